@@ -1,0 +1,272 @@
+"""The state of a client, and what it does with the service's answers."""
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+from heksherlite.engine import protocol
+from heksherlite.engine.messages import Answer, Steps, ask
+from heksherlite.engine.options import ContextOptions
+from heksherlite.engine.protocol import DeclarationAnswer
+from heksherlite.engine.updates import make_lookup, receive
+from heksherlite.errors import ServiceAnswerError
+from heksherlite.lookup import Lookup
+from heksherlite.setting import Setting
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A query's answer that was checked and converted, and is not in force yet.
+
+    Attributes:
+        lookups: What each setting is to be read from.
+        etag: The tag of the answer, with the query that it belongs to.
+    """
+
+    lookups: Sequence[tuple[Setting[Any], Lookup]]
+    etag: tuple[object, str | None]
+
+
+class Engine:
+    """The settings of one client, and the steps to declare and update them.
+
+    ``adopt`` and ``release`` may be called from any thread; everything else belongs to the thread that does the steps.
+
+    Args:
+        context_features: The context features in the order that the program expects.
+        options: Tracking and defaults.
+    """
+
+    def __init__(self, context_features: Sequence[str], options: ContextOptions) -> None:
+        self.context_features = tuple(context_features)
+        self.options = options
+        self._global_order = self.context_features
+        self._undeclared: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
+        self._declared: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
+        self._canonical_names: dict[str, str | None] = {}  # where they differ; None: the service has no such setting
+        self._etag: tuple[object, str | None] | None = None
+        self._lock = threading.Lock()  # guards _undeclared and _declared against other threads
+
+    @property
+    def settings(self) -> list[Setting[Any]]:
+        """All settings of the client."""
+        with self._lock:
+            return [*self._declared.values(), *self._undeclared.values()]
+
+    @property
+    def pending(self) -> list[Setting[Any]]:
+        """The settings that are still to be declared."""
+        with self._lock:
+            return list(self._undeclared.values())
+
+    def adopt(self, settings: Iterable[Setting[Any]]) -> None:
+        """Serve these settings too, as soon as they were declared."""
+        settings = list(settings)
+        self._apply_options(settings)
+        with self._lock:
+            self._undeclared.update((id(setting), setting) for setting in settings)
+
+    def release(self) -> list[Setting[Any]]:
+        """Give up all settings, and return them."""
+        settings = self.settings
+        with self._lock:
+            self._declared.clear()
+            self._undeclared.clear()
+        return settings
+
+    def apply_options(self) -> None:
+        """Let all settings follow a change of the client's options."""
+        self._apply_options(self.settings)
+
+    def _apply_options(self, settings: Iterable[Setting[Any]]) -> None:
+        for setting in settings:
+            lookup = setting.lookup.replaced(
+                context_defaults=self.options.defaults, check_tracked=self.options.check_tracked
+            )
+            setting.serve(lookup)
+
+    def read_context_features(self) -> Steps[None]:
+        """Learn the service's order of the context features. A failure is logged, and the order stays as it was."""
+        try:
+            order = protocol.read_context_features((yield from ask(protocol.CONTEXT_FEATURES)))
+        except Exception:
+            logger.exception("failure to get context_features from heksher service")
+            return
+        if order != self.context_features and order != self._global_order:
+            logger.warning(
+                "context feature mismatch",
+                extra={"client_context_features": self.context_features, "service_context_features": order},
+            )
+        self._global_order = order
+
+    def declare_pending(self) -> Steps[None]:
+        """Declare the settings that are not declared yet.
+
+        Raises:
+            Exception: The first failure, once all were tried; these settings stay pending. The others are notes of it.
+        """
+        pending = self.pending
+        if not pending:
+            return
+        answers = yield [protocol.declare(setting.to_v1_declaration_body()) for setting in pending]
+        failures: list[Exception] = []
+        without_outcome: list[Setting[Any]] = []
+        for setting, answer in zip(pending, answers, strict=True):
+            try:
+                if isinstance(answer, Exception):
+                    raise answer
+                declaration = protocol.read_declaration(answer)
+            except Exception as error:  # noqa: BLE001 - raised below
+                error.add_note(f"while declaring setting {setting.name!r}")
+                failures.append(error)
+                continue
+            self._take_declaration(setting, declaration)
+            if declaration.outcome == "conflict":
+                without_outcome.append(setting)
+        yield from self._find(without_outcome)
+        if failures:
+            first, *others = failures
+            for other in others:
+                first.add_note(f"also failed: {other!r}")
+            raise first
+
+    def _take_declaration(self, setting: Setting[Any], answer: DeclarationAnswer) -> None:
+        match answer.outcome:
+            case "created" | "uptodate" | "upgraded":
+                pass
+            case "outdated":
+                _log_outdated(setting, answer)
+                self._take_declared_default(setting, answer)
+            case _:
+                logger.error("conflict when declaring setting", extra={"setting": setting.name, "response": answer.detail})
+        canonical = answer.latest_value("name", setting.name)
+        if isinstance(canonical, str) and canonical != setting.name:
+            self._canonical_names[setting.name] = canonical
+        self._etag = None
+        with self._lock:
+            # Not there any more if another client took it over in the meantime.
+            if self._undeclared.pop(id(setting), None) is not None:
+                self._declared[id(setting)] = setting
+
+    def _take_declared_default(self, setting: Setting[Any], answer: DeclarationAnswer) -> None:
+        nothing = object()
+        raw_value = answer.latest_value("default_value", nothing)
+        if raw_value is nothing:
+            return
+        extra = {"setting": setting.name, "server_default_value": raw_value}
+        try:
+            received = receive(setting, raw_value, None)
+        except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything
+            logger.warning(
+                "server default was discarded due to coercion error during declaration", extra={**extra, "error": repr(error)}
+            )
+            return
+        if received.coercions:
+            logger.warning(
+                "server default was coerced to local value during declaration",
+                extra={**extra, "coercions": list(received.coercions)},
+            )
+        setting.serve(setting.lookup.replaced(default=received.value, default_source="service"))
+
+    def fetch(self) -> Steps[Update | None]:
+        """Ask for the rules of all declared settings.
+
+        Returns:
+            What is to be applied, or ``None`` if nothing changed.
+
+        Raises:
+            ServiceAnswerError: If the answer is not what it should be; nothing of it will be in force.
+        """
+        answer, asked = yield from self._query()
+        if answer.status == 404:  # noqa: PLR2004
+            yield from self._declare_lost_settings()
+            answer, asked = yield from self._query()
+        if answer.status == 304:  # noqa: PLR2004
+            return None
+        if answer.status == 404:  # noqa: PLR2004
+            raise ServiceAnswerError(str(answer.request), f"404 for settings that were just declared: {answer.content!r}")
+        queried = protocol.read_query(answer)
+        # Asked for after the rules: a reordering in between moves the tag, so the next query mends it.
+        yield from self.read_context_features()
+        settings = self._queried_settings()
+        yield from self._find([setting for setting in settings if self._canonical_name(setting) not in queried])
+        lookups: list[tuple[Setting[Any], Lookup]] = []
+        for setting in settings:
+            name = self._canonical_name(setting)
+            if name is not None and (found := queried.get(name)) is not None:
+                lookups.append((setting, make_lookup(setting, found, self._global_order, self.options)))
+                yield []
+        return Update(lookups, (asked, answer.etag))
+
+    def apply(self, update: Update, supplier: object) -> None:
+        """Put an update in force."""
+        with self._lock:
+            current = dict(self._declared)
+        for setting, lookup in update.lookups:
+            if id(setting) in current:
+                setting.serve(lookup, supplier)
+        self._etag = update.etag
+
+    def _query(self) -> Steps[tuple[Answer, object]]:
+        names = sorted({setting.name for setting in self._queried_settings()})
+        asked = (names, self.options.context_filters())
+        # Some services make the tag from the answer alone, so it only counts for the query that it came with.
+        etag = self._etag[1] if self._etag is not None and self._etag[0] == asked else None
+        answer = yield from ask(protocol.query(names, asked[1], etag))
+        return answer, asked
+
+    def _queried_settings(self) -> list[Setting[Any]]:
+        with self._lock:
+            declared = list(self._declared.values())
+        return [setting for setting in declared if self._canonical_name(setting) is not None]
+
+    def _canonical_name(self, setting: Setting[Any]) -> str | None:
+        return self._canonical_names.get(setting.name, setting.name)
+
+    def _find(self, settings: Sequence[Setting[Any]]) -> Steps[list[Setting[Any]]]:
+        """Look up the canonical names of settings; return those that the service does not have."""
+        if not settings:
+            return []
+        answers = yield [protocol.look_up(setting.name) for setting in settings]
+        lost = []
+        for setting, answer in zip(settings, answers, strict=True):
+            if isinstance(answer, Exception):
+                raise answer
+            name = protocol.read_canonical_name(answer)
+            self._canonical_names[setting.name] = name
+            if name is None:
+                lost.append(setting)
+        return lost
+
+    def _declare_lost_settings(self) -> Steps[None]:
+        """Declare again what the service does not have any more."""
+        lost = yield from self._find(self._queried_settings())
+        with self._lock:
+            for setting in lost:
+                self._canonical_names.pop(setting.name, None)
+                if self._declared.pop(id(setting), None) is not None:
+                    self._undeclared[id(setting)] = setting
+        yield from self.declare_pending()
+
+
+def _log_outdated(setting: Setting[Any], answer: DeclarationAnswer) -> None:
+    extra = {
+        "setting": setting.name,
+        "version": setting.version,
+        "latest_version": answer.latest_version,
+        "differences": list(answer.differences),
+    }
+    if answer.latest_version is not None and _major(answer.latest_version) > _major(setting.version):
+        logger.warning("setting is outdated by a major version", extra=extra)
+    else:
+        logger.info("setting is outdated", extra=extra)
+
+
+def _major(version: str) -> int:
+    major, _, _ = version.partition(".")
+    return int(major) if major.isdecimal() else 0

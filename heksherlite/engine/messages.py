@@ -1,0 +1,62 @@
+"""Requests and answers, and the steps that exchange them."""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request to the service.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path below the service's URL.
+        params: The query parameters, in order.
+        json: The body, or ``None`` for none.
+        headers: Headers beside those of the HTTP client.
+        accept: The statuses that count as an answer; any other is an error.
+    """
+
+    method: str
+    path: str
+    params: Sequence[tuple[str, str]] = ()
+    json: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    accept: frozenset[int] = frozenset({200})
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer of the service, with a status that the request accepts.
+
+    Attributes:
+        request: What it answers.
+        status: The HTTP status.
+        content: The body.
+        etag: The ``ETag`` header, if there was one.
+    """
+
+    request: Request
+    status: int
+    content: bytes = b""
+    etag: str | None = None
+
+
+Steps: TypeAlias = Generator[Sequence[Request], Sequence[Answer | Exception], R]
+"""Work that needs answers to go on: yields requests to be sent side by side, is sent back what became of each of them
+(in the same order), and finally returns its result. Yielding no request gives way to whatever else the program does.
+"""
+
+
+def ask(request: Request) -> Steps[Answer]:
+    """Send one request and return its answer; what went wrong is raised."""
+    (answer,) = yield [request]
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

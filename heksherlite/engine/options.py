@@ -1,0 +1,95 @@
+"""What a client assumes about contexts: which values it asks rules for, and what stands in for missing ones."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
+from typing import Final
+
+from heksherlite.rules import Context, RuleSet
+
+logger = logging.getLogger(__name__)
+
+TRACK_ALL: Final = "*"
+"""Given to ``track_contexts``: all values of the context feature."""
+
+_WARNINGS: Final = 100
+"""How many untracked values a client warns about."""
+
+
+_NOT_IN_VALUES: Final = frozenset(",:()* \t\r\n'\"")
+
+
+class ContextOptions:
+    """Tracking and defaults of one client.
+
+    Attributes:
+        tracked: The values to ask rules for by context feature, :data:`TRACK_ALL` for all of them.
+        defaults: What stands in for context features that a caller of ``get`` leaves out.
+    """
+
+    def __init__(self) -> None:
+        self.tracked: dict[str, set[str] | str] = {}
+        self.defaults: dict[str, str | ContextVar[str]] = {}
+        self._warned_of: set[tuple[str, object]] = set()
+
+    def track(self, feature: str, values: str | Iterable[str]) -> None:
+        """Add to what is tracked.
+
+        Raises:
+            RuntimeError: If this mixes :data:`TRACK_ALL` and single values.
+            ValueError: If a value cannot be a value of a context feature.
+        """
+        tracked = self.tracked.get(feature)
+        if values == TRACK_ALL:
+            if isinstance(tracked, set):
+                raise RuntimeError(
+                    f"cannot track all values of context feature {feature!r}: single values are tracked already"
+                )
+            self.tracked[feature] = TRACK_ALL
+        elif tracked == TRACK_ALL:
+            raise RuntimeError(f"cannot track single values of context feature {feature!r}: all are tracked already")
+        else:
+            added = {values} if isinstance(values, str) else set(values)
+            for value in added:
+                if not value or _NOT_IN_VALUES.intersection(value):
+                    raise ValueError(f"{value!r} cannot be a value of a context feature: it is empty, or has white space, a quote or one of ,:()*")
+            self.tracked[feature] = added.union(tracked or ())
+
+    def set_default(self, feature: str, default: str | ContextVar[str]) -> None:
+        """Let something stand in for a context feature.
+
+        Raises:
+            ValueError: If something stands in for it already.
+            TypeError: If it is neither a string nor a context variable.
+        """
+        if feature in self.defaults:
+            raise ValueError(f"context feature {feature!r} has a default already")
+        if not isinstance(default, str | ContextVar):
+            raise TypeError(f"the default of context feature {feature!r} must be a str or a ContextVar, not {default!r}")
+        # A new dictionary, because the lookups of settings keep the old one.
+        self.defaults = {**self.defaults, feature: default}
+
+    def context_filters(self) -> str:
+        """Return what is tracked in the notation of the query's ``context_filters``."""
+        return ",".join(
+            f"{feature}:*" if values == TRACK_ALL else f"{feature}:({','.join(sorted(values))})"
+            for feature, values in sorted(self.tracked.items())
+        )
+
+    def check_tracked(self, rules: RuleSet[object], context: Context) -> None:
+        """Warn about values in a context that no rules are asked for; once each, up to a limit."""
+        for feature, value in zip(rules.features, context, strict=True):
+            tracked = self.tracked.get(feature, ())
+            if tracked == TRACK_ALL or value in tracked or (feature, value) in self._warned_of:
+                continue
+            if len(self._warned_of) == _WARNINGS:
+                return
+            self._warned_of.add((feature, value))
+            logger.warning(
+                "context feature value is not tracked by client",
+                extra={"context_feature": feature, "context_feature_value": value},
+            )
+
+    def unknown_features(self, known: Sequence[str]) -> list[str]:
+        """Return the features that are tracked or have a default, but are not among the known ones."""
+        return [feature for feature in {**self.tracked, **self.defaults} if feature not in known]

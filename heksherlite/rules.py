@@ -1,0 +1,152 @@
+"""Rules: which of them match a context, and which one wins.
+
+Everything here is arithmetic on values that are handed in. A *context* is a tuple with one value per context feature
+of a setting, in the order in which the setting names them.
+
+The winner is the matching rule with the largest sum of feature weights, where feature number ``i`` of the service's
+global order weighs ``2**i``. All rules with conditions on the same features weigh the same, and no two of them can
+match one context. So rules are grouped by the features they look at, into :class:`RuleShape`, and finding the winner
+takes one dictionary look-up per shape, heaviest shape first, however many rules there are.
+"""
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+NO_VALUE: Final[Any] = type("NoValue", (), {"__slots__": (), "__repr__": lambda _: "NO_VALUE"})()
+"""Stands where there is no value, since ``None`` and every falsy value are values."""
+
+Context = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueriedRule(Generic[T]):
+    """A rule as it came from the service.
+
+    Attributes:
+        rule_id: The service's number for it, never used for another rule.
+        context_features: The exact-match conditions: pairs of a context feature and the value it must have.
+        value: What the setting's value is where the rule wins.
+    """
+
+    rule_id: int
+    context_features: tuple[tuple[str, str], ...]
+    value: T
+
+
+class RuleShape(Generic[T]):
+    """The rules of a setting whose conditions are on the same context features.
+
+    Attributes:
+        features: The names of these features, in the setting's order.
+        weight: The sum of their weights; heavier shapes win.
+        select: Takes the condition values out of a context: a bare value for one feature, else a tuple.
+        values: The rules' values by what ``select`` returns.
+        rule_ids: The rules' ids, in the order of ``values``. An array: it costs 8 bytes a rule.
+    """
+
+    __slots__ = ("features", "rule_ids", "select", "values", "weight")
+
+    def __init__(self, features: tuple[str, ...], positions: tuple[int, ...], weight: int) -> None:
+        self.features = features
+        self.weight = weight
+        self.select: Callable[[Context], Any] = itemgetter(*positions) if positions else _select_nothing
+        self.values: dict[Any, T] = {}
+        self.rule_ids = array("q")
+
+    def conditions(self, selected: Any) -> tuple[tuple[str, Any], ...]:
+        """Return the conditions of the rule that is kept under ``selected``, as pairs of feature and value."""
+        wanted = (selected,) if len(self.features) == 1 else selected
+        return tuple(zip(self.features, wanted, strict=True))
+
+    def rule_id(self, selected: Any) -> int:
+        """Return the id of the rule that is kept under ``selected``, in time linear in the number of rules."""
+        return next(rule_id for rule_id, key in zip(self.rule_ids, self.values, strict=True) if key == selected)
+
+
+def _select_nothing(_: Context) -> tuple[()]:
+    return ()
+
+
+class RuleSet(Generic[T]):
+    """All rules of one setting, ready to be asked which of them wins. Immutable once built.
+
+    Attributes:
+        features: The context features of the setting, in the order of the contexts that are asked about.
+        shapes: The rules by the features they look at, heaviest first.
+    """
+
+    __slots__ = ("features", "shapes")
+
+    def __init__(self, features: tuple[str, ...], shapes: tuple[RuleShape[T], ...] = ()) -> None:
+        self.features = features
+        self.shapes = shapes
+
+    def __len__(self) -> int:
+        return sum(len(shape.values) for shape in self.shapes)
+
+    def __iter__(self) -> Iterator[QueriedRule[T]]:
+        """Yield every rule, those that win over others first."""
+        for shape in self.shapes:
+            for rule_id, (selected, value) in zip(shape.rule_ids, shape.values.items(), strict=True):
+                yield QueriedRule(rule_id, shape.conditions(selected), value)
+
+    def winning_shape(self, context: Context) -> RuleShape[T] | None:
+        """Return the heaviest shape that has a rule for the context, or ``None`` if no rule matches."""
+        for shape in self.shapes:
+            if shape.select(context) in shape.values:
+                return shape
+        return None
+
+    def value(self, context: Context) -> T:
+        """Return the value of the winning rule, or :data:`NO_VALUE` if no rule matches."""
+        shape = self.winning_shape(context)
+        return NO_VALUE if shape is None else shape.values[shape.select(context)]
+
+    def winner(self, context: Context) -> QueriedRule[T] | None:
+        """Return the winning rule, or ``None`` if no rule matches. Takes longer than :meth:`value`."""
+        shape = self.winning_shape(context)
+        if shape is None:
+            return None
+        selected = shape.select(context)
+        return QueriedRule(shape.rule_id(selected), shape.conditions(selected), shape.values[selected])
+
+
+def build_rule_set(
+    features: Sequence[str], global_order: Sequence[str], rules: Iterable[QueriedRule[T]]
+) -> tuple[RuleSet[T], list[QueriedRule[T]]]:
+    """Group rules for look-up.
+
+    Args:
+        features: The context features that contexts will give values for, in their order.
+        global_order: The service's order of all context features, most general first. A feature that it lacks counts
+            as more general than all that it has.
+        rules: The rules; each condition must be on one of ``features``, or it is a :class:`KeyError`.
+
+    Returns:
+        The rule set, and the rules that were left out because an earlier one has the same conditions.
+    """
+    position = {feature: index for index, feature in enumerate(features)}
+    unordered = [feature for feature in features if feature not in global_order]
+    weight = {feature: 1 << index for index, feature in enumerate([*unordered, *global_order])}
+    shapes: dict[tuple[int, ...], RuleShape[T]] = {}
+    conflicts = []
+    for rule in rules:
+        wanted = {position[feature]: value for feature, value in rule.context_features}
+        positions = tuple(sorted(wanted))
+        shape = shapes.get(positions)
+        if shape is None:
+            names = tuple(features[index] for index in positions)
+            shape = shapes[positions] = RuleShape(names, positions, sum(weight[name] for name in names))
+        selected = wanted[positions[0]] if len(positions) == 1 else tuple(wanted[index] for index in positions)
+        if selected in shape.values:
+            conflicts.append(rule)
+        else:
+            shape.values[selected] = rule.value
+            shape.rule_ids.append(rule.rule_id)
+    heaviest_first = sorted(shapes.values(), key=lambda shape: shape.weight, reverse=True)
+    return RuleSet(tuple(features), tuple(heaviest_first)), conflicts

@@ -1,0 +1,206 @@
+"""Setting: what a program declares and reads."""
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, overload
+
+from heksherlite import main_client
+from heksherlite.explain import Explanation, explain
+from heksherlite.getter import class_with_get, raise_unknown_features
+from heksherlite.lookup import Lookup, UnloadedLookup
+from heksherlite.rules import NO_VALUE, QueriedRule, RuleSet
+from heksherlite.setting_types import SettingType, setting_type
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+S = TypeVar("S")
+E = TypeVar("E", bound=Enum)
+
+Validator = Callable[[T, QueriedRule[Any] | None, "Setting[T]"], T]
+"""Checks or changes a value from the service: see :meth:`Setting.add_validator`."""
+
+V = TypeVar("V", bound=Callable[..., Any])
+
+OnCoerce = Callable[[T, Any, Sequence[str], QueriedRule[Any] | None, "Setting[T]"], T]
+"""Decides about a value that was coerced: see the parameter ``on_coerce`` of :class:`Setting`."""
+
+
+class Supplier(Protocol):
+    """What gives a setting its rules: a client."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it goes on doing so."""
+
+
+def accept_coercion(
+    value: T, raw_value: Any, coercions: Sequence[str], rule: QueriedRule[Any] | None, setting: "Setting[T]"
+) -> T:
+    """Take the coerced value as it is. The default of ``on_coerce``."""
+    del raw_value, coercions, rule, setting
+    return value
+
+
+class Setting(Generic[T]):
+    """A typed value that depends on context and changes while the program runs.
+
+    A setting registers itself, by weak reference, with the process's main client, or waits until there is one.
+
+    Args:
+        name: Its name in the service: letters, digits, ``_`` and ``.``.
+        type: The type of its values, in Python's terms; see :func:`~heksherlite.setting_type`.
+        configurable_features: The context features that its rules may have conditions on. At least one.
+        default_value: The value where no rule matches and the service has no other default. Of the setting's type.
+        metadata: Anything to be stored with it in the service. JSON.
+        alias: An earlier name of the setting, or another one that should go on working.
+        version: ``"MAJOR.MINOR"``, to be raised whenever the declaration changes.
+        on_coerce: Called as ``on_coerce(value, raw_value, coercions, rule, setting)`` with each value from the
+            service that fits the type only in part; ``rule`` is ``None`` for a default. It returns the value to
+            use, or raises :class:`TypeError` to reject it. ``None`` rejects all of them. By default the coerced
+            value is used.
+        configurable_feature: Another spelling of ``configurable_features``.
+
+    Attributes:
+        validators: What :meth:`add_validator` added, in that order.
+        lookup: What :meth:`get` reads from; its client replaces it with :meth:`serve`.
+
+    Raises:
+        TypeError: If an argument is missing, or the type is one whose values do not travel.
+        ValueError: If the version is malformed, or the configurable features are none or not distinct.
+        RuntimeError: If no setting type can be made of ``type``.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_supplier",
+        "alias",
+        "configurable_features",
+        "default_value",
+        "lookup",
+        "metadata",
+        "name",
+        "on_coerce",
+        "type",
+        "validators",
+        "version",
+    )
+
+    _written_from: ClassVar[type[Any] | None] = None
+
+    def __init__(
+        self,
+        name: str,
+        type: Any,
+        configurable_features: Iterable[str] = (),
+        default_value: Any = NO_VALUE,
+        metadata: Mapping[str, Any] | None = None,
+        alias: str | None = None,
+        version: str = "1.0",
+        on_coerce: OnCoerce[Any] | None = accept_coercion,
+        *,
+        configurable_feature: Iterable[str] = (),
+    ) -> None:
+        if default_value is NO_VALUE:
+            raise TypeError(f"setting {name!r} has no default_value")
+        features = tuple(configurable_features) or tuple(configurable_feature)
+        if not features or len(set(features)) != len(features):
+            raise ValueError(f"setting {name!r} needs distinct configurable_features, at least one; got {features!r}")
+        if not re.fullmatch(r"[0-9]+\.[0-9]+", version):
+            raise ValueError(f"setting {name!r} has version {version!r}; a version is 'MAJOR.MINOR', such as '1.0'")
+        self.name = name
+        self.type: SettingType[T] = setting_type(type)
+        self.configurable_features = features
+        self.default_value: T = default_value
+        self.metadata = dict(metadata or {})
+        self.alias = alias
+        self.version = version
+        self.on_coerce: OnCoerce[T] | None = on_coerce
+        self.validators: list[Validator[T]] = []
+        self._supplier: Supplier | None = None
+        self.serve(UnloadedLookup(name, RuleSet(features), default_value))
+        main_client.register(self)
+
+    def __repr__(self) -> str:
+        return f"<Setting {self.name!r}: {self.type.heksher_string()}>"
+
+    def get(self, **contexts: Any) -> T:
+        """Return the value for the current context: the winning rule's, or else the default.
+
+        Takes nanoseconds, no lock, and does no I/O. A stored reference to this method follows updates. Until there
+        is a main client, the value is the local default.
+
+        Args:
+            contexts: Values of configurable features, by name. For those left out, the client's defaults stand in.
+
+        Raises:
+            ValueError: If an argument is not a configurable feature of the setting.
+            MissingContextError: If a feature has neither argument nor default. A :class:`RuntimeError`.
+        """
+        given = self._given(contexts)
+        return cast("T", self.lookup[given[0] if len(given) == 1 else given])
+
+    def explain(self, **contexts: Any) -> Explanation[T]:
+        """Explain the value that :meth:`get` returns for the same arguments: which rule decided, and why.
+
+        Returns:
+            An object to inspect, which prints as a table.
+
+        Raises:
+            ValueError: As :meth:`get`.
+            MissingContextError: As :meth:`get`.
+        """
+        return explain(self.lookup, self._given(contexts))
+
+    def add_validator(self, validator: V) -> V:
+        """Have each value that comes from the service checked, or changed, before it is used.
+
+        Args:
+            validator: Called as ``validator(value, rule, setting)`` with each rule's value, and with the service's
+                default, where ``rule`` is ``None``, whenever the setting is updated. It returns the value to use, or
+                raises :class:`TypeError` to reject it. Never called with local defaults and values of stubs.
+
+        Returns:
+            The validator, so that this is a decorator too.
+        """
+        self.validators.append(validator)
+        return validator
+
+    def to_v1_declaration_body(self) -> dict[str, Any]:
+        """Return the body that declares this setting to the service."""
+        body: dict[str, Any] = {
+            "name": self.name,
+            "configurable_features": list(self.configurable_features),
+            "type": self.type.heksher_string(),
+            "default_value": self.type.convert_to_heksher(self.default_value),
+            "metadata": self.metadata,
+            "version": self.version,
+        }
+        if self.alias is not None:
+            body["alias"] = self.alias
+        return body
+
+    def serve(self, lookup: Lookup, supplier: Supplier | None = None) -> None:
+        """Read from another lookup from now on. For clients.
+
+        Args:
+            lookup: What to read from.
+            supplier: The client, if the lookup holds rules that it received.
+        """
+        if supplier is not None:
+            if self._supplier not in (None, supplier) and cast("Supplier", self._supplier).is_live:
+                logger.warning("setting received rule set from multiple clients", extra={"setting": self.name})
+            self._supplier = supplier
+        self.lookup = lookup
+        written_from = self._written_from or self.__class__
+        if written_from.get is Setting.get:  # a subclass with a get of its own keeps it
+            self.__class__ = class_with_get(written_from, self.configurable_features, lookup.variable_positions)
+
+    def _given(self, contexts: dict[str, Any]) -> tuple[Any, ...]:
+        given = tuple([contexts.pop(feature, NO_VALUE) for feature in self.configurable_features])
+        if contexts:
+            raise_unknown_features(self, contexts)
+        return given
