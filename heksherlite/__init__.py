@@ -1,10 +1,11 @@
 """Typed settings whose values depend on context and change while a program runs."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from heksherlite._version import __version__
 from heksherlite.engine.options import TRACK_ALL
-from heksherlite.errors import HeksherError, MissingContextError, NoMatchError, ServiceAnswerError
+from heksherlite.errors import HeksherError, MissingContextError, NoMatchError, ServiceAnswerError, TypeStringError
 from heksherlite.setting import Setting
 from heksherlite.setting_types import (
     Conversion,
@@ -15,3 +16,54 @@ from heksherlite.setting_types import (
     SettingType,
     setting_type,
 )
+
+if TYPE_CHECKING:
+    from heksherlite.clients.async_client import AsyncHeksherClient
+    from heksherlite.clients.stub_client import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
+    from heksherlite.clients.thread_client import ThreadHeksherClient
+    from heksherlite.engine.protocol import SettingData
+
+__all__ = [
+    "TRACK_ALL",
+    "AsyncHeksherClient",
+    "AsyncStubHeksherClient",
+    "Conversion",
+    "HeksherEnum",
+    "HeksherError",
+    "HeksherFlags",
+    "HeksherMapping",
+    "HeksherSequence",
+    "MissingContextError",
+    "NoMatchError",
+    "Rule",
+    "ServiceAnswerError",
+    "Setting",
+    "SettingData",
+    "SettingType",
+    "SyncStubHeksherClient",
+    "ThreadHeksherClient",
+    "TypeStringError",
+    "__version__",
+    "setting_type",
+]
+
+_LAZY = {
+    "AsyncHeksherClient": "heksherlite.clients.async_client",
+    "AsyncStubHeksherClient": "heksherlite.clients.stub_client",
+    "Rule": "heksherlite.clients.stub_client",
+    "SettingData": "heksherlite.engine.protocol",
+    "SyncStubHeksherClient": "heksherlite.clients.stub_client",
+    "ThreadHeksherClient": "heksherlite.clients.thread_client",
+}
+"""What is imported when it is first used, so that reading settings does not cost the import of an HTTP library."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LAZY[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

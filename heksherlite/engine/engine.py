@@ -90,6 +90,15 @@ class Engine:
             )
             setting.serve(lookup)
 
+    def warn_of_unknown_features(self, features: Iterable[str]) -> None:
+        """Warn of context features that the program uses, but has not named to the client."""
+        unknown = [feature for feature in features if feature not in self.context_features]
+        if unknown:
+            logger.warning(
+                "context features are not specified in the client",
+                extra={"context_features": unknown, "client_context_features": self.context_features},
+            )
+
     def read_context_features(self) -> Steps[None]:
         """Learn the service's order of the context features. A failure is logged, and the order stays as it was."""
         try:
@@ -102,6 +111,12 @@ class Engine:
                 "context feature mismatch",
                 extra={"client_context_features": self.context_features, "service_context_features": order},
             )
+            unknown = [feature for feature in {**self.options.tracked, **self.options.defaults} if feature not in order]
+            if unknown:
+                logger.warning(
+                    "context features are not specified in server",
+                    extra={"context_features": unknown, "service_context_features": order},
+                )
         self._global_order = order
 
     def declare_pending(self) -> Steps[None]:

@@ -1,7 +1,7 @@
 """What a client assumes about contexts: which values it asks rules for, and what stands in for missing ones."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Final
 
@@ -89,7 +89,3 @@ class ContextOptions:
                 "context feature value is not tracked by client",
                 extra={"context_feature": feature, "context_feature_value": value},
             )
-
-    def unknown_features(self, known: Sequence[str]) -> list[str]:
-        """Return the features that are tracked or have a default, but are not among the known ones."""
-        return [feature for feature in {**self.tracked, **self.defaults} if feature not in known]

@@ -1,0 +1,1 @@
+"""The clients: the I/O around the engine."""

@@ -1,0 +1,145 @@
+"""The asynchronous client, for asyncio and trio."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+
+from heksherlite import main_client
+from heksherlite.clients.background import BackgroundTask
+from heksherlite.clients.base import BaseClient
+from heksherlite.clients.runner import Runner
+from heksherlite.clients.transport import Transport
+from heksherlite.engine import protocol
+from heksherlite.engine.protocol import SettingData
+
+
+class AsyncHeksherClient(BaseClient):
+    """A client for asynchronous programs, on asyncio or trio.
+
+    Use it as ``async with client:``, or call :meth:`set_as_main` at start-up and :meth:`aclose` at shut-down, in
+    whatever tasks. Nothing is connected or started before that.
+
+    Args:
+        service_url: Where the service is, such as ``"http://localhost:8888"``.
+        update_interval: Seconds between updates of the rules.
+        context_features: The context features in the order that the program expects, most general first.
+        http_client_args: Arguments for the :class:`httpx.AsyncClient`: headers, auth, transport, verify, timeout...
+
+    Attributes:
+        modification_lock: While the program holds it, no setting changes.
+
+    Raises:
+        ValueError: If ``service_url`` is not an HTTP URL.
+    """
+
+    def __init__(
+        self,
+        service_url: str,
+        update_interval: float,
+        context_features: Sequence[str],
+        *,
+        http_client_args: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(context_features)
+        self.modification_lock = anyio.Lock()
+        self._update_interval = update_interval
+        self._transport = Transport(service_url, http_client_args)
+        self._runner: Runner | None = None
+        self._background: BackgroundTask | None = None
+
+    def __repr__(self) -> str:
+        return f"<AsyncHeksherClient of {self._transport}>"
+
+    async def set_as_main(self) -> None:
+        """Make this the process's main client: declare all settings, load their rules, and keep both going.
+
+        Raises:
+            httpx.HTTPError: If the service is unreachable or answers with an error. This and whatever else went
+                wrong with a declaration or with the first load leaves nothing running, and no main client.
+            ServiceAnswerError: If the service's answer is not what it should be.
+            RuntimeError: If this is the main client already, or cannot take over from the one that is.
+        """
+        self._become_main()
+        runner = Runner(
+            self._engine,
+            self._transport,
+            self._update_interval,
+            supplier=self,
+            modification_lock=self.modification_lock,
+            on_update_ok=self.on_update_ok,
+            on_update_error=self.on_update_error,
+            declaration_failed="setting declaration failed",
+        )
+        try:
+            await runner.read_context_features()
+            await runner.update()
+        except BaseException:
+            self._state = "new"
+            main_client.step_down(self)
+            with anyio.CancelScope(shield=True):
+                await self._transport.aclose()
+            raise
+        self._runner = runner
+        self._background = BackgroundTask(runner.keep_updating)
+        if self._engine.pending:
+            self._wake()
+
+    async def reload(self) -> None:
+        """Declare the settings that wait for it, and load the rules now. Restarts the interval.
+
+        Raises:
+            httpx.HTTPError: If the service is unreachable or answers with an error.
+            ServiceAnswerError: If the service's answer is not what it should be.
+            RuntimeError: If this is not the main client.
+        """
+        if self._runner is None:
+            raise RuntimeError(f"{self!r} cannot reload: it was not made the main client, or was closed")
+        await self._runner.update()
+
+    async def ping(self) -> None:
+        """Ask the service whether it is well.
+
+        Raises:
+            httpx.HTTPError: If it is not, or cannot be reached.
+        """
+        await self._transport.ask(protocol.HEALTH)
+
+    async def get_settings(self) -> dict[str, SettingData]:
+        """Return all settings of the service by name, whoever declared them.
+
+        Raises:
+            httpx.HTTPError: If the service is unreachable or answers with an error.
+            ServiceAnswerError: If the service's answer is not what it should be.
+        """
+        return protocol.read_settings(await self._transport.ask(protocol.ALL_SETTINGS))
+
+    async def aclose(self) -> None:
+        """End the background work and close the connections. Settings keep their last values."""
+        background, self._background, self._runner = self._background, None, None
+        if self._state == "main":
+            self._state = "closed"
+        if background is not None:
+            await background.stop()
+        await self._transport.aclose()
+
+    async def close(self) -> None:
+        """Do the same as :meth:`aclose`. Deprecated."""
+        warnings.warn("AsyncHeksherClient.close() is deprecated: use aclose()", DeprecationWarning, stacklevel=2)
+        await self.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.set_as_main()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _wake(self) -> None:
+        background, runner = self._background, self._runner
+        if background is not None and runner is not None:
+            background.call_soon(runner.wake)

@@ -1,0 +1,116 @@
+"""What the asynchronous and the thread client have in common: everything but the I/O."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
+from typing import Any, Literal
+
+from heksherlite import main_client
+from heksherlite.engine.engine import Engine
+from heksherlite.engine.options import ContextOptions
+from heksherlite.main_client import MainClient
+from heksherlite.setting import Setting
+
+logger = logging.getLogger(__name__)
+
+
+class BaseClient:
+    """A client of a settings service.
+
+    Args:
+        context_features: The context features in the order that the program expects, most general first.
+    """
+
+    def __init__(self, context_features: Sequence[str]) -> None:
+        self._options = ContextOptions()
+        self._engine = Engine(context_features, self._options)
+        self._state: Literal["new", "main", "closed"] = "new"
+
+    def track_contexts(self, **features: str | Iterable[str]) -> None:
+        """Ask for the rules about some contexts; those of other contexts are not fetched.
+
+        Args:
+            features: By context feature: a value, several values, or :data:`~heksherlite.TRACK_ALL`. They add to
+                what is tracked already.
+
+        Raises:
+            RuntimeError: If this mixes :data:`~heksherlite.TRACK_ALL` and single values.
+            ValueError: If a value cannot be a value of a context feature.
+        """
+        for feature, values in features.items():
+            self._options.track(feature, values)
+        self._engine.warn_of_unknown_features(features)
+        self._wake()
+
+    def set_defaults(self, **features: str | ContextVar[str]) -> None:
+        """Let something stand in for context features that a caller of ``get`` leaves out.
+
+        Args:
+            features: By context feature: a constant, or a context variable that is read at each call. One that is
+                unset, and has no default, counts as missing.
+
+        Raises:
+            ValueError: If something stands in for the feature already.
+        """
+        for feature, default in features.items():
+            self._options.set_default(feature, default)
+        self._engine.warn_of_unknown_features(features)
+        self._engine.apply_options()
+
+    def on_update_ok(self) -> None:
+        """Do something after an update went well. For subclasses; does nothing here."""
+
+    def on_update_error(self, exception: Exception) -> None:
+        """Do something after an update failed. For subclasses; does nothing here.
+
+        Args:
+            exception: What went wrong.
+        """
+
+    @property
+    def is_live(self) -> bool:
+        """Whether this was made the main client, and was not closed."""
+        return self._state == "main"
+
+    def adopt(self, settings: Iterable[Setting[Any]]) -> None:
+        """Serve these settings too. Called by the package, from any thread."""
+        self._engine.adopt(settings)
+        self._wake()
+
+    def release(self) -> list[Setting[Any]]:
+        """Give up all settings. Called by the package, when another client becomes the main one."""
+        return self._engine.release()
+
+    def check_successor(self, successor: MainClient) -> None:
+        """Refuse to hand over, or warn. Called by the package, when another client becomes the main one.
+
+        Raises:
+            RuntimeError: If declarations are pending, or the other client has other context features.
+        """
+        if pending := [setting.name for setting in self._engine.pending]:
+            raise RuntimeError(f"cannot switch main clients: declarations are pending in {self!r}, of {pending}")
+        if not isinstance(successor, BaseClient):
+            return
+        ours, theirs = self._engine.context_features, successor._engine.context_features
+        if ours != theirs:
+            raise RuntimeError(f"cannot switch main clients: {ours} and {theirs} are different context_features")
+        if self._options.tracked != successor._options.tracked:
+            logger.warning(
+                "new main heksher client tracks different context options",
+                extra={"previous": dict(self._options.tracked), "new": dict(successor._options.tracked)},
+            )
+
+    def _become_main(self) -> None:
+        if self._state == "main":
+            raise RuntimeError(f"{self!r} is the main client already")
+        if not self._options.tracked:
+            logger.warning("client tracks no contexts, so it gets no rules: see track_contexts")
+        previous, self._state = self._state, "main"
+        try:
+            main_client.set_main(self)
+        except BaseException:
+            self._state = previous
+            raise
+
+    def _wake(self) -> None:
+        """Have declarations and rules brought up to date soon, if that runs in the background."""

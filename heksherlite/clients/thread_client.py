@@ -1,0 +1,176 @@
+"""The thread client, for synchronous programs: the asynchronous work on a thread of its own."""
+
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import anyio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from heksherlite.clients.background import BackgroundTask
+from heksherlite.clients.base import BaseClient
+from heksherlite.clients.runner import Runner
+from heksherlite.clients.transport import Transport, args_for_async
+from heksherlite.engine import protocol
+from heksherlite.engine.protocol import SettingData
+
+logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+
+class ThreadHeksherClient(BaseClient):
+    """A client for synchronous programs, which keeps settings up to date on a thread of its own.
+
+    Use it as ``with client:``, or call :meth:`set_as_main` at start-up and :meth:`close` at shut-down. Nothing is
+    connected or started before that.
+
+    Args:
+        service_url: Where the service is, such as ``"http://localhost:8888"``.
+        update_interval: Seconds between updates of the rules.
+        context_features: The context features in the order that the program expects, most general first.
+        http_client_args: Arguments as for :class:`httpx.Client`: headers, auth, transport, verify, timeout...
+
+    Attributes:
+        modification_lock: While the program holds it, no setting changes. Do not call :meth:`reload` then.
+
+    Raises:
+        ValueError: If ``service_url`` is not an HTTP URL.
+    """
+
+    def __init__(
+        self,
+        service_url: str,
+        update_interval: float,
+        context_features: Sequence[str],
+        *,
+        http_client_args: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(context_features)
+        self.modification_lock = threading.Lock()
+        self._update_interval = update_interval
+        self._transport = Transport(service_url, args_for_async(http_client_args))
+        self._start_and_stop = threading.Lock()
+        self._resources = ExitStack()
+        self._portal: BlockingPortal | None = None
+        self._runner: Runner | None = None
+        self._background: BackgroundTask | None = None
+
+    def __repr__(self) -> str:
+        return f"<ThreadHeksherClient of {self._transport}>"
+
+    def set_as_main(self) -> None:
+        """Make this the process's main client: declare all settings, load their rules, and keep both going.
+
+        What goes wrong with the service is logged, and the settings keep their defaults until an update succeeds.
+
+        Raises:
+            RuntimeError: If this is the main client already, or cannot take over from the one that is.
+        """
+        with self._start_and_stop:
+            self._become_main()
+            self._portal = self._resources.enter_context(start_blocking_portal(name="heksherlite"))
+            self._portal.call(self._start)
+
+    def reload(self) -> None:
+        """Declare the settings that wait for it, and load the rules now. Restarts the interval. Failures are logged.
+
+        Raises:
+            RuntimeError: If this is not the main client.
+        """
+        portal, runner = self._portal, self._runner
+        if portal is None or runner is None:
+            raise RuntimeError(f"{self!r} cannot reload: it was not made the main client, or was closed")
+        portal.call(runner.update_logging_failures)
+
+    def ping(self) -> None:
+        """Ask the service whether it is well.
+
+        Raises:
+            httpx.HTTPError: If it is not, or cannot be reached.
+        """
+        self._call(self._transport.ask, protocol.HEALTH)
+
+    def get_settings(self) -> dict[str, SettingData]:
+        """Return all settings of the service by name, whoever declared them.
+
+        Raises:
+            httpx.HTTPError: If the service is unreachable or answers with an error.
+            ServiceAnswerError: If the service's answer is not what it should be.
+        """
+        return protocol.read_settings(self._call(self._transport.ask, protocol.ALL_SETTINGS))
+
+    def close(self) -> None:
+        """End the background work and close the connections. Settings keep their last values."""
+        with self._start_and_stop:
+            portal, self._portal = self._portal, None
+            if portal is not None:
+                self._state = "closed"
+                portal.call(self._stop)
+                self._resources.close()
+
+    def __enter__(self) -> Self:
+        self.set_as_main()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def _start(self) -> None:
+        self._runner = Runner(
+            self._engine,
+            self._transport,
+            self._update_interval,
+            supplier=self,
+            modification_lock=_FromThread(self.modification_lock),
+            on_update_ok=self.on_update_ok,
+            on_update_error=self.on_update_error,
+            declaration_failed="declaration failed",
+        )
+        await self._runner.read_context_features()
+        await self._runner.update_logging_failures()
+        self._background = BackgroundTask(self._runner.keep_updating)
+
+    async def _stop(self) -> None:
+        background, self._background, self._runner = self._background, None, None
+        if background is not None:
+            await background.stop()
+        await self._transport.aclose()
+
+    def _wake(self) -> None:
+        background, runner = self._background, self._runner
+        if background is not None and runner is not None:
+            background.call_soon(runner.wake)
+
+    def _call(self, function: Callable[..., Awaitable[R]], *args: object) -> R:
+        """Call an asynchronous function, on the client's thread if there is one."""
+        portal = self._portal
+        if portal is not None:
+            return portal.call(function, *args)
+        with start_blocking_portal(name="heksherlite") as portal:
+            try:
+                return portal.call(function, *args)
+            finally:
+                portal.call(self._transport.aclose)
+
+
+class _FromThread:
+    """A lock of threads, to be taken in an event loop."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
+
+    async def __aenter__(self) -> None:
+        # Asked for again and again, because waiting for it in a worker thread could not be cancelled.
+        while not self._lock.acquire(blocking=False):  # noqa: SIM115 - released in __aexit__
+            await anyio.sleep(0.01)
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._lock.release()

@@ -1,0 +1,157 @@
+"""HTTP: sends the engine's requests. The only module of the SDK that imports httpx."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+import anyio
+import anyio.to_thread
+import httpx
+import orjson
+
+from heksherlite.engine.messages import Answer, Request
+
+_AT_ONCE: Final = 10
+"""How many requests are under way side by side."""
+
+
+class Transport:
+    """The connection to one service. Connects when it is first used, and again after it was closed.
+
+    Args:
+        service_url: The URL that the API's paths are below.
+        http_client_args: Arguments for :class:`httpx.AsyncClient`.
+
+    Raises:
+        ValueError: If the URL is not an HTTP URL.
+    """
+
+    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
+        try:
+            url = httpx.URL(service_url)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"service_url is not a URL: {error}") from error
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ValueError(f"service_url must be like 'http://host:port', not {_without_secrets(url)!r}")
+        self._service_url = url
+        self._http_client_args = dict(http_client_args or {})
+        self._client: httpx.AsyncClient | None = None
+
+    def __str__(self) -> str:
+        return _without_secrets(self._service_url)
+
+    async def ask(self, request: Request) -> Answer:
+        """Send one request and return its answer; what went wrong is raised."""
+        (answer,) = await self.send([request])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def send(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+        """Send requests side by side, and return what became of each: its answer, or what was raised.
+
+        That is an :class:`httpx.HTTPError` if the service was unreachable or its status is not an accepted one.
+        """
+        if self._client is None:
+            self._client = httpx.AsyncClient(**({"base_url": self._service_url} | self._http_client_args))
+        if len(requests) == 1:
+            return [await _try(self._client, requests[0])]
+        results: dict[int, Answer | Exception] = {}
+        turn = anyio.CapacityLimiter(_AT_ONCE)
+
+        async def send_one(client: httpx.AsyncClient, index: int, request: Request) -> None:
+            async with turn:
+                results[index] = await _try(client, request)
+
+        async with anyio.create_task_group() as tasks:
+            for index, request in enumerate(requests):
+                tasks.start_soon(send_one, self._client, index, request)
+        return [results[index] for index in range(len(requests))]
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+
+async def _try(client: httpx.AsyncClient, request: Request) -> Answer | Exception:
+    headers = dict(request.headers)
+    content = None
+    if request.json is not None:
+        headers["Content-Type"] = "application/json"
+        content = orjson.dumps(request.json)
+    try:
+        response = await client.request(
+            request.method, request.path, params=dict(request.params), content=content, headers=headers
+        )
+        if response.status_code not in request.accept:
+            response.raise_for_status()
+            raise httpx.HTTPStatusError(
+                f"Unexpected status {response.status_code} for url '{response.url}'",
+                request=response.request,
+                response=response,
+            )
+    except Exception as error:  # noqa: BLE001 - handed to the caller, which raises it
+        return error
+    return Answer(request, response.status_code, response.content, response.headers.get("ETag"))
+
+
+def _without_secrets(url: httpx.URL) -> str:
+    return str(url.copy_with(username=None, password=None))
+
+
+def args_for_async(http_client_args: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Adapt arguments that were meant for :class:`httpx.Client` to :class:`httpx.AsyncClient`.
+
+    Transports that can only be called synchronously are called in worker threads, and so are event hooks.
+    """
+    args = dict(http_client_args or {})
+    if args.get("transport") is not None:
+        args["transport"] = _async_transport(args["transport"])
+    if args.get("mounts"):
+        args["mounts"] = {
+            pattern: None if transport is None else _async_transport(transport)
+            for pattern, transport in args["mounts"].items()
+        }
+    if args.get("event_hooks"):
+        args["event_hooks"] = {event: [_async_hook(hook) for hook in hooks] for event, hooks in args["event_hooks"].items()}
+    return args
+
+
+def _async_transport(transport: Any) -> httpx.AsyncBaseTransport:
+    return transport if hasattr(transport, "handle_async_request") else _InWorkerThread(transport)
+
+
+def _async_hook(hook: Callable[[Any], Any]) -> Callable[[Any], Awaitable[Any]]:
+    if inspect.iscoroutinefunction(hook):
+        return hook
+
+    async def run_hook(message: Any) -> None:
+        if isinstance(message, httpx.Response):
+            await message.aread()
+        await anyio.to_thread.run_sync(hook, message)
+
+    return run_hook
+
+
+class _InWorkerThread(httpx.AsyncBaseTransport):
+    """A synchronous transport, for an asynchronous client."""
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        # The body is in memory, so the request can be read in both ways.
+        response = await anyio.to_thread.run_sync(self._answer, request, abandon_on_cancel=True)
+        return httpx.Response(
+            response.status_code, headers=response.headers, content=response.read(), extensions={}, request=request
+        )
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        response = self._transport.handle_request(request)
+        response.read()
+        return response
+
+    async def aclose(self) -> None:
+        await anyio.to_thread.run_sync(self._transport.close)
