@@ -1,0 +1,5 @@
+"""The HTTP service that stores settings and rules; install it with ``heksherlite[service]``."""
+
+from heksherlite.service.embedded import embedded
+
+__all__ = ["embedded"]

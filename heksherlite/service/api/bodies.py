@@ -1,0 +1,126 @@
+"""Reading request bodies: how large they may be, and what JSON is to this service."""
+
+import json
+from collections.abc import Callable, Coroutine
+from math import isfinite
+from typing import Any, NoReturn
+
+import orjson
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY_BYTES = 2**20
+
+_DISCARDED_BYTES = 32 * 2**20  # read off a body that is too large, so that its sender gets to see the answer
+
+
+def decode_json(body: bytes) -> Any:
+    """Decode JSON, keeping every number exactly.
+
+    Raises:
+        json.JSONDecodeError: The text is not JSON in UTF-8, or it is JSON that not every reader could take
+        back: an
+            integer beyond 64 bits, a number beyond the range of floats, a lone surrogate, some hundred levels
+            deep.
+    """
+    text = ""
+    try:
+        text = body.decode()
+        value = json.loads(text, parse_constant=_refuse_number, parse_float=_finite_float)
+        orjson.dumps(value)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError as error:
+        raise json.JSONDecodeError("too deep", text, 0) from error
+    except (ValueError, TypeError) as error:
+        raise json.JSONDecodeError(str(error), text, 0) from error
+    return value
+
+
+class StrictJsonRequest(Request):
+    """A request whose JSON is read by `decode_json`."""
+
+    async def json(self) -> Any:
+        """Return the decoded body."""
+        return decode_json(await self.body())
+
+
+class StrictJsonRoute(APIRoute):
+    """A route that reads JSON by `decode_json`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return FastAPI's handler, given a stricter request."""
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            return await handle(StrictJsonRequest(request.scope, request.receive))
+
+        return handle_strictly
+
+
+class BodyMiddleware:
+    """Takes in each request's body before the application sees it.
+
+    A body over the limit is answered with 413 and never held in memory; one without Content-Type is declared
+    to be JSON, as existing clients mean it.
+
+    Args:
+        app: The application.
+        max_bytes: How many bytes a body may have.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int = MAX_BODY_BYTES) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        if b"content-length" not in headers and b"transfer-encoding" not in headers:
+            await self._app(scope, receive, send)
+            return
+        body = await self._read(receive)
+        if body is None:
+            message = f"the body is larger than {self._max_bytes} bytes"
+            await Response(message, 413, {"connection": "close"}, "text/plain")(scope, receive, send)
+            return
+        if b"content-type" not in headers:
+            scope = {**scope, "headers": [*scope["headers"], (b"content-type", b"application/json")]}
+        await self._app(scope, _replaying(body, receive), send)
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        body = bytearray()
+        received = 0
+        more = True
+        while more and received <= _DISCARDED_BYTES:
+            message = await receive()
+            part = message.get("body", b"")
+            received += len(part)
+            if received <= self._max_bytes:
+                body += part
+            more = message.get("more_body", False)
+        return bytes(body) if received <= self._max_bytes else None
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replay
+
+
+def _finite_float(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"the number {text[:20]} is out of range")
+    return number
+
+
+def _refuse_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,75 @@
+"""The kinds of fields that requests are made of, checked and described for OpenAPI."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, StrictStr, WithJsonSchema
+
+from heksherlite.errors import TypeStringError
+from heksherlite.service.domain import names, versions
+from heksherlite.service.domain.versions import Version
+from heksherlite.wire_types import WireType, parse
+
+
+class RequestBody(BaseModel):
+    """A JSON object: types are not converted, unknown fields are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", arbitrary_types_allowed=True)
+
+
+def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if pattern.fullmatch(text) is None:
+            raise ValueError(f"{text[:100]!r} is not {what}: it must match {pattern.pattern}")
+        return text
+
+    return check
+
+
+def _schema(pattern: str, example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "examples": [example]})
+
+
+def _read_type(text: Any) -> WireType:
+    if not isinstance(text, str):
+        raise ValueError("a type is a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
+    try:
+        return parse(text)
+    except TypeStringError as error:
+        raise ValueError(str(error)) from error
+
+
+def _read_version(text: Any) -> Version:
+    if not isinstance(text, str):
+        raise ValueError("a version is a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
+    return Version.parse(text)
+
+
+ContextFeatureName: TypeAlias = Annotated[
+    StrictStr,
+    AfterValidator(_matching(names.CONTEXT_FEATURE_NAME, "a name of a context feature")),
+    _schema(names.CONTEXT_FEATURE_NAME.pattern, "environment"),
+]
+ContextFeatureValue: TypeAlias = Annotated[
+    StrictStr,
+    AfterValidator(_matching(names.CONTEXT_FEATURE_VALUE, "a value of a context feature")),
+    _schema(names.CONTEXT_FEATURE_VALUE.pattern, "dev"),
+]
+SettingName: TypeAlias = Annotated[
+    StrictStr,
+    AfterValidator(_matching(names.SETTING_NAME, "a name of a setting")),
+    _schema(names.SETTING_NAME.pattern, "cache_ttl"),
+]
+MetadataKey: TypeAlias = Annotated[
+    StrictStr,
+    AfterValidator(_matching(names.METADATA_KEY, "a key of metadata")),
+    _schema(names.METADATA_KEY.pattern, "owner"),
+]
+Metadata: TypeAlias = dict[MetadataKey, Any]
+SettingType: TypeAlias = Annotated[
+    WireType,
+    PlainValidator(_read_type),
+    WithJsonSchema({"type": "string", "examples": ["int", 'Enum["dark","bright"]', "Sequence<str>"]}),
+]
+SettingVersion: TypeAlias = Annotated[Version, PlainValidator(_read_version), _schema(versions.PATTERN, "1.0")]

@@ -1,0 +1,91 @@
+"""The six calls on metadata, the same for settings and for rules."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Response
+from pydantic import BaseModel
+
+from heksherlite.service.api.bodies import StrictJsonRoute
+from heksherlite.service.api.fields import Metadata, MetadataKey
+from heksherlite.service.api.responses import (
+    EVERY_WRITE,
+    INVALID,
+    Responses,
+    json_answer,
+    no_content,
+    text_responses,
+)
+from heksherlite.service.domain import json_values
+from heksherlite.service.domain import metadata as edits
+from heksherlite.service.domain.metadata import MetadataEdit
+
+
+class MetadataAnswer(BaseModel):
+    """The metadata of a setting or rule."""
+
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataOwner:
+    """How FastAPI finds out, from a request, whose metadata it is about.
+
+    Args:
+        path: The path of the setting or rule.
+        read: A dependency that returns its metadata.
+        editor: A dependency that returns what makes an edit of its metadata.
+        refusals: What an edit may be refused with, beside what every write is.
+    """
+
+    path: str
+    read: Callable[..., json_values.Metadata]
+    editor: Callable[..., Callable[[MetadataEdit], Awaitable[None]]]
+    refusals: Responses
+
+
+def metadata_router(owner: MetadataOwner, *, tags: list[str]) -> APIRouter:
+    """Return the routes for the metadata of one kind of owner."""
+    router = APIRouter(prefix=f"{owner.path}/metadata", tags=[*tags], route_class=StrictJsonRoute)
+    write_responses = {**owner.refusals, **EVERY_WRITE}
+    Current = Annotated[json_values.Metadata, Depends(owner.read)]  # noqa: N806  # a type, like the next ones
+    Editor = Annotated[Callable[[MetadataEdit], Awaitable[None]], Depends(owner.editor)]  # noqa: N806
+    NewMetadata = Annotated[Metadata, Body(embed=True)]  # noqa: N806
+
+    @router.get("", response_model=MetadataAnswer, responses={**text_responses(404), **INVALID})
+    async def get_metadata(metadata: Current) -> Response:
+        """Return the metadata."""
+        return json_answer({"metadata": metadata})
+
+    @router.post("", status_code=204, responses=write_responses)
+    async def update_metadata(edit: Editor, metadata: NewMetadata) -> Response:
+        """Set the given keys and keep the others."""
+        await edit(edits.merging(metadata))
+        return no_content()
+
+    @router.put("", status_code=204, responses=write_responses)
+    async def replace_metadata(edit: Editor, metadata: NewMetadata) -> Response:
+        """Replace all metadata."""
+        await edit(edits.replacing(metadata))
+        return no_content()
+
+    @router.delete("", status_code=204, responses=write_responses)
+    async def delete_metadata(edit: Editor) -> Response:
+        """Clear the metadata."""
+        await edit(edits.replacing({}))
+        return no_content()
+
+    @router.put("/{key}", status_code=204, responses=write_responses)
+    async def set_metadata_key(key: MetadataKey, edit: Editor, value: Annotated[Any, Body(embed=True)]) -> Response:
+        """Set one key."""
+        await edit(edits.with_key(key, value))
+        return no_content()
+
+    @router.delete("/{key}", status_code=204, responses=write_responses)
+    async def delete_metadata_key(key: MetadataKey, edit: Editor) -> Response:
+        """Remove one key, if it is there."""
+        await edit(edits.without_key(key))
+        return no_content()
+
+    return router

@@ -1,0 +1,94 @@
+"""The answers that several resources give, and how OpenAPI describes them."""
+
+import json
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+
+from heksherlite.service.domain.errors import DomainError, InvalidError
+from heksherlite.service.storage.database import DatabaseUnavailableError
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+class Problem(BaseModel):
+    """One thing that is wrong with a request, and where."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Problems(BaseModel):
+    """What is wrong with a request."""
+
+    detail: list[Problem]
+
+
+def json_answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Answer with JSON."""
+    return Response(orjson.dumps(content), status, headers, "application/json")
+
+
+def no_content() -> Response:
+    """Answer 204, with an empty body."""
+    return Response(status_code=204)
+
+
+def text_responses(*statuses: int) -> Responses:
+    """Describe statuses that come with a text, which may be empty."""
+    texts: Responses = {400: {"description": "The request contradicts itself or the setting."}}
+    texts[404] = {"description": "What the request names does not exist."}
+    texts[409] = {"description": "The request is at odds with what is stored."}
+    content = {"text/plain": {"schema": {"type": "string"}}}
+    return {status: {**texts[status], "content": content} for status in statuses}
+
+
+INVALID: Responses = {422: {"model": Problems, "description": "The request is malformed."}}
+
+EVERY_WRITE: Responses = {
+    413: {"description": "The body is too large.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+    503: {
+        "description": "The database cannot be reached; nothing was changed.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    },
+    **INVALID,
+}
+
+
+async def answer_domain_error(_request: Request, error: Exception) -> Response:
+    """Answer a request that cannot be fulfilled."""
+    if not isinstance(error, DomainError):
+        raise error
+    if isinstance(error, InvalidError):
+        problem = {"loc": error.location, "msg": error.message, "type": "value_error"}
+        return json_answer({"detail": [problem]}, error.status)
+    if error.body is not None:
+        return json_answer(error.body, error.status)
+    if not error.message:
+        return Response(status_code=error.status)
+    return Response(error.message, error.status, media_type="text/plain")
+
+
+async def answer_invalid(_request: Request, error: Exception) -> Response:
+    """Answer a malformed request. What was sent is not repeated: it may be large, or no JSON at all."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    problems = []
+    for problem in error.errors():
+        message = problem["msg"]
+        if problem["type"] == "json_invalid":
+            message = f"{message}: {problem['ctx']['error']}"
+        problems.append({"loc": problem["loc"], "msg": message, "type": problem["type"]})
+    return Response(json.dumps({"detail": problems}), 422, media_type="application/json")
+
+
+async def answer_unavailable(_request: Request, error: Exception) -> Response:
+    """Answer a write while the database cannot be reached."""
+    if not isinstance(error, DatabaseUnavailableError):
+        raise error
+    text = "the database cannot be reached right now; nothing was changed"
+    return Response(text, 503, {"retry-after": "5"}, "text/plain")

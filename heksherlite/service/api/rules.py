@@ -1,0 +1,141 @@
+"""``/api/v1/rules``: the values that settings have in some contexts."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from heksherlite.service.api.bodies import StrictJsonRoute
+from heksherlite.service.api.fields import (
+    ContextFeatureName,
+    ContextFeatureValue,
+    RequestBody,
+    SettingName,
+)
+from heksherlite.service.api.fields import Metadata as MetadataField
+from heksherlite.service.api.metadata import MetadataOwner, metadata_router
+from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, no_content, text_responses
+from heksherlite.service.api.service_state import StoreOfApp
+from heksherlite.service.domain import rules
+from heksherlite.service.domain.filters import parse_feature_values
+from heksherlite.service.domain.json_values import Metadata
+from heksherlite.service.domain.metadata import MetadataEdit
+
+_TAGS = ["rules"]
+
+router = APIRouter(prefix="/api/v1/rules", tags=[*_TAGS], route_class=StrictJsonRoute)
+
+
+class NewRule(RequestBody):
+    """A rule to add: the value of a setting where each of the context features has the given value."""
+
+    setting: SettingName
+    feature_values: Annotated[dict[ContextFeatureName, ContextFeatureValue], Field(min_length=1)]
+    value: Any
+    metadata: MetadataField = Field(default_factory=dict)
+
+
+class NewValue(RequestBody):
+    """Another value for a rule."""
+
+    value: Any
+
+
+class RuleId(BaseModel):
+    """The id of a rule."""
+
+    rule_id: int
+
+
+class RuleDetails(BaseModel):
+    """All about a rule, its conditions in the global order of the context features."""
+
+    setting: str
+    value: Any
+    feature_values: list[tuple[str, str]]
+    metadata: dict[str, Any]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=RuleId,
+    responses={**text_responses(400, 409), **EVERY_WRITE},
+)
+async def add_rule(body: NewRule, store: StoreOfApp) -> Response:
+    """Add a rule to a setting."""
+    rule_id = await store.write(
+        partial(
+            rules.add,
+            setting_name=body.setting,
+            feature_values=body.feature_values,
+            value=body.value,
+            metadata=body.metadata,
+        )
+    )
+    return json_answer({"rule_id": rule_id}, 201, {"location": f"/{rule_id}"})
+
+
+@router.get("/search", response_model=RuleId, responses={**text_responses(404), **INVALID})
+async def search_rule(
+    setting: Annotated[SettingName, Query()],
+    feature_values: Annotated[str, Query(description="The conditions: `f1:v1,f2:v2`.")],
+    store: StoreOfApp,
+) -> Response:
+    """Find the rule of a setting with exactly these conditions."""
+    rule_id = rules.search(store.catalog, setting, parse_feature_values(feature_values))
+    return json_answer({"rule_id": rule_id})
+
+
+@router.get("/{rule_id}", response_model=RuleDetails, responses={**text_responses(404), **INVALID})
+async def get_rule(rule_id: int, store: StoreOfApp) -> Response:
+    """Return all about a rule."""
+    catalog = store.catalog
+    rule = catalog.rule(rule_id)
+    return json_answer(
+        {
+            "setting": catalog.entries[rule.setting_id].setting.name,
+            "value": rule.value,
+            "feature_values": catalog.conditions_in_order(rule),
+            "metadata": rule.metadata,
+        }
+    )
+
+
+@router.put("/{rule_id}/value", status_code=204, responses={**text_responses(400, 404), **EVERY_WRITE})
+@router.patch(
+    "/{rule_id}",
+    status_code=204,
+    responses={**text_responses(400, 404), **EVERY_WRITE},
+    deprecated=True,
+    operation_id="patch_rule",
+)
+async def change_value(rule_id: int, body: NewValue, store: StoreOfApp) -> Response:
+    """Change the value of a rule."""
+    await store.write(partial(rules.change_value, rule_id=rule_id, value=body.value))
+    return no_content()
+
+
+@router.delete("/{rule_id}", status_code=204, responses={**text_responses(404), **EVERY_WRITE})
+async def delete_rule(rule_id: int, store: StoreOfApp) -> Response:
+    """Delete a rule; its id is never used again."""
+    await store.write(partial(rules.remove, rule_id=rule_id))
+    return no_content()
+
+
+def _metadata_of(rule_id: int, store: StoreOfApp) -> Metadata:
+    return store.catalog.rule(rule_id).metadata
+
+
+def _metadata_editor(rule_id: int, store: StoreOfApp) -> Callable[[MetadataEdit], Awaitable[None]]:
+    async def make(edit: MetadataEdit) -> None:
+        await store.write(partial(rules.edit_metadata, rule_id=rule_id, edit=edit))
+
+    return make
+
+
+router.include_router(
+    metadata_router(MetadataOwner("/{rule_id}", _metadata_of, _metadata_editor, text_responses(404)), tags=_TAGS)
+)

@@ -1,0 +1,177 @@
+"""``/api/v1/settings``: what the settings are."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Response
+from pydantic import BaseModel
+
+from heksherlite.service.api.bodies import StrictJsonRoute
+from heksherlite.service.api.declarations import DistinctFeatures
+from heksherlite.service.api.fields import RequestBody, SettingName, SettingType, SettingVersion
+from heksherlite.service.api.metadata import MetadataOwner, metadata_router
+from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, no_content, text_responses
+from heksherlite.service.api.service_state import StoreOfApp
+from heksherlite.service.domain import settings
+from heksherlite.service.domain.catalog import Catalog, Setting
+from heksherlite.service.domain.json_values import Metadata
+from heksherlite.service.domain.metadata import MetadataEdit
+
+_TAGS = ["settings"]
+
+router = APIRouter(prefix="/api/v1/settings", tags=[*_TAGS], route_class=StrictJsonRoute)
+
+
+class SettingSummary(BaseModel):
+    """The least that a list of settings shows of each."""
+
+    name: str
+    type: str
+    default_value: Any
+    version: str
+
+
+class SettingDetails(SettingSummary):
+    """All about a setting."""
+
+    configurable_features: list[str]
+    metadata: dict[str, Any]
+    aliases: list[str]
+
+
+class SettingList(BaseModel):
+    """The settings, sorted by name; with details if these were asked for."""
+
+    settings: list[SettingDetails | SettingSummary]
+
+
+class Conflicts(BaseModel):
+    """Why the type of a setting cannot be changed."""
+
+    conflicts: list[str]
+
+
+class NewType(RequestBody):
+    """Another type for a setting."""
+
+    type: SettingType
+    version: SettingVersion
+
+
+class NewName(RequestBody):
+    """Another name for a setting."""
+
+    name: SettingName
+    version: SettingVersion
+
+
+class NewConfigurableFeatures(RequestBody):
+    """Other configurable features for a setting."""
+
+    configurable_features: DistinctFeatures
+    version: SettingVersion
+
+
+@router.get("", response_model=SettingList, responses=INVALID)
+async def list_settings(
+    store: StoreOfApp,
+    *,
+    include_additional_data: Annotated[bool, Query(description="Whether to show all about each.")] = False,
+) -> Response:
+    """List all settings, sorted by name."""
+    catalog = store.catalog
+    shown = [
+        _details(catalog, entry.setting) if include_additional_data else _summary(entry.setting)
+        for entry in sorted(catalog.entries.values(), key=lambda entry: entry.setting.name)
+    ]
+    return json_answer({"settings": shown})
+
+
+@router.get("/{name}", response_model=SettingDetails, responses={**text_responses(404), **INVALID})
+async def get_setting(name: str, store: StoreOfApp) -> Response:
+    """Return all about a setting."""
+    return json_answer(_details(store.catalog, store.catalog.entry(name).setting))
+
+
+@router.delete("/{name}", status_code=204, responses={**text_responses(404), **EVERY_WRITE})
+async def delete_setting(name: str, store: StoreOfApp) -> Response:
+    """Delete a setting and its rules."""
+    await store.write(partial(settings.remove, name=name))
+    return no_content()
+
+
+@router.put(
+    "/{name}/type",
+    status_code=204,
+    responses={
+        **text_responses(404),
+        409: {
+            "description": "The version is not higher (a text), or these things conflict with the type.",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+            "model": Conflicts,
+        },
+        **EVERY_WRITE,
+    },
+)
+async def change_type(name: str, body: NewType, store: StoreOfApp) -> Response:
+    """Change the type of a setting."""
+    await store.write(partial(settings.change_type, name=name, new_type=body.type, version=body.version))
+    return no_content()
+
+
+@router.put("/{name}/name", status_code=204, responses={**text_responses(404, 409), **EVERY_WRITE})
+async def rename_setting(name: str, body: NewName, store: StoreOfApp) -> Response:
+    """Rename a setting; the name before becomes an alias."""
+    await store.write(partial(settings.rename, name=name, new_name=body.name, version=body.version))
+    return no_content()
+
+
+@router.put(
+    "/{name}/configurable_features",
+    status_code=204,
+    responses={**text_responses(404, 409), **EVERY_WRITE},
+)
+async def change_configurable_features(name: str, body: NewConfigurableFeatures, store: StoreOfApp) -> Response:
+    """Replace the configurable features of a setting."""
+    features = frozenset(body.configurable_features)
+    await store.write(
+        partial(settings.change_configurable_features, name=name, features=features, version=body.version)
+    )
+    return no_content()
+
+
+def _metadata_of(name: str, store: StoreOfApp) -> Metadata:
+    return store.catalog.entry(name).setting.metadata
+
+
+def _metadata_editor(
+    name: str, version: Annotated[SettingVersion, Body(embed=True)], store: StoreOfApp
+) -> Callable[[MetadataEdit], Awaitable[None]]:
+    async def make(edit: MetadataEdit) -> None:
+        await store.write(partial(settings.edit_metadata, name=name, edit=edit, version=version))
+
+    return make
+
+
+router.include_router(
+    metadata_router(MetadataOwner("/{name}", _metadata_of, _metadata_editor, text_responses(404, 409)), tags=_TAGS)
+)
+
+
+def _summary(setting: Setting) -> dict[str, Any]:
+    return {
+        "name": setting.name,
+        "type": str(setting.type),
+        "default_value": setting.default_value,
+        "version": str(setting.version),
+    }
+
+
+def _details(catalog: Catalog, setting: Setting) -> dict[str, Any]:
+    return {
+        **_summary(setting),
+        "configurable_features": catalog.in_order(setting.configurable_features),
+        "metadata": setting.metadata,
+        "aliases": sorted(setting.aliases),
+    }

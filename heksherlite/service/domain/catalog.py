@@ -1,0 +1,221 @@
+"""Everything that the service knows at one revision, in memory.
+
+A `Catalog` never changes. A write is decided against one (`Decision`), its `Changes` go to the database, and
+the same `Changes` applied to the catalog make the next one. What another process wrote arrives as `Changes`
+too.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeAlias, TypeVar
+
+from heksherlite.service.domain.errors import NotFoundError
+from heksherlite.service.domain.json_values import Json, Metadata
+from heksherlite.service.domain.versions import Version
+from heksherlite.wire_types import WireType
+
+T_co = TypeVar("T_co", covariant=True)
+
+Conditions: TypeAlias = tuple[tuple[str, str], ...]
+"""Pairs of context feature and value, sorted by feature name, so that equal conditions are equal tuples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting as it was declared and changed since.
+
+    ``id`` never changes and is never used again, so rules keep their setting through a rename. ``revision``
+    is the one at which the setting or one of its rules last changed.
+    """
+
+    id: int
+    name: str
+    type: WireType
+    default_value: Json
+    configurable_features: frozenset[str]
+    version: Version
+    metadata: Metadata
+    aliases: frozenset[str]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A value of a setting for the contexts that meet all the conditions."""
+
+    id: int
+    setting_id: int
+    conditions: Conditions
+    value: Json
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A setting with its rules, ascending by id."""
+
+    setting: Setting
+    rules: Mapping[int, Rule] = field(default_factory=dict)
+    ids_by_conditions: Mapping[Conditions, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The counters that move with each write.
+
+    ``revision`` counts the writes, ``features_revision`` is the last one that touched the context features,
+    and the ids are the highest ever given out.
+    """
+
+    database_id: str
+    revision: int = 0
+    features_revision: int = 0
+    last_setting_id: int = 0
+    last_rule_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a write stores and removes. The rules of a removed setting go with it and are not listed."""
+
+    context_features: tuple[str, ...] | None = None
+    settings: tuple[Setting, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    removed_settings: frozenset[int] = frozenset()
+    removed_rules: frozenset[int] = frozenset()
+
+    def __bool__(self) -> bool:
+        return self != Changes()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[T_co]):
+    """The outcome of a request to write: what to answer, and what to change."""
+
+    answer: T_co
+    changes: Changes = field(default_factory=Changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything at one revision; make the first with `Catalog(state)`, the others with `after`."""
+
+    state: State
+    context_features: tuple[str, ...] = ()
+    entries: Mapping[int, Entry] = field(default_factory=dict)
+    ids_by_name: Mapping[str, int] = field(default_factory=dict)
+    rules: Mapping[int, Rule] = field(default_factory=dict)
+
+    def find(self, name: str) -> Entry | None:
+        """Return the setting of a name or alias, with its rules, or None."""
+        setting_id = self.ids_by_name.get(name)
+        return None if setting_id is None else self.entries[setting_id]
+
+    def entry(self, name: str) -> Entry:
+        """Return the setting of a name or alias, with its rules.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        entry = self.find(name)
+        if entry is None:
+            raise NotFoundError(f"setting {name!r} does not exist")
+        return entry
+
+    def rule(self, rule_id: int) -> Rule:
+        """Return a rule by its id.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        rule = self.rules.get(rule_id)
+        if rule is None:
+            raise NotFoundError(f"rule {rule_id} does not exist")
+        return rule
+
+    def in_order(self, features: Iterable[str]) -> list[str]:
+        """Sort context features by the global order; unknown ones come last, by name."""
+        index = {feature: position for position, feature in enumerate(self.context_features)}
+        return sorted(features, key=lambda feature: (index.get(feature, len(index)), feature))
+
+    def conditions_in_order(self, rule: Rule) -> list[tuple[str, str]]:
+        """Return a rule's conditions by the global order of their context features."""
+        values = dict(rule.conditions)
+        return [(feature, values[feature]) for feature in self.in_order(values)]
+
+    @property
+    def next_revision(self) -> int:
+        """The revision that the next write makes."""
+        return self.state.revision + 1
+
+    def state_after(self, changes: Changes) -> State:
+        """Return the counters after a write of these changes."""
+        return replace(
+            self.state,
+            revision=self.next_revision,
+            features_revision=(
+                self.state.features_revision if changes.context_features is None else self.next_revision
+            ),
+            last_setting_id=max([self.state.last_setting_id, *(setting.id for setting in changes.settings)]),
+            last_rule_id=max([self.state.last_rule_id, *(rule.id for rule in changes.rules)]),
+        )
+
+    def touched_settings(self, changes: Changes) -> set[int]:
+        """Return the ids of the settings whose rules these changes store or remove."""
+        removed = (self.rules[rule_id] for rule_id in changes.removed_rules if rule_id in self.rules)
+        return {rule.setting_id for rule in (*changes.rules, *removed)}
+
+    def after(self, changes: Changes, state: State) -> "Catalog":
+        """Return the catalog that follows from this one by some changes.
+
+        Args:
+            changes: What was stored and removed. A removed setting or rule that is unknown here is ignored:
+            it came
+                and went between two looks at the database.
+            state: The counters that go with them. A setting that is only touched through its rules gets this
+                revision; one that is listed brings its own.
+        """
+        entries = dict(self.entries)
+        names = dict(self.ids_by_name)
+        rules = dict(self.rules)
+        for setting_id in changes.removed_settings & entries.keys():
+            entry = entries.pop(setting_id)
+            _forget_names(names, entry.setting)
+            for rule_id in entry.rules:
+                del rules[rule_id]
+        for setting in changes.settings:
+            known = entries.get(setting.id)
+            if known is not None:
+                _forget_names(names, known.setting)
+            entries[setting.id] = Entry(setting) if known is None else replace(known, setting=setting)
+        for setting in changes.settings:
+            names.update(dict.fromkeys((setting.name, *setting.aliases), setting.id))
+
+        listed = {setting.id for setting in changes.settings}
+        stored: dict[int, list[Rule]] = {}
+        for rule in changes.rules:
+            stored.setdefault(rule.setting_id, []).append(rule)
+        for setting_id in self.touched_settings(changes) & entries.keys():
+            entry = _with_rules(entries[setting_id], stored.get(setting_id, []), changes.removed_rules)
+            if setting_id not in listed:
+                entry = replace(entry, setting=replace(entry.setting, revision=state.revision))
+            entries[setting_id] = entry
+        for rule_id in changes.removed_rules:
+            rules.pop(rule_id, None)
+        rules.update({rule.id: rule for rule in changes.rules})
+        features = self.context_features if changes.context_features is None else changes.context_features
+        return Catalog(state, features, entries, names, rules)
+
+
+def _forget_names(names: dict[str, int], setting: Setting) -> None:
+    for name in (setting.name, *setting.aliases):
+        if names.get(name) == setting.id:
+            del names[name]
+
+
+def _with_rules(entry: Entry, stored: list[Rule], removed: frozenset[int]) -> Entry:
+    # A new rule has the highest id so far and a changed one keeps its place, so the rules stay ascending by
+    # id.
+    rules = {rule_id: rule for rule_id, rule in entry.rules.items() if rule_id not in removed}
+    rules.update({rule.id: rule for rule in stored})
+    return replace(entry, rules=rules, ids_by_conditions={rule.conditions: rule.id for rule in rules.values()})

@@ -1,0 +1,129 @@
+"""Declarations: what a program says a setting is, against what is stored."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Entry, Setting
+from heksherlite.service.domain.differences import Difference, Level, Shape, differences, shape_of
+from heksherlite.service.domain.errors import ConflictError, NotFoundError, RefusedError
+from heksherlite.service.domain.versions import INITIAL, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A well-formed declaration: the default fits the type, and the alias is not the name."""
+
+    shape: Shape
+    version: Version
+    alias: str | None = None
+
+
+def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, Any]]:
+    """Create, upgrade or just compare a setting; the answer is what the API answers.
+
+    Raises:
+        RefusedError: A new setting has another version than 1.0.
+        NotFoundError: A context feature or the alias is unknown.
+        ConflictError: The alias is another setting's, or the declaration contradicts the stored setting.
+    """
+    entry = _declared_entry(catalog, declaration)
+    if entry is None:
+        return _create(catalog, declaration)
+    stored = entry.setting.version
+    if declaration.version < stored:
+        return _outdated(catalog, declaration, entry)
+    require_features(catalog, declaration.shape.configurable_features)
+    shape = _renaming_only_on_purpose(declaration, entry)
+    found = differences(shape_of(entry), shape, latest=shape_of(entry), rules=entry.rules.values(), catalog=catalog)
+    if declaration.version == stored:
+        if found:
+            raise ConflictError(body={"outcome": "mismatch", **_listed(found)})
+        return Decision({"outcome": "uptodate"})
+
+    answer = {"previous_version": str(stored), **_listed(found)}
+    allowed = Level.MAJOR if declaration.version.major > stored.major else Level.MINOR
+    if any(difference.level > allowed for difference in found):
+        raise ConflictError(body={"outcome": "rejected", **answer})
+    upgraded = replace(
+        renamed(entry.setting, shape.name),
+        configurable_features=shape.configurable_features,
+        type=shape.type,
+        default_value=shape.default_value,
+        metadata=shape.metadata,
+        version=declaration.version,
+        revision=catalog.next_revision,
+    )
+    return Decision({"outcome": "upgraded", **answer}, Changes(settings=(upgraded,)))
+
+
+def require_features(catalog: Catalog, features: Iterable[str]) -> None:
+    """Check that context features exist.
+
+    Raises:
+        NotFoundError: Some do not; it names them.
+    """
+    unknown = sorted(set(features) - set(catalog.context_features))
+    if unknown:
+        raise NotFoundError(f"context features {unknown} do not exist")
+
+
+def renamed(setting: Setting, name: str) -> Setting:
+    """Give a setting another name; the one before becomes an alias."""
+    return replace(setting, name=name, aliases=(setting.aliases | {setting.name}) - {name})
+
+
+def _declared_entry(catalog: Catalog, declaration: Declaration) -> Entry | None:
+    """Find the stored setting that a declaration is about, or None if it is a new one."""
+    named = catalog.find(declaration.shape.name)
+    if declaration.alias is None:
+        return named
+    aliased = catalog.find(declaration.alias)
+    if aliased is None:
+        raise NotFoundError(f"alias {declaration.alias!r} is not a setting")
+    if named is None and aliased.setting.name == declaration.alias:
+        return aliased
+    if named is None or named.setting.id != aliased.setting.id:
+        detail = f"alias {declaration.alias!r} belongs to setting {aliased.setting.name!r}"
+        raise ConflictError(body={"detail": detail})
+    return named
+
+
+def _create(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, Any]]:
+    shape = declaration.shape
+    if declaration.version != INITIAL:
+        raise RefusedError(f"a new setting must have version {INITIAL}, not {declaration.version}")
+    require_features(catalog, shape.configurable_features)
+    setting = Setting(
+        id=catalog.state.last_setting_id + 1,
+        name=shape.name,
+        type=shape.type,
+        default_value=shape.default_value,
+        configurable_features=shape.configurable_features,
+        version=declaration.version,
+        metadata=shape.metadata,
+        aliases=frozenset(),
+        revision=catalog.next_revision,
+    )
+    return Decision({"outcome": "created"}, Changes(settings=(setting,)))
+
+
+def _outdated(catalog: Catalog, declaration: Declaration, entry: Entry) -> Decision[dict[str, Any]]:
+    latest = shape_of(entry)
+    found = differences(declaration.shape, latest, latest=latest, rules=(), catalog=catalog)
+    version = str(entry.setting.version)
+    return Decision({"outcome": "outdated", "latest_version": version, **_listed(found)})
+
+
+def _renaming_only_on_purpose(declaration: Declaration, entry: Entry) -> Shape:
+    """Return the declared shape, under the stored name unless the declaration gives that name as its alias.
+
+    A program that still declares an earlier name means the setting as it is, and does not ask to undo the
+    rename.
+    """
+    on_purpose = declaration.alias == entry.setting.name
+    return declaration.shape if on_purpose else replace(declaration.shape, name=entry.setting.name)
+
+
+def _listed(found: Iterable[Difference]) -> dict[str, Any]:
+    return {"differences": [difference.as_json() for difference in found]}

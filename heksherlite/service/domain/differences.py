@@ -1,0 +1,124 @@
+"""How a declaration differs from the stored setting, and what that means to those who use it."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from heksherlite.service.domain.catalog import Catalog, Entry, Rule
+from heksherlite.service.domain.json_values import Json, Metadata, same_json
+from heksherlite.wire_types import WireType, is_subtype
+
+
+class Level(IntEnum):
+    """How much a difference matters; its lower-case name is what the API shows."""
+
+    MINOR = 1
+    """Programs written for the setting before the change still work with it."""
+    MAJOR = 2
+    """They may not."""
+    MISMATCH = 3
+    """The stored rules contradict the change, so it cannot be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference, either of an attribute (with its stored value) or described by a message."""
+
+    level: Level
+    attribute: str | None = None
+    latest_value: Json = None
+    message: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the difference as the API shows it."""
+        level = self.level.name.lower()
+        if self.attribute is None:
+            return {"level": level, "message": self.message}
+        return {"level": level, "attribute": self.attribute, "latest_value": self.latest_value}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a declaration and a stored setting have in common to be compared by."""
+
+    name: str
+    configurable_features: frozenset[str]
+    type: WireType
+    default_value: Json
+    metadata: Metadata
+
+
+def shape_of(entry: Entry) -> Shape:
+    """Return the shape of a stored setting."""
+    setting = entry.setting
+    return Shape(setting.name, setting.configurable_features, setting.type, setting.default_value, setting.metadata)
+
+
+def differences(
+    before: Shape, after: Shape, *, latest: Shape, rules: Iterable[Rule], catalog: Catalog
+) -> list[Difference]:
+    """List what changes from one shape of a setting to another, the least serious first.
+
+    Args:
+        before: The older shape.
+        after: The newer shape.
+        latest: Whichever of the two is stored.
+        rules: The rules that the newer shape must fit.
+        catalog: Where the order of the context features is read.
+    """
+    rules = list(rules)
+    found = [
+        *_of_features(before, after, latest, features_in_use(rules), catalog),
+        *_of_type(before.type, after.type, latest.type, rules),
+    ]
+    if before.name != after.name:
+        found.append(Difference(Level.MINOR, "name", latest.name))
+    if not same_json(before.default_value, after.default_value):
+        found.append(Difference(Level.MINOR, "default_value", latest.default_value))
+    if not same_json(before.metadata, after.metadata):
+        found.append(Difference(Level.MINOR, "metadata", latest.metadata))
+    return sorted(found, key=lambda difference: difference.level)
+
+
+def features_in_use(rules: Iterable[Rule]) -> dict[str, list[int]]:
+    """Map each context feature that the conditions of some rules name to the ids of these rules."""
+    in_use: dict[str, list[int]] = {}
+    for rule in rules:
+        for feature, _ in rule.conditions:
+            in_use.setdefault(feature, []).append(rule.id)
+    return in_use
+
+
+def in_use_message(features: Collection[str], in_use: Mapping[str, list[int]], catalog: Catalog) -> str:
+    """Say which rules use which of the features that are to be removed."""
+    rule_ids = sorted({rule_id for feature in features for rule_id in in_use[feature]})
+    return f"configurable features {catalog.in_order(features)} are still in use by rules {rule_ids}"
+
+
+def _of_features(
+    before: Shape, after: Shape, latest: Shape, in_use: Mapping[str, list[int]], catalog: Catalog
+) -> Iterable[Difference]:
+    removed = before.configurable_features - after.configurable_features
+    added = after.configurable_features - before.configurable_features
+    still_used = removed & in_use.keys()
+    if still_used:
+        yield Difference(Level.MISMATCH, message=in_use_message(still_used, in_use, catalog))
+    if added:
+        latest_value = catalog.in_order(latest.configurable_features)
+        yield Difference(Level.MAJOR, "configurable_features", latest_value)
+    elif removed and not still_used:
+        message = f"removal of configurable features {catalog.in_order(removed)}"
+        yield Difference(Level.MINOR, message=message)
+
+
+def _of_type(before: WireType, after: WireType, latest: WireType, rules: list[Rule]) -> Iterable[Difference]:
+    if before == after:
+        return
+    unfit = [rule.id for rule in rules if not after.accepts(rule.value)]
+    if unfit:
+        message = f"setting type incompatible with values for rules: {unfit}"
+        yield Difference(Level.MISMATCH, message=message)
+    else:
+        level = Level.MINOR if is_subtype(after, before) else Level.MAJOR
+        yield Difference(level, "type", str(latest))

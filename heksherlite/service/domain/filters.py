@@ -1,0 +1,95 @@
+"""The little languages of query parameters: lists of settings, context filters, feature values."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from heksherlite.service.domain import names
+from heksherlite.service.domain.catalog import Conditions
+from heksherlite.service.domain.errors import InvalidError, RefusedError
+
+_VALUE = names.CONTEXT_FEATURE_VALUE.pattern
+_FEATURE_VALUE = re.compile(rf"({names.CONTEXT_FEATURE_NAME.pattern}):({_VALUE})")
+_FILTER_TERM = re.compile(
+    rf"(?P<feature>{names.CONTEXT_FEATURE_NAME.pattern}):(?:\*|\((?P<values>{_VALUE}(?:,{_VALUE})*)\))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFilter:
+    """Which rules a client asks for: those whose every condition is allowed.
+
+    ``allowed`` maps a context feature to its allowed values, or to None if all of them are.
+    """
+
+    allowed: Mapping[str, frozenset[str] | None]
+
+    def passes(self, conditions: Conditions) -> bool:
+        """Tell whether a rule with these conditions is asked for."""
+        for feature, value in conditions:
+            if feature not in self.allowed:
+                return False
+            values = self.allowed[feature]
+            if values is not None and value not in values:
+                return False
+        return True
+
+
+def parse_context_filter(text: str) -> ContextFilter | None:
+    """Read ``feature:*`` and ``feature:(v1,v2)``, separated by commas; None stands for every rule (``*``).
+
+    Raises:
+        InvalidError: The text is malformed.
+        RefusedError: A feature is listed twice.
+    """
+    if text == "*":
+        return None
+    allowed: dict[str, frozenset[str] | None] = {}
+    position = 0
+    while position < len(text):
+        term = _FILTER_TERM.match(text, position)
+        if term is None:
+            raise _malformed("context_filters", position, "feature:* or feature:(value,...)")
+        if term["feature"] in allowed:
+            raise RefusedError(f"context feature {term['feature']!r} is listed twice in context_filters")
+        allowed[term["feature"]] = None if term["values"] is None else frozenset(term["values"].split(","))
+        position = term.end()
+        if position < len(text):
+            if text[position] != "," or position + 1 == len(text):
+                raise _malformed("context_filters", position, "a comma and another feature, or the end")
+            position += 1
+    return ContextFilter(allowed)
+
+
+def parse_feature_values(text: str) -> dict[str, str]:
+    """Read ``f1:v1,f2:v2``.
+
+    Raises:
+        InvalidError: The text is malformed or has a feature twice.
+    """
+    feature_values: dict[str, str] = {}
+    for term in text.split(","):
+        match = _FEATURE_VALUE.fullmatch(term)
+        if match is None or match[1] in feature_values:
+            raise InvalidError(
+                "expected feature:value,... with each feature once", location=("query", "feature_values")
+            )
+        feature_values[match[1]] = match[2]
+    return feature_values
+
+
+def parse_setting_names(text: str) -> list[str]:
+    """Read a list of setting names, separated by commas; an empty text is an empty list.
+
+    Raises:
+        InvalidError: One is not a name.
+    """
+    setting_names = text.split(",") if text else []
+    for name in setting_names:
+        if names.SETTING_NAME.fullmatch(name) is None:
+            raise InvalidError(f"{name!r} is not a name of a setting", location=("query", "settings"))
+    return setting_names
+
+
+def _malformed(parameter: str, position: int, expected: str) -> InvalidError:
+    return InvalidError(f"at position {position}, expected {expected}", location=("query", parameter))

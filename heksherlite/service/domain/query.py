@@ -1,0 +1,144 @@
+"""Answers to queries, which is what most requests are.
+
+The tag of an answer comes from revisions, so it is known before anything is built. The bytes of each rule are
+built once and kept until its setting changes, so an answer is little more than joining them.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import compress
+
+import orjson
+
+from heksherlite.service.domain.catalog import Catalog, Entry
+from heksherlite.service.domain.filters import ContextFilter
+
+_FORMAT = 1  # to be raised whenever the same revision gets another body, so that no client keeps the old one
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which settings, which of their rules, and how much of them; None stands for all."""
+
+    setting_names: Sequence[str] | None
+    context_filter: ContextFilter | None
+    include_metadata: bool = False
+
+
+def entries_of(catalog: Catalog, setting_names: Sequence[str] | None) -> list[Entry]:
+    """Return the queried settings, each once, by canonical name.
+
+    Raises:
+        NotFoundError: A name is unknown.
+    """
+    if setting_names is None:
+        found: Iterable[Entry] = catalog.entries.values()
+    else:
+        found = {entry.setting.id: entry for entry in map(catalog.entry, setting_names)}.values()
+    return sorted(found, key=lambda entry: entry.setting.name)
+
+
+def tag_of(catalog: Catalog, entries: Sequence[Entry], *, query_string: bytes, whole: bool) -> str:
+    """Return the entity tag of an answer, quotes included.
+
+    It changes with every change to one of the settings, and with the order of the context features.
+
+    Args:
+        catalog: The catalog to answer from.
+        entries: The queried settings.
+        query_string: The query as it was sent: a client may send along the tag of another query's answer.
+        whole: Whether all settings are queried, so that a removed one matters too.
+    """
+    state = catalog.state
+    revision = state.features_revision
+    if whole:
+        revision = state.revision
+    elif entries:
+        revision = max(revision, *(entry.setting.revision for entry in entries))
+    identity = f"{_FORMAT}\n{state.database_id}\n".encode() + query_string
+    return f'"{revision}-{blake2b(identity, digest_size=12).hexdigest()}"'
+
+
+class AnswerBuilder:
+    """Builds the bodies of answers, and remembers the bytes that they are made of.
+
+    Args:
+        max_bodies: How many whole bodies to remember, the latest used.
+        max_body_bytes: How large, in sum, these may be.
+    """
+
+    def __init__(self, *, max_bodies: int = 1_000, max_body_bytes: int = 64 * 2**20) -> None:
+        self._max_bodies = max_bodies
+        self._max_body_bytes = max_body_bytes
+        self._body_bytes = 0
+        self._bodies: OrderedDict[str, bytes] = OrderedDict()
+        self._fragments: dict[tuple[int, bool], _Fragments] = {}
+
+    def body(self, catalog: Catalog, query: Query, entries: Sequence[Entry], tag: str) -> bytes:
+        """Return the body, in JSON, for a query whose settings and tag are known."""
+        body = self._bodies.get(tag)
+        if body is None:
+            body = self._build(catalog, query, entries)
+            self._remember(tag, body)
+        else:
+            self._bodies.move_to_end(tag)
+        return body
+
+    def _build(self, catalog: Catalog, query: Query, entries: Sequence[Entry]) -> bytes:
+        settings = b",".join([self._setting(catalog, query, entry) for entry in entries])
+        return b'{"settings":{' + settings + b"}}"
+
+    def _setting(self, catalog: Catalog, query: Query, entry: Entry) -> bytes:
+        rules = self._rules(catalog, entry, include_metadata=query.include_metadata)
+        if query.context_filter is not None:
+            passes = query.context_filter.passes
+            rules = compress(rules, (passes(rule.conditions) for rule in entry.rules.values()))
+        return b'%s:{"default_value":%s,"rules":[%s]}' % (
+            orjson.dumps(entry.setting.name),
+            orjson.dumps(entry.setting.default_value),
+            b",".join(rules),
+        )
+
+    def _rules(self, catalog: Catalog, entry: Entry, *, include_metadata: bool) -> Iterable[bytes]:
+        key = (entry.setting.id, include_metadata)
+        kept = self._fragments.get(key)
+        if kept is None or kept.entry is not entry or kept.order != catalog.context_features:
+            kept = _Fragments(
+                entry,
+                catalog.context_features,
+                _rule_fragments(catalog, entry, include_metadata=include_metadata),
+            )
+            self._fragments[key] = kept
+            if len(self._fragments) > 2 * len(catalog.entries):
+                self._fragments = {key: kept for key, kept in self._fragments.items() if key[0] in catalog.entries}
+        return kept.rules
+
+    def _remember(self, tag: str, body: bytes) -> None:
+        self._bodies[tag] = body
+        self._body_bytes += len(body)
+        while len(self._bodies) > self._max_bodies or self._body_bytes > self._max_body_bytes:
+            _, dropped = self._bodies.popitem(last=False)
+            self._body_bytes -= len(dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fragments:
+    entry: Entry
+    order: tuple[str, ...]
+    rules: list[bytes]
+
+
+def _rule_fragments(catalog: Catalog, entry: Entry, *, include_metadata: bool) -> list[bytes]:
+    fragments = []
+    for rule in entry.rules.values():
+        shown = {
+            "rule_id": rule.id,
+            "value": rule.value,
+            "context_features": catalog.conditions_in_order(rule),
+        }
+        if include_metadata:
+            shown["metadata"] = rule.metadata
+        fragments.append(orjson.dumps(shown))
+    return fragments

@@ -1,0 +1,75 @@
+"""Writes to rules, and the search for one by its conditions."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from heksherlite.service.domain.catalog import Catalog, Changes, Conditions, Decision, Rule, Setting
+from heksherlite.service.domain.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from heksherlite.service.domain.json_values import Json, Metadata, same_json
+from heksherlite.service.domain.metadata import MetadataEdit
+
+
+def add(
+    catalog: Catalog, setting_name: str, feature_values: Mapping[str, str], value: Json, metadata: Metadata
+) -> Decision[int]:
+    """Add a rule; the answer is its id."""
+    entry = catalog.find(setting_name)
+    if entry is None:
+        raise InvalidError(f"setting {setting_name!r} does not exist", location=("body", "setting"))
+    setting = entry.setting
+    foreign = sorted(feature_values.keys() - setting.configurable_features)
+    if foreign:
+        raise RefusedError(f"setting {setting.name!r} is not configurable by {foreign}")
+    _require_fit(setting, value)
+    conditions = conditions_of(feature_values)
+    existing = entry.ids_by_conditions.get(conditions)
+    if existing is not None:
+        raise ConflictError(f"rule {existing} of setting {setting.name!r} has the same conditions")
+    rule = Rule(catalog.state.last_rule_id + 1, setting.id, conditions, value, metadata)
+    return Decision(rule.id, Changes(rules=(rule,)))
+
+
+def change_value(catalog: Catalog, rule_id: int, value: Json) -> Decision[None]:
+    """Replace the value of a rule."""
+    rule = catalog.rule(rule_id)
+    _require_fit(catalog.entries[rule.setting_id].setting, value)
+    return _stored(rule, replace(rule, value=value))
+
+
+def edit_metadata(catalog: Catalog, rule_id: int, edit: MetadataEdit) -> Decision[None]:
+    """Edit the metadata of a rule."""
+    rule = catalog.rule(rule_id)
+    return _stored(rule, replace(rule, metadata=edit(rule.metadata)))
+
+
+def remove(catalog: Catalog, rule_id: int) -> Decision[None]:
+    """Remove a rule; its id is never given out again."""
+    return Decision(None, Changes(removed_rules=frozenset({catalog.rule(rule_id).id})))
+
+
+def search(catalog: Catalog, setting_name: str, feature_values: Mapping[str, str]) -> int:
+    """Return the id of the rule with exactly these conditions.
+
+    Raises:
+        NotFoundError: There is no such rule or no such setting.
+    """
+    entry = catalog.find(setting_name)
+    rule_id = None if entry is None else entry.ids_by_conditions.get(conditions_of(feature_values))
+    if rule_id is None:
+        raise NotFoundError
+    return rule_id
+
+
+def conditions_of(feature_values: Mapping[str, str]) -> Conditions:
+    """Return conditions in the form in which equal ones are equal."""
+    return tuple(sorted(feature_values.items()))
+
+
+def _require_fit(setting: Setting, value: Json) -> None:
+    if problem := setting.type.problem(value):
+        raise RefusedError(f"the value does not fit setting {setting.name!r} of type {setting.type}: {problem}")
+
+
+def _stored(before: Rule, after: Rule) -> Decision[None]:
+    unchanged = same_json(before.value, after.value) and same_json(before.metadata, after.metadata)
+    return Decision(None, Changes() if unchanged else Changes(rules=(after,)))

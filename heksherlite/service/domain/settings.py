@@ -1,0 +1,88 @@
+"""Writes to one attribute of a setting, as an operator makes them."""
+
+from dataclasses import replace
+
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Setting
+from heksherlite.service.domain.declarations import renamed, require_features
+from heksherlite.service.domain.differences import features_in_use, in_use_message
+from heksherlite.service.domain.errors import ConflictError
+from heksherlite.service.domain.metadata import MetadataEdit
+from heksherlite.service.domain.versions import Version
+from heksherlite.wire_types import WireType, is_subtype
+
+
+def remove(catalog: Catalog, name: str) -> Decision[None]:
+    """Remove a setting and its rules."""
+    return Decision(None, Changes(removed_settings=frozenset({catalog.entry(name).setting.id})))
+
+
+def change_type(catalog: Catalog, name: str, new_type: WireType, version: Version) -> Decision[None]:
+    """Change the type; the default and the rules must fit, and a minor version only narrows it."""
+    entry = catalog.entry(name)
+    setting = entry.setting
+    if (new_type, version) == (setting.type, setting.version):
+        return Decision(None)
+    _require_higher(version, setting)
+    conflicts = []
+    if problem := new_type.problem(setting.default_value):
+        conflicts.append(f"the default value does not fit: {problem}")
+    conflicts += [
+        f"the value of rule {rule.id} does not fit: {problem}"
+        for rule in entry.rules.values()
+        if (problem := new_type.problem(rule.value))
+    ]
+    narrowed = new_type == setting.type or is_subtype(new_type, setting.type)
+    if not narrowed and version.major == setting.version.major:
+        conflicts.append(f"{new_type} is not a sub-type of {setting.type}: this needs a higher major version")
+    if conflicts:
+        raise ConflictError(body={"conflicts": conflicts})
+    return _stored(catalog, replace(setting, type=new_type, version=version))
+
+
+def rename(catalog: Catalog, name: str, new_name: str, version: Version) -> Decision[None]:
+    """Rename; the name before becomes an alias, and an alias of the setting may become its name."""
+    setting = catalog.entry(name).setting
+    if version < setting.version:
+        raise ConflictError(f"version {version} is older than the stored version {setting.version}")
+    other = catalog.find(new_name)
+    if other is not None and other.setting.id != setting.id:
+        raise ConflictError(f"name {new_name!r} belongs to setting {other.setting.name!r}")
+    if (new_name, version) == (setting.name, setting.version):
+        return Decision(None)
+    return _stored(catalog, replace(renamed(setting, new_name), version=version))
+
+
+def change_configurable_features(
+    catalog: Catalog, name: str, features: frozenset[str], version: Version
+) -> Decision[None]:
+    """Replace the configurable features; rules must not use removed ones, added ones need a major version."""
+    entry = catalog.entry(name)
+    setting = entry.setting
+    require_features(catalog, features)
+    if (features, version) == (setting.configurable_features, setting.version):
+        return Decision(None)
+    _require_higher(version, setting)
+    in_use = features_in_use(entry.rules.values())
+    still_used = in_use.keys() - features
+    if still_used:
+        raise ConflictError(in_use_message(still_used, in_use, catalog))
+    added = features - setting.configurable_features
+    if added and version.major == setting.version.major:
+        raise ConflictError(f"adding configurable features {catalog.in_order(added)} needs a higher major version")
+    return _stored(catalog, replace(setting, configurable_features=features, version=version))
+
+
+def edit_metadata(catalog: Catalog, name: str, edit: MetadataEdit, version: Version) -> Decision[None]:
+    """Edit the metadata, for which the version must rise."""
+    setting = catalog.entry(name).setting
+    _require_higher(version, setting)
+    return _stored(catalog, replace(setting, metadata=edit(setting.metadata), version=version))
+
+
+def _require_higher(version: Version, setting: Setting) -> None:
+    if version <= setting.version:
+        raise ConflictError(f"version {version} is not higher than the stored version {setting.version}")
+
+
+def _stored(catalog: Catalog, setting: Setting) -> Decision[None]:
+    return Decision(None, Changes(settings=(replace(setting, revision=catalog.next_revision),)))

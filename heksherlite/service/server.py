@@ -1,0 +1,147 @@
+"""Running the service on a thread of its own, with its own event loop."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+
+import uvicorn
+
+from heksherlite.errors import ServiceStartError
+from heksherlite.service.app import create_app
+from heksherlite.service.domain import context_features as features
+from heksherlite.service.storage.database import Database, DatabaseUnavailableError
+from heksherlite.service.storage.store import Store
+
+_START_SECONDS = 30.0
+_GRACE_SECONDS = 1  # for requests that are under way when the service stops
+_STOP_SECONDS = 10.0
+
+
+class ServiceThread:
+    """A service that runs on a background thread between `start` and `stop`, once.
+
+    It installs no signal handlers and leaves the configuration of logging alone.
+
+    Args:
+        database: Where settings and rules are kept.
+        host: The address to listen on.
+        port: The port to listen on; 0 picks a free one.
+        context_features: The expected context features in order; if empty, any will do.
+    """
+
+    def __init__(self, database: Database, *, host: str, port: int, context_features: Sequence[str] = ()) -> None:
+        self._database = database
+        self._host = host
+        self._port = port
+        self._context_features = context_features
+        self._ready: Future[Callable[[], object]] = Future()
+        self._stop: Callable[[], object] | None = None
+        self._thread: threading.Thread | None = None
+        self.url = ""
+        """Where the service is, such as ``http://127.0.0.1:8888``, once it is started."""
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start, and return when requests are answered.
+
+        Raises:
+            ServiceStartError: It cannot start; nothing is left running.
+        """
+        listener = _listen(self._host, self._port)
+        host, port = listener.getsockname()[:2]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._thread = threading.Thread(target=self._run, args=(listener,), name="heksherlite-service", daemon=True)
+        self._thread.start()
+        try:
+            self._stop = self._ready.result(_START_SECONDS)
+        except TimeoutError as error:
+            raise ServiceStartError(f"the service did not start within {_START_SECONDS:.0f} s") from error
+        except BaseException:
+            self._thread.join(_STOP_SECONDS)
+            raise
+
+    def stop(self) -> None:
+        """Stop, and return when nothing is left running; requests under way get a second to finish.
+
+        Raises:
+            TimeoutError: The thread does not end.
+        """
+        if self._thread is None:
+            return
+        if self._stop is not None:
+            self._stop()
+        self._thread.join(_STOP_SECONDS)
+        if self._thread.is_alive():
+            raise TimeoutError(f"the service did not stop within {_STOP_SECONDS:.0f} s")
+
+    def _run(self, listener: socket.socket) -> None:
+        try:
+            with listener:
+                asyncio.run(self._serve(listener))
+        except BaseException as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+
+    async def _serve(self, listener: socket.socket) -> None:
+        store = Store(self._database)
+        try:
+            await self._load(store)
+            server = _Server(create_app(store), on_started=self._ready.set_result)
+            follower = asyncio.create_task(store.follow())
+            # Without its follower the service would answer from an old catalog, so it ends instead.
+            follower.add_done_callback(lambda _: server.stop())
+            await server.serve(sockets=[listener])
+            if follower.done():
+                follower.result()
+            follower.cancel()
+            await asyncio.wait([follower])
+        finally:
+            await self._database.close()
+
+    async def _load(self, store: Store) -> None:
+        try:
+            await self._database.prepare()
+            await store.load()
+            if self._context_features:
+                await store.write(partial(features.expect, expected=self._context_features))
+        except (ValueError, DatabaseUnavailableError) as error:
+            raise ServiceStartError(str(error)) from error
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, app: Callable[..., object], *, on_started: Callable[[Callable[[], object]], object]) -> None:
+        config = uvicorn.Config(
+            app, lifespan="off", log_config=None, ws="none", timeout_graceful_shutdown=_GRACE_SECONDS
+        )
+        config.access_log = False  # given as an argument, it would reconfigure the logger
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        loop = asyncio.get_running_loop()
+        self._on_started(partial(_call_in, loop, self.stop))
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(function)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise ServiceStartError(f"cannot listen on {host}, port {port}: {error}") from error

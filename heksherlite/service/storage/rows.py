@@ -1,0 +1,200 @@
+"""Between rows and the catalog: read the state, read what changed since a revision, write changes."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heksherlite.service.domain.catalog import Changes, Rule, Setting, State
+from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.versions import Version
+from heksherlite.service.storage import tables
+from heksherlite.wire_types import WireType, parse
+
+_STATE_COLUMNS = [column for column in tables.state.columns if column.name != "id"]
+
+
+async def read_state(connection: AsyncConnection) -> State:
+    """Return the counters as they are stored."""
+    row = (await connection.execute(select(*_STATE_COLUMNS))).mappings().one()
+    return State(**row)
+
+
+async def read_changes(connection: AsyncConnection, *, since: State) -> Changes:
+    """Return what changed after a revision; after revision 0, that is everything there is.
+
+    The changes are a summary and not a history: what changed twice is there once.
+    """
+    removed = await _removals_since(connection, since.revision)
+    names = select(tables.context_features.c.name).order_by(tables.context_features.c.position)
+    features = tuple((await connection.scalars(names)).all())
+    return Changes(
+        context_features=features,
+        settings=await _settings_since(connection, since.revision),
+        rules=await _rules_since(connection, since.revision),
+        removed_settings=frozenset(removed["setting"]),
+        removed_rules=frozenset(removed["rule"]),
+    )
+
+
+async def write_changes(
+    connection: AsyncConnection, changes: Changes, state: State, *, touched_settings: Iterable[int]
+) -> None:
+    """Store changes and the counters that go with them.
+
+    Args:
+        connection: One that holds the write lock.
+        changes: What to store and remove.
+        state: The counters after this write.
+        touched_settings: The ids of the settings whose rules change.
+    """
+    await _remove(connection, "setting", tables.settings, changes.removed_settings, state.revision)
+    await _remove(connection, "rule", tables.rules, changes.removed_rules, state.revision)
+    if changes.context_features is not None:
+        await _write_features(connection, changes.context_features)
+    for setting in changes.settings:
+        await _write_setting(connection, setting)
+    for rule in changes.rules:
+        await _write_rule(connection, rule, state.revision)
+    if touched := list(touched_settings):
+        in_touched = tables.settings.c.id.in_(touched)
+        await connection.execute(update(tables.settings).where(in_touched).values(revision=state.revision))
+    counters = {column.name: getattr(state, column.name) for column in _STATE_COLUMNS}
+    await connection.execute(update(tables.state).values(counters))
+
+
+async def _removals_since(connection: AsyncConnection, revision: int) -> Mapping[str, list[int]]:
+    removed: dict[str, list[int]] = defaultdict(list)
+    query = select(tables.removals.c.kind, tables.removals.c.id).where(tables.removals.c.revision > revision)
+    for kind, removed_id in await connection.execute(query):
+        removed[kind].append(removed_id)
+    return removed
+
+
+async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[Setting, ...]:
+    changed = select(tables.settings.c.id).where(tables.settings.c.revision > revision).scalar_subquery()
+    features = await _grouped(
+        connection,
+        select(tables.configurable_features.c.setting_id, tables.configurable_features.c.context_feature).where(
+            tables.configurable_features.c.setting_id.in_(changed)
+        ),
+    )
+    aliases = await _grouped(
+        connection,
+        select(tables.aliases.c.setting_id, tables.aliases.c.alias).where(tables.aliases.c.setting_id.in_(changed)),
+    )
+    rows = await connection.execute(select(tables.settings).where(tables.settings.c.revision > revision))
+    types: dict[str, WireType] = {}
+    return tuple(
+        Setting(
+            id=row.id,
+            name=row.name,
+            type=types.get(row.type) or types.setdefault(row.type, parse(row.type)),
+            default_value=orjson.loads(row.default_value),
+            configurable_features=frozenset(name for (name,) in features[row.id]),
+            version=Version.parse(row.version),
+            metadata=orjson.loads(row.metadata),
+            aliases=frozenset(alias for (alias,) in aliases[row.id]),
+            revision=row.revision,
+        )
+        for row in rows
+    )
+
+
+async def _rules_since(connection: AsyncConnection, revision: int) -> tuple[Rule, ...]:
+    changed = select(tables.rules.c.id).where(tables.rules.c.revision > revision).scalar_subquery()
+    columns = tables.conditions.c
+    conditions = await _grouped(
+        connection,
+        select(columns.rule_id, columns.context_feature, columns.value).where(columns.rule_id.in_(changed)),
+    )
+    rows = await connection.execute(
+        select(tables.rules).where(tables.rules.c.revision > revision).order_by(tables.rules.c.id)
+    )
+    return tuple(
+        Rule(
+            id=row.id,
+            setting_id=row.setting_id,
+            conditions=tuple(sorted(conditions[row.id])),
+            value=orjson.loads(row.value),
+            metadata=orjson.loads(row.metadata),
+        )
+        for row in rows
+    )
+
+
+async def _grouped(connection: AsyncConnection, query: Select[Any]) -> defaultdict[int, list[Any]]:
+    """Group rows by their first column, as tuples of the others.
+
+    Equal texts become one object, for there are few different ones and many rows.
+    """
+    grouped: defaultdict[int, list[Any]] = defaultdict(list)
+    texts: dict[str, str] = {}
+    for row in await connection.execute(query):
+        grouped[row[0]].append(tuple(texts.setdefault(text, text) for text in row[1:]))
+    return grouped
+
+
+async def _remove(connection: AsyncConnection, kind: str, table: Any, ids: Iterable[int], revision: int) -> None:
+    for removed_id in ids:
+        await connection.execute(delete(table).where(table.c.id == removed_id))
+        removal = insert(tables.removals).values(kind=kind, id=removed_id, revision=revision)
+        await connection.execute(removal)
+
+
+async def _write_features(connection: AsyncConnection, features: tuple[str, ...]) -> None:
+    known = set((await connection.scalars(select(tables.context_features.c.name))).all())
+    table = tables.context_features
+    # Positions are unique, so the old ones are moved out of the way of the new ones first.
+    await connection.execute(update(table).values(position=-1 - table.c.position))
+    for removed in known.difference(features):
+        await connection.execute(delete(table).where(table.c.name == removed))
+    for position, name in enumerate(features):
+        if name in known:
+            await connection.execute(update(table).where(table.c.name == name).values(position=position))
+        else:
+            await connection.execute(insert(table).values(name=name, position=position))
+
+
+async def _write_setting(connection: AsyncConnection, setting: Setting) -> None:
+    row = {
+        "name": setting.name,
+        "type": str(setting.type),
+        "default_value": _text(setting.default_value),
+        "version": str(setting.version),
+        "metadata": _text(setting.metadata),
+        "revision": setting.revision,
+    }
+    changed = update(tables.settings).where(tables.settings.c.id == setting.id).values(row)
+    if not (await connection.execute(changed)).rowcount:
+        await connection.execute(insert(tables.settings).values(id=setting.id, **row))
+    await _replace_names(
+        connection, tables.configurable_features, setting.id, "context_feature", setting.configurable_features
+    )
+    await _replace_names(connection, tables.aliases, setting.id, "alias", setting.aliases)
+
+
+async def _replace_names(
+    connection: AsyncConnection, table: Any, setting_id: int, column: str, names: Iterable[str]
+) -> None:
+    await connection.execute(delete(table).where(table.c.setting_id == setting_id))
+    if rows := [{"setting_id": setting_id, column: name} for name in sorted(names)]:
+        await connection.execute(insert(table), rows)
+
+
+async def _write_rule(connection: AsyncConnection, rule: Rule, revision: int) -> None:
+    row = {"value": _text(rule.value), "metadata": _text(rule.metadata), "revision": revision}
+    changed = update(tables.rules).where(tables.rules.c.id == rule.id).values(row)
+    if not (await connection.execute(changed)).rowcount:
+        await connection.execute(insert(tables.rules).values(id=rule.id, setting_id=rule.setting_id, **row))
+        await connection.execute(
+            insert(tables.conditions),
+            [{"rule_id": rule.id, "context_feature": feature, "value": value} for feature, value in rule.conditions],
+        )
+
+
+def _text(value: Json) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,62 @@
+"""Creating the schema of a new database, and upgrading that of an older version."""
+
+from collections.abc import Iterable
+from functools import cache
+
+from alembic.config import Config
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from heksherlite.errors import ServiceStartError
+
+VERSION_TABLE = "heksherlite_schema"
+"""Holds the newest migration that was applied; its presence marks a database as ours."""
+
+
+def check_schema(connection: Connection) -> None:
+    """Check that the database is empty, or one of ours that this version can read or upgrade.
+
+    Raises:
+        ServiceStartError: It is not.
+    """
+    present = set(inspect(connection).get_table_names())
+    if not present:
+        return
+    if VERSION_TABLE not in present:
+        raise ServiceStartError("the database holds other tables and is not one of heksherlite")
+    known = {script.revision for script in _scripts().walk_revisions()}
+    applied = set(_migration_context(connection).get_current_heads())
+    if applied - known:
+        raise ServiceStartError(
+            f"the database was written by a newer version of heksherlite (schema {', '.join(applied)});"
+            " install that version"
+        )
+
+
+def upgrade_schema(connection: Connection) -> None:
+    """Apply the migrations that are missing; the caller holds the write lock and commits."""
+    check_schema(connection)
+    context = _migration_context(connection)
+    # Migrations get their operations as an argument: alembic's usual `op` is one for the whole process, and
+    # several services may start in it at once.
+    context.run_migrations(op=Operations(context))
+
+
+def _migration_context(connection: Connection) -> MigrationContext:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "fn": _steps_to_newest})
+
+
+def _steps_to_newest(applied: tuple[str, ...], _context: MigrationContext) -> Iterable[RevisionStep]:
+    scripts = _scripts()
+    missing = list(scripts.iterate_revisions("head", applied or "base"))
+    return [MigrationStep.upgrade_from_script(scripts.revision_map, script) for script in reversed(missing)]
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", "heksherlite.service.storage:migrations")
+    config.set_main_option("path_separator", "os")
+    return ScriptDirectory.from_config(config)

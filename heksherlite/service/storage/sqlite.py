@@ -1,0 +1,142 @@
+"""SQLite as the service uses it: one file, many readers, one writer at a time, across processes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, event
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from heksherlite.errors import ServiceStartError
+from heksherlite.service.storage.database import DatabaseUnavailableError
+from heksherlite.service.storage.schema import check_schema, upgrade_schema
+
+_BUSY_TIMEOUT = 10.0  # seconds that one process waits for another's write
+
+
+class SqliteDatabase:
+    """A SQLite file, which is created if it does not exist.
+
+    Args:
+        path: The file; its folder must exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._engine = _engine(path, mode="rwc")
+        self._probe = _engine(path, mode="rw", poolclass=NullPool)
+        self._watcher: AsyncConnection | None = None
+        self._data_version: int | None = None
+
+    async def prepare(self) -> None:
+        """Check that the file is ours or empty, switch it to WAL, and create or upgrade its schema.
+
+        Raises:
+            ServiceStartError: It is neither, or it cannot be opened.
+        """
+        try:
+            async with self._engine.connect() as connection:
+                await connection.run_sync(check_schema)
+                await _switch_to_wal(connection)
+            async with self.writing() as connection:
+                await connection.run_sync(upgrade_schema)
+        except (DBAPIError, DatabaseUnavailableError) as error:
+            reason = getattr(error, "orig", None) or error
+            raise ServiceStartError(f"cannot use database {self._path}: {reason}") from error
+        except ServiceStartError as error:
+            raise ServiceStartError(f"cannot use database {self._path}: {error}") from error
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that holds the write lock; commit at the end, roll back on an exception."""
+        async with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that sees one revision."""
+        async with self._transaction("BEGIN") as connection:
+            yield connection
+
+    async def check(self) -> None:
+        """Open the file anew and read from it, which also notices that it is gone or damaged."""
+        with _telling_when_unavailable():
+            async with self._probe.connect() as connection:
+                await connection.exec_driver_sql("SELECT revision FROM heksherlite_state")
+
+    async def has_news(self) -> bool:
+        """Tell whether the file was written since the last call, through any connection in any process."""
+        with _telling_when_unavailable():
+            if self._watcher is None:
+                self._watcher = await self._engine.connect()
+            version: int = (await self._watcher.exec_driver_sql("PRAGMA data_version")).scalar_one()
+        before, self._data_version = self._data_version, version
+        return before != version
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._watcher is not None:
+            await self._watcher.close()
+            self._watcher = None
+        await self._engine.dispose()
+        await self._probe.dispose()
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str) -> AsyncIterator[AsyncConnection]:
+        with _telling_when_unavailable():
+            async with self._engine.connect() as connection:
+                await connection.exec_driver_sql(begin)
+                try:
+                    yield connection
+                except BaseException:
+                    await connection.exec_driver_sql("ROLLBACK")
+                    raise
+                await connection.exec_driver_sql("COMMIT")
+
+
+def _engine(path: Path, *, mode: str, **options: Any) -> AsyncEngine:
+    uri = f"{path.absolute().as_uri()}"
+    url = URL.create("sqlite+aiosqlite", database=uri, query={"mode": mode, "uri": "true"})
+    # Autocommit to the driver, because the transactions are begun here, in the mode that each needs.
+    arguments = {"timeout": _BUSY_TIMEOUT}
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT", connect_args=arguments, **options)
+    event.listen(engine.sync_engine, "connect", _set_pragmas)
+    return engine
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    # FULL: an acknowledged write is on the disk, so it survives a crash of the process and a loss of power.
+    # With NORMAL it would survive the former only.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+async def _switch_to_wal(connection: AsyncConnection) -> None:
+    # SQLite answers "locked" at once, whatever the time-out, while another process switches too.
+    deadline = time.monotonic() + _BUSY_TIMEOUT
+    while True:
+        try:
+            await connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.02)
+        else:
+            return
+
+
+@contextmanager
+def _telling_when_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (DataError, IntegrityError, ProgrammingError):
+        raise  # a fault of ours, not of the database
+    except DBAPIError as error:
+        raise DatabaseUnavailableError(str(error.orig or error)) from error

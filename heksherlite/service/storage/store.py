@@ -1,0 +1,111 @@
+"""The catalog in memory, and the one way to change it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heksherlite.service.domain.catalog import Catalog, Decision, State
+from heksherlite.service.storage.database import Database, DatabaseUnavailableError
+from heksherlite.service.storage.rows import read_changes, read_state, write_changes
+
+T = TypeVar("T")
+
+_logger = logging.getLogger(__name__)
+
+
+class Store:
+    """The settings and rules of a database, kept in memory.
+
+    Reads come from `catalog`, which is replaced as a whole after each write, here or by another process. It
+    is empty until `load`.
+
+    Args:
+        database: Where the settings and rules are kept, already prepared.
+        news_interval: Seconds between looks for writes of other processes.
+        check_interval: Seconds between checks that the database can be reached.
+    """
+
+    def __init__(self, database: Database, *, news_interval: float = 0.5, check_interval: float = 5.0) -> None:
+        self.catalog = Catalog(State(database_id=""))
+        self.available = True
+        """Whether the database could be reached at the last look."""
+        self._database = database
+        self._news_interval = news_interval
+        self._check_interval = check_interval
+        self._writing = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Read the catalog, or what changed since it was read last.
+
+        Raises:
+            DatabaseUnavailableError: The database cannot be reached.
+        """
+        async with self._writing, self._database.reading() as connection:
+            self.catalog = await self._newest(connection)
+
+    async def write(self, decide: Callable[[Catalog], Decision[T]]) -> T:
+        """Decide on a write, and make it if there is something to change.
+
+        Args:
+            decide: Called with a catalog that is up to date, while nobody else can write. What it raises
+            comes
+                out, and nothing changes.
+
+        Returns:
+            The answer of the decision, after the changes are committed.
+
+        Raises:
+            DatabaseUnavailableError: The database cannot be reached; nothing changes.
+        """
+        if not self.available:
+            raise DatabaseUnavailableError("the database could not be reached at the last check")
+        async with self._writing:
+            async with self._database.writing() as connection:
+                catalog = await self._newest(connection)
+                decision = decide(catalog)
+                if decision.changes:
+                    state = catalog.state_after(decision.changes)
+                    touched = catalog.touched_settings(decision.changes)
+                    await write_changes(connection, decision.changes, state, touched_settings=touched)
+                    catalog = catalog.after(decision.changes, state)
+            self.catalog = catalog
+            return decision.answer
+
+    async def follow(self) -> None:
+        """Look for news and check the database, for ever; run this as a task."""
+        next_check = time.monotonic() + self._check_interval
+        while True:
+            await asyncio.sleep(self._news_interval)
+            try:
+                if time.monotonic() >= next_check:
+                    next_check = time.monotonic() + self._check_interval
+                    await self._database.check()
+                    self._set_available()
+                if self.available and await self._database.has_news():
+                    await self.load()
+            except DatabaseUnavailableError as error:
+                self._set_unavailable(error)
+
+    async def _newest(self, connection: AsyncConnection) -> Catalog:
+        state = await read_state(connection)
+        catalog = self.catalog
+        if state == catalog.state:
+            return catalog
+        if state.database_id != catalog.state.database_id or state.revision < catalog.state.revision:
+            # The first look, or the database was exchanged or put back to an earlier revision.
+            catalog = Catalog(State(state.database_id))
+        return catalog.after(await read_changes(connection, since=catalog.state), state)
+
+    def _set_available(self) -> None:
+        if not self.available:
+            _logger.info("the database can be reached again")
+        self.available = True
+
+    def _set_unavailable(self, error: DatabaseUnavailableError) -> None:
+        if self.available:
+            _logger.warning("the database cannot be reached", extra={"reason": str(error)})
+        self.available = False

@@ -1,0 +1,101 @@
+"""The tables, as the newest migration leaves them.
+
+Each row that a replica may have to fetch again carries the revision at which it last changed, and what was
+removed leaves a row in ``removals``, so that catching up reads only what changed. Values, metadata and types
+are kept as text: what was sent comes back as it was.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+state = Table(
+    "heksherlite_state",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True, autoincrement=False),
+    Column("database_id", String, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("features_revision", BigInteger, nullable=False),
+    Column("last_setting_id", BigInteger, nullable=False),
+    Column("last_rule_id", BigInteger, nullable=False),
+)
+
+context_features = Table(
+    "context_features",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("position", Integer, nullable=False, unique=True),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", String, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("default_value", Text, nullable=False),
+    Column("version", String, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),
+)
+
+configurable_features = Table(
+    "configurable_features",
+    metadata,
+    Column("setting_id", ForeignKey("settings.id", ondelete="CASCADE"), primary_key=True),
+    Column("context_feature", ForeignKey("context_features.name"), primary_key=True, index=True),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("alias", String, primary_key=True),
+    Column("setting_id", ForeignKey("settings.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("setting_id", ForeignKey("settings.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("value", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),
+)
+
+conditions = Table(
+    "conditions",
+    metadata,
+    Column("rule_id", ForeignKey("rules.id", ondelete="CASCADE"), primary_key=True),
+    Column("context_feature", ForeignKey("context_features.name"), primary_key=True, index=True),
+    Column("value", String, nullable=False),
+)
+
+removals = Table(
+    "removals",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+    Index(None, "revision"),
+)
+"""``kind`` is ``setting`` or ``rule``; the rules of a removed setting are not listed."""
