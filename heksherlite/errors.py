@@ -6,6 +6,7 @@
     ├── NoMatchError            there is no value for a context                       (also a LookupError)
     ├── MissingContextError     a context feature has neither argument nor default    (also a RuntimeError)
     ├── ServiceAnswerError      the service answered something that is not the v1 API (also a ValueError)
+    ├── ServiceStartError       a service that was to be run here cannot start
     └── TypeStringError         a wire type such as ``Enum[`` is malformed            (also a ValueError)
 
 A service that is unreachable, or answers with an error status, is an :class:`httpx.HTTPError`. Wrong arguments are
@@ -60,6 +61,10 @@ class ServiceAnswerError(HeksherError, ValueError):
 
     def __str__(self) -> str:
         return f"unusable answer to {self.request}: {self.reason}"
+
+
+class ServiceStartError(HeksherError):
+    """A service that was to be run here cannot start; the message says why and what to do."""
 
 
 class TypeStringError(HeksherError, ValueError):
