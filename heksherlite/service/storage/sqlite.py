@@ -72,9 +72,8 @@ class SqliteDatabase:
     async def has_news(self) -> bool:
         """Tell whether the file was written since the last call, through any connection in any process."""
         with _telling_when_unavailable():
-            if self._watcher is None:
-                self._watcher = await self._engine.connect()
-            version: int = (await self._watcher.exec_driver_sql("PRAGMA data_version")).scalar_one()
+            watcher = self._watcher = self._watcher or await self._engine.connect()
+            version: int = (await watcher.exec_driver_sql("PRAGMA data_version")).scalar_one()
         before, self._data_version = self._data_version, version
         return before != version
 
