@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from heksherlite._version import __version__
 from heksherlite.engine.options import TRACK_ALL
-from heksherlite.errors import HeksherError, MissingContextError, NoMatchError, ServiceAnswerError, TypeStringError
+from heksherlite.errors import (
+    HeksherError,
+    MissingContextError,
+    NoMatchError,
+    ServiceAnswerError,
+    TypeStringError,
+)
 from heksherlite.setting import Setting
 from heksherlite.setting_types import (
     Conversion,

@@ -110,7 +110,11 @@ class Explanation(Generic[T]):
     def _reason(self) -> str:
         if self.winner is not None:
             return f"by rule {self.winner.rule_id}"
-        origin = {"local": "default of the declaration", "service": "default of the service", "stub": "set by a stub"}
+        origin = {
+            "local": "default of the declaration",
+            "service": "default of the service",
+            "stub": "set by a stub",
+        }
         reason = origin[self.default_source]
         if not self.loaded:
             return f"{reason}: it was never retrieved from a service"

@@ -6,7 +6,10 @@ variable, the method is::
     def get(_self, /, *, environment=NO_VALUE, user=NO_VALUE, theme=NO_VALUE, **_others):
         _lookup = _self.lookup
         if theme is NO_VALUE:
-            theme = _lookup.variables[2].get(NO_VALUE)
+            try:
+                theme = _lookup.variables[2].get()
+            except LookupError:
+                theme = NO_VALUE
         if _others:
             _raise_unknown_features(_self, _others)
         return _lookup[environment, user, theme]
@@ -38,7 +41,10 @@ def get_source(features: tuple[str, ...], variable_positions: tuple[int, ...]) -
         name = local[position]
         lines += [
             f"    if {name} is NO_VALUE:",
-            f"        {name} = _lookup.variables[{position}].get(NO_VALUE)",
+            "        try:",
+            f"            {name} = _lookup.variables[{position}].get()",
+            "        except LookupError:",
+            f"            {name} = NO_VALUE",
         ]
     lines += [
         "    if _others:",

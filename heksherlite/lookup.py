@@ -7,7 +7,7 @@ assignment, so that a reader sees the old state of a setting or the new one.
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 
 from heksherlite.errors import MissingContextError
 from heksherlite.rules import NO_VALUE, Context, RuleSet
@@ -26,8 +26,8 @@ ContextDefaults = Mapping[str, str | ContextVar[str]]
 class _UnsetVariable:
     """Stands where a feature has no context variable."""
 
-    def get(self, default: Any) -> Any:
-        return default
+    def get(self) -> NoReturn:
+        raise LookupError
 
 
 _UNSET_VARIABLE: Final = _UnsetVariable()
@@ -54,7 +54,15 @@ class Lookup(dict[Any, Any]):
         complete_contexts: Whether a context that lacks a feature is an error.
     """
 
-    __slots__ = ("check_tracked", "context_defaults", "default", "default_source", "rules", "setting_name", "variables")
+    __slots__ = (
+        "check_tracked",
+        "context_defaults",
+        "default",
+        "default_source",
+        "rules",
+        "setting_name",
+        "variables",
+    )
 
     loaded = True
     complete_contexts = True
@@ -132,7 +140,12 @@ class Lookup(dict[Any, Any]):
 
     def _stand_in(self, feature: str) -> Any:
         stand_in = self.context_defaults.get(feature, NO_VALUE)
-        return stand_in.get(NO_VALUE) if isinstance(stand_in, ContextVar) else stand_in
+        if not isinstance(stand_in, ContextVar):
+            return stand_in
+        try:
+            return stand_in.get()
+        except LookupError:
+            return NO_VALUE
 
     def _leaves_out_variable(self, key: Any) -> bool:
         given: Context = (key,) if len(self.rules.features) == 1 else key

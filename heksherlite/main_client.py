@@ -2,11 +2,12 @@
 
 import logging
 import threading
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from heksherlite.setting import Setting
 
 logger = logging.getLogger(__name__)

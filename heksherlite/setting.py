@@ -1,10 +1,11 @@
 """Setting: what a program declares and reads."""
 
+import builtins
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, overload
+from typing import Any, ClassVar, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from heksherlite import main_client
 from heksherlite.explain import Explanation, explain
@@ -26,6 +27,15 @@ V = TypeVar("V", bound=Callable[..., Any])
 
 OnCoerce = Callable[[T, Any, Sequence[str], QueriedRule[Any] | None, "Setting[T]"], T]
 """Decides about a value that was coerced: see the parameter ``on_coerce`` of :class:`Setting`."""
+
+
+class SettingOptions(TypedDict, Generic[T], total=False):
+    """The optional parameters of :class:`Setting`, for type checkers."""
+
+    metadata: Mapping[str, Any] | None
+    alias: str | None
+    version: str
+    on_coerce: OnCoerce[T] | None
 
 
 class Supplier(Protocol):
@@ -89,7 +99,98 @@ class Setting(Generic[T]):
         "version",
     )
 
-    _written_from: ClassVar[type[Any] | None] = None
+    _written_from: ClassVar[builtins.type[Any] | None] = None
+
+    @overload
+    def __init__(
+        self: "Setting[bool]",
+        name: str,
+        type: builtins.type[bool],
+        configurable_features: Iterable[str],
+        default_value: bool,
+        **options: Unpack[SettingOptions[bool]],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: "Setting[E]",
+        name: str,
+        type: builtins.type[E],
+        configurable_features: Iterable[str],
+        default_value: E,
+        **options: Unpack[SettingOptions[E]],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: "Setting[int]",
+        name: str,
+        type: builtins.type[int],
+        configurable_features: Iterable[str],
+        default_value: int,
+        **options: Unpack[SettingOptions[int]],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: "Setting[float]",
+        name: str,
+        type: builtins.type[float],
+        configurable_features: Iterable[str],
+        default_value: float,
+        **options: Unpack[SettingOptions[float]],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: "Setting[str]",
+        name: str,
+        type: builtins.type[str],
+        configurable_features: Iterable[str],
+        default_value: str,
+        **options: Unpack[SettingOptions[str]],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: "Setting[S]",
+        name: str,
+        type: SettingType[S],
+        configurable_features: Iterable[str],
+        default_value: S,
+        **options: Unpack[SettingOptions[S]],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: "Setting[Sequence[S]]",
+        name: str,
+        type: Callable[..., Sequence[S]],
+        configurable_features: Iterable[str],
+        default_value: Sequence[Any],
+        **options: Unpack[SettingOptions[Sequence[S]]],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: "Setting[Mapping[str, S]]",
+        name: str,
+        type: Callable[..., Mapping[str, S]],
+        configurable_features: Iterable[str],
+        default_value: Mapping[str, Any],
+        **options: Unpack[SettingOptions[Mapping[str, S]]],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: "Setting[S]",
+        name: str,
+        type: SettingType[S] | builtins.type[S],
+        *,
+        configurable_feature: Iterable[str],
+        default_value: S,
+        **options: Unpack[SettingOptions[S]],
+    ) -> None: ...
 
     def __init__(
         self,
@@ -121,7 +222,7 @@ class Setting(Generic[T]):
         self.on_coerce: OnCoerce[T] | None = on_coerce
         self.validators: list[Validator[T]] = []
         self._supplier: Supplier | None = None
-        self.serve(UnloadedLookup(name, RuleSet(features), default_value))
+        self.forget()
         main_client.register(self)
 
     def __repr__(self) -> str:
@@ -191,13 +292,18 @@ class Setting(Generic[T]):
             supplier: The client, if the lookup holds rules that it received.
         """
         if supplier is not None:
-            if self._supplier not in (None, supplier) and cast("Supplier", self._supplier).is_live:
+            if self._supplier is not None and self._supplier is not supplier and self._supplier.is_live:
                 logger.warning("setting received rule set from multiple clients", extra={"setting": self.name})
             self._supplier = supplier
         self.lookup = lookup
-        written_from = self._written_from or self.__class__
+        written_from: Any = self._written_from or self.__class__
         if written_from.get is Setting.get:  # a subclass with a get of its own keeps it
             self.__class__ = class_with_get(written_from, self.configurable_features, lookup.variable_positions)
+
+    def forget(self) -> None:
+        """Return to the local default, as if no client had ever served this setting. For clients."""
+        self._supplier = None
+        self.serve(UnloadedLookup(self.name, RuleSet(self.configurable_features), self.default_value))
 
     def _given(self, contexts: dict[str, Any]) -> tuple[Any, ...]:
         given = tuple([contexts.pop(feature, NO_VALUE) for feature in self.configurable_features])

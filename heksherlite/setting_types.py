@@ -20,9 +20,7 @@ from heksherlite.wire_types import (
     STR,
     EnumType,
     FlagsType,
-    MappingType,
     PrimitiveType,
-    SequenceType,
     WireType,
 )
 

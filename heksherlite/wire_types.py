@@ -322,9 +322,7 @@ def _is_option(value: Any, option_texts: frozenset[str]) -> bool:
 
 def _at(step: str, problem: str) -> str:
     """Put one more step in front of the path that a problem of an inner value begins with, if any."""
-    return (
-        f"at {step}{problem.removeprefix('at ')}" if problem.startswith("at [") else f"at {step}: {problem}"
-    )
+    return f"at {step}{problem.removeprefix('at ')}" if problem.startswith("at [") else f"at {step}: {problem}"
 
 
 def _refuse_constant(name: str) -> NoReturn:

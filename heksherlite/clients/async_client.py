@@ -64,7 +64,7 @@ class AsyncHeksherClient(BaseClient):
         """
         self._become_main()
         runner = Runner(
-            self._engine,
+            self.engine,
             self._transport,
             self._update_interval,
             supplier=self,
@@ -84,7 +84,7 @@ class AsyncHeksherClient(BaseClient):
             raise
         self._runner = runner
         self._background = BackgroundTask(runner.keep_updating)
-        if self._engine.pending:
+        if self.engine.pending:
             self._wake()
 
     async def reload(self) -> None:

@@ -19,11 +19,13 @@ class BaseClient:
 
     Args:
         context_features: The context features in the order that the program expects, most general first.
+
+    Attributes:
+        engine: What the client knows and does, without I/O.
     """
 
     def __init__(self, context_features: Sequence[str]) -> None:
-        self._options = ContextOptions()
-        self._engine = Engine(context_features, self._options)
+        self.engine = Engine(context_features, ContextOptions())
         self._state: Literal["new", "main", "closed"] = "new"
 
     def track_contexts(self, **features: str | Iterable[str]) -> None:
@@ -38,8 +40,8 @@ class BaseClient:
             ValueError: If a value cannot be a value of a context feature.
         """
         for feature, values in features.items():
-            self._options.track(feature, values)
-        self._engine.warn_of_unknown_features(features)
+            self.engine.options.track(feature, values)
+        self.engine.warn_of_unknown_features(features)
         self._wake()
 
     def set_defaults(self, **features: str | ContextVar[str]) -> None:
@@ -53,9 +55,9 @@ class BaseClient:
             ValueError: If something stands in for the feature already.
         """
         for feature, default in features.items():
-            self._options.set_default(feature, default)
-        self._engine.warn_of_unknown_features(features)
-        self._engine.apply_options()
+            self.engine.options.set_default(feature, default)
+        self.engine.warn_of_unknown_features(features)
+        self.engine.apply_options()
 
     def on_update_ok(self) -> None:
         """Do something after an update went well. For subclasses; does nothing here."""
@@ -74,12 +76,12 @@ class BaseClient:
 
     def adopt(self, settings: Iterable[Setting[Any]]) -> None:
         """Serve these settings too. Called by the package, from any thread."""
-        self._engine.adopt(settings)
+        self.engine.adopt(settings)
         self._wake()
 
     def release(self) -> list[Setting[Any]]:
         """Give up all settings. Called by the package, when another client becomes the main one."""
-        return self._engine.release()
+        return self.engine.release()
 
     def check_successor(self, successor: MainClient) -> None:
         """Refuse to hand over, or warn. Called by the package, when another client becomes the main one.
@@ -87,23 +89,26 @@ class BaseClient:
         Raises:
             RuntimeError: If declarations are pending, or the other client has other context features.
         """
-        if pending := [setting.name for setting in self._engine.pending]:
+        if pending := [setting.name for setting in self.engine.pending]:
             raise RuntimeError(f"cannot switch main clients: declarations are pending in {self!r}, of {pending}")
         if not isinstance(successor, BaseClient):
             return
-        ours, theirs = self._engine.context_features, successor._engine.context_features
-        if ours != theirs:
-            raise RuntimeError(f"cannot switch main clients: {ours} and {theirs} are different context_features")
-        if self._options.tracked != successor._options.tracked:
+        ours, theirs = self.engine, successor.engine
+        if ours.context_features != theirs.context_features:
+            raise RuntimeError(
+                "cannot switch main clients: they have different context_features, "
+                f"{ours.context_features} and {theirs.context_features}"
+            )
+        if ours.options.tracked != theirs.options.tracked:
             logger.warning(
                 "new main heksher client tracks different context options",
-                extra={"previous": dict(self._options.tracked), "new": dict(successor._options.tracked)},
+                extra={"previous": dict(ours.options.tracked), "new": dict(theirs.options.tracked)},
             )
 
     def _become_main(self) -> None:
         if self._state == "main":
             raise RuntimeError(f"{self!r} is the main client already")
-        if not self._options.tracked:
+        if not self.engine.options.tracked:
             logger.warning("client tracks no contexts, so it gets no rules: see track_contexts")
         previous, self._state = self._state, "main"
         try:

@@ -11,6 +11,7 @@ import anyio.lowlevel
 from heksherlite.clients.transport import Transport
 from heksherlite.engine.engine import Engine
 from heksherlite.engine.messages import Answer, Steps
+from heksherlite.setting import Supplier
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Runner:
         transport: Transport,
         update_interval: float,
         *,
-        supplier: object,
+        supplier: Supplier,
         modification_lock: AbstractAsyncContextManager[object],
         on_update_ok: Callable[[], object],
         on_update_error: Callable[[Exception], object],

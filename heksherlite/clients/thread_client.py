@@ -123,7 +123,7 @@ class ThreadHeksherClient(BaseClient):
 
     async def _start(self) -> None:
         self._runner = Runner(
-            self._engine,
+            self.engine,
             self._transport,
             self._update_interval,
             supplier=self,
@@ -167,7 +167,7 @@ class _FromThread:
 
     async def __aenter__(self) -> None:
         # Asked for again and again, because waiting for it in a worker thread could not be cancelled.
-        while not self._lock.acquire(blocking=False):  # noqa: SIM115 - released in __aexit__
+        while not self._lock.acquire(blocking=False):  # noqa: ASYNC110 - a lock of threads has no event
             await anyio.sleep(0.01)
 
     async def __aexit__(

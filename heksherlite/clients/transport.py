@@ -9,7 +9,7 @@ import anyio.to_thread
 import httpx
 import orjson
 
-from heksherlite.engine.messages import Answer, Request
+from heksherlite.engine.messages import Answer, Request, succeeded
 
 _AT_ONCE: Final = 10
 """How many requests are under way side by side."""
@@ -43,9 +43,7 @@ class Transport:
     async def ask(self, request: Request) -> Answer:
         """Send one request and return its answer; what went wrong is raised."""
         (answer,) = await self.send([request])
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return succeeded(answer)
 
     async def send(self, requests: Sequence[Request]) -> list[Answer | Exception]:
         """Send requests side by side, and return what became of each: its answer, or what was raised.
@@ -85,15 +83,14 @@ async def _try(client: httpx.AsyncClient, request: Request) -> Answer | Exceptio
         response = await client.request(
             request.method, request.path, params=dict(request.params), content=content, headers=headers
         )
-        if response.status_code not in request.accept:
-            response.raise_for_status()
-            raise httpx.HTTPStatusError(
-                f"Unexpected status {response.status_code} for url '{response.url}'",
-                request=response.request,
-                response=response,
-            )
     except Exception as error:  # noqa: BLE001 - handed to the caller, which raises it
         return error
+    if response.status_code not in request.accept:
+        return httpx.HTTPStatusError(
+            f"unexpected status {response.status_code} {response.reason_phrase} for {request}: {response.text[:200]!r}",
+            request=response.request,
+            response=response,
+        )
     return Answer(request, response.status_code, response.content, response.headers.get("ETag"))
 
 
@@ -115,7 +112,9 @@ def args_for_async(http_client_args: Mapping[str, Any] | None) -> dict[str, Any]
             for pattern, transport in args["mounts"].items()
         }
     if args.get("event_hooks"):
-        args["event_hooks"] = {event: [_async_hook(hook) for hook in hooks] for event, hooks in args["event_hooks"].items()}
+        args["event_hooks"] = {
+            event: [_async_hook(hook) for hook in hooks] for event, hooks in args["event_hooks"].items()
+        }
     return args
 
 
@@ -145,7 +144,11 @@ class _InWorkerThread(httpx.AsyncBaseTransport):
         # The body is in memory, so the request can be read in both ways.
         response = await anyio.to_thread.run_sync(self._answer, request, abandon_on_cancel=True)
         return httpx.Response(
-            response.status_code, headers=response.headers, content=response.read(), extensions={}, request=request
+            response.status_code,
+            headers=response.headers,
+            content=response.read(),
+            extensions={},
+            request=request,
         )
 
     def _answer(self, request: httpx.Request) -> httpx.Response:

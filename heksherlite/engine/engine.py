@@ -8,13 +8,13 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from heksherlite.engine import protocol
-from heksherlite.engine.messages import Answer, Steps, ask
+from heksherlite.engine.messages import Answer, Steps, ask, succeeded
 from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.protocol import DeclarationAnswer
 from heksherlite.engine.updates import make_lookup, receive
 from heksherlite.errors import ServiceAnswerError
 from heksherlite.lookup import Lookup
-from heksherlite.setting import Setting
+from heksherlite.setting import Setting, Supplier
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Engine:
         except Exception:
             logger.exception("failure to get context_features from heksher service")
             return
-        if order != self.context_features and order != self._global_order:
+        if order not in (self.context_features, self._global_order):
             logger.warning(
                 "context feature mismatch",
                 extra={"client_context_features": self.context_features, "service_context_features": order},
@@ -133,9 +133,7 @@ class Engine:
         without_outcome: list[Setting[Any]] = []
         for setting, answer in zip(pending, answers, strict=True):
             try:
-                if isinstance(answer, Exception):
-                    raise answer
-                declaration = protocol.read_declaration(answer)
+                declaration = protocol.read_declaration(succeeded(answer))
             except Exception as error:  # noqa: BLE001 - raised below
                 error.add_note(f"while declaring setting {setting.name!r}")
                 failures.append(error)
@@ -158,7 +156,10 @@ class Engine:
                 _log_outdated(setting, answer)
                 self._take_declared_default(setting, answer)
             case _:
-                logger.error("conflict when declaring setting", extra={"setting": setting.name, "response": answer.detail})
+                logger.error(
+                    "conflict when declaring setting",
+                    extra={"setting": setting.name, "response": answer.detail},
+                )
         canonical = answer.latest_value("name", setting.name)
         if isinstance(canonical, str) and canonical != setting.name:
             self._canonical_names[setting.name] = canonical
@@ -178,7 +179,8 @@ class Engine:
             received = receive(setting, raw_value, None)
         except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything
             logger.warning(
-                "server default was discarded due to coercion error during declaration", extra={**extra, "error": repr(error)}
+                "server default was discarded due to coercion error during declaration",
+                extra={**extra, "error": repr(error)},
             )
             return
         if received.coercions:
@@ -198,13 +200,15 @@ class Engine:
             ServiceAnswerError: If the answer is not what it should be; nothing of it will be in force.
         """
         answer, asked = yield from self._query()
-        if answer.status == 404:  # noqa: PLR2004
+        if answer.status == 404:
             yield from self._declare_lost_settings()
             answer, asked = yield from self._query()
-        if answer.status == 304:  # noqa: PLR2004
+        if answer.status == 304:
             return None
-        if answer.status == 404:  # noqa: PLR2004
-            raise ServiceAnswerError(str(answer.request), f"404 for settings that were just declared: {answer.content!r}")
+        if answer.status == 404:
+            raise ServiceAnswerError(
+                str(answer.request), f"404 for settings that were just declared: {answer.content!r}"
+            )
         queried = protocol.read_query(answer)
         # Asked for after the rules: a reordering in between moves the tag, so the next query mends it.
         yield from self.read_context_features()
@@ -218,7 +222,7 @@ class Engine:
                 yield []
         return Update(lookups, (asked, answer.etag))
 
-    def apply(self, update: Update, supplier: object) -> None:
+    def apply(self, update: Update, supplier: Supplier) -> None:
         """Put an update in force."""
         with self._lock:
             current = dict(self._declared)
@@ -250,9 +254,7 @@ class Engine:
         answers = yield [protocol.look_up(setting.name) for setting in settings]
         lost = []
         for setting, answer in zip(settings, answers, strict=True):
-            if isinstance(answer, Exception):
-                raise answer
-            name = protocol.read_canonical_name(answer)
+            name = protocol.read_canonical_name(succeeded(answer))
             self._canonical_names[setting.name] = name
             if name is None:
                 lost.append(setting)

@@ -57,6 +57,11 @@ Steps: TypeAlias = Generator[Sequence[Request], Sequence[Answer | Exception], R]
 def ask(request: Request) -> Steps[Answer]:
     """Send one request and return its answer; what went wrong is raised."""
     (answer,) = yield [request]
+    return succeeded(answer)
+
+
+def succeeded(answer: Answer | Exception) -> Answer:
+    """Return the answer, or raise what went wrong instead."""
     if isinstance(answer, Exception):
         raise answer
     return answer

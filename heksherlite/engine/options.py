@@ -52,7 +52,10 @@ class ContextOptions:
             added = {values} if isinstance(values, str) else set(values)
             for value in added:
                 if not value or _NOT_IN_VALUES.intersection(value):
-                    raise ValueError(f"{value!r} cannot be a value of a context feature: it is empty, or has white space, a quote or one of ,:()*")
+                    raise ValueError(
+                        f"{value!r} cannot be a value of a context feature: "
+                        "it is empty, or has white space, a quote or one of ,:()*"
+                    )
             self.tracked[feature] = added.union(tracked or ())
 
     def set_default(self, feature: str, default: str | ContextVar[str]) -> None:
@@ -65,7 +68,9 @@ class ContextOptions:
         if feature in self.defaults:
             raise ValueError(f"context feature {feature!r} has a default already")
         if not isinstance(default, str | ContextVar):
-            raise TypeError(f"the default of context feature {feature!r} must be a str or a ContextVar, not {default!r}")
+            raise TypeError(
+                f"the default of context feature {feature!r} must be a str or a ContextVar, not {default!r}"
+            )
         # A new dictionary, because the lookups of settings keep the old one.
         self.defaults = {**self.defaults, feature: default}
 

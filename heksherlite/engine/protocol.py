@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import quote
 
 import orjson
@@ -102,7 +102,7 @@ def read_declaration(answer: Answer) -> DeclarationAnswer:
     """Return what the service said to a declaration."""
     reader = _Reader(answer)
     body = reader.json()
-    if answer.status == 409 and not (isinstance(body, dict) and "outcome" in body):  # noqa: PLR2004
+    if answer.status == 409 and not (isinstance(body, dict) and "outcome" in body):
         return DeclarationAnswer("conflict", None, (), body)
     outcome = reader.member(body, "outcome", str, "")
     latest_version = body.get("latest_version")
@@ -119,7 +119,7 @@ def read_declaration(answer: Answer) -> DeclarationAnswer:
 
 def read_canonical_name(answer: Answer) -> str | None:
     """Return the name of the setting that was looked up, or ``None`` if there is none."""
-    if answer.status == 404:  # noqa: PLR2004
+    if answer.status == 404:
         return None
     reader = _Reader(answer)
     return reader.member(reader.json(), "name", str, "")
@@ -174,10 +174,10 @@ class QueriedSetting:
                 self._refuse(index)
             yield QueriedRule(rule_id, pairs, value)
 
-    def _refuse(self, index: int) -> Any:
+    def _refuse(self, index: int) -> NoReturn:
         self.reader.refuse(
             f"{self.where}.rules[{index}]",
-            'an object with an integer "rule_id", a "value", and "context_features" as pairs of distinct names and strings',
+            'an object with an integer "rule_id", a "value", and "context_features", pairs of distinct names and strings',
         )
 
 
@@ -188,9 +188,15 @@ def read_query(answer: Answer) -> dict[str, QueriedSetting]:
     for name, data in reader.member(reader.json(), "settings", dict, "").items():
         where = f"settings.{name}"
         settings[name] = QueriedSetting(
-            reader.member(data, "default_value", object, where), reader.member(data, "rules", list, where), where, reader
+            reader.member(data, "default_value", object, where),
+            reader.member(data, "rules", list, where),
+            where,
+            reader,
         )
     return settings
+
+
+_IN_JSON: Final[Mapping[type[object], str]] = {list: "a list", dict: "an object", str: "a string"}
 
 
 class _Reader:
@@ -215,8 +221,8 @@ class _Reader:
 
     def item(self, value: Any, kind: type[T], where: str) -> T:
         if not isinstance(value, kind):
-            self.refuse(where, {list: "a list", dict: "an object", str: "a string"}[kind])
+            self.refuse(where, _IN_JSON[kind])
         return value
 
-    def refuse(self, where: str, expected: str) -> Any:
+    def refuse(self, where: str, expected: str) -> NoReturn:
         raise ServiceAnswerError(str(self.answer.request), f"expected {expected} at {where or 'the top'}")

@@ -62,7 +62,11 @@ def make_lookup(
     for rule in conflicts:
         logger.error(
             "rule conflict, overlapping values for context",
-            extra={"setting": setting.name, "rule_id": rule.rule_id, "context_features": rule.context_features},
+            extra={
+                "setting": setting.name,
+                "rule_id": rule.rule_id,
+                "context_features": rule.context_features,
+            },
         )
     default, default_source = setting.lookup.default, setting.lookup.default_source
     try:
@@ -70,7 +74,11 @@ def make_lookup(
     except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything; the value is refused
         logger.warning(
             "setting default value discarded default due to conversion error",
-            extra={"setting": setting.name, "server_default_value": queried.default_value, "error": repr(error)},
+            extra={
+                "setting": setting.name,
+                "server_default_value": queried.default_value,
+                "error": repr(error),
+            },
         )
     else:
         default, default_source = received.value, "service"

@@ -1,0 +1,214 @@
+"""Stub clients, for tests: settings return what the test says, and nothing is connected."""
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from unittest.mock import AsyncMock, Mock
+from weakref import WeakSet
+
+from heksherlite import main_client
+from heksherlite.engine.options import ContextOptions
+from heksherlite.lookup import Lookup
+from heksherlite.main_client import MainClient
+from heksherlite.rules import QueriedRule, RuleSet, build_rule_set
+from heksherlite.setting import Setting
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule for a stub.
+
+    Args:
+        match_conditions: What the rule wants, by context feature. One that is left out, or ``None``, may be anything.
+        value: The setting's value where the rule wins.
+    """
+
+    match_conditions: Mapping[str, str | None]
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousValue:
+    """What a setting returned before: to be assigned back to :attr:`StubbedSetting.rules`, and for nothing else."""
+
+    lookup: Lookup = field(repr=False)
+
+
+class StubbedSetting:
+    """A setting as a test sees it: ``client[setting]``."""
+
+    def __init__(self, setting: Setting[Any], options: ContextOptions) -> None:
+        self._setting = setting
+        self._options = options
+
+    @property
+    def rules(self) -> Any:
+        """What the setting returns: assign a value, or a list of :class:`Rule`.
+
+        Reading gives something that stands for what is in force, to be assigned back. Assigning raises
+        :class:`ValueError` for rules with the same conditions, or on other than configurable features.
+        """
+        return PreviousValue(self._setting.lookup)
+
+    @rules.setter
+    def rules(self, value: Any) -> None:
+        lookup = value.lookup if isinstance(value, PreviousValue) else self._stub_lookup(value)
+        self._setting.serve(lookup.replaced(context_defaults=self._options.defaults))
+
+    def _stub_lookup(self, value: Any) -> Lookup:
+        setting = self._setting
+        features = setting.configurable_features
+        if not (isinstance(value, list | tuple) and any(isinstance(rule, Rule) for rule in value)):
+            return Lookup(setting.name, RuleSet(features), value, default_source="stub")
+        rule_set, conflicts = build_rule_set(features, features, _queried_rules(setting, value))
+        if conflicts:
+            conditions = [dict(rule.context_features) for rule in conflicts]
+            raise ValueError(f"several stub rules of setting {setting.name!r} have the same conditions: {conditions}")
+        return Lookup(setting.name, rule_set, setting.default_value)
+
+
+def _queried_rules(setting: Setting[Any], rules: Sequence[Any]) -> Iterator[QueriedRule[Any]]:
+    for number, rule in enumerate(rules, start=1):
+        if not isinstance(rule, Rule):
+            raise ValueError(f"stub rules of setting {setting.name!r} must all be Rule objects, not {rule!r}")  # noqa: TRY004
+        conditions = {feature: wanted for feature, wanted in rule.match_conditions.items() if wanted is not None}
+        if unknown := sorted(conditions.keys() - set(setting.configurable_features)):
+            raise ValueError(f"{rule!r} is for setting {setting.name!r}, which is not configurable by {unknown}")
+        yield QueriedRule(number, tuple(conditions.items()), rule.value)
+
+
+class StubClient:
+    """What the stubs have in common. Arguments are ignored."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        del args, kwargs
+        self._options = ContextOptions()
+        self._settings: WeakSet[Setting[Any]] = WeakSet()
+
+    def __getitem__(self, setting: Setting[Any]) -> StubbedSetting:
+        return StubbedSetting(setting, self._options)
+
+    def patch(self, setting: Setting[T], value: T | Sequence[Rule]) -> AbstractContextManager[None]:
+        """Set what a setting returns, and restore it at the end of a ``with``. Deprecated.
+
+        Args:
+            setting: The setting.
+            value: As for :attr:`StubbedSetting.rules`.
+        """
+        warnings.warn("patch() is deprecated: assign to client[setting].rules", DeprecationWarning, stacklevel=2)
+        stubbed = self[setting]
+        restore = ExitStack()
+        restore.callback(setattr, stubbed, "rules", stubbed.rules)
+        stubbed.rules = value
+        return _until_exit(restore)
+
+    def set_defaults(self, **features: str | ContextVar[str]) -> None:
+        """Let something stand in for context features, as for the real clients."""
+        for feature, default in features.items():
+            self._options.set_default(feature, default)
+        for setting in self._settings:
+            setting.serve(setting.lookup.replaced(context_defaults=self._options.defaults))
+
+    def track_contexts(self, **features: str | Iterable[str]) -> None:
+        """Do nothing: a stub has all the rules that it was given."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it takes new settings: always."""
+        return True
+
+    def adopt(self, settings: Iterable[Setting[Any]]) -> None:
+        """Take over settings: they return their local defaults. Called by the package."""
+        for setting in settings:
+            setting.forget()
+            setting.serve(setting.lookup.replaced(context_defaults=self._options.defaults))
+            self._settings.add(setting)
+
+    def release(self) -> list[Setting[Any]]:
+        """Give up all settings. Called by the package."""
+        settings = list(self._settings)
+        self._settings.clear()
+        for setting in settings:
+            setting.forget()
+        return settings
+
+    def check_successor(self, successor: MainClient) -> None:
+        """Let any client take over. Called by the package."""
+
+
+@contextmanager
+def _until_exit(restore: ExitStack) -> Iterator[None]:
+    with restore:
+        yield
+
+
+class SyncStubHeksherClient(StubClient):
+    """Stands in for a :class:`~heksherlite.ThreadHeksherClient` in tests.
+
+    Use it as ``with client:``, or call :meth:`set_as_main`. It takes whatever arguments, and ignores them.
+
+    Attributes:
+        reload: A mock.
+        close: A mock.
+        ping: A mock.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.reload = Mock(return_value=None)
+        self.close = Mock(return_value=None)
+        self.ping = Mock(return_value=None)
+
+    def set_as_main(self) -> None:
+        """Make this the process's main client."""
+        main_client.set_main(self)
+
+    def __enter__(self) -> Self:
+        self.set_as_main()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+        main_client.step_down(self)
+
+
+class AsyncStubHeksherClient(StubClient):
+    """Stands in for an :class:`~heksherlite.AsyncHeksherClient` in tests.
+
+    Use it as ``async with client:``, or call :meth:`set_as_main`. It takes whatever arguments, and ignores them.
+
+    Attributes:
+        reload: An asynchronous mock.
+        aclose: An asynchronous mock.
+        close: An asynchronous mock.
+        ping: An asynchronous mock.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.reload = AsyncMock(return_value=None)
+        self.aclose = AsyncMock(return_value=None)
+        self.close = AsyncMock(return_value=None)
+        self.ping = AsyncMock(return_value=None)
+
+    async def set_as_main(self) -> None:
+        """Make this the process's main client."""
+        main_client.set_main(self)
+
+    async def __aenter__(self) -> Self:
+        await self.set_as_main()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+        main_client.step_down(self)
