@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Body, Depends, Response
 from pydantic import BaseModel
@@ -20,6 +20,12 @@ from heksherlite.service.api.responses import (
 from heksherlite.service.domain import json_values
 from heksherlite.service.domain import metadata as edits
 from heksherlite.service.domain.metadata import MetadataEdit
+
+
+Editor: TypeAlias = Callable[[MetadataEdit], Awaitable[None]]
+"""Makes an edit of the metadata of the setting or rule that a request is about."""
+
+NewMetadata: TypeAlias = Annotated[Metadata, Body(embed=True)]
 
 
 class MetadataAnswer(BaseModel):
@@ -41,7 +47,7 @@ class MetadataOwner:
 
     path: str
     read: Callable[..., json_values.Metadata]
-    editor: Callable[..., Callable[[MetadataEdit], Awaitable[None]]]
+    editor: Callable[..., Editor]
     refusals: Responses
 
 
@@ -49,41 +55,40 @@ def metadata_router(owner: MetadataOwner, *, tags: list[str]) -> APIRouter:
     """Return the routes for the metadata of one kind of owner."""
     router = APIRouter(prefix=f"{owner.path}/metadata", tags=[*tags], route_class=StrictJsonRoute)
     write_responses = {**owner.refusals, **EVERY_WRITE}
-    Current = Annotated[json_values.Metadata, Depends(owner.read)]  # noqa: N806  # a type, like the next ones
-    Editor = Annotated[Callable[[MetadataEdit], Awaitable[None]], Depends(owner.editor)]  # noqa: N806
-    NewMetadata = Annotated[Metadata, Body(embed=True)]  # noqa: N806
 
     @router.get("", response_model=MetadataAnswer, responses={**text_responses(404), **INVALID})
-    async def get_metadata(metadata: Current) -> Response:
+    async def get_metadata(metadata: Annotated[json_values.Metadata, Depends(owner.read)]) -> Response:
         """Return the metadata."""
         return json_answer({"metadata": metadata})
 
     @router.post("", status_code=204, responses=write_responses)
-    async def update_metadata(edit: Editor, metadata: NewMetadata) -> Response:
+    async def update_metadata(edit: Annotated[Editor, Depends(owner.editor)], metadata: NewMetadata) -> Response:
         """Set the given keys and keep the others."""
         await edit(edits.merging(metadata))
         return no_content()
 
     @router.put("", status_code=204, responses=write_responses)
-    async def replace_metadata(edit: Editor, metadata: NewMetadata) -> Response:
+    async def replace_metadata(edit: Annotated[Editor, Depends(owner.editor)], metadata: NewMetadata) -> Response:
         """Replace all metadata."""
         await edit(edits.replacing(metadata))
         return no_content()
 
     @router.delete("", status_code=204, responses=write_responses)
-    async def delete_metadata(edit: Editor) -> Response:
+    async def delete_metadata(edit: Annotated[Editor, Depends(owner.editor)]) -> Response:
         """Clear the metadata."""
         await edit(edits.replacing({}))
         return no_content()
 
     @router.put("/{key}", status_code=204, responses=write_responses)
-    async def set_metadata_key(key: MetadataKey, edit: Editor, value: Annotated[Any, Body(embed=True)]) -> Response:
+    async def set_metadata_key(
+        key: MetadataKey, edit: Annotated[Editor, Depends(owner.editor)], value: Annotated[Any, Body(embed=True)]
+    ) -> Response:
         """Set one key."""
         await edit(edits.with_key(key, value))
         return no_content()
 
     @router.delete("/{key}", status_code=204, responses=write_responses)
-    async def delete_metadata_key(key: MetadataKey, edit: Editor) -> Response:
+    async def delete_metadata_key(key: MetadataKey, edit: Annotated[Editor, Depends(owner.editor)]) -> Response:
         """Remove one key, if it is there."""
         await edit(edits.without_key(key))
         return no_content()

@@ -1,6 +1,5 @@
 """``/api/v1/rules``: the values that settings have in some contexts."""
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from heksherlite.service.api.fields import (
     SettingName,
 )
 from heksherlite.service.api.fields import Metadata as MetadataField
-from heksherlite.service.api.metadata import MetadataOwner, metadata_router
+from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, no_content, text_responses
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import rules
@@ -129,7 +128,7 @@ def _metadata_of(rule_id: int, store: StoreOfApp) -> Metadata:
     return store.catalog.rule(rule_id).metadata
 
 
-def _metadata_editor(rule_id: int, store: StoreOfApp) -> Callable[[MetadataEdit], Awaitable[None]]:
+def _metadata_editor(rule_id: int, store: StoreOfApp) -> Editor:
     async def make(edit: MetadataEdit) -> None:
         await store.write(partial(rules.edit_metadata, rule_id=rule_id, edit=edit))
 

@@ -1,6 +1,5 @@
 """``/api/v1/settings``: what the settings are."""
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ from pydantic import BaseModel
 from heksherlite.service.api.bodies import StrictJsonRoute
 from heksherlite.service.api.declarations import DistinctFeatures
 from heksherlite.service.api.fields import RequestBody, SettingName, SettingType, SettingVersion
-from heksherlite.service.api.metadata import MetadataOwner, metadata_router
+from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, no_content, text_responses
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import settings
@@ -145,9 +144,7 @@ def _metadata_of(name: str, store: StoreOfApp) -> Metadata:
     return store.catalog.entry(name).setting.metadata
 
 
-def _metadata_editor(
-    name: str, version: Annotated[SettingVersion, Body(embed=True)], store: StoreOfApp
-) -> Callable[[MetadataEdit], Awaitable[None]]:
+def _metadata_editor(name: str, version: Annotated[SettingVersion, Body(embed=True)], store: StoreOfApp) -> Editor:
     async def make(edit: MetadataEdit) -> None:
         await store.write(partial(settings.edit_metadata, name=name, edit=edit, version=version))
 

@@ -19,6 +19,7 @@ class Database(Protocol):
         Raises:
             ServiceStartError: It is neither, or it cannot be opened.
         """
+        ...
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a transaction that holds the write lock; commit at the end, roll back on an exception.
@@ -26,6 +27,7 @@ class Database(Protocol):
         Raises:
             DatabaseUnavailableError: It cannot be opened or committed.
         """
+        ...
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a transaction that sees one revision.
@@ -33,6 +35,7 @@ class Database(Protocol):
         Raises:
             DatabaseUnavailableError: It cannot be opened.
         """
+        ...
 
     async def check(self) -> None:
         """Check that the database can still be reached.
@@ -40,6 +43,7 @@ class Database(Protocol):
         Raises:
             DatabaseUnavailableError: It cannot.
         """
+        ...
 
     async def has_news(self) -> bool:
         """Tell whether anyone may have written since the last call.
@@ -47,6 +51,8 @@ class Database(Protocol):
         Raises:
             DatabaseUnavailableError: This cannot be found out.
         """
+        ...
 
     async def close(self) -> None:
         """Close all connections."""
+        ...

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Executable, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import Changes, Rule, Setting, State
@@ -126,7 +126,7 @@ async def _rules_since(connection: AsyncConnection, revision: int) -> tuple[Rule
     )
 
 
-async def _grouped(connection: AsyncConnection, query: Select[Any]) -> defaultdict[int, list[Any]]:
+async def _grouped(connection: AsyncConnection, query: Executable) -> defaultdict[int, list[Any]]:
     """Group rows by their first column, as tuples of the others.
 
     Equal texts become one object, for there are few different ones and many rows.
