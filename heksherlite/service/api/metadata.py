@@ -21,7 +21,6 @@ from heksherlite.service.domain import json_values
 from heksherlite.service.domain import metadata as edits
 from heksherlite.service.domain.metadata import MetadataEdit
 
-
 Editor: TypeAlias = Callable[[MetadataEdit], Awaitable[None]]
 """Makes an edit of the metadata of the setting or rule that a request is about."""
 

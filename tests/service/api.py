@@ -1,0 +1,67 @@
+"""A thin client of the v1 API: each call asserts nothing and returns the answer."""
+
+from typing import Any
+
+import httpx
+
+FEATURES = ["environment", "user", "theme"]
+
+
+class Api:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.http = httpx.Client(base_url=url, timeout=30)
+
+    def call(self, method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
+        if json is not None:
+            options["json"] = json
+        return self.http.request(method, f"/api/v1/{path}", **options)
+
+    def get(self, path: str, **params: Any) -> httpx.Response:
+        return self.http.get(f"/api/v1/{path}", params=params)
+
+    def declare(self, name: str = "cache_ttl", **fields: Any) -> httpx.Response:
+        body = {"name": name, "type": "int", "default_value": 60, "configurable_features": ["environment", "user"]}
+        return self.call("POST", "settings/declare", {**body, **fields})
+
+    def add_rule(self, value: Any, /, setting: str = "cache_ttl", **feature_values: str) -> int:
+        body = {"setting": setting, "feature_values": feature_values, "value": value}
+        answer = self.call("POST", "rules", body)
+        assert answer.status_code == 201, answer.text
+        rule_id: int = answer.json()["rule_id"]
+        return rule_id
+
+    def setting(self, name: str = "cache_ttl") -> dict[str, Any]:
+        answer: dict[str, Any] = self.get(f"settings/{name}").json()
+        return answer
+
+    def query(self, **params: Any) -> dict[str, Any]:
+        answer = self.get("query", **params)
+        assert answer.status_code == 200, answer.text
+        settings: dict[str, Any] = answer.json()["settings"]
+        return settings
+
+    def rule_ids(self, setting: str = "cache_ttl", **params: Any) -> list[int]:
+        return [rule["rule_id"] for rule in self.query(settings=setting, **params)[setting]["rules"]]
+
+    def features(self) -> list[str]:
+        names: list[str] = self.get("context_features").json()["context_features"]
+        return names
+
+    def state(self) -> tuple[Any, ...]:
+        """Everything that can be read, to compare before and after."""
+        return (
+            self.features(),
+            self.get("settings", include_additional_data=True).json(),
+            self.query(include_metadata=True),
+        )
+
+    def reset(self) -> None:
+        """Go back to no settings and the three usual context features, in their usual order."""
+        for setting in self.get("settings").json()["settings"]:
+            self.call("DELETE", f"settings/{setting['name']}")
+        if self.features() != FEATURES:
+            for name in self.features():
+                self.call("DELETE", f"context_features/{name}")
+            for name in FEATURES:
+                self.call("POST", "context_features", {"context_feature": name})
