@@ -25,7 +25,7 @@ from heksherlite.setting_types import (
 
 if TYPE_CHECKING:
     from heksherlite.clients.async_client import AsyncHeksherClient
-    from heksherlite.clients.stub_client import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
+    from heksherlite.clients.stub import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
     from heksherlite.clients.thread_client import ThreadHeksherClient
     from heksherlite.engine.protocol import SettingData
 
@@ -55,10 +55,10 @@ __all__ = [
 
 _LAZY = {
     "AsyncHeksherClient": "heksherlite.clients.async_client",
-    "AsyncStubHeksherClient": "heksherlite.clients.stub_client",
-    "Rule": "heksherlite.clients.stub_client",
+    "AsyncStubHeksherClient": "heksherlite.clients.stub",
+    "Rule": "heksherlite.clients.stub",
     "SettingData": "heksherlite.engine.protocol",
-    "SyncStubHeksherClient": "heksherlite.clients.stub_client",
+    "SyncStubHeksherClient": "heksherlite.clients.stub",
     "ThreadHeksherClient": "heksherlite.clients.thread_client",
 }
 """What is imported when it is first used, so that reading settings does not cost the import of an HTTP library."""

@@ -46,16 +46,17 @@ class Lookup(dict[Any, Any]):
         default_source: Where that default was taken from.
         context_defaults: What stands in for features that the caller leaves out.
         check_tracked: Called with each context for which a value is computed.
+        complete_contexts: Whether a context that lacks a feature is an error.
 
     Attributes:
         variables: The context variables among ``context_defaults``, in one place per feature, as the generated
             ``get`` reads them.
         loaded: Whether rules and default are from a service or a stub.
-        complete_contexts: Whether a context that lacks a feature is an error.
     """
 
     __slots__ = (
         "check_tracked",
+        "complete_contexts",
         "context_defaults",
         "default",
         "default_source",
@@ -65,7 +66,6 @@ class Lookup(dict[Any, Any]):
     )
 
     loaded = True
-    complete_contexts = True
 
     def __init__(
         self,
@@ -76,6 +76,7 @@ class Lookup(dict[Any, Any]):
         default_source: DefaultSource = "local",
         context_defaults: ContextDefaults | None = None,
         check_tracked: Callable[[RuleSet[Any], Context], None] | None = None,
+        complete_contexts: bool = True,
     ) -> None:
         super().__init__()
         self.setting_name = setting_name
@@ -84,6 +85,7 @@ class Lookup(dict[Any, Any]):
         self.default_source: DefaultSource = default_source
         self.context_defaults = context_defaults or {}
         self.check_tracked = check_tracked
+        self.complete_contexts = complete_contexts
         self.variables = tuple(
             stand_in if isinstance(stand_in := self.context_defaults.get(feature), ContextVar) else _UNSET_VARIABLE
             for feature in rules.features
@@ -135,6 +137,7 @@ class Lookup(dict[Any, Any]):
             "default_source": self.default_source,
             "context_defaults": self.context_defaults,
             "check_tracked": self.check_tracked,
+            "complete_contexts": self.complete_contexts,
         }
         return type(self)(**(parameters | changes))
 
@@ -153,26 +156,14 @@ class Lookup(dict[Any, Any]):
 
 
 class UnloadedLookup(Lookup):
-    """The lookup of a setting whose rules were never read from a service: its default, which it says once in the log.
+    """The lookup of a setting whose rules were never read from a service: its default, as it says once in the log."""
 
-    It is made without ``context_defaults`` while there is no main client; contexts may be incomplete until then.
-    """
-
-    __slots__ = ("announced", "complete_contexts")
+    __slots__ = ("announced",)
 
     loaded = False
 
-    def __init__(
-        self,
-        setting_name: str,
-        rules: RuleSet[Any],
-        default: Any,
-        *,
-        context_defaults: ContextDefaults | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(setting_name, rules, default, context_defaults=context_defaults, **options)
-        self.complete_contexts = context_defaults is not None
+    def __init__(self, setting_name: str, rules: RuleSet[Any], default: Any, **options: Any) -> None:
+        super().__init__(setting_name, rules, default, **options)
         self.announced = False
 
     def __missing__(self, key: Any) -> Any:

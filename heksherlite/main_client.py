@@ -19,12 +19,14 @@ class MainClient(Protocol):
     @property
     def is_live(self) -> bool:
         """Whether it still serves its settings, and takes new ones."""
+        ...
 
     def adopt(self, settings: "Iterable[Setting[Any]]") -> None:
         """Serve these settings too. Called from any thread; does not wait."""
 
     def release(self) -> "list[Setting[Any]]":
         """Give up all settings, and return them."""
+        ...
 
     def check_successor(self, successor: "MainClient") -> None:
         """Raise a :class:`RuntimeError` if the other client cannot take over, and warn of what differs."""

@@ -44,6 +44,7 @@ class Supplier(Protocol):
     @property
     def is_live(self) -> bool:
         """Whether it goes on doing so."""
+        ...
 
 
 def accept_coercion(
@@ -79,7 +80,7 @@ class Setting(Generic[T]):
 
     Raises:
         TypeError: If an argument is missing, or the type is one whose values do not travel.
-        ValueError: If the version is malformed, or the configurable features are none or not distinct.
+        ValueError: If the version is malformed, or there are no configurable features.
         RuntimeError: If no setting type can be made of ``type``.
     """
 
@@ -207,9 +208,9 @@ class Setting(Generic[T]):
     ) -> None:
         if default_value is NO_VALUE:
             raise TypeError(f"setting {name!r} has no default_value")
-        features = tuple(configurable_features) or tuple(configurable_feature)
-        if not features or len(set(features)) != len(features):
-            raise ValueError(f"setting {name!r} needs distinct configurable_features, at least one; got {features!r}")
+        features = tuple(dict.fromkeys(configurable_features)) or tuple(dict.fromkeys(configurable_feature))
+        if not features:
+            raise ValueError(f"setting {name!r} has no configurable_features; it needs at least one")
         if not re.fullmatch(r"[0-9]+\.[0-9]+", version):
             raise ValueError(f"setting {name!r} has version {version!r}; a version is 'MAJOR.MINOR', such as '1.0'")
         self.name = name
@@ -272,17 +273,15 @@ class Setting(Generic[T]):
 
     def to_v1_declaration_body(self) -> dict[str, Any]:
         """Return the body that declares this setting to the service."""
-        body: dict[str, Any] = {
+        return {
             "name": self.name,
             "configurable_features": list(self.configurable_features),
             "type": self.type.heksher_string(),
             "default_value": self.type.convert_to_heksher(self.default_value),
             "metadata": self.metadata,
+            "alias": self.alias,
             "version": self.version,
         }
-        if self.alias is not None:
-            body["alias"] = self.alias
-        return body
 
     def serve(self, lookup: Lookup, supplier: Supplier | None = None) -> None:
         """Read from another lookup from now on. For clients.
@@ -303,7 +302,10 @@ class Setting(Generic[T]):
     def forget(self) -> None:
         """Return to the local default, as if no client had ever served this setting. For clients."""
         self._supplier = None
-        self.serve(UnloadedLookup(self.name, RuleSet(self.configurable_features), self.default_value))
+        lookup = UnloadedLookup(
+            self.name, RuleSet(self.configurable_features), self.default_value, complete_contexts=False
+        )
+        self.serve(lookup)
 
     def _given(self, contexts: dict[str, Any]) -> tuple[Any, ...]:
         given = tuple([contexts.pop(feature, NO_VALUE) for feature in self.configurable_features])

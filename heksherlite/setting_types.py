@@ -66,6 +66,14 @@ class SettingType(ABC, Generic[T]):
     def convert_to_heksher(self, x: T) -> Any:
         """Convert a Python value to the JSON value that the service stores."""
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, type(self)):
+            return NotImplemented
+        return self.heksher_string() == other.heksher_string()
+
+    def __hash__(self) -> int:
+        return hash(self.heksher_string())
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.heksher_string()})"
 
@@ -148,7 +156,7 @@ class HeksherFlags(SettingType[F]):
         if not (isinstance(type_, type) and issubclass(type_, Flag)):
             raise TypeError(f"{type_!r} is not a class of flags")
         self.type_: Final = type_
-        self._wire_type = _wire_options(FlagsType, type_, (member.name for member in type_))
+        self._wire_type = _wire_options(FlagsType, type_, type_.__members__)
 
     def heksher_string(self) -> str:
         """Return the wire type, such as ``Flags["read","write"]``."""

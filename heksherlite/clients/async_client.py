@@ -13,6 +13,7 @@ from heksherlite.clients.base import BaseClient
 from heksherlite.clients.runner import Runner
 from heksherlite.clients.transport import Transport
 from heksherlite.engine import protocol
+from heksherlite.engine.messages import Answer, Request
 from heksherlite.engine.protocol import SettingData
 
 
@@ -105,7 +106,7 @@ class AsyncHeksherClient(BaseClient):
         Raises:
             httpx.HTTPError: If it is not, or cannot be reached.
         """
-        await self._transport.ask(protocol.HEALTH)
+        await self._ask(protocol.HEALTH)
 
     async def get_settings(self) -> dict[str, SettingData]:
         """Return all settings of the service by name, whoever declared them.
@@ -114,7 +115,7 @@ class AsyncHeksherClient(BaseClient):
             httpx.HTTPError: If the service is unreachable or answers with an error.
             ServiceAnswerError: If the service's answer is not what it should be.
         """
-        return protocol.read_settings(await self._transport.ask(protocol.ALL_SETTINGS))
+        return protocol.read_settings(await self._ask(protocol.ALL_SETTINGS))
 
     async def aclose(self) -> None:
         """End the background work and close the connections. Settings keep their last values."""
@@ -138,6 +139,14 @@ class AsyncHeksherClient(BaseClient):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    async def _ask(self, request: Request) -> Answer:
+        try:
+            return await self._transport.ask(request)
+        finally:
+            if not self.is_live:
+                with anyio.CancelScope(shield=True):
+                    await self._transport.aclose()
 
     def _wake(self) -> None:
         background, runner = self._background, self._runner

@@ -39,9 +39,7 @@ class BaseClient:
             RuntimeError: If this mixes :data:`~heksherlite.TRACK_ALL` and single values.
             ValueError: If a value cannot be a value of a context feature.
         """
-        for feature, values in features.items():
-            self.engine.options.track(feature, values)
-        self.engine.warn_of_unknown_features(features)
+        self.engine.track_contexts(features)
         self._wake()
 
     def set_defaults(self, **features: str | ContextVar[str]) -> None:
@@ -52,12 +50,10 @@ class BaseClient:
                 unset, and has no default, counts as missing.
 
         Raises:
-            ValueError: If something stands in for the feature already.
+            ValueError: If something stands in for one of them already; then none is set.
+            TypeError: If it is neither a string nor a context variable.
         """
-        for feature, default in features.items():
-            self.engine.options.set_default(feature, default)
-        self.engine.warn_of_unknown_features(features)
-        self.engine.apply_options()
+        self.engine.set_defaults(features)
 
     def on_update_ok(self) -> None:
         """Do something after an update went well. For subclasses; does nothing here."""

@@ -72,8 +72,8 @@ class ThreadHeksherClient(BaseClient):
         """
         with self._start_and_stop:
             self._become_main()
-            self._portal = self._resources.enter_context(start_blocking_portal(name="heksherlite"))
-            self._portal.call(self._start)
+            portal = self._portal = self._resources.enter_context(start_blocking_portal(name="heksherlite"))
+            portal.call(self._start)
 
     def reload(self) -> None:
         """Declare the settings that wait for it, and load the rules now. Restarts the interval. Failures are logged.

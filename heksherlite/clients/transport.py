@@ -34,7 +34,7 @@ class Transport:
         if url.scheme not in ("http", "https") or not url.host:
             raise ValueError(f"service_url must be like 'http://host:port', not {_without_secrets(url)!r}")
         self._service_url = url
-        self._http_client_args = dict(http_client_args or {})
+        self._http_client_args: dict[str, Any] = {"base_url": url, **(http_client_args or {})}
         self._client: httpx.AsyncClient | None = None
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Transport:
         That is an :class:`httpx.HTTPError` if the service was unreachable or its status is not an accepted one.
         """
         if self._client is None:
-            self._client = httpx.AsyncClient(**({"base_url": self._service_url} | self._http_client_args))
+            self._client = httpx.AsyncClient(**self._http_client_args)
         if len(requests) == 1:
             return [await _try(self._client, requests[0])]
         results: dict[int, Answer | Exception] = {}

@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
@@ -79,25 +80,25 @@ class Engine:
             self._undeclared.clear()
         return settings
 
-    def apply_options(self) -> None:
-        """Let all settings follow a change of the client's options."""
-        self._apply_options(self.settings)
-
     def _apply_options(self, settings: Iterable[Setting[Any]]) -> None:
         for setting in settings:
             lookup = setting.lookup.replaced(
-                context_defaults=self.options.defaults, check_tracked=self.options.check_tracked
+                context_defaults=self.options.defaults,
+                check_tracked=self.options.check_tracked,
+                complete_contexts=True,
             )
             setting.serve(lookup)
 
-    def warn_of_unknown_features(self, features: Iterable[str]) -> None:
-        """Warn of context features that the program uses, but has not named to the client."""
-        unknown = [feature for feature in features if feature not in self.context_features]
-        if unknown:
-            logger.warning(
-                "context features are not specified in the client",
-                extra={"context_features": unknown, "client_context_features": self.context_features},
-            )
+    def track_contexts(self, features: Mapping[str, str | Iterable[str]]) -> None:
+        """Track more values; see :meth:`ContextOptions.track`."""
+        self.options.track(features)
+        _warn_of_unknown(features, self.context_features, "context features are not specified in server")
+
+    def set_defaults(self, features: Mapping[str, str | ContextVar[str]]) -> None:
+        """Let something stand in for context features; see :meth:`ContextOptions.set_defaults`."""
+        self.options.set_defaults(features)
+        _warn_of_unknown(features, self.context_features, "context features are not specified in the client")
+        self._apply_options(self.settings)
 
     def read_context_features(self) -> Steps[None]:
         """Learn the service's order of the context features. A failure is logged, and the order stays as it was."""
@@ -111,12 +112,8 @@ class Engine:
                 "context feature mismatch",
                 extra={"client_context_features": self.context_features, "service_context_features": order},
             )
-            unknown = [feature for feature in {**self.options.tracked, **self.options.defaults} if feature not in order]
-            if unknown:
-                logger.warning(
-                    "context features are not specified in server",
-                    extra={"context_features": unknown, "service_context_features": order},
-                )
+            used = {**self.options.tracked, **self.options.defaults}
+            _warn_of_unknown(used, order, "context features are not specified in server")
         self._global_order = order
 
     def declare_pending(self) -> Steps[None]:
@@ -269,6 +266,12 @@ class Engine:
                 if self._declared.pop(id(setting), None) is not None:
                     self._undeclared[id(setting)] = setting
         yield from self.declare_pending()
+
+
+def _warn_of_unknown(features: Iterable[str], known: Sequence[str], message: str) -> None:
+    unknown = [feature for feature in features if feature not in known]
+    if unknown:
+        logger.warning(message, extra={"context_features": unknown, "known_context_features": known})
 
 
 def _log_outdated(setting: Setting[Any], answer: DeclarationAnswer) -> None:

@@ -1,7 +1,7 @@
 """What a client assumes about contexts: which values it asks rules for, and what stands in for missing ones."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Final
 
@@ -32,47 +32,47 @@ class ContextOptions:
         self.defaults: dict[str, str | ContextVar[str]] = {}
         self._warned_of: set[tuple[str, object]] = set()
 
-    def track(self, feature: str, values: str | Iterable[str]) -> None:
-        """Add to what is tracked.
+    def track(self, features: Mapping[str, str | Iterable[str]]) -> None:
+        """Add to what is tracked: by context feature, a value, several, or :data:`TRACK_ALL`.
 
         Raises:
-            RuntimeError: If this mixes :data:`TRACK_ALL` and single values.
+            RuntimeError: If this mixes :data:`TRACK_ALL` and single values of a feature.
             ValueError: If a value cannot be a value of a context feature.
         """
-        tracked = self.tracked.get(feature)
-        if values == TRACK_ALL:
-            if isinstance(tracked, set):
-                raise RuntimeError(
-                    f"cannot track all values of context feature {feature!r}: single values are tracked already"
-                )
-            self.tracked[feature] = TRACK_ALL
-        elif tracked == TRACK_ALL:
-            raise RuntimeError(f"cannot track single values of context feature {feature!r}: all are tracked already")
-        else:
+        tracked = dict(self.tracked)
+        for feature, values in features.items():
+            before = tracked.get(feature, set())
             added = {values} if isinstance(values, str) else set(values)
-            for value in added:
-                if not value or _NOT_IN_VALUES.intersection(value):
-                    raise ValueError(
-                        f"{value!r} cannot be a value of a context feature: "
-                        "it is empty, or has white space, a quote or one of ,:()*"
-                    )
-            self.tracked[feature] = added.union(tracked or ())
+            if added == {TRACK_ALL}:
+                if before != TRACK_ALL and before:
+                    raise RuntimeError(f"cannot track all values of context feature {feature!r}: it tracks {before}")
+                tracked[feature] = TRACK_ALL
+            elif isinstance(before, str):
+                raise RuntimeError(
+                    f"cannot track {added} of context feature {feature!r}: all values are tracked already"
+                )
+            else:
+                for value in added:
+                    _check_value(feature, value)
+                tracked[feature] = before | added
+        self.tracked = tracked
 
-    def set_default(self, feature: str, default: str | ContextVar[str]) -> None:
-        """Let something stand in for a context feature.
+    def set_defaults(self, features: Mapping[str, str | ContextVar[str]]) -> None:
+        """Let something stand in for context features.
 
         Raises:
-            ValueError: If something stands in for it already.
+            ValueError: If something stands in for one of them already.
             TypeError: If it is neither a string nor a context variable.
         """
-        if feature in self.defaults:
-            raise ValueError(f"context feature {feature!r} has a default already")
-        if not isinstance(default, str | ContextVar):
-            raise TypeError(
-                f"the default of context feature {feature!r} must be a str or a ContextVar, not {default!r}"
-            )
+        if again := sorted(self.defaults.keys() & features.keys()):
+            raise ValueError(f"context features {', '.join(map(repr, again))} have defaults already")
+        for feature, default in features.items():
+            if not isinstance(default, str | ContextVar):
+                raise TypeError(
+                    f"the default of context feature {feature!r} must be a str or a ContextVar: {default!r}"
+                )
         # A new dictionary, because the lookups of settings keep the old one.
-        self.defaults = {**self.defaults, feature: default}
+        self.defaults = {**self.defaults, **features}
 
     def context_filters(self) -> str:
         """Return what is tracked in the notation of the query's ``context_filters``."""
@@ -94,3 +94,11 @@ class ContextOptions:
                 "context feature value is not tracked by client",
                 extra={"context_feature": feature, "context_feature_value": value},
             )
+
+
+def _check_value(feature: str, value: object) -> None:
+    if not isinstance(value, str) or not value or _NOT_IN_VALUES.intersection(value):
+        raise ValueError(
+            f"{value!r} cannot be a value of context feature {feature!r}: "
+            "it must be a string, not empty, without white space, quotes and any of ,:()*"
+        )

@@ -177,7 +177,7 @@ class QueriedSetting:
     def _refuse(self, index: int) -> NoReturn:
         self.reader.refuse(
             f"{self.where}.rules[{index}]",
-            'an object with an integer "rule_id", a "value", and "context_features", pairs of distinct names and strings',
+            'an object with an integer "rule_id", a "value", and "context_features", distinct pairs of strings',
         )
 
 

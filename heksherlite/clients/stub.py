@@ -46,6 +46,7 @@ class StubbedSetting:
     def __init__(self, setting: Setting[Any], options: ContextOptions) -> None:
         self._setting = setting
         self._options = options
+        self._before = setting.lookup
 
     @property
     def rules(self) -> Any:
@@ -59,7 +60,13 @@ class StubbedSetting:
     @rules.setter
     def rules(self, value: Any) -> None:
         lookup = value.lookup if isinstance(value, PreviousValue) else self._stub_lookup(value)
+        self._before = self._setting.lookup
         self._setting.serve(lookup.replaced(context_defaults=self._options.defaults))
+
+    @rules.deleter
+    def rules(self) -> None:
+        # What unittest.mock.patch.object does at its end.
+        self._setting.serve(self._before)
 
     def _stub_lookup(self, value: Any) -> Lookup:
         setting = self._setting
@@ -110,8 +117,7 @@ class StubClient:
 
     def set_defaults(self, **features: str | ContextVar[str]) -> None:
         """Let something stand in for context features, as for the real clients."""
-        for feature, default in features.items():
-            self._options.set_default(feature, default)
+        self._options.set_defaults(features)
         for setting in self._settings:
             setting.serve(setting.lookup.replaced(context_defaults=self._options.defaults))
 
@@ -188,7 +194,6 @@ class AsyncStubHeksherClient(StubClient):
     Attributes:
         reload: An asynchronous mock.
         aclose: An asynchronous mock.
-        close: An asynchronous mock.
         ping: An asynchronous mock.
     """
 
@@ -196,12 +201,16 @@ class AsyncStubHeksherClient(StubClient):
         super().__init__(*args, **kwargs)
         self.reload = AsyncMock(return_value=None)
         self.aclose = AsyncMock(return_value=None)
-        self.close = AsyncMock(return_value=None)
         self.ping = AsyncMock(return_value=None)
 
     async def set_as_main(self) -> None:
         """Make this the process's main client."""
         main_client.set_main(self)
+
+    async def close(self) -> None:
+        """Do the same as ``aclose``. Deprecated."""
+        warnings.warn("AsyncStubHeksherClient.close() is deprecated: use aclose()", DeprecationWarning, stacklevel=2)
+        await self.aclose()
 
     async def __aenter__(self) -> Self:
         await self.set_as_main()
