@@ -1,0 +1,167 @@
+import gc
+import logging
+import os
+import signal
+import socket
+import tempfile
+import threading
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from heksherlite.errors import ServiceStartError
+from heksherlite.service import embedded
+from heksherlite.service.storage.urls import sqlite_path
+from tests.service.api import Api
+
+
+def service_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if "heksherlite" in thread.name]
+
+
+def test_it_serves_within_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service answers at its URL in the block, and leaves nothing behind: no thread, file, handler or logging."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = service_threads()
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    loggers = [logging.getLogger(name) for name in (None, "uvicorn", "uvicorn.error", "uvicorn.access", "alembic")]
+    logs = [(logger.level, list(logger.handlers), logger.propagate) for logger in loggers]
+    with embedded(context_features=["a", "b"]) as service:
+        assert httpx.get(service.url + "/api/v1/context_features").json() == {"context_features": ["a", "b"]}
+        assert len(list(tmp_path.iterdir())) == 1
+        assert len(service_threads()) == len(before) + 1
+    assert list(tmp_path.iterdir()) == []
+    assert service_threads() == before
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [(logger.level, list(logger.handlers), logger.propagate) for logger in loggers] == logs
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(service.url)
+    gc.collect()  # an unclosed socket or connection would warn here, and warnings are errors
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_it_works_under_asyncio_and_trio(backend: str) -> None:
+    """The asynchronous form serves a program on either event loop."""
+
+    async def use() -> None:
+        async with embedded() as service, httpx.AsyncClient() as client:
+            answer = await client.get(service.url + "/api/health")
+            assert answer.status_code == 200
+
+    anyio.run(use, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_cancelled_start_leaves_nothing(backend: str) -> None:
+    """Whenever the start is cancelled, the service does not stay."""
+    before = service_threads()
+
+    async def use(delay: float) -> None:
+        with anyio.move_on_after(delay):
+            async with embedded():
+                await anyio.sleep_forever()
+
+    for delay in (0, 0.001, 0.05, 0.2):
+        anyio.run(use, delay, backend=backend)
+        assert service_threads() == before
+
+
+def test_it_ends_with_open_connections() -> None:
+    """Idle keep-alive connections do not hold it up."""
+    with embedded() as service:
+        address = (service.url.split("/")[2].split(":")[0], int(service.url.rsplit(":", 1)[1]))
+        idle = socket.create_connection(address)
+        unfinished = socket.create_connection(address)
+        unfinished.sendall(b"POST /api/v1/rules HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123")
+        client = httpx.Client()
+        client.get(service.url + "/api/health")
+    client.close()
+    idle.close()
+    unfinished.close()
+
+
+def test_data_outlives_the_service(tmp_path: Path) -> None:
+    """A named database is there again the next time, as path or as URL."""
+    path = tmp_path / "a b#?%.db"
+    with embedded(path, context_features=["environment", "user"]) as service:
+        api = Api(service.url)
+        with api.http:
+            api.declare(metadata={"a": [1, 2.5, None]}, type="Mapping<float>", default_value={"x": 1})
+            api.add_rule({"y": 2.5}, user="a@b.c")
+            before = api.state()
+    with embedded(str(path)) as service:
+        api = Api(service.url)
+        with api.http:
+            assert api.state() == before
+
+
+def test_several_run_at_once() -> None:
+    """Services in one process, started in parallel, do not disturb each other."""
+    errors: list[BaseException] = []
+
+    def use(name: str) -> None:
+        try:
+            with embedded(context_features=[name]) as service:
+                assert httpx.get(service.url + "/api/v1/context_features").json() == {"context_features": [name]}
+        except BaseException as error:  # noqa: BLE001  # shown by the main thread
+            errors.append(error)
+
+    threads = [threading.Thread(target=use, args=(f"f{index}",)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+@pytest.mark.parametrize(
+    ("database", "message"),
+    [
+        ("postgresql://user:secret@host/db", "'postgresql' are not supported; use sqlite:///PATH"),
+        ("mysql+aiomysql://host/db", "not supported"),
+        ("sqlite://", "not supported"),
+        ("sqlite:///:memory:", "must name a file"),
+        ("sqlite:///", "must name a file"),
+        ("sqlite:///a.db?mode=ro", "without options"),
+        ("sqlite:////nowhere/at/all.db", "cannot use database"),
+    ],
+)
+def test_unusable_databases_are_refused(database: str, message: str) -> None:
+    """A URL that cannot be served is refused where the block is entered, without showing a password."""
+    with pytest.raises(ServiceStartError, match=message) as caught, embedded(database):
+        pass
+    assert "secret" not in str(caught.value)
+
+
+def test_unexpected_context_features_are_refused(tmp_path: Path) -> None:
+    """A database with other features than expected keeps the service from starting, and is left alone."""
+    with embedded(tmp_path / "a.db", context_features=["b", "a"]):
+        pass
+    with (
+        pytest.raises(ServiceStartError, match="in the same order"),
+        embedded(tmp_path / "a.db", context_features=["a", "b"]),
+    ):
+        pass
+    with embedded(tmp_path / "a.db", context_features=["x", "b", "y", "a", "z"]) as service:
+        answer = httpx.get(service.url + "/api/v1/context_features")
+        assert answer.json() == {"context_features": ["x", "b", "y", "a", "z"]}
+
+
+def test_a_port_in_use_is_refused() -> None:
+    """The error names the address."""
+    with embedded() as service:
+        port = int(service.url.rsplit(":", 1)[1])
+        with pytest.raises(ServiceStartError, match=f"cannot listen on 127.0.0.1, port {port}"), embedded(port=port):
+            pass
+
+
+def test_paths_of_urls() -> None:
+    """Three slashes are relative, four absolute; the driver may be named; anything else is a path."""
+    assert sqlite_path("sqlite:///a/b.db") == Path("a/b.db")
+    assert sqlite_path("sqlite:////a/b.db") == Path("/a/b.db")
+    assert sqlite_path("sqlite+aiosqlite:////a.db") == Path("/a.db")
+    assert sqlite_path("a/b.db") == Path("a/b.db")
+    assert sqlite_path(Path("x")) == Path("x")
+    assert os.fspath(sqlite_path("settings.db")) == "settings.db"

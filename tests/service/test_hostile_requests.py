@@ -1,0 +1,152 @@
+"""Requests that are broken or meant to break something: a clear 4xx, and nothing changes."""
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from heksherlite.service.api.bodies import MAX_BODY_BYTES, decode_json
+from tests.service.api import Api
+
+RULE = b'{"setting":"cache_ttl","feature_values":{"user":"a"},"value":%s}'
+HOSTILE_BODIES = {
+    "empty": b"",
+    "not JSON": b"nonsense",
+    "cut off": b'{"setting":',
+    "trailing": RULE % b"1" + b"x",
+    "a list": b"[]",
+    "a string": b'"x"',
+    "null": b"null",
+    "invalid UTF-8": RULE % b'"\xff"',
+    "UTF-16": (RULE % b"1").decode().encode("utf-16"),
+    "a byte order mark": b"\xef\xbb\xbf" + RULE % b"1",
+    "a raw NUL byte": RULE % b'"a\x00"',
+    "NaN": RULE % b"NaN",
+    "Infinity": RULE % b"Infinity",
+    "minus Infinity": RULE % b"-Infinity",
+    "1e400": RULE % b"1e400",
+    "10**400": RULE % (b"1" + b"0" * 400),
+    "10**5000": RULE % (b"1" + b"0" * 5000),
+    "2**64": RULE % str(2**64).encode(),
+    "-2**63-1": RULE % str(-(2**63) - 1).encode(),
+    "a lone surrogate": RULE % b'"\\ud800"',
+    "a lone surrogate as key": RULE % b'{"\\udfff":1}',
+    "lists in lists": RULE % (b"[" * 10_000 + b"]" * 10_000),
+    "objects in objects": RULE % (b'{"a":' * 10_000 + b"1" + b"}" * 10_000),
+    "lists without end": b"[" * 100_000,
+    "deeper than is kept": RULE % (b"[" * 300 + b"]" * 300),
+}
+METHODS = [("POST", "rules"), ("POST", "settings/declare"), ("DELETE", "settings/cache_ttl/metadata")]
+
+
+@pytest.mark.parametrize("body", HOSTILE_BODIES.values(), ids=HOSTILE_BODIES.keys())
+@pytest.mark.parametrize(("method", "path"), METHODS)
+def test_hostile_bodies_are_422(api: Api, method: str, path: str, body: bytes) -> None:
+    """Whatever is no JSON that every reader could take back is 422 with a reason."""
+    api.declare(type="Sequence<Sequence<int>>", default_value=[])
+    before = api.state()
+    answer = api.call(method, path, content=body)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["msg"]
+    assert api.state() == before
+
+
+def test_a_nul_character_in_a_value_is_kept(api: Api) -> None:
+    """An escaped NUL is a character like any other in values, types and metadata."""
+    options = 'Enum["\\u0000","a"]'
+    api.declare(type=options, default_value="\0", metadata={"a": "x\0y"})
+    rule_id = api.add_rule("\0", user="a")
+    assert api.setting()["type"] == options
+    assert api.setting()["metadata"] == {"a": "x\0y"}
+    assert api.get(f"rules/{rule_id}").json()["value"] == "\0"
+
+
+def chunks(size: int, *, of: bytes = b" " * 65_536) -> Iterator[bytes]:
+    for _ in range(0, size, len(of)):
+        yield of
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 20 * MAX_BODY_BYTES])
+def test_bodies_over_the_limit_are_413(api: Api, size: int, *, chunked: bool) -> None:
+    """Too large a body is 413, whether its length is announced or not."""
+    content = chunks(size + 65_536) if chunked else b" " * size
+    answer = api.call("POST", "rules", content=content)
+    assert (answer.status_code, str(MAX_BODY_BYTES) in answer.text) == (413, True)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_bodies_up_to_the_limit_are_read(api: Api, *, chunked: bool) -> None:
+    """A body of just the limit is served."""
+    api.declare()
+    body = RULE % b"1"
+    content = body + b" " * (MAX_BODY_BYTES - len(body))
+    assert api.call("POST", "rules", content=iter([content]) if chunked else content).status_code == 201
+
+
+def test_a_body_without_content_type_is_json(api: Api) -> None:
+    """Existing clients send none, also with DELETE."""
+    api.declare(metadata={"a": 1})
+    headers = api.http.build_request("POST", "/", content=b"x").headers
+    assert "content-type" not in headers
+    assert api.call("POST", "rules", content=RULE % b"1").status_code == 201
+    assert api.call("DELETE", "settings/cache_ttl/metadata", content=b'{"version":"1.1"}').status_code == 204
+    assert api.setting()["metadata"] == {}
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/json", "application/x+json"])
+def test_json_content_types_are_read(api: Api, kind: str) -> None:
+    """Any kind of JSON is JSON."""
+    api.declare()
+    answer = api.call("POST", "rules", content=RULE % b"1", headers={"content-type": kind})
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "nonsense", "multipart/form-data"])
+def test_other_content_types_are_422(api: Api, kind: str) -> None:
+    """What is declared to be something else is not read as JSON."""
+    answer = api.call("POST", "rules", content=RULE % b"1", headers={"content-type": kind})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/api/v1/query?settings=%ff%fe",
+        "/api/v1/query?settings=%00",
+        "/api/v1/query?context_filters=%00",
+        "/api/v1/query?context_filters=a:(%ed%a0%80)",
+        "/api/v1/rules/search?setting=%00&feature_values=a:b",
+        "/api/v1/rules/%00",
+        "/api/v1/settings/%ff",
+        "/api/v1/settings/..%2f..%2f",
+        "/api/v1/context_features/%0a",
+    ],
+)
+def test_hostile_targets_are_4xx(api: Api, target: str) -> None:
+    """Broken encodings, NULs and path tricks are 404 or 422."""
+    with socket.create_connection((api.http.base_url.host, api.http.base_url.port or 80)) as connection:
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.split()[1] in {b"404", b"422"}
+
+
+def test_a_broken_request_does_not_hurt_the_next(api: Api) -> None:
+    """What is not even HTTP is refused, and the service goes on."""
+    for garbage in (b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
+        with socket.create_connection((api.http.base_url.host, api.http.base_url.port or 80)) as connection:
+            connection.sendall(garbage)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65_536):
+                continue
+    assert api.http.get("/api/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, 2**64 - 1, -(2**63), 0.1, 1e308, 5e-324, 5.0, "é\u2028😀", [[[]]], {"": None}]
+)
+def test_decoding_keeps_values(value: object) -> None:
+    """Integers stay integers, floats stay floats, texts stay as they are."""
+    decoded = decode_json(json.dumps(value).encode())
+    assert repr(decoded) == repr(value)

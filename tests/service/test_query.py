@@ -1,0 +1,156 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heksherlite.service.domain.catalog import Conditions
+from heksherlite.service.domain.filters import parse_context_filter
+from tests.service.api import Api
+
+
+def test_the_answer_has_the_published_shape(api: Api) -> None:
+    """Rules come by id, conditions by the global order, metadata only when asked for."""
+    api.declare()
+    first = api.add_rule(10, user="john", environment="dev")
+    second = api.add_rule(20, user="john")
+    api.call("POST", f"rules/{second}/metadata", {"metadata": {"why": "test"}})
+    rules: list[dict[str, Any]] = [
+        {"rule_id": first, "value": 10, "context_features": [["environment", "dev"], ["user", "john"]]},
+        {"rule_id": second, "value": 20, "context_features": [["user", "john"]]},
+    ]
+    assert api.get("query").json() == {"settings": {"cache_ttl": {"default_value": 60, "rules": rules}}}
+    rules[0]["metadata"] = {}
+    rules[1]["metadata"] = {"why": "test"}
+    assert api.query(include_metadata=True)["cache_ttl"]["rules"] == rules
+    assert api.get("query", include_metadata="perhaps").status_code == 422
+
+
+def test_settings_are_selected_by_name(api: Api) -> None:
+    """Absent means all, empty means none; every queried setting is there even without rules."""
+    for name in ("a", "b", "c"):
+        api.declare(name)
+    assert list(api.query()) == ["a", "b", "c"]
+    assert api.query(settings="") == {}
+    assert sorted(api.query(settings="c,a,c")) == ["a", "c"]
+    assert api.query(settings="a")["a"] == {"default_value": 60, "rules": []}
+
+
+def test_unknown_settings_are_404_and_malformed_names_422(api: Api) -> None:
+    """An unknown name is 404, and the text names it."""
+    api.declare("a")
+    answer = api.get("query", settings="a,nope")
+    assert (answer.status_code, "nope" in answer.text) == (404, True)
+    for names in ("a,", ",", "a b", "a\n", "a,,a"):
+        assert api.get("query", settings=names).status_code == 422
+
+
+def test_an_alias_is_answered_by_the_canonical_name(api: Api) -> None:
+    """A setting that is asked for by several of its names is there once."""
+    api.declare("old")
+    api.declare("new", alias="old", version="1.1")
+    assert list(api.query(settings="old,new")) == ["new"]
+
+
+@pytest.fixture
+def ids(api: Api) -> dict[str, int]:
+    """Return the ids of rules whose name tells their conditions."""
+    api.call("POST", "context_features", {"context_feature": "User_2"})
+    api.declare(configurable_features=["environment", "user", "theme", "User_2"])
+    return {
+        "e=dev": api.add_rule(1, environment="dev"),
+        "e=prod": api.add_rule(1, environment="prod"),
+        "e=dev,u=john": api.add_rule(1, environment="dev", user="john"),
+        "u=john": api.add_rule(1, user="john"),
+        "U2=x": api.add_rule(1, User_2="x"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (None, ["e=dev", "e=prod", "e=dev,u=john", "u=john", "U2=x"]),
+        ("*", ["e=dev", "e=prod", "e=dev,u=john", "u=john", "U2=x"]),
+        ("", []),
+        ("environment:*", ["e=dev", "e=prod"]),
+        ("environment:(dev)", ["e=dev"]),
+        ("environment:(dev,prod,test)", ["e=dev", "e=prod"]),
+        ("environment:*,user:(john)", ["e=dev", "e=prod", "e=dev,u=john", "u=john"]),
+        ("environment:(prod),user:(john)", ["e=prod", "u=john"]),
+        ("user:(jane)", []),
+        ("User_2:(x)", ["U2=x"]),
+        ("User_2:*,unknown_9:*", ["U2=x"]),
+        ("unknown_9:(a)", []),
+        ("user_2:*", []),
+    ],
+)
+def test_context_filters(api: Api, ids: dict[str, int], filters: str | None, expected: list[str]) -> None:
+    """A rule passes only if each of its conditions is on a listed feature and its value is allowed."""
+    params = {} if filters is None else {"context_filters": filters}
+    assert api.rule_ids(**params) == [ids[name] for name in expected]
+
+
+@pytest.mark.parametrize("filters", ["user:*,user:(a)", "user:(a),user:(b)", "x:*,x:*"])
+def test_a_feature_listed_twice_is_400(api: Api, filters: str) -> None:
+    """Two filters for one feature contradict each other."""
+    assert api.get("query", context_filters=filters).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        "user",
+        "user:",
+        "user:()",
+        "user:(a",
+        "user:a",
+        "user:(a,)",
+        "user:(a b)",
+        "user:*,",
+        ",",
+        " user:*",
+        "user:*user:*",
+        "user:**",
+        "*,user:*",
+        "us er:*",
+        "user:(a))",
+        "user:(a)\n",
+        "user:(a),,environment:*",
+    ],
+)
+def test_malformed_filters_are_422(api: Api, filters: str) -> None:
+    """A filter that is not of the published form is refused, and the answer says where."""
+    answer = api.get("query", context_filters=filters)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["query", "context_filters"]
+
+
+FEATURES = st.sampled_from(["a", "B_1", "_", "0"])
+VALUES = st.sampled_from(["x", "y@z.w", "ü-/~", "1"])
+FILTERS = st.dictionaries(FEATURES, st.none() | st.frozensets(VALUES, min_size=1))
+CONDITIONS = st.dictionaries(FEATURES, VALUES, min_size=1).map(lambda values: tuple(sorted(values.items())))
+
+
+@given(FILTERS, CONDITIONS)
+def test_filters_mean_what_they_say(allowed: dict[str, frozenset[str] | None], conditions: Conditions) -> None:
+    """Whatever the filter, parsing its text and applying it agrees with the definition."""
+    text = ",".join(
+        f"{feature}:*" if values is None else f"{feature}:({','.join(sorted(values))})"
+        for feature, values in allowed.items()
+    )
+    parsed = parse_context_filter(text)
+    assert parsed is not None
+    assert parsed.allowed == allowed
+    assert parsed.passes(conditions) == all(
+        feature in allowed and (allowed[feature] is None or value in (allowed[feature] or ()))
+        for feature, value in conditions
+    )
+
+
+def test_rules_stay_ordered_by_id_after_changes(api: Api) -> None:
+    """Changing a rule does not move it."""
+    api.declare()
+    ids = [api.add_rule(i, user=str(i)) for i in range(4)]
+    api.call("PUT", f"rules/{ids[1]}/value", {"value": 100})
+    api.call("DELETE", f"rules/{ids[2]}")
+    assert api.rule_ids() == [ids[0], ids[1], ids[3]]
