@@ -1,0 +1,218 @@
+import collections.abc
+import typing
+from enum import Enum, IntEnum, IntFlag
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heksherlite import (
+    Conversion,
+    HeksherEnum,
+    HeksherFlags,
+    HeksherMapping,
+    HeksherSequence,
+    Setting,
+    SettingType,
+    setting_type,
+)
+
+
+class Theme(Enum):
+    DARK = "dark"
+    BRIGHT = "bright"
+    MAYBE = False
+    LEVEL = 3
+
+
+class Access(IntFlag):
+    WRITE = 2
+    READ = 1
+
+
+class Rank(IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+WIRE_TYPES = [
+    (int, "int"),
+    (float, "float"),
+    (str, "str"),
+    (bool, "bool"),
+    (Theme, 'Enum["bright","dark",3,false]'),
+    (Rank, "Enum[1,2]"),
+    (Access, 'Flags["READ","WRITE"]'),
+    (typing.Sequence[int], "Sequence<int>"),  # noqa: UP006 - the other spelling
+    (collections.abc.Sequence[Access], 'Sequence<Flags["READ","WRITE"]>'),
+    (typing.Mapping[str, float], "Mapping<float>"),  # noqa: UP006 - the other spelling
+    (collections.abc.Mapping[str, collections.abc.Sequence[bool]], "Mapping<Sequence<bool>>"),
+    (HeksherSequence(HeksherMapping(int)), "Sequence<Mapping<int>>"),
+]
+
+
+@pytest.mark.parametrize(("type_", "wire_type"), WIRE_TYPES, ids=[wire for _, wire in WIRE_TYPES])
+def test_each_python_type_has_its_wire_type(type_: Any, wire_type: str) -> None:
+    """What setting_type accepts is printed in the wire's type language, options sorted by their JSON text."""
+    assert setting_type(type_).heksher_string() == wire_type
+    assert Setting("x", type_, ["user"], default_value=None).type.heksher_string() == wire_type
+
+
+def test_a_setting_type_is_its_own_setting_type() -> None:
+    """setting_type returns a SettingType as it is, so that programs can bring their own."""
+
+    class Hex(SettingType[int]):
+        def heksher_string(self) -> str:
+            return "str"
+
+        def convert_from_heksher(self, x: Any) -> Conversion[int]:
+            return Conversion(int(x, 16))
+
+        def convert_to_heksher(self, x: int) -> Any:
+            return f"{x:x}"
+
+    own = Hex()
+    assert setting_type(own) is own
+    assert Setting("x", own, ["user"], 255).to_v1_declaration_body()["default_value"] == "ff"
+
+
+@pytest.mark.parametrize("type_", [typing.Mapping[int, str], collections.abc.Mapping[Any, int]])  # noqa: UP006
+def test_mapping_keys_must_be_strings(type_: Any) -> None:
+    """A mapping with keys other than str is a TypeError."""
+    with pytest.raises(TypeError, match="str"):
+        setting_type(type_)
+
+
+@pytest.mark.parametrize(
+    "type_", [list, dict, list[int], dict[str, int], tuple[int, ...], bytes, None, int | str, "int", 5, object]
+)
+def test_other_types_are_refused(type_: Any) -> None:
+    """Anything that has no wire type is a RuntimeError that says what to use."""
+    with pytest.raises(RuntimeError, match="SettingType"):
+        setting_type(type_)
+
+
+@pytest.mark.parametrize("value", [None, (1, 2), object()])
+def test_enum_members_must_be_primitive(value: object) -> None:
+    """An enum whose members' values do not travel is a TypeError."""
+    with pytest.raises(TypeError):
+        HeksherEnum(Enum("Odd", {"A": value}))
+
+
+def test_an_enum_travels_as_its_values() -> None:
+    """A member becomes its value and back; true is not 1, and no other value is accepted."""
+    theme = HeksherEnum(Theme)
+    for member in Theme:
+        assert theme.convert_from_heksher(member.value) == Conversion(member)
+        assert theme.convert_to_heksher(member) == member.value
+    assert theme.convert_from_heksher(3.0).value is Theme.LEVEL
+    for unknown in ["DARK", "", 0, True, None, [], {}, ["dark"]]:
+        with pytest.raises(TypeError, match="^value is not a valid enum member$"):
+            theme.convert_from_heksher(unknown)
+
+
+def test_flags_travel_as_the_names_of_members() -> None:
+    """Flags become the names of their members and back."""
+    access = HeksherFlags(Access)
+    assert access.convert_from_heksher(["READ", "WRITE"]) == Conversion(Access.READ | Access.WRITE)
+    assert access.convert_from_heksher([]) == Conversion(Access(0))
+    assert sorted(access.convert_to_heksher(Access.READ | Access.WRITE)) == ["READ", "WRITE"]
+    assert access.convert_to_heksher(Access(0)) == []
+
+
+def test_unknown_flags_are_dropped() -> None:
+    """A flag that the program does not know is left out, which is a coercion that names it."""
+    conversion = HeksherFlags(Access).convert_from_heksher(["READ", "EXECUTE"])
+    assert conversion.value is Access.READ
+    assert list(conversion.coercions) == ["server sent a flag value not found in the python type (EXECUTE)"]
+
+
+def test_elements_that_fail_are_dropped() -> None:
+    """Elements of a sequence that cannot be converted are left out, which is a coercion that says where and why."""
+    conversion = HeksherSequence(int).convert_from_heksher([0, 1, 2, "three", 4])
+    assert conversion.value == (0, 1, 2, 4)
+    (coercion,) = conversion.coercions
+    assert coercion.startswith("failed to convert element 3: TypeError(")
+
+
+def test_values_that_fail_are_dropped() -> None:
+    """Values of a mapping that cannot be converted are left out, which is a coercion that says where and why."""
+    conversion = HeksherMapping(int).convert_from_heksher({"a": 1, "K": "x"})
+    assert conversion.value == {"a": 1}
+    (coercion,) = conversion.coercions
+    assert coercion.startswith("failed to convert value for key K: TypeError(")
+
+
+def test_inner_coercions_say_where_they_are() -> None:
+    """The coercions of an element are prefixed with its place, at every level."""
+    nested = HeksherMapping(HeksherSequence(Access))
+    conversion = nested.convert_from_heksher({"K": [[], [], [], ["X"]]})
+    assert conversion.value == {"K": (Access(0),) * 4}
+    assert list(conversion.coercions) == [
+        "K: element 3: server sent a flag value not found in the python type (X)",
+    ]
+
+
+def test_values_are_immutable() -> None:
+    """Sequences become tuples and mappings read-only mappings, at every level."""
+    value = setting_type(collections.abc.Mapping[str, collections.abc.Sequence[int]]).convert_from_heksher({"a": [1]})
+    assert type(value.value["a"]) is tuple
+    with pytest.raises(TypeError):
+        value.value["b"] = ()
+
+
+UNFIT = [
+    (int, [True, False, 5.5, "5", None, [], {}]),
+    (float, [True, "1.5", None, [1.5]]),
+    (str, [1, True, None, ["a"], {}]),
+    (bool, [0, 1, "true", None]),
+    (Access, ["READ", None, 1, {"READ": True}]),
+    (collections.abc.Sequence[int], ["12", None, 1, {"0": 1}]),
+    (collections.abc.Mapping[str, int], [[], None, "a", [["a", 1]]]),
+]
+
+
+@pytest.mark.parametrize(("type_", "values"), UNFIT, ids=[str(type_) for type_, _ in UNFIT])
+def test_values_of_another_type_are_refused(type_: Any, values: list[Any]) -> None:
+    """A JSON value of another type is a TypeError; a boolean is neither an int nor a float."""
+    for value in values:
+        with pytest.raises(TypeError):
+            setting_type(type_).convert_from_heksher(value)
+
+
+def test_whole_number_floats_are_ints() -> None:
+    """The wire's 5.0 is an int of Python for an int setting, and 5 is good for a float setting."""
+    value = setting_type(int).convert_from_heksher(5.0).value
+    assert (value, type(value)) == (5, int)
+    assert setting_type(float).convert_from_heksher(5).value == 5
+
+
+def typed_values() -> st.SearchStrategy[tuple[Any, Any]]:
+    """Return pairs of a type and one of its values."""
+    leaves = st.one_of(
+        st.tuples(st.just(int), st.integers()),
+        st.tuples(st.just(str), st.text()),
+        st.tuples(st.just(bool), st.booleans()),
+        st.tuples(st.just(float), st.floats(allow_nan=False)),
+        st.tuples(st.just(Theme), st.sampled_from(Theme)),
+        st.tuples(st.just(Access), st.sampled_from([Access(0), Access.READ, Access.WRITE | Access.READ])),
+    )
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            inner.map(lambda pair: (collections.abc.Sequence[pair[0]], (pair[1],))),  # type: ignore[name-defined]
+            inner.map(lambda pair: (collections.abc.Mapping[str, pair[0]], {"k": pair[1]})),  # type: ignore[name-defined]
+        ),
+        max_leaves=3,
+    )
+
+
+@given(typed_values())
+def test_what_was_sent_comes_back(pair: tuple[Any, Any]) -> None:
+    """Every value of every type converts to JSON and back without a coercion."""
+    type_, value = pair
+    converter = setting_type(type_)
+    conversion = converter.convert_from_heksher(converter.convert_to_heksher(value))
+    assert conversion.value == value
+    assert list(conversion.coercions) == []
