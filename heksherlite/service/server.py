@@ -96,16 +96,15 @@ class ServiceThread:
         try:
             await self._load(store)
             server = _Server(create_app(store), on_started=self._ready.set_result)
-            follower = asyncio.create_task(store.follow())
+            stopping = asyncio.Event()
+            follower = asyncio.create_task(store.follow(until=stopping))
             # Without its follower the service would answer from an old catalog, so it ends instead.
             follower.add_done_callback(lambda _: server.stop())
             await server.serve(sockets=[listener])
-            if follower.done():
-                follower.result()
-            follower.cancel()
-            await asyncio.wait([follower])
+            stopping.set()
+            await follower
         finally:
-            await self._database.close()
+            await store.close()
 
     async def _load(self, store: Store) -> None:
         try:

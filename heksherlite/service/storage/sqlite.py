@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from anyio import to_thread
 from sqlalchemy import URL, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -28,8 +29,8 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._engine = _engine(path, mode="rwc")
-        self._probe = _engine(path, mode="rw", poolclass=NullPool)
+        self._engine = _engine(path)
+        self._probe = _engine(path, poolclass=NullPool)
         self._watcher: AsyncConnection | None = None
         self._data_version: int | None = None
 
@@ -40,12 +41,13 @@ class SqliteDatabase:
             ServiceStartError: It is neither, or it cannot be opened.
         """
         try:
+            await to_thread.run_sync(self._path.touch)
             async with self._engine.connect() as connection:
                 await connection.run_sync(check_schema)
                 await _switch_to_wal(connection)
             async with self.writing() as connection:
                 await connection.run_sync(upgrade_schema)
-        except (DBAPIError, DatabaseUnavailableError) as error:
+        except (DBAPIError, DatabaseUnavailableError, OSError) as error:
             reason = getattr(error, "orig", None) or error
             raise ServiceStartError(f"cannot use database {self._path}: {reason}") from error
         except ServiceStartError as error:
@@ -98,9 +100,10 @@ class SqliteDatabase:
                 await connection.exec_driver_sql("COMMIT")
 
 
-def _engine(path: Path, *, mode: str, **options: Any) -> AsyncEngine:
-    uri = f"{path.absolute().as_uri()}"
-    url = URL.create("sqlite+aiosqlite", database=uri, query={"mode": mode, "uri": "true"})
+def _engine(path: Path, **options: Any) -> AsyncEngine:
+    # Never created by connecting: a connection made while the file is moved away would begin a new one in its place.
+    query = {"mode": "rw", "uri": "true"}
+    url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query=query)
     # Autocommit to the driver, because the transactions are begun here, in the mode that each needs.
     arguments = {"timeout": _BUSY_TIMEOUT}
     engine = create_async_engine(url, isolation_level="AUTOCOMMIT", connect_args=arguments, **options)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -63,6 +64,15 @@ class Store:
         """
         if not self.available:
             raise DatabaseUnavailableError("the database could not be reached at the last check")
+        # A request that is cancelled, as when the service stops, does not cut a transaction in two.
+        return await asyncio.shield(self._write(decide))
+
+    async def close(self) -> None:
+        """Close the database after the writes that are under way."""
+        async with self._writing:
+            await self._database.close()
+
+    async def _write(self, decide: Callable[[Catalog], Decision[T]]) -> T:
         async with self._writing:
             async with self._database.writing() as connection:
                 catalog = await self._newest(connection)
@@ -75,11 +85,10 @@ class Store:
             self.catalog = catalog
             return decision.answer
 
-    async def follow(self) -> None:
-        """Look for news and check the database, for ever; run this as a task."""
+    async def follow(self, until: asyncio.Event) -> None:
+        """Look for news and check the database until an event is set; run this as a task, and do not cancel it."""
         next_check = time.monotonic() + self._check_interval
-        while True:
-            await asyncio.sleep(self._news_interval)
+        while not until.is_set():
             try:
                 if time.monotonic() >= next_check:
                     next_check = time.monotonic() + self._check_interval
@@ -89,6 +98,8 @@ class Store:
                     await self.load()
             except DatabaseUnavailableError as error:
                 self._set_unavailable(error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(until.wait(), self._news_interval)
 
     async def _newest(self, connection: AsyncConnection) -> Catalog:
         state = await read_state(connection)
