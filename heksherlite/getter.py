@@ -15,7 +15,7 @@ variable, the method is::
         return _lookup[environment, user, theme]
 
 The look-up is taken first, so that everything a call sees is of one state. A feature whose name cannot be a parameter
-(``class``, ``1st``) is taken out of ``_others``. Settings of one shape share one method, and its source is registered
+(``class``, ``1st``, ``NO_VALUE``) is taken out of ``_others``. Settings of one shape share one method, and its source is registered
 with :mod:`linecache`, so tracebacks and debuggers show it.
 """
 
@@ -26,6 +26,9 @@ from keyword import iskeyword
 from typing import Any, NoReturn
 
 from heksherlite.rules import NO_VALUE
+
+
+_USED_IN_SOURCE = frozenset({"NO_VALUE", "LookupError"})
 
 
 def get_source(features: tuple[str, ...], variable_positions: tuple[int, ...]) -> str:
@@ -55,7 +58,13 @@ def get_source(features: tuple[str, ...], variable_positions: tuple[int, ...]) -
 
 
 def _can_be_parameter(feature: str) -> bool:
-    return feature.isascii() and feature.isidentifier() and not iskeyword(feature) and not feature.startswith("_")
+    return (
+        feature.isascii()
+        and feature.isidentifier()
+        and not iskeyword(feature)
+        and not feature.startswith("_")
+        and feature not in _USED_IN_SOURCE
+    )
 
 
 def raise_unknown_features(setting: Any, unknown: Mapping[str, Any]) -> NoReturn:

@@ -229,7 +229,7 @@ class Setting(Generic[T]):
     def __repr__(self) -> str:
         return f"<Setting {self.name!r}: {self.type.heksher_string()}>"
 
-    def get(self, **contexts: Any) -> T:
+    def get(self, /, **contexts: Any) -> T:
         """Return the value for the current context: the winning rule's, or else the default.
 
         Takes nanoseconds, no lock, and does no I/O. A stored reference to this method follows updates. Until there
@@ -245,7 +245,7 @@ class Setting(Generic[T]):
         given = self._given(contexts)
         return cast("T", self.lookup[given[0] if len(given) == 1 else given])
 
-    def explain(self, **contexts: Any) -> Explanation[T]:
+    def explain(self, /, **contexts: Any) -> Explanation[T]:
         """Explain the value that :meth:`get` returns for the same arguments: which rule decided, and why.
 
         Returns:
