@@ -1,0 +1,301 @@
+import gc
+import weakref
+from contextvars import ContextVar, copy_context
+from typing import Any
+
+import pytest
+
+from heksherlite import MissingContextError, Rule, Setting, SyncStubHeksherClient
+from tests.sdk.conftest import Connect, Log
+from tests.service.api import FEATURES, Api
+
+
+def test_only_name_type_features_and_default_are_needed() -> None:
+    """The other parameters have defaults, which end up in the declaration."""
+    setting = Setting("cache_ttl", int, ["environment", "user"], 60)
+    assert setting.to_v1_declaration_body() == {
+        "name": "cache_ttl",
+        "configurable_features": ["environment", "user"],
+        "type": "int",
+        "default_value": 60,
+        "metadata": {},
+        "alias": None,
+        "version": "1.0",
+    }
+
+
+def test_a_declaration_holds_every_parameter() -> None:
+    """The body that is posted has the parameters as they were given, in their order too."""
+    setting = Setting("b", str, ("theme", "user"), "w", metadata={"a": [1]}, alias="old.b", version="2.11")
+    assert setting.to_v1_declaration_body() == {
+        "name": "b",
+        "configurable_features": ["theme", "user"],
+        "type": "str",
+        "default_value": "w",
+        "metadata": {"a": [1]},
+        "alias": "old.b",
+        "version": "2.11",
+    }
+
+
+def test_every_parameter_may_be_positional() -> None:
+    """The parameters have the original's order: metadata, alias, version, on_coerce."""
+    setting = Setting("x", int, ["user"], 1, {"a": 1}, "y", "1.2", None)  # type: ignore[misc, call-arg, arg-type] # pyright: ignore[reportCallIssue]
+    assert (setting.metadata, setting.alias, setting.version, setting.on_coerce) == ({"a": 1}, "y", "1.2", None)
+
+
+def test_the_introductions_spelling_works() -> None:
+    """configurable_feature is another spelling of configurable_features."""
+    setting = Setting(name="cache_ttl", type=int, configurable_feature=["environment", "user"], default_value=60)
+    assert setting.configurable_features == ("environment", "user")
+
+
+def test_a_plain_string_counts_as_its_characters() -> None:
+    """configurable_features is an iterable of names, and any iterable will do."""
+    assert Setting("x", int, "ab", 1).configurable_features == ("a", "b")
+    assert Setting("x", int, iter(["user"]), 1).configurable_features == ("user",)
+
+
+@pytest.mark.parametrize("version", ["1", "1.", ".1", "1.0.0", "v1.0", "1.0\n", "", "-1.0"])
+def test_malformed_versions_are_refused(version: str) -> None:
+    """A version that is not MAJOR.MINOR is a ValueError that names the setting."""
+    with pytest.raises(ValueError, match="'x'.*version"):
+        Setting("x", int, ["user"], 1, version=version)
+
+
+def test_what_is_missing_is_named() -> None:
+    """A setting without features, or without default, is refused with an error that names it."""
+    with pytest.raises(ValueError, match="'x'.*configurable_features"):
+        Setting("x", int, [], 1)
+    with pytest.raises(TypeError, match="'x'.*default_value"):
+        Setting("x", int, ["user"])  # type: ignore[call-overload] # pyright: ignore[reportCallIssue]
+
+
+def test_get_before_there_is_a_main_client_is_the_default(log: Log) -> None:
+    """Before any client is main, get returns the default with or without features, and says so at INFO."""
+    setting = Setting("x", int, ["environment", "user"], 7)
+    assert setting.get() == setting.get(user="a") == setting.get(user="a", environment="b") == 7
+    record = log.one("the value of setting was never retrieved from service")
+    assert (record["levelname"], record["setting"]) == ("INFO", "x")
+
+
+def test_unknown_features_are_named_even_before_there_is_a_client() -> None:
+    """Keys that are not configurable are a ValueError that names each of them."""
+    setting = Setting("x", int, ["user"], 7)
+    with pytest.raises(ValueError, match="'x'.*'theme', 'trust'"):
+        setting.get(user="a", trust="b", theme="c")
+
+
+def test_unknown_features_are_named(stub: SyncStubHeksherClient) -> None:
+    """Keys that are not configurable are a ValueError with a main client too, whether known to the client or not."""
+    setting = Setting("x", int, ["user"], 7)
+    stub.set_defaults(theme="dark")
+    for read in (setting.get, setting.explain):
+        with pytest.raises(ValueError, match="'theme'"):
+            read(user="a", theme="dark")
+
+
+def test_missing_features_are_named(service: Api, connect: Connect) -> None:
+    """A feature with neither argument nor default is a RuntimeError that names the feature and the setting."""
+    setting = Setting("cache_ttl", int, FEATURES, 60)
+    connect(service.url, environment="dev")
+    with pytest.raises(RuntimeError, match="'cache_ttl'.*'user', 'theme'") as caught:
+        setting.get()
+    assert isinstance(caught.value, MissingContextError)
+    assert (caught.value.setting, caught.value.features) == ("cache_ttl", ("user", "theme"))
+    assert setting.get(user="a", theme="b") == 60
+
+
+def test_missing_features_are_an_error_before_rules_are_loaded(connect: Connect) -> None:
+    """Once a client is main, a missing feature is an error even if the service was never reached."""
+    earlier = Setting("earlier", int, ["environment", "user"], 60)
+    connect("http://127.0.0.1:9", environment="dev")
+    later = Setting("later", int, ["environment", "user"], 61)
+    for setting in (earlier, later):
+        with pytest.raises(RuntimeError, match="'user'"):
+            setting.get()
+    assert (earlier.get(user="a"), later.get(user="a")) == (60, 61)
+
+
+def test_without_rules_the_local_default_holds(service: Api, connect: Connect) -> None:
+    """A setting that was loaded and has no matching rule is its default."""
+    setting = Setting("x", int, ["user"], 7)
+    connect(service.url)
+    assert setting.get(user="a") == 7
+
+
+@pytest.mark.parametrize(
+    ("type_", "local", "remote"), [(int, 7, 0), (str, "x", ""), (bool, True, False), (float, 1.5, 0.0)]
+)
+def test_a_falsy_default_of_the_service_holds(
+    service: Api, connect: Connect, type_: Any, local: Any, remote: Any
+) -> None:
+    """The service's default value is used where no rule matches, also a falsy one."""
+    names = {int: "int", str: "str", bool: "bool", float: "float"}
+    service.declare("x", type=names[type_], configurable_features=["user"], default_value=local)
+    service.declare("x", type=names[type_], configurable_features=["user"], default_value=remote, version="1.1")
+    setting: Setting[Any] = Setting("x", type_, ["user"], local)
+    connect(service.url)
+    assert setting.get(user="a") == remote
+
+
+def test_a_falsy_rule_value_holds(service: Api, connect: Connect) -> None:
+    """A rule with a falsy value wins over a truthy default."""
+    setting = Setting("x", int, ["user"], 7)
+    client = connect(service.url)
+    service.add_rule(0, "x", user="a")
+    client.reload()
+    assert (setting.get(user="a"), setting.get(user="b")) == (0, 7)
+
+
+def test_explicit_arguments_win_over_defaults(stub: SyncStubHeksherClient) -> None:
+    """An argument of get counts more than a constant or a context variable."""
+    variable: ContextVar[str] = ContextVar("variable")
+    setting = Setting("x", str, ["environment", "user"], "none")
+    stub[setting].rules = [Rule({"environment": e, "user": u}, e + u) for e in "ab" for u in "cd"]
+    stub.set_defaults(environment="a", user=variable)
+    variable.set("c")
+    assert (setting.get(), setting.get(environment="b"), setting.get(user="d")) == ("ac", "bc", "ad")
+
+
+def test_context_variables_are_read_at_call_time(stub: SyncStubHeksherClient) -> None:
+    """Each get sees the variable's value in its own context; one that is unset counts as missing."""
+    variable: ContextVar[str] = ContextVar("variable")
+    setting = Setting("x", str, ["user"], "none")
+    stub[setting].rules = [Rule({"user": name}, name.upper()) for name in "ab"]
+    stub.set_defaults(user=variable)
+
+    def get_as(user: str) -> str:
+        variable.set(user)
+        return setting.get()
+
+    assert [copy_context().run(get_as, user) for user in "abcab"] == ["A", "B", "none", "A", "B"]
+    with pytest.raises(RuntimeError, match="'user'"):
+        setting.get()
+    assert setting.get(user="a") == "A"
+
+
+def test_a_context_variables_own_default_counts(stub: SyncStubHeksherClient) -> None:
+    """A variable that is unset but was constructed with a default is not missing."""
+    variable: ContextVar[str] = ContextVar("variable", default="b")
+    setting = Setting("x", str, ["user"], "none")
+    stub[setting].rules = [Rule({"user": name}, name.upper()) for name in "ab"]
+    stub.set_defaults(user=variable)
+    assert setting.get() == "B"
+    variable.set("a")
+    assert setting.get() == "A"
+
+
+ODD_NAMES = ["class", "None", "self", "_self", "_others", "_lookup", "NO_VALUE", "LookupError", "1st", "7", "__debug__"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("others", [(), ("user",)], ids=["alone", "with another"])
+def test_features_may_have_any_name(stub: SyncStubHeksherClient, name: str, others: tuple[str, ...]) -> None:
+    """A context feature that is a keyword, starts with a digit, or is a name that Setting uses itself, works."""
+    variable: ContextVar[str] = ContextVar("variable")
+    setting = Setting("x", int, [name, *others], 0)
+    stub[setting].rules = [Rule({name: "a"}, 1)]
+    rest = dict.fromkeys(others, "z")
+    assert (setting.get(**{name: "a"}, **rest), setting.get(**{name: "b"}, **rest)) == (1, 0)
+    assert setting.explain(**{name: "a"}, **rest).value == 1
+    with pytest.raises(RuntimeError, match=name):
+        setting.get(**rest)
+    stub.set_defaults(**{name: variable})
+    with pytest.raises(RuntimeError, match=name):
+        setting.get(**rest)
+    variable.set("a")
+    assert setting.get(**rest) == setting.explain(**rest).value == 1
+    assert setting.get(**{name: "b"}, **rest) == 0
+    with pytest.raises(ValueError, match="'theme'"):
+        setting.get(**{name: "a"}, **rest, theme="z")
+
+
+def test_a_stored_get_follows_updates(service: Api, connect: Connect) -> None:
+    """A reference to get that was taken before there was a client reads what a fresh one reads."""
+    setting = Setting("x", int, ["user"], 7)
+    stored = setting.get
+    assert stored(user="a") == 7
+    client = connect(service.url)
+    service.add_rule(8, "x", user="a")
+    client.reload()
+    assert stored(user="a") == 8
+    with pytest.raises(RuntimeError):
+        stored()
+    client.set_defaults(user="a")
+    assert stored() == 8
+
+
+def test_a_stored_get_follows_defaults(stub: SyncStubHeksherClient) -> None:
+    """References to get from before and after a context variable became a default both read it, or not."""
+    variable: ContextVar[str] = ContextVar("variable", default="a")
+    setting = Setting("x", int, ["user"], 0)
+    before = setting.get
+    stub[setting].rules = [Rule({"user": "a"}, 1), Rule({"user": "b"}, 2)]
+    stub.set_defaults(user=variable)
+    after = setting.get
+    assert (before(), after()) == (1, 1)
+    variable.set("b")
+    assert (before(), after()) == (2, 2)
+    with SyncStubHeksherClient() as other:
+        other.set_defaults(user="a")
+        other[setting].rules = [Rule({"user": "a"}, 3)]
+        assert (before(), after(), setting.get()) == (3, 3, 3)
+
+
+def test_subclasses_work(stub: SyncStubHeksherClient) -> None:
+    """A subclass stays one, and keeps a get of its own, which may call the original's."""
+
+    class Named(Setting[int]):
+        pass
+
+    class Doubled(Setting[int]):
+        def get(self, /, **contexts: Any) -> int:
+            return 2 * super().get(**contexts)
+
+    named, doubled = Named("x", int, ["user"], 1), Doubled("y", int, ["user"], 1)
+    for setting in (named, doubled):
+        stub[setting].rules = [Rule({"user": "a"}, 5)]
+    assert (named.get(user="a"), doubled.get(user="a"), doubled.get(user="b")) == (5, 10, 2)
+    assert (isinstance(named, Named), isinstance(doubled, Doubled), type(named).__name__) == (True, True, "Named")
+
+
+def test_settings_can_be_parametrised(stub: SyncStubHeksherClient) -> None:
+    """Setting[int](...) makes a setting like Setting(...)."""
+    setting = Setting[int]("x", int, ["user"], 1)
+    stub[setting].rules = 2
+    assert setting.get(user="a") == 2
+
+
+def test_settings_of_one_name_are_different() -> None:
+    """Settings are compared by identity and can be keys, two of the same name too."""
+    settings = [Setting("x", int, ["user"], 1) for _ in range(2)]
+    assert len(set(settings)) == 2
+    assert "x" in repr(settings[0])
+
+
+def test_a_waiting_setting_that_is_gone_is_not_declared(service: Api, connect: Connect) -> None:
+    """A setting that was garbage-collected before a client became main is not declared."""
+    kept = Setting("kept", int, ["user"], 1)
+    gone = Setting("gone", int, ["user"], 1)
+    reference = weakref.ref(gone)
+    del gone
+    gc.collect()
+    assert reference() is None
+    connect(service.url)
+    assert [setting["name"] for setting in service.get("settings").json()["settings"]] == [kept.name]
+
+
+def test_a_client_does_not_keep_settings_alive(service: Api, connect: Connect) -> None:
+    """A declared and loaded setting can be garbage-collected, and is not asked for any more."""
+    setting = Setting("gone", int, ["user"], 1)
+    kept = Setting("kept", int, ["user"], 1)
+    client = connect(service.url)
+    reference = weakref.ref(setting)
+    del setting
+    gc.collect()
+    assert reference() is None
+    assert client.engine.settings == [kept]
+    service.call("DELETE", "settings/gone")
+    client.reload()
+    assert "gone" not in [item["name"] for item in service.get("settings").json()["settings"]]
