@@ -28,7 +28,7 @@ class BaseClient:
         self.engine = Engine(context_features, ContextOptions())
         self._state: Literal["new", "main", "closed"] = "new"
 
-    def track_contexts(self, **features: str | Iterable[str]) -> None:
+    def track_contexts(self, /, **features: str | Iterable[str]) -> None:
         """Ask for the rules about some contexts; those of other contexts are not fetched.
 
         Args:
@@ -42,7 +42,7 @@ class BaseClient:
         self.engine.track_contexts(features)
         self._wake()
 
-    def set_defaults(self, **features: str | ContextVar[str]) -> None:
+    def set_defaults(self, /, **features: str | ContextVar[str]) -> None:
         """Let something stand in for context features that a caller of ``get`` leaves out.
 
         Args:

@@ -115,13 +115,13 @@ class StubClient:
         stubbed.rules = value
         return _until_exit(restore)
 
-    def set_defaults(self, **features: str | ContextVar[str]) -> None:
+    def set_defaults(self, /, **features: str | ContextVar[str]) -> None:
         """Let something stand in for context features, as for the real clients."""
         self._options.set_defaults(features)
         for setting in self._settings:
             setting.serve(setting.lookup.replaced(context_defaults=self._options.defaults))
 
-    def track_contexts(self, **features: str | Iterable[str]) -> None:
+    def track_contexts(self, /, **features: str | Iterable[str]) -> None:
         """Do nothing: a stub has all the rules that it was given."""
 
     @property
