@@ -12,6 +12,7 @@ takes one dictionary look-up per shape, heaviest shape first, however many rules
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
@@ -43,20 +44,25 @@ class RuleShape(Generic[T]):
 
     Attributes:
         features: The names of these features, in the setting's order.
-        weight: The sum of their weights; heavier shapes win.
         select: Takes the condition values out of a context: a bare value for one feature, else a tuple.
         values: The rules' values by what ``select`` returns.
         rule_ids: The rules' ids, in the order of ``values``. An array: it costs 8 bytes a rule.
     """
 
-    __slots__ = ("features", "rule_ids", "select", "values", "weight")
+    __slots__ = ("features", "rule_ids", "select", "values")
 
-    def __init__(self, features: tuple[str, ...], positions: tuple[int, ...], weight: int) -> None:
+    def __init__(self, features: tuple[str, ...], select: Callable[[Context], Any]) -> None:
         self.features = features
-        self.weight = weight
-        self.select: Callable[[Context], Any] = itemgetter(*positions) if positions else _select_nothing
+        self.select = select
         self.values: dict[Any, T] = {}
         self.rule_ids = array("q")
+
+    def copy(self) -> "RuleShape[T]":
+        """Return a shape of the same rules, to be changed."""
+        copy: RuleShape[T] = RuleShape(self.features, self.select)
+        copy.values = self.values.copy()
+        copy.rule_ids = self.rule_ids[:]
+        return copy
 
     def conditions(self, selected: Any) -> tuple[tuple[str, Any], ...]:
         """Return the conditions of the rule that is kept under ``selected``, as pairs of feature and value."""
@@ -116,37 +122,92 @@ class RuleSet(Generic[T]):
         return QueriedRule(shape.rule_id(selected), shape.conditions(selected), shape.values[selected])
 
 
-def build_rule_set(
-    features: Sequence[str], global_order: Sequence[str], rules: Iterable[QueriedRule[T]]
-) -> tuple[RuleSet[T], list[QueriedRule[T]]]:
-    """Group rules for look-up.
+class RuleSetBuilder(Generic[T]):
+    """Makes a rule set, from nothing or from another one.
 
     Args:
         features: The context features that contexts will give values for, in their order.
-        global_order: The service's order of all context features, most general first. A feature that it lacks counts
-            as more general than all that it has.
-        rules: The rules; each condition must be on one of ``features``, or it is a :class:`KeyError`.
+        base: The rule set, of the same features, to start from. It stays as it is.
+
+    Attributes:
+        conflicts: The rules that were left out because another one has the same conditions.
+    """
+
+    def __init__(self, features: Sequence[str], base: RuleSet[T] | None = None) -> None:
+        self._features = tuple(features)
+        self._position = {feature: index for index, feature in enumerate(features)}
+        self._shapes: dict[tuple[int, ...], RuleShape[T]] = {}
+        self._shared: set[tuple[int, ...]] = set()
+        self.conflicts: list[QueriedRule[T]] = []
+        for shape in base.shapes if base is not None else ():
+            positions = tuple(self._position[feature] for feature in shape.features)
+            self._shapes[positions] = shape
+            self._shared.add(positions)
+
+    def add(self, rule: QueriedRule[T]) -> None:
+        """Add a rule, or give it another value if it is there.
+
+        Raises:
+            KeyError: If it has a condition on something else than the features.
+        """
+        wanted = {self._position[feature]: value for feature, value in rule.context_features}
+        positions = tuple(sorted(wanted))
+        selected = wanted[positions[0]] if len(positions) == 1 else tuple([wanted[index] for index in positions])
+        shape = self._shape_to_change(positions)
+        if selected not in shape.values:
+            shape.rule_ids.append(rule.rule_id)
+        elif shape.rule_id(selected) != rule.rule_id:
+            self.conflicts.append(rule)
+            return
+        shape.values[selected] = rule.value
+
+    def remove(self, rule_ids: Iterable[int]) -> None:
+        """Take out rules; those that are not there do not matter."""
+        leaving = set(rule_ids)
+        for positions, shape in self._shapes.items():
+            if leaving.isdisjoint(shape.rule_ids):
+                continue
+            rest = self._shape_to_change(positions)
+            kept = [rule_id not in leaving for rule_id in rest.rule_ids]
+            rest.values = dict(compress(rest.values.items(), kept))
+            rest.rule_ids = array("q", compress(rest.rule_ids, kept))
+
+    def build(self, global_order: Sequence[str]) -> RuleSet[T]:
+        """Return the rule set. The builder is not to be used any more.
+
+        Args:
+            global_order: The service's order of all context features, most general first. A feature that it lacks
+                counts as more general than all that it has.
+        """
+        unordered = [feature for feature in self._features if feature not in global_order]
+        weight = {feature: 1 << index for index, feature in enumerate([*unordered, *global_order])}
+        shapes = [shape for shape in self._shapes.values() if shape.values]
+        shapes.sort(key=lambda shape: sum([weight[feature] for feature in shape.features]), reverse=True)
+        return RuleSet(self._features, tuple(shapes))
+
+    def _shape_to_change(self, positions: tuple[int, ...]) -> RuleShape[T]:
+        shape = self._shapes.get(positions)
+        if shape is None:
+            select = itemgetter(*positions) if positions else _select_nothing
+            shape = RuleShape(tuple(self._features[index] for index in positions), select)
+        elif positions in self._shared:
+            self._shared.remove(positions)
+            shape = shape.copy()
+        else:
+            return shape
+        self._shapes[positions] = shape
+        return shape
+
+
+def build_rule_set(
+    features: Sequence[str], global_order: Sequence[str], rules: Iterable[QueriedRule[T]]
+) -> tuple[RuleSet[T], list[QueriedRule[T]]]:
+    """Make a rule set of rules; see :class:`RuleSetBuilder`.
 
     Returns:
         The rule set, and the rules that were left out because an earlier one has the same conditions.
     """
-    position = {feature: index for index, feature in enumerate(features)}
-    unordered = [feature for feature in features if feature not in global_order]
-    weight = {feature: 1 << index for index, feature in enumerate([*unordered, *global_order])}
-    shapes: dict[tuple[int, ...], RuleShape[T]] = {}
-    conflicts = []
+    builder: RuleSetBuilder[T] = RuleSetBuilder(features)
     for rule in rules:
-        wanted = {position[feature]: value for feature, value in rule.context_features}
-        positions = tuple(sorted(wanted))
-        shape = shapes.get(positions)
-        if shape is None:
-            names = tuple(features[index] for index in positions)
-            shape = shapes[positions] = RuleShape(names, positions, sum(weight[name] for name in names))
-        selected = wanted[positions[0]] if len(positions) == 1 else tuple(wanted[index] for index in positions)
-        if selected in shape.values:
-            conflicts.append(rule)
-        else:
-            shape.values[selected] = rule.value
-            shape.rule_ids.append(rule.rule_id)
-    heaviest_first = sorted(shapes.values(), key=lambda shape: shape.weight, reverse=True)
-    return RuleSet(tuple(features), tuple(heaviest_first)), conflicts
+        builder.add(rule)
+    return builder.build(global_order), builder.conflicts
