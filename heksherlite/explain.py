@@ -146,7 +146,7 @@ def explain(lookup: Lookup, given: tuple[Any, ...]) -> Explanation[Any]:
         MissingContextError: As ``get`` does.
     """
     features = lookup.rules.features
-    context = lookup.complete(given[0] if len(features) == 1 else given)
+    context = lookup.complete(given)
     winner = lookup.rules.winner(context)
     actual = dict(zip(features, context, strict=True))
     return Explanation(

@@ -1,21 +1,25 @@
 """Writes the ``get`` of a setting: one method per shape of setting, with real keyword parameters.
 
-For a setting of the features ``environment``, ``user`` and ``theme``, where the client takes ``theme`` from a context
-variable, the method is::
+For a setting of the features ``environment`` and ``theme``, where the client takes ``theme`` from a context variable,
+the method is::
 
-    def get(_self, /, *, environment=NO_VALUE, user=NO_VALUE, theme=NO_VALUE, **_others):
+    def get(_self, /, *, environment=NO_VALUE, theme=NO_VALUE, **_others):
         _lookup = _self.lookup
+        if environment is NO_VALUE:
+            environment = _lookup.constants[0]
         if theme is NO_VALUE:
             try:
-                theme = _lookup.variables[2].get()
+                theme = _lookup.variables[1].get()
             except LookupError:
                 theme = NO_VALUE
         if _others:
             _raise_unknown_features(_self, _others)
-        return _lookup[environment, user, theme]
+        _context = (environment, theme)
+        _value = _lookup.remembered.get(_context)
+        return _lookup.resolve(_context) if _value is None else _value
 
-The look-up is taken first, so that everything a call sees is of one state. A feature whose name cannot be a parameter
-(``class``, ``1st``, ``NO_VALUE``) is taken out of ``_others``. Settings of one shape share one method, and its source is registered
+The lookup is taken first, so that everything a call sees is of one state. A feature whose name cannot be a parameter
+(``class``, ``1st``) is taken out of ``_others``. Settings of one shape share one method, and its source is registered
 with :mod:`linecache`, so tracebacks and debuggers show it.
 """
 
@@ -26,7 +30,6 @@ from keyword import iskeyword
 from typing import Any, NoReturn
 
 from heksherlite.rules import NO_VALUE
-
 
 _USED_IN_SOURCE = frozenset({"NO_VALUE", "LookupError"})
 
@@ -40,21 +43,29 @@ def get_source(features: tuple[str, ...], variable_positions: tuple[int, ...]) -
     for feature, name in zip(features, local, strict=True):
         if name != feature:
             lines.append(f"    {name} = _others.pop({feature!r}, NO_VALUE)")
-    for position in variable_positions:
-        name = local[position]
-        lines += [
-            f"    if {name} is NO_VALUE:",
-            "        try:",
-            f"            {name} = _lookup.variables[{position}].get()",
-            "        except LookupError:",
-            f"            {name} = NO_VALUE",
-        ]
+    for position, name in enumerate(local):
+        lines.append(f"    if {name} is NO_VALUE:")
+        if position in variable_positions:
+            lines += [
+                "        try:",
+                f"            {name} = _lookup.variables[{position}].get()",
+                "        except LookupError:",
+                f"            {name} = NO_VALUE",
+            ]
+        else:
+            lines.append(f"        {name} = _lookup.constants[{position}]")
     lines += [
         "    if _others:",
         "        _raise_unknown_features(_self, _others)",
-        f"    return _lookup[{', '.join(local)}]",
+        f"    _context = {_context_source(local)}",
+        "    _value = _lookup.remembered.get(_context)",
+        "    return _lookup.resolve(_context) if _value is None else _value",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _context_source(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 
 def _can_be_parameter(feature: str) -> bool:

@@ -101,25 +101,21 @@ class RuleSet(Generic[T]):
             for rule_id, (selected, value) in zip(shape.rule_ids, shape.values.items(), strict=True):
                 yield QueriedRule(rule_id, shape.conditions(selected), value)
 
-    def winning_shape(self, context: Context) -> RuleShape[T] | None:
-        """Return the heaviest shape that has a rule for the context, or ``None`` if no rule matches."""
-        for shape in self.shapes:
-            if shape.select(context) in shape.values:
-                return shape
-        return None
-
-    def value(self, context: Context) -> T:
+    def value(self, context: Context) -> T | Any:
         """Return the value of the winning rule, or :data:`NO_VALUE` if no rule matches."""
-        shape = self.winning_shape(context)
-        return NO_VALUE if shape is None else shape.values[shape.select(context)]
+        for shape in self.shapes:
+            value = shape.values.get(shape.select(context), NO_VALUE)
+            if value is not NO_VALUE:
+                return value
+        return NO_VALUE
 
     def winner(self, context: Context) -> QueriedRule[T] | None:
         """Return the winning rule, or ``None`` if no rule matches. Takes longer than :meth:`value`."""
-        shape = self.winning_shape(context)
-        if shape is None:
-            return None
-        selected = shape.select(context)
-        return QueriedRule(shape.rule_id(selected), shape.conditions(selected), shape.values[selected])
+        for shape in self.shapes:
+            selected = shape.select(context)
+            if selected in shape.values:
+                return QueriedRule(shape.rule_id(selected), shape.conditions(selected), shape.values[selected])
+        return None
 
 
 class RuleSetBuilder(Generic[T]):

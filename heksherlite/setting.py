@@ -243,7 +243,7 @@ class Setting(Generic[T]):
             MissingContextError: If a feature has neither argument nor default. A :class:`RuntimeError`.
         """
         given = self._given(contexts)
-        return cast("T", self.lookup[given[0] if len(given) == 1 else given])
+        return cast("T", self.lookup.resolve(given[0] if len(given) == 1 else given))
 
     def explain(self, /, **contexts: Any) -> Explanation[T]:
         """Explain the value that :meth:`get` returns for the same arguments: which rule decided, and why.

@@ -84,7 +84,7 @@ class Engine:
         for setting in settings:
             lookup = setting.lookup.replaced(
                 context_defaults=self.options.defaults,
-                check_tracked=self.options.check_tracked,
+                tracking=self.options,
                 complete_contexts=True,
             )
             setting.serve(lookup)
@@ -93,6 +93,7 @@ class Engine:
         """Track more values; see :meth:`ContextOptions.track`."""
         self.options.track(features)
         _warn_of_unknown(features, self.context_features, "context features are not specified in server")
+        self._apply_options(self.settings)
 
     def set_defaults(self, features: Mapping[str, str | ContextVar[str]]) -> None:
         """Let something stand in for context features; see :meth:`ContextOptions.set_defaults`."""

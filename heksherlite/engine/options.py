@@ -1,11 +1,9 @@
 """What a client assumes about contexts: which values it asks rules for, and what stands in for missing ones."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Final
-
-from heksherlite.rules import Context, RuleSet
 
 logger = logging.getLogger(__name__)
 
@@ -14,7 +12,6 @@ TRACK_ALL: Final = "*"
 
 _WARNINGS: Final = 100
 """How many untracked values a client warns about."""
-
 
 _NOT_IN_VALUES: Final = frozenset(",:()* \t\r\n'\"")
 
@@ -81,14 +78,16 @@ class ContextOptions:
             for feature, values in sorted(self.tracked.items())
         )
 
-    def check_tracked(self, rules: RuleSet[object], context: Context) -> None:
-        """Warn about values in a context that no rules are asked for; once each, up to a limit."""
-        for feature, value in zip(rules.features, context, strict=True):
-            tracked = self.tracked.get(feature, ())
-            if tracked == TRACK_ALL or value in tracked or (feature, value) in self._warned_of:
-                continue
-            if len(self._warned_of) == _WARNINGS:
-                return
+    def tracked_values(self, feature: str) -> Collection[str] | None:
+        """Return the values of a context feature that are tracked, ``None`` for all."""
+        values = self.tracked.get(feature)
+        if values is None:
+            return ()
+        return None if isinstance(values, str) else values
+
+    def warn_of_untracked(self, feature: str, value: object) -> None:
+        """Warn of a value in a context that no rules are asked for; once for each, up to a limit."""
+        if (feature, value) not in self._warned_of and len(self._warned_of) < _WARNINGS:
             self._warned_of.add((feature, value))
             logger.warning(
                 "context feature value is not tracked by client",

@@ -97,7 +97,7 @@ def make_lookup(
         default,
         default_source=default_source,
         context_defaults=options.defaults,
-        check_tracked=options.check_tracked,
+        tracking=options,
     )
 
 
