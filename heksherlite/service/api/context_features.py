@@ -8,7 +8,14 @@ from pydantic import BaseModel, model_validator
 
 from heksherlite.service.api.bodies import StrictJsonRoute
 from heksherlite.service.api.fields import ContextFeatureName, RequestBody
-from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, no_content, text_responses
+from heksherlite.service.api.responses import (
+    EMPTY_NOT_FOUND,
+    EVERY_WRITE,
+    INVALID,
+    json_answer,
+    no_content,
+    text_responses,
+)
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import context_features
 from heksherlite.service.domain.errors import NotFoundError
@@ -53,7 +60,7 @@ async def list_context_features(store: StoreOfApp) -> Response:
     return json_answer({"context_features": store.catalog.context_features})
 
 
-@router.get("/{name}", response_model=ContextFeatureIndex, responses={**text_responses(404), **INVALID})
+@router.get("/{name}", response_model=ContextFeatureIndex, responses={**EMPTY_NOT_FOUND, **INVALID})
 async def get_context_feature(name: str, store: StoreOfApp) -> Response:
     """Return the place of a context feature in the order."""
     if name not in store.catalog.context_features:
@@ -68,14 +75,14 @@ async def add_context_feature(body: NewContextFeature, store: StoreOfApp) -> Res
     return no_content()
 
 
-@router.delete("/{name}", status_code=204, responses={**text_responses(404, 409), **EVERY_WRITE})
+@router.delete("/{name}", status_code=204, responses={**EMPTY_NOT_FOUND, **text_responses(409), **EVERY_WRITE})
 async def delete_context_feature(name: str, store: StoreOfApp) -> Response:
     """Delete a context feature that no setting uses."""
     await store.write(partial(context_features.remove, name=name))
     return no_content()
 
 
-@router.patch("/{name}/index", status_code=204, responses={**text_responses(404), **EVERY_WRITE})
+@router.patch("/{name}/index", status_code=204, responses={**EMPTY_NOT_FOUND, **EVERY_WRITE})
 async def move_context_feature(name: str, body: Move, store: StoreOfApp) -> Response:
     """Move a context feature right after or right before another one; rules change their priority at once."""
     await store.write(partial(context_features.move, name=name, after=body.to_after, before=body.to_before))

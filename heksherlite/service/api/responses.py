@@ -38,25 +38,26 @@ def no_content() -> Response:
     return Response(status_code=204)
 
 
-def text_responses(*statuses: int) -> Responses:
-    """Describe statuses that come with a text, which may be empty."""
-    texts: Responses = {400: {"description": "The request contradicts itself or the setting."}}
-    texts[404] = {"description": "What the request names does not exist."}
-    texts[409] = {"description": "The request is at odds with what is stored."}
-    content = {"text/plain": {"schema": {"type": "string"}}}
-    return {status: {**texts[status], "content": content} for status in statuses}
+_MEANINGS = {
+    400: "The request contradicts itself or the setting.",
+    404: "What the request names does not exist.",
+    409: "The request is at odds with what is stored.",
+    413: "The body is too large.",
+    503: "The database cannot be reached; nothing was changed.",
+}
 
+
+def text_responses(*statuses: int) -> Responses:
+    """Describe statuses that come with a text."""
+    content = {"text/plain": {"schema": {"type": "string"}}}
+    return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
+
+
+EMPTY_NOT_FOUND: Responses = {404: {"description": _MEANINGS[404]}}
 
 INVALID: Responses = {422: {"model": Problems, "description": "The request is malformed."}}
 
-EVERY_WRITE: Responses = {
-    413: {"description": "The body is too large.", "content": {"text/plain": {"schema": {"type": "string"}}}},
-    503: {
-        "description": "The database cannot be reached; nothing was changed.",
-        "content": {"text/plain": {"schema": {"type": "string"}}},
-    },
-    **INVALID,
-}
+EVERY_WRITE: Responses = {**text_responses(413, 503), **INVALID}
 
 
 async def answer_domain_error(_request: Request, error: Exception) -> Response:

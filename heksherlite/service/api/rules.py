@@ -15,7 +15,14 @@ from heksherlite.service.api.fields import (
 )
 from heksherlite.service.api.fields import Metadata as MetadataField
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
-from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, no_content, text_responses
+from heksherlite.service.api.responses import (
+    EMPTY_NOT_FOUND,
+    EVERY_WRITE,
+    INVALID,
+    json_answer,
+    no_content,
+    text_responses,
+)
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import rules
 from heksherlite.service.domain.filters import parse_feature_values
@@ -77,7 +84,7 @@ async def add_rule(body: NewRule, store: StoreOfApp) -> Response:
     return json_answer({"rule_id": rule_id}, 201, {"location": f"/{rule_id}"})
 
 
-@router.get("/search", response_model=RuleId, responses={**text_responses(404), **INVALID})
+@router.get("/search", response_model=RuleId, responses={**EMPTY_NOT_FOUND, **INVALID})
 async def search_rule(
     setting: Annotated[SettingName, Query()],
     feature_values: Annotated[str, Query(description="The conditions: `f1:v1,f2:v2`.")],

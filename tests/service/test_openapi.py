@@ -1,0 +1,44 @@
+"""The OpenAPI schema describes what the service really answers."""
+
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from heksherlite.service.app import create_app
+from heksherlite.service.storage.sqlite import SqliteDatabase
+from heksherlite.service.storage.store import Store
+from tests.service.api import Api
+
+schema = schemathesis.openapi.from_dict(create_app(Store(SqliteDatabase(Path("unopened.db")))).openapi())
+operations = {operation.label: operation for operation in (result.ok() for result in schema.get_all_operations())}
+
+# A schema cannot say that a default fits its type, or that a name was not taken: well-formed data may be refused.
+CHECKS_THAT_DO_NOT_APPLY = [positive_data_acceptance]
+
+
+def test_every_route_is_described() -> None:
+    """The schema has all calls of the v1 API."""
+    assert len(operations) == 32
+
+
+@pytest.mark.parametrize("label", operations)
+def test_answers_conform(api: Api, label: str) -> None:
+    """Whatever the request, the answer is documented, has the documented form, and is no 500."""
+    api.declare()
+    api.add_rule(1, user="john")
+
+    @settings(
+        max_examples=15,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(operations[label].as_strategy())
+    def conforms(case: schemathesis.Case) -> None:
+        case.call_and_validate(base_url=api.url, excluded_checks=CHECKS_THAT_DO_NOT_APPLY)
+
+    conforms()

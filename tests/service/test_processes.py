@@ -1,0 +1,242 @@
+"""The service as a process: its command line, signals, kills, and company on the same file."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from heksherlite import __version__
+from heksherlite.cli.commands import heksherlite
+from tests.service.api import FEATURES, Api
+
+SERVE = [sys.executable, "-W", "error", "-m", "heksherlite", "serve"]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HEKSHER_")}
+    return {**kept, **variables}
+
+
+@contextmanager
+def process(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], Api]]:
+    """Run the service on a free port, and kill it at the end if it still runs."""
+    command = [*SERVE, "--port", "0", *arguments]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**variables)
+    ) as running:
+        try:
+            assert running.stdout is not None
+            line = running.stdout.readline()
+            assert " at http://" in line, line
+            api = Api(line.split()[-1])
+            with api.http:
+                yield running, api
+        finally:
+            running.kill()
+
+
+def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    """SIGTERM and Ctrl-C end it within 2 s with status 0, whatever connections are open."""
+    with process("--database", f"sqlite:///{tmp_path}/a.db") as (running, api):
+        api.http.get("/api/health")
+        address = (api.http.base_url.host, api.http.base_url.port or 80)
+        with socket.create_connection(address), socket.create_connection(address) as unfinished:
+            unfinished.sendall(b"POST /api/v1/rules HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123")
+            sent = time.monotonic()
+            running.send_signal(number)
+            assert running.wait(10) == 0
+            assert time.monotonic() - sent < 2
+
+
+def test_flags_win_over_the_environment(tmp_path: Path) -> None:
+    """The variables mean the same as the flags, and the flags win."""
+    variables = {
+        "HEKSHER_DB_CONNECTION_STRING": f"sqlite+aiosqlite:///{tmp_path}/variable.db",
+        "HEKSHER_STARTUP_CONTEXT_FEATURES": "a;b",
+    }
+    with process(**variables) as (_, api):
+        assert api.features() == ["a", "b"]
+    with process("--context-features", "c", "--database", f"sqlite:///{tmp_path}/flag.db", **variables) as (_, api):
+        assert api.features() == ["c"]
+    assert {path.name for path in tmp_path.glob("*.db")} == {"variable.db", "flag.db"}
+
+
+def test_the_default_database_is_in_the_data_folder(tmp_path: Path) -> None:
+    """Without a URL the file lies in the user's data folder, and its path is printed."""
+    variables = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
+    with process(**variables) as (running, api):
+        api.call("POST", "context_features", {"context_feature": "kept"})
+        running.terminate()
+        running.wait(10)
+    files = list(tmp_path.rglob("settings.db"))
+    assert len(files) == 1
+    with process(**variables) as (_, api):
+        assert api.features() == ["kept"]
+
+
+def test_errors_are_one_line(tmp_path: Path) -> None:
+    """A port in use is told in a line, with status 1."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        result = subprocess.run(
+            [*SERVE, "--port", port, "--database", f"sqlite:///{tmp_path}/a.db"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            env=environment(),
+        )
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert result.stderr.startswith(f"Error: cannot listen on 127.0.0.1, port {port}: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "message"),
+    [
+        (["--database", "postgresql://user:secret@host/db"], {}, "use sqlite:///PATH"),
+        ([], {"HEKSHER_DB_CONNECTION_STRING": "sqlite:////no/where/a.db"}, "cannot use database /no/where/a.db"),
+        (["--context-features", "a;a"], {}, "have duplicates"),
+        (["--host", "nowhere.invalid"], {}, "cannot listen on nowhere.invalid"),
+        (["--port", "70000"], {}, "--port"),
+    ],
+)
+def test_unusable_options_are_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    variables: dict[str, str],
+    message: str,
+) -> None:
+    """What the service cannot start with is told in the last line, and no password is shown."""
+    monkeypatch.chdir(tmp_path)
+    defaults = {"HEKSHER_DB_CONNECTION_STRING": "sqlite:///a.db"}
+    result = CliRunner(env={**defaults, **variables}).invoke(heksherlite, ["serve", "--port", "0", *arguments])
+    assert result.exit_code in {1, 2}
+    assert message in result.output.splitlines()[-1]
+    assert "secret" not in result.output
+
+
+def test_help_names_every_option() -> None:
+    """The options and the variables are documented."""
+    text = CliRunner().invoke(heksherlite, ["serve", "--help"]).output
+    for name in ("--host", "--port", "--database", "--context-features", "HEKSHER_DB_CONNECTION_STRING"):
+        assert name in text
+    assert "HEKSHER_STARTUP_CONTEXT_FEATURES" in text
+    assert __version__ in CliRunner().invoke(heksherlite, ["--version"]).output
+
+
+def test_without_the_extra_it_says_which_to_install(tmp_path: Path) -> None:
+    """Where click is missing, the command names the extra instead of showing a traceback."""
+    (tmp_path / "no_click.py").write_text(
+        "import sys\nsys.modules['click'] = None\nfrom heksherlite.cli import main\nmain()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, tmp_path / "no_click.py"], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (result.returncode, "heksherlite[service]" in result.stderr) == (1, True)
+    assert "Traceback" not in result.stderr
+
+
+def test_a_killed_service_loses_no_acknowledged_write(tmp_path: Path) -> None:
+    """SIGKILL in the middle of a burst of writes: what was acknowledged is there, and the database opens."""
+    database = f"sqlite:///{tmp_path}/a.db"
+    acknowledged: list[int] = []
+    enough = threading.Event()
+
+    def write(api: Api, writer: int) -> None:
+        for number in range(10_000):
+            value = writer * 10_000 + number
+            try:
+                api.add_rule(value, user=f"u{value}")
+            except httpx.TransportError:
+                return
+            acknowledged.append(value)
+            if len(acknowledged) > 100:
+                enough.set()
+
+    with process("--database", database, "--context-features", ";".join(FEATURES)) as (running, api):
+        api.declare()
+        with ThreadPoolExecutor() as pool:
+            writers = [pool.submit(write, api, writer) for writer in range(4)]
+            assert enough.wait(30)
+            running.kill()
+            for writer in writers:
+                writer.result()
+    with process("--database", database) as (_, api):
+        stored = {rule["value"] for rule in api.query()["cache_ttl"]["rules"]}
+        assert set(acknowledged) <= stored
+        assert len(stored) <= len(acknowledged) + 4
+        assert api.add_rule(1, user="after") == len(stored) + 1
+    connection = sqlite3.connect(tmp_path / "a.db")
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    connection.close()
+
+
+def test_two_services_share_a_file(tmp_path: Path) -> None:
+    """Writers through two processes lose nothing, and each process soon shows what the other wrote."""
+    database = f"sqlite:///{tmp_path}/a.db"
+    arguments = ("--database", database, "--context-features", ";".join(FEATURES))
+    with process(*arguments) as (_, one), process(*arguments) as (_, two):
+        one.declare()
+        until(lambda: two.get("settings/cache_ttl").status_code == 200)
+        with ThreadPoolExecutor(8) as pool:
+            apis = (one, two)
+            ids = list(pool.map(lambda value: apis[value % 2].add_rule(value, user=f"u{value}"), range(60)))
+        assert sorted(ids) == list(range(1, 61))
+        until(lambda: one.rule_ids() == two.rule_ids() == sorted(ids))
+        assert one.state() == two.state()
+        tags = [api.get("query", settings="cache_ttl").headers["etag"] for api in (one, two)]
+        assert tags[0] == tags[1]
+        one.call("DELETE", "settings/cache_ttl")
+        until(lambda: two.get("settings").json() == {"settings": []})
+
+
+def test_many_writers_at_once(api: Api) -> None:
+    """Conflicting writes through HTTP: exactly one of each wins, nothing is lost, and no answer is 5xx."""
+    api.declare()
+    rule_id = api.add_rule(0, environment="e")
+
+    def compete(number: int) -> list[int]:
+        user = {"setting": "cache_ttl", "feature_values": {"user": f"u{number % 10}"}, "value": number}
+        answers = [
+            api.call("POST", "rules", user),
+            api.declare(default_value=number, version="1.1"),
+            api.call("POST", f"rules/{rule_id}/metadata", {"metadata": {f"k{number}": number}}),
+            api.call("POST", "context_features", {"context_feature": f"f{number % 5}"}),
+            api.get("query"),
+        ]
+        return [answer.status_code for answer in answers]
+
+    with ThreadPoolExecutor(16) as pool:
+        statuses = list(pool.map(compete, range(40)))
+    created, upgraded, merged, added, read = zip(*statuses, strict=True)
+    assert (created.count(201), created.count(409)) == (10, 30)
+    assert upgraded.count(200) >= 1
+    assert set(upgraded) <= {200, 409}
+    assert set(merged) == {204}
+    assert (added.count(204), added.count(409)) == (5, 35)
+    assert set(read) == {200}
+    assert len(api.get(f"rules/{rule_id}/metadata").json()["metadata"]) == 40
+    assert len(api.rule_ids()) == 11
+    assert api.setting()["version"] == "1.1"
