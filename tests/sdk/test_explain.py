@@ -1,0 +1,102 @@
+from contextvars import ContextVar
+
+import pytest
+
+from heksherlite import Rule, Setting, SyncStubHeksherClient
+from heksherlite.explain import ContextValue, FailedCondition
+from tests.sdk.conftest import Connect
+from tests.service.api import Api
+
+
+def test_where_each_context_value_came_from(stub: SyncStubHeksherClient) -> None:
+    """Each feature of the context is there in the setting's order, with its value and its source."""
+    variable: ContextVar[str] = ContextVar("variable", default="dark")
+    setting = Setting("x", int, ["environment", "user", "theme"], 1)
+    stub.set_defaults(environment="dev", theme=variable)
+    assert setting.explain(user="john").context == (
+        ContextValue("environment", "dev", "constant"),
+        ContextValue("user", "john", "argument"),
+        ContextValue("theme", "dark", "context variable"),
+    )
+
+
+def test_a_context_may_lack_values_before_there_is_a_client() -> None:
+    """What nobody gave is missing, and the explanation says that the setting was never retrieved."""
+    explanation = Setting("x", int, ["user", "theme"], 1).explain(theme="dark")
+    assert explanation.context[0] == ContextValue("user", None, "missing")
+    assert (explanation.value, explanation.loaded, explanation.default_source) == (1, False, "local")
+    assert "never retrieved" in str(explanation)
+    assert "(no value)" in str(explanation)
+
+
+def test_every_rule_has_its_outcome(service: Api, connect: Connect) -> None:
+    """Every rule is there, the heaviest first, with the condition that failed, or that it matches, or wins."""
+    setting = Setting("x", int, ["environment", "user"], 1)
+    client = connect(service.url)
+    general = service.add_rule(10, "x", environment="dev")
+    both = service.add_rule(20, "x", environment="dev", user="john")
+    other = service.add_rule(30, "x", user="mary")
+    client.reload()
+    explanation = setting.explain(environment="dev", user="john")
+    outcomes = {item.rule.rule_id: (item.matches, item.failed, item.wins) for item in explanation.rules}
+    assert [item.rule.rule_id for item in explanation.rules] == [both, other, general]
+    assert outcomes == {
+        both: (True, None, True),
+        other: (False, FailedCondition("user", "mary", "john"), False),
+        general: (True, None, False),
+    }
+    assert explanation.winner is not None
+    assert (explanation.value, explanation.winner.rule_id, explanation.loaded) == (20, both, True)
+
+
+def test_the_local_default_is_named_as_such(connect: Connect, service: Api) -> None:
+    """A setting that was declared with its own default has it from the service once it was loaded."""
+    setting = Setting("x", int, ["user"], 1)
+    assert (setting.explain().default_source, setting.explain().loaded) == ("local", False)
+    connect(service.url)
+    explanation = setting.explain(user="a")
+    assert (explanation.winner, explanation.default, explanation.default_source) == (None, 1, "service")
+    assert explanation.loaded
+
+
+def test_a_stub_is_named_as_such(stub: SyncStubHeksherClient) -> None:
+    """A value that a test has set is explained as one of a stub."""
+    setting = Setting("x", int, ["user"], 1)
+    stub[setting].rules = 5
+    explanation = setting.explain(user="a")
+    assert (explanation.value, explanation.default_source) == (5, "stub")
+    assert "stub" in str(explanation)
+
+
+def test_an_explanation_prints_as_a_table(stub: SyncStubHeksherClient) -> None:
+    """The text has the value and why, the context, and a row per rule with its outcome."""
+    setting = Setting("x", int, ["environment", "user"], 1)
+    stub[setting].rules = [
+        Rule({"environment": "dev"}, 10),
+        Rule({"environment": "dev", "user": "john"}, 20),
+        Rule({"user": "mary"}, 30),
+    ]
+    stub.set_defaults(environment="dev")
+    assert str(setting.explain(user="john")).splitlines() == [
+        "x = 20, by rule 2",
+        "  environment  'dev' (constant)",
+        "  user         'john' (argument)",
+        "",
+        "      rule  conditions                  value  outcome",
+        "  ->  2     environment=dev, user=john  20     wins",
+        "      3     user=mary                   30     user is 'john'",
+        "      1     environment=dev             10     matches, but a more specific rule wins",
+    ]
+    assert str(setting.explain(user="x", environment="prod")).startswith("x = 1, default of the declaration: no rule")
+
+
+def test_explain_raises_what_get_raises(stub: SyncStubHeksherClient) -> None:
+    """Unknown features are a ValueError and missing ones a RuntimeError, with the messages of get."""
+    setting = Setting("x", int, ["user"], 1)
+    stub[setting].rules = 2
+    for contexts, error in [({"theme": "a"}, ValueError), ({}, RuntimeError)]:
+        with pytest.raises(error) as of_get:
+            setting.get(**contexts)
+        with pytest.raises(error) as of_explain:
+            setting.explain(**contexts)
+        assert str(of_get.value) == str(of_explain.value)
