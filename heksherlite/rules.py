@@ -12,7 +12,7 @@ takes one dictionary look-up per shape, heaviest shape first, however many rules
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, repeat
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
@@ -37,6 +37,34 @@ class QueriedRule(Generic[T]):
     rule_id: int
     context_features: tuple[tuple[str, str], ...]
     value: T
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBatch(Generic[T]):
+    """Rules whose conditions are on the same context features, in columns.
+
+    Attributes:
+        rule_ids: Their ids.
+        features: The context features.
+        columns: For each context feature, the values that the rules want it to have.
+        values: The rules' values.
+    """
+
+    rule_ids: Sequence[int]
+    features: Sequence[str]
+    columns: Sequence[Sequence[str]]
+    values: Sequence[T]
+
+    def rules(self) -> Iterator[QueriedRule[T]]:
+        """Yield the rules one by one."""
+        conditions = zip(*self.columns, strict=True) if self.columns else repeat((), len(self.rule_ids))
+        for rule_id, wanted, value in zip(self.rule_ids, conditions, self.values, strict=True):
+            yield QueriedRule(rule_id, tuple(zip(self.features, wanted, strict=True)), value)
+
+    def only(self, keep: Sequence[bool], values: Sequence[T]) -> "RuleBatch[T]":
+        """Return the batch without the rules that are not to be kept, with other values for those that are."""
+        columns = [list(compress(column, keep)) for column in self.columns]
+        return RuleBatch(list(compress(self.rule_ids, keep)), self.features, columns, values)
 
 
 class RuleShape(Generic[T]):
@@ -126,7 +154,7 @@ class RuleSetBuilder(Generic[T]):
         base: The rule set, of the same features, to start from. It stays as it is.
 
     Attributes:
-        conflicts: The rules that were left out because another one has the same conditions.
+        conflicts: The rules that were left out because an earlier one, not of the base, has the same conditions.
     """
 
     def __init__(self, features: Sequence[str], base: RuleSet[T] | None = None) -> None:
@@ -134,28 +162,41 @@ class RuleSetBuilder(Generic[T]):
         self._position = {feature: index for index, feature in enumerate(features)}
         self._shapes: dict[tuple[int, ...], RuleShape[T]] = {}
         self._shared: set[tuple[int, ...]] = set()
+        self._has_base = base is not None
         self.conflicts: list[QueriedRule[T]] = []
         for shape in base.shapes if base is not None else ():
             positions = tuple(self._position[feature] for feature in shape.features)
             self._shapes[positions] = shape
             self._shared.add(positions)
 
-    def add(self, rule: QueriedRule[T]) -> None:
-        """Add a rule, or give it another value if it is there.
+    def add(self, batch: RuleBatch[T]) -> None:
+        """Add rules, or give those that are in the base other values.
 
         Raises:
-            KeyError: If it has a condition on something else than the features.
+            KeyError: If there are conditions on something else than the features.
         """
-        wanted = {self._position[feature]: value for feature, value in rule.context_features}
-        positions = tuple(sorted(wanted))
-        selected = wanted[positions[0]] if len(positions) == 1 else tuple([wanted[index] for index in positions])
+        columns = {self._position[name]: column for name, column in zip(batch.features, batch.columns, strict=True)}
+        positions = tuple(sorted(columns))
+        selected: Sequence[Any]
+        if len(positions) == 1:
+            selected = columns[positions[0]]
+        elif positions:
+            selected = list(zip(*[columns[position] for position in positions], strict=True))
+        else:
+            selected = [()] * len(batch.rule_ids)
         shape = self._shape_to_change(positions)
-        if selected not in shape.values:
-            shape.rule_ids.append(rule.rule_id)
-        elif shape.rule_id(selected) != rule.rule_id:
-            self.conflicts.append(rule)
+        added = dict(zip(selected, batch.values, strict=True))
+        if len(added) == len(selected) and shape.values.keys().isdisjoint(added):
+            shape.values.update(added)
+            shape.rule_ids.extend(batch.rule_ids)
             return
-        shape.values[selected] = rule.value
+        for key, rule in zip(selected, batch.rules(), strict=True):
+            if key not in shape.values:
+                shape.rule_ids.append(rule.rule_id)
+            elif not self._has_base:
+                self.conflicts.append(rule)
+                continue
+            shape.values[key] = rule.value
 
     def remove(self, rule_ids: Iterable[int]) -> None:
         """Take out rules; those that are not there do not matter."""
@@ -205,5 +246,6 @@ def build_rule_set(
     """
     builder: RuleSetBuilder[T] = RuleSetBuilder(features)
     for rule in rules:
-        builder.add(rule)
+        names, wanted = zip(*rule.context_features, strict=True) if rule.context_features else ((), ())
+        builder.add(RuleBatch((rule.rule_id,), names, [(value,) for value in wanted], (rule.value,)))
     return builder.build(global_order), builder.conflicts

@@ -62,6 +62,15 @@ class SettingType(ABC, Generic[T]):
             TypeError: If no value of this type can be made of it.
         """
 
+    def convert_all_from_heksher(self, xs: Sequence[Any]) -> Sequence[T] | None:
+        """Convert many JSON values at once, where that is faster than one by one.
+
+        Returns:
+            The values, or ``None`` if they have to be converted one by one, as some may not fit or need coercion.
+        """
+        del xs
+        return None
+
     @abstractmethod
     def convert_to_heksher(self, x: T) -> Any:
         """Convert a Python value to the JSON value that the service stores."""
@@ -95,6 +104,10 @@ class PrimitiveSettingType(SettingType[T]):
         if not self.wire_type.accepts(x):
             raise TypeError(f"value {x!r} is not of type {self.wire_type}")
         return Conversion(int(x) if self.wire_type is INT else x)  # type: ignore[arg-type]
+
+    def convert_all_from_heksher(self, xs: Sequence[Any]) -> Sequence[T] | None:
+        """Return the values themselves, if they are all of the type."""
+        return xs if _EXACTLY[self.wire_type].issuperset(map(type, xs)) else None
 
     def convert_to_heksher(self, x: T) -> Any:
         """Return the value itself."""
@@ -134,6 +147,13 @@ class HeksherEnum(SettingType[E]):
             return Conversion(self._members[_json_identity(x)])
         except (KeyError, TypeError):
             raise TypeError("value is not a valid enum member") from None
+
+    def convert_all_from_heksher(self, xs: Sequence[Any]) -> Sequence[E] | None:
+        """Return the members that have the values, if there is one for each."""
+        try:
+            return [self._members[_json_identity(x)] for x in xs]
+        except (KeyError, TypeError):
+            return None
 
     def convert_to_heksher(self, x: E) -> Any:
         """Return the member's value."""
@@ -254,6 +274,14 @@ class HeksherMapping(SettingType[Mapping[str, T]]):
         """Return the mapping of the converted values."""
         return {key: self.inner.convert_to_heksher(element) for key, element in x.items()}
 
+
+_EXACTLY: Final[Mapping[PrimitiveType, frozenset[type]]] = {
+    INT: frozenset({int}),
+    FLOAT: frozenset({int, float}),
+    STR: frozenset({str}),
+    BOOL: frozenset({bool}),
+}
+"""The Python types of JSON values that need no conversion."""
 
 _PRIMITIVES: Final[Mapping[Any, PrimitiveType]] = {int: INT, float: FLOAT, str: STR, bool: BOOL}
 

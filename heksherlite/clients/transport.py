@@ -91,7 +91,8 @@ async def _try(client: httpx.AsyncClient, request: Request) -> Answer | Exceptio
             request=response.request,
             response=response,
         )
-    return Answer(request, response.status_code, response.content, response.headers.get("ETag"))
+    media_type, _, _ = response.headers.get("Content-Type", "").partition(";")
+    return Answer(request, response.status_code, response.content, response.headers.get("ETag"), media_type.strip())
 
 
 def _without_secrets(url: httpx.URL) -> str:

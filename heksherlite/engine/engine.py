@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from heksherlite.engine import protocol
 from heksherlite.engine.messages import Answer, Steps, ask, succeeded
 from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.protocol import DeclarationAnswer
-from heksherlite.engine.updates import make_lookup, receive
+from heksherlite.engine.query_answers import FeatureOrder, SettingBegins, read_query
+from heksherlite.engine.updates import SettingUpdate, receive
 from heksherlite.errors import ServiceAnswerError
 from heksherlite.lookup import Lookup
+from heksherlite.rules import RuleBatch
 from heksherlite.setting import Setting, Supplier
 
 logger = logging.getLogger(__name__)
@@ -108,6 +111,9 @@ class Engine:
         except Exception:
             logger.exception("failure to get context_features from heksher service")
             return
+        self._take_order(order)
+
+    def _take_order(self, order: tuple[str, ...]) -> None:
         if order not in (self.context_features, self._global_order):
             logger.warning(
                 "context feature mismatch",
@@ -207,18 +213,43 @@ class Engine:
             raise ServiceAnswerError(
                 str(answer.request), f"404 for settings that were just declared: {answer.content!r}"
             )
-        queried = protocol.read_query(answer)
-        # Asked for after the rules: a reordering in between moves the tag, so the next query mends it.
-        yield from self.read_context_features()
-        settings = self._queried_settings()
-        yield from self._find([setting for setting in settings if self._canonical_name(setting) not in queried])
+        updates, unknown_names = yield from self._read_updates(answer)
+        if unknown_names:
+            # Settings were renamed in the service. Their canonical names are known after this.
+            yield from self._find(self._queried_settings())
+            updates, _ = yield from self._read_updates(answer)
         lookups: list[tuple[Setting[Any], Lookup]] = []
-        for setting in settings:
-            name = self._canonical_name(setting)
-            if name is not None and (found := queried.get(name)) is not None:
-                lookups.append((setting, make_lookup(setting, found, self._global_order, self.options)))
-                yield []
+        for update in updates:
+            lookups.append((update.setting, update.lookup(self._global_order, self.options)))
+            yield []
         return Update(lookups, (asked, answer.etag))
+
+    def _read_updates(self, answer: Answer) -> Steps[tuple[list[SettingUpdate], bool]]:
+        by_name: dict[str | None, list[Setting[Any]]] = defaultdict(list)
+        for setting in self._queried_settings():
+            by_name[self._canonical_name(setting)].append(setting)
+        updates: list[SettingUpdate] = []
+        begun: list[SettingUpdate] = []
+        unknown_names = False
+        order: tuple[str, ...] | None = None
+        for event in read_query(answer):
+            match event:
+                case FeatureOrder(names):
+                    order = names
+                case SettingBegins(name):
+                    unknown_names = unknown_names or name not in by_name
+                    begun = [SettingUpdate(setting, event) for setting in by_name.get(name, ())]
+                    updates += begun
+                case RuleBatch():
+                    for update in begun:
+                        update.add(event)
+            yield []
+        if order is None:
+            # Asked for after the rules: a reordering in between moves the tag, so the next query mends it.
+            yield from self.read_context_features()
+        else:
+            self._take_order(order)
+        return updates, unknown_names
 
     def apply(self, update: Update, supplier: Supplier) -> None:
         """Put an update in force."""
@@ -288,6 +319,7 @@ def _log_outdated(setting: Setting[Any], answer: DeclarationAnswer) -> None:
         logger.info("setting is outdated", extra=extra)
 
 
-def _major(version: str) -> int:
-    major, _, _ = version.partition(".")
-    return int(major) if major.isdecimal() else 0
+def _major(version: str) -> tuple[int, str]:
+    """Return what orders major versions: not a number, because there are limits to converting one."""
+    digits = version.partition(".")[0].lstrip("0")
+    return len(digits), digits

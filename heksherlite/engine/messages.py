@@ -40,12 +40,14 @@ class Answer:
         status: The HTTP status.
         content: The body.
         etag: The ``ETag`` header, if there was one.
+        media_type: What the body is, without parameters, such as ``application/json``.
     """
 
     request: Request
     status: int
     content: bytes = b""
     etag: str | None = None
+    media_type: str = ""
 
 
 Steps: TypeAlias = Generator[Sequence[Request], Sequence[Answer | Exception], R]

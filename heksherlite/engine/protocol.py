@@ -1,6 +1,6 @@
 """The client's side of the v1 HTTP API: what is asked, and what the answers must look like."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import quote
@@ -9,9 +9,14 @@ import orjson
 
 from heksherlite.engine.messages import Answer, Request
 from heksherlite.errors import ServiceAnswerError
-from heksherlite.rules import QueriedRule
 
 T = TypeVar("T")
+
+JSON: Final = "application/json"
+LINES: Final = "application/x-ndjson"
+DELTA: Final = "heksherlite"
+DELTA_STATUS: Final = 226
+"""What is asked for beside the v1 answer: lines, and only what changed; see ``docs/partial-answers.md``."""
 
 HEALTH = Request("GET", "/api/health")
 CONTEXT_FEATURES = Request("GET", "/api/v1/context_features")
@@ -86,21 +91,21 @@ def query(names: Sequence[str], context_filters: str, etag: str | None) -> Reque
             ("context_filters", context_filters),
             ("include_metadata", "false"),
         ],
-        headers={"If-None-Match": etag} if etag else {},
-        accept=frozenset({200, 304, 404}),
+        headers={"Accept": f"{LINES}, {JSON};q=0.9"} | ({"A-IM": DELTA, "If-None-Match": etag} if etag else {}),
+        accept=frozenset({200, DELTA_STATUS, 304, 404}),
     )
 
 
 def read_context_features(answer: Answer) -> tuple[str, ...]:
     """Return the context features in the service's order."""
-    reader = _Reader(answer)
+    reader = AnswerReader(answer)
     names = reader.member(reader.json(), "context_features", list, "")
-    return tuple(reader.item(name, str, f"context_features[{i}]") for i, name in enumerate(names))
+    return tuple(reader.items(names, str, "context_features"))
 
 
 def read_declaration(answer: Answer) -> DeclarationAnswer:
     """Return what the service said to a declaration."""
-    reader = _Reader(answer)
+    reader = AnswerReader(answer)
     body = reader.json()
     if answer.status == 409 and not (isinstance(body, dict) and "outcome" in body):
         return DeclarationAnswer("conflict", None, (), body)
@@ -121,13 +126,13 @@ def read_canonical_name(answer: Answer) -> str | None:
     """Return the name of the setting that was looked up, or ``None`` if there is none."""
     if answer.status == 404:
         return None
-    reader = _Reader(answer)
+    reader = AnswerReader(answer)
     return reader.member(reader.json(), "name", str, "")
 
 
 def read_settings(answer: Answer) -> dict[str, SettingData]:
     """Return all settings of the service by name."""
-    reader = _Reader(answer)
+    reader = AnswerReader(answer)
     settings = {}
     for index, data in enumerate(reader.member(reader.json(), "settings", list, "")):
         where = f"settings[{index}]"
@@ -144,74 +149,33 @@ def read_settings(answer: Answer) -> dict[str, SettingData]:
     return settings
 
 
-@dataclass(frozen=True, slots=True)
-class QueriedSetting:
-    """What a query answers about one setting; its rules are checked when they are read."""
-
-    default_value: Any
-    rules: Sequence[Any]
-    where: str
-    reader: "_Reader"
-
-    def read_rules(self) -> Iterator[QueriedRule[Any]]:
-        """Yield the rules, with values as JSON.
-
-        Raises:
-            ServiceAnswerError: At the first rule that is not one.
-        """
-        for index, rule in enumerate(self.rules):
-            try:
-                rule_id, value, conditions = rule["rule_id"], rule["value"], rule["context_features"]
-                pairs = tuple([(feature, wanted) for feature, wanted in conditions])
-            except (KeyError, TypeError, ValueError):
-                self._refuse(index)
-            if type(rule_id) is not int or not -(2**63) <= rule_id < 2**63:
-                self._refuse(index)
-            for feature, wanted in pairs:
-                if type(feature) is not str or type(wanted) is not str:
-                    self._refuse(index)
-            if len(dict(pairs)) != len(pairs):
-                self._refuse(index)
-            yield QueriedRule(rule_id, pairs, value)
-
-    def _refuse(self, index: int) -> NoReturn:
-        self.reader.refuse(
-            f"{self.where}.rules[{index}]",
-            'an object with an integer "rule_id", a "value", and "context_features", distinct pairs of strings',
-        )
+_IN_JSON: Final[Mapping[type[object], str]] = {
+    list: "a list",
+    dict: "an object",
+    str: "a string",
+    int: "an integer",
+    bool: "a boolean",
+}
 
 
-def read_query(answer: Answer) -> dict[str, QueriedSetting]:
-    """Return what the service said about each setting, by canonical name."""
-    reader = _Reader(answer)
-    settings = {}
-    for name, data in reader.member(reader.json(), "settings", dict, "").items():
-        where = f"settings.{name}"
-        settings[name] = QueriedSetting(
-            reader.member(data, "default_value", object, where),
-            reader.member(data, "rules", list, where),
-            where,
-            reader,
-        )
-    return settings
+class AnswerReader:
+    """Reads the JSON of one answer; what is not as it should be is named with its place.
 
-
-_IN_JSON: Final[Mapping[type[object], str]] = {list: "a list", dict: "an object", str: "a string"}
-
-
-class _Reader:
-    """Reads the JSON of one answer; what is not as it should be is named with its place."""
+    Every method raises :class:`ServiceAnswerError` for that.
+    """
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
 
-    def json(self) -> Any:
+    def json(self, part: bytes | memoryview | None = None) -> Any:
+        """Return the body, or the part of it that is given, decoded."""
         try:
-            return orjson.loads(self.answer.content)
+            return orjson.loads(self.answer.content if part is None else part)
         except orjson.JSONDecodeError as error:
             raise ServiceAnswerError(str(self.answer.request), f"not JSON: {error}") from None
 
     def member(self, data: Any, name: str, kind: type[T], where: str) -> T:
+        """Return a member of an object, which must be of a type."""
         if not isinstance(data, dict):
             self.refuse(where, "an object")
         place = f"{where}.{name}" if where else name
@@ -220,9 +184,17 @@ class _Reader:
         return self.item(data[name], kind, place)
 
     def item(self, value: Any, kind: type[T], where: str) -> T:
+        """Return a value, which must be of a type."""
         if not isinstance(value, kind):
             self.refuse(where, _IN_JSON[kind])
         return value
 
+    def items(self, values: Any, kind: type[T], where: str) -> list[T]:
+        """Return a list, whose items must all be of a type, and not of a subtype."""
+        if not isinstance(values, list) or not {kind}.issuperset(map(type, values)):
+            self.refuse(where, f"a list of {_IN_JSON[kind]} each")
+        return values
+
     def refuse(self, where: str, expected: str) -> NoReturn:
+        """Refuse the answer."""
         raise ServiceAnswerError(str(self.answer.request), f"expected {expected} at {where or 'the top'}")

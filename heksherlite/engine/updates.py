@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from heksherlite.engine.options import ContextOptions
-from heksherlite.engine.protocol import QueriedSetting
-from heksherlite.lookup import Lookup
-from heksherlite.rules import QueriedRule, build_rule_set
+from heksherlite.engine.query_answers import SettingBegins
+from heksherlite.lookup import DefaultSource, Lookup
+from heksherlite.rules import NO_VALUE, QueriedRule, RuleBatch, RuleSetBuilder
 from heksherlite.setting import Setting
 
 logger = logging.getLogger(__name__)
@@ -49,78 +49,83 @@ def receive(setting: Setting[Any], raw_value: Any, rule: QueriedRule[Any] | None
     return Received(value, conversion.coercions)
 
 
-def make_lookup(
-    setting: Setting[Any], queried: QueriedSetting, global_order: Sequence[str], options: ContextOptions
-) -> Lookup:
-    """Make the lookup of a setting from what a query answered, and log what could not be used.
+class SettingUpdate:
+    """Takes in what a query answers about a setting, and makes the lookup of it.
 
-    Raises:
-        ServiceAnswerError: If a rule is not a rule.
+    Args:
+        setting: The setting. It stays as it is.
+        begins: What was said first.
     """
-    rules = _receive_rules(setting, queried)
-    rule_set, conflicts = build_rule_set(setting.configurable_features, global_order, rules)
-    for rule in conflicts:
-        logger.error(
-            "rule conflict, overlapping values for context",
-            extra={
-                "setting": setting.name,
-                "rule_id": rule.rule_id,
-                "context_features": rule.context_features,
-            },
-        )
-    default, default_source = setting.lookup.default, setting.lookup.default_source
-    try:
-        received = receive(setting, queried.default_value, None)
-    except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything; the value is refused
-        logger.warning(
-            "setting default value discarded default due to conversion error",
-            extra={
-                "setting": setting.name,
-                "server_default_value": queried.default_value,
-                "error": repr(error),
-            },
-        )
-    else:
-        default, default_source = received.value, "service"
-        if received.coercions:
-            logger.warning(
-                "setting default value coerced to local value",
-                extra={
-                    "setting": setting.name,
-                    "server_default_value": queried.default_value,
-                    "coercions": list(received.coercions),
-                },
-            )
-    return Lookup(
-        setting.name,
-        rule_set,
-        default,
-        default_source=default_source,
-        context_defaults=options.defaults,
-        tracking=options,
-    )
 
+    def __init__(self, setting: Setting[Any], begins: SettingBegins) -> None:
+        self.setting = setting
+        self._raw_default = begins.default_value
+        self._rejected: dict[int, str] = {}
+        self._coerced: dict[int, Sequence[str]] = {}
+        base = None if begins.whole else setting.lookup.rules
+        self._builder: RuleSetBuilder[Any] = RuleSetBuilder(setting.configurable_features, base)
+        self._builder.remove(begins.removed)
 
-def _receive_rules(setting: Setting[Any], queried: QueriedSetting) -> list[QueriedRule[Any]]:
-    features = frozenset(setting.configurable_features)
-    received_rules: list[QueriedRule[Any]] = []
-    rejected: dict[int, str] = {}
-    coerced: dict[int, list[str]] = {}
-    for rule in queried.read_rules():
-        unknown = [feature for feature, _ in rule.context_features if feature not in features]
+    def add(self, batch: RuleBatch[Any]) -> None:
+        """Take in rules. Those whose values are rejected are left out."""
+        unknown = [name for name in batch.features if name not in self.setting.configurable_features]
         if unknown:
-            rejected[rule.rule_id] = f"not configurable by {', '.join(map(repr, unknown))}"
-            continue
+            self._rejected |= dict.fromkeys(batch.rule_ids, f"not configurable by {', '.join(map(repr, unknown))}")
+            return
+        values = None if self.setting.validators else self.setting.type.convert_all_from_heksher(batch.values)
+        if values is None:
+            received = [self._receive(rule) for rule in batch.rules()]
+            keep = [value is not NO_VALUE for value in received]
+            batch = batch.only(keep, [value for value in received if value is not NO_VALUE])
+        else:
+            batch = RuleBatch(batch.rule_ids, batch.features, batch.columns, values)
+        self._builder.add(batch)
+
+    def lookup(self, global_order: Sequence[str], options: ContextOptions) -> Lookup:
+        """Return the lookup, and log what could not be used.
+
+        Args:
+            global_order: The service's order of all context features.
+            options: Those of the client.
+        """
+        name = self.setting.name
+        self._builder.remove(self._rejected)
+        for rule in self._builder.conflicts:
+            extra = {"setting": name, "rule_id": rule.rule_id, "context_features": rule.context_features}
+            logger.error("rule conflict, overlapping values for context", extra=extra)
+        if self._rejected:
+            logger.warning("setting update rejected rules", extra={"setting": name, "rejected_rules": self._rejected})
+        if self._coerced:
+            logger.info("setting update coerced values", extra={"setting": name, "coercions": self._coerced})
+        default, default_source = self._default()
+        return Lookup(
+            name,
+            self._builder.build(global_order),
+            default,
+            default_source=default_source,
+            context_defaults=options.defaults,
+            tracking=options,
+        )
+
+    def _receive(self, rule: QueriedRule[Any]) -> Any:
         try:
-            received = receive(setting, rule.value, rule)
+            received = receive(self.setting, rule.value, rule)
         except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything; the rule is refused
-            rejected[rule.rule_id] = repr(error)
-            continue
+            self._rejected[rule.rule_id] = repr(error)
+            return NO_VALUE
         if received.coercions:
-            coerced[rule.rule_id] = list(received.coercions)
-        received_rules.append(QueriedRule(rule.rule_id, rule.context_features, received.value))
-    if rejected:
-        logger.warning("setting update rejected rules", extra={"setting": setting.name, "rejected_rules": rejected})
-    if coerced:
-        logger.info("setting update coerced values", extra={"setting": setting.name, "coercions": coerced})
-    return received_rules
+            self._coerced[rule.rule_id] = received.coercions
+        return received.value
+
+    def _default(self) -> tuple[Any, DefaultSource]:
+        extra = {"setting": self.setting.name, "server_default_value": self._raw_default}
+        try:
+            received = receive(self.setting, self._raw_default, None)
+        except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything; the value is refused
+            message = "setting default value discarded default due to conversion error"
+            logger.warning(message, extra={**extra, "error": repr(error)})
+            return self.setting.lookup.default, self.setting.lookup.default_source
+        if received.coercions:
+            extra["coercions"] = received.coercions
+            logger.warning("setting default value coerced to local value", extra=extra)
+        return received.value, "service"
