@@ -120,10 +120,14 @@ def test_unknown_fields_are_ignored(api: Api) -> None:
 
 def test_an_identical_declaration_is_uptodate(api: Api) -> None:
     """Order of features and options, spaces in the type, and 1 or 1.0 make no difference."""
-    fields = {"type": "Mapping<Enum[1,true]>", "default_value": {"a": 1}, "metadata": {"m": [1, {"n": None}]}}
+    fields: dict[str, Any] = {
+        "type": "Mapping<Enum[1,true]>",
+        "default_value": {"a": 1},
+        "metadata": {"m": [1, {"n": None}]},
+    }
     api.declare(**fields)
     assert outcome(api.declare(**fields)) == (200, {"outcome": "uptodate"})
-    same = {"type": "Mapping < Enum[true, 1.0] >", "default_value": {"a": 1.0}, "version": "1.00"}
+    same: dict[str, Any] = {"type": "Mapping < Enum[true, 1.0] >", "default_value": {"a": 1.0}, "version": "1.00"}
     answer = api.declare(**{**fields, **same}, configurable_features=["user", "environment"])
     assert outcome(answer) == (200, {"outcome": "uptodate"})
 
@@ -282,9 +286,14 @@ def test_differences_are_ordered(api: Api) -> None:
 
 def test_a_lower_version_learns_what_happened_since(api: Api) -> None:
     """Differences of an outdated declaration go from it to what is stored; rules are not consulted."""
-    old = {"type": "float", "configurable_features": ["environment", "user"], "default_value": 60}
+    old: dict[str, Any] = {"type": "float", "configurable_features": ["environment", "user"], "default_value": 60}
     api.declare(**old)
-    new = {"type": "int", "configurable_features": ["user", "theme"], "default_value": 0, "version": "2.0"}
+    new: dict[str, Any] = {
+        "type": "int",
+        "configurable_features": ["user", "theme"],
+        "default_value": 0,
+        "version": "2.0",
+    }
     api.declare(**new)
     api.add_rule(1, user="a", theme="b")
     before = api.state()

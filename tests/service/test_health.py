@@ -1,7 +1,13 @@
+from functools import partial
+from pathlib import Path
+
 import httpx
+import pytest
 
 from heksherlite import __version__
-from tests.service.api import Api
+from heksherlite.service import embedded, server
+from heksherlite.service.storage.store import Store
+from tests.service.api import Api, until
 
 
 def test_health_tells_the_version(api: Api) -> None:
@@ -21,3 +27,24 @@ def test_unknown_paths_and_methods_are_refused(api: Api) -> None:
     """What the API does not have is 404 or 405."""
     assert api.get("nonsense").status_code == httpx.codes.NOT_FOUND
     assert api.call("PUT", "query").status_code == httpx.codes.METHOD_NOT_ALLOWED
+
+
+def test_an_unreachable_database_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the file is gone, health is 500 with the same body, writes are 503, and reads go on."""
+    monkeypatch.setattr(server, "Store", partial(Store, check_interval=0.05, news_interval=0.01))
+    path, away = tmp_path / "a.db", tmp_path / "away.db"
+    with embedded(path, context_features=["a"]) as service, httpx.Client(base_url=service.url) as client:
+
+        def health() -> int:
+            answer = client.get("/api/health")
+            assert answer.json() == {"version": __version__}
+            return answer.status_code
+
+        path.rename(away)
+        until(lambda: health() == 500)
+        answer = client.post("/api/v1/context_features", json={"context_feature": "b"})
+        assert (answer.status_code, "nothing was changed" in answer.text) == (503, True)
+        assert client.get("/api/v1/context_features").json() == {"context_features": ["a"]}
+        away.rename(path)
+        until(lambda: health() == 200)
+        assert client.post("/api/v1/context_features", json={"context_feature": "b"}).status_code == 204

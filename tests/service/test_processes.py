@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from heksherlite import __version__
 from heksherlite.cli.commands import heksherlite
-from tests.service.api import FEATURES, Api
+from tests.service.api import FEATURES, Api, until
 
 SERVE = [sys.executable, "-W", "error", "-m", "heksherlite", "serve"]
 
@@ -45,13 +45,6 @@ def process(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Pope
                 yield running, api
         finally:
             running.kill()
-
-
-def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -22,7 +22,7 @@ INVALID_RULES = [
 
 
 def post(api: Api, **fields: Any) -> Any:
-    body = {"setting": "cache_ttl", "feature_values": {"user": "john"}, "value": 1}
+    body: dict[str, Any] = {"setting": "cache_ttl", "feature_values": {"user": "john"}, "value": 1}
     return api.call("POST", "rules", {**body, **fields})
 
 
@@ -101,7 +101,7 @@ def test_ids_are_never_reused(api: Api) -> None:
 
 def test_unknown_rules_are_404(api: Api) -> None:
     """Each call on an unknown id is 404."""
-    for method, path, body in [
+    calls: list[tuple[str, str, Any]] = [
         ("GET", "", None),
         ("DELETE", "", None),
         ("PATCH", "", {"value": 1}),
@@ -112,7 +112,8 @@ def test_unknown_rules_are_404(api: Api) -> None:
         ("DELETE", "/metadata", None),
         ("PUT", "/metadata/a", {"value": 1}),
         ("DELETE", "/metadata/a", None),
-    ]:
+    ]
+    for method, path, body in calls:
         for rule_id in (0, 10**9, 10**30, -1):
             answer = api.call(method, f"rules/{rule_id}{path}", body)
             assert answer.status_code == 404, (method, path)

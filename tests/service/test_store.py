@@ -203,7 +203,7 @@ def test_an_unreachable_database_is_noticed_and_comes_back(tmp_path: Path, caplo
                 away.rename(path)
                 await until(lambda: store.available)
                 await store.write(partial(context_features.add, name="g"))
-                assert store.catalog.context_features == ("f", "g")
+                assert list(store.catalog.context_features) == ["f", "g"]
 
     asyncio.run(run())
     assert [record.message for record in caplog.records] == [

@@ -104,7 +104,7 @@ async def get_rule(rule_id: int, store: StoreOfApp) -> Response:
         {
             "setting": catalog.entries[rule.setting_id].setting.name,
             "value": rule.value,
-            "feature_values": catalog.conditions_in_order(rule),
+            "feature_values": sorted(rule.conditions, key=catalog.condition_order()),
             "metadata": rule.metadata,
         }
     )

@@ -5,7 +5,7 @@ the same `Changes` applied to the catalog make the next one. What another proces
 too.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeAlias, TypeVar
 
@@ -138,10 +138,10 @@ class Catalog:
         index = {feature: position for position, feature in enumerate(self.context_features)}
         return sorted(features, key=lambda feature: (index.get(feature, len(index)), feature))
 
-    def conditions_in_order(self, rule: Rule) -> list[tuple[str, str]]:
-        """Return a rule's conditions by the global order of their context features."""
-        values = dict(rule.conditions)
-        return [(feature, values[feature]) for feature in self.in_order(values)]
+    def condition_order(self) -> Callable[[tuple[str, str]], int]:
+        """Return the key that sorts conditions by the global order of their context features."""
+        index = {feature: position for position, feature in enumerate(self.context_features)}
+        return lambda condition: index[condition[0]]
 
     @property
     def next_revision(self) -> int:

@@ -131,12 +131,13 @@ class _Fragments:
 
 
 def _rule_fragments(catalog: Catalog, entry: Entry, *, include_metadata: bool) -> list[bytes]:
+    order = catalog.condition_order()
     fragments = []
     for rule in entry.rules.values():
         shown = {
             "rule_id": rule.id,
             "value": rule.value,
-            "context_features": catalog.conditions_in_order(rule),
+            "context_features": sorted(rule.conditions, key=order),
         }
         if include_metadata:
             shown["metadata"] = rule.metadata
