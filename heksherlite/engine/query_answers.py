@@ -67,8 +67,9 @@ def _in_columns(reader: AnswerReader, rules: list[Any], where: str, start: int) 
     groups: dict[tuple[str, ...], list[tuple[int, tuple[str, ...], Any]]] = defaultdict(list)
     for index, rule in enumerate(rules, start):
         try:
-            names = tuple([name for name, _ in rule["context_features"]])
-            wanted = tuple([value for _, value in rule["context_features"]])
+            pairs = reader.items(rule["context_features"], list, f"{where}[{index}].context_features")
+            names = tuple([name for name, _ in pairs])
+            wanted = tuple([value for _, value in pairs])
             groups[names].append((rule["rule_id"], wanted, rule["value"]))
         except (KeyError, TypeError, ValueError):
             expected = 'an object with "rule_id", "value", and "context_features" as pairs'
