@@ -11,10 +11,9 @@ takes one dictionary look-up per shape, heaviest shape first, however many rules
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import compress, repeat
 from operator import itemgetter
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -24,8 +23,7 @@ NO_VALUE: Final[Any] = type("NoValue", (), {"__slots__": (), "__repr__": lambda 
 Context = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class QueriedRule(Generic[T]):
+class QueriedRule(NamedTuple, Generic[T]):
     """A rule as it came from the service.
 
     Attributes:
@@ -39,8 +37,7 @@ class QueriedRule(Generic[T]):
     value: T
 
 
-@dataclass(frozen=True, slots=True)
-class RuleBatch(Generic[T]):
+class RuleBatch(NamedTuple, Generic[T]):
     """Rules whose conditions are on the same context features, in columns.
 
     Attributes:

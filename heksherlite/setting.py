@@ -5,14 +5,16 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any, ClassVar, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from heksherlite import main_client
-from heksherlite.explain import Explanation, explain
 from heksherlite.getter import class_with_get, raise_unknown_features
 from heksherlite.lookup import Lookup, UnloadedLookup
 from heksherlite.rules import NO_VALUE, QueriedRule, RuleSet
 from heksherlite.setting_types import SettingType, setting_type
+
+if TYPE_CHECKING:
+    from heksherlite.explain import Explanation
 
 logger = logging.getLogger(__name__)
 
@@ -245,7 +247,7 @@ class Setting(Generic[T]):
         given = self._given(contexts)
         return cast("T", self.lookup.resolve(given[0] if len(given) == 1 else given))
 
-    def explain(self, /, **contexts: Any) -> Explanation[T]:
+    def explain(self, /, **contexts: Any) -> "Explanation[T]":
         """Explain the value that :meth:`get` returns for the same arguments: which rule decided, and why.
 
         Returns:
@@ -255,6 +257,8 @@ class Setting(Generic[T]):
             ValueError: As :meth:`get`.
             MissingContextError: As :meth:`get`.
         """
+        from heksherlite.explain import explain  # noqa: PLC0415 - not needed to read settings
+
         return explain(self.lookup, self._given(contexts))
 
     def add_validator(self, validator: V) -> V:

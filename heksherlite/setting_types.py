@@ -8,29 +8,19 @@ can and says what it left out: a *coercion*.
 import collections.abc
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum, Flag, IntFlag
 from types import MappingProxyType
-from typing import Any, Final, Generic, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeVar, cast, get_args, get_origin
 
-from heksherlite.wire_types import (
-    BOOL,
-    FLOAT,
-    INT,
-    STR,
-    EnumType,
-    FlagsType,
-    PrimitiveType,
-    WireType,
-)
+if TYPE_CHECKING:
+    from heksherlite.wire_types import WireType
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
 F = TypeVar("F", bound=IntFlag)
 
 
-@dataclass(frozen=True, slots=True)
-class Conversion(Generic[T]):
+class Conversion(NamedTuple, Generic[T]):
     """A value from the service, as a Python value.
 
     Attributes:
@@ -39,7 +29,7 @@ class Conversion(Generic[T]):
     """
 
     value: T
-    coercions: Sequence[str] = field(default=())
+    coercions: Sequence[str] = ()
 
 
 class SettingType(ABC, Generic[T]):
@@ -88,26 +78,33 @@ class SettingType(ABC, Generic[T]):
 
 
 class PrimitiveSettingType(SettingType[T]):
-    """``int``, ``float``, ``str`` or ``bool``."""
+    """``int``, ``float``, ``str`` or ``bool``.
 
-    __slots__ = ("wire_type",)
+    Args:
+        type_: The Python type.
+    """
 
-    def __init__(self, wire_type: PrimitiveType) -> None:
-        self.wire_type: Final = wire_type
+    __slots__ = ("_exactly", "type_")
+
+    def __init__(self, type_: type[T]) -> None:
+        self.type_: Final = type_
+        self._exactly = _PRIMITIVES[type_]
 
     def heksher_string(self) -> str:
         """Return the wire type."""
-        return str(self.wire_type)
+        return self.type_.__name__
 
     def convert_from_heksher(self, x: Any) -> Conversion[T]:
         """Convert a JSON value; a whole-number float is an ``int`` for an ``int``."""
-        if not self.wire_type.accepts(x):
-            raise TypeError(f"value {x!r} is not of type {self.wire_type}")
-        return Conversion(int(x) if self.wire_type is INT else x)  # type: ignore[arg-type]
+        if type(x) in self._exactly:
+            return Conversion(x)
+        if self.type_ is int and isinstance(x, float) and x.is_integer():
+            return Conversion(cast("T", int(x)))
+        raise TypeError(f"value {x!r} is not of type {self.heksher_string()}")
 
     def convert_all_from_heksher(self, xs: Sequence[Any]) -> Sequence[T] | None:
         """Return the values themselves, if they are all of the type."""
-        return xs if _EXACTLY[self.wire_type].issuperset(map(type, xs)) else None
+        return xs if self._exactly.issuperset(map(type, xs)) else None
 
     def convert_to_heksher(self, x: T) -> Any:
         """Return the value itself."""
@@ -134,7 +131,7 @@ class HeksherEnum(SettingType[E]):
                     f"{member} has the value {member.value!r}; a setting's enum members can only have "
                     "strings, numbers and booleans as values"
                 )
-        self._wire_type = _wire_options(EnumType, type_, (member.value for member in type_))
+        self._wire_type = _wire_options("Enum", type_, (member.value for member in type_))
         self._members = {_json_identity(member.value): member for member in type_}
 
     def heksher_string(self) -> str:
@@ -176,7 +173,7 @@ class HeksherFlags(SettingType[F]):
         if not (isinstance(type_, type) and issubclass(type_, Flag)):
             raise TypeError(f"{type_!r} is not a class of flags")
         self.type_: Final = type_
-        self._wire_type = _wire_options(FlagsType, type_, type_.__members__)
+        self._wire_type = _wire_options("Flags", type_, type_.__members__)
 
     def heksher_string(self) -> str:
         """Return the wire type, such as ``Flags["read","write"]``."""
@@ -275,15 +272,13 @@ class HeksherMapping(SettingType[Mapping[str, T]]):
         return {key: self.inner.convert_to_heksher(element) for key, element in x.items()}
 
 
-_EXACTLY: Final[Mapping[PrimitiveType, frozenset[type]]] = {
-    INT: frozenset({int}),
-    FLOAT: frozenset({int, float}),
-    STR: frozenset({str}),
-    BOOL: frozenset({bool}),
+_PRIMITIVES: Final[Mapping[Any, frozenset[type]]] = {
+    int: frozenset({int}),
+    float: frozenset({int, float}),
+    str: frozenset({str}),
+    bool: frozenset({bool}),
 }
-"""The Python types of JSON values that need no conversion."""
-
-_PRIMITIVES: Final[Mapping[Any, PrimitiveType]] = {int: INT, float: FLOAT, str: STR, bool: BOOL}
+"""The Python types of the JSON values that are values of a type as they are."""
 
 
 def setting_type(type_: Any) -> SettingType[Any]:
@@ -300,8 +295,8 @@ def setting_type(type_: Any) -> SettingType[Any]:
     """
     if isinstance(type_, SettingType):
         return type_
-    if (primitive := _PRIMITIVES.get(type_) if isinstance(type_, type) else None) is not None:
-        return PrimitiveSettingType(primitive)
+    if isinstance(type_, type) and type_ in _PRIMITIVES:
+        return PrimitiveSettingType(type_)
     if isinstance(type_, type) and issubclass(type_, IntFlag):
         return HeksherFlags(type_)
     if isinstance(type_, type) and issubclass(type_, Enum):
@@ -320,9 +315,11 @@ def setting_type(type_: Any) -> SettingType[Any]:
     )
 
 
-def _wire_options(kind: type[EnumType | FlagsType], type_: type[Enum], options: Any) -> WireType:
+def _wire_options(kind: Literal["Enum", "Flags"], type_: type[Enum], options: Any) -> "WireType":
+    from heksherlite import wire_types  # noqa: PLC0415 - only settings of enums and flags need it
+
     try:
-        return kind(options)
+        return (wire_types.EnumType if kind == "Enum" else wire_types.FlagsType)(options)
     except ValueError as error:
         raise TypeError(f"{type_.__name__} cannot be the type of a setting: {error}") from error
 
