@@ -58,7 +58,7 @@ def follow(history: list[tuple[Any, ...]]) -> None:
                     client[setting].rules = [Rule(chosen, i) for i, chosen in enumerate(conditions)]
                 case "value", [value]:
                     client[setting].rules = value
-                case ("constant" | "variable"), [feature, *default]:
+                case (("constant" | "variable"), [feature, *default]):
                     if feature not in client._options.defaults:
                         client.set_defaults(**{feature: default[0] if default else variables[feature]})
                 case "set", [feature, value]:

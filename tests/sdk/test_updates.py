@@ -227,9 +227,7 @@ MALFORMED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_answer_changes_nothing(
-    scripted: ScriptedService, connect: Connect, log: Log, body: Any
-) -> None:
+def test_a_malformed_answer_changes_nothing(scripted: ScriptedService, connect: Connect, log: Log, body: Any) -> None:
     """An answer that is wrong in any place is logged and not applied at all; the next good one is."""
     setting, other = Setting("x", int, ["user"], 1), Setting("a_good_one", int, ["user"], 1)
     good = {"default_value": 10, "rules": [rule(5, 50, user="a")]}
