@@ -1,5 +1,5 @@
 """The HTTP service that stores settings and rules; install it with ``heksherlite[service]``."""
 
-from heksherlite.service.embedded import embedded
+from heksherlite.service.embedded import EmbeddedService, embedded
 
-__all__ = ["embedded"]
+__all__ = ["EmbeddedService", "embedded"]

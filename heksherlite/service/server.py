@@ -39,7 +39,6 @@ class ServiceThread:
         self._port = port
         self._context_features = context_features
         self._ready: Future[Callable[[], object]] = Future()
-        self._stop: Callable[[], object] | None = None
         self._thread: threading.Thread | None = None
         self.url = ""
         """Where the service is, such as ``http://127.0.0.1:8888``, once it is started."""
@@ -61,11 +60,12 @@ class ServiceThread:
         self._thread = threading.Thread(target=self._run, args=(listener,), name="heksherlite-service", daemon=True)
         self._thread.start()
         try:
-            self._stop = self._ready.result(_START_SECONDS)
+            self._ready.result(_START_SECONDS)
         except TimeoutError as error:
+            self.stop()
             raise ServiceStartError(f"the service did not start within {_START_SECONDS:.0f} s") from error
         except BaseException:
-            self._thread.join(_STOP_SECONDS)
+            self.stop()
             raise
 
     def stop(self) -> None:
@@ -76,8 +76,9 @@ class ServiceThread:
         """
         if self._thread is None:
             return
-        if self._stop is not None:
-            self._stop()
+        # A service that is not ready yet learns that it is not wanted any more when it is.
+        if not self._ready.cancel() and self._ready.exception() is None:
+            self._ready.result()()
         self._thread.join(_STOP_SECONDS)
         if self._thread.is_alive():
             raise TimeoutError(f"the service did not stop within {_STOP_SECONDS:.0f} s")
@@ -87,6 +88,8 @@ class ServiceThread:
             with listener:
                 asyncio.run(self._serve(listener))
         except BaseException as error:
+            if self._ready.cancelled():
+                return
             if self._ready.done():
                 raise
             self._ready.set_exception(error)

@@ -19,10 +19,8 @@ def decode_json(body: bytes) -> Any:
     """Decode JSON, keeping every number exactly.
 
     Raises:
-        json.JSONDecodeError: The text is not JSON in UTF-8, or it is JSON that not every reader could take
-        back: an
-            integer beyond 64 bits, a number beyond the range of floats, a lone surrogate, some hundred levels
-            deep.
+        json.JSONDecodeError: The text is not JSON in UTF-8, or it is JSON that not every reader could take back: an
+            integer beyond 64 bits, a number beyond the range of floats, a lone surrogate, some hundred levels deep.
     """
     text = ""
     try:

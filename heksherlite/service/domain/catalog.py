@@ -1,8 +1,7 @@
 """Everything that the service knows at one revision, in memory.
 
 A `Catalog` never changes. A write is decided against one (`Decision`), its `Changes` go to the database, and
-the same `Changes` applied to the catalog make the next one. What another process wrote arrives as `Changes`
-too.
+the same `Changes` applied to the catalog make the next one. What another process wrote arrives as `Changes` too.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -169,8 +168,7 @@ class Catalog:
         """Return the catalog that follows from this one by some changes.
 
         Args:
-            changes: What was stored and removed. A removed setting or rule that is unknown here is ignored:
-            it came
+            changes: What was stored and removed. A removed setting or rule that is unknown here is ignored: it came
                 and went between two looks at the database.
             state: The counters that go with them. A setting that is only touched through its rules gets this
                 revision; one that is listed brings its own.
@@ -214,8 +212,7 @@ def _forget_names(names: dict[str, int], setting: Setting) -> None:
 
 
 def _with_rules(entry: Entry, stored: list[Rule], removed: frozenset[int]) -> Entry:
-    # A new rule has the highest id so far and a changed one keeps its place, so the rules stay ascending by
-    # id.
+    # A new rule has the highest id so far and a changed one keeps its place, so the rules stay ascending by id.
     rules = {rule_id: rule for rule_id, rule in entry.rules.items() if rule_id not in removed}
     rules.update({rule.id: rule for rule in stored})
     return replace(entry, rules=rules, ids_by_conditions={rule.conditions: rule.id for rule in rules.values()})

@@ -41,8 +41,7 @@ def expect(catalog: Catalog, expected: Sequence[str]) -> Decision[None]:
     """Make the context features exactly the expected ones by adding what is missing.
 
     Raises:
-        ValueError: The existing ones are not a subsequence of the expected ones, or an expected one is
-        malformed or
+        ValueError: The existing ones are not a subsequence of the expected ones, or an expected one is malformed or
             listed twice.
     """
     for feature in expected:

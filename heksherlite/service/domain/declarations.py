@@ -118,8 +118,7 @@ def _outdated(catalog: Catalog, declaration: Declaration, entry: Entry) -> Decis
 def _renaming_only_on_purpose(declaration: Declaration, entry: Entry) -> Shape:
     """Return the declared shape, under the stored name unless the declaration gives that name as its alias.
 
-    A program that still declares an earlier name means the setting as it is, and does not ask to undo the
-    rename.
+    A program that still declares an earlier name means the setting as it is, and does not ask to undo the rename.
     """
     on_purpose = declaration.alias == entry.setting.name
     return declaration.shape if on_purpose else replace(declaration.shape, name=entry.setting.name)

@@ -52,9 +52,8 @@ class Store:
         """Decide on a write, and make it if there is something to change.
 
         Args:
-            decide: Called with a catalog that is up to date, while nobody else can write. What it raises
-            comes
-                out, and nothing changes.
+            decide: Called with a catalog that is up to date, while nobody else can write. What it raises comes out,
+                and nothing changes.
 
         Returns:
             The answer of the decision, after the changes are committed.
