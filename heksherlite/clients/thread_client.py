@@ -133,8 +133,11 @@ class ThreadHeksherClient(BaseClient):
             declaration_failed="declaration failed",
         )
         await self._runner.read_context_features()
+        tried = set(self.engine.pending)
         await self._runner.update_logging_failures()
         self._background = BackgroundTask(self._runner.keep_updating)
+        if not tried.issuperset(self.engine.pending):  # created in the meantime, when there was nothing to wake
+            self._runner.wake()
 
     async def _stop(self) -> None:
         background, self._background, self._runner = self._background, None, None
