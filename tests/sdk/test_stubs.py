@@ -1,0 +1,196 @@
+import gc
+import socket
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from heksherlite import AsyncStubHeksherClient, Rule, Setting, SyncStubHeksherClient, main_client
+
+
+@pytest.fixture
+def setting() -> Setting[int]:
+    """Return a setting of two features."""
+    return Setting("x", int, ["user", "theme"], 1)
+
+
+def test_arguments_are_ignored(monkeypatch: pytest.MonkeyPatch, setting: Setting[int]) -> None:
+    """A stub takes what a real client takes, or anything, and never connects."""
+    monkeypatch.setattr(socket.socket, "connect", mock.Mock(side_effect=AssertionError))
+    with SyncStubHeksherClient("http://nowhere", 5, ["a"], http_client_args={"headers": {}}, more=1) as stub:
+        assert main_client.main() is stub
+        stub.track_contexts(user="a", planet="mars")
+        stub.reload()
+        stub.ping()
+        assert setting.get(user="a", theme="b") == 1
+    assert main_client.main() is None
+
+
+@pytest.mark.anyio
+async def test_the_async_stub(setting: Setting[int]) -> None:
+    """The async stub is used like an async client; reload, aclose and ping are awaitable mocks."""
+    stub = AsyncStubHeksherClient("http://nowhere", 5, ["a"])
+    await stub.set_as_main()
+    stub[setting].rules = 5
+    await stub.reload()
+    await stub.ping()
+    assert setting.get(user="a", theme="b") == 5
+    await stub.aclose()
+    for called in (stub.reload, stub.ping, stub.aclose):
+        called.assert_awaited_once_with()
+    async with AsyncStubHeksherClient() as other:
+        assert main_client.main() is other
+        assert setting.get(user="a", theme="b") == 1
+    other.aclose.assert_awaited_once_with()
+
+
+def test_reload_close_and_ping_are_mocks() -> None:
+    """Tests can see what the program called, and make it fail."""
+    stub = SyncStubHeksherClient()
+    for called in (stub.reload, stub.close, stub.ping):
+        called()
+        called.assert_called_once_with()
+    stub.ping.side_effect = OSError("down")
+    with pytest.raises(OSError, match="down"):
+        stub.ping()
+
+
+def test_a_value(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """Assigning a value makes the setting return it in every context."""
+    stub[setting].rules = 5
+    assert (setting.get(user="a", theme="b"), setting.get(user="c", theme="d")) == (5, 5)
+    stub[setting].rules = 0
+    assert setting.get(user="a", theme="b") == 0
+
+
+def test_rules(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """Assigning rules makes them win by the usual priority; what they leave out, or have as None, may be anything."""
+    stub[setting].rules = [
+        Rule({"theme": "dark", "user": None}, 2),
+        Rule({"user": "a"}, 3),
+        Rule({"user": "a", "theme": "dark"}, 4),
+    ]
+    contexts = [("b", "dark"), ("a", "bright"), ("a", "dark"), ("b", "bright")]
+    assert [setting.get(user=user, theme=theme) for user, theme in contexts] == [2, 3, 4, 1]
+
+
+def test_a_rule_without_conditions(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """A rule that wants nothing matches everything, and loses to every other one."""
+    stub[setting].rules = [Rule({}, 7), Rule({"user": "a"}, 3)]
+    assert (setting.get(user="a", theme="b"), setting.get(user="b", theme="b")) == (3, 7)
+
+
+def test_lists_are_values_too(stub: SyncStubHeksherClient) -> None:
+    """A list that has no rules in it is a value."""
+    setting = Setting("x", Sequence[int], ["user"], (1,))
+    stub[setting].rules = [4, 5]
+    assert setting.get(user="a") == [4, 5]
+    stub[setting].rules = []
+    assert setting.get(user="a") == []
+
+
+def test_bad_rules_are_refused(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """Rules of equal conditions, on other features, or mixed with values, are a ValueError that changes nothing."""
+    stub[setting].rules = 5
+    for rules in (
+        [Rule({"user": "a"}, 1), Rule({"user": "a", "theme": None}, 2)],
+        [Rule({"planet": "mars"}, 1)],
+        [Rule({"user": "a"}, 1), 2],
+    ):
+        with pytest.raises(ValueError, match="'x'"):
+            stub[setting].rules = rules
+    assert setting.get(user="a", theme="b") == 5
+
+
+def test_reading_gives_what_can_be_assigned_back(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """What .rules reads is opaque, and assigning it back restores values, rules, and the original state."""
+    original = stub[setting].rules
+    stub[setting].rules = [Rule({"user": "a"}, 3)]
+    with_rules = stub[setting].rules
+    stub[setting].rules = 5
+    stub[setting].rules = with_rules
+    assert setting.get(user="a", theme="b") == 3
+    stub[setting].rules = original
+    assert setting.get(user="a", theme="b") == 1
+
+
+def test_monkeypatch_works(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """monkeypatch.setattr of .rules sets a value and restores what was there."""
+    stub[setting].rules = 5
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(stub[setting], "rules", 10)
+        assert setting.get(user="a", theme="b") == 10
+    assert setting.get(user="a", theme="b") == 5
+
+
+def test_mock_patch_works(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """mock.patch.object of .rules does the same."""
+    stub[setting].rules = 5
+    with mock.patch.object(stub[setting], "rules", 10):
+        assert setting.get(user="a", theme="b") == 10
+    assert setting.get(user="a", theme="b") == 5
+
+
+def test_patch_restores(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """The deprecated patch sets at once, and is a context manager that restores."""
+    stub[setting].rules = 5
+    with pytest.deprecated_call(match="rules"):
+        patched = stub.patch(setting, 10)
+    assert setting.get(user="a", theme="b") == 10
+    with patched:
+        assert setting.get(user="a", theme="b") == 10
+    assert setting.get(user="a", theme="b") == 5
+    with pytest.deprecated_call(), stub.patch(setting, [Rule({"user": "a"}, 3)]):
+        assert (setting.get(user="a", theme="b"), setting.get(user="b", theme="b")) == (3, 1)
+    assert setting.get(user="a", theme="b") == 5
+
+
+def test_validators_and_coercions_do_not_apply(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """Values of stubs are used as they are: neither validated nor converted."""
+    setting.add_validator(mock.Mock(side_effect=AssertionError))
+    value: Any = object()
+    stub[setting].rules = [Rule({"user": "a"}, value)]
+    assert setting.get(user="a", theme="b") is value
+    stub[setting].rules = value
+    assert setting.get(user="c", theme="b") is value
+
+
+def test_set_defaults(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """Defaults of a stub, constants and variables, fill in what get leaves out; without them it is an error."""
+    variable: ContextVar[str] = ContextVar("variable", default="dark")
+    stub[setting].rules = [Rule({"user": "a", "theme": "dark"}, 3)]
+    with pytest.raises(RuntimeError, match="'user', 'theme'"):
+        setting.get()
+    stub.set_defaults(user="a", theme=variable)
+    later = Setting("y", int, ["user", "theme"], 1)
+    assert (setting.get(), later.get()) == (3, 1)
+    with pytest.raises(ValueError, match="'user'"):
+        stub.set_defaults(user="b")
+
+
+def test_settings_of_before_and_after(stub: SyncStubHeksherClient) -> None:
+    """Settings that are created while a stub is main belong to it, as long as they live."""
+    setting = Setting("x", int, ["user"], 1)
+    stub[setting].rules = 5
+    assert setting.get(user="a") == 5
+    del setting
+    gc.collect()
+    assert stub.release() == []
+
+
+def test_a_second_stub_starts_afresh(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """What one stub set is forgotten when another one takes over."""
+    stub[setting].rules = 5
+    with SyncStubHeksherClient() as other:
+        assert setting.get(user="a", theme="b") == 1
+        other[setting].rules = 6
+        assert setting.get(user="a", theme="b") == 6
+
+
+def test_nothing_remains_after_the_stub(setting: Setting[int]) -> None:
+    """When a stub's block is left, its settings return their local defaults."""
+    with SyncStubHeksherClient() as stub:
+        stub[setting].rules = 5
+    assert setting.get() == 1
