@@ -33,7 +33,7 @@ def test_answers_conform(api: Api, label: str) -> None:
     api.add_rule(1, user="john")
 
     @settings(
-        max_examples=15,
+        max_examples=10,
         deadline=None,
         derandomize=True,
         phases=[Phase.explicit, Phase.generate],

@@ -1,3 +1,4 @@
+import logging
 from typing import Any
 
 import pytest
@@ -88,6 +89,13 @@ def test_context_filters(api: Api, ids: dict[str, int], filters: str | None, exp
     """A rule passes only if each of its conditions is on a listed feature and its value is allowed."""
     params = {} if filters is None else {"context_filters": filters}
     assert api.rule_ids(**params) == [ids[name] for name in expected]
+
+
+def test_an_unknown_feature_in_a_filter_is_logged(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """It is no error, and leaves a trace."""
+    caplog.set_level(logging.INFO, "heksherlite.service.api.query")
+    assert api.query(context_filters="user:*,unknown_9:*") == {}
+    assert [record.__dict__["features"] for record in caplog.records] == [["unknown_9"]]
 
 
 @pytest.mark.parametrize("filters", ["user:*,user:(a)", "user:(a),user:(b)", "x:*,x:*"])

@@ -4,10 +4,11 @@ A `Catalog` never changes. A write is decided against one (`Decision`), its `Cha
 the same `Changes` applied to the catalog make the next one. What another process wrote arrives as `Changes` too.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeAlias, TypeVar
 
+from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.errors import NotFoundError
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.versions import Version
@@ -51,9 +52,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A setting with its rules, ascending by id."""
+    """A setting with its rules, ascending by id, and what changed in them lately."""
 
     setting: Setting
+    log: ChangeLog
     rules: Mapping[int, Rule] = field(default_factory=dict)
     ids_by_conditions: Mapping[Conditions, int] = field(default_factory=dict)
 
@@ -185,7 +187,10 @@ class Catalog:
             known = entries.get(setting.id)
             if known is not None:
                 _forget_names(names, known.setting)
-            entries[setting.id] = Entry(setting) if known is None else replace(known, setting=setting)
+            if known is None:
+                entries[setting.id] = Entry(setting, ChangeLog(state.revision))
+            else:
+                entries[setting.id] = replace(known, setting=setting)
         for setting in changes.settings:
             names.update(dict.fromkeys((setting.name, *setting.aliases), setting.id))
 
@@ -194,10 +199,15 @@ class Catalog:
         for rule in changes.rules:
             stored.setdefault(rule.setting_id, []).append(rule)
         for setting_id in self.touched_settings(changes) & entries.keys():
-            entry = _with_rules(entries[setting_id], stored.get(setting_id, []), changes.removed_rules)
+            entry = entries[setting_id]
+            removed = changes.removed_rules & entry.rules.keys()
+            log = entry.log
+            if log.complete_after < state.revision:
+                log = log.with_change(state.revision, {*removed, *(rule.id for rule in stored.get(setting_id, ()))})
+            setting = entry.setting
             if setting_id not in listed:
-                entry = replace(entry, setting=replace(entry.setting, revision=state.revision))
-            entries[setting_id] = entry
+                setting = replace(setting, revision=state.revision)
+            entries[setting_id] = _with_rules(Entry(setting, log, entry.rules, entry.ids_by_conditions), stored.get(setting_id, ()), removed)
         for rule_id in changes.removed_rules:
             rules.pop(rule_id, None)
         rules.update({rule.id: rule for rule in changes.rules})
@@ -211,8 +221,13 @@ def _forget_names(names: dict[str, int], setting: Setting) -> None:
             del names[name]
 
 
-def _with_rules(entry: Entry, stored: list[Rule], removed: frozenset[int]) -> Entry:
+def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int]) -> Entry:
     # A new rule has the highest id so far and a changed one keeps its place, so the rules stay ascending by id.
-    rules = {rule_id: rule for rule_id, rule in entry.rules.items() if rule_id not in removed}
-    rules.update({rule.id: rule for rule in stored})
-    return replace(entry, rules=rules, ids_by_conditions={rule.conditions: rule.id for rule in rules.values()})
+    rules = dict(entry.rules)
+    ids_by_conditions = dict(entry.ids_by_conditions)
+    for rule_id in removed:
+        del ids_by_conditions[rules.pop(rule_id).conditions]
+    for rule in stored:
+        rules[rule.id] = rule
+        ids_by_conditions[rule.conditions] = rule.id
+    return replace(entry, rules=rules, ids_by_conditions=ids_by_conditions)

@@ -1,9 +1,10 @@
 """SQLite as the service uses it: one file, many readers, one writer at a time, across processes."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,13 @@ class SqliteDatabase:
             ServiceStartError: It is neither, or it cannot be opened.
         """
         try:
-            await to_thread.run_sync(self._path.touch)
+            await to_thread.run_sync(_create_or_open, self._path)
             async with self._engine.connect() as connection:
                 await connection.run_sync(check_schema)
                 await _switch_to_wal(connection)
             async with self.writing() as connection:
                 await connection.run_sync(upgrade_schema)
-        except (DBAPIError, DatabaseUnavailableError, OSError) as error:
+        except (DBAPIError, DatabaseUnavailableError, OSError, sqlite3.Error) as error:
             reason = getattr(error, "orig", None) or error
             raise ServiceStartError(f"cannot use database {self._path}: {reason}") from error
         except ServiceStartError as error:
@@ -98,6 +99,14 @@ class SqliteDatabase:
                     await connection.exec_driver_sql("ROLLBACK")
                     raise
                 await connection.exec_driver_sql("COMMIT")
+
+
+def _create_or_open(path: Path) -> None:
+    # What cannot be opened fails here, because a connection of aiosqlite that fails leaves its thread to end some
+    # time later, when the loop that it reports to may be closed.
+    path.touch()
+    with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT)) as connection:
+        connection.execute("PRAGMA schema_version")
 
 
 def _engine(path: Path, **options: Any) -> AsyncEngine:
