@@ -4,9 +4,12 @@ import json
 import socket
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
+from heksherlite.service import embedded
 from heksherlite.service.api.bodies import MAX_BODY_BYTES, decode_json
+from heksherlite.service.storage.store import Store
 from tests.service.api import Api
 
 RULE = b'{"setting":"cache_ttl","feature_values":{"user":"a"},"value":%s}'
@@ -141,6 +144,21 @@ def test_a_broken_request_does_not_hurt_the_next(api: Api) -> None:
             while connection.recv(65_536):
                 continue
     assert api.http.get("/api/health").status_code == 200
+
+
+def test_no_stack_trace_leaves_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of the service itself is a bare 500, and the next request is served."""
+
+    async def fail(_store: Store, _decide: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    with embedded() as service:
+        url = service.url + "/api/v1/context_features"
+        with monkeypatch.context() as patched:
+            patched.setattr(Store, "write", fail)
+            answer = httpx.post(url, json={"context_feature": "a"})
+        assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+        assert httpx.post(url, json={"context_feature": "a"}).status_code == 204
 
 
 @pytest.mark.parametrize(
