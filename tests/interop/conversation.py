@@ -1,0 +1,76 @@
+"""Talking to a worker process: one line of JSON to its standard input, one line of JSON from its standard output."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+
+class WorkerError(Exception):
+    """A worker failed, or ended."""
+
+
+class Worker:
+    """A program that does what it is told; it ends with the ``with`` block.
+
+    Args:
+        name: For messages.
+        command: What to run.
+    """
+
+    def __init__(self, name: str, command: Sequence[str | Path]) -> None:
+        self.name = name
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, what: str, **arguments: Any) -> Any:
+        """Have one thing done, and return the answer.
+
+        Raises:
+            WorkerError: It failed.
+        """
+        self.tell(what, **arguments)
+        return self.hear()
+
+    def tell(self, what: str, **arguments: Any) -> None:
+        """Have one thing done, without waiting for the answer."""
+        assert self._process.stdin is not None
+        print(json.dumps({"do": what, **arguments}), file=self._process.stdin, flush=True)
+
+    def hear(self) -> Any:
+        """Wait for the answer of what was told.
+
+        Raises:
+            WorkerError: It failed.
+        """
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise WorkerError(f"{self.name} ended with code {self._process.wait()}; see its output above")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise WorkerError(f"{self.name} failed:\n{answer['error']}")
+        return answer["answer"]
+
+    def leave(self) -> None:
+        """Tell the worker that nothing more comes, so that it ends."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.leave()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            sys.stderr.write(f"{self.name} does not end: killed\n")
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
