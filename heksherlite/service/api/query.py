@@ -14,6 +14,9 @@ from heksherlite.service.domain.filters import ContextFilter, parse_context_filt
 
 _logger = logging.getLogger(__name__)
 
+LINES = "application/x-ndjson"
+DELTA = "heksherlite"
+
 router = APIRouter(tags=["query"])
 
 
@@ -43,6 +46,11 @@ class QueryAnswer(BaseModel):
     "/api/v1/query",
     response_model=QueryAnswer,
     responses={
+        200: {"content": {LINES: {"schema": {"type": "string"}}}, "description": "The settings, in JSON or in lines."},
+        226: {
+            "content": {LINES: {"schema": {"type": "string"}}},
+            "description": "What changed since the answer whose tag the client has.",
+        },
         304: {"description": "The answer is the one whose tag the client has."},
         **text_responses(400, 404),
         **INVALID,
@@ -65,6 +73,13 @@ async def query_rules(
     ] = "*",
     include_metadata: Annotated[bool, Query(description="Whether to add each rule's metadata.")] = False,
     if_none_match: Annotated[list[str] | None, Header()] = None,
+    accept: Annotated[
+        str, Header(description="With `application/x-ndjson`, and without metadata, the answer comes in lines.")
+    ] = "*/*",
+    a_im: Annotated[
+        str,
+        Header(description="With `heksherlite`, lines may be only those that changed since the tag in If-None-Match."),
+    ] = "",
 ) -> Response:
     """Return the rules of settings that pass a filter."""
     catalog = store.catalog
@@ -72,23 +87,27 @@ async def query_rules(
         setting_names=None if settings is None else parse_setting_names(settings),
         context_filter=parse_context_filter(context_filters),
         include_metadata=include_metadata,
+        lines=LINES in accept and not include_metadata,
     )
     _log_unknown_features(catalog, query.context_filter)
     entries = queries.entries_of(catalog, query.setting_names)
-    tag = queries.tag_of(
-        catalog, entries, query_string=request.scope["query_string"], whole=query.setting_names is None
-    )
-    headers = {"etag": tag}
-    if if_none_match is not None and _lists_tag(if_none_match, tag):
+    tag = queries.tag_of(catalog, query, entries, request.scope["query_string"])
+    headers = {"etag": tag, "vary": "accept, a-im"}
+    known_tags = _tags(if_none_match or [])
+    if "*" in known_tags or tag in known_tags:
         return Response(status_code=304, headers=headers)
+    if a_im == DELTA and len(known_tags) == 1:
+        (known_tag,) = known_tags
+        changes = answers.changes(catalog, query, entries, tag, known_tag)
+        if changes is not None:
+            return Response(changes, 226, headers | {"im": DELTA, "delta-base": known_tag}, LINES)
     body = answers.body(catalog, query, entries, tag)
-    return Response(body, headers=headers, media_type="application/json")
+    return Response(body, headers=headers, media_type=LINES if query.lines else "application/json")
 
 
-def _lists_tag(if_none_match: list[str], tag: str) -> bool:
+def _tags(if_none_match: list[str]) -> set[str]:
     # Compared weakly, as RFC 9110 asks for this header. Our own tags have no comma inside.
-    listed = (item.strip() for line in if_none_match for item in line.split(","))
-    return any(item == "*" or item.removeprefix("W/") == tag for item in listed)
+    return {item.strip().removeprefix("W/") for line in if_none_match for item in line.split(",")}
 
 
 def _log_unknown_features(catalog: Catalog, context_filter: ContextFilter | None) -> None:

@@ -185,29 +185,22 @@ class Catalog:
                 del rules[rule_id]
         for setting in changes.settings:
             known = entries.get(setting.id)
-            if known is not None:
-                _forget_names(names, known.setting)
             if known is None:
                 entries[setting.id] = Entry(setting, ChangeLog(state.revision))
             else:
+                _forget_names(names, known.setting)
                 entries[setting.id] = replace(known, setting=setting)
         for setting in changes.settings:
             names.update(dict.fromkeys((setting.name, *setting.aliases), setting.id))
-
-        listed = {setting.id for setting in changes.settings}
         stored: dict[int, list[Rule]] = {}
         for rule in changes.rules:
             stored.setdefault(rule.setting_id, []).append(rule)
+        listed = {setting.id for setting in changes.settings}
         for setting_id in self.touched_settings(changes) & entries.keys():
-            entry = entries[setting_id]
-            removed = changes.removed_rules & entry.rules.keys()
-            log = entry.log
-            if log.complete_after < state.revision:
-                log = log.with_change(state.revision, {*removed, *(rule.id for rule in stored.get(setting_id, ()))})
-            setting = entry.setting
+            entry = _with_rules(entries[setting_id], stored.get(setting_id, []), changes.removed_rules, state.revision)
             if setting_id not in listed:
-                setting = replace(setting, revision=state.revision)
-            entries[setting_id] = _with_rules(Entry(setting, log, entry.rules, entry.ids_by_conditions), stored.get(setting_id, ()), removed)
+                entry = replace(entry, setting=replace(entry.setting, revision=state.revision))
+            entries[setting_id] = entry
         for rule_id in changes.removed_rules:
             rules.pop(rule_id, None)
         rules.update({rule.id: rule for rule in changes.rules})
@@ -221,13 +214,17 @@ def _forget_names(names: dict[str, int], setting: Setting) -> None:
             del names[name]
 
 
-def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int]) -> Entry:
+def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int], revision: int) -> Entry:
     # A new rule has the highest id so far and a changed one keeps its place, so the rules stay ascending by id.
     rules = dict(entry.rules)
     ids_by_conditions = dict(entry.ids_by_conditions)
-    for rule_id in removed:
+    leaving = removed & rules.keys()
+    for rule_id in leaving:
         del ids_by_conditions[rules.pop(rule_id).conditions]
     for rule in stored:
         rules[rule.id] = rule
         ids_by_conditions[rule.conditions] = rule.id
-    return replace(entry, rules=rules, ids_by_conditions=ids_by_conditions)
+    log = entry.log
+    if revision > log.complete_after:  # else the entry is new, and all its rules are
+        log = log.with_change(revision, leaving.union([rule.id for rule in stored]))
+    return replace(entry, rules=rules, ids_by_conditions=ids_by_conditions, log=log)

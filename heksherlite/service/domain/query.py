@@ -14,6 +14,7 @@ import orjson
 
 from heksherlite.service.domain.catalog import Catalog, Entry
 from heksherlite.service.domain.filters import ContextFilter
+from heksherlite.service.domain.lines import build_changes, build_lines
 
 _FORMAT = 1  # to be raised whenever the same revision gets another body, so that no client keeps the old one
 
@@ -25,6 +26,8 @@ class Query:
     setting_names: Sequence[str] | None
     context_filter: ContextFilter | None
     include_metadata: bool = False
+    lines: bool = False
+    """Whether the answer is to come in lines, see ``docs/partial-answers.md``."""
 
 
 def entries_of(catalog: Catalog, setting_names: Sequence[str] | None) -> list[Entry]:
@@ -40,25 +43,32 @@ def entries_of(catalog: Catalog, setting_names: Sequence[str] | None) -> list[En
     return sorted(found, key=lambda entry: entry.setting.name)
 
 
-def tag_of(catalog: Catalog, entries: Sequence[Entry], *, query_string: bytes, whole: bool) -> str:
+def tag_of(catalog: Catalog, query: Query, entries: Sequence[Entry], query_string: bytes) -> str:
     """Return the entity tag of an answer, quotes included.
 
     It changes with every change to one of the settings, and with the order of the context features.
 
     Args:
         catalog: The catalog to answer from.
+        query: What is asked for. If that is all settings, a removed one matters too.
         entries: The queried settings.
         query_string: The query as it was sent: a client may send along the tag of another query's answer.
-        whole: Whether all settings are queried, so that a removed one matters too.
     """
     state = catalog.state
     revision = state.features_revision
-    if whole:
+    if query.setting_names is None:
         revision = state.revision
     elif entries:
         revision = max(revision, *(entry.setting.revision for entry in entries))
-    identity = f"{_FORMAT}\n{state.database_id}\n".encode() + query_string
+    identity = f"{_FORMAT}\n{query.lines}\n{state.database_id}\n".encode() + query_string
     return f'"{revision}-{blake2b(identity, digest_size=12).hexdigest()}"'
+
+
+def revision_of(earlier_tag: str, tag: str) -> int | None:
+    """Return the revision of the answer that had a tag, if that was an answer to the query that has the other now."""
+    revision, _, identity = earlier_tag.strip('"').partition("-")
+    same_query = identity == tag.strip('"').partition("-")[2]
+    return int(revision) if same_query and revision.isdecimal() and revision.isascii() else None
 
 
 class AnswerBuilder:
@@ -77,7 +87,7 @@ class AnswerBuilder:
         self._fragments: dict[tuple[int, bool], _Fragments] = {}
 
     def body(self, catalog: Catalog, query: Query, entries: Sequence[Entry], tag: str) -> bytes:
-        """Return the body, in JSON, for a query whose settings and tag are known."""
+        """Return the body, in JSON or in lines, for a query whose settings and tag are known."""
         body = self._bodies.get(tag)
         if body is None:
             body = self._build(catalog, query, entries)
@@ -86,7 +96,24 @@ class AnswerBuilder:
             self._bodies.move_to_end(tag)
         return body
 
+    def changes(
+        self, catalog: Catalog, query: Query, entries: Sequence[Entry], tag: str, earlier_tag: str
+    ) -> bytes | None:
+        """Return the body with what changed since an earlier answer, or None if everything has to be sent."""
+        since = revision_of(earlier_tag, tag)
+        if since is None or query.setting_names is None or not query.lines:
+            return None
+        key = f"{tag} since {since}"
+        body = self._bodies.get(key)
+        if body is None:
+            body = build_changes(catalog, entries, query.context_filter, since=since)
+            if body is not None:
+                self._remember(key, body)
+        return body
+
     def _build(self, catalog: Catalog, query: Query, entries: Sequence[Entry]) -> bytes:
+        if query.lines:
+            return build_lines(catalog, entries, query.context_filter)
         settings = b",".join([self._setting(catalog, query, entry) for entry in entries])
         return b'{"settings":{' + settings + b"}}"
 

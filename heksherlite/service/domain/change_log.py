@@ -1,0 +1,35 @@
+"""What changed lately in a setting, for clients that have the rest already."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+_MOST_RULES: Final = 1_000
+"""How many rules a log lists; beyond that, a client is better off with all rules anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLog:
+    """The rules of a setting that were added, changed or removed after a revision.
+
+    Attributes:
+        complete_after: All changes after this revision are listed.
+        changes: Pairs of a revision and the ids of the rules that changed at it, ascending.
+    """
+
+    complete_after: int
+    changes: tuple[tuple[int, frozenset[int]], ...] = ()
+
+    def with_change(self, revision: int, rule_ids: Iterable[int]) -> "ChangeLog":
+        """Return the log with one more revision; the oldest ones are forgotten if it becomes too long."""
+        changes = [*self.changes, (revision, frozenset(rule_ids))]
+        complete_after = self.complete_after
+        while len(changes) > _MOST_RULES or sum(len(ids) for _, ids in changes) > _MOST_RULES:
+            complete_after, _ = changes.pop(0)
+        return ChangeLog(complete_after, tuple(changes))
+
+    def since(self, revision: int) -> frozenset[int] | None:
+        """Return the ids of the rules that changed after a revision, or None if that is not known."""
+        if revision < self.complete_after:
+            return None
+        return frozenset().union(*[rule_ids for changed_at, rule_ids in self.changes if changed_at > revision])
