@@ -68,7 +68,7 @@ class Runner:
             Exception: The first failure. Rules are loaded even if a declaration failed.
         """
         async with self._one_at_a_time:
-            declaration_failure = await self._try(self._engine.declare_pending())
+            declaration_failure = await self._declare()
             await self._load()
         if declaration_failure is not None:
             raise declaration_failure
@@ -76,7 +76,7 @@ class Runner:
     async def update_logging_failures(self) -> None:
         """Do the same as :meth:`update`, but log what fails."""
         async with self._one_at_a_time:
-            declaration_failure = await self._try(self._engine.declare_pending())
+            declaration_failure = await self._declare()
             if declaration_failure is not None:
                 logger.error(self._declaration_failed, exc_info=declaration_failure)
             try:
@@ -97,6 +97,17 @@ class Runner:
         """Let the next update happen at once. Must be called in the event loop."""
         self._woken.set()
 
+    async def _declare(self) -> Exception | None:
+        failure = None
+        try:
+            await self._perform(self._engine.declare_pending())
+        except Exception as error:  # noqa: BLE001 - handed to the caller
+            failure = error
+        if self._engine.has_latest_defaults:
+            async with self._modification_lock:
+                self._engine.apply_latest_defaults()
+        return failure
+
     async def _load(self) -> None:
         try:
             update = await self._perform(self._engine.fetch())
@@ -116,13 +127,6 @@ class Runner:
             function(*args)
         except Exception:
             logger.exception("error in a callback of heksher client", extra={"callback": repr(function)})
-
-    async def _try(self, steps: Steps[None]) -> Exception | None:
-        try:
-            await self._perform(steps)
-        except Exception as error:  # noqa: BLE001 - handed to the caller
-            return error
-        return None
 
     async def _perform(self, steps: Steps[R]) -> R:
         answers: list[Answer | Exception] | None = None

@@ -54,7 +54,8 @@ class Engine:
         self._declared: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
         self._canonical_names: dict[str, str | None] = {}  # where they differ; None: the service has no such setting
         self._etag: tuple[object, str | None] | None = None
-        self._lock = threading.Lock()  # guards _undeclared and _declared against other threads
+        self._latest_defaults: list[tuple[Setting[Any], Any]] = []
+        self._lock = threading.RLock()  # guards which settings there are, and changes of what they are read from
 
     @property
     def settings(self) -> list[Setting[Any]]:
@@ -71,38 +72,38 @@ class Engine:
     def adopt(self, settings: Iterable[Setting[Any]]) -> None:
         """Serve these settings too, as soon as they were declared."""
         settings = list(settings)
-        self._apply_options(settings)
         with self._lock:
+            self._apply_options(settings)
             self._undeclared.update((id(setting), setting) for setting in settings)
 
     def release(self) -> list[Setting[Any]]:
         """Give up all settings, and return them."""
-        settings = self.settings
         with self._lock:
+            settings = self.settings
             self._declared.clear()
             self._undeclared.clear()
         return settings
 
     def _apply_options(self, settings: Iterable[Setting[Any]]) -> None:
         for setting in settings:
-            lookup = setting.lookup.replaced(
-                context_defaults=self.options.defaults,
-                tracking=self.options,
-                complete_contexts=True,
-            )
-            setting.serve(lookup)
+            setting.serve(self._with_options(setting.lookup))
+
+    def _with_options(self, lookup: Lookup) -> Lookup:
+        return lookup.replaced(context_defaults=self.options.defaults, tracking=self.options, complete_contexts=True)
 
     def track_contexts(self, features: Mapping[str, str | Iterable[str]]) -> None:
         """Track more values; see :meth:`ContextOptions.track`."""
         self.options.track(features)
         _warn_of_unknown(features, self.context_features, "context features are not specified in server")
-        self._apply_options(self.settings)
+        with self._lock:
+            self._apply_options(self.settings)
 
     def set_defaults(self, features: Mapping[str, str | ContextVar[str]]) -> None:
         """Let something stand in for context features; see :meth:`ContextOptions.set_defaults`."""
         self.options.set_defaults(features)
         _warn_of_unknown(features, self.context_features, "context features are not specified in the client")
-        self._apply_options(self.settings)
+        with self._lock:
+            self._apply_options(self.settings)
 
     def read_context_features(self) -> Steps[None]:
         """Learn the service's order of the context features. A failure is logged, and the order stays as it was."""
@@ -192,7 +193,20 @@ class Engine:
                 "server default was coerced to local value during declaration",
                 extra={**extra, "coercions": list(received.coercions)},
             )
-        setting.serve(setting.lookup.replaced(default=received.value, default_source="service"))
+        self._latest_defaults.append((setting, received.value))
+
+    @property
+    def has_latest_defaults(self) -> bool:
+        """Whether :meth:`apply_latest_defaults` has anything to do."""
+        return bool(self._latest_defaults)
+
+    def apply_latest_defaults(self) -> None:
+        """Put the defaults in force that came with the answers to declarations."""
+        with self._lock:
+            for setting, default in self._latest_defaults:
+                if id(setting) in self._declared:
+                    setting.serve(setting.lookup.replaced(default=default, default_source="service"))
+        self._latest_defaults.clear()
 
     def fetch(self) -> Steps[Update | None]:
         """Ask for the rules of all declared settings.
@@ -253,11 +267,12 @@ class Engine:
 
     def apply(self, update: Update, supplier: Supplier) -> None:
         """Put an update in force."""
+        self.apply_latest_defaults()
         with self._lock:
-            current = dict(self._declared)
-        for setting, lookup in update.lookups:
-            if id(setting) in current:
-                setting.serve(lookup, supplier)
+            for setting, lookup in update.lookups:
+                if id(setting) in self._declared:
+                    # The options may have changed since the lookup was made.
+                    setting.serve(self._with_options(lookup), supplier)
         self._etag = update.etag
 
     def _query(self) -> Steps[tuple[Answer, object]]:
