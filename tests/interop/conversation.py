@@ -19,11 +19,12 @@ class Worker:
     Args:
         name: For messages.
         command: What to run.
+        folder: Where to run it; by default here.
     """
 
-    def __init__(self, name: str, command: Sequence[str | Path]) -> None:
+    def __init__(self, name: str, command: Sequence[str | Path], *, folder: Path | None = None) -> None:
         self.name = name
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, what: str, **arguments: Any) -> Any:
         """Have one thing done, and return the answer.
