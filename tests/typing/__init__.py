@@ -1,0 +1,1 @@
+"""Programs for type checkers; tests/sdk/test_typing.py has them checked."""
