@@ -1,0 +1,150 @@
+"""Answers to queries in lines, and only what changed: docs/partial-answers.md, from the service's side."""
+
+import json
+from typing import Any
+
+import httpx
+
+from tests.service.api import Api
+
+LINES = {"Accept": "application/x-ndjson, application/json;q=0.9"}
+QUERY = {"settings": "cache_ttl,size", "context_filters": "environment:*,user:*"}
+
+
+def ask(api: Api, tag: str | None = None, **params: str) -> httpx.Response:
+    headers = LINES if tag is None else {**LINES, "A-IM": "heksherlite", "If-None-Match": tag}
+    return api.http.get("/api/v1/query", params=QUERY | params, headers=headers)
+
+
+def lines(answer: httpx.Response) -> list[Any]:
+    assert answer.headers["Content-Type"].startswith("application/x-ndjson")
+    assert answer.text.endswith("\n")
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def prepared(api: Api) -> tuple[int, int]:
+    api.declare()
+    api.declare("size", default_value=5)
+    return api.add_rule(1, user="john", environment="dev"), api.add_rule(2, user="jane")
+
+
+def test_all_in_lines(api: Api) -> None:
+    """A client that accepts lines gets the order of features, each setting, its rules in columns, and the end."""
+    first, second = prepared(api)
+    third = api.add_rule(3, environment="prod", user="jane")
+    answer = ask(api)
+    assert answer.status_code == 200
+    assert lines(answer) == [
+        {"context_features": ["environment", "user", "theme"]},
+        {"setting": "cache_ttl", "default_value": 60, "whole": True},
+        {
+            "rule_ids": [first, third],
+            "context_features": ["environment", "user"],
+            "context_values": [["dev", "prod"], ["john", "jane"]],
+            "values": [1, 3],
+        },
+        {"rule_ids": [second], "context_features": ["user"], "context_values": [["jane"]], "values": [2]},
+        {"setting": "size", "default_value": 5, "whole": True},
+        {"settings": 2},
+    ]
+
+
+def test_lines_have_a_thousand_rules_at_most(api: Api) -> None:
+    """More rules than fit come in several lines."""
+    api.declare("many", configurable_features=["user"])
+    for number in range(1001):
+        api.add_rule(number, "many", user=str(number))
+    rules = [line["rule_ids"] for line in lines(ask(api, settings="many")) if "rule_ids" in line]
+    assert [len(rule_ids) for rule_ids in rules] == [1000, 1]
+
+
+def test_lines_and_json_have_tags_of_their_own(api: Api) -> None:
+    """One tag does not stand for two forms, and caches are told what the form depends on."""
+    prepared(api)
+    as_json = api.http.get("/api/v1/query", params=QUERY)
+    in_lines = ask(api)
+    assert as_json.headers["Content-Type"] == "application/json"
+    assert as_json.headers["ETag"] != in_lines.headers["ETag"]
+    assert {as_json.headers["Vary"], in_lines.headers["Vary"]} == {"accept, a-im"}
+    assert ask(api, in_lines.headers["ETag"]).status_code == 304
+
+
+def test_metadata_comes_in_json_only(api: Api) -> None:
+    """A query with metadata gets the v1 answer, whatever it accepts."""
+    prepared(api)
+    assert ask(api, include_metadata="true").headers["Content-Type"] == "application/json"
+
+
+def test_only_what_changed(api: Api) -> None:
+    """After a change, addition and removal, only these come, and only of settings that changed."""
+    first, second = prepared(api)
+    tag = ask(api).headers["ETag"]
+    api.call("PUT", f"rules/{first}/value", {"value": 10})
+    api.call("DELETE", f"rules/{second}")
+    third = api.add_rule(3, user="jane")
+    answer = ask(api, tag)
+    assert answer.status_code == 226
+    assert answer.headers["IM"] == "heksherlite"
+    assert answer.headers["Delta-Base"] == tag
+    assert answer.headers["ETag"] == ask(api).headers["ETag"]
+    assert lines(answer) == [
+        {"context_features": ["environment", "user", "theme"]},
+        {"setting": "cache_ttl", "default_value": 60, "whole": False, "removed": [second]},
+        {
+            "rule_ids": [first],
+            "context_features": ["environment", "user"],
+            "context_values": [["dev"], ["john"]],
+            "values": [10],
+        },
+        {"rule_ids": [third], "context_features": ["user"], "context_values": [["jane"]], "values": [3]},
+        {"settings": 1},
+    ]
+
+
+def test_changes_that_the_filter_hides(api: Api) -> None:
+    """A changed rule that was not asked for does not come."""
+    first, _ = prepared(api)
+    tag = ask(api, context_filters="user:*").headers["ETag"]
+    api.call("PUT", f"rules/{first}/value", {"value": 10})
+    answer = ask(api, tag, context_filters="user:*")
+    assert [line for line in lines(answer) if "rule_ids" in line] == []
+
+
+def test_a_changed_default_comes_without_rules(api: Api) -> None:
+    """A new default does not bring the rules along."""
+    prepared(api)
+    tag = ask(api).headers["ETag"]
+    api.declare(default_value=0, version="1.1")
+    expected = {"setting": "cache_ttl", "default_value": 0, "whole": False, "removed": []}
+    assert lines(ask(api, tag))[1:] == [expected, {"settings": 1}]
+
+
+def test_everything_comes_after_a_reordering(api: Api) -> None:
+    """The order of the features may change every winner, so there is no partial answer across it."""
+    prepared(api)
+    tag = ask(api).headers["ETag"]
+    api.call("PATCH", "context_features/user/index", {"to_before": "environment"})
+    assert ask(api, tag).status_code == 200
+
+
+def test_everything_comes_for_a_setting_declared_anew(api: Api) -> None:
+    """A setting that was deleted and declared again shares nothing with the one that the client has."""
+    prepared(api)
+    tag = ask(api).headers["ETag"]
+    api.call("DELETE", "settings/cache_ttl")
+    api.declare()
+    api.add_rule(5, user="joe")
+    setting = next(line for line in lines(ask(api, tag)) if line.get("setting") == "cache_ttl")
+    assert setting["whole"]
+
+
+def test_everything_comes_without_asking_for_less(api: Api) -> None:
+    """A tag alone, or a tag of another query, or one that is none of ours, never gets a partial answer."""
+    prepared(api)
+    tag = ask(api).headers["ETag"]
+    other_tag = ask(api, settings="size").headers["ETag"]
+    api.add_rule(5, user="joe")
+    alone = api.http.get("/api/v1/query", params=QUERY, headers={**LINES, "If-None-Match": tag})
+    assert alone.status_code == 200
+    for unusable in (other_tag, '"17-x"', '"x"', '""', "17", f"{tag}, {other_tag}"):
+        assert ask(api, unusable).status_code == 200, unusable
