@@ -25,5 +25,5 @@ def until(condition: Callable[[], object]) -> None:
 async def until_async(condition: Callable[[], object]) -> None:
     """Do the same as :func:`until`, and let other tasks run."""
     with anyio.fail_after(SECONDS):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - a condition has no event
             await anyio.sleep(0.002)

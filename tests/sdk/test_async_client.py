@@ -26,7 +26,7 @@ async def nothing_left() -> AsyncIterator[None]:
 
 
 async def test_async_with(service: Api) -> None:
-    """async with loads the rules, follows changes in the background, and ends what it began."""
+    """``async with`` loads the rules, follows changes in the background, and ends what it began."""
     setting = Setting("x", int, ["user"], 1)
     async with nothing_left(), async_client(service.url, 0.01) as client:
         assert isinstance(client, AsyncHeksherClient)
@@ -37,7 +37,7 @@ async def test_async_with(service: Api) -> None:
 
 
 async def test_set_as_main_and_aclose(service: Api) -> None:
-    """set_as_main returns when everything is loaded; aclose may be called twice, and without set_as_main."""
+    """``set_as_main`` returns when everything is loaded; aclose may be called twice, and without set_as_main."""
     service.declare("x", configurable_features=["user"], default_value=1)
     service.add_rule(2, "x", user="a")
     setting = Setting("x", int, ["user"], 1)
@@ -51,7 +51,7 @@ async def test_set_as_main_and_aclose(service: Api) -> None:
 
 
 async def test_close_is_deprecated(service: Api) -> None:
-    """close does what aclose does, with a DeprecationWarning."""
+    """``close`` does what aclose does, with a DeprecationWarning."""
     client = async_client(service.url)
     async with nothing_left():
         await client.set_as_main()
@@ -61,7 +61,7 @@ async def test_close_is_deprecated(service: Api) -> None:
 
 
 async def test_different_tasks_may_start_and_end_it(service: Api) -> None:
-    """set_as_main and aclose work in different tasks, of which the first has ended when the second begins."""
+    """``set_as_main`` and aclose work in different tasks, of which the first has ended when the second begins."""
     client = async_client(service.url, 0.01)
     setting = Setting("x", int, ["user"], 1)
     async with nothing_left():
@@ -74,7 +74,7 @@ async def test_different_tasks_may_start_and_end_it(service: Api) -> None:
 
 
 async def test_an_unreachable_service(log: Log) -> None:
-    """set_as_main raises an httpx.HTTPError if the service is unreachable, and leaves no main client and no task."""
+    """``set_as_main`` raises an httpx.HTTPError if the service is unreachable, and leaves no main client or task."""
     setting = Setting("x", int, ["user"], 1)
     client = async_client(UNREACHABLE)
     async with nothing_left():
@@ -89,7 +89,7 @@ async def test_an_unreachable_service(log: Log) -> None:
 @pytest.mark.parametrize("path", [DECLARE, QUERY])
 @pytest.mark.parametrize("status", [400, 422, 500, 503, 302])
 async def test_error_statuses(scripted: ScriptedService, path: str, status: int) -> None:
-    """set_as_main raises an httpx.HTTPStatusError for error answers to a declaration or to the first query."""
+    """``set_as_main`` raises an httpx.HTTPStatusError for error answers to a declaration or to the first query."""
     scripted.script[path] = Scripted(status=status)
     setting = Setting("x", int, ["user"], 1)
     async with nothing_left():
@@ -101,7 +101,7 @@ async def test_error_statuses(scripted: ScriptedService, path: str, status: int)
 
 
 async def test_a_malformed_first_answer(scripted: ScriptedService) -> None:
-    """set_as_main raises a ServiceAnswerError, which names the request and the place, for an unusable answer."""
+    """``set_as_main`` raises a ServiceAnswerError, which names the request and the place, for an unusable answer."""
     scripted.script[QUERY] = Scripted({"settings": []})
     with pytest.raises(ServiceAnswerError, match=r"GET /api/v1/query.*settings"):
         async with async_client(scripted.url):
@@ -136,7 +136,7 @@ async def test_a_closed_client_can_be_started_again(service: Api) -> None:
 
 
 async def test_reload(service: Api) -> None:
-    """reload loads now."""
+    """``reload`` loads now."""
     setting = Setting("x", int, ["user"], 1)
     async with async_client(service.url) as client:
         service.add_rule(2, "x", user="a")
@@ -145,7 +145,7 @@ async def test_reload(service: Api) -> None:
 
 
 async def test_reload_raises(scripted: ScriptedService) -> None:
-    """reload raises what goes wrong with declarations and rules; afterwards the client still runs."""
+    """``reload`` raises what goes wrong with declarations and rules; afterwards the client still runs."""
     async with async_client(scripted.url) as client:
         scripted.script[QUERY] = Scripted(status=500)
         with pytest.raises(httpx.HTTPStatusError, match="500"):
@@ -161,7 +161,7 @@ async def test_reload_raises(scripted: ScriptedService) -> None:
 
 
 async def test_reload_needs_a_running_client(service: Api) -> None:
-    """reload of a client that was not started, or was closed, is a RuntimeError."""
+    """``reload`` of a client that was not started, or was closed, is a RuntimeError."""
     client = async_client(service.url)
     with pytest.raises(RuntimeError, match="reload"):
         await client.reload()
@@ -184,7 +184,7 @@ async def test_reload_restarts_the_interval(scripted: ScriptedService) -> None:
 
 
 async def test_ping(scripted: ScriptedService) -> None:
-    """ping asks for the health, and raises an httpx.HTTPError if that is bad; the client need not be main."""
+    """``ping`` asks for the health, and raises an httpx.HTTPError if that is bad; the client need not be main."""
     client = async_client(scripted.url)
     await client.ping()
     assert [(request.method, request.path) for request in scripted.received] == [("GET", "/api/health")]
@@ -197,7 +197,7 @@ async def test_ping(scripted: ScriptedService) -> None:
 
 
 async def test_get_settings(service: Api) -> None:
-    """get_settings returns all settings of the service, also those that the program does not know."""
+    """``get_settings`` returns all settings of the service, also those that the program does not know."""
     service.declare("a.b", configurable_features=["user", "environment"], metadata={"k": [1]})
     service.declare("c", configurable_features=["user"], type="Sequence<str>", default_value=["x"])
     service.declare(
@@ -213,7 +213,7 @@ async def test_get_settings(service: Api) -> None:
 
 
 async def test_http_client_args(scripted: ScriptedService) -> None:
-    """http_client_args go to httpx: headers, auth, event hooks."""
+    """``http_client_args`` go to httpx: headers, auth, event hooks."""
     seen: list[httpx.Request] = []
 
     async def see(request: httpx.Request) -> None:
@@ -226,7 +226,7 @@ async def test_http_client_args(scripted: ScriptedService) -> None:
     async with client:
         assert len(seen) == len(scripted.received)
     for request in scripted.received:
-        assert request.headers["api_token"] == "t"
+        assert request.headers["api_token"] == "t"  # noqa: S105 - a token for nobody
         assert request.headers["Authorization"].startswith("Basic ")
     assert "secret" not in repr(client)
     assert setting.get(user="a") == 1
@@ -263,7 +263,7 @@ class Watcher(AsyncHeksherClient):
 
 
 async def test_callbacks(scripted: ScriptedService, log: Log) -> None:
-    """on_update_ok is called after each good update, on_update_error with the exception after each bad one."""
+    """``on_update_ok`` is called after each good update, on_update_error with the exception after each bad one."""
     async with Watcher(scripted.url) as client:
         assert client.noted == ["ok"]
         scripted.script[QUERY] = Scripted(status=500)
@@ -286,7 +286,7 @@ async def test_later_failures_do_not_stop_the_loop(scripted: ScriptedService, lo
 
 
 async def test_reload_waits_for_pending_declarations(scripted: ScriptedService) -> None:
-    """reload returns after the declarations that were pending when it was called were answered."""
+    """``reload`` returns after the declarations that were pending when it was called were answered."""
     order: list[str] = []
 
     def note(request: Received) -> Scripted:
@@ -305,7 +305,7 @@ async def test_reload_waits_for_pending_declarations(scripted: ScriptedService) 
 
 
 async def test_a_client_that_is_main_cannot_become_it(service: Api) -> None:
-    """set_as_main of the main client is a RuntimeError, and it stays the main one."""
+    """``set_as_main`` of the main client is a RuntimeError, and it stays the main one."""
     async with async_client(service.url) as client:
         with pytest.raises(RuntimeError, match="main"):
             await client.set_as_main()

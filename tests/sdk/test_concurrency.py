@@ -76,7 +76,7 @@ def test_reads_during_updates_are_valid(service: Api, connect: Connect) -> None:
         for number in range(1, 20):
             written = number
             service.call("PUT", f"rules/{rule_id}/value", {"value": number})
-            until(lambda: setting.get(user="a") == written)
+            until(lambda: setting.get(user="a") == written)  # noqa: B023 - called in this very loop
             in_force = number
     assert setting.get(user="a") == 19
 
@@ -160,7 +160,7 @@ async def test_nothing_changes_while_the_async_lock_is_held(scripted: ScriptedSe
 
 
 def test_defaults_that_are_set_during_an_update_hold(scripted: ScriptedService) -> None:
-    """set_defaults between the arrival of rules and their application counts for the new rules."""
+    """``set_defaults`` between the arrival of rules and their application counts for the new rules."""
     setting = Setting("x", int, ["user"], 1)
     with client_of(scripted.url) as client:
         scripted.serve("x", 2)
@@ -176,7 +176,7 @@ def test_defaults_that_are_set_during_an_update_hold(scripted: ScriptedService) 
 
 
 def test_closing_while_the_lock_is_held(service: Api) -> None:
-    """close does not wait for an update that waits for the modification_lock."""
+    """``close`` does not wait for an update that waits for the modification_lock."""
     setting = Setting("x", int, ["user"], 1)
     client = client_of(service.url, 0.01)
     client.set_as_main()
@@ -256,20 +256,19 @@ async def test_cancelling_reload(scripted: ScriptedService) -> None:
 @pytest.mark.anyio
 async def test_cancelling_async_with(scripted: ScriptedService) -> None:
     """An async with whose body is cancelled ends the background work, even in the middle of an update."""
-    async with nothing_left(scripted):
-        async with anyio.create_task_group() as tasks:
-            with anyio.CancelScope() as scope:
-                async with async_client(scripted.url, 0.01):
-                    scripted.held.clear()
-                    before = len(scripted.received)
-                    tasks.start_soon(cancel_when, lambda: len(scripted.received) > before, scope)
-                    await anyio.sleep_forever()
-            assert scope.cancelled_caught
+    async with nothing_left(scripted), anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            async with async_client(scripted.url, 0.01):
+                scripted.held.clear()
+                before = len(scripted.received)
+                tasks.start_soon(cancel_when, lambda: len(scripted.received) > before, scope)
+                await anyio.sleep_forever()
+        assert scope.cancelled_caught
 
 
 @pytest.mark.anyio
 async def test_closing_is_prompt(scripted: ScriptedService) -> None:
-    """aclose ends an update that waits for an answer, and does not wait for it."""
+    """``aclose`` ends an update that waits for an answer, and does not wait for it."""
     async with nothing_left(scripted):
         client = async_client(scripted.url, 0.01)
         await client.set_as_main()

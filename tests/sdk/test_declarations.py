@@ -39,7 +39,7 @@ def test_later_settings_are_declared_at_once(service: Api, connect: Connect) -> 
 
 
 def test_reload_waits_for_declarations(service: Api, connect: Connect) -> None:
-    """reload first declares what is pending, then loads."""
+    """``reload`` first declares what is pending, then loads."""
     client = connect(service.url)
     for number in range(20):
         setting = Setting(f"x{number}", int, ["user"], number)
@@ -160,7 +160,7 @@ def test_a_rename_while_running(service: Api, connect: Connect) -> None:
     setting = Setting("x", int, ["user"], 1)
     client = connect(service.url)
     for number in range(3):
-        answer = service.call("PUT", f"settings/x/name", {"name": f"y{number}", "version": f"1.{number + 1}"})
+        answer = service.call("PUT", "settings/x/name", {"name": f"y{number}", "version": f"1.{number + 1}"})
         assert answer.status_code == 204
         service.add_rule(number, "x", user=str(number))
         client.reload()
@@ -222,10 +222,9 @@ def test_a_database_with_the_same_history_is_another_one(tmp_path: Path, connect
     """If the service comes back with another database of as many changes, its rules are loaded."""
     setting = Setting("x", int, ["user"], 1)
     for number in (2, 3):
-        with embedded(tmp_path / f"{number}.db", context_features=FEATURES) as service:
-            with operator(service.url) as api:
-                api.declare("x", configurable_features=["user"], default_value=1)
-                api.add_rule(number, "x", user="a")
+        with embedded(tmp_path / f"{number}.db", context_features=FEATURES) as service, operator(service.url) as api:
+            api.declare("x", configurable_features=["user"], default_value=1)
+            api.add_rule(number, "x", user="a")
     with embedded(tmp_path / "2.db", context_features=FEATURES) as service:
         client = connect(service.url)
         assert setting.get(user="a") == 2

@@ -45,7 +45,7 @@ steps = st.lists(
 )
 
 
-def follow(history: list[tuple[Any, ...]]) -> None:
+def follow(history: list[tuple[Any, ...]]) -> None:  # noqa: C901 - a case for each kind of step
     """Go through a history, and compare all ways to read after every step."""
     variables = {feature: ContextVar[str](feature) for feature in FEATURES}
     setting = Setting("x", int, FEATURES, -1)
@@ -86,7 +86,8 @@ def test_settings_of_one_shape_share_a_method() -> None:
     """The method is written once for all settings of the same features and variables."""
     one, two = (Setting(name, int, ["a", "b"], 1) for name in "xy")
     assert type(one).get is type(two).get
-    assert class_with_get(Setting, ("a", "b"), ()).get is type(one).get
+    written: Any = class_with_get(Setting, ("a", "b"), ())
+    assert written.get is type(one).get
 
 
 def test_tracebacks_show_the_written_source() -> None:

@@ -2,7 +2,6 @@ from collections.abc import Callable
 from enum import IntFlag
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 
@@ -10,6 +9,7 @@ from heksherlite import AsyncHeksherClient, Setting, SyncStubHeksherClient, Thre
 from tests.sdk.conftest import ALL, Connect, Log, async_client
 from tests.sdk.scripted_service import DECLARE, FEATURE_ORDER, QUERY, Scripted, ScriptedService, rule
 from tests.service.api import FEATURES, Api
+from tests.waiting import until_async
 
 
 class Access(IntFlag):
@@ -95,9 +95,7 @@ async def test_a_failed_declaration_of_the_async_client(scripted: ScriptedServic
     async with async_client(scripted.url):
         scripted.script[DECLARE] = Scripted(status=500)
         setting = Setting("x", int, ["user"], 1)
-        with anyio.fail_after(10):
-            while not log.of("setting declaration failed"):
-                await anyio.sleep(0.002)
+        await until_async(lambda: log.of("setting declaration failed"))
         assert log.of("setting declaration failed")[0].levelname == "ERROR"
         assert setting.get(user="a") == 1
 

@@ -6,11 +6,25 @@ import pytest
 
 import heksherlite
 
-SPECIFIED = """
-    Setting AsyncHeksherClient ThreadHeksherClient TRACK_ALL SettingType HeksherEnum HeksherFlags HeksherSequence
-    HeksherMapping setting_type Conversion NoMatchError SettingData __version__ SyncStubHeksherClient
-    AsyncStubHeksherClient Rule
-""".split()
+SPECIFIED = [
+    "Setting",
+    "AsyncHeksherClient",
+    "ThreadHeksherClient",
+    "TRACK_ALL",
+    "SettingType",
+    "HeksherEnum",
+    "HeksherFlags",
+    "HeksherSequence",
+    "HeksherMapping",
+    "setting_type",
+    "Conversion",
+    "NoMatchError",
+    "SettingData",
+    "__version__",
+    "SyncStubHeksherClient",
+    "AsyncStubHeksherClient",
+    "Rule",
+]
 
 
 @pytest.mark.parametrize("name", SPECIFIED)

@@ -40,18 +40,18 @@ def test_a_declaration_holds_every_parameter() -> None:
 
 def test_every_parameter_may_be_positional() -> None:
     """The parameters have the original's order: metadata, alias, version, on_coerce."""
-    setting = Setting("x", int, ["user"], 1, {"a": 1}, "y", "1.2", None)  # type: ignore[misc, call-arg, arg-type] # pyright: ignore[reportCallIssue]
+    setting = Setting("x", int, ["user"], 1, {"a": 1}, "y", "1.2", None)  # type: ignore[call-overload] # pyright: ignore[reportCallIssue]
     assert (setting.metadata, setting.alias, setting.version, setting.on_coerce) == ({"a": 1}, "y", "1.2", None)
 
 
 def test_the_introductions_spelling_works() -> None:
-    """configurable_feature is another spelling of configurable_features."""
+    """``configurable_feature`` is another spelling of configurable_features."""
     setting = Setting(name="cache_ttl", type=int, configurable_feature=["environment", "user"], default_value=60)
     assert setting.configurable_features == ("environment", "user")
 
 
 def test_a_plain_string_counts_as_its_characters() -> None:
-    """configurable_features is an iterable of names, and any iterable will do."""
+    """``configurable_features`` is an iterable of names, and any iterable will do."""
     assert Setting("x", int, "ab", 1).configurable_features == ("a", "b")
     assert Setting("x", int, iter(["user"]), 1).configurable_features == ("user",)
 
@@ -59,15 +59,15 @@ def test_a_plain_string_counts_as_its_characters() -> None:
 @pytest.mark.parametrize("version", ["1", "1.", ".1", "1.0.0", "v1.0", "1.0\n", "", "-1.0"])
 def test_malformed_versions_are_refused(version: str) -> None:
     """A version that is not MAJOR.MINOR is a ValueError that names the setting."""
-    with pytest.raises(ValueError, match="'x'.*version"):
+    with pytest.raises(ValueError, match=r"'x'.*version"):
         Setting("x", int, ["user"], 1, version=version)
 
 
 def test_what_is_missing_is_named() -> None:
     """A setting without features, or without default, is refused with an error that names it."""
-    with pytest.raises(ValueError, match="'x'.*configurable_features"):
+    with pytest.raises(ValueError, match=r"'x'.*configurable_features"):
         Setting("x", int, [], 1)
-    with pytest.raises(TypeError, match="'x'.*default_value"):
+    with pytest.raises(TypeError, match=r"'x'.*default_value"):
         Setting("x", int, ["user"])  # type: ignore[call-overload] # pyright: ignore[reportCallIssue]
 
 
@@ -82,7 +82,7 @@ def test_get_before_there_is_a_main_client_is_the_default(log: Log) -> None:
 def test_unknown_features_are_named_even_before_there_is_a_client() -> None:
     """Keys that are not configurable are a ValueError that names each of them."""
     setting = Setting("x", int, ["user"], 7)
-    with pytest.raises(ValueError, match="'x'.*'theme', 'trust'"):
+    with pytest.raises(ValueError, match=r"'x'.*'theme', 'trust'"):
         setting.get(user="a", trust="b", theme="c")
 
 
@@ -99,7 +99,7 @@ def test_missing_features_are_named(service: Api, connect: Connect) -> None:
     """A feature with neither argument nor default is a RuntimeError that names the feature and the setting."""
     setting = Setting("cache_ttl", int, FEATURES, 60)
     connect(service.url, environment="dev")
-    with pytest.raises(RuntimeError, match="'cache_ttl'.*'user', 'theme'") as caught:
+    with pytest.raises(RuntimeError, match=r"'cache_ttl'.*'user', 'theme'") as caught:
         setting.get()
     assert isinstance(caught.value, MissingContextError)
     assert (caught.value.setting, caught.value.features) == ("cache_ttl", ("user", "theme"))

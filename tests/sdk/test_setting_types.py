@@ -44,9 +44,9 @@ WIRE_TYPES = [
     (Theme, 'Enum["bright","dark",3,false]'),
     (Rank, "Enum[1,2]"),
     (Access, 'Flags["READ","WRITE"]'),
-    (typing.Sequence[int], "Sequence<int>"),  # noqa: UP006 - the other spelling
+    (typing.Sequence[int], "Sequence<int>"),
     (collections.abc.Sequence[Access], 'Sequence<Flags["READ","WRITE"]>'),
-    (typing.Mapping[str, float], "Mapping<float>"),  # noqa: UP006 - the other spelling
+    (typing.Mapping[str, float], "Mapping<float>"),
     (collections.abc.Mapping[str, collections.abc.Sequence[bool]], "Mapping<Sequence<bool>>"),
     (HeksherSequence(HeksherMapping(int)), "Sequence<Mapping<int>>"),
 ]
@@ -60,7 +60,7 @@ def test_each_python_type_has_its_wire_type(type_: Any, wire_type: str) -> None:
 
 
 def test_a_setting_type_is_its_own_setting_type() -> None:
-    """setting_type returns a SettingType as it is, so that programs can bring their own."""
+    """``setting_type`` returns a SettingType as it is, so that programs can bring their own."""
 
     class Hex(SettingType[int]):
         def heksher_string(self) -> str:
@@ -77,7 +77,7 @@ def test_a_setting_type_is_its_own_setting_type() -> None:
     assert Setting("x", own, ["user"], 255).to_v1_declaration_body()["default_value"] == "ff"
 
 
-@pytest.mark.parametrize("type_", [typing.Mapping[int, str], collections.abc.Mapping[Any, int]])  # noqa: UP006
+@pytest.mark.parametrize("type_", [typing.Mapping[int, str], collections.abc.Mapping[Any, int]])
 def test_mapping_keys_must_be_strings(type_: Any) -> None:
     """A mapping with keys other than str is a TypeError."""
     with pytest.raises(TypeError, match="str"):
@@ -96,8 +96,9 @@ def test_other_types_are_refused(type_: Any) -> None:
 @pytest.mark.parametrize("value", [None, (1, 2), object()])
 def test_enum_members_must_be_primitive(value: object) -> None:
     """An enum whose members' values do not travel is a TypeError."""
+    Odd: Any = Enum("Odd", {"A": value})  # noqa: N806 - a class
     with pytest.raises(TypeError):
-        HeksherEnum(Enum("Odd", {"A": value}))
+        HeksherEnum(Odd)
 
 
 def test_an_enum_travels_as_its_values() -> None:
@@ -108,7 +109,7 @@ def test_an_enum_travels_as_its_values() -> None:
         assert theme.convert_to_heksher(member) == member.value
     assert theme.convert_from_heksher(3.0).value is Theme.LEVEL
     for unknown in ["DARK", "", 0, True, None, [], {}, ["dark"]]:
-        with pytest.raises(TypeError, match="^value is not a valid enum member$"):
+        with pytest.raises(TypeError, match=r"^value is not a valid enum member$"):
             theme.convert_from_heksher(unknown)
 
 
@@ -130,7 +131,7 @@ def test_unknown_flags_are_dropped() -> None:
 
 def test_elements_that_fail_are_dropped() -> None:
     """Elements of a sequence that cannot be converted are left out, which is a coercion that says where and why."""
-    conversion = HeksherSequence(int).convert_from_heksher([0, 1, 2, "three", 4])
+    conversion: Conversion[Any] = HeksherSequence(int).convert_from_heksher([0, 1, 2, "three", 4])
     assert conversion.value == (0, 1, 2, 4)
     (coercion,) = conversion.coercions
     assert coercion.startswith("failed to convert element 3: TypeError(")
@@ -138,7 +139,7 @@ def test_elements_that_fail_are_dropped() -> None:
 
 def test_values_that_fail_are_dropped() -> None:
     """Values of a mapping that cannot be converted are left out, which is a coercion that says where and why."""
-    conversion = HeksherMapping(int).convert_from_heksher({"a": 1, "K": "x"})
+    conversion: Conversion[Any] = HeksherMapping(int).convert_from_heksher({"a": 1, "K": "x"})
     assert conversion.value == {"a": 1}
     (coercion,) = conversion.coercions
     assert coercion.startswith("failed to convert value for key K: TypeError(")
@@ -146,7 +147,7 @@ def test_values_that_fail_are_dropped() -> None:
 
 def test_inner_coercions_say_where_they_are() -> None:
     """The coercions of an element are prefixed with its place, at every level."""
-    nested = HeksherMapping(HeksherSequence(Access))
+    nested: SettingType[Any] = HeksherMapping(HeksherSequence(Access))
     conversion = nested.convert_from_heksher({"K": [[], [], [], ["X"]]})
     assert conversion.value == {"K": (Access(0),) * 4}
     assert list(conversion.coercions) == [
@@ -201,8 +202,8 @@ def typed_values() -> st.SearchStrategy[tuple[Any, Any]]:
     return st.recursive(
         leaves,
         lambda inner: st.one_of(
-            inner.map(lambda pair: (collections.abc.Sequence[pair[0]], (pair[1],))),  # type: ignore[name-defined]
-            inner.map(lambda pair: (collections.abc.Mapping[str, pair[0]], {"k": pair[1]})),  # type: ignore[name-defined]
+            inner.map(lambda pair: (HeksherSequence(pair[0]), (pair[1],))),
+            inner.map(lambda pair: (HeksherMapping(pair[0]), {"k": pair[1]})),
         ),
         max_leaves=3,
     )

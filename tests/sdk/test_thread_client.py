@@ -36,7 +36,7 @@ def client_of(url: str, interval: float = 1000) -> ThreadHeksherClient:
 
 
 def test_with(service: Api) -> None:
-    """with loads the rules, follows changes in the background, and ends its thread."""
+    """``with`` loads the rules, follows changes in the background, and ends its thread."""
     setting = Setting("x", int, ["user"], 1)
     with nothing_left(), client_of(service.url, 0.01) as client:
         assert isinstance(client, ThreadHeksherClient)
@@ -46,7 +46,7 @@ def test_with(service: Api) -> None:
 
 
 def test_set_as_main_and_close(service: Api) -> None:
-    """set_as_main returns when everything is loaded; close may be called twice, and without set_as_main."""
+    """``set_as_main`` returns when everything is loaded; close may be called twice, and without set_as_main."""
     service.declare("x", configurable_features=["user"], default_value=1)
     service.add_rule(2, "x", user="a")
     setting = Setting("x", int, ["user"], 1)
@@ -82,7 +82,7 @@ def test_it_recovers(scripted: ScriptedService) -> None:
 
 
 def test_reload(service: Api) -> None:
-    """reload loads now."""
+    """``reload`` loads now."""
     setting = Setting("x", int, ["user"], 1)
     with client_of(service.url) as client:
         service.add_rule(2, "x", user="a")
@@ -91,7 +91,7 @@ def test_reload(service: Api) -> None:
 
 
 def test_reload_logs_failures(connect: Connect, scripted: ScriptedService, log: Log) -> None:
-    """reload of the thread client logs what goes wrong, and does not raise it."""
+    """``reload`` of the thread client logs what goes wrong, and does not raise it."""
     client = connect(scripted.url)
     scripted.script[QUERY] = Scripted(status=500)
     client.reload()
@@ -99,7 +99,7 @@ def test_reload_logs_failures(connect: Connect, scripted: ScriptedService, log: 
 
 
 def test_reload_needs_a_running_client(service: Api) -> None:
-    """reload of a client that was not started, or was closed, is a RuntimeError."""
+    """``reload`` of a client that was not started, or was closed, is a RuntimeError."""
     client = client_of(service.url)
     with pytest.raises(RuntimeError, match="reload"):
         client.reload()
@@ -110,7 +110,7 @@ def test_reload_needs_a_running_client(service: Api) -> None:
 
 
 def test_ping(scripted: ScriptedService) -> None:
-    """ping raises an httpx.HTTPError if the health is bad; the client need not be main, but may."""
+    """``ping`` raises an httpx.HTTPError if the health is bad; the client need not be main, but may."""
     client = client_of(scripted.url)
     with nothing_left():
         client.ping()
@@ -126,7 +126,7 @@ def test_ping(scripted: ScriptedService) -> None:
 
 
 def test_get_settings(service: Api) -> None:
-    """get_settings returns all settings of the service, main client or not."""
+    """``get_settings`` returns all settings of the service, main client or not."""
     service.declare("a.b", configurable_features=["user", "environment"], metadata={"k": [1]})
     expected = {"a.b": SettingData("a.b", ["environment", "user"], "int", 60, {"k": [1]}, [], "1.0")}
     client = client_of(service.url)
@@ -136,7 +136,7 @@ def test_get_settings(service: Api) -> None:
 
 
 def test_http_client_args(scripted: ScriptedService) -> None:
-    """http_client_args are those of httpx.Client: headers, auth, synchronous transports and event hooks."""
+    """``http_client_args`` are those of httpx.Client: headers, auth, synchronous transports and event hooks."""
     seen: list[httpx.Response] = []
     args = {
         "headers": {"api_token": "t"},
@@ -152,7 +152,7 @@ def test_http_client_args(scripted: ScriptedService) -> None:
         assert setting.get(user="a") == 5
     assert len(seen) == len(scripted.received) > 2
     for request in scripted.received:
-        assert request.headers["api_token"] == "t"
+        assert request.headers["api_token"] == "t"  # noqa: S105 - a token for nobody
         assert request.headers["Authorization"].startswith("Basic ")
     until(lambda: scripted.connections == 0)
 
@@ -170,7 +170,7 @@ class Watcher(ThreadHeksherClient):
 
 
 def test_callbacks(scripted: ScriptedService) -> None:
-    """on_update_ok is called after each good update, on_update_error with the exception after each bad one."""
+    """``on_update_ok`` is called after each good update, on_update_error with the exception after each bad one."""
     client = Watcher(scripted.url, 1000, FEATURES)
     client.track_contexts(**ALL)
     client.noted = []
@@ -183,7 +183,7 @@ def test_callbacks(scripted: ScriptedService) -> None:
 
 
 def test_closing_is_prompt(scripted: ScriptedService) -> None:
-    """close ends an update that waits for an answer, and does not wait for it."""
+    """``close`` ends an update that waits for an answer, and does not wait for it."""
     client = client_of(scripted.url, 0.01)
     with nothing_left():
         client.set_as_main()
@@ -224,7 +224,7 @@ def test_settings_from_any_thread(service: Api, connect: Connect) -> None:
 
 
 def test_a_client_that_is_main_cannot_become_it(service: Api, connect: Connect) -> None:
-    """set_as_main of the main client is a RuntimeError, and it stays the main one."""
+    """``set_as_main`` of the main client is a RuntimeError, and it stays the main one."""
     client = connect(service.url)
     with pytest.raises(RuntimeError, match="main"):
         client.set_as_main()

@@ -86,7 +86,7 @@ def test_without_a_valid_default_the_local_one_holds(scripted: ScriptedService, 
 
 
 def test_on_coerce_is_asked(scripted: ScriptedService, connect: Connect) -> None:
-    """on_coerce gets the value, the raw value, the coercions, the rule and the setting; what it returns is used."""
+    """``on_coerce`` gets the value, the raw value, the coercions, the rule and the setting; what it returns is used."""
     calls: list[Any] = []
 
     def on_coerce(value: Access, raw: Any, coercions: Any, rule: Any, given: Any) -> Access:
@@ -143,7 +143,12 @@ def test_unchanged_rules_are_not_sent_again(service: Api, connect: Connect) -> N
     """The query sends If-None-Match; a 304 changes nothing, and a change in the service is seen after it."""
     validated: list[int] = []
     setting = Setting("x", int, ["user"], 1)
-    setting.add_validator(lambda value, _rule, _setting: validated.append(value) or value)
+
+    @setting.add_validator
+    def note(value: int, _rule: Any, _setting: Any) -> int:
+        validated.append(value)
+        return value
+
     client = connect(service.url)
     for _ in range(3):
         client.reload()

@@ -1,5 +1,5 @@
 """What type checkers refuse: every line with an ignored error, and no other."""
-# ruff: noqa: PGH003 - which error it is differs between the checkers
+# ruff: noqa: B018, PGH003 - which error it is differs between the checkers
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
