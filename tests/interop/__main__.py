@@ -93,16 +93,16 @@ class Story:
 
         comparison.begin("rules")
         self._operator.add_rules(FIRST_RELEASE)
-        first.reload(FIRST_RELEASE, status=200)
+        first.reload(FIRST_RELEASE, changed=True)
         comparison.values(first, contexts)
 
         comparison.begin("nothing new: 304")
-        first.reload(FIRST_RELEASE, status=304)
+        first.reload(FIRST_RELEASE, changed=False)
         comparison.values(first, contexts)
 
         comparison.begin("rules changed and deleted")
         self._operator.change_rules()
-        first.reload(FIRST_RELEASE, status=200)
+        first.reload(FIRST_RELEASE, changed=True)
         comparison.values(first, contexts)
 
     def _defaults(self) -> None:
@@ -123,7 +123,7 @@ class Story:
         comparison.values(second, all_contexts(SECOND_RELEASE))
         comparison.settings_lists(second)
         second.close()
-        self._first.reload(FIRST_RELEASE, status=200)
+        self._first.reload(FIRST_RELEASE, changed=True)
         comparison.values(self._first, self._contexts, undefined=_UPGRADED)
 
     def _outdated_release(self) -> None:
