@@ -131,19 +131,29 @@ def client_of(url: str, interval: float = 1000) -> ThreadHeksherClient:
     return client
 
 
-def test_nothing_changes_while_the_lock_is_held(service: Api) -> None:
-    """While the program holds the modification_lock of a thread client, no setting changes; then all do."""
+def test_nothing_changes_while_the_lock_is_held(scripted: ScriptedService) -> None:
+    """While the program holds the modification_lock of a thread client, no rules are applied; then they are."""
     setting = Setting("x", int, ["user"], 1)
-    service.declare("later", configurable_features=["user"], default_value=1)
-    service.declare("later", configurable_features=["user"], default_value=2, version="1.1")
-    with client_of(service.url, 0.01) as client:
+    with client_of(scripted.url, 0.01) as client:
         with client.modification_lock:
-            service.add_rule(2, "x", user="a")
-            later = Setting("later", int, ["user"], 1)
-            until(lambda: client.engine.has_latest_defaults)
-            assert (setting.get(user="a"), later.get(user="a")) == (1, 1)
+            scripted.serve("x", 2)
+            before = len(scripted.of(FEATURE_ORDER))
+            until(lambda: len(scripted.of(FEATURE_ORDER)) > before)
+            client._call(anyio.lowlevel.checkpoint)
+            assert setting.get(user="a") == 1
         until(lambda: setting.get(user="a") == 2)
-        assert later.get(user="a") == 2
+
+
+def test_no_default_changes_while_the_lock_is_held(service: Api) -> None:
+    """The default that comes with the answer to a declaration waits for the modification_lock too."""
+    service.declare("x", configurable_features=["user"], default_value=1)
+    service.declare("x", configurable_features=["user"], default_value=2, version="1.1")
+    with client_of(service.url) as client:
+        with client.modification_lock:
+            setting = Setting("x", int, ["user"], 1)
+            until(lambda: client.engine.has_latest_defaults)
+            assert setting.get(user="a") == 1
+        until(lambda: setting.get(user="a") == 2)
 
 
 @pytest.mark.anyio
