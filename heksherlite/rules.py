@@ -11,7 +11,7 @@ takes one dictionary look-up per shape, heaviest shape first, however many rules
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import compress, repeat
+from itertools import compress, islice, repeat
 from operator import itemgetter
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -151,7 +151,7 @@ class RuleSetBuilder(Generic[T]):
         base: The rule set, of the same features, to start from. It stays as it is.
 
     Attributes:
-        conflicts: The rules that were left out because an earlier one, not of the base, has the same conditions.
+        conflicts: The rules that took the place of an earlier one with the same conditions.
     """
 
     def __init__(self, features: Sequence[str], base: RuleSet[T] | None = None) -> None:
@@ -159,7 +159,6 @@ class RuleSetBuilder(Generic[T]):
         self._position = {feature: index for index, feature in enumerate(features)}
         self._shapes: dict[tuple[int, ...], RuleShape[T]] = {}
         self._shared: set[tuple[int, ...]] = set()
-        self._has_base = base is not None
         self.conflicts: list[QueriedRule[T]] = []
         for shape in base.shapes if base is not None else ():
             positions = tuple(self._position[feature] for feature in shape.features)
@@ -167,7 +166,7 @@ class RuleSetBuilder(Generic[T]):
             self._shared.add(positions)
 
     def add(self, batch: RuleBatch[T]) -> None:
-        """Add rules, or give those that are in the base other values.
+        """Add rules, or give those that are there already other values.
 
         Raises:
             KeyError: If there are conditions on something else than the features.
@@ -182,18 +181,17 @@ class RuleSetBuilder(Generic[T]):
         else:
             selected = [()] * len(batch.rule_ids)
         shape = self._shape_to_change(positions)
-        added = dict(zip(selected, batch.values, strict=True))
-        if len(added) == len(selected) and shape.values.keys().isdisjoint(added):
-            shape.values.update(added)
+        known = len(shape.values)
+        shape.values.update(zip(selected, batch.values, strict=True))
+        if len(shape.values) == known + len(selected):
             shape.rule_ids.extend(batch.rule_ids)
             return
+        rule_ids = dict(zip(islice(shape.values, known), shape.rule_ids, strict=True))
         for key, rule in zip(selected, batch.rules(), strict=True):
-            if key not in shape.values:
-                shape.rule_ids.append(rule.rule_id)
-            elif not self._has_base:
+            if rule_ids.setdefault(key, rule.rule_id) != rule.rule_id:
                 self.conflicts.append(rule)
-                continue
-            shape.values[key] = rule.value
+                rule_ids[key] = rule.rule_id
+        shape.rule_ids = array("q", rule_ids.values())
 
     def remove(self, rule_ids: Iterable[int]) -> None:
         """Take out rules; those that are not there do not matter."""
@@ -239,7 +237,7 @@ def build_rule_set(
     """Make a rule set of rules; see :class:`RuleSetBuilder`.
 
     Returns:
-        The rule set, and the rules that were left out because an earlier one has the same conditions.
+        The rule set, and the rules that took the place of an earlier one with the same conditions.
     """
     builder: RuleSetBuilder[T] = RuleSetBuilder(features)
     for rule in rules:

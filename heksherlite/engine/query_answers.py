@@ -4,6 +4,7 @@ Both come out as the same events: perhaps the order of the context features, the
 its rules in batches.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -132,10 +133,12 @@ def _batch(
     reader.items(features, str, f"{where}: the context features")
     for column in columns:
         reader.items(column, str, f"{where}: the condition values")
-    if not all(-(2**63) <= rule_id < 2**63 for rule_id in (min(rule_ids, default=0), max(rule_ids, default=0))):
+    try:
+        ids = array("q", rule_ids)
+    except OverflowError:
         reader.refuse(where, "ids within 64 bits")
     if len(set(features)) != len(features) or len(columns) != len(features):
         reader.refuse(where, "distinct context features with a value each")
     if {len(rule_ids)} != {len(values), *map(len, columns), len(rule_ids)}:
         reader.refuse(where, "as many values as ids")
-    return RuleBatch(rule_ids, features, columns, values)
+    return RuleBatch(ids, features, columns, values)
