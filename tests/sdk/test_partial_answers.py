@@ -170,4 +170,5 @@ def test_a_long_history_of_partial_answers_is_like_one_whole_answer(
             winner = explanation.winner
             assert (winner and winner.rule_id) == (heaviest and heaviest["rule_id"])
             assert cache_ttl.get(**context) == explanation.value == (heaviest["value"] if heaviest else 60)
-        assert {outcome.rule.rule_id for outcome in explanation.rules} == set(rule_ids)
+        rules = cache_ttl.explain(environment="a", user="a", theme="a").rules
+        assert {outcome.rule.rule_id for outcome in rules} == set(rule_ids)
