@@ -1,0 +1,1 @@
+"""Measures heksherlite against its targets and its peers: see ``benchmarks/README.md``."""

@@ -1,0 +1,90 @@
+"""Rules to measure with, and the v1 answer that holds them. Standard library only: peers' environments import it."""
+
+import json
+from collections.abc import Mapping
+from itertools import combinations
+from typing import TypeAlias
+
+ENVIRONMENT, THEME = "production", "dark"
+FEATURES = ("environment", "user", "theme")
+"""The context features in the service's order; here a constant, an argument and a context variable stand for them."""
+
+DEFAULT = 60
+
+Conditions: TypeAlias = tuple[tuple[str, str], ...]
+Rules: TypeAlias = Mapping[Conditions, int]
+"""The rules of a setting: values by conditions, which are in the order of the features."""
+
+SHAPES: tuple[tuple[str, ...], ...] = tuple(
+    names for size in range(1, len(FEATURES) + 1) for names in combinations(FEATURES, size)
+)
+"""All sets of features that the conditions of a rule may be on."""
+
+
+def user_name(number: int) -> str:
+    """Return the name of a user."""
+    return f"user-{number:07d}"
+
+
+def rules_per_user(count: int, *, first: int = 0, add: int = 0) -> dict[Conditions, int]:
+    """Return rules of one shape, each for a user of its own."""
+    return {(("user", user_name(number)),): number % 1000 + add for number in range(first, first + count)}
+
+
+def rules_of_all_shapes(count: int, *, unconditional: bool) -> dict[Conditions, int]:
+    """Return rules whose shapes take turns.
+
+    Those with a condition on the user are for the production environment and the dark theme, if they are about these
+    at all; those without are for other environments and themes.
+
+    Args:
+        count: How many.
+        unconditional: Whether the last one has no conditions, which makes eight shapes, and leaves the default unused.
+    """
+    rules: dict[Conditions, int] = {}
+    for number in range(count - unconditional):
+        names = SHAPES[number % len(SHAPES)]
+        values = {"environment": f"environment-{number}", "user": user_name(number), "theme": f"theme-{number}"}
+        if "user" in names:
+            values |= {"environment": ENVIRONMENT, "theme": THEME}
+        rules[tuple((name, values[name]) for name in names)] = number % 1000
+    if unconditional:
+        rules[()] = -1
+    return rules
+
+
+def value_for(rules: Rules, user: str) -> int:
+    """Return what the rules say for a user in the production environment with the dark theme: a plain definition."""
+    context = {"environment": ENVIRONMENT, "user": user, "theme": THEME}
+    weights = {name: 1 << index for index, name in enumerate(FEATURES)}
+    for names in sorted(SHAPES, key=lambda names: -sum(weights[name] for name in names)):
+        value = rules.get(tuple((name, context[name]) for name in names))
+        if value is not None:
+            return value
+    return rules.get((), DEFAULT)
+
+
+def many_settings(rules: int, *, each: int = 100, add: int = 0) -> dict[str, Rules]:
+    """Return settings of so many rules each."""
+    return {
+        f"setting_{first // each:04d}": rules_per_user(min(each, rules - first), first=first, add=add)
+        for first in range(0, rules, each)
+    }
+
+
+def one_setting(rules: int, *, add: int = 0) -> dict[str, Rules]:
+    """Return one setting with all the rules."""
+    return {"setting_0000": rules_per_user(rules, add=add)}
+
+
+def v1_answer(settings: Mapping[str, Rules]) -> bytes:
+    """Return the body of the answer to a query for these settings."""
+    rule_id = 0
+    answer = {}
+    for name, rules in settings.items():
+        listed = []
+        for conditions, value in rules.items():
+            rule_id += 1
+            listed.append({"rule_id": rule_id, "value": value, "context_features": conditions})
+        answer[name] = {"default_value": DEFAULT, "rules": listed}
+    return json.dumps({"settings": answer}, separators=(",", ":")).encode()

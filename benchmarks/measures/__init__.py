@@ -1,0 +1,1 @@
+"""The measurements of heksherlite: programs that are run in fresh processes, and write rows."""

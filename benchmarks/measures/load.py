@@ -1,0 +1,163 @@
+"""The processor time of loading and reloading rules."""
+
+import asyncio
+import gc
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Mapping
+
+import httpx
+import orjson
+
+from benchmarks.data import Rules, many_settings, one_setting, v1_answer
+from benchmarks.measures.canned import URL, CannedService, QueryAnswer, RecordingTransport
+from benchmarks.measures.program import MeasuredAsyncClient, async_client, declare
+from benchmarks.measures.service import Service, running
+from benchmarks.results import Row, write_rows
+from benchmarks.sizes import SIZES, Size
+from heksherlite import Setting
+
+
+class Stopwatch:
+    """Measures the processor time of this process, in seconds, from the arrival of rules to their being in force."""
+
+    def __init__(self) -> None:
+        self.started = 0.0
+        self.stopped = 0.0
+
+    def stop(self) -> None:
+        """Stop, because the update is in force."""
+        self.stopped = time.process_time()
+
+    async def start_at_query(self, response: httpx.Response) -> None:
+        """Start, because the headers of an answer arrived; a hook for httpx."""
+        if response.request.url.path.endswith("/query"):
+            self.started = time.process_time()
+
+
+def milliseconds_of_parsing(answer: QueryAnswer) -> float:
+    """Return the processor time that orjson takes for the same bytes with the garbage collector off."""
+    lines = answer.headers["Content-Type"].startswith("application/x-ndjson")
+    pieces = answer.body.splitlines() if lines else [answer.body]
+    gc.collect()
+    gc.disable()
+    try:
+        started = time.process_time()
+        parsed = [orjson.loads(piece) for piece in pieces]
+        took = time.process_time() - started
+    finally:
+        gc.enable()
+    assert parsed
+    return took * 1e3
+
+
+def check(declared: Mapping[str, Setting[int]], settings: Mapping[str, Rules]) -> None:
+    """Check that a setting's last rule is in force, for each setting."""
+    for name, rules in settings.items():
+        ((_, user),), value = list(rules.items())[-1]
+        assert declared[name].get(user=user) == value, name
+
+
+def milliseconds_from_memory(answer: QueryAnswer, settings: Mapping[str, Rules]) -> float:
+    """Return the processor time of a first load from the bytes in hand to the settings serving."""
+    transport, stopwatch = CannedService(answer), Stopwatch()
+    declared = declare(settings)
+
+    async def load() -> None:
+        async with MeasuredAsyncClient(URL, {"transport": transport}, stopwatch.stop):
+            check(declared, settings)
+
+    gc.collect()
+    asyncio.run(load())
+    return (stopwatch.stopped - transport.answered_at) * 1e3
+
+
+def first_load_row(what: str, answer: QueryAnswer, settings: Mapping[str, Rules], size: Size) -> Row:
+    """Measure a first load of these bytes."""
+    ours, floor = [], []
+    for _ in range(size.loads):
+        floor.append(milliseconds_of_parsing(answer))
+        ours.append(milliseconds_from_memory(answer, settings))
+    return Row("load", what, "ms", ours, floor, 3, note=f"{len(answer.body) / 1e6:.1f} MB")
+
+
+def record(service: Service, settings: Mapping[str, Rules]) -> tuple[QueryAnswer, str]:
+    """Return what the service answers to our client, and how large it was on its way."""
+    transport = RecordingTransport()
+    declared = declare(settings)
+
+    async def load() -> None:
+        async with async_client(service.url, transport=transport):
+            check(declared, settings)
+
+    asyncio.run(load())
+    answer = transport.recorded
+    return answer, f"{answer.headers.get('content-type', '')}, {transport.size / 1e6:.1f} MB sent"
+
+
+async def reload_rows(what: str, service: Service, settings: Mapping[str, Rules], size: Size) -> list[Row]:
+    """Measure a first load, and reloads with little or no news, from the service."""
+    declared = declare(settings)
+    stopwatch = Stopwatch()
+    client = MeasuredAsyncClient(service.url, {"event_hooks": {"response": [stopwatch.start_at_query]}}, stopwatch.stop)
+    async with client:
+        check(declared, settings)
+        first = (stopwatch.stopped - stopwatch.started) * 1e3
+        name, rules = list(settings.items())[-1]
+        ((_, user),) = list(rules)[-1]
+        one_changed = []
+        for value in range(5000, 5001 + size.loads):
+            await asyncio.to_thread(service.change_one_rule, value)
+            one_changed.append(await milliseconds(client.reload))
+            assert declared[name].get(user=user) == value
+
+        async def reload_often() -> None:
+            for _ in range(size.unchanged):
+                await client.reload()
+
+        unchanged = [await milliseconds(reload_often) / size.unchanged for _ in range(size.loads + 1)]
+        tracemalloc.start()
+        await reload_often()
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(5):
+            await reload_often()
+        gc.collect()
+        growth = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+    return [
+        # The first of each warms up what happens once in a client's life.
+        Row("load", f"reload, one rule changed, {what}", "ms", one_changed[1:], [first], 0.05),
+        Row("load", f"reload, nothing changed, {what}", "ms", unchanged[1:], (), 1, "value"),
+        Row("load", f"growth by {5 * size.unchanged} of these, {what}", "kB", [growth / 1e3], (), 2, "value"),
+    ]
+
+
+async def milliseconds(function: Callable[[], object]) -> float:
+    """Return the processor time of a call in milliseconds."""
+    gc.collect()
+    started = time.process_time()
+    await function()  # type: ignore[misc]
+    return (time.process_time() - started) * 1e3
+
+
+def main() -> None:
+    """Measure, and write the rows."""
+    size = SIZES[sys.argv[1]]
+    many, one = many_settings(size.rules), one_setting(size.rules)
+    rows = []
+    for what, settings in ((f"{len(many):,} settings", many), ("1 setting", one)):
+        what = f"{size.rules:,} rules in {what}"  # noqa: PLW2901
+        v1 = QueryAnswer(v1_answer(settings))
+        rows.append(first_load_row(f"first load, any v1 service, {what}", v1, settings, size))
+        with running(settings) as service:
+            answer, note = record(service, settings)
+            row = first_load_row(f"first load, our service, {what}", answer, settings, size)
+            rows += [row, *asyncio.run(reload_rows(what, service, settings, size))]
+        print(f"{what}: {note}", file=sys.stderr)
+    write_rows(rows)
+
+
+if __name__ == "__main__":
+    main()

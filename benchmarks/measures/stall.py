@@ -1,0 +1,134 @@
+"""How long a program waits for its own event loop, or for `get`, while rules are loaded."""
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from benchmarks.data import Rules, many_settings, one_setting
+from benchmarks.measures.program import async_client, declare, thread_client
+from benchmarks.measures.service import Service, running
+from benchmarks.results import Row, write_rows
+from benchmarks.sizes import SIZES, Size
+from heksherlite import Setting
+
+_TICK = 0.001
+_IDLE = 0.3
+"""Seconds in which nothing happens, to see what this machine does by itself."""
+_TARGET = 10
+
+Samples: TypeAlias = dict[str, list[float]]
+"""Milliseconds by what happened meanwhile: ``idle``, ``first load``, or ``reload``."""
+
+
+async def longest_stall(work: Awaitable[object]) -> float:
+    """Return by how many milliseconds the event loop was late at worst while something was done."""
+    worst = 0.0
+    done = False
+
+    async def tick() -> None:
+        nonlocal worst
+        while not done:
+            due = time.perf_counter() + _TICK
+            await asyncio.sleep(_TICK)
+            worst = max(worst, time.perf_counter() - due)
+
+    ticking = asyncio.create_task(tick())
+    try:
+        await work
+    finally:
+        done = True
+        await ticking
+    return worst * 1e3
+
+
+def worst_get(setting: Setting[int], user: str, work: Callable[[], object]) -> float:
+    """Return the milliseconds that a `get` took at worst while another thread did something.
+
+    It is the time from one of a row of calls to the next, for the interpreter may be taken away between them too.
+    """
+    worker = threading.Thread(target=work)
+    worker.start()
+    worst = 0.0
+    before = time.perf_counter()
+    while worker.is_alive():
+        setting.get(user=user)
+        now = time.perf_counter()
+        worst = max(worst, now - before)
+        before = now
+    worker.join()
+    return worst * 1e3
+
+
+async def stalls_of_event_loop(service: Service, settings: dict[str, Rules], samples: Samples) -> None:
+    """Add one sample of each."""
+    samples["idle"].append(await longest_stall(asyncio.sleep(_IDLE)))
+    declared = declare(settings)
+    name, user, _ = one_of(settings)
+    client = async_client(service.url)
+    samples["first load"].append(await longest_stall(client.set_as_main()))
+    before = declared[name].get(user=user)
+    await asyncio.to_thread(service.change_all_rules)
+    samples["reload"].append(await longest_stall(client.reload()))
+    assert declared[name].get(user=user) == before + 1
+    await client.aclose()
+
+
+def waits_for_get(service: Service, settings: dict[str, Rules], samples: Samples) -> None:
+    """Add one sample of each."""
+    declared = declare(settings)
+    name, user, _ = one_of(settings)
+    setting = declared[name]
+    samples["idle"].append(worst_get(setting, user, lambda: time.sleep(_IDLE)))
+    client = thread_client(service.url)
+    samples["first load"].append(worst_get(setting, user, client.set_as_main))
+    before = setting.get(user=user)
+    service.change_all_rules()
+    samples["reload"].append(worst_get(setting, user, client.reload))
+    assert setting.get(user=user) == before + 1
+    client.close()
+
+
+def one_of(settings: dict[str, Rules]) -> tuple[str, str, int]:
+    """Return a setting, a user that it has a rule about, and the value."""
+    name, rules = list(settings.items())[-1]
+    (((_, user),), value) = list(rules.items())[-1]
+    return name, user, value
+
+
+def rows_of(what: str, where: str, samples: Samples) -> list[Row]:
+    """Return the rows of some samples."""
+    loads = {"first load": "first load", "reload": "reload, every rule changed"}
+    return [
+        Row("stall", f"{what}, {load}, {where}", "ms", samples[kind], samples["idle"], _TARGET, "value")
+        for kind, load in loads.items()
+    ]
+
+
+def measure(where: str, settings: dict[str, Rules], size: Size) -> list[Row]:
+    """Measure with these settings."""
+    of_loop: Samples = {"idle": [], "first load": [], "reload": []}
+    of_get: Samples = {"idle": [], "first load": [], "reload": []}
+    with running(settings) as service:
+        for _ in range(size.stalls):
+            asyncio.run(stalls_of_event_loop(service, settings, of_loop))
+            waits_for_get(service, settings, of_get)
+    return [*rows_of("stall of the event loop", where, of_loop), *rows_of("worst get", where, of_get)]
+
+
+def main() -> None:
+    """Measure, and write the rows."""
+    size = SIZES[sys.argv[1]]
+    many = many_settings(size.rules)
+    write_rows(
+        [
+            *measure(f"{size.rules:,} rules in {len(many):,} settings", many, size),
+            *measure(f"{size.rules:,} rules in 1 setting", one_setting(size.rules), size),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""The benchmarks run. What they say is not a matter for tests."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+RUN = Path(__file__).parents[1] / "benchmarks" / "run.py"
+
+
+def test_benchmarks_run_at_the_smallest_size(tmp_path: Path) -> None:
+    """Every measurement of ours gives right answers and rows; peers are left out, for they would be downloaded."""
+    results = tmp_path / "results.json"
+    command = [RUN, "--smallest", "--only", "get,load,stall,memory,import", "--json", results]
+    process = subprocess.run(
+        [sys.executable, *command, "--python", sys.executable], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    (interpreter,) = json.loads(results.read_text("utf-8"))["interpreters"]
+    groups = {row["group"] for row in interpreter["rows"]}
+    assert groups == {"get", "load", "stall", "memory", "import"}
+    assert all(row["ours"] for row in interpreter["rows"])
+    for row in interpreter["rows"]:
+        assert row["what"] in process.stdout
