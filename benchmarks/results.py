@@ -58,12 +58,19 @@ class PeerResult:
     Attributes:
         package: The package and its version.
         nanoseconds: Samples per call, by the number of users with a rule of their own.
+        floor: The same of the floor, in the same process.
         problem: Why there are none, if so.
     """
 
     package: str
     nanoseconds: dict[int, list[float]]
+    floor: dict[int, list[float]]
     problem: str = ""
+
+    def ratio(self, users: int) -> float | None:
+        """How many times the floor it takes with so many targeted users."""
+        samples = self.nanoseconds.get(users)
+        return statistics.median(samples) / statistics.median(self.floor[users]) if samples else None
 
 
 def spread(samples: Sequence[float]) -> float:
@@ -92,11 +99,13 @@ def write_peer_results(results: Iterable[PeerResult]) -> None:
 def read_peer_results(text: str) -> list[PeerResult]:
     """Read what `write_peer_results` wrote."""
     return [
-        PeerResult(
-            data["package"], {int(users): samples for users, samples in data["nanoseconds"].items()}, data["problem"]
-        )
+        PeerResult(data["package"], _by_users(data["nanoseconds"]), _by_users(data["floor"]), data["problem"])
         for data in _read(text)
     ]
+
+
+def _by_users(samples: dict[str, list[float]]) -> dict[int, list[float]]:
+    return {int(users): values for users, values in samples.items()}
 
 
 def _write(data: Any) -> None:

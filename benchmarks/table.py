@@ -11,10 +11,10 @@ _FLOORS = {
     "stall": "floor: the same while nothing happens",
     "memory": "as tracemalloc counts it",
     "import": "in fresh processes",
-    "peers": "floor and heksher 0.2.2, one targeted user",
+    "peers": "multiples of the floor above; floor: those of heksher",
 }
 _HEADER = ("", "ours", "±", "floor", "ratio", "target", "met", "")
-_PEER_HEADER = ("from a user to a value", "1 targeted user", "±", "1,000 targeted users", "±", "")
+_PEER_HEADER = ("from a user to a value", "1 targeted user", "±", "/ floor", "1,000 targeted users", "±", "/ floor", "")
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -36,7 +36,14 @@ def peer_table(results: Iterable[PeerResult]) -> str:
         cells = [result.package]
         for users in (1, 1000):
             samples = result.nanoseconds.get(users)
-            cells += [duration(statistics.median(samples)), duration(spread(samples))] if samples else ["-", ""]
+            if samples:
+                cells += [
+                    duration(statistics.median(samples)),
+                    duration(spread(samples)),
+                    f"x{result.ratio(users):.0f}",
+                ]
+            else:
+                cells += ["-", "", ""]
         lines.append((*cells, result.problem))
     return _aligned(lines)
 

@@ -5,12 +5,10 @@ import random
 import statistics
 import sys
 import tracemalloc
-from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.data import (
-    DEFAULT,
     ENVIRONMENT,
     FEATURES,
     THEME,
@@ -21,6 +19,7 @@ from benchmarks.data import (
     v1_answer,
     value_for,
 )
+from benchmarks.floor import Floor, FloorOfOne, floor_for
 from benchmarks.measures.canned import URL, CannedService, QueryAnswer
 from benchmarks.measures.program import async_client, declare, theme
 from benchmarks.results import Row, write_rows
@@ -35,38 +34,10 @@ REPEATED = 100
 kept: list[object] = []
 """Clients that settings take their defaults from."""
 
-floor_theme: ContextVar[str] = ContextVar("floor_theme")
-
-
-class Floor:
-    """The least that a `get` of three features can do in plain Python."""
-
-    __slots__ = ("default", "values")
-
-    def __init__(self, values: Mapping[tuple[str, str, str], int], default: int) -> None:
-        self.values = values
-        self.default = default
-
-    def get(self, *, user: str) -> int:
-        """Return the value for a user."""
-        return self.values.get((ENVIRONMENT, user, floor_theme.get()), self.default)
-
-
-class FloorOfOne:
-    """The least that a `get` of one feature can do in plain Python, which is a constant."""
-
-    __slots__ = ("values",)
-
-    def __init__(self, values: Mapping[str, int]) -> None:
-        self.values = values
-
-    def get(self) -> int:
-        """Return the value."""
-        return self.values[ENVIRONMENT]
-
 
 def loaded(rules: Rules, features: Sequence[str] = FEATURES) -> Setting[int]:
     """Return a setting with these rules, as a client loads them."""
+    theme.set(THEME)
     setting = declare([NAME], features)[NAME]
 
     async def load() -> object:
@@ -78,11 +49,9 @@ def loaded(rules: Rules, features: Sequence[str] = FEATURES) -> Setting[int]:
     return setting
 
 
-def floor_for(rules: Rules) -> Floor:
-    """Return a floor that gives the same values as these rules for all users that they name."""
-    users = {value for conditions in rules for feature, value in conditions if feature == "user"}
-    values = {(ENVIRONMENT, user, THEME): value_for(rules, user) for user in users}
-    return Floor(values, rules.get((), DEFAULT))
+def users_in(rules: Rules) -> set[str]:
+    """Return the users that rules have conditions on."""
+    return {value for conditions in rules for feature, value in conditions if feature == "user"}
 
 
 def check(setting: Setting[int], floor: Floor, rules: Rules, users: Sequence[str]) -> None:
@@ -100,7 +69,7 @@ def loops_of(setting: Any, floor: Any, arguments: str) -> dict[str, Loop]:
 
 def repeated_rows(what: str, rules: Rules, size: Size, hits: Sequence[str]) -> list[Row]:
     """Measure contexts that come again and again: users that a rule is about, and others."""
-    setting, floor = loaded(rules), floor_for(rules)
+    setting, floor = loaded(rules), floor_for(rules, users_in(rules))
     rows = []
     for kind, users in (("hit", hits), ("miss", [f"stranger-{number}" for number in range(REPEATED)])):
         check(setting, floor, rules, users)
@@ -115,7 +84,7 @@ def random_row(what: str, rules: Rules, size: Size, known: Sequence[str]) -> Row
     The note compares with the floor in contexts that come again and again, where it has everything in the processor's
     cache.
     """
-    setting, floor = loaded(rules), floor_for(rules)
+    setting, floor = loaded(rules), floor_for(rules, users_in(rules))
     drawn = random.Random(1)  # noqa: S311 - to have the same in every run
     everybody = [user_name(number) for number in range(size.users)]
     check(setting, floor, rules, drawn.choices(everybody, k=1000))
@@ -161,8 +130,6 @@ def one_feature_row(size: Size) -> Row:
 def main() -> None:
     """Measure, and write the rows."""
     size = SIZES[sys.argv[1]]
-    theme.set(THEME)
-    floor_theme.set(THEME)
     users = [user_name(number) for number in range(size.rules)]
     by_user = rules_per_user(size.rules)
     one_of_each = rules_of_all_shapes(8, unconditional=True)

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from benchmarks.data import Rules, many_settings, one_setting, v1_answer
 from benchmarks.measures.canned import URL, CannedService, QueryAnswer
@@ -21,58 +21,70 @@ def allocated() -> int:
     return tracemalloc.get_traced_memory()[0]
 
 
-async def measure(what: str, make: Callable[[int], dict[str, Rules]], *, reloads: int) -> list[Row]:
-    """Measure what is kept after a load, and after many.
+class Subject:
+    """Settings whose rules come from memory, and a client that counts what they take.
 
     Args:
-        what: The settings in words.
-        make: Makes them, with values that are larger by its argument.
-        reloads: How many reloads with every rule changed come after the first load.
+        make: Makes the settings, with values that are larger by its argument.
     """
-    settings = make(0)
-    rules = sum(map(len, settings.values()))
-    answers = [QueryAnswer(v1_answer(make(add))) for add in ((0, 1) if reloads else (0,))]
-    declared = declare(settings)
-    # Without rules at first, so that what the client and the settings take by themselves is not counted.
-    transport = CannedService(QueryAnswer(v1_answer({name: {} for name in settings})))
-    async with async_client(URL, transport=transport) as client:
-        tracemalloc.start()
-        try:
-            await client.reload()
-            before = allocated()
-            transport.answer = answers[0]
-            await client.reload()
-            after = allocated()
-            for number in range(1, reloads + 1):
-                transport.answer = answers[number % 2]
+
+    def __init__(self, make: Callable[[int], dict[str, Rules]]) -> None:
+        self.settings = make(0)
+        self.rules = sum(map(len, self.settings.values()))
+        self._answers = [QueryAnswer(v1_answer(make(add))) for add in (0, 1)]
+
+    async def bytes_kept(self, reloads: int) -> tuple[int, int]:
+        """Return the bytes that are kept after the first load, and how many more after reloads with other values.
+
+        Args:
+            reloads: How many, an even number.
+        """
+        declared = declare(self.settings)
+        # Without rules at first, so that what the client and the settings take by themselves is not counted.
+        transport = CannedService(QueryAnswer(v1_answer({name: {} for name in self.settings})))
+        async with async_client(URL, transport=transport) as client:
+            tracemalloc.start()
+            try:
                 await client.reload()
-            growth = allocated() - after
-        finally:
-            tracemalloc.stop()
-        for name, expected in settings.items():
-            ((_, user),), value = list(expected.items())[-1]
-            assert declared[name].get(user=user) == value, name
-    rows = [Row("memory", f"kept per rule, {what}", "bytes", [(after - before) / rules], (), 160, "value")]
-    if reloads:
-        grown = f"growth of that by {reloads} reloads with every rule changed, {what}"
-        rows.append(Row("memory", grown, "bytes", [growth / rules], (), 1, "value"))
-    return rows
+                before = allocated()
+                transport.answer = self._answers[0]
+                await client.reload()
+                after = allocated()
+                for number in range(1, reloads + 1):
+                    transport.answer = self._answers[number % 2]
+                    await client.reload()
+                growth = allocated() - after
+            finally:
+                tracemalloc.stop()
+            for name, rules in self.settings.items():
+                ((_, user),), value = list(rules.items())[-1]
+                assert declared[name].get(user=user) == value, name
+        return after - before, growth
+
+
+def subjects(rules: int) -> Mapping[str, Subject]:
+    """Return settings with so many rules, by what they are in words."""
+    each = max(1, rules // 1000)
+    return {
+        f"{rules:,} rules in {-(-rules // each):,} settings": Subject(
+            lambda add: many_settings(rules, each=each, add=add)
+        ),
+        f"{rules:,} rules in 1 setting": Subject(lambda add: one_setting(rules, add=add)),
+    }
 
 
 def main() -> None:
     """Measure, and write the rows."""
     size = SIZES[sys.argv[1]]
     rows = []
-    for rules in size.kept_rules:
-        reloads = _RELOADS if rules == size.kept_rules[0] else 0
-        each = max(1, rules // 1000)
-        many, one = (
-            lambda add, rules=rules, each=each: many_settings(rules, each=each, add=add),
-            lambda add, rules=rules: one_setting(rules, add=add),
-        )
-        what = f"{rules:,} rules in {-(-rules // each):,} settings"
-        rows += asyncio.run(measure(what, many, reloads=reloads))
-        rows += asyncio.run(measure(f"{rules:,} rules in 1 setting", one, reloads=reloads))
+    for count in size.kept_rules:
+        for what, subject in subjects(count).items():
+            kept, _ = asyncio.run(subject.bytes_kept(0))
+            rows.append(Row("memory", f"kept per rule, {what}", "bytes", [kept / subject.rules], (), 160, "value"))
+    for what, subject in subjects(size.reloaded_rules).items():
+        _, growth = asyncio.run(subject.bytes_kept(_RELOADS))
+        grown = f"growth of that by {_RELOADS} reloads with every rule changed, {what}"
+        rows.append(Row("memory", grown, "kB", [growth / 1e3], (), 100, "value"))
     write_rows(rows)
 
 

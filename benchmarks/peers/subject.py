@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import TypeAlias
 
+from benchmarks.floor import floor_for
 from benchmarks.results import PeerResult, write_peer_results
 from benchmarks.timing import Loop, calls_within, per_call, repeated
 
@@ -45,5 +46,11 @@ def measure(package: str, prepare: Prepare) -> None:
     calls = calls_within(seconds, lambda: get(users[len(users) // 2]), at_most=100_000)
     # Spread over all of them, since some peers go through the rules one by one.
     spread_out = [users[number * len(users) // calls % len(users)] for number in range(calls)]
-    samples = per_call({"get": Loop("get(user)", get=get)}, repeated(spread_out, calls, repeats))
-    write_peer_results([PeerResult(f"{package} {version(package)}", {count: samples["get"]})])
+    floor = Loop(
+        "floor.get(user=user)", floor=floor_for({(("user", user),): value for user, value in values.items()}, users)
+    )
+    floors = per_call({"floor": floor}, repeated(users, 10_000, repeats))["floor"]
+    samples = per_call({"get": Loop("get(user)", get=get)}, repeated(spread_out, calls, repeats))["get"]
+    # Before and after, for the clock of the processor may have changed in between.
+    floors += per_call({"floor": floor}, repeated(users, 10_000, repeats))["floor"]
+    write_peer_results([PeerResult(f"{package} {version(package)}", {count: samples}, {count: floors})])
