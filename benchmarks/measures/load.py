@@ -12,7 +12,7 @@ import orjson
 
 from benchmarks.data import Rules, many_settings, one_setting, v1_answer
 from benchmarks.measures.canned import URL, CannedService, QueryAnswer, RecordingTransport
-from benchmarks.measures.program import MeasuredAsyncClient, async_client, declare
+from benchmarks.measures.program import MeasuredAsyncClient, async_client, declare, set_apart
 from benchmarks.measures.service import Service, running
 from benchmarks.results import Row, write_rows
 from benchmarks.sizes import SIZES, Size
@@ -147,6 +147,7 @@ def main() -> None:
     """Measure, and write the rows."""
     size = SIZES[sys.argv[1]]
     many, one = many_settings(size.rules), one_setting(size.rules)
+    set_apart()
     rows = []
     for what, settings in ((f"{len(many):,} settings", many), ("1 setting", one)):
         what = f"{size.rules:,} rules in {what}"  # noqa: PLW2901

@@ -1,5 +1,6 @@
 """What the measured program has: settings, a client, and contexts."""
 
+import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -35,6 +36,12 @@ class MeasuredAsyncClient(AsyncHeksherClient):
     def on_update_ok(self) -> None:
         """Tell."""
         self._when_updated()
+
+
+def set_apart() -> None:
+    """Keep what exists by now out of the garbage collector's work: a program does not hold its rules twice."""
+    gc.collect()
+    gc.freeze()
 
 
 def async_client(url: str, **http_client_args: Any) -> AsyncHeksherClient:

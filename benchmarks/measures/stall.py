@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from benchmarks.data import Rules, many_settings, one_setting
-from benchmarks.measures.program import async_client, declare, thread_client
+from benchmarks.measures.program import async_client, declare, set_apart, thread_client
 from benchmarks.measures.service import Service, running
 from benchmarks.results import Row, write_rows
 from benchmarks.sizes import SIZES, Size
@@ -130,11 +130,12 @@ def measure(where: str, settings: dict[str, Rules], size: Size) -> list[Row]:
 def main() -> None:
     """Measure, and write the rows."""
     size = SIZES[sys.argv[1]]
-    many = many_settings(size.rules)
+    many, one = many_settings(size.rules), one_setting(size.rules)
+    set_apart()
     write_rows(
         [
             *measure(f"{size.rules:,} rules in {len(many):,} settings", many, size),
-            *measure(f"{size.rules:,} rules in 1 setting", one_setting(size.rules), size),
+            *measure(f"{size.rules:,} rules in 1 setting", one, size),
         ]
     )
 
