@@ -3,7 +3,7 @@
 ::
 
     HeksherError
-    ├── NoMatchError            there is no value for a context                       (also a LookupError)
+    ├── NoMatchError            there is no value for a context; never raised         (also a LookupError)
     ├── MissingContextError     a context feature has neither argument nor default    (also a RuntimeError)
     ├── ServiceAnswerError      the service answered something that is not the v1 API (also a ValueError)
     ├── ServiceStartError       a service that was to be run here cannot start
@@ -21,7 +21,10 @@ class HeksherError(Exception):
 
 
 class NoMatchError(HeksherError, LookupError):
-    """There is no value for a context: no rule matches and nothing stands in."""
+    """There is no value for a context.
+
+    For programs that catch it: a setting always has a default, so nothing raises it.
+    """
 
 
 class MissingContextError(HeksherError, RuntimeError):

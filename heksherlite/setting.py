@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast, overload
 
 from heksherlite import main_client
 from heksherlite.getter import class_with_get, raise_unknown_features
@@ -29,15 +29,6 @@ V = TypeVar("V", bound=Callable[..., Any])
 
 OnCoerce = Callable[[T, Any, Sequence[str], QueriedRule[Any] | None, "Setting[T]"], T]
 """Decides about a value that was coerced: see the parameter ``on_coerce`` of :class:`Setting`."""
-
-
-class SettingOptions(TypedDict, Generic[T], total=False):
-    """The optional parameters of :class:`Setting`, for type checkers."""
-
-    metadata: Mapping[str, Any] | None
-    alias: str | None
-    version: str
-    on_coerce: OnCoerce[T] | None
 
 
 class Supplier(Protocol):
@@ -111,7 +102,10 @@ class Setting(Generic[T]):
         type: builtins.type[bool],
         configurable_features: Iterable[str],
         default_value: bool,
-        **options: Unpack[SettingOptions[bool]],
+        metadata: Mapping[str, Any] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[bool] | None = ...,
     ) -> None: ...
 
     @overload
@@ -121,7 +115,10 @@ class Setting(Generic[T]):
         type: builtins.type[E],
         configurable_features: Iterable[str],
         default_value: E,
-        **options: Unpack[SettingOptions[E]],
+        metadata: Mapping[str, Any] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[E] | None = ...,
     ) -> None: ...
 
     @overload
@@ -131,7 +128,10 @@ class Setting(Generic[T]):
         type: builtins.type[int],
         configurable_features: Iterable[str],
         default_value: int,
-        **options: Unpack[SettingOptions[int]],
+        metadata: Mapping[str, Any] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[int] | None = ...,
     ) -> None: ...
 
     @overload
@@ -141,7 +141,10 @@ class Setting(Generic[T]):
         type: builtins.type[float],
         configurable_features: Iterable[str],
         default_value: float,
-        **options: Unpack[SettingOptions[float]],
+        metadata: Mapping[str, Any] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[float] | None = ...,
     ) -> None: ...
 
     @overload
@@ -151,7 +154,10 @@ class Setting(Generic[T]):
         type: builtins.type[str],
         configurable_features: Iterable[str],
         default_value: str,
-        **options: Unpack[SettingOptions[str]],
+        metadata: Mapping[str, Any] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[str] | None = ...,
     ) -> None: ...
 
     @overload
@@ -161,7 +167,10 @@ class Setting(Generic[T]):
         type: SettingType[S],
         configurable_features: Iterable[str],
         default_value: S,
-        **options: Unpack[SettingOptions[S]],
+        metadata: Mapping[str, Any] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[S] | None = ...,
     ) -> None: ...
 
     @overload
@@ -171,7 +180,10 @@ class Setting(Generic[T]):
         type: Callable[..., Sequence[S]],
         configurable_features: Iterable[str],
         default_value: Sequence[Any],
-        **options: Unpack[SettingOptions[Sequence[S]]],
+        metadata: Mapping[str, Any] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[Sequence[S]] | None = ...,
     ) -> None: ...
 
     @overload
@@ -181,7 +193,10 @@ class Setting(Generic[T]):
         type: Callable[..., Mapping[str, S]],
         configurable_features: Iterable[str],
         default_value: Mapping[str, Any],
-        **options: Unpack[SettingOptions[Mapping[str, S]]],
+        metadata: Mapping[str, Any] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[Mapping[str, S]] | None = ...,
     ) -> None: ...
 
     @overload
@@ -192,7 +207,10 @@ class Setting(Generic[T]):
         *,
         configurable_feature: Iterable[str],
         default_value: S,
-        **options: Unpack[SettingOptions[S]],
+        metadata: Mapping[str, Any] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[S] | None = ...,
     ) -> None: ...
 
     def __init__(

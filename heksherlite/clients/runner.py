@@ -1,8 +1,9 @@
 """Does an engine's steps over HTTP, now and then again at every interval."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from time import perf_counter
 from typing import Final, TypeVar
 
 import anyio
@@ -16,6 +17,9 @@ from heksherlite.setting import Supplier
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
+
+_BREATH: Final = 0.001
+"""For how many seconds the engine works before the rest of the program gets its turn."""
 
 
 class Runner:
@@ -65,24 +69,25 @@ class Runner:
         """Declare what is to be declared, then load the rules. Restarts the interval.
 
         Raises:
-            Exception: The first failure. Rules are loaded even if a declaration failed.
+            Exception: The first failure, with a note of the other. Rules are loaded even if a declaration failed.
         """
         async with self._one_at_a_time:
             declaration_failure = await self._declare()
-            await self._load()
+            load_failure = await self._load()
         if declaration_failure is not None:
+            if load_failure is not None:
+                declaration_failure.add_note(f"loading the rules failed too: {load_failure!r}")
             raise declaration_failure
+        if load_failure is not None:
+            raise load_failure
 
     async def update_logging_failures(self) -> None:
         """Do the same as :meth:`update`, but log what fails."""
         async with self._one_at_a_time:
-            declaration_failure = await self._declare()
-            if declaration_failure is not None:
-                logger.error(self._declaration_failed, exc_info=declaration_failure)
-            try:
-                await self._load()
-            except Exception:
-                logger.exception("error during heksher update")
+            if (failure := await self._declare()) is not None:
+                logger.error(self._declaration_failed, exc_info=failure)
+            if (failure := await self._load()) is not None:
+                logger.error("error during heksher update", exc_info=failure)
 
     async def keep_updating(self) -> None:
         """Update at every interval, and when woken, until cancelled."""
@@ -108,17 +113,18 @@ class Runner:
                 self._engine.apply_latest_defaults()
         return failure
 
-    async def _load(self) -> None:
+    async def _load(self) -> Exception | None:
         try:
             update = await self._perform(self._engine.fetch())
             if update is not None:
                 async with self._modification_lock:
                     self._engine.apply(update, self._supplier)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - handed to the caller
             self._call_back(self._on_update_error, error)
-            raise
+            return error
         else:
             self._call_back(self._on_update_ok)
+            return None
         finally:
             self._next_update = anyio.current_time() + self._update_interval
 
@@ -129,14 +135,17 @@ class Runner:
             logger.exception("error in a callback of heksher client", extra={"callback": repr(function)})
 
     async def _perform(self, steps: Steps[R]) -> R:
-        answers: list[Answer | Exception] | None = None
-        while True:
-            try:
-                requests = next(steps) if answers is None else steps.send(answers)
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]
-            if requests:
-                answers = await self._transport.send(requests)
-            else:
-                answers = []
-                await anyio.lowlevel.checkpoint()
+        breath = perf_counter()
+        try:
+            requests = next(steps)
+            while True:
+                answers: Sequence[Answer | Exception] = ()
+                if requests:
+                    answers = await self._transport.send(requests)
+                    breath = perf_counter()
+                elif perf_counter() - breath > _BREATH:
+                    await anyio.lowlevel.checkpoint()
+                    breath = perf_counter()
+                requests = steps.send(answers)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]

@@ -20,6 +20,7 @@ from tests.sdk.scripted_service import (
     queried,
     rule,
 )
+from tests.sdk.threads import own_threads
 from tests.service.api import FEATURES, Api
 from tests.waiting import until, until_async
 
@@ -201,12 +202,12 @@ def test_closing_while_the_lock_is_held(service: Api) -> None:
 async def nothing_left(scripted: ScriptedService) -> AsyncIterator[None]:
     """Check that the block leaves no task, thread and connection."""
     tasks = {task.id for task in anyio.get_running_tasks()}
-    threads = {thread for thread in threading.enumerate() if "process_request" not in thread.name}
+    threads = own_threads()
     yield
     scripted.held.set()
     await until_async(lambda: scripted.connections == 0)
     assert {task.id for task in anyio.get_running_tasks()} <= tasks
-    assert {thread for thread in threading.enumerate() if "process_request" not in thread.name} <= threads
+    assert own_threads() <= threads
 
 
 async def cancel_when(condition: Callable[[], bool], scope: anyio.CancelScope) -> None:

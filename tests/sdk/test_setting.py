@@ -40,7 +40,7 @@ def test_a_declaration_holds_every_parameter() -> None:
 
 def test_every_parameter_may_be_positional() -> None:
     """The parameters have the original's order: metadata, alias, version, on_coerce."""
-    setting = Setting("x", int, ["user"], 1, {"a": 1}, "y", "1.2", None)  # type: ignore[call-overload] # pyright: ignore[reportCallIssue]
+    setting = Setting("x", int, ["user"], 1, {"a": 1}, "y", "1.2", None)
     assert (setting.metadata, setting.alias, setting.version, setting.on_coerce) == ({"a": 1}, "y", "1.2", None)
 
 

@@ -9,15 +9,11 @@ import pytest
 from heksherlite import Setting, SettingData, ThreadHeksherClient, main_client
 from tests.sdk.conftest import ALL, Connect, Log
 from tests.sdk.scripted_service import DECLARE, QUERY, Scripted, ScriptedService
+from tests.sdk.threads import own_threads
 from tests.service.api import FEATURES, Api
 from tests.waiting import until
 
 UNREACHABLE = "http://127.0.0.1:9"
-
-
-def own_threads() -> set[threading.Thread]:
-    """Return the threads that are not those of a scripted service answering."""
-    return {thread for thread in threading.enumerate() if "process_request_thread" not in thread.name}
 
 
 @contextmanager
