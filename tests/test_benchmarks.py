@@ -11,9 +11,13 @@ RUN = Path(__file__).parents[1] / "benchmarks" / "run.py"
 def test_benchmarks_run_at_the_smallest_size(tmp_path: Path) -> None:
     """Every measurement of ours gives right answers and rows; peers are left out, for they would be downloaded."""
     results = tmp_path / "results.json"
-    command = [RUN, "--smallest", "--only", "get,load,stall,memory,import", "--json", results]
+    options = ["--smallest", "--only", "get,load,stall,memory,import", "--json", str(results)]
     process = subprocess.run(
-        [sys.executable, *command, "--python", sys.executable], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(RUN), *options, "--python", sys.executable],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert process.returncode == 0, process.stderr
     (interpreter,) = json.loads(results.read_text("utf-8"))["interpreters"]
