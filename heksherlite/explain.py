@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from heksherlite.lookup import DefaultSource, Lookup
-from heksherlite.rules import NO_VALUE, QueriedRule
+from heksherlite.rules import NO_VALUE, Context, QueriedRule
 
 T = TypeVar("T")
 
@@ -135,7 +135,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
         yield ("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))).rstrip()
 
 
-def explain(lookup: Lookup, given: tuple[Any, ...]) -> Explanation[Any]:
+def explain(lookup: Lookup, given: Context) -> Explanation[Any]:
     """Explain what a lookup answers.
 
     Args:
@@ -146,7 +146,7 @@ def explain(lookup: Lookup, given: tuple[Any, ...]) -> Explanation[Any]:
         MissingContextError: As ``get`` does.
     """
     features = lookup.rules.features
-    context = lookup.complete(given)
+    context = lookup.contexts.complete(lookup.setting_name, given)
     winner = lookup.rules.winner(context)
     actual = dict(zip(features, context, strict=True))
     return Explanation(
@@ -164,14 +164,14 @@ def explain(lookup: Lookup, given: tuple[Any, ...]) -> Explanation[Any]:
     )
 
 
-def _sources(lookup: Lookup, given: tuple[Any, ...], context: tuple[Any, ...]) -> Iterator[ContextSource]:
-    for feature, argument, value in zip(lookup.rules.features, given, context, strict=True):
+def _sources(lookup: Lookup, given: Context, context: Context) -> Iterator[ContextSource]:
+    for argument, constant, value in zip(given, lookup.contexts.constants, context, strict=True):
         if argument is not NO_VALUE:
             yield "argument"
-        elif value is NO_VALUE:
-            yield "missing"
+        elif constant is not NO_VALUE:
+            yield "constant"
         else:
-            yield "constant" if isinstance(lookup.context_defaults[feature], str) else "context variable"
+            yield "missing" if value is NO_VALUE else "context variable"
 
 
 def _outcome(rule: QueriedRule[Any], actual: dict[str, Any], winner: QueriedRule[Any] | None) -> RuleOutcome[Any]:

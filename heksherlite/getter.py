@@ -5,20 +5,17 @@ the method is::
 
     def get(_self, /, *, environment=NO_VALUE, theme=NO_VALUE, **_others):
         _lookup = _self.lookup
-        if environment is NO_VALUE:
-            environment = _lookup.constants[0]
         if theme is NO_VALUE:
             try:
                 theme = _lookup.variables[1].get()
             except LookupError:
-                theme = NO_VALUE
+                pass
         if _others:
             _raise_unknown_features(_self, _others)
-        _context = (environment, theme)
-        _value = _lookup.remembered.get(_context)
-        return _lookup.resolve(_context) if _value is None else _value
+        return _lookup[environment, theme]
 
-The lookup is taken first, so that everything a call sees is of one state. A feature whose name cannot be a parameter
+The lookup is taken first, so that everything a call sees is of one state. It knows what stands for a constant that is
+left out, but a variable has to be read at each call. A feature whose name cannot be a parameter
 (``class``, ``1st``) is taken out of ``_others``. Settings of one shape share one method, and its source is registered
 with :mod:`linecache`, so tracebacks and debuggers show it.
 """
@@ -43,29 +40,20 @@ def get_source(features: tuple[str, ...], variable_positions: tuple[int, ...]) -
     for feature, name in zip(features, local, strict=True):
         if name != feature:
             lines.append(f"    {name} = _others.pop({feature!r}, NO_VALUE)")
-    for position, name in enumerate(local):
-        lines.append(f"    if {name} is NO_VALUE:")
-        if position in variable_positions:
-            lines += [
-                "        try:",
-                f"            {name} = _lookup.variables[{position}].get()",
-                "        except LookupError:",
-                f"            {name} = NO_VALUE",
-            ]
-        else:
-            lines.append(f"        {name} = _lookup.constants[{position}]")
+    for position in variable_positions:
+        lines += [
+            f"    if {local[position]} is NO_VALUE:",
+            "        try:",
+            f"            {local[position]} = _lookup.variables[{position}].get()",
+            "        except LookupError:",
+            "            pass",
+        ]
     lines += [
         "    if _others:",
         "        _raise_unknown_features(_self, _others)",
-        f"    _context = {_context_source(local)}",
-        "    _value = _lookup.remembered.get(_context)",
-        "    return _lookup.resolve(_context) if _value is None else _value",
+        f"    return _lookup[{', '.join(local)}]",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _context_source(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 
 def _can_be_parameter(feature: str) -> bool:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 NO_VALUE: Final[Any] = type("NoValue", (), {"__slots__": (), "__repr__": lambda _: "NO_VALUE"})()
 """Stands where there is no value, since ``None`` and every falsy value are values."""
 
-Context = tuple[Any, ...]
+Context = Sequence[Any]
 
 
 class QueriedRule(NamedTuple, Generic[T]):
@@ -196,6 +196,8 @@ class RuleSetBuilder(Generic[T]):
     def remove(self, rule_ids: Iterable[int]) -> None:
         """Take out rules; those that are not there do not matter."""
         leaving = set(rule_ids)
+        if not leaving:
+            return
         for positions, shape in self._shapes.items():
             if leaving.isdisjoint(shape.rule_ids):
                 continue

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast, overload
 
 from heksherlite import main_client
+from heksherlite.contexts import ContextCompletion
 from heksherlite.getter import class_with_get, raise_unknown_features
 from heksherlite.lookup import Lookup, UnloadedLookup
 from heksherlite.rules import NO_VALUE, QueriedRule, RuleSet
@@ -78,7 +79,6 @@ class Setting(Generic[T]):
     """
 
     __slots__ = (
-        "__dict__",
         "__weakref__",
         "_supplier",
         "alias",
@@ -263,7 +263,7 @@ class Setting(Generic[T]):
             MissingContextError: If a feature has neither argument nor default. A :class:`RuntimeError`.
         """
         given = self._given(contexts)
-        return cast("T", self.lookup.resolve(given[0] if len(given) == 1 else given))
+        return cast("T", self.lookup[given[0] if len(given) == 1 else given])
 
     def explain(self, /, **contexts: Any) -> "Explanation[T]":
         """Explain the value that :meth:`get` returns for the same arguments: which rule decided, and why.
@@ -319,15 +319,16 @@ class Setting(Generic[T]):
         self.lookup = lookup
         written_from: Any = self._written_from or self.__class__
         if written_from.get is Setting.get:  # a subclass with a get of its own keeps it
-            self.__class__ = class_with_get(written_from, self.configurable_features, lookup.variable_positions)
+            self.__class__ = class_with_get(
+                written_from, self.configurable_features, lookup.contexts.variable_positions
+            )
 
     def forget(self) -> None:
         """Return to the local default, as if no client had ever served this setting. For clients."""
         self._supplier = None
-        lookup = UnloadedLookup(
-            self.name, RuleSet(self.configurable_features), self.default_value, complete_contexts=False
-        )
-        self.serve(lookup)
+        features = self.configurable_features
+        contexts = ContextCompletion(features, required=False)
+        self.serve(UnloadedLookup(self.name, RuleSet(features), self.default_value, contexts))
 
     def _given(self, contexts: dict[str, Any]) -> tuple[Any, ...]:
         given = tuple([contexts.pop(feature, NO_VALUE) for feature in self.configurable_features])

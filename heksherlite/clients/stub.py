@@ -11,6 +11,7 @@ from unittest.mock import AsyncMock, Mock
 from weakref import WeakSet
 
 from heksherlite import main_client
+from heksherlite.contexts import ContextCompletion, ContextDefaults
 from heksherlite.engine.options import ContextOptions
 from heksherlite.lookup import Lookup
 from heksherlite.main_client import MainClient
@@ -61,7 +62,7 @@ class StubbedSetting:
     def rules(self, value: Any) -> None:
         lookup = value.lookup if isinstance(value, PreviousValue) else self._stub_lookup(value)
         self._before = self._setting.lookup
-        self._setting.serve(lookup.replaced(context_defaults=self._options.defaults))
+        self._setting.serve(_with_defaults(lookup, self._options.defaults))
 
     @rules.deleter
     def rules(self) -> None:
@@ -72,12 +73,17 @@ class StubbedSetting:
         setting = self._setting
         features = setting.configurable_features
         if not (isinstance(value, list | tuple) and any(isinstance(rule, Rule) for rule in value)):
-            return Lookup(setting.name, RuleSet(features), value, default_source="stub")
+            return Lookup(setting.name, RuleSet(features), value, ContextCompletion(features), "stub")
         rule_set, conflicts = build_rule_set(features, features, _queried_rules(setting, value))
         if conflicts:
             conditions = [dict(rule.context_features) for rule in conflicts]
             raise ValueError(f"several stub rules of setting {setting.name!r} have the same conditions: {conditions}")
-        return Lookup(setting.name, rule_set, setting.default_value)
+        return Lookup(setting.name, rule_set, setting.default_value, ContextCompletion(features))
+
+
+def _with_defaults(lookup: Lookup, defaults: ContextDefaults) -> Lookup:
+    required = lookup.contexts.required
+    return lookup.with_contexts(ContextCompletion(lookup.rules.features, defaults, required=required))
 
 
 def _queried_rules(setting: Setting[Any], rules: Sequence[Any]) -> Iterator[QueriedRule[Any]]:
@@ -119,7 +125,7 @@ class StubClient:
         """Let something stand in for context features, as for the real clients."""
         self._options.set_defaults(features)
         for setting in self._settings:
-            setting.serve(setting.lookup.replaced(context_defaults=self._options.defaults))
+            setting.serve(_with_defaults(setting.lookup, self._options.defaults))
 
     def track_contexts(self, /, **features: str | Iterable[str]) -> None:
         """Do nothing: a stub has all the rules that it was given."""
@@ -133,7 +139,7 @@ class StubClient:
         """Take over settings: they return their local defaults. Called by the package."""
         for setting in settings:
             setting.forget()
-            setting.serve(setting.lookup.replaced(context_defaults=self._options.defaults))
+            setting.serve(_with_defaults(setting.lookup, self._options.defaults))
             self._settings.add(setting)
 
     def release(self) -> list[Setting[Any]]:

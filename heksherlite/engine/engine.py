@@ -89,7 +89,8 @@ class Engine:
             setting.serve(self._with_options(setting.lookup))
 
     def _with_options(self, lookup: Lookup) -> Lookup:
-        return lookup.replaced(context_defaults=self.options.defaults, tracking=self.options, complete_contexts=True)
+        contexts = self.options.contexts(lookup.rules.features)
+        return lookup if lookup.contexts is contexts else lookup.with_contexts(contexts)
 
     def track_contexts(self, features: Mapping[str, str | Iterable[str]]) -> None:
         """Track more values; see :meth:`ContextOptions.track`."""
@@ -205,7 +206,7 @@ class Engine:
         with self._lock:
             for setting, default in self._latest_defaults:
                 if id(setting) in self._declared:
-                    setting.serve(setting.lookup.replaced(default=default, default_source="service"))
+                    setting.serve(setting.lookup.with_default(default, "service"))
         self._latest_defaults.clear()
 
     def fetch(self) -> Steps[Update | None]:

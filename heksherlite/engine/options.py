@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Final
 
+from heksherlite.contexts import ContextCompletion
+
 logger = logging.getLogger(__name__)
 
 TRACK_ALL: Final = "*"
@@ -27,6 +29,7 @@ class ContextOptions:
     def __init__(self) -> None:
         self.tracked: dict[str, set[str] | str] = {}
         self.defaults: dict[str, str | ContextVar[str]] = {}
+        self._contexts: dict[tuple[str, ...], ContextCompletion] = {}
         self._warned_of: set[tuple[str, object]] = set()
 
     def track(self, features: Mapping[str, str | Iterable[str]]) -> None:
@@ -53,6 +56,7 @@ class ContextOptions:
                     _check_value(feature, value)
                 tracked[feature] = before | added
         self.tracked = tracked
+        self._contexts = {}
 
     def set_defaults(self, features: Mapping[str, str | ContextVar[str]]) -> None:
         """Let something stand in for context features.
@@ -68,8 +72,15 @@ class ContextOptions:
                 raise TypeError(
                     f"the default of context feature {feature!r} must be a str or a ContextVar: {default!r}"
                 )
-        # A new dictionary, because the lookups of settings keep the old one.
-        self.defaults = {**self.defaults, **features}
+        self.defaults.update(features)
+        self._contexts = {}
+
+    def contexts(self, features: tuple[str, ...]) -> ContextCompletion:
+        """Return what completes the contexts of settings of these features: the same object until something changes."""
+        contexts = self._contexts.get(features)
+        if contexts is None:
+            contexts = self._contexts[features] = ContextCompletion(features, self.defaults, self)
+        return contexts
 
     def context_filters(self) -> str:
         """Return what is tracked in the notation of the query's ``context_filters``."""

@@ -97,15 +97,9 @@ class SettingUpdate:
             logger.warning("setting update rejected rules", extra={"setting": name, "rejected_rules": self._rejected})
         if self._coerced:
             logger.info("setting update coerced values", extra={"setting": name, "coercions": self._coerced})
+        rules = self._builder.build(global_order)
         default, default_source = self._default()
-        return Lookup(
-            name,
-            self._builder.build(global_order),
-            default,
-            default_source=default_source,
-            context_defaults=options.defaults,
-            tracking=options,
-        )
+        return Lookup(name, rules, default, options.contexts(rules.features), default_source)
 
     def _receive(self, rule: QueriedRule[Any]) -> Any:
         try:

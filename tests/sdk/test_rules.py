@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heksherlite import Setting, ThreadHeksherClient
+from heksherlite.contexts import ContextCompletion
 from heksherlite.lookup import Lookup
 from heksherlite.rules import NO_VALUE, QueriedRule, build_rule_set
 from tests.sdk.conftest import Connect, Log
@@ -68,7 +69,8 @@ def test_the_largest_sum_of_weights_wins(world: World) -> None:
 def test_get_and_explain_agree_with_the_definition(world: World) -> None:
     """For every context, get returns the value of the rule that explain names, which is the right one."""
     setting = Setting("x", int, world.features, -1)
-    setting.serve(Lookup("x", build_rule_set(world.features, world.order, world.rules)[0], -1))
+    rule_set, _ = build_rule_set(world.features, world.order, world.rules)
+    setting.serve(Lookup("x", rule_set, -1, ContextCompletion(rule_set.features)))
     for context in world.contexts:
         expected = world.expected(context)
         explanation = setting.explain(**context)
