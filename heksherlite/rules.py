@@ -22,6 +22,9 @@ NO_VALUE: Final[Any] = type("NoValue", (), {"__slots__": (), "__repr__": lambda 
 
 Context = Sequence[Any]
 
+_FEW: Final = 10
+"""Up to how many rules are taken out one by one."""
+
 
 class QueriedRule(NamedTuple, Generic[T]):
     """A rule as it came from the service.
@@ -156,31 +159,32 @@ class RuleSetBuilder(Generic[T]):
 
     def __init__(self, features: Sequence[str], base: RuleSet[T] | None = None) -> None:
         self._features = tuple(features)
-        self._position = {feature: index for index, feature in enumerate(features)}
-        self._shapes: dict[tuple[int, ...], RuleShape[T]] = {}
-        self._shared: set[tuple[int, ...]] = set()
+        self._base = {shape.features: shape for shape in base.shapes} if base is not None else {}
+        self._shapes = self._base.copy()
         self.conflicts: list[QueriedRule[T]] = []
-        for shape in base.shapes if base is not None else ():
-            positions = tuple(self._position[feature] for feature in shape.features)
-            self._shapes[positions] = shape
-            self._shared.add(positions)
 
     def add(self, batch: RuleBatch[T]) -> None:
         """Add rules, or give those that are there already other values.
 
         Raises:
-            KeyError: If there are conditions on something else than the features.
+            ValueError: If there are conditions on something else than the features.
         """
-        columns = {self._position[name]: column for name, column in zip(batch.features, batch.columns, strict=True)}
-        positions = tuple(sorted(columns))
+        order = sorted(range(len(batch.features)), key=lambda index: self._features.index(batch.features[index]))
         selected: Sequence[Any]
-        if len(positions) == 1:
-            selected = columns[positions[0]]
-        elif positions:
-            selected = list(zip(*[columns[position] for position in positions], strict=True))
+        if len(order) == 1:
+            selected = batch.columns[0]
+        elif order:
+            selected = list(zip(*[batch.columns[index] for index in order], strict=True))
         else:
             selected = [()] * len(batch.rule_ids)
-        shape = self._shape_to_change(positions)
+        features = tuple([batch.features[index] for index in order])
+        shape = self._shape_to_change(features)
+        if features in self._base:
+            _change(shape, selected, batch)
+        else:
+            self._fill(shape, selected, batch)
+
+    def _fill(self, shape: RuleShape[T], selected: Sequence[Any], batch: RuleBatch[T]) -> None:
         known = len(shape.values)
         shape.values.update(zip(selected, batch.values, strict=True))
         if len(shape.values) == known + len(selected):
@@ -198,13 +202,9 @@ class RuleSetBuilder(Generic[T]):
         leaving = set(rule_ids)
         if not leaving:
             return
-        for positions, shape in self._shapes.items():
-            if leaving.isdisjoint(shape.rule_ids):
-                continue
-            rest = self._shape_to_change(positions)
-            kept = [rule_id not in leaving for rule_id in rest.rule_ids]
-            rest.values = dict(compress(rest.values.items(), kept))
-            rest.rule_ids = array("q", compress(rest.rule_ids, kept))
+        for features, shape in self._shapes.items():
+            if found := leaving.intersection(shape.rule_ids):
+                _remove(self._shape_to_change(features), found)
 
     def build(self, global_order: Sequence[str]) -> RuleSet[T]:
         """Return the rule set. The builder is not to be used any more.
@@ -213,24 +213,44 @@ class RuleSetBuilder(Generic[T]):
             global_order: The service's order of all context features, most general first. A feature that it lacks
                 counts as more general than all that it has.
         """
-        unordered = [feature for feature in self._features if feature not in global_order]
-        weight = {feature: 1 << index for index, feature in enumerate([*unordered, *global_order])}
         shapes = [shape for shape in self._shapes.values() if shape.values]
-        shapes.sort(key=lambda shape: sum([weight[feature] for feature in shape.features]), reverse=True)
+        if len(shapes) > 1:
+            unordered = [feature for feature in self._features if feature not in global_order]
+            weight = {feature: 1 << index for index, feature in enumerate([*unordered, *global_order])}
+            shapes.sort(key=lambda shape: sum([weight[feature] for feature in shape.features]), reverse=True)
         return RuleSet(self._features, tuple(shapes))
 
-    def _shape_to_change(self, positions: tuple[int, ...]) -> RuleShape[T]:
-        shape = self._shapes.get(positions)
+    def _shape_to_change(self, features: tuple[str, ...]) -> RuleShape[T]:
+        shape = self._shapes.get(features)
         if shape is None:
-            select = itemgetter(*positions) if positions else _select_nothing
-            shape = RuleShape(tuple(self._features[index] for index in positions), select)
-        elif positions in self._shared:
-            self._shared.remove(positions)
+            positions = [self._features.index(feature) for feature in features]
+            shape = RuleShape(features, itemgetter(*positions) if positions else _select_nothing)
+        elif shape is self._base.get(features):
             shape = shape.copy()
         else:
             return shape
-        self._shapes[positions] = shape
+        self._shapes[features] = shape
         return shape
+
+
+def _change(shape: RuleShape[Any], selected: Sequence[Any], batch: RuleBatch[Any]) -> None:
+    # In time proportional to the batch. The conditions of a rule never change, so equal ones are of the same rule.
+    for key, rule_id, value in zip(selected, batch.rule_ids, batch.values, strict=True):
+        if key not in shape.values:
+            shape.rule_ids.append(rule_id)
+        shape.values[key] = value
+
+
+def _remove(shape: RuleShape[Any], rule_ids: set[int]) -> None:
+    if len(rule_ids) <= _FEW:
+        for rule_id in rule_ids:
+            index = shape.rule_ids.index(rule_id)
+            del shape.rule_ids[index]
+            del shape.values[next(islice(shape.values, index, None))]
+    else:
+        kept = [rule_id not in rule_ids for rule_id in shape.rule_ids]
+        shape.values = dict(compress(shape.values.items(), kept))
+        shape.rule_ids = array("q", compress(shape.rule_ids, kept))
 
 
 def build_rule_set(

@@ -7,8 +7,7 @@ its rules in batches.
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from heksherlite.engine.messages import Answer
 from heksherlite.engine.protocol import DELTA_STATUS, LINES, AnswerReader
@@ -18,15 +17,13 @@ _BATCH: Final = 1000
 """How many rules are in a batch at the most."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureOrder:
+class FeatureOrder(NamedTuple):
     """All context features in the service's order."""
 
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SettingBegins:
+class SettingBegins(NamedTuple):
     """The batches that follow are of this setting.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from heksherlite.engine.options import ContextOptions
@@ -10,24 +9,12 @@ from heksherlite.engine.query_answers import SettingBegins
 from heksherlite.lookup import DefaultSource, Lookup
 from heksherlite.rules import NO_VALUE, QueriedRule, RuleBatch, RuleSetBuilder
 from heksherlite.setting import Setting
+from heksherlite.setting_types import Conversion
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A value from the service that was converted.
-
-    Attributes:
-        value: The Python value.
-        coercions: What was changed to get it.
-    """
-
-    value: Any
-    coercions: Sequence[str]
-
-
-def receive(setting: Setting[Any], raw_value: Any, rule: QueriedRule[Any] | None) -> Received:
+def receive(setting: Setting[Any], raw_value: Any, rule: QueriedRule[Any] | None) -> Conversion[Any]:
     """Convert a value from the service, ask ``on_coerce`` if need be, and run the validators.
 
     Args:
@@ -38,15 +25,14 @@ def receive(setting: Setting[Any], raw_value: Any, rule: QueriedRule[Any] | None
     Raises:
         TypeError: If the value cannot be converted, or was rejected.
     """
-    conversion = setting.type.convert_from_heksher(raw_value)
-    value = conversion.value
-    if conversion.coercions:
+    value, coercions = setting.type.convert_from_heksher(raw_value)
+    if coercions:
         if setting.on_coerce is None:
-            raise TypeError(f"coercions are rejected: {'; '.join(conversion.coercions)}")
-        value = setting.on_coerce(value, raw_value, conversion.coercions, rule, setting)
+            raise TypeError(f"coercions are rejected: {'; '.join(coercions)}")
+        value = setting.on_coerce(value, raw_value, coercions, rule, setting)
     for validator in setting.validators:
         value = validator(value, rule, setting)
-    return Received(value, conversion.coercions)
+    return Conversion(value, coercions)
 
 
 class SettingUpdate:

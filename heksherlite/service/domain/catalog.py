@@ -186,7 +186,7 @@ class Catalog:
         for setting in changes.settings:
             known = entries.get(setting.id)
             if known is None:
-                entries[setting.id] = Entry(setting, ChangeLog(state.revision))
+                entries[setting.id] = Entry(setting, ChangeLog(setting.revision))
             else:
                 _forget_names(names, known.setting)
                 entries[setting.id] = replace(known, setting=setting)
@@ -197,7 +197,8 @@ class Catalog:
             stored.setdefault(rule.setting_id, []).append(rule)
         listed = {setting.id for setting in changes.settings}
         for setting_id in self.touched_settings(changes) & entries.keys():
-            entry = _with_rules(entries[setting_id], stored.get(setting_id, []), changes.removed_rules, state.revision)
+            logged_at = state.revision if setting_id in self.entries else None
+            entry = _with_rules(entries[setting_id], stored.get(setting_id, []), changes.removed_rules, logged_at)
             if setting_id not in listed:
                 entry = replace(entry, setting=replace(entry.setting, revision=state.revision))
             entries[setting_id] = entry
@@ -214,7 +215,7 @@ def _forget_names(names: dict[str, int], setting: Setting) -> None:
             del names[name]
 
 
-def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int], revision: int) -> Entry:
+def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int], logged_at: int | None) -> Entry:
     # A new rule has the highest id so far and a changed one keeps its place, so the rules stay ascending by id.
     rules = dict(entry.rules)
     ids_by_conditions = dict(entry.ids_by_conditions)
@@ -225,6 +226,6 @@ def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int], r
         rules[rule.id] = rule
         ids_by_conditions[rule.conditions] = rule.id
     log = entry.log
-    if revision > log.complete_after:  # else the entry is new, and all its rules are
-        log = log.with_change(revision, leaving.union([rule.id for rule in stored]))
+    if logged_at is not None:  # else the entry is new, and its log begins after the rules that it has now
+        log = log.with_change(logged_at, leaving.union([rule.id for rule in stored]))
     return replace(entry, rules=rules, ids_by_conditions=ids_by_conditions, log=log)
