@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast, overload
 
 from heksherlite import main_client
@@ -327,11 +328,15 @@ class Setting(Generic[T]):
         """Return to the local default, as if no client had ever served this setting. For clients."""
         self._supplier = None
         features = self.configurable_features
-        contexts = ContextCompletion(features, required=False)
-        self.serve(UnloadedLookup(self.name, RuleSet(features), self.default_value, contexts))
+        self.serve(UnloadedLookup(self.name, RuleSet(features), self.default_value, _without_client(features)))
 
     def _given(self, contexts: dict[str, Any]) -> tuple[Any, ...]:
         given = tuple([contexts.pop(feature, NO_VALUE) for feature in self.configurable_features])
         if contexts:
             raise_unknown_features(self, contexts)
         return given
+
+
+@lru_cache(maxsize=1024)
+def _without_client(features: tuple[str, ...]) -> ContextCompletion:
+    return ContextCompletion(features, required=False)

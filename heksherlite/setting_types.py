@@ -9,6 +9,7 @@ import collections.abc
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import Enum, Flag, IntFlag
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeVar, cast, get_args, get_origin
 
@@ -296,7 +297,7 @@ def setting_type(type_: Any) -> SettingType[Any]:
     if isinstance(type_, SettingType):
         return type_
     if isinstance(type_, type) and type_ in _PRIMITIVES:
-        return PrimitiveSettingType(type_)
+        return _primitive(type_)
     if isinstance(type_, type) and issubclass(type_, IntFlag):
         return HeksherFlags(type_)
     if isinstance(type_, type) and issubclass(type_, Enum):
@@ -313,6 +314,11 @@ def setting_type(type_: Any) -> SettingType[Any]:
         f"cannot make a setting type of {type_!r}: use int, float, str, bool, an Enum or IntFlag class, Sequence[T], "
         "Mapping[str, T], or a SettingType of your own"
     )
+
+
+@cache
+def _primitive(type_: type[Any]) -> PrimitiveSettingType[Any]:
+    return PrimitiveSettingType(type_)
 
 
 def _wire_options(kind: Literal["Enum", "Flags"], type_: type[Enum], options: Any) -> "WireType":

@@ -118,7 +118,7 @@ class Runner:
             update = await self._perform(self._engine.fetch())
             if update is not None:
                 async with self._modification_lock:
-                    self._engine.apply(update, self._supplier)
+                    await self._perform(self._engine.apply(update, self._supplier))
         except Exception as error:  # noqa: BLE001 - handed to the caller
             self._call_back(self._on_update_error, error)
             return error

@@ -1,18 +1,23 @@
 """HTTP: sends the engine's requests. The only module of the SDK that imports httpx."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 import httpx
 import orjson
+from cachetools import LRUCache
 
 from heksherlite.engine.messages import Answer, Request, succeeded
 
 _AT_ONCE: Final = 10
 """How many requests are under way side by side."""
+
+_URLS: Final = 16
+"""How many URLs are kept for the next time."""
 
 
 class Transport:
@@ -36,6 +41,7 @@ class Transport:
         self._service_url = url
         self._http_client_args: dict[str, Any] = {"base_url": url, **(http_client_args or {})}
         self._client: httpx.AsyncClient | None = None
+        self._urls: LRUCache[Hashable, httpx.URL] = LRUCache(_URLS)
 
     def __str__(self) -> str:
         return _without_secrets(self._service_url)
@@ -50,20 +56,19 @@ class Transport:
 
         That is an :class:`httpx.HTTPError` if the service was unreachable or its status is not an accepted one.
         """
-        if self._client is None:
-            self._client = httpx.AsyncClient(**self._http_client_args)
+        client = await self._connected_client()
         if len(requests) == 1:
-            return [await _try(self._client, requests[0])]
+            return [await self._try(client, requests[0])]
         results: dict[int, Answer | Exception] = {}
         turn = anyio.CapacityLimiter(_AT_ONCE)
 
-        async def send_one(client: httpx.AsyncClient, index: int, request: Request) -> None:
+        async def send_one(index: int, request: Request) -> None:
             async with turn:
-                results[index] = await _try(client, request)
+                results[index] = await self._try(client, request)
 
         async with anyio.create_task_group() as tasks:
             for index, request in enumerate(requests):
-                tasks.start_soon(send_one, self._client, index, request)
+                tasks.start_soon(send_one, index, request)
         return [results[index] for index in range(len(requests))]
 
     async def aclose(self) -> None:
@@ -72,27 +77,45 @@ class Transport:
         if client is not None:
             await client.aclose()
 
+    async def _connected_client(self) -> httpx.AsyncClient:
+        if self._client is None:
+            # In a worker thread, because reading the certificates takes tens of milliseconds.
+            client = await anyio.to_thread.run_sync(partial(httpx.AsyncClient, **self._http_client_args))
+            if self._client is None:
+                self._client = client
+            else:  # another task was quicker
+                await client.aclose()
+        return self._client
 
-async def _try(client: httpx.AsyncClient, request: Request) -> Answer | Exception:
-    headers = dict(request.headers)
-    content = None
-    if request.json is not None:
-        headers["Content-Type"] = "application/json"
-        content = orjson.dumps(request.json)
-    try:
-        response = await client.request(
-            request.method, request.path, params=dict(request.params), content=content, headers=headers
-        )
-    except Exception as error:  # noqa: BLE001 - handed to the caller, which raises it
-        return error
-    if response.status_code not in request.accept:
-        return httpx.HTTPStatusError(
-            f"unexpected status {response.status_code} {response.reason_phrase} for {request}: {response.text[:200]!r}",
-            request=response.request,
-            response=response,
-        )
-    media_type, _, _ = response.headers.get("Content-Type", "").partition(";")
-    return Answer(request, response.status_code, response.content, response.headers.get("ETag"), media_type.strip())
+    async def _try(self, client: httpx.AsyncClient, request: Request) -> Answer | Exception:
+        headers = dict(request.headers)
+        content = None
+        if request.json is not None:
+            headers["Content-Type"] = "application/json"
+            content = orjson.dumps(request.json)
+        try:
+            url = self._url(client.base_url, request)
+            response = await client.request(request.method, url, content=content, headers=headers)
+        except Exception as error:  # noqa: BLE001 - handed to the caller, which raises it
+            return error
+        if response.status_code not in request.accept:
+            status = f"{response.status_code} {response.reason_phrase}"
+            return httpx.HTTPStatusError(
+                f"unexpected status {status} for {request}: {response.text[:200]!r}",
+                request=response.request,
+                response=response,
+            )
+        media_type, _, _ = response.headers.get("Content-Type", "").partition(";")
+        return Answer(request, response.status_code, response.content, response.headers.get("ETag"), media_type.strip())
+
+    def _url(self, base_url: httpx.URL, request: Request) -> httpx.URL:
+        # Kept, because encoding the names of a thousand settings takes longer than all the rest of an idle poll.
+        url = self._urls.get((request.path, request.params))
+        if url is None:
+            relative = httpx.URL(request.path, params=request.params or None)
+            url = base_url.copy_with(raw_path=base_url.raw_path + relative.raw_path.lstrip(b"/"))
+            self._urls[request.path, request.params] = url
+        return url
 
 
 def _without_secrets(url: httpx.URL) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from heksherlite.engine import protocol
-from heksherlite.engine.messages import Answer, Steps, ask, succeeded
+from heksherlite.engine.messages import Answer, Steps, ask, ask_all, succeeded
 from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.protocol import DeclarationAnswer
 from heksherlite.engine.query_answers import FeatureOrder, SettingBegins, read_query
@@ -134,10 +134,11 @@ class Engine:
         pending = self.pending
         if not pending:
             return
-        answers = yield [protocol.declare(setting.to_v1_declaration_body()) for setting in pending]
+        answers = yield from ask_all(protocol.declare(setting.to_v1_declaration_body()) for setting in pending)
         failures: list[Exception] = []
         without_outcome: list[Setting[Any]] = []
         for setting, answer in zip(pending, answers, strict=True):
+            yield []
             try:
                 declaration = protocol.read_declaration(succeeded(answer))
             except Exception as error:  # noqa: BLE001 - raised below
@@ -266,15 +267,21 @@ class Engine:
             self._take_order(order)
         return updates, unknown_names
 
-    def apply(self, update: Update, supplier: Supplier) -> None:
-        """Put an update in force."""
+    def apply(self, update: Update, supplier: Supplier) -> Steps[None]:
+        """Put an update in force, all of it before the first step is done."""
         self.apply_latest_defaults()
+        replaced = []
         with self._lock:
             for setting, lookup in update.lookups:
                 if id(setting) in self._declared:
+                    replaced.append(setting.lookup)
                     # The options may have changed since the lookup was made.
                     setting.serve(self._with_options(lookup), supplier)
         self._etag = update.etag
+        # Freeing many rules takes about as long as making them.
+        while replaced:
+            replaced.pop()
+            yield []
 
     def _query(self) -> Steps[tuple[Answer, object]]:
         names = sorted({setting.name for setting in self._queried_settings()})
@@ -294,9 +301,7 @@ class Engine:
 
     def _find(self, settings: Sequence[Setting[Any]]) -> Steps[list[Setting[Any]]]:
         """Look up the canonical names of settings; return those that the service does not have."""
-        if not settings:
-            return []
-        answers = yield [protocol.look_up(setting.name) for setting in settings]
+        answers = yield from ask_all(protocol.look_up(setting.name) for setting in settings)
         lost = []
         for setting, answer in zip(settings, answers, strict=True):
             name = protocol.read_canonical_name(succeeded(answer))

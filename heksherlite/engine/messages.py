@@ -1,10 +1,14 @@
 """Requests and answers, and the steps that exchange them."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from itertools import islice
+from typing import Any, Final, TypeAlias, TypeVar
 
 R = TypeVar("R")
+
+_AT_ONCE: Final = 50
+"""How many requests are in hand at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Request:
 
     method: str
     path: str
-    params: Sequence[tuple[str, str]] = ()
+    params: tuple[tuple[str, str], ...] = ()
     json: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     accept: frozenset[int] = frozenset({200})
@@ -60,6 +64,15 @@ def ask(request: Request) -> Steps[Answer]:
     """Send one request and return its answer; what went wrong is raised."""
     (answer,) = yield [request]
     return succeeded(answer)
+
+
+def ask_all(requests: Iterable[Request]) -> Steps[list[Answer | Exception]]:
+    """Send many requests, made as they are needed, and return what became of each of them."""
+    remaining = iter(requests)
+    answers: list[Answer | Exception] = []
+    while some := list(islice(remaining, _AT_ONCE)):
+        answers += yield some
+    return answers
 
 
 def succeeded(answer: Answer | Exception) -> Answer:

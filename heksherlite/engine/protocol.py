@@ -20,7 +20,7 @@ DELTA_STATUS: Final = 226
 
 HEALTH = Request("GET", "/api/health")
 CONTEXT_FEATURES = Request("GET", "/api/v1/context_features")
-ALL_SETTINGS = Request("GET", "/api/v1/settings", params=[("include_additional_data", "true")])
+ALL_SETTINGS = Request("GET", "/api/v1/settings", params=(("include_additional_data", "true"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,11 @@ def query(names: Sequence[str], context_filters: str, etag: str | None) -> Reque
     return Request(
         "GET",
         "/api/v1/query",
-        params=[
+        params=(
             ("settings", ",".join(sorted(names))),
             ("context_filters", context_filters),
             ("include_metadata", "false"),
-        ],
+        ),
         headers={"Accept": f"{LINES}, {JSON};q=0.9"} | ({"A-IM": DELTA, "If-None-Match": etag} if etag else {}),
         accept=frozenset({200, DELTA_STATUS, 304, 404}),
     )

@@ -14,6 +14,9 @@ class Api:
         self.url = url
         self.http = httpx.Client(base_url=url, timeout=30)
 
+    def close(self) -> None:
+        self.http.close()
+
     def call(self, method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
         if json is not None:
             options["json"] = json

@@ -1,11 +1,14 @@
 """Answers to queries in lines, and only what changed: docs/partial-answers.md, from the service's side."""
 
 import json
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.service.api import Api
+from heksherlite.service import embedded
+from tests.service.api import FEATURES, Api
 
 LINES = {"Accept": "application/x-ndjson, application/json;q=0.9"}
 QUERY = {"settings": "cache_ttl,size", "context_filters": "environment:*,user:*"}
@@ -99,6 +102,21 @@ def test_only_what_changed(api: Api) -> None:
         {"rule_ids": [third], "context_features": ["user"], "context_values": [["jane"]], "values": [3]},
         {"settings": 1},
     ]
+
+
+def test_only_what_changed_since_before_a_restart(tmp_path: Path) -> None:
+    """A service that was started again goes on with the clients of the one before, also from writes elsewhere."""
+    database = f"sqlite:///{tmp_path}/settings.db"
+    with embedded(database=database, context_features=FEATURES) as service, closing(Api(service.url)) as api:
+        first, _ = prepared(api)
+        tag = ask(api).headers["ETag"]
+        api.declare("unrelated")
+    with embedded(database=database) as service, closing(Api(service.url)) as api:
+        assert ask(api, tag).status_code == 304
+        api.call("PUT", f"rules/{first}/value", {"value": 10})
+        answer = ask(api, tag)
+        assert answer.status_code == 226
+        assert [line["rule_ids"] for line in lines(answer) if "rule_ids" in line] == [[first]]
 
 
 def test_changes_that_the_filter_hides(api: Api) -> None:
