@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
 from heksherlite.engine import protocol
@@ -23,17 +23,21 @@ from heksherlite.setting import Setting, Supplier
 logger = logging.getLogger(__name__)
 
 
+Question: TypeAlias = tuple[str, str]
+"""What a query asks for: names of settings, and context filters, as they are sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
     """A query's answer that was checked and converted, and is not in force yet.
 
     Attributes:
         lookups: What each setting is to be read from.
-        etag: The tag of the answer, with the query that it belongs to.
+        tags: The tags of the answers, with the queries that they belong to.
     """
 
     lookups: Sequence[tuple[Setting[Any], Lookup]]
-    etag: tuple[object, str | None]
+    tags: Mapping[Question, str | None]
 
 
 class Engine:
@@ -53,7 +57,7 @@ class Engine:
         self._undeclared: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
         self._declared: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
         self._canonical_names: dict[str, str | None] = {}  # where they differ; None: the service has no such setting
-        self._etag: tuple[object, str | None] | None = None
+        self._tags: Mapping[Question, str | None] = {}
         self._latest_defaults: list[tuple[Setting[Any], Any]] = []
         self._lock = threading.RLock()  # guards which settings there are, and changes of what they are read from
 
@@ -170,7 +174,7 @@ class Engine:
         canonical = answer.latest_value("name", setting.name)
         if isinstance(canonical, str) and canonical != setting.name:
             self._canonical_names[setting.name] = canonical
-        self._etag = None
+        self._tags = {}
         with self._lock:
             # Not there any more if another client took it over in the meantime.
             if self._undeclared.pop(id(setting), None) is not None:
@@ -219,28 +223,34 @@ class Engine:
         Raises:
             ServiceAnswerError: If the answer is not what it should be; nothing of it will be in force.
         """
-        answer, asked = yield from self._query()
-        if answer.status == 404:
+        answers = yield from self._query()
+        if any(answer.status == 404 for answer in answers.values()):
             yield from self._declare_lost_settings()
-            answer, asked = yield from self._query()
-        if answer.status == 304:
+            answers = yield from self._query()
+        tags = {question: answer.etag for question, answer in answers.items() if answer.status != 304}
+        if not tags:
             return None
-        if answer.status == 404:
-            raise ServiceAnswerError(
-                str(answer.request), f"404 for settings that were just declared: {answer.content!r}"
-            )
-        updates, unknown_names = yield from self._read_updates(answer)
+        lookups: list[tuple[Setting[Any], Lookup]] = []
+        for answer in answers.values():
+            if answer.status == 304:
+                continue
+            if answer.status == 404:
+                reason = f"404 for settings that were just declared: {answer.content!r}"
+                raise ServiceAnswerError(str(answer.request), reason)
+            for update in (yield from self._read_updates(answer)):
+                lookups.append((update.setting, update.lookup(self._global_order, self.options)))
+                yield []
+        return Update(lookups, {**self._tags, **tags})
+
+    def _read_updates(self, answer: Answer) -> Steps[list[SettingUpdate]]:
+        updates, unknown_names = yield from self._try_to_read_updates(answer)
         if unknown_names:
             # Settings were renamed in the service. Their canonical names are known after this.
             yield from self._find(self._queried_settings())
-            updates, _ = yield from self._read_updates(answer)
-        lookups: list[tuple[Setting[Any], Lookup]] = []
-        for update in updates:
-            lookups.append((update.setting, update.lookup(self._global_order, self.options)))
-            yield []
-        return Update(lookups, (asked, answer.etag))
+            updates, _ = yield from self._try_to_read_updates(answer)
+        return updates
 
-    def _read_updates(self, answer: Answer) -> Steps[tuple[list[SettingUpdate], bool]]:
+    def _try_to_read_updates(self, answer: Answer) -> Steps[tuple[list[SettingUpdate], bool]]:
         by_name: dict[str | None, list[Setting[Any]]] = defaultdict(list)
         for setting in self._queried_settings():
             by_name[self._canonical_name(setting)].append(setting)
@@ -277,19 +287,21 @@ class Engine:
                     replaced.append(setting.lookup)
                     # The options may have changed since the lookup was made.
                     setting.serve(self._with_options(lookup), supplier)
-        self._etag = update.etag
+        self._tags = update.tags
         # Freeing many rules takes about as long as making them.
         while replaced:
             replaced.pop()
             yield []
 
-    def _query(self) -> Steps[tuple[Answer, object]]:
+    def _query(self) -> Steps[dict[Question, Answer]]:
         names = sorted({setting.name for setting in self._queried_settings()})
-        asked = (names, self.options.context_filters())
+        filters = self.options.context_filters()
+        questions = [(portion, filters) for portion in protocol.portions(names)]
         # Some services make the tag from the answer alone, so it only counts for the query that it came with.
-        etag = self._etag[1] if self._etag is not None and self._etag[0] == asked else None
-        answer = yield from ask(protocol.query(names, asked[1], etag))
-        return answer, asked
+        requests = (protocol.query(*question, self._tags.get(question)) for question in questions)
+        answers = yield from ask_all(requests)
+        self._tags = {question: tag for question, tag in self._tags.items() if question in questions}
+        return {question: succeeded(answer) for question, answer in zip(questions, answers, strict=True)}
 
     def _queried_settings(self) -> list[Setting[Any]]:
         with self._lock:

@@ -1,6 +1,6 @@
 """The client's side of the v1 HTTP API: what is asked, and what the answers must look like."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import quote
@@ -17,6 +17,9 @@ LINES: Final = "application/x-ndjson"
 DELTA: Final = "heksherlite"
 DELTA_STATUS: Final = 226
 """What is asked for beside the v1 answer: lines, and only what changed; see ``docs/partial-answers.md``."""
+
+_LONGEST_PORTION: Final = 30_000
+"""How many characters of settings' names are in one query. Percent-encoded, a comma takes three."""
 
 HEALTH = Request("GET", "/api/health")
 CONTEXT_FEATURES = Request("GET", "/api/v1/context_features")
@@ -81,13 +84,33 @@ def look_up(name: str) -> Request:
     return Request("GET", f"/api/v1/settings/{quote(name, safe='')}", accept=frozenset({200, 404}))
 
 
-def query(names: Sequence[str], context_filters: str, etag: str | None) -> Request:
-    """Ask for the rules of settings, unless they are those that ``etag`` stands for."""
+def portions(names: Iterable[str]) -> list[str]:
+    """Join names for as few queries as possible, in order. Servers and clients have limits for the length of a URL."""
+    joined: list[str] = []
+    portion: list[str] = []
+    length = 0
+    for name in names:
+        length += len(name) + 1
+        if length > _LONGEST_PORTION and portion:
+            joined.append(",".join(portion))
+            portion, length = [], len(name)
+        portion.append(name)
+    return [*joined, ",".join(portion)]
+
+
+def query(names: str, context_filters: str, etag: str | None) -> Request:
+    """Ask for the rules of settings, unless they are those that ``etag`` stands for.
+
+    Args:
+        names: One of the :func:`portions`.
+        context_filters: Which rules.
+        etag: The tag of the earlier answer to the same query, if there is one.
+    """
     return Request(
         "GET",
         "/api/v1/query",
         params=(
-            ("settings", ",".join(sorted(names))),
+            ("settings", names),
             ("context_filters", context_filters),
             ("include_metadata", "false"),
         ),

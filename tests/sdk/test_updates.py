@@ -312,3 +312,17 @@ def test_the_client_recovers_by_itself(scripted: ScriptedService, connect: Conne
         assert setting.get(user="a") == 5
     scripted.serve("x", 6)
     until(lambda: setting.get(user="a") == 6)
+
+
+def test_more_settings_than_fit_into_one_url(service: Api, connect: Connect) -> None:
+    """Names that are too long for the URL of one query are asked for in several, each with a tag of its own."""
+    settings = [Setting(f"{'x' * 200}_{number:03}", int, ["user"], number) for number in range(400)]
+    client = connect(service.url)
+    assert [setting.get(user="a") for setting in settings] == list(range(400))
+    service.add_rule(-1, settings[0].name, user="a")
+    service.add_rule(-2, settings[-1].name, user="a")
+    client.reload()
+    assert [setting.get(user="a") for setting in settings] == [-1, *range(1, 399), -2]
+    service.add_rule(-3, settings[200].name, user="a")
+    client.reload()
+    assert [settings[index].get(user="a") for index in (0, 200, 399)] == [-1, -3, -2]
