@@ -13,7 +13,8 @@ from heksherlite.engine import protocol
 from heksherlite.engine.messages import Answer, Steps, ask, ask_all, succeeded
 from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.protocol import DeclarationAnswer
-from heksherlite.engine.query_answers import FeatureOrder, SettingBegins, read_query
+from heksherlite.engine.query_answers import read_query
+from heksherlite.engine.query_events import FeatureOrder, SettingBegins, SettingDefault
 from heksherlite.engine.updates import SettingUpdate, receive
 from heksherlite.errors import ServiceAnswerError
 from heksherlite.lookup import Lookup
@@ -266,6 +267,9 @@ class Engine:
                     unknown_names = unknown_names or name not in by_name
                     begun = [SettingUpdate(setting, event) for setting in by_name.get(name, ())]
                     updates += begun
+                case SettingDefault(value):
+                    for update in begun:
+                        update.default_value = value
                 case RuleBatch():
                     for update in begun:
                         update.add(event)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from heksherlite.engine.options import ContextOptions
-from heksherlite.engine.query_answers import SettingBegins
+from heksherlite.engine.query_events import SettingBegins
 from heksherlite.lookup import DefaultSource, Lookup
 from heksherlite.rules import NO_VALUE, QueriedRule, RuleBatch, RuleSetBuilder
 from heksherlite.setting import Setting
@@ -41,11 +41,14 @@ class SettingUpdate:
     Args:
         setting: The setting. It stays as it is.
         begins: What was said first.
+
+    Attributes:
+        default_value: The service's default, as JSON; to be assigned before :meth:`lookup` is called.
     """
 
     def __init__(self, setting: Setting[Any], begins: SettingBegins) -> None:
         self.setting = setting
-        self._raw_default = begins.default_value
+        self.default_value: Any = NO_VALUE
         self._rejected: dict[int, str] = {}
         self._coerced: dict[int, Sequence[str]] = {}
         base = None if begins.whole else setting.lookup.rules
@@ -98,9 +101,9 @@ class SettingUpdate:
         return received.value
 
     def _default(self) -> tuple[Any, DefaultSource]:
-        extra = {"setting": self.setting.name, "server_default_value": self._raw_default}
+        extra = {"setting": self.setting.name, "server_default_value": self.default_value}
         try:
-            received = receive(self.setting, self._raw_default, None)
+            received = receive(self.setting, self.default_value, None)
         except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything; the value is refused
             message = "setting default value discarded default due to conversion error"
             logger.warning(message, extra={**extra, "error": repr(error)})

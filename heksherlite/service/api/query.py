@@ -1,11 +1,13 @@
 """``/api/v1/query``: the rules of settings, which clients ask for again and again."""
 
+import asyncio
 import logging
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
+from heksherlite.service.api.compression import CODECS, SMALLEST, accepted_coding
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.service_state import AnswersOfApp, StoreOfApp
 from heksherlite.service.domain import query as queries
@@ -76,6 +78,7 @@ async def query_rules(
     accept: Annotated[
         str, Header(description="With `application/x-ndjson`, and without metadata, the answer comes in lines.")
     ] = "*/*",
+    accept_encoding: Annotated[str, Header(description="Large answers come compressed, if that is accepted.")] = "",
     a_im: Annotated[
         str,
         Header(description="With `heksherlite`, lines may be only those that changed since the tag in If-None-Match."),
@@ -88,11 +91,12 @@ async def query_rules(
         context_filter=parse_context_filter(context_filters),
         include_metadata=include_metadata,
         lines=LINES in accept and not include_metadata,
+        coding=accepted_coding(accept_encoding),
     )
     _log_unknown_features(catalog, query.context_filter)
     entries = queries.entries_of(catalog, query.setting_names)
     tag = queries.tag_of(catalog, query, entries, request.scope["query_string"])
-    headers = {"etag": tag, "vary": "accept, a-im"}
+    headers = {"etag": tag, "vary": "accept, accept-encoding, a-im"}
     known_tags = _tags(if_none_match or [])
     if "*" in known_tags or tag in known_tags:
         return Response(status_code=304, headers=headers)
@@ -100,9 +104,23 @@ async def query_rules(
         (known_tag,) = known_tags
         changes = answers.changes(catalog, query, entries, tag, known_tag)
         if changes is not None:
-            return Response(changes, 226, headers | {"im": DELTA, "delta-base": known_tag}, LINES)
+            headers |= {"im": DELTA, "delta-base": known_tag}
+            return await _response(226, changes, headers, LINES, query.coding, answers)
     body = answers.body(catalog, query, entries, tag)
-    return Response(body, headers=headers, media_type=LINES if query.lines else "application/json")
+    return await _response(200, body, headers, LINES if query.lines else "application/json", query.coding, answers)
+
+
+async def _response(
+    status: int, body: bytes, headers: dict[str, str], media_type: str, coding: str | None, answers: AnswersOfApp
+) -> Response:
+    if coding is not None and len(body) >= SMALLEST:
+        key = f"{headers['etag']} since {headers.get('delta-base')} in {coding}"
+        compressed = answers.remembered(key)
+        if compressed is None:
+            compressed = await asyncio.to_thread(CODECS[coding], body)
+            answers.remember(key, compressed)
+        body, headers = compressed, headers | {"content-encoding": coding}
+    return Response(body, status, headers, media_type)
 
 
 def _tags(if_none_match: list[str]) -> set[str]:

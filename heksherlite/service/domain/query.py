@@ -28,6 +28,8 @@ class Query:
     include_metadata: bool = False
     lines: bool = False
     """Whether the answer is to come in lines, see ``docs/partial-answers.md``."""
+    coding: str | None = None
+    """The content coding that large answers come in."""
 
 
 def entries_of(catalog: Catalog, setting_names: Sequence[str] | None) -> list[Entry]:
@@ -60,7 +62,7 @@ def tag_of(catalog: Catalog, query: Query, entries: Sequence[Entry], query_strin
         revision = state.revision
     elif entries:
         revision = max(revision, *(entry.setting.revision for entry in entries))
-    identity = f"{_FORMAT}\n{query.lines}\n{state.database_id}\n".encode() + query_string
+    identity = f"{_FORMAT}\n{query.lines}\n{query.coding}\n{state.database_id}\n".encode() + query_string
     return f'"{revision}-{blake2b(identity, digest_size=12).hexdigest()}"'
 
 
@@ -88,12 +90,10 @@ class AnswerBuilder:
 
     def body(self, catalog: Catalog, query: Query, entries: Sequence[Entry], tag: str) -> bytes:
         """Return the body, in JSON or in lines, for a query whose settings and tag are known."""
-        body = self._bodies.get(tag)
+        body = self.remembered(tag)
         if body is None:
             body = self._build(catalog, query, entries)
-            self._remember(tag, body)
-        else:
-            self._bodies.move_to_end(tag)
+            self.remember(tag, body)
         return body
 
     def changes(
@@ -104,12 +104,27 @@ class AnswerBuilder:
         if since is None or query.setting_names is None or not query.lines:
             return None
         key = f"{tag} since {since}"
-        body = self._bodies.get(key)
+        body = self.remembered(key)
         if body is None:
             body = build_changes(catalog, entries, query.context_filter, since=since)
             if body is not None:
-                self._remember(key, body)
+                self.remember(key, body)
         return body
+
+    def remembered(self, key: str) -> bytes | None:
+        """Return the body that is remembered under a key, if there is one."""
+        body = self._bodies.get(key)
+        if body is not None:
+            self._bodies.move_to_end(key)
+        return body
+
+    def remember(self, key: str, body: bytes) -> None:
+        """Remember a body, and forget those that were not used for the longest time if there are too many."""
+        self._body_bytes += len(body) - len(self._bodies.get(key, b""))
+        self._bodies[key] = body
+        while len(self._bodies) > self._max_bodies or self._body_bytes > self._max_body_bytes:
+            _, dropped = self._bodies.popitem(last=False)
+            self._body_bytes -= len(dropped)
 
     def _build(self, catalog: Catalog, query: Query, entries: Sequence[Entry]) -> bytes:
         if query.lines:
@@ -141,13 +156,6 @@ class AnswerBuilder:
             if len(self._fragments) > 2 * len(catalog.entries):
                 self._fragments = {key: kept for key, kept in self._fragments.items() if key[0] in catalog.entries}
         return kept.rules
-
-    def _remember(self, tag: str, body: bytes) -> None:
-        self._bodies[tag] = body
-        self._body_bytes += len(body)
-        while len(self._bodies) > self._max_bodies or self._body_bytes > self._max_body_bytes:
-            _, dropped = self._bodies.popitem(last=False)
-            self._body_bytes -= len(dropped)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,67 @@
+"""What an answer to a query says, whatever its form.
+
+Perhaps the order of the context features, then for each setting its beginning, its default, and its rules in batches.
+"""
+
+from array import array
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from heksherlite.engine.protocol import AnswerReader
+from heksherlite.rules import RuleBatch
+
+
+class FeatureOrder(NamedTuple):
+    """All context features in the service's order."""
+
+    names: tuple[str, ...]
+
+
+class SettingBegins(NamedTuple):
+    """The batches that follow are of this setting.
+
+    Attributes:
+        name: Its canonical name.
+        whole: Whether the batches have all rules, and not only those that changed.
+        removed: If not, the ids of rules that are not there any more.
+    """
+
+    name: str
+    whole: bool = True
+    removed: Sequence[int] = ()
+
+
+class SettingDefault(NamedTuple):
+    """What the service's default of this setting is.
+
+    Attributes:
+        value: The default, as JSON.
+    """
+
+    value: Any
+
+
+Event = FeatureOrder | SettingBegins | SettingDefault | RuleBatch[Any]
+
+
+def checked_batch(
+    reader: AnswerReader, where: str, rule_ids: Any, features: Any, columns: list[Any], values: list[Any]
+) -> RuleBatch[Any]:
+    """Return rules in columns, if they are what they should be.
+
+    Raises:
+        ServiceAnswerError: If they are not.
+    """
+    reader.items(rule_ids, int, f"{where}: the rules' ids")
+    reader.items(features, str, f"{where}: the context features")
+    for column in columns:
+        reader.items(column, str, f"{where}: the condition values")
+    try:
+        ids = array("q", rule_ids)
+    except OverflowError:
+        reader.refuse(where, "ids within 64 bits")
+    if len(set(features)) != len(features) or len(columns) != len(features):
+        reader.refuse(where, "distinct context features with a value each")
+    if {len(rule_ids)} != {len(values), *map(len, columns), len(rule_ids)}:
+        reader.refuse(where, "as many values as ids")
+    return RuleBatch(ids, features, columns, values)
