@@ -16,6 +16,9 @@ from heksherlite.engine.messages import Answer, Request, succeeded
 _AT_ONCE: Final = 10
 """How many requests are under way side by side."""
 
+_LIMITS: Final = httpx.Limits(max_keepalive_connections=2)
+"""After many declarations, only polls remain, and each of them would look after all the idle connections."""
+
 _URLS: Final = 16
 """How many URLs are kept for the next time."""
 
@@ -39,7 +42,7 @@ class Transport:
         if url.scheme not in ("http", "https") or not url.host:
             raise ValueError(f"service_url must be like 'http://host:port', not {_without_secrets(url)!r}")
         self._service_url = url
-        self._http_client_args: dict[str, Any] = {"base_url": url, **(http_client_args or {})}
+        self._http_client_args: dict[str, Any] = {"base_url": url, "limits": _LIMITS, **(http_client_args or {})}
         self._client: httpx.AsyncClient | None = None
         self._urls: LRUCache[Hashable, httpx.URL] = LRUCache(_URLS)
 

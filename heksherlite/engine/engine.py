@@ -298,7 +298,7 @@ class Engine:
             yield []
 
     def _query(self) -> Steps[dict[Question, Answer]]:
-        names = sorted({setting.name for setting in self._queried_settings()})
+        names = sorted(dict.fromkeys([setting.name for setting in self._queried_settings()]))
         filters = self.options.context_filters()
         questions = [(portion, filters) for portion in protocol.portions(names)]
         # Some services make the tag from the answer alone, so it only counts for the query that it came with.
@@ -310,7 +310,8 @@ class Engine:
     def _queried_settings(self) -> list[Setting[Any]]:
         with self._lock:
             declared = list(self._declared.values())
-        return [setting for setting in declared if self._canonical_name(setting) is not None]
+        lost = [name for name, canonical_name in self._canonical_names.items() if canonical_name is None]
+        return [setting for setting in declared if setting.name not in lost] if lost else declared
 
     def _canonical_name(self, setting: Setting[Any]) -> str | None:
         return self._canonical_names.get(setting.name, setting.name)

@@ -1,6 +1,6 @@
 """The client's side of the v1 HTTP API: what is asked, and what the answers must look like."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import quote
@@ -84,8 +84,10 @@ def look_up(name: str) -> Request:
     return Request("GET", f"/api/v1/settings/{quote(name, safe='')}", accept=frozenset({200, 404}))
 
 
-def portions(names: Iterable[str]) -> list[str]:
+def portions(names: Sequence[str]) -> list[str]:
     """Join names for as few queries as possible, in order. Servers and clients have limits for the length of a URL."""
+    if len(together := ",".join(names)) <= _LONGEST_PORTION:
+        return [together]
     joined: list[str] = []
     portion: list[str] = []
     length = 0
