@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from heksherlite.clients.async_client import AsyncHeksherClient
     from heksherlite.clients.stub import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
     from heksherlite.clients.thread_client import ThreadHeksherClient
+    from heksherlite.engine.health import ClientStatus
     from heksherlite.engine.protocol import SettingData
 
 __all__ = [
     "TRACK_ALL",
     "AsyncHeksherClient",
     "AsyncStubHeksherClient",
+    "ClientStatus",
     "Conversion",
     "HeksherEnum",
     "HeksherError",
@@ -56,6 +58,7 @@ __all__ = [
 _LAZY = {
     "AsyncHeksherClient": "heksherlite.clients.async_client",
     "AsyncStubHeksherClient": "heksherlite.clients.stub",
+    "ClientStatus": "heksherlite.engine.health",
     "Rule": "heksherlite.clients.stub",
     "SettingData": "heksherlite.engine.protocol",
     "SyncStubHeksherClient": "heksherlite.clients.stub",

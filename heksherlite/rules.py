@@ -85,6 +85,13 @@ class RuleShape(Generic[T]):
         self.values: dict[Any, T] = {}
         self.rule_ids = array("q")
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RuleShape):
+            return NotImplemented
+        return self.features == other.features and self.values == other.values and self.rule_ids == other.rule_ids
+
+    __hash__ = object.__hash__
+
     def copy(self) -> "RuleShape[T]":
         """Return a shape of the same rules, to be changed."""
         copy: RuleShape[T] = RuleShape(self.features, self.select)
@@ -122,6 +129,13 @@ class RuleSet(Generic[T]):
 
     def __len__(self) -> int:
         return sum(len(shape.values) for shape in self.shapes)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RuleSet):
+            return NotImplemented
+        return self.features == other.features and self.shapes == other.shapes
+
+    __hash__ = object.__hash__
 
     def __iter__(self) -> Iterator[QueriedRule[T]]:
         """Yield every rule, those that win over others first."""

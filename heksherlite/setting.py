@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cas
 from heksherlite import main_client
 from heksherlite.contexts import ContextCompletion
 from heksherlite.getter import class_with_get, raise_unknown_features
+from heksherlite.listeners import Listeners
 from heksherlite.lookup import Lookup, UnloadedLookup
 from heksherlite.rules import NO_VALUE, QueriedRule, RuleSet
 from heksherlite.setting_types import SettingType, setting_type
@@ -71,6 +72,7 @@ class Setting(Generic[T]):
 
     Attributes:
         validators: What :meth:`add_validator` added, in that order.
+        listeners: What :meth:`on_change` added.
         lookup: What :meth:`get` reads from; its client replaces it with :meth:`serve`.
 
     Raises:
@@ -85,6 +87,7 @@ class Setting(Generic[T]):
         "alias",
         "configurable_features",
         "default_value",
+        "listeners",
         "lookup",
         "metadata",
         "name",
@@ -243,6 +246,7 @@ class Setting(Generic[T]):
         self.version = version
         self.on_coerce: OnCoerce[T] | None = on_coerce
         self.validators: list[Validator[T]] = []
+        self.listeners = Listeners()
         self._supplier: Supplier | None = None
         self.forget()
         main_client.register(self)
@@ -293,6 +297,29 @@ class Setting(Generic[T]):
         """
         self.validators.append(validator)
         return validator
+
+    def on_change(self, listener: V) -> V:
+        """Have a function called after each update in which the setting's rules or default changed.
+
+        It is called without any lock, on the client's thread or in its event loop, which it should not hold up. What
+        it raises is logged, once for each function.
+
+        Args:
+            listener: Called as ``listener(before, after)``, with the rule sets before and after the update. May be a
+                coroutine function.
+
+        Returns:
+            The function, so that this is a decorator too.
+        """
+        return self.listeners.add(listener)
+
+    def remove_on_change(self, listener: Callable[..., Any]) -> None:
+        """Call a function no more that was given to :meth:`on_change`.
+
+        Raises:
+            ValueError: If it was not, or was removed already.
+        """
+        self.listeners.remove(listener)
 
     def to_v1_declaration_body(self) -> dict[str, Any]:
         """Return the body that declares this setting to the service."""

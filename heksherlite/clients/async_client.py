@@ -10,6 +10,7 @@ import anyio
 from heksherlite import main_client
 from heksherlite.clients.background import BackgroundTask
 from heksherlite.clients.base import BaseClient
+from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.runner import Runner
 from heksherlite.clients.transport import Transport
 from heksherlite.engine import protocol
@@ -28,12 +29,18 @@ class AsyncHeksherClient(BaseClient):
         update_interval: Seconds between updates of the rules.
         context_features: The context features in the order that the program expects, most general first.
         http_client_args: Arguments for the :class:`httpx.AsyncClient`: headers, auth, transport, verify, timeout...
+        startup: What :meth:`set_as_main` does if the service cannot be reached, or answers with an error:
+            ``"require"`` raises, ``"best-effort"`` logs it, serves the defaults, and keeps trying.
+        startup_timeout: After how many seconds the start counts as failed.
+        max_staleness: After how many seconds without a successful update values are stale; ``None`` for never.
+        on_stale: What happens then: ``"keep"`` keeps them, ``"default"`` returns to the defaults of the declarations
+            until an update succeeds, and a function is called once, with the :attr:`status`.
 
     Attributes:
         modification_lock: While the program holds it, no setting changes.
 
     Raises:
-        ValueError: If ``service_url`` is not an HTTP URL.
+        ValueError: If ``service_url`` is not an HTTP URL, or a number of seconds is not positive.
     """
 
     def __init__(
@@ -43,10 +50,14 @@ class AsyncHeksherClient(BaseClient):
         context_features: Sequence[str],
         *,
         http_client_args: Mapping[str, Any] | None = None,
+        startup: Startup = "require",
+        startup_timeout: float = 10,
+        max_staleness: float | None = None,
+        on_stale: OnStale = "keep",
     ) -> None:
-        super().__init__(context_features)
+        policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale)
+        super().__init__(context_features, policy)
         self.modification_lock = anyio.Lock()
-        self._update_interval = update_interval
         self._transport = Transport(service_url, http_client_args)
         self._runner: Runner | None = None
         self._background: BackgroundTask | None = None
@@ -59,24 +70,27 @@ class AsyncHeksherClient(BaseClient):
 
         Raises:
             httpx.HTTPError: If the service is unreachable or answers with an error. This and whatever else went
-                wrong with a declaration or with the first load leaves nothing running, and no main client.
-            ServiceAnswerError: If the service's answer is not what it should be.
+                wrong with a declaration or with the first load leaves nothing running, and no main client. With
+                ``startup="best-effort"`` it is logged instead.
+            ServiceAnswerError: If the service's answer is not what it should be. Likewise.
+            TimeoutError: If all this takes longer than ``startup_timeout``. Likewise.
             RuntimeError: If this is the main client already, or cannot take over from the one that is.
         """
         self._become_main()
         runner = Runner(
             self.engine,
             self._transport,
-            self._update_interval,
+            self.policy,
+            self.health,
             supplier=self,
             modification_lock=self.modification_lock,
             on_update_ok=self.on_update_ok,
             on_update_error=self.on_update_error,
+            listeners=self.listeners,
             declaration_failed="setting declaration failed",
         )
         try:
-            await runner.read_context_features()
-            await runner.update()
+            await runner.start()
         except BaseException:
             self._state = "new"
             main_client.step_down(self)
@@ -100,6 +114,21 @@ class AsyncHeksherClient(BaseClient):
             raise RuntimeError(f"{self!r} cannot reload: it was not made the main client, or was closed")
         await self._runner.update()
 
+    async def wait_until_fresh(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as the thread client's
+        """Wait until an update succeeded, unless the last one did.
+
+        Args:
+            timeout: How many seconds to wait at the most; ``None`` for as long as it takes.
+
+        Raises:
+            TimeoutError: If none did in that time.
+            RuntimeError: If this is not the main client.
+        """
+        if self._runner is None:
+            raise RuntimeError(f"{self!r} will not be fresh: it was not made the main client, or was closed")
+        with anyio.fail_after(timeout):
+            await self._runner.wait_for_success()
+
     async def ping(self) -> None:
         """Ask the service whether it is well.
 
@@ -122,6 +151,7 @@ class AsyncHeksherClient(BaseClient):
         background, self._background, self._runner = self._background, None, None
         if self._state == "main":
             self._state = "closed"
+            self.health.closed()
         if background is not None:
             await background.stop()
         await self._transport.aclose()

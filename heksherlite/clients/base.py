@@ -1,17 +1,23 @@
 """What the asynchronous and the thread client have in common: everything but the I/O."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from typing import Any, Literal
+from time import monotonic
+from typing import Any, Literal, TypeVar
 
 from heksherlite import main_client
+from heksherlite.clients.policy import UpdatePolicy
 from heksherlite.engine.engine import Engine
+from heksherlite.engine.health import ClientStatus, Health
 from heksherlite.engine.options import ContextOptions
+from heksherlite.listeners import Listeners
 from heksherlite.main_client import MainClient
 from heksherlite.setting import Setting
 
 logger = logging.getLogger(__name__)
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class BaseClient:
@@ -20,12 +26,20 @@ class BaseClient:
     Args:
         context_features: The context features in the order that the program expects, most general first.
 
+        policy: How it starts, polls, and treats values that grow old.
+
     Attributes:
         engine: What the client knows and does, without I/O.
+        policy: The same.
+        health: What became of its updates.
+        listeners: What :meth:`on_change` added.
     """
 
-    def __init__(self, context_features: Sequence[str]) -> None:
+    def __init__(self, context_features: Sequence[str], policy: UpdatePolicy) -> None:
         self.engine = Engine(context_features, ContextOptions())
+        self.policy = policy
+        self.health = Health(policy.max_staleness)
+        self.listeners = Listeners()
         self._state: Literal["new", "main", "closed"] = "new"
 
     def track_contexts(self, /, **features: str | Iterable[str]) -> None:
@@ -54,6 +68,34 @@ class BaseClient:
             TypeError: If it is neither a string nor a context variable.
         """
         self.engine.set_defaults(features)
+
+    @property
+    def status(self) -> ClientStatus:
+        """How well the client is: whether its values are fresh, from where, how old, and what went wrong last."""
+        return self.health.status(monotonic())
+
+    def on_change(self, listener: F) -> F:
+        """Have a function called after each update, once for each setting whose rules or default changed.
+
+        It is called without any lock, on the client's thread or in its event loop, which it should not hold up. What
+        it raises is logged, once for each function.
+
+        Args:
+            listener: Called as ``listener(setting, before, after)``, with the rule sets before and after the update.
+                May be a coroutine function.
+
+        Returns:
+            The function, so that this is a decorator too.
+        """
+        return self.listeners.add(listener)
+
+    def remove_on_change(self, listener: Callable[..., Any]) -> None:
+        """Call a function no more that was given to :meth:`on_change`.
+
+        Raises:
+            ValueError: If it was not, or was removed already.
+        """
+        self.listeners.remove(listener)
 
     def on_update_ok(self) -> None:
         """Do something after an update went well. For subclasses; does nothing here."""
@@ -112,6 +154,7 @@ class BaseClient:
         except BaseException:
             self._state = previous
             raise
+        self.health.started()
 
     def _wake(self) -> None:
         """Have declarations and rules brought up to date soon, if that runs in the background."""

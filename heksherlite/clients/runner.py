@@ -3,15 +3,22 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from time import perf_counter
+from datetime import UTC, datetime
+from random import Random
+from time import monotonic, perf_counter
 from typing import Final, TypeVar
 
 import anyio
 import anyio.lowlevel
 
-from heksherlite.clients.transport import Transport
-from heksherlite.engine.engine import Engine
+from heksherlite.clients.conditions import Condition
+from heksherlite.clients.policy import UpdatePolicy
+from heksherlite.clients.transport import Transport, retry_after
+from heksherlite.engine.engine import Change, Engine
+from heksherlite.engine.health import Health
 from heksherlite.engine.messages import Answer, Steps
+from heksherlite.engine.polling import Polling
+from heksherlite.listeners import Listeners
 from heksherlite.setting import Supplier
 
 logger = logging.getLogger(__name__)
@@ -28,11 +35,13 @@ class Runner:
     Args:
         engine: What to do.
         transport: How to reach the service.
-        update_interval: Seconds between the updates.
+        policy: When to do it, and what if it fails.
+        health: Where to note what became of it.
         supplier: The client, for whom the settings are kept.
         modification_lock: Held while settings change.
         on_update_ok: Called after each update that went well.
         on_update_error: Called after each one that did not.
+        listeners: Called with each setting that changed, and its rules before and after.
         declaration_failed: What to log if a declaration fails in the background.
     """
 
@@ -40,30 +49,54 @@ class Runner:
         self,
         engine: Engine,
         transport: Transport,
-        update_interval: float,
+        policy: UpdatePolicy,
+        health: Health,
         *,
         supplier: Supplier,
         modification_lock: AbstractAsyncContextManager[object],
         on_update_ok: Callable[[], object],
         on_update_error: Callable[[Exception], object],
+        listeners: Listeners,
         declaration_failed: str,
     ) -> None:
         self._engine = engine
         self._transport = transport
-        self._update_interval: Final = update_interval
+        self._policy = policy
+        self._health = health
         self._supplier = supplier
         self._modification_lock = modification_lock
         self._on_update_ok = on_update_ok
         self._on_update_error = on_update_error
-        self._declaration_failed = declaration_failed
+        self._listeners = listeners
+        self._polling = Polling(policy.update_interval, Random())  # noqa: S311 - only spreads polls
+        self._declarations = Condition(logger, declaration_failed, "setting declarations work again")
+        self._updates = Condition(logger, "error during heksher update", "heksher update works again")
         self._one_at_a_time = anyio.Lock()
         self._next_update = anyio.current_time()
         self._woken = anyio.Event()
+        self._succeeded = anyio.Event()
+        self._is_stale = False
+        self._breath = perf_counter()
 
-    async def read_context_features(self) -> None:
-        """Learn the service's order of the context features; a failure is logged."""
-        async with self._one_at_a_time:
-            await self._perform(self._engine.read_context_features())
+    async def start(self) -> None:
+        """Read the service's context features, declare and load, within the time that the policy gives.
+
+        Raises:
+            Exception: What went wrong, if the policy requires the service. Else it is logged.
+            TimeoutError: Likewise.
+        """
+        required = self._policy.startup == "require"
+        seconds = self._policy.startup_timeout
+        with anyio.move_on_after(seconds) as scope:
+            async with self._one_at_a_time:
+                await self._perform(self._engine.read_context_features())
+            await (self.update() if required else self.update_logging_failures())
+        if scope.cancelled_caught:
+            error = TimeoutError(f"{self._transport} did not answer within the startup_timeout of {seconds} s")
+            self._note_failure(error)
+            if required:
+                raise error
+            self._updates.note(error)
 
     async def update(self) -> None:
         """Declare what is to be declared, then load the rules. Restarts the interval.
@@ -71,9 +104,7 @@ class Runner:
         Raises:
             Exception: The first failure, with a note of the other. Rules are loaded even if a declaration failed.
         """
-        async with self._one_at_a_time:
-            declaration_failure = await self._declare()
-            load_failure = await self._load()
+        declaration_failure, load_failure = await self._update()
         if declaration_failure is not None:
             if load_failure is not None:
                 declaration_failure.add_note(f"loading the rules failed too: {load_failure!r}")
@@ -82,18 +113,21 @@ class Runner:
             raise load_failure
 
     async def update_logging_failures(self) -> None:
-        """Do the same as :meth:`update`, but log what fails."""
-        async with self._one_at_a_time:
-            if (failure := await self._declare()) is not None:
-                logger.error(self._declaration_failed, exc_info=failure)
-            if (failure := await self._load()) is not None:
-                logger.error("error during heksher update", exc_info=failure)
+        """Do the same as :meth:`update`, but log when it begins to fail."""
+        declaration_failure, load_failure = await self._update()
+        if declaration_failure is not None:
+            self._declarations.note(declaration_failure)
+        if load_failure is not None:
+            self._updates.note(load_failure)
 
     async def keep_updating(self) -> None:
         """Update at every interval, and when woken, until cancelled."""
         while True:
-            with anyio.CancelScope(deadline=self._next_update):
+            stale_in = float("inf") if self._is_stale else self._health.stale_at - monotonic()
+            with anyio.CancelScope(deadline=min(self._next_update, anyio.current_time() + stale_in)):
                 await self._woken.wait()
+            if not self._is_stale and monotonic() >= self._health.stale_at:
+                await self._become_stale()
             if self._woken.is_set() or anyio.current_time() >= self._next_update:
                 self._woken = anyio.Event()
                 await self.update_logging_failures()
@@ -102,31 +136,79 @@ class Runner:
         """Let the next update happen at once. Must be called in the event loop."""
         self._woken.set()
 
+    async def wait_for_success(self) -> None:
+        """Wait until an update succeeds, unless the last one did."""
+        while self._health.status(monotonic()).state != "fresh":
+            await self._succeeded.wait()
+
     async def _declare(self) -> Exception | None:
         failure = None
         try:
             await self._perform(self._engine.declare_pending())
         except Exception as error:  # noqa: BLE001 - handed to the caller
             failure = error
+        else:
+            self._declarations.end()
         if self._engine.has_latest_defaults:
             async with self._modification_lock:
                 self._engine.apply_latest_defaults()
         return failure
 
-    async def _load(self) -> Exception | None:
+    async def _update(self) -> tuple[Exception | None, Exception | None]:
+        changes: list[Change] = []
+        async with self._one_at_a_time:
+            declaration_failure = await self._declare()
+            load_failure = await self._load(changes)
+        await self._announce(changes)
+        return declaration_failure, load_failure
+
+    async def _load(self, changes: list[Change]) -> Exception | None:
         try:
             update = await self._perform(self._engine.fetch())
             if update is not None:
                 async with self._modification_lock:
-                    await self._perform(self._engine.apply(update, self._supplier))
+                    changes += self._engine.apply(update, self._supplier)
         except Exception as error:  # noqa: BLE001 - handed to the caller
+            self._note_failure(error)
             self._call_back(self._on_update_error, error)
             return error
-        else:
-            self._call_back(self._on_update_ok)
-            return None
-        finally:
-            self._next_update = anyio.current_time() + self._update_interval
+        self._note_success()
+        self._call_back(self._on_update_ok)
+        return None
+
+    async def _announce(self, changes: list[Change]) -> None:
+        """Call listeners, and free what is not needed any more, which takes about as long as making it."""
+        while changes:
+            change = changes.pop()
+            if (change.setting.listeners or self._listeners) and change.matters:
+                await change.setting.listeners.call(change.before.rules, change.after.rules)
+                await self._listeners.call(change.setting, change.before.rules, change.after.rules)
+            await self._breathe()
+
+    def _note_success(self) -> None:
+        self._health.succeeded(monotonic(), datetime.now(UTC), self._engine.revision)
+        self._next_update = anyio.current_time() + self._polling.after_success()
+        self._is_stale = False
+        self._updates.end()
+        self._succeeded.set()
+        self._succeeded = anyio.Event()
+
+    def _note_failure(self, error: Exception) -> None:
+        failures = self._health.failed(monotonic(), error)
+        self._next_update = anyio.current_time() + self._polling.after_failure(failures, retry_after(error))
+
+    async def _become_stale(self) -> None:
+        self._is_stale = True
+        on_stale = self._policy.on_stale
+        status = self._health.status(monotonic())
+        logger.warning("setting values are stale", extra={"age": status.age, "on_stale": on_stale})
+        if on_stale == "default":
+            async with self._modification_lock:
+                changes = self._engine.return_to_defaults()
+            self._health.serves_defaults()
+            await self._announce(changes)
+        elif callable(on_stale):
+            self._call_back(on_stale, status)
 
     def _call_back(self, function: Callable[..., object], *args: object) -> None:
         try:
@@ -135,17 +217,20 @@ class Runner:
             logger.exception("error in a callback of heksher client", extra={"callback": repr(function)})
 
     async def _perform(self, steps: Steps[R]) -> R:
-        breath = perf_counter()
         try:
             requests = next(steps)
             while True:
                 answers: Sequence[Answer | Exception] = ()
                 if requests:
                     answers = await self._transport.send(requests)
-                    breath = perf_counter()
-                elif perf_counter() - breath > _BREATH:
-                    await anyio.lowlevel.checkpoint()
-                    breath = perf_counter()
+                    self._breath = perf_counter()
+                else:
+                    await self._breathe()
                 requests = steps.send(answers)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+
+    async def _breathe(self) -> None:
+        if perf_counter() - self._breath > _BREATH:
+            await anyio.lowlevel.checkpoint()
+            self._breath = perf_counter()

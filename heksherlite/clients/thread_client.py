@@ -10,8 +10,10 @@ from typing import Any, Self, TypeVar
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from heksherlite import main_client
 from heksherlite.clients.background import BackgroundTask
 from heksherlite.clients.base import BaseClient
+from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.runner import Runner
 from heksherlite.clients.transport import Transport, args_for_async
 from heksherlite.engine import protocol
@@ -33,12 +35,18 @@ class ThreadHeksherClient(BaseClient):
         update_interval: Seconds between updates of the rules.
         context_features: The context features in the order that the program expects, most general first.
         http_client_args: Arguments as for :class:`httpx.Client`: headers, auth, transport, verify, timeout...
+        startup: What :meth:`set_as_main` does if the service cannot be reached, or answers with an error:
+            ``"require"`` raises, ``"best-effort"`` logs it, serves the defaults, and keeps trying.
+        startup_timeout: After how many seconds the start counts as failed.
+        max_staleness: After how many seconds without a successful update values are stale; ``None`` for never.
+        on_stale: What happens then: ``"keep"`` keeps them, ``"default"`` returns to the defaults of the declarations
+            until an update succeeds, and a function is called once, with the :attr:`status`.
 
     Attributes:
         modification_lock: While the program holds it, no setting changes. Do not call :meth:`reload` then.
 
     Raises:
-        ValueError: If ``service_url`` is not an HTTP URL.
+        ValueError: If ``service_url`` is not an HTTP URL, or a number of seconds is not positive.
     """
 
     def __init__(
@@ -48,10 +56,14 @@ class ThreadHeksherClient(BaseClient):
         context_features: Sequence[str],
         *,
         http_client_args: Mapping[str, Any] | None = None,
+        startup: Startup = "best-effort",
+        startup_timeout: float = 10,
+        max_staleness: float | None = None,
+        on_stale: OnStale = "keep",
     ) -> None:
-        super().__init__(context_features)
+        policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale)
+        super().__init__(context_features, policy)
         self.modification_lock = threading.Lock()
-        self._update_interval = update_interval
         self._transport = Transport(service_url, args_for_async(http_client_args))
         self._start_and_stop = threading.Lock()
         self._resources = ExitStack()
@@ -68,12 +80,23 @@ class ThreadHeksherClient(BaseClient):
         What goes wrong with the service is logged, and the settings keep their defaults until an update succeeds.
 
         Raises:
+            httpx.HTTPError: With ``startup="require"``, if the service is unreachable or answers with an error. This
+                and whatever else went wrong leaves nothing running, and no main client.
+            ServiceAnswerError: Likewise, if the service's answer is not what it should be.
+            TimeoutError: Likewise, if all this takes longer than ``startup_timeout``.
             RuntimeError: If this is the main client already, or cannot take over from the one that is.
         """
         with self._start_and_stop:
             self._become_main()
             portal = self._portal = self._resources.enter_context(start_blocking_portal(name="heksherlite"))
-            portal.call(self._start)
+            try:
+                portal.call(self._start)
+            except BaseException:
+                self._portal = None
+                self._state = "new"
+                main_client.step_down(self)
+                self._resources.close()
+                raise
 
     def reload(self) -> None:
         """Declare the settings that wait for it, and load the rules now. Restarts the interval. Failures are logged.
@@ -85,6 +108,25 @@ class ThreadHeksherClient(BaseClient):
         if portal is None or runner is None:
             raise RuntimeError(f"{self!r} cannot reload: it was not made the main client, or was closed")
         portal.call(runner.update_logging_failures)
+
+    def wait_until_fresh(self, timeout: float | None = None) -> None:
+        """Wait until an update succeeded, unless the last one did.
+
+        Args:
+            timeout: How many seconds to wait at the most; ``None`` for as long as it takes.
+
+        Raises:
+            TimeoutError: If none did in that time.
+            RuntimeError: If this is not the main client.
+        """
+        portal, runner = self._portal, self._runner
+        if portal is None or runner is None:
+            raise RuntimeError(f"{self!r} will not be fresh: it was not made the main client, or was closed")
+        waiting = portal.start_task_soon(runner.wait_for_success)
+        try:
+            waiting.result(timeout)
+        finally:
+            waiting.cancel()
 
     def ping(self) -> None:
         """Ask the service whether it is well.
@@ -109,6 +151,7 @@ class ThreadHeksherClient(BaseClient):
             portal, self._portal = self._portal, None
             if portal is not None:
                 self._state = "closed"
+                self.health.closed()
                 portal.call(self._stop)
                 self._resources.close()
 
@@ -125,16 +168,23 @@ class ThreadHeksherClient(BaseClient):
         self._runner = Runner(
             self.engine,
             self._transport,
-            self._update_interval,
+            self.policy,
+            self.health,
             supplier=self,
             modification_lock=_FromThread(self.modification_lock),
             on_update_ok=self.on_update_ok,
             on_update_error=self.on_update_error,
+            listeners=self.listeners,
             declaration_failed="declaration failed",
         )
-        await self._runner.read_context_features()
         tried = set(self.engine.pending)
-        await self._runner.update_logging_failures()
+        try:
+            await self._runner.start()
+        except BaseException:
+            self._runner = None
+            with anyio.CancelScope(shield=True):
+                await self._transport.aclose()
+            raise
         self._background = BackgroundTask(self._runner.keep_updating)
         if not tried.issuperset(self.engine.pending):  # created in the meantime, when there was nothing to wake
             self._runner.wake()

@@ -2,6 +2,8 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, Final
 
@@ -119,6 +121,19 @@ class Transport:
             url = base_url.copy_with(raw_path=base_url.raw_path + relative.raw_path.lstrip(b"/"))
             self._urls[request.path, request.params] = url
         return url
+
+
+def retry_after(error: Exception) -> float | None:
+    """Return after how many seconds a service wants to be asked again that answered with an error."""
+    if not isinstance(error, httpx.HTTPStatusError):
+        return None
+    value = error.response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdecimal():
+        return float(value[:9])
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
 
 
 def _without_secrets(url: httpx.URL) -> str:

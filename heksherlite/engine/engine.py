@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
 
 from heksherlite.engine import protocol
@@ -18,7 +18,7 @@ from heksherlite.engine.query_events import FeatureOrder, SettingBegins, Setting
 from heksherlite.engine.updates import SettingUpdate, receive
 from heksherlite.errors import ServiceAnswerError
 from heksherlite.lookup import Lookup
-from heksherlite.rules import RuleBatch
+from heksherlite.rules import RuleBatch, RuleSet
 from heksherlite.setting import Setting, Supplier
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,19 @@ class Update:
 
     lookups: Sequence[tuple[Setting[Any], Lookup]]
     tags: Mapping[Question, str | None]
+
+
+class Change(NamedTuple):
+    """What a setting was read from before an update, and after it."""
+
+    setting: Setting[Any]
+    before: Lookup
+    after: Lookup
+
+    @property
+    def matters(self) -> bool:
+        """Whether the rules or the default differ."""
+        return (self.before.rules, self.before.default) != (self.after.rules, self.after.default)
 
 
 class Engine:
@@ -281,21 +294,36 @@ class Engine:
             self._take_order(order)
         return updates, unknown_names
 
-    def apply(self, update: Update, supplier: Supplier) -> Steps[None]:
-        """Put an update in force, all of it before the first step is done."""
+    def apply(self, update: Update, supplier: Supplier) -> "list[Change]":
+        """Put an update in force; return what changed."""
         self.apply_latest_defaults()
-        replaced = []
+        changes = []
         with self._lock:
             for setting, lookup in update.lookups:
                 if id(setting) in self._declared:
-                    replaced.append(setting.lookup)
                     # The options may have changed since the lookup was made.
-                    setting.serve(self._with_options(lookup), supplier)
+                    changes.append(Change(setting, setting.lookup, self._with_options(lookup)))
+                    setting.serve(changes[-1].after, supplier)
         self._tags = update.tags
-        # Freeing many rules takes about as long as making them.
-        while replaced:
-            replaced.pop()
-            yield []
+        return changes
+
+    def return_to_defaults(self) -> "list[Change]":
+        """Have all settings return the defaults of their declarations until the next update; return what changed."""
+        changes = []
+        self._tags = {}
+        with self._lock:
+            for setting in self._declared.values():
+                features = setting.configurable_features
+                contexts = self.options.contexts(features)
+                after = Lookup(setting.name, RuleSet(features), setting.default_value, contexts)
+                changes.append(Change(setting, setting.lookup, after))
+                setting.serve(after)
+        return changes
+
+    @property
+    def revision(self) -> str | None:
+        """The tag of the latest answer; of the first, if there are several."""
+        return next(iter(self._tags.values()), None)
 
     def _query(self) -> Steps[dict[Question, Answer]]:
         names = sorted(dict.fromkeys([setting.name for setting in self._queried_settings()]))

@@ -1,0 +1,124 @@
+"""How well a client is: what became of its updates, and how old its values are."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+ClientState = Literal["starting", "fresh", "stale", "failed", "closed"]
+ValueSource = Literal["service", "snapshot", "defaults"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStatus:
+    """How well a client is.
+
+    Attributes:
+        state: ``"starting"`` until the first update succeeded or failed; ``"fresh"`` if the last one succeeded;
+            ``"stale"`` if it failed, or is longer ago than ``max_staleness``, and there are values from before;
+            ``"failed"`` if there never were any; ``"closed"``.
+        source: Where values come from: ``"service"``, ``"snapshot"``, or ``"defaults"``, those of the declarations.
+        last_success: When an update succeeded last, in UTC; for values from a snapshot, when it was taken.
+        age: How many seconds ago that was, by a clock that nobody can set. None if there was none, or for a snapshot.
+        revision: The tag of the last answer; of the first one, if there are several because of many settings.
+        last_error: What went wrong last. It stays after a success.
+        consecutive_failures: How many updates failed since one succeeded.
+    """
+
+    state: ClientState
+    source: ValueSource
+    last_success: datetime | None
+    age: float | None
+    revision: str | None
+    last_error: Exception | None
+    consecutive_failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    source: ValueSource = "defaults"
+    last_success: datetime | None = None
+    succeeded_at: float | None = None
+    failing_since: float | None = None
+    revision: str | None = None
+    last_error: Exception | None = None
+    failures: int = 0
+    closed: bool = False
+
+
+class Health:
+    """Keeps a client's record. To be written by one thread; any thread may ask for the status.
+
+    Args:
+        max_staleness: After how many seconds without success values count as stale; None for never.
+    """
+
+    def __init__(self, max_staleness: float | None = None) -> None:
+        self.max_staleness = max_staleness
+        self._record = _Record()
+
+    def started(self) -> None:
+        """Note that the client starts, perhaps again."""
+        self._record = _Record()
+
+    def succeeded(self, now: float, at: datetime, revision: str | None) -> None:
+        """Note that an update succeeded.
+
+        Args:
+            now: The time of a monotonic clock, in seconds.
+            at: The time of the day.
+            revision: What the values have now.
+        """
+        self._record = _Record("service", at, now, revision=revision, last_error=self._record.last_error)
+
+    def failed(self, now: float, error: Exception) -> int:
+        """Note that an update failed; return how many did since one succeeded."""
+        record = self._record
+        since = now if record.failing_since is None else record.failing_since
+        self._record = replace(record, failing_since=since, last_error=error, failures=record.failures + 1)
+        return self._record.failures
+
+    def serves_snapshot(self, taken_at: datetime) -> None:
+        """Note that values come from a snapshot."""
+        self._record = replace(self._record, source="snapshot", last_success=taken_at)
+
+    def serves_defaults(self) -> None:
+        """Note that values are the defaults of the declarations again, because the others are too old."""
+        self._record = replace(self._record, source="defaults")
+
+    def closed(self) -> None:
+        """Note that the client was closed."""
+        self._record = replace(self._record, closed=True)
+
+    @property
+    def stale_at(self) -> float:
+        """When values become stale, if nothing happens; infinity for never."""
+        record = self._record
+        if self.max_staleness is None or record.succeeded_at is None:
+            return float("inf")
+        return record.succeeded_at + self.max_staleness
+
+    def status(self, now: float) -> ClientStatus:
+        """Return how well the client is.
+
+        Args:
+            now: The time of the monotonic clock.
+        """
+        record = self._record
+        state: ClientState
+        if record.closed:
+            state = "closed"
+        elif record.succeeded_at is not None:
+            state = "stale" if record.failures or now >= self.stale_at else "fresh"
+        elif record.failures:
+            state = "stale" if record.source == "snapshot" else "failed"
+        else:
+            state = "starting"
+        return ClientStatus(
+            state,
+            record.source,
+            record.last_success,
+            None if record.succeeded_at is None else now - record.succeeded_at,
+            record.revision,
+            record.last_error,
+            record.failures,
+        )
