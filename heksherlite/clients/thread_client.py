@@ -15,7 +15,7 @@ from heksherlite.clients.background import BackgroundTask
 from heksherlite.clients.base import BaseClient
 from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.runner import Runner
-from heksherlite.clients.transport import Transport, args_for_async
+from heksherlite.clients.transport import AnswerLimits, Transport, args_for_async
 from heksherlite.engine import protocol
 from heksherlite.engine.protocol import SettingData
 
@@ -41,12 +41,15 @@ class ThreadHeksherClient(BaseClient):
         max_staleness: After how many seconds without a successful update values are stale; ``None`` for never.
         on_stale: What happens then: ``"keep"`` keeps them, ``"default"`` returns to the defaults of the declarations
             until an update succeeds, and a function is called once, with the :attr:`status`.
+        response_timeout: Seconds until a whole answer has to be there. (The time-outs of connecting and of each read
+            are those of httpx, 5 seconds unless ``http_client_args`` say otherwise.)
+        max_body_size: Bytes that the body of an answer may have, as it was sent and decompressed.
 
     Attributes:
         modification_lock: While the program holds it, no setting changes. Do not call :meth:`reload` then.
 
     Raises:
-        ValueError: If ``service_url`` is not an HTTP URL, or a number of seconds is not positive.
+        ValueError: If ``service_url`` is not an HTTP URL, or an argument is out of range.
     """
 
     def __init__(
@@ -60,11 +63,14 @@ class ThreadHeksherClient(BaseClient):
         startup_timeout: float = 10,
         max_staleness: float | None = None,
         on_stale: OnStale = "keep",
+        response_timeout: float = 60,
+        max_body_size: int = 256 * 2**20,
     ) -> None:
         policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale)
         super().__init__(context_features, policy)
         self.modification_lock = threading.Lock()
-        self._transport = Transport(service_url, args_for_async(http_client_args))
+        limits = AnswerLimits(response_timeout, max_body_size)
+        self._transport = Transport(service_url, args_for_async(http_client_args), limits)
         self._start_and_stop = threading.Lock()
         self._resources = ExitStack()
         self._portal: BlockingPortal | None = None

@@ -1,19 +1,23 @@
 """HTTP: sends the engine's requests. The only module of the SDK that imports httpx."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence, Sized
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, Final
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import httpx
 import orjson
 from cachetools import LRUCache
 
+from heksherlite.clients.compression import DECOMPRESSORS, decompressed
 from heksherlite.engine.messages import Answer, Request, succeeded
+from heksherlite.errors import ServiceAnswerError
 
 _AT_ONCE: Final = 10
 """How many requests are under way side by side."""
@@ -25,18 +29,45 @@ _URLS: Final = 16
 """How many URLs are kept for the next time."""
 
 
+_CODINGS: Final = ", ".join(DECOMPRESSORS)
+"""What answers may be compressed in. Not what httpx would accept, because it decompresses without limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLimits:
+    """What an answer may take.
+
+    Attributes:
+        response_timeout: Seconds until a whole answer has to be there.
+        max_body_size: Bytes that its body may have, as it was sent and decompressed.
+
+    Raises:
+        ValueError: If one of them is not positive.
+    """
+
+    response_timeout: float
+    max_body_size: int
+
+    def __post_init__(self) -> None:
+        for name in ("response_timeout", "max_body_size"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be more than 0, not {getattr(self, name)!r}")
+
+
 class Transport:
     """The connection to one service. Connects when it is first used, and again after it was closed.
 
     Args:
         service_url: The URL that the API's paths are below.
         http_client_args: Arguments for :class:`httpx.AsyncClient`.
+        limits: What is too much.
 
     Raises:
         ValueError: If the URL is not an HTTP URL.
     """
 
-    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
+    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None, limits: AnswerLimits) -> None:
+        self._limits = limits
         try:
             url = httpx.URL(service_url)
         except httpx.InvalidURL as error:
@@ -93,25 +124,60 @@ class Transport:
         return self._client
 
     async def _try(self, client: httpx.AsyncClient, request: Request) -> Answer | Exception:
-        headers = dict(request.headers)
+        headers = {**request.headers, "Accept-Encoding": _CODINGS}
         content = None
         if request.json is not None:
             headers["Content-Type"] = "application/json"
             content = orjson.dumps(request.json)
         try:
             url = self._url(client.base_url, request)
-            response = await client.request(request.method, url, content=content, headers=headers)
+            with anyio.fail_after(self._limits.response_timeout):
+                async with client.stream(request.method, url, content=content, headers=headers) as response:
+                    return await self._read(request, response)
+        except TimeoutError:
+            seconds = self._limits.response_timeout
+            return httpx.ReadTimeout(f"no whole answer to {request} within the response_timeout of {seconds} s")
         except Exception as error:  # noqa: BLE001 - handed to the caller, which raises it
             return error
+
+    async def _read(self, request: Request, response: httpx.Response) -> Answer:
+        try:
+            body = await self._body(response)
+        except ValueError as error:
+            raise ServiceAnswerError(str(request), str(error)) from None
+        headers = response.headers
         if response.status_code not in request.accept:
             status = f"{response.status_code} {response.reason_phrase}"
-            return httpx.HTTPStatusError(
-                f"unexpected status {status} for {request}: {response.text[:200]!r}",
-                request=response.request,
-                response=response,
+            message = f"unexpected status {status} for {request}: {body[:200]!r}"
+            kept = httpx.Response(
+                response.status_code, headers=_uncoded(headers), content=body, request=response.request
             )
-        media_type, _, _ = response.headers.get("Content-Type", "").partition(";")
-        return Answer(request, response.status_code, response.content, response.headers.get("ETag"), media_type.strip())
+            raise httpx.HTTPStatusError(message, request=response.request, response=kept)
+        media_type, _, _ = headers.get("Content-Type", "").partition(";")
+        return Answer(request, response.status_code, body, headers.get("ETag"), media_type.strip())
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        """Return the body; raise a ValueError if it is too large, or malformed."""
+        if response.is_stream_consumed:  # by an event hook
+            self._check_size(response.content)
+            return response.content
+        sent = bytearray()
+        async for piece in response.aiter_raw():
+            sent += piece
+            self._check_size(sent)
+        coding = response.headers.get("Content-Encoding", "")
+        if not coding:
+            return bytes(sent)
+        content = bytearray()
+        for piece in decompressed(bytes(sent), coding):
+            content += piece
+            self._check_size(content)
+            await anyio.lowlevel.checkpoint()
+        return bytes(content)
+
+    def _check_size(self, body: Sized) -> None:
+        if len(body) > self._limits.max_body_size:
+            raise ValueError(f"larger than the max_body_size of {self._limits.max_body_size} bytes")
 
     def _url(self, base_url: httpx.URL, request: Request) -> httpx.URL:
         # Kept, because encoding the names of a thousand settings takes longer than all the rest of an idle poll.
@@ -121,6 +187,11 @@ class Transport:
             url = base_url.copy_with(raw_path=base_url.raw_path + relative.raw_path.lstrip(b"/"))
             self._urls[request.path, request.params] = url
         return url
+
+
+def _uncoded(headers: httpx.Headers) -> httpx.Headers:
+    about_the_body = {"content-encoding", "content-length", "transfer-encoding"}
+    return httpx.Headers([item for item in headers.multi_items() if item[0].lower() not in about_the_body])
 
 
 def retry_after(error: Exception) -> float | None:

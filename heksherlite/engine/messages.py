@@ -67,11 +67,17 @@ def ask(request: Request) -> Steps[Answer]:
 
 
 def ask_all(requests: Iterable[Request]) -> Steps[list[Answer | Exception]]:
-    """Send many requests, made as they are needed, and return what became of each of them."""
+    """Send many requests, made as they are needed, and return what became of each of them.
+
+    If all of those in hand fail, the others are not sent, and have the last failure too.
+    """
     remaining = iter(requests)
     answers: list[Answer | Exception] = []
     while some := list(islice(remaining, _AT_ONCE)):
-        answers += yield some
+        became = yield some
+        answers += became
+        if all(isinstance(answer, Exception) for answer in became):
+            answers += [became[-1] for _ in remaining]
     return answers
 
 

@@ -1,0 +1,64 @@
+"""Decompression of answers, in pieces, so that a small one cannot become a huge one unnoticed."""
+
+import io
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+_MALFORMED: tuple[type[Exception], ...] = (zlib.error,)
+try:
+    import zstandard
+except ModuleNotFoundError:
+    zstandard = None  # type: ignore[assignment]
+else:
+    _MALFORMED = (zlib.error, zstandard.ZstdError)
+
+_PIECE: Final = 1 << 18
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+def _gunzip(data: bytes) -> Iterator[bytes]:
+    while data:  # a gzip file may have several members
+        decompressor = zlib.decompressobj(_GZIP)
+        while not decompressor.eof:
+            piece = decompressor.decompress(data, _PIECE)
+            data = decompressor.unconsumed_tail
+            yield piece
+            if not (piece or data or decompressor.eof):
+                raise ValueError("the compressed data was cut off")
+        data = decompressor.unused_data
+
+
+def _unzstd(data: bytes) -> Iterator[bytes]:
+    reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True)
+    while piece := reader.read(_PIECE):
+        yield piece
+
+
+DECOMPRESSORS: Final[Mapping[str, Callable[[bytes], Iterator[bytes]]]] = (
+    {"gzip": _gunzip} if zstandard is None else {"zstd": _unzstd, "gzip": _gunzip}
+)
+"""What decompresses, by content coding, the best first."""
+
+
+def decompressed(data: bytes, codings: str) -> Iterator[bytes]:
+    """Yield the content of a body, in pieces of at most 256 kB.
+
+    Args:
+        data: The body as it was sent.
+        codings: The ``Content-Encoding`` that it was sent with, empty for none.
+
+    Raises:
+        ValueError: If it is not in this coding, or the coding is not one of :data:`DECOMPRESSORS`.
+    """
+    coding = codings.strip().lower()
+    if coding in ("", "identity"):
+        yield data
+        return
+    decompress = DECOMPRESSORS.get(coding)
+    if decompress is None:
+        raise ValueError(f"its content coding is {coding!r}, and only {', '.join(DECOMPRESSORS)} were asked for")
+    try:
+        yield from decompress(data)
+    except _MALFORMED as error:
+        raise ValueError(f"not in the content coding {coding!r}: {error}") from None
