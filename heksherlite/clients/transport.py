@@ -162,9 +162,13 @@ class Transport:
             self._check_size(response.content)
             return response.content
         sent = bytearray()
-        async for piece in response.aiter_raw():
-            sent += piece
-            self._check_size(sent)
+        with anyio.CancelScope() as scope:
+            async for piece in response.aiter_raw():
+                sent += piece
+                if len(sent) > self._limits.max_body_size:
+                    # To leave the loop here would leave generators of httpx half-way, which trio warns of.
+                    scope.cancel()
+        self._check_size(sent)
         coding = response.headers.get("Content-Encoding", "")
         if not coding:
             return bytes(sent)
