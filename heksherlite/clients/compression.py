@@ -14,19 +14,25 @@ else:
     _MALFORMED = (zlib.error, zstandard.ZstdError)
 
 _PIECE: Final = 1 << 18
+_SLICE: Final = 1 << 14
+"""How many bytes zlib gets at once. What it does not take of them is copied each time."""
+
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 def _gunzip(data: bytes) -> Iterator[bytes]:
-    while data:  # a gzip file may have several members
-        decompressor = zlib.decompressobj(_GZIP)
-        while not decompressor.eof:
-            piece = decompressor.decompress(data, _PIECE)
-            data = decompressor.unconsumed_tail
-            yield piece
-            if not (piece or data or decompressor.eof):
-                raise ValueError("the compressed data was cut off")
-        data = decompressor.unused_data
+    decompressor = zlib.decompressobj(_GZIP)
+    for start in range(0, len(data), _SLICE):
+        rest = data[start : start + _SLICE]
+        while rest:
+            if decompressor.eof:  # a gzip file may have several members
+                decompressor = zlib.decompressobj(_GZIP)
+            yield decompressor.decompress(rest, _PIECE)
+            rest = decompressor.unused_data if decompressor.eof else decompressor.unconsumed_tail
+    while piece := decompressor.decompress(b"", _PIECE):
+        yield piece
+    if data and not decompressor.eof:
+        raise ValueError("the compressed data was cut off")
 
 
 def _unzstd(data: bytes) -> Iterator[bytes]:

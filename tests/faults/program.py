@@ -127,6 +127,4 @@ class Log:
 
     def times(self, message: str) -> int:
         """Return how many records have this message, at INFO or above."""
-        return sum(
-            record.getMessage() == message for record in self._caplog.records if record.levelno >= logging.INFO
-        )
+        return sum(record.getMessage() == message for record in self._caplog.records if record.levelno >= logging.INFO)
