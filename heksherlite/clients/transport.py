@@ -28,6 +28,8 @@ _LIMITS: Final = httpx.Limits(max_keepalive_connections=2)
 _URLS: Final = 16
 """How many URLs are kept for the next time."""
 
+_LONGEST_TAG: Final = 1000
+"""How many characters of a tag are sent back. There are limits for headers."""
 
 _CODINGS: Final = ", ".join(DECOMPRESSORS)
 """What answers may be compressed in. Not what httpx would accept, because it decompresses without limit."""
@@ -154,7 +156,7 @@ class Transport:
             )
             raise httpx.HTTPStatusError(message, request=response.request, response=kept)
         media_type, _, _ = headers.get("Content-Type", "").partition(";")
-        return Answer(request, response.status_code, body, headers.get("ETag"), media_type.strip())
+        return Answer(request, response.status_code, body, _tag(headers), media_type.strip())
 
     async def _body(self, response: httpx.Response) -> bytes:
         """Return the body; raise a ValueError if it is too large, or malformed."""
@@ -191,6 +193,13 @@ class Transport:
             url = base_url.copy_with(raw_path=base_url.raw_path + relative.raw_path.lstrip(b"/"))
             self._urls[request.path, request.params] = url
         return url
+
+
+def _tag(headers: httpx.Headers) -> str | None:
+    """Return the tag, if it is one that can be sent back; another one would make all later requests fail."""
+    tags = headers.get_list("ETag")
+    tag = tags[0] if len(tags) == 1 else ""
+    return tag if tag.isascii() and tag.isprintable() and 0 < len(tag) <= _LONGEST_TAG else None
 
 
 def _uncoded(headers: httpx.Headers) -> httpx.Headers:

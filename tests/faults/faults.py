@@ -15,7 +15,6 @@ from tests.faults.proxy import Answer, Exchange, Fault, refuses_connections
 from tests.sdk.scripted_service import QUERY, queried, rule
 
 JSON: Final = {"Content-Type": "application/json"}
-LINES: Final = {"Content-Type": "application/x-ndjson"}
 
 MAX_BODY: Final = 1 << 20
 """How large bodies may be for the clients in these tests, in bytes."""
@@ -66,11 +65,6 @@ def to_queries(fault: Fault) -> Fault:
 def lines(*data: object) -> bytes:
     """Return a body in lines."""
     return b"".join(json.dumps(line).encode() + b"\n" for line in data)
-
-
-def in_lines(*data: object) -> Fault:
-    """Answer queries in lines."""
-    return to_queries(answers(lines(*data), Content_Type="application/x-ndjson"))
 
 
 def never_answers(exchange: Exchange) -> None:
@@ -149,7 +143,11 @@ def _bomb(coding: str) -> bytes:
 
 def explodes(coding: str) -> Fault:
     """Answer with a small body that is large when decompressed."""
-    return lambda exchange: answers(_bomb(coding), Content_Encoding=coding)(exchange)
+
+    def treat(exchange: Exchange) -> None:
+        answers(_bomb(coding), Content_Encoding=coding)(exchange)
+
+    return treat
 
 
 def never_ends(exchange: Exchange) -> None:

@@ -64,14 +64,15 @@ class Exchange:
         return urlsplit(self.target).path
 
     def ask_service(self) -> Answer:
-        """Return what the real service answers."""
+        """Return what the real service answers. The names of the headers are in lower case."""
         parts = urlsplit(self._proxy.service_url)
         service = HTTPConnection(parts.hostname or "", parts.port, timeout=10)
         try:
             headers = {name: value for name, value in self.headers.items() if name not in _HOP_BY_HOP}
             service.request(self.method, self.target, self.body or None, headers)
             answer = service.getresponse()
-            kept = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP}
+            received = ((name.lower(), value) for name, value in answer.getheaders())
+            kept = {name: value for name, value in received if name not in _HOP_BY_HOP}
             return Answer(answer.status, answer.read(), kept)
         finally:
             service.close()
