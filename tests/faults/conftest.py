@@ -9,15 +9,6 @@ from tests.faults.proxy import FaultProxy
 from tests.service.api import FEATURES, Api
 
 
-@pytest.fixture(scope="session")
-def shared_service() -> Iterator[Api]:
-    """Return an operator of one service for all tests, in whatever state the last one left it."""
-    with embedded(context_features=FEATURES) as service:
-        api = Api(service.url)
-        with api.http:
-            yield api
-
-
 class Stored:
     """The setting ``x`` at the service: the default is 10, and for user ``a`` there is a rule with 1.
 
@@ -39,11 +30,20 @@ class Stored:
         assert answer.status_code == 204, answer.text
 
 
+@pytest.fixture(scope="session")
+def shared_stored() -> Iterator[Stored]:
+    """Return the setting at a service for all tests, with whatever value the last one gave it."""
+    with embedded(context_features=FEATURES) as service:
+        api = Api(service.url)
+        with api.http:
+            yield Stored(api)
+
+
 @pytest.fixture
-def stored(shared_service: Api) -> Stored:
+def stored(shared_stored: Stored) -> Stored:
     """Return the setting at a real service that has nothing else."""
-    shared_service.reset()
-    return Stored(shared_service)
+    shared_stored.change(1)
+    return shared_stored
 
 
 @pytest.fixture

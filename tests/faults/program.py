@@ -30,6 +30,11 @@ class Program:
         self._portal = portal
         self._started: list[Client] = []
 
+    @property
+    def declaration_failed(self) -> str:
+        """What its client logs if a declaration fails in the background."""
+        return "declaration failed" if self._portal is None else "setting declaration failed"
+
     def client(self, url: str, interval: float = INTERVAL, **options: Any) -> Client:
         """Return a client that tracks everything, and is not started."""
         kind = ThreadHeksherClient if self._portal is None else AsyncHeksherClient

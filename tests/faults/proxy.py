@@ -177,12 +177,11 @@ class FaultProxy:
 
     def serve(self, connection: socket.socket) -> None:
         """Treat the requests of one connection."""
-        with self._lock:
-            self._open.add(connection)
-        plain = connection
         try:
             if self.tls is not None:
                 connection = self.tls.wrap_socket(connection, server_side=True)
+            with self._lock:
+                self._open.add(connection)
             received = b""
             number = 0
             while True:
@@ -202,7 +201,7 @@ class FaultProxy:
             return
         finally:
             with self._lock:
-                self._open.discard(plain)
+                self._open.discard(connection)
             connection.close()
 
     def _treat(self, exchange: Exchange) -> None:

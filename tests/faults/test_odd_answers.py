@@ -74,9 +74,7 @@ IN_LINES = [
     [tagged(queried("x", 10, *TWICE)), tagged(lines(*IN_LINES), Content_Type="application/x-ndjson")],
     ids=["v1", "lines"],
 )
-def test_duplicate_rules(
-    fault: Fault, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
-) -> None:
+def test_duplicate_rules(fault: Fault, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
     """Of two rules with the same conditions the later one counts, and one record tells of it."""
     client = program.run(proxy.url)
     proxy.fault = fault

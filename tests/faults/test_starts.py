@@ -7,7 +7,7 @@ import pytest
 
 from heksherlite import ServiceAnswerError, Setting, main_client
 from tests.faults.faults import ALL, Failure, answers, never_answers, to_queries
-from tests.faults.program import Client, Log, Program
+from tests.faults.program import Log, Program
 from tests.faults.proxy import Exchange, Fault, FaultProxy
 from tests.sdk.scripted_service import FEATURE_ORDER
 from tests.waiting import until
@@ -35,19 +35,12 @@ FEATURES_FAILED = ("ERROR", "failure to get context_features from heksher servic
 UPDATE_FAILED = ("ERROR", "error during heksher update")
 
 
-def declaration_failed(client: Client) -> tuple[str, str]:
-    asynchronous = hasattr(client, "aclose")
-    return ("ERROR", "setting declaration failed" if asynchronous else "declaration failed")
-
-
 def values(setting: Setting[int]) -> tuple[int, int]:
     return setting.get(environment="e", user="a"), setting.get(environment="e", user="b")
 
 
 @some_failures
-def test_require_raises(
-    failure: Failure, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
-) -> None:
+def test_require_raises(failure: Failure, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
     """``startup="require"`` raises what is documented and leaves nothing; afterwards the same client can start."""
     proxy.fault = failure.fault
     before = program.running()
@@ -79,7 +72,7 @@ def test_best_effort_serves_defaults_and_recovers(
     assert values(setting) == (0, 0)
     assert (status.state, status.source, status.age) == ("failed", "defaults", None)
     assert isinstance(status.last_error, failure.error)
-    alarms = [FEATURES_FAILED, declaration_failed(client), UPDATE_FAILED]
+    alarms = [FEATURES_FAILED, ("ERROR", program.declaration_failed), UPDATE_FAILED]
     assert log.alarms == alarms
     until(lambda: client.status.consecutive_failures > 1)
     proxy.fault = None
@@ -103,9 +96,7 @@ def test_startup_timeout_of_require(program: Program, proxy: FaultProxy, setting
     until(lambda: values(setting) == (0, 0))
 
 
-def test_startup_timeout_of_best_effort(
-    program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
-) -> None:
+def test_startup_timeout_of_best_effort(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
     """A service that never answers leaves the defaults after ``startup_timeout``; the client recovers by itself."""
     proxy.fault = never_answers
     began = time.monotonic()
@@ -141,9 +132,7 @@ def test_unknown_feature_order(program: Program, proxy: FaultProxy, setting: Set
     assert log.alarms == [FEATURES_FAILED]
 
 
-def test_queries_that_fail_at_start(
-    program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
-) -> None:
+def test_queries_that_fail_at_start(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
     """If declarations are answered and queries are not, the defaults hold that came with the declarations."""
     proxy.fault = to_queries(answers(status=500))
     client = program.run(proxy.url, startup="best-effort")

@@ -1,0 +1,135 @@
+"""The service is replaced by another one, or started again."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from heksherlite import Setting
+from heksherlite.service import embedded
+from tests.faults.conftest import Stored
+from tests.faults.program import Log, Program
+from tests.faults.proxy import FaultProxy, refuses_connections
+from tests.service.api import FEATURES, Api
+from tests.waiting import until
+
+BEGINS = ("ERROR", "error during heksher update")
+ENDS = "heksher update works again"
+
+
+@contextmanager
+def another_service(context_features: Sequence[str]) -> Iterator[Api]:
+    with embedded(context_features=context_features) as service:
+        api = Api(service.url)
+        with api.http:
+            yield api
+
+
+def get(setting: Setting[int]) -> int:
+    return setting.get(environment="e", user="a")
+
+
+def test_an_empty_database(
+    program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
+) -> None:
+    """A service that knows nothing is told the declarations again, and what it says then holds."""
+    client = program.run(proxy.url)
+    with another_service(FEATURES) as other:
+        proxy.service_url = other.url
+        until(lambda: get(setting) == 0)
+        assert client.status.state == "fresh"
+        assert other.setting("x")["default_value"] == 0
+        other.add_rule(5, "x", user="a")
+        until(lambda: get(setting) == 5)
+        proxy.service_url = stored.api.url
+        until(lambda: get(setting) == 1)
+    assert client.status.state == "fresh"
+    assert log.alarms == []
+
+
+def test_other_context_features(
+    program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
+) -> None:
+    """A service that lacks the program's context features refuses its settings; the last values hold until one does not.
+
+    One record tells that declarations fail, and one that they do not any more.
+    """
+    client = program.run(proxy.url)
+    with another_service(["country"]) as other:
+        proxy.service_url = other.url
+        until(lambda: log.times(program.declaration_failed))
+        seen = proxy.passed
+        until(lambda: proxy.passed > seen + 6)
+        assert get(setting) == 1
+        stored.change(2)
+        proxy.service_url = stored.api.url
+        until(lambda: get(setting) == 2)
+        program.wait_until_fresh(client)
+    assert log.alarms.count(("ERROR", program.declaration_failed)) == 1
+    assert log.alarms.count(BEGINS) == log.times(ENDS) == 1
+    assert log.times("setting declarations work again") == 1
+
+
+def test_reordered_context_features(
+    program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
+) -> None:
+    """If the order of the context features changes, so does which rule wins; one record tells of the mismatch."""
+    client = program.run(proxy.url)
+    with another_service([*reversed(FEATURES)]) as other:
+        there = Stored(other)
+        other.add_rule(5, "x", environment="e")
+        proxy.service_url = other.url
+        until(lambda: get(setting) == 5)
+        there.change(2)
+        seen = proxy.passed
+        until(lambda: proxy.passed > seen + 3)
+        assert (get(setting), setting.get(environment="f", user="a")) == (5, 2)
+        other.call("PATCH", "context_features/user/index", {"to_after": "environment"})
+        until(lambda: get(setting) == 2)
+        proxy.service_url = stored.api.url
+        until(lambda: get(setting) == 1)
+    assert client.status.state == "fresh"
+    assert {*log.alarms} == {("WARNING", "context feature mismatch")}
+    assert len(log.alarms) == 2
+
+
+def test_restarts_of_a_service(program: Program, setting: Setting[int], log: Log, tmp_path: Path) -> None:
+    """Each time that a service starts again on its port, with its database, the client follows it."""
+    with embedded(tmp_path / "settings.db", context_features=FEATURES) as service:
+        url, port = service.url, int(service.url.rpartition(":")[2])
+        stored = Stored(Api(url))
+        client = program.run(url)
+    with closing(stored.api):
+        for number in (2, 3, 4):
+            until(lambda: client.status.consecutive_failures)
+            assert get(setting) == number - 1
+            with embedded(tmp_path / "settings.db", port=port):
+                stored.change(number)
+                until(lambda: get(setting) == number)  # noqa: B023 - called in this very loop
+                program.wait_until_fresh(client)
+    assert log.alarms[:3] == [BEGINS] * 3
+    assert log.times(ENDS) == 3
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="needs to count file descriptors")
+def test_a_hundred_restarts_in_a_row(
+    program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
+) -> None:
+    """Restarts leave nothing behind: as many tasks, threads, connections and files as before, and a record each."""
+    client = program.run(proxy.url, 0.005)
+    running = program.running()
+    files = len(os.listdir("/dev/fd"))
+    for _ in range(100):
+        proxy.fault = refuses_connections
+        until(lambda: client.status.consecutive_failures)
+        proxy.fault = None
+        program.wait_until_fresh(client)
+    stored.change(2)
+    until(lambda: get(setting) == 2)
+    assert program.running() == running
+    until(lambda: proxy.connections <= 2)
+    assert len(os.listdir("/dev/fd")) <= files + 4
+    assert log.alarms == [BEGINS] * 100
+    assert log.times(ENDS) == 100
