@@ -27,14 +27,14 @@ def some_polls(proxy: FaultProxy) -> None:
     until(lambda: proxy.faulted > seen + 3)
 
 
-def tagged(body: Any, **headers: str) -> Fault:
+def tagged(body: Any, media_type: str = "application/json") -> Fault:
     """Answer queries with this, and 304 to those who have it."""
 
     def treat(exchange: Exchange) -> None:
         if exchange.headers.get("if-none-match") == '"odd"':
             exchange.answer(Answer(304))
         else:
-            answers(body, ETag='"odd"', **headers)(exchange)
+            answers(body, ETag='"odd"', Content_Type=media_type)(exchange)
 
     return to_queries(treat)
 
@@ -71,7 +71,7 @@ IN_LINES = [
 
 @pytest.mark.parametrize(
     "fault",
-    [tagged(queried("x", 10, *TWICE)), tagged(lines(*IN_LINES), Content_Type="application/x-ndjson")],
+    [tagged(queried("x", 10, *TWICE)), tagged(lines(*IN_LINES), "application/x-ndjson")],
     ids=["v1", "lines"],
 )
 def test_duplicate_rules(fault: Fault, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
@@ -307,7 +307,7 @@ def test_a_million_rules(stored: Stored, setting: Setting[int], log: Log) -> Non
     del body
     with FaultProxy(stored.api.url) as proxy, program_of("thread") as program:
         client = program.run(proxy.url, response_timeout=30)
-        proxy.fault = tagged(huge, Content_Type="application/x-ndjson")
+        proxy.fault = tagged(huge, "application/x-ndjson")
         until(lambda: get(setting, f"u{count - 1}") == count - 1)
         assert get(setting, "u0") == 0
         proxy.fault = None

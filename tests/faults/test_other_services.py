@@ -1,6 +1,5 @@
 """The service is replaced by another one, or started again."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.waiting import until
 
 BEGINS = ("ERROR", "error during heksher update")
 ENDS = "heksher update works again"
+FILES = Path("/dev/fd")
 
 
 @contextmanager
@@ -25,6 +25,10 @@ def another_service(context_features: Sequence[str]) -> Iterator[Api]:
         api = Api(service.url)
         with api.http:
             yield api
+
+
+def open_files() -> int:
+    return sum(1 for _ in FILES.iterdir())
 
 
 def get(setting: Setting[int]) -> int:
@@ -52,7 +56,7 @@ def test_an_empty_database(
 def test_other_context_features(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """A service that lacks the program's context features refuses its settings; the last values hold until one does not.
+    """A service that lacks the program's context features refuses its settings, and the last values hold.
 
     One record tells that declarations fail, and one that they do not any more.
     """
@@ -113,14 +117,14 @@ def test_restarts_of_a_service(program: Program, setting: Setting[int], log: Log
     assert log.times(ENDS) == 3
 
 
-@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="needs to count file descriptors")
+@pytest.mark.skipif(not FILES.is_dir(), reason="needs to count file descriptors")
 def test_a_hundred_restarts_in_a_row(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
     """Restarts leave nothing behind: as many tasks, threads, connections and files as before, and a record each."""
     client = program.run(proxy.url, 0.005)
     running = program.running()
-    files = len(os.listdir("/dev/fd"))
+    files = open_files()
     for _ in range(100):
         proxy.fault = refuses_connections
         until(lambda: client.status.consecutive_failures)
@@ -130,6 +134,6 @@ def test_a_hundred_restarts_in_a_row(
     until(lambda: get(setting) == 2)
     assert program.running() == running
     until(lambda: proxy.connections <= 2)
-    assert len(os.listdir("/dev/fd")) <= files + 4
+    assert open_files() <= files + 4
     assert log.alarms == [BEGINS] * 100
     assert log.times(ENDS) == 100

@@ -2,6 +2,7 @@
 
 import gzip
 import random
+from collections.abc import Callable
 
 import pytest
 import zstandard
@@ -12,7 +13,7 @@ from heksherlite.clients import compression
 from heksherlite.clients.compression import decompressed
 
 PIECE = compression._PIECE
-compress = {"gzip": gzip.compress, "zstd": zstandard.compress}
+compress: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstandard.compress}
 codings = pytest.mark.parametrize("coding", compress)
 
 
@@ -29,7 +30,7 @@ def in_small_slices() -> object:
 def test_the_content_comes_out_in_small_pieces(coding: str, parts: list[bytes], repeated: int) -> None:
     """Whatever was compressed comes out, also if it is in several parts, and no piece is larger than the limit."""
     contents = [part * repeated for part in parts]
-    pieces = list(decompressed(b"".join(map(compress[coding], contents)), coding))
+    pieces = list(decompressed(b"".join([compress[coding](content) for content in contents]), coding))
     assert b"".join(pieces) == b"".join(contents)
     assert max(map(len, pieces), default=0) <= 50
 

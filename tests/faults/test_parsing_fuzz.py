@@ -1,0 +1,287 @@
+"""Whatever the service answers, the engine refuses it in the documented way or can use it; nothing in between.
+
+Answers to queries in v1 form have tests of their own, in ``tests/sdk/test_v1_answers.py``.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from heksherlite import Setting
+from heksherlite.engine import protocol
+from heksherlite.engine.engine import Engine
+from heksherlite.engine.messages import Answer, Request, Steps
+from heksherlite.engine.options import ContextOptions
+from heksherlite.engine.query_answers import read_query
+from heksherlite.errors import ServiceAnswerError
+from tests.sdk.conftest import ALL
+from tests.service.api import FEATURES
+
+QUERY = Request("GET", "/api/v1/query")
+
+names = st.sampled_from(["x", "y", "environment", "user", "theme", "planet", ""]) | st.text(max_size=3)
+numbers = st.integers(-3, 12) | st.sampled_from([2**63 - 1, 2**63, -(2**63) - 1, 2**64 - 1, 10**30])
+scalars = st.none() | st.booleans() | numbers | st.floats(allow_nan=False) | names
+anything = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def mostly(right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return a strategy of what is right, and now and then of anything."""
+    return st.one_of(right, right, right, anything)
+
+
+def objects(members: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    """Return a strategy of objects with some of these members."""
+    return st.fixed_dictionaries({}, optional=members)
+
+
+listed = st.lists(names, max_size=3)
+orders = objects({"context_features": mostly(st.permutations(FEATURES) | listed)})
+beginnings = objects(
+    {
+        "setting": mostly(names),
+        "default_value": anything,
+        "whole": mostly(st.booleans()),
+        "removed": mostly(st.lists(numbers, max_size=3)),
+    }
+)
+columns = st.integers(0, 3).flatmap(
+    lambda count: objects(
+        {
+            "rule_ids": mostly(st.lists(numbers, min_size=count, max_size=count)),
+            "context_features": mostly(st.lists(st.sampled_from(FEATURES), unique=True, max_size=2)),
+            "context_values": mostly(st.lists(st.lists(names, min_size=count, max_size=count), max_size=2)),
+            "values": mostly(st.lists(mostly(numbers), min_size=count, max_size=count)),
+        }
+    )
+)
+ends = objects({"settings": mostly(st.integers(0, 3))})
+
+
+def in_lines(data: Sequence[Any]) -> bytes:
+    return b"".join(json.dumps(line).encode() + b"\n" for line in data)
+
+
+texts = st.text(max_size=2) | st.sampled_from("abé")
+right_beginnings = st.fixed_dictionaries(
+    {
+        "setting": st.sampled_from(["x", "x", "y", "z"]),
+        "default_value": st.integers(0, 9) | anything,
+        "whole": st.booleans(),
+    },
+    optional={"removed": st.lists(st.integers(0, 5) | numbers, max_size=3)},
+)
+right_columns = st.tuples(
+    st.lists(st.sampled_from([*FEATURES, "planet"]), unique=True, max_size=2), st.integers(0, 3)
+).flatmap(
+    lambda shape: st.fixed_dictionaries(
+        {
+            "rule_ids": st.lists(st.integers(0, 5), min_size=shape[1], max_size=shape[1]),
+            "context_features": st.just(shape[0]),
+            "context_values": st.tuples(*[st.lists(texts, min_size=shape[1], max_size=shape[1]) for _ in shape[0]]),
+            "values": st.lists(st.integers(0, 9) | scalars, min_size=shape[1], max_size=shape[1]),
+        }
+    )
+)
+
+
+@st.composite
+def whole_bodies(draw: st.DrawFn) -> bytes:
+    """Draw what the documentation allows, perhaps with one thing that it does not."""
+    settings = draw(st.lists(st.tuples(right_beginnings, st.lists(right_columns, max_size=3)), max_size=3))
+    body: list[Any] = [{"context_features": draw(st.permutations(FEATURES))}]
+    for begins, rules in settings:
+        body += [begins, *rules]
+    body.append({"settings": len(settings)})
+    if draw(st.booleans()):
+        wrong = dict(body[index := draw(st.integers(0, len(body) - 1))])
+        name = draw(st.sampled_from(sorted(wrong)))
+        wrong[name] = draw(anything)
+        if draw(st.booleans()):
+            del wrong[name]
+        body[index] = wrong
+    return in_lines(body)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """Draw a good body of which some bytes were changed, or that was cut off."""
+    good = in_lines(
+        [
+            {"context_features": FEATURES},
+            {"setting": "x", "default_value": 10, "whole": True},
+            {
+                "rule_ids": [1, 2],
+                "context_features": ["environment", "user"],
+                "context_values": [["e", "f"], ["a", "é"]],
+                "values": [1, 2],
+            },
+            {"settings": 1},
+        ]
+    )
+    body = bytearray(good)
+    for _ in range(draw(st.integers(0, 3))):
+        body[draw(st.integers(0, len(body) - 1))] = draw(st.integers(0, 255))
+    return bytes(body[: draw(st.integers(0, len(body)))])
+
+
+bodies = st.one_of(
+    whole_bodies(),
+    whole_bodies(),
+    whole_bodies(),
+    damaged(),
+    st.lists(st.one_of(orders, beginnings, columns, ends, anything), max_size=6).map(in_lines),
+    st.binary(max_size=50),
+)
+statuses = st.sampled_from([200, 226])
+
+
+def answer_in_lines(status: int, body: bytes) -> Answer:
+    return Answer(QUERY, status, body, '"2"', protocol.LINES)
+
+
+@given(statuses, bodies)
+def test_lines_are_read_or_refused(status: int, body: bytes) -> None:
+    """Reading an answer in lines raises a ServiceAnswerError or nothing."""
+    try:
+        for _ in read_query(answer_in_lines(status, body)):
+            pass
+    except ServiceAnswerError:
+        return
+
+
+READERS: list[Callable[[Answer], object]] = [
+    protocol.read_context_features,
+    protocol.read_declaration,
+    protocol.read_canonical_name,
+    protocol.read_settings,
+]
+declarations = objects(
+    {
+        "outcome": mostly(st.sampled_from(["created", "uptodate", "outdated", "rejected", "mismatch"])),
+        "latest_version": mostly(st.sampled_from(["1.0", "2.1", "x", ""]) | st.none()),
+        "differences": mostly(st.lists(anything, max_size=3)),
+    }
+)
+data_of_settings = objects(
+    {
+        "name": mostly(names),
+        "configurable_features": mostly(listed),
+        "type": mostly(names),
+        "default_value": anything,
+        "metadata": mostly(st.dictionaries(names, anything, max_size=2)),
+        "aliases": mostly(listed),
+        "version": mostly(names),
+    }
+)
+other_bodies = st.one_of(
+    st.one_of(
+        orders, declarations, data_of_settings, objects({"settings": mostly(st.lists(data_of_settings))}), anything
+    ).map(lambda data: json.dumps(data).encode()),
+    st.binary(max_size=50),
+)
+
+
+@pytest.mark.parametrize("read", READERS)
+@given(status=st.sampled_from([200, 404, 409]), body=other_bodies)
+def test_other_answers_are_read_or_refused(read: Callable[[Answer], object], status: int, body: bytes) -> None:
+    """Reading any other answer raises a ServiceAnswerError or nothing."""
+    try:
+        read(Answer(QUERY, status, body))
+    except ServiceAnswerError:
+        return
+
+
+def perform(steps: Steps[Any], answer: Callable[[Request], Answer]) -> Any:
+    """Do an engine's steps with made-up answers."""
+    try:
+        requests = next(steps)
+        while True:
+            requests = steps.send([answer(request) for request in requests])
+    except StopIteration as stop:
+        return stop.value
+
+
+class Program:
+    """Whom the settings belong to."""
+
+    is_live = True
+
+
+def served(settings: Sequence[Setting[Any]]) -> list[Any]:
+    """Return what settings are read from, and what comes out."""
+    contexts = [{"environment": "e", "user": user} for user in ("a", "é", "")]
+    return [(setting.lookup, [setting.get(**context) for context in contexts]) for setting in settings]
+
+
+@pytest.mark.usefixtures("_quiet")
+@hypothesis.settings(max_examples=300)
+@given(statuses, bodies, other_bodies)
+def test_an_answer_is_applied_as_a_whole_or_not_at_all(status: int, body: bytes, other_body: bytes) -> None:
+    """An engine that is given any answers raises a ServiceAnswerError and changes nothing, or all settings work."""
+    settings = [Setting(name, int, ["environment", "user"], 0) for name in ("x", "y")]
+    engine = Engine(FEATURES, ContextOptions())
+    engine.track_contexts(ALL)
+    engine.adopt(settings)
+
+    def good(request: Request) -> Answer:
+        if request.path.endswith("/declare"):
+            return Answer(request, 200, b'{"outcome":"created"}')
+        known = [{"setting": name, "default_value": 10, "whole": True} for name in ("x", "y")]
+        rules = {
+            "rule_ids": [1, 2],
+            "context_features": ["user"],
+            "context_values": [["a", "b"]],
+            "values": [1, 2],
+        }
+        lines = in_lines([{"context_features": FEATURES}, known[0], rules, known[1], rules, {"settings": 2}])
+        return Answer(request, 200, lines, '"1"', protocol.LINES)
+
+    def any_answer(request: Request) -> Answer:
+        return answer_in_lines(status, body) if request.path == QUERY.path else Answer(request, 200, other_body)
+
+    perform(engine.declare_pending(), good)
+    engine.apply(perform(engine.fetch(), good), Program())
+    before = served(settings)
+    try:
+        update = perform(engine.fetch(), any_answer)
+    except ServiceAnswerError:
+        assert served(settings) == before
+        assert engine.revision == '"1"'
+        return
+    event("applied")
+    assert served(settings) == before
+    engine.apply(update, Program())
+    served(settings)
+    assert engine.revision == '"2"'
+
+
+@given(other_bodies, st.sampled_from([200, 409]))
+@pytest.mark.usefixtures("_quiet")
+def test_declarations_whatever_they_are_answered(body: bytes, status: int) -> None:
+    """An engine that is given any answers to declarations raises a ServiceAnswerError or nothing."""
+    engine = Engine(FEATURES, ContextOptions())
+    settings = [Setting(name, int, ["environment", "user"], 0) for name in ("x", "y")]
+    engine.adopt(settings)
+    with suppress(ServiceAnswerError):
+        perform(engine.declare_pending(), lambda request: Answer(request, status, body))
+    engine.apply_latest_defaults()
+    served(settings)
+
+
+@pytest.fixture(scope="module")
+def _quiet() -> Any:
+    """Do not keep what is logged about thousands of answers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("logging.Logger.isEnabledFor", lambda *_: False)
+        yield
