@@ -75,6 +75,10 @@ class Engine:
         self._latest_defaults: list[tuple[Setting[Any], Any]] = []
         self._lock = threading.RLock()  # guards which settings there are, and changes of what they are read from
 
+    def after_fork(self) -> None:
+        """Forget who held locks in the parent of this process."""
+        self._lock = threading.RLock()
+
     @property
     def settings(self) -> list[Setting[Any]]:
         """All settings of the client."""
