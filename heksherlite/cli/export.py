@@ -11,12 +11,12 @@ import anyio
 import click
 
 from heksherlite.clients.snapshot_file import replace_file
-from heksherlite.clients.transport import Transport
+from heksherlite.clients.transport import AnswerLimits, Transport
 from heksherlite.engine import protocol
 from heksherlite.engine.messages import Answer, Request
 from heksherlite.engine.query_answers import read_query
 from heksherlite.engine.query_events import FeatureOrder
-from heksherlite.engine.snapshots import EVERYTHING, KeptAnswer, Snapshot, encode
+from heksherlite.engine.snapshots import EVERYTHING, LARGEST, KeptAnswer, Snapshot, encode
 from heksherlite.errors import ServiceAnswerError, SnapshotError
 
 _SECONDS: Final = 60
@@ -51,7 +51,8 @@ def export(url: str, output: str, headers: Sequence[str], settings: str | None) 
     """
     names = _names(settings)
     try:
-        transport = Transport(url, {"headers": [_header(text) for text in headers], "timeout": _SECONDS})
+        args = {"headers": [_header(text) for text in headers], "timeout": _SECONDS}
+        transport = Transport(url, args, AnswerLimits(response_timeout=10 * _SECONDS, max_body_size=LARGEST))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URL") from error
     try:

@@ -1,5 +1,6 @@
 """The asynchronous client, for asyncio and trio."""
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -41,6 +42,8 @@ class AsyncHeksherClient(BaseClient):
         response_timeout: Seconds until a whole answer has to be there. (The time-outs of connecting and of each read
             are those of httpx, 5 seconds unless ``http_client_args`` say otherwise.)
         max_body_size: Bytes that the body of an answer may have, as it was sent and decompressed.
+        snapshot: The path of a file, or of a folder for it, that keeps the last good state. If the service cannot be
+            reached at the start, a ``"best-effort"`` client serves that; see ``docs/snapshots.md``.
 
     Attributes:
         modification_lock: While the program holds it, no setting changes.
@@ -64,10 +67,11 @@ class AsyncHeksherClient(BaseClient):
         on_stale: OnStale = "keep",
         response_timeout: float = 60,
         max_body_size: int = 256 * 2**20,
+        snapshot: str | os.PathLike[str] | None = None,
     ) -> None:
         policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale)
         transport = Transport(service_url, http_client_args, AnswerLimits(response_timeout, max_body_size))
-        super().__init__(context_features, transport, policy)
+        super().__init__(context_features, transport, policy, snapshot)
         self.modification_lock = anyio.Lock()
 
     async def set_as_main(self) -> None:

@@ -1,6 +1,7 @@
 """What the asynchronous and the thread client have in common."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -13,6 +14,7 @@ from heksherlite.clients import forking
 from heksherlite.clients.background import BackgroundTask
 from heksherlite.clients.policy import UpdatePolicy
 from heksherlite.clients.runner import Runner
+from heksherlite.clients.snapshot_file import SnapshotFile
 from heksherlite.clients.transport import Transport
 from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import ClientStatus, Health
@@ -33,6 +35,7 @@ class BaseClient:
         context_features: The context features in the order that the program expects, most general first.
         transport: How to reach the service.
         policy: How it starts, polls, and treats values that grow old.
+        snapshot: The file or folder that keeps the last good state, if any.
 
     Attributes:
         engine: What the client knows and does, without I/O.
@@ -42,8 +45,19 @@ class BaseClient:
 
     _declaration_failed: ClassVar[str]
 
-    def __init__(self, context_features: Sequence[str], transport: Transport, policy: UpdatePolicy) -> None:
-        self.engine = Engine(context_features, ContextOptions())
+    def __init__(
+        self,
+        context_features: Sequence[str],
+        transport: Transport,
+        policy: UpdatePolicy,
+        snapshot: str | os.PathLike[str] | None,
+    ) -> None:
+        self.engine = Engine(context_features, ContextOptions(), keeps_answers=snapshot is not None)
+        self._snapshot_file = (
+            None
+            if snapshot is None
+            else SnapshotFile(snapshot, service=str(transport), context_features=self.engine.context_features)
+        )
         self.health = Health(policy.max_staleness)
         self.listeners = Listeners()
         self._transport = transport
@@ -218,6 +232,7 @@ class BaseClient:
             modification_lock=modification_lock,
             on_update_ok=self.on_update_ok,
             on_update_error=self.on_update_error,
+            snapshot_file=self._snapshot_file,
             listeners=self.listeners,
             declaration_failed=self._declaration_failed,
         )

@@ -10,14 +10,19 @@ from typing import Final, TypeVar
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
 from heksherlite.clients.conditions import Condition
 from heksherlite.clients.policy import UpdatePolicy
+from heksherlite.clients.snapshot_file import SnapshotFile
 from heksherlite.clients.transport import Transport, retry_after
-from heksherlite.engine.engine import Change, Engine
+from heksherlite.engine.changes import Change
+from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import Health
 from heksherlite.engine.messages import Answer, Steps
 from heksherlite.engine.polling import Polling
+from heksherlite.engine.snapshots import Snapshot
+from heksherlite.errors import ServiceAnswerError
 from heksherlite.listeners import Listeners
 from heksherlite.setting import Supplier
 
@@ -41,6 +46,7 @@ class Runner:
         modification_lock: Held while settings change.
         on_update_ok: Called after each update that went well.
         on_update_error: Called after each one that did not.
+        snapshot_file: Where the last good state is kept, if anywhere.
         listeners: Called with each setting that changed, and its rules before and after.
         declaration_failed: What to log if a declaration fails in the background.
     """
@@ -56,6 +62,7 @@ class Runner:
         modification_lock: AbstractAsyncContextManager[object],
         on_update_ok: Callable[[], object],
         on_update_error: Callable[[Exception], object],
+        snapshot_file: SnapshotFile | None,
         listeners: Listeners,
         declaration_failed: str,
     ) -> None:
@@ -68,6 +75,11 @@ class Runner:
         self._on_update_ok = on_update_ok
         self._on_update_error = on_update_error
         self._listeners = listeners
+        self._snapshot_file = snapshot_file
+        self._snapshot: Snapshot | None = None
+        self._adoptions = 0
+        self._is_unsaved = False
+        self._save_at = 0.0
         self._polling = Polling(policy.update_interval, Random())  # noqa: S311 - only spreads polls
         self._declarations = Condition(logger, declaration_failed, "setting declarations work again")
         self._updates = Condition(logger, "error during heksher update", "heksher update works again")
@@ -97,6 +109,11 @@ class Runner:
             if required:
                 raise error
             self._updates.note(error)
+        if self._snapshot_file is not None and self._health.status(monotonic()).state == "failed":
+            self._snapshot = await anyio.to_thread.run_sync(
+                self._snapshot_file.read, self._engine.options.context_filters()
+            )
+            await self._serve_snapshot()
 
     async def update(self) -> None:
         """Declare what is to be declared, then load the rules. Restarts the interval.
@@ -159,7 +176,10 @@ class Runner:
         async with self._one_at_a_time:
             declaration_failure = await self._declare()
             load_failure = await self._load(changes)
+            if load_failure is not None and self._snapshot is not None and self._adoptions < self._engine.adoptions:
+                changes += await self._restore(self._snapshot)  # for settings that were created since
         await self._announce(changes)
+        await self._save()
         return declaration_failure, load_failure
 
     async def _load(self, changes: list[Change]) -> Exception | None:
@@ -168,6 +188,7 @@ class Runner:
             if update is not None:
                 async with self._modification_lock:
                     changes += self._engine.apply(update, self._supplier)
+                self._is_unsaved = True
         except Exception as error:  # noqa: BLE001 - handed to the caller
             self._note_failure(error)
             self._call_back(self._on_update_error, error)
@@ -175,6 +196,34 @@ class Runner:
         self._note_success()
         self._call_back(self._on_update_ok)
         return None
+
+    async def _serve_snapshot(self) -> None:
+        if self._snapshot is None:
+            return
+        try:
+            async with self._one_at_a_time:
+                changes = await self._restore(self._snapshot)
+        except ServiceAnswerError as error:
+            logger.warning("snapshot cannot be used", extra={"reason": str(error)})
+            self._snapshot = None
+            return
+        self._health.serves_snapshot(self._snapshot.taken_at)
+        await self._announce(changes)
+
+    async def _restore(self, snapshot: Snapshot) -> list[Change]:
+        self._adoptions = self._engine.adoptions
+        restored = await self._perform(self._engine.restore(snapshot))
+        async with self._modification_lock:
+            return self._engine.apply_restored(restored)
+
+    async def _save(self) -> None:
+        if self._snapshot_file is None or not self._is_unsaved or monotonic() < self._save_at:
+            return
+        self._is_unsaved = False
+        self._save_at = monotonic() + self._policy.update_interval
+        snapshot = self._engine.snapshot(str(self._transport), datetime.now(UTC))
+        if snapshot is not None:
+            await anyio.to_thread.run_sync(self._snapshot_file.write, snapshot)
 
     async def _announce(self, changes: list[Change]) -> None:
         """Call listeners, and free what is not needed any more, which takes about as long as making it."""

@@ -1,6 +1,7 @@
 """The thread client, for synchronous programs: the asynchronous work on a thread of its own."""
 
 import logging
+import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
@@ -46,6 +47,8 @@ class ThreadHeksherClient(BaseClient):
         response_timeout: Seconds until a whole answer has to be there. (The time-outs of connecting and of each read
             are those of httpx, 5 seconds unless ``http_client_args`` say otherwise.)
         max_body_size: Bytes that the body of an answer may have, as it was sent and decompressed.
+        snapshot: The path of a file, or of a folder for it, that keeps the last good state. If the service cannot be
+            reached at the start, a ``"best-effort"`` client serves that; see ``docs/snapshots.md``.
 
     Attributes:
         modification_lock: While the program holds it, no setting changes. Do not call :meth:`reload` then.
@@ -69,10 +72,12 @@ class ThreadHeksherClient(BaseClient):
         on_stale: OnStale = "keep",
         response_timeout: float = 60,
         max_body_size: int = 256 * 2**20,
+        snapshot: str | os.PathLike[str] | None = None,
     ) -> None:
         policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale)
         limits = AnswerLimits(response_timeout, max_body_size)
-        super().__init__(context_features, Transport(service_url, args_for_async(http_client_args), limits), policy)
+        transport = Transport(service_url, args_for_async(http_client_args), limits)
+        super().__init__(context_features, transport, policy, snapshot)
         self.modification_lock = threading.Lock()
         self._start_and_stop = threading.Lock()
         self._portal: PortalThread | None = None
