@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from heksherlite import AsyncHeksherClient, Setting, ThreadHeksherClient
 from heksherlite.cli.commands import heksherlite
+from heksherlite.engine.snapshots import decode
 from heksherlite.service import embedded
 from tests.sdk.conftest import Log
 from tests.service.api import FEATURES, Api
@@ -59,6 +60,16 @@ def running(url: str, snapshot: Path, interval: float = 1000, **options: Any) ->
         yield client
 
 
+def saved(snapshot: Path, *, removed: int) -> bool:
+    """Tell whether the removal of a rule about jane is in the snapshot: it is the last thing that happened."""
+    files = [*snapshot.glob("*.heksherlite-snapshot")] if snapshot.is_dir() else [snapshot]
+    for file in files:
+        content = decode(file.read_bytes()).answers[-1].content.decode() if file.exists() else ""
+        if f'"removed":[{removed}]' in content or ('"whole":true' in content and "jane" not in content):
+            return True
+    return False
+
+
 def prepare(serve: Serve, url: str, snapshot: Path) -> None:
     """Let a client see a rule and a default of the service, and then a change of each kind."""
     first, second = Setting("x", int, ["user"], 1), Setting("y", str, ["user"], "a")
@@ -67,10 +78,11 @@ def prepare(serve: Serve, url: str, snapshot: Path) -> None:
         gone = api.add_rule(8, "x", user="jane")
         with running(url, snapshot, 0.01) as client:
             api.add_rule(7, "x", user="john")
+            client.reload()
             api.call("DELETE", f"rules/{gone}")
             client.reload()
             assert (first.get(user="john"), first.get(user="jane"), second.get(user="john")) == (7, 5, "a")
-            until(lambda: any(snapshot.iterdir()) if snapshot.is_dir() else snapshot.exists())
+            until(lambda: saved(snapshot, removed=gone))
     del first, second
     gc.collect()
 
