@@ -239,7 +239,7 @@ class BaseClient:
 
     def _keep_running(self, runner: Runner) -> None:
         self._runner = runner
-        self._background = BackgroundTask(runner.keep_updating)
+        self._background = BackgroundTask(runner.run)
 
     def _wake(self) -> None:
         """Have declarations and rules brought up to date soon, if that runs in the background."""

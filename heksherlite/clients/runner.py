@@ -87,7 +87,6 @@ class Runner:
         self._next_update = anyio.current_time()
         self._woken = anyio.Event()
         self._succeeded = anyio.Event()
-        self._is_stale = False
         self._breath = perf_counter()
 
     async def start(self) -> None:
@@ -137,14 +136,18 @@ class Runner:
         if load_failure is not None:
             self._updates.note(load_failure)
 
-    async def keep_updating(self) -> None:
-        """Update at every interval, and when woken, until cancelled."""
+    async def run(self) -> None:
+        """Keep settings up to date, and watch their age, until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._keep_updating)
+            if self._policy.max_staleness is not None:
+                tasks.start_soon(self._watch_age)
+
+    async def _keep_updating(self) -> None:
+        """Update at every interval, and when woken."""
         while True:
-            stale_in = float("inf") if self._is_stale else self._health.stale_at - monotonic()
-            with anyio.CancelScope(deadline=min(self._next_update, anyio.current_time() + stale_in)):
+            with anyio.CancelScope(deadline=self._next_update):
                 await self._woken.wait()
-            if not self._is_stale and monotonic() >= self._health.stale_at:
-                await self._become_stale()
             if self._woken.is_set() or anyio.current_time() >= self._next_update:
                 self._woken = anyio.Event()
                 await self.update_logging_failures()
@@ -237,7 +240,6 @@ class Runner:
     def _note_success(self) -> None:
         self._health.succeeded(monotonic(), datetime.now(UTC), self._engine.revision)
         self._next_update = anyio.current_time() + self._polling.after_success()
-        self._is_stale = False
         self._updates.end()
         self._succeeded.set()
         self._succeeded = anyio.Event()
@@ -246,8 +248,18 @@ class Runner:
         failures = self._health.failed(monotonic(), error)
         self._next_update = anyio.current_time() + self._polling.after_failure(failures, retry_after(error))
 
+    async def _watch_age(self) -> None:
+        while True:
+            succeeded = self._succeeded
+            remaining = self._health.stale_at - monotonic()
+            if remaining > 0:
+                with anyio.move_on_after(remaining):
+                    await succeeded.wait()
+            else:
+                await self._become_stale()
+                await succeeded.wait()
+
     async def _become_stale(self) -> None:
-        self._is_stale = True
         on_stale = self._policy.on_stale
         status = self._health.status(monotonic())
         logger.warning("setting values are stale", extra={"age": status.age, "on_stale": on_stale})
