@@ -5,40 +5,46 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-_MALFORMED: tuple[type[Exception], ...] = (zlib.error,)
-try:
-    import zstandard
-except ModuleNotFoundError:
-    zstandard = None  # type: ignore[assignment]
-else:
-    _MALFORMED = (zlib.error, zstandard.ZstdError)
-
 _PIECE: Final = 1 << 18
+_SLICE: Final = 1 << 14
+"""How many bytes zlib gets at once. What it does not take of them is copied each time."""
+
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 def _gunzip(data: bytes) -> Iterator[bytes]:
-    while data:  # a gzip file may have several members
-        decompressor = zlib.decompressobj(_GZIP)
-        while not decompressor.eof:
-            piece = decompressor.decompress(data, _PIECE)
-            data = decompressor.unconsumed_tail
-            yield piece
-            if not (piece or data or decompressor.eof):
-                raise ValueError("the compressed data was cut off")
-        data = decompressor.unused_data
-
-
-def _unzstd(data: bytes) -> Iterator[bytes]:
-    reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True)
-    while piece := reader.read(_PIECE):
+    decompressor = zlib.decompressobj(_GZIP)
+    for start in range(0, len(data), _SLICE):
+        rest = data[start : start + _SLICE]
+        while rest:
+            if decompressor.eof:  # a gzip file may have several members
+                decompressor = zlib.decompressobj(_GZIP)
+            yield decompressor.decompress(rest, _PIECE)
+            rest = decompressor.unused_data if decompressor.eof else decompressor.unconsumed_tail
+    while piece := decompressor.decompress(b"", _PIECE):
         yield piece
+    if data and not decompressor.eof:
+        raise ValueError("the compressed data was cut off")
 
 
-DECOMPRESSORS: Final[Mapping[str, Callable[[bytes], Iterator[bytes]]]] = (
-    {"gzip": _gunzip} if zstandard is None else {"zstd": _unzstd, "gzip": _gunzip}
-)
+DECOMPRESSORS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {"gzip": _gunzip}
 """What decompresses, by content coding, the best first."""
+
+_MALFORMED: tuple[type[Exception], ...] = (zlib.error,)
+
+try:
+    from zstandard import ZstdDecompressor, ZstdError
+except ModuleNotFoundError:
+    pass
+else:
+
+    def _unzstd(data: bytes) -> Iterator[bytes]:
+        reader = ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True)
+        while piece := reader.read(_PIECE):
+            yield piece
+
+    DECOMPRESSORS = {"zstd": _unzstd, **DECOMPRESSORS}
+    _MALFORMED = (zlib.error, ZstdError)
 
 
 def decompressed(data: bytes, codings: str) -> Iterator[bytes]:

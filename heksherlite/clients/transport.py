@@ -28,6 +28,8 @@ _LIMITS: Final = httpx.Limits(max_keepalive_connections=2)
 _URLS: Final = 16
 """How many URLs are kept for the next time."""
 
+_LONGEST_TAG: Final = 1000
+"""How many characters of a tag are sent back. There are limits for headers."""
 
 _CODINGS: Final = ", ".join(DECOMPRESSORS)
 """What answers may be compressed in. Not what httpx would accept, because it decompresses without limit."""
@@ -159,7 +161,7 @@ class Transport:
             )
             raise httpx.HTTPStatusError(message, request=response.request, response=kept)
         media_type, _, _ = headers.get("Content-Type", "").partition(";")
-        return Answer(request, response.status_code, body, headers.get("ETag"), media_type.strip())
+        return Answer(request, response.status_code, body, _tag(headers), media_type.strip())
 
     async def _body(self, response: httpx.Response) -> bytes:
         """Return the body; raise a ValueError if it is too large, or malformed."""
@@ -167,9 +169,13 @@ class Transport:
             self._check_size(response.content)
             return response.content
         sent = bytearray()
-        async for piece in response.aiter_raw():
-            sent += piece
-            self._check_size(sent)
+        with anyio.CancelScope() as scope:
+            async for piece in response.aiter_raw():
+                sent += piece
+                if len(sent) > self._limits.max_body_size:
+                    # To leave the loop here would leave generators of httpx half-way, which trio warns of.
+                    scope.cancel()
+        self._check_size(sent)
         coding = response.headers.get("Content-Encoding", "")
         if not coding:
             return bytes(sent)
@@ -192,6 +198,13 @@ class Transport:
             url = base_url.copy_with(raw_path=base_url.raw_path + relative.raw_path.lstrip(b"/"))
             self._urls[request.path, request.params] = url
         return url
+
+
+def _tag(headers: httpx.Headers) -> str | None:
+    """Return the tag, if it is one that can be sent back; another one would make all later requests fail."""
+    tags = headers.get_list("ETag")
+    tag = tags[0] if len(tags) == 1 else ""
+    return tag if tag.isascii() and tag.isprintable() and 0 < len(tag) <= _LONGEST_TAG else None
 
 
 def _uncoded(headers: httpx.Headers) -> httpx.Headers:

@@ -105,6 +105,8 @@ def portions(names: Sequence[str]) -> list[str]:
 def query(names: str, context_filters: str, etag: str | None) -> Request:
     """Ask for the rules of settings, unless they are those that ``etag`` stands for.
 
+    Without a tag, an answer that refers to one is an error: nobody knows what it would not say.
+
     Args:
         names: One of the :func:`portions`.
         context_filters: Which rules.
@@ -119,7 +121,7 @@ def query(names: str, context_filters: str, etag: str | None) -> Request:
             ("include_metadata", "false"),
         ),
         headers={"Accept": f"{LINES}, {JSON};q=0.9"} | ({"A-IM": DELTA, "If-None-Match": etag} if etag else {}),
-        accept=frozenset({200, DELTA_STATUS, NOT_MODIFIED, 404}),
+        accept=frozenset({200, DELTA_STATUS, NOT_MODIFIED, 404} if etag else {200, 404}),
     )
 
 

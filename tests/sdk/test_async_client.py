@@ -264,6 +264,7 @@ class Watcher(AsyncHeksherClient):
 
 async def test_callbacks(scripted: ScriptedService, log: Log) -> None:
     """``on_update_ok`` is called after each good update, on_update_error with the exception after each bad one."""
+    scripted.script[QUERY] = Scripted({"settings": {}}, headers={"ETag": '"1"'})
     async with Watcher(scripted.url) as client:
         assert client.noted == ["ok"]
         scripted.script[QUERY] = Scripted(status=500)

@@ -1,0 +1,1 @@
+"""Faults between a client and its service: real ones, on real sockets."""

@@ -1,0 +1,74 @@
+from collections.abc import Iterator
+
+import pytest
+
+from heksherlite import Setting
+from heksherlite.service import embedded
+from tests.faults.program import KINDS, Log, Program, program_of
+from tests.faults.proxy import FaultProxy
+from tests.service.api import FEATURES, Api
+
+
+@pytest.fixture(scope="session")
+def shared_service() -> Iterator[Api]:
+    """Return an operator of one service for all tests, in whatever state the last one left it."""
+    with embedded(context_features=FEATURES) as service:
+        api = Api(service.url)
+        with api.http:
+            yield api
+
+
+class Stored:
+    """The setting ``x`` at the service: the default is 10, and for user ``a`` there is a rule with 1.
+
+    Attributes:
+        api: The operator's way to the service.
+        rule_id: The rule.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        features = ["environment", "user"]
+        api.declare("x", configurable_features=features, default_value=0)
+        api.declare("x", configurable_features=features, default_value=10, version="1.1")
+        self.rule_id = api.add_rule(1, "x", user="a")
+
+    def change(self, value: int) -> None:
+        """Give the rule another value."""
+        answer = self.api.call("PUT", f"rules/{self.rule_id}/value", {"value": value})
+        assert answer.status_code == 204, answer.text
+
+
+@pytest.fixture
+def stored(shared_service: Api) -> Stored:
+    """Return the setting at a real service that has nothing else."""
+    shared_service.reset()
+    return Stored(shared_service)
+
+
+@pytest.fixture
+def proxy(stored: Stored) -> Iterator[FaultProxy]:
+    """Return a proxy before the service, without fault."""
+    with FaultProxy(stored.api.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(params=KINDS)
+def program(request: pytest.FixtureRequest, proxy: FaultProxy) -> Iterator[Program]:
+    """Return a program with the async client on asyncio, on trio, and one with the thread client."""
+    with program_of(request.param) as program:
+        yield program
+    del proxy  # is closed after the program
+
+
+@pytest.fixture
+def setting() -> Setting[int]:
+    """Return the program's setting ``x``, whose own default is 0, which the service does not have."""
+    return Setting("x", int, ["environment", "user"], 0)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Log:
+    """Return what is logged: by the package from INFO up, by others from WARNING up."""
+    caplog.set_level("INFO", "heksherlite")
+    return Log(caplog)

@@ -1,0 +1,130 @@
+"""Programs that run a client, whichever it is, seen from outside: from another thread."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import anyio
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from heksherlite import AsyncHeksherClient, ThreadHeksherClient
+from tests.sdk.conftest import ALL
+from tests.sdk.threads import own_threads
+from tests.service.api import FEATURES
+
+Client: TypeAlias = AsyncHeksherClient | ThreadHeksherClient
+
+INTERVAL = 0.03
+
+
+class Program:
+    """Starts and ends clients.
+
+    Args:
+        portal: Where asynchronous clients run; None for thread clients.
+    """
+
+    def __init__(self, portal: BlockingPortal | None) -> None:
+        self._portal = portal
+        self._started: list[Client] = []
+
+    def client(self, url: str, interval: float = INTERVAL, **options: Any) -> Client:
+        """Return a client that tracks everything, and is not started."""
+        kind = ThreadHeksherClient if self._portal is None else AsyncHeksherClient
+        arguments = {"verify": False, **options.pop("http_client_args", {})}
+        client = kind(url, interval, FEATURES, http_client_args=arguments, **options)
+        client.track_contexts(**ALL)
+        return client
+
+    def start(self, client: Client) -> None:
+        """Make it the main client."""
+        if isinstance(client, ThreadHeksherClient):
+            client.set_as_main()
+        else:
+            self._in_loop().call(client.set_as_main)
+        self._started.append(client)
+
+    def run(self, url: str, interval: float = INTERVAL, **options: Any) -> Client:
+        """Return a client that is the main one."""
+        client = self.client(url, interval, **options)
+        self.start(client)
+        return client
+
+    def reload(self, client: Client) -> None:
+        """Have it update now; what the asynchronous client raises is raised, and the thread client logs it."""
+        if isinstance(client, ThreadHeksherClient):
+            client.reload()
+        else:
+            self._in_loop().call(client.reload)
+
+    def wait_until_fresh(self, client: Client, timeout: float = 10) -> None:
+        """Wait until it recovered by itself."""
+        if isinstance(client, ThreadHeksherClient):
+            client.wait_until_fresh(timeout)
+        else:
+            self._in_loop().call(client.wait_until_fresh, timeout)
+
+    def close(self) -> None:
+        """Close the clients that were started."""
+        while self._started:
+            client = self._started.pop()
+            if isinstance(client, ThreadHeksherClient):
+                client.close()
+            else:
+                self._in_loop().call(client.aclose)
+
+    def running(self) -> set[object]:
+        """Return what runs: threads that are the clients', and tasks."""
+        return own_threads() | (self._in_loop().call(_other_tasks) if self._portal is not None else set())
+
+    def _in_loop(self) -> BlockingPortal:
+        assert self._portal is not None
+        return self._portal
+
+
+async def _other_tasks() -> set[object]:
+    own = anyio.get_current_task().id
+    return {task.id for task in anyio.get_running_tasks() if task.id != own}
+
+
+KINDS = ["asyncio", "trio", "thread"]
+
+
+@contextmanager
+def program_of(kind: str) -> Iterator[Program]:
+    """Return a program of one of the kinds; its clients are closed after the block."""
+    if kind == "thread":
+        program = Program(None)
+        try:
+            yield program
+        finally:
+            program.close()
+    else:
+        with start_blocking_portal(kind, name="the program") as portal:
+            program = Program(portal)
+            try:
+                yield program
+            finally:
+                program.close()
+
+
+class Log:
+    """What was logged, by whoever it was."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        self._caplog = caplog
+
+    @property
+    def alarms(self) -> list[tuple[str, str]]:
+        """Level and message of all records from WARNING up."""
+        return [
+            (record.levelname, record.getMessage())
+            for record in self._caplog.records
+            if record.levelno >= logging.WARNING
+        ]
+
+    def times(self, message: str) -> int:
+        """Return how many records have this message, at INFO or above."""
+        return sum(record.getMessage() == message for record in self._caplog.records if record.levelno >= logging.INFO)

@@ -1,0 +1,316 @@
+"""Answers that are odd, and no failures: what of them counts."""
+
+import json
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from heksherlite import Setting
+from tests.faults.conftest import Stored
+from tests.faults.faults import answers, lines, to_queries
+from tests.faults.program import Log, Program, program_of
+from tests.faults.proxy import Answer, Exchange, Fault, FaultProxy
+from tests.sdk.scripted_service import queried, rule
+from tests.service.api import FEATURES
+from tests.waiting import until
+
+
+def get(setting: Setting[Any], user: str = "a") -> Any:
+    return setting.get(environment="e", user=user)
+
+
+def some_polls(proxy: FaultProxy) -> None:
+    """Wait until the fault met three more polls."""
+    seen = proxy.faulted
+    until(lambda: proxy.faulted > seen + 3)
+
+
+def tagged(body: Any, **headers: str) -> Fault:
+    """Answer queries with this, and 304 to those who have it."""
+
+    def treat(exchange: Exchange) -> None:
+        if exchange.headers.get("if-none-match") == '"odd"':
+            exchange.answer(Answer(304))
+        else:
+            answers(body, ETag='"odd"', **headers)(exchange)
+
+    return to_queries(treat)
+
+
+def test_unknown_settings(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
+    """Settings that nobody asked for are left out, and the others hold."""
+    client = program.run(proxy.url)
+    proxy.fault = tagged({"settings": queried("y", 7)["settings"] | queried("x", 8, rule(1, 2, user="a"))["settings"]})
+    until(lambda: get(setting) == 2)
+    some_polls(proxy)
+    assert get(setting, "b") == 8
+    assert client.status.state == "fresh"
+    assert log.alarms == []
+
+
+def test_missing_settings(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
+    """A setting that the answer lacks keeps its values."""
+    client = program.run(proxy.url)
+    proxy.fault = tagged({"settings": {}})
+    some_polls(proxy)
+    assert (get(setting), get(setting, "b")) == (1, 10)
+    assert client.status.state == "fresh"
+    assert log.alarms == []
+
+
+TWICE = [rule(1, 2, user="a"), rule(2, 3, user="a")]
+IN_LINES = [
+    {"context_features": FEATURES},
+    {"setting": "x", "default_value": 10, "whole": True},
+    {"rule_ids": [1, 2], "context_features": ["user"], "context_values": [["a", "a"]], "values": [2, 3]},
+    {"settings": 1},
+]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [tagged(queried("x", 10, *TWICE)), tagged(lines(*IN_LINES), Content_Type="application/x-ndjson")],
+    ids=["v1", "lines"],
+)
+def test_duplicate_rules(fault: Fault, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
+    """Of two rules with the same conditions the later one counts, and one record tells of it."""
+    client = program.run(proxy.url)
+    proxy.fault = fault
+    until(lambda: get(setting) == 3)
+    some_polls(proxy)
+    assert client.status.state == "fresh"
+    assert log.alarms == [("ERROR", "rule conflict, overlapping values for context")]
+
+
+def test_values_that_validators_reject(
+    program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
+) -> None:
+    """A rule whose value is rejected is left out, and one record tells of it, however many polls follow."""
+
+    @setting.add_validator
+    def below_a_hundred(value: int, _rule: Any, _setting: Any) -> int:
+        if value >= 100:
+            raise ValueError("too much")
+        return value
+
+    client = program.run(proxy.url)
+    stored.change(100)
+    until(lambda: get(setting) == 10)
+    seen = proxy.passed
+    until(lambda: proxy.passed > seen + 3)
+    assert client.status.state == "fresh"
+    assert log.alarms == [("WARNING", "setting update rejected rules")]
+    stored.change(99)
+    until(lambda: get(setting) == 99)
+
+
+def test_a_default_that_is_deep(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
+    """A default of a thousand lists in each other is refused, and the last valid one stays."""
+    client = program.run(proxy.url)
+    deep = b"[" * 1000 + b"]" * 1000
+    proxy.fault = tagged(b'{"settings":{"x":{"default_value":' + deep + b',"rules":[]}}}')
+    until(lambda: get(setting) == 10)
+    some_polls(proxy)
+    assert client.status.state == "fresh"
+    assert log.alarms == [("WARNING", "setting default value discarded default due to conversion error")]
+
+
+def test_a_tag_that_changes_with_the_same_body(
+    program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
+) -> None:
+    """If only the tag is another one, nothing changes: listeners are not called."""
+    changes: list[object] = []
+    setting.on_change(lambda before, after: changes.append((before, after)))
+    client = program.run(proxy.url)
+    before = list(changes)
+
+    def retag(exchange: Exchange) -> None:
+        exchange.headers.pop("if-none-match", None)
+        answer = exchange.ask_service()
+        exchange.answer(replace(answer, headers={**answer.headers, "etag": f'"{time.monotonic_ns()}"'}))
+
+    proxy.fault = to_queries(retag)
+    revision = client.status.revision
+    some_polls(proxy)
+    assert client.status.revision != revision
+    assert (get(setting), get(setting, "b")) == (1, 10)
+    assert client.status.state == "fresh"
+    assert changes == before
+    assert log.alarms == []
+
+
+def test_the_same_tag_with_another_body(
+    program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
+) -> None:
+    """A body that comes counts, whatever its tag is."""
+
+    def keep_tag(exchange: Exchange) -> None:
+        exchange.headers.pop("if-none-match", None)
+        answer = exchange.ask_service()
+        exchange.answer(replace(answer, headers={**answer.headers, "etag": '"1"'}))
+
+    proxy.fault = to_queries(keep_tag)
+    client = program.run(proxy.url)
+    stored.change(2)
+    until(lambda: get(setting) == 2)
+    assert client.status.revision == '"1"'
+    assert log.alarms == []
+
+
+TAGS = {
+    "none": b"",
+    "two": b'ETag: "1"\r\nETag: "2"\r\n',
+    "two, one of them empty": b'ETag: "1"\r\nETag:\r\n',
+    "not ASCII": b'ETag: "\xe4"\r\n',
+    "UTF-8": b'ETag: "\xc3\xa4"\r\n',
+    "a tab": b'ETag: "\t"\r\n',
+    "very long": b'ETag: "' + b"x" * 20_000 + b'"\r\n',
+}
+
+
+@pytest.mark.parametrize("tag", TAGS.values(), ids=TAGS)
+def test_tags_that_cannot_be_sent_back(
+    tag: bytes, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
+) -> None:
+    """A tag that is none is left alone: it is not sent back, and the polls go on."""
+    sent: list[str | None] = []
+
+    def treat(exchange: Exchange) -> None:
+        sent.append(exchange.headers.get("if-none-match"))
+        head = Answer(200, body, {"Content-Type": "application/json"}).head
+        exchange.send(head[:-2] + tag + b"\r\n" + body)
+
+    body = json.dumps(queried("x", 10, rule(1, 2, user="a"))).encode()
+    client = program.run(proxy.url)
+    proxy.fault = to_queries(treat)
+    until(lambda: get(setting) == 2)
+    some_polls(proxy)
+    assert client.status.state == "fresh"
+    assert set(sent[1:]) == {None}
+    assert log.alarms == []
+
+
+def test_a_304_for_a_client_without_tag(
+    program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
+) -> None:
+    """That nothing changed is no answer to somebody who did not say what he has: it counts as a failure."""
+
+    def untag(exchange: Exchange) -> None:
+        answer = exchange.ask_service()
+        exchange.answer(replace(answer, headers={**answer.headers, "etag": ""}))
+
+    proxy.fault = to_queries(untag)
+    client = program.run(proxy.url)
+    assert get(setting) == 1
+    stored.change(2)
+    proxy.fault = to_queries(lambda exchange: exchange.answer(Answer(304)))
+    until(lambda: client.status.consecutive_failures > 1)
+    assert "304" in str(client.status.last_error)
+    assert get(setting) == 1
+    proxy.fault = None
+    program.wait_until_fresh(client)
+    assert get(setting) == 2
+    assert log.alarms == [("ERROR", "error during heksher update")]
+
+
+def test_a_reset_after_an_answer(
+    program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
+) -> None:
+    """A connection that is reset while it is idle is no failure: the next poll opens another one."""
+
+    def answer_and_reset(exchange: Exchange) -> None:
+        exchange.answer(exchange.ask_service())
+        exchange.wait(0.005)
+        exchange.reset()
+
+    client = program.run(proxy.url)
+    proxy.fault = answer_and_reset
+    some_polls(proxy)
+    stored.change(2)
+    until(lambda: get(setting) == 2)
+    assert client.status.state == "fresh"
+    assert log.alarms == []
+
+
+def test_a_reset_of_each_second_request(
+    program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
+) -> None:
+    """A connection that is reset when it is used again costs one poll, and the next one goes well."""
+
+    def reset_if_reused(exchange: Exchange) -> None:
+        if exchange.number > 1:
+            exchange.reset()
+        else:
+            exchange.answer(exchange.ask_service())
+
+    client = program.run(proxy.url)
+    proxy.fault = reset_if_reused
+    until(lambda: log.times("heksher update works again") > 1)
+    stored.change(2)
+    until(lambda: get(setting) == 2)
+    proxy.fault = None
+    program.wait_until_fresh(client)
+    assert log.alarms == [("ERROR", "error during heksher update")] * log.times("heksher update works again")
+
+
+def test_redirects_that_are_followed(
+    program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
+) -> None:
+    """With ``follow_redirects``, a redirect to where the service is does no harm."""
+    client = program.run(proxy.url, http_client_args={"follow_redirects": True})
+    proxy.fault = lambda exchange: answers(status=307, Location=stored.api.url + exchange.target)(exchange)
+    stored.change(2)
+    until(lambda: get(setting) == 2)
+    assert client.status.state == "fresh"
+    assert log.alarms == []
+
+
+def test_retry_after(program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int]) -> None:
+    """A service that wants to be left alone for a second is."""
+    asked: list[float] = []
+
+    def refuse(exchange: Exchange) -> None:
+        asked.append(time.monotonic())
+        answers(status=429, Retry_After="1")(exchange)
+
+    client = program.run(proxy.url)
+    proxy.fault = refuse
+    until(lambda: client.status.consecutive_failures)
+    proxy.fault = None
+    stored.change(2)
+    program.wait_until_fresh(client)
+    assert time.monotonic() - asked[0] >= 1
+    assert len(asked) == 1
+    assert get(setting) == 2
+
+
+def test_a_million_rules(stored: Stored, setting: Setting[int], log: Log) -> None:
+    """A million rules are no fault: they are served, and the update after it is quick again."""
+    count, portion = 1_000_000, 1000
+    body = [
+        {"context_features": FEATURES},
+        {"setting": "x", "default_value": 10, "whole": True},
+        *(
+            {
+                "rule_ids": list(range(start, start + portion)),
+                "context_features": ["user"],
+                "context_values": [[f"u{number}" for number in range(start, start + portion)]],
+                "values": list(range(start, start + portion)),
+            }
+            for start in range(0, count, portion)
+        ),
+        {"settings": 1},
+    ]
+    huge = lines(*body)
+    del body
+    with FaultProxy(stored.api.url) as proxy, program_of("thread") as program:
+        client = program.run(proxy.url, response_timeout=30)
+        proxy.fault = tagged(huge, Content_Type="application/x-ndjson")
+        until(lambda: get(setting, f"u{count - 1}") == count - 1)
+        assert get(setting, "u0") == 0
+        proxy.fault = None
+        until(lambda: get(setting, "u0") == 10)
+        assert client.status.state == "fresh"
+        assert log.alarms == []
