@@ -77,7 +77,8 @@ class Program:
 
     def running(self) -> set[object]:
         """Return what runs: threads that are the clients', and tasks."""
-        return own_threads() | (self._in_loop().call(_other_tasks) if self._portal is not None else set())
+        tasks: set[object] = self._in_loop().call(_other_tasks) if self._portal is not None else set()
+        return {*own_threads(), *tasks}
 
     def _in_loop(self) -> BlockingPortal:
         assert self._portal is not None

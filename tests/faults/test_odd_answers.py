@@ -34,7 +34,7 @@ def tagged(body: Any, **headers: str) -> Fault:
         if exchange.headers.get("if-none-match") == '"odd"':
             exchange.answer(Answer(304))
         else:
-            answers(body, ETag='"odd"', **headers)(exchange)
+            answers(body, 200, ETag='"odd"', **headers)(exchange)
 
     return to_queries(treat)
 
