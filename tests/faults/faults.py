@@ -20,8 +20,8 @@ MAX_BODY: Final = 1 << 20
 """How large bodies may be for the clients in these tests, in bytes."""
 
 QUICK: Final[Mapping[str, Any]] = {
-    "response_timeout": 0.35,
-    "http_client_args": {"timeout": httpx.Timeout(5, read=0.25)},
+    "response_timeout": 0.3,
+    "http_client_args": {"timeout": httpx.Timeout(5, read=0.2)},
 }
 """Options of clients that are to notice that no answer comes."""
 
@@ -170,7 +170,7 @@ _SMALL: Final = {"max_body_size": MAX_BODY}
 CONNECTIONS: Final[Mapping[str, Failure]] = {
     "refused": Failure(refuses_connections, httpx.ConnectError),
     "never answers": Failure(never_answers, httpx.ReadTimeout, options=QUICK),
-    "drips": Failure(drips, httpx.ReadTimeout, "response_timeout of 0.35 s", QUICK),
+    "drips": Failure(drips, httpx.ReadTimeout, "response_timeout of 0.3 s", QUICK),
     "reset at once": Failure(resets_at_once),
     "reset in the header": Failure(resets_in_header),
     "reset in the body": Failure(resets_in_body),

@@ -16,7 +16,7 @@ from tests.service.api import FEATURES
 
 Client: TypeAlias = AsyncHeksherClient | ThreadHeksherClient
 
-INTERVAL = 0.03
+INTERVAL = 0.01
 
 
 class Program:

@@ -1,0 +1,169 @@
+"""The same faults when a client starts: it raises and leaves nothing, or it serves defaults and recovers."""
+
+import time
+
+import httpx
+import pytest
+
+from heksherlite import ServiceAnswerError, Setting, main_client
+from tests.faults.faults import ALL, Failure, answers, never_answers, to_queries
+from tests.faults.program import Client, Log, Program
+from tests.faults.proxy import Exchange, Fault, FaultProxy
+from tests.sdk.scripted_service import FEATURE_ORDER
+from tests.waiting import until
+
+SOME = {
+    name: ALL[name]
+    for name in (
+        "refused",
+        "never answers",
+        "reset in the header",
+        "last chunk missing",
+        "Content-Length too short",
+        "401",
+        "503",
+        "redirect loop",
+        "HTML",
+        "another shape",
+        "gzip bomb",
+        "zstd cut off",
+    )
+}
+some_failures = pytest.mark.parametrize("failure", SOME.values(), ids=SOME)
+
+FEATURES_FAILED = ("ERROR", "failure to get context_features from heksher service")
+UPDATE_FAILED = ("ERROR", "error during heksher update")
+
+
+def declaration_failed(client: Client) -> tuple[str, str]:
+    asynchronous = hasattr(client, "aclose")
+    return ("ERROR", "setting declaration failed" if asynchronous else "declaration failed")
+
+
+def values(setting: Setting[int]) -> tuple[int, int]:
+    return setting.get(environment="e", user="a"), setting.get(environment="e", user="b")
+
+
+@some_failures
+def test_require_raises(
+    failure: Failure, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
+) -> None:
+    """``startup="require"`` raises what is documented and leaves nothing; afterwards the same client can start."""
+    proxy.fault = failure.fault
+    before = program.running()
+    client = program.client(proxy.url, startup="require", **failure.options)
+    with pytest.raises((httpx.HTTPError, ServiceAnswerError)) as raised:
+        program.start(client)
+    assert isinstance(raised.value, failure.error)
+    assert not client.is_live
+    assert main_client.main() is None
+    until(lambda: program.running() <= before)
+    proxy.fault = None
+    until(lambda: proxy.connections == 0)
+    assert values(setting) == (0, 0)
+    assert log.alarms == [FEATURES_FAILED]
+    program.start(client)
+    assert values(setting) == (1, 10)
+    assert client.status.state == "fresh"
+
+
+@some_failures
+def test_best_effort_serves_defaults_and_recovers(
+    failure: Failure, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
+) -> None:
+    """``startup="best-effort"`` serves the defaults, says so once, and catches up by itself."""
+    proxy.fault = failure.fault
+    client = program.run(proxy.url, startup="best-effort", **failure.options)
+    status = client.status
+    assert client.is_live
+    assert values(setting) == (0, 0)
+    assert (status.state, status.source, status.age) == ("failed", "defaults", None)
+    assert isinstance(status.last_error, failure.error)
+    alarms = [FEATURES_FAILED, declaration_failed(client), UPDATE_FAILED]
+    assert log.alarms == alarms
+    until(lambda: client.status.consecutive_failures > 1)
+    proxy.fault = None
+    program.wait_until_fresh(client)
+    until(lambda: values(setting) == (1, 10))
+    assert log.alarms == alarms
+    assert log.times("heksher update works again") == log.times("setting declarations work again") == 1
+
+
+def test_startup_timeout_of_require(program: Program, proxy: FaultProxy, setting: Setting[int]) -> None:
+    """A service that never answers is a TimeoutError after ``startup_timeout``, and leaves nothing."""
+    proxy.fault = never_answers
+    before = program.running()
+    client = program.client(proxy.url, startup="require", startup_timeout=0.3)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError, match=r"127\.0\.0\.1:\d+ did not answer within the startup_timeout of 0.3 s"):
+        program.start(client)
+    assert 0.3 <= time.monotonic() - began < 3
+    assert main_client.main() is None
+    until(lambda: program.running() <= before)
+    until(lambda: values(setting) == (0, 0))
+
+
+def test_startup_timeout_of_best_effort(
+    program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
+) -> None:
+    """A service that never answers leaves the defaults after ``startup_timeout``; the client recovers by itself."""
+    proxy.fault = never_answers
+    began = time.monotonic()
+    client = program.run(proxy.url, startup="best-effort", startup_timeout=0.3)
+    assert 0.3 <= time.monotonic() - began < 3
+    assert client.status.state == "failed"
+    assert isinstance(client.status.last_error, TimeoutError)
+    assert values(setting) == (0, 0)
+    proxy.fault = None
+    program.wait_until_fresh(client)
+    until(lambda: values(setting) == (1, 10))
+    assert log.alarms == [UPDATE_FAILED]
+
+
+def only(path: str, fault: Fault) -> Fault:
+    """Have a fault with the requests for one path."""
+
+    def treat(exchange: Exchange) -> None:
+        if exchange.path == path:
+            fault(exchange)
+        else:
+            exchange.answer(exchange.ask_service())
+
+    return treat
+
+
+def test_unknown_feature_order(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
+    """That the context features cannot be read is one record, and no reason not to start."""
+    proxy.fault = only(FEATURE_ORDER, answers(status=500))
+    client = program.run(proxy.url, startup="require")
+    assert values(setting) == (1, 10)
+    assert client.status.state == "fresh"
+    assert log.alarms == [FEATURES_FAILED]
+
+
+def test_queries_that_fail_at_start(
+    program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
+) -> None:
+    """If declarations are answered and queries are not, the defaults hold that came with the declarations."""
+    proxy.fault = to_queries(answers(status=500))
+    client = program.run(proxy.url, startup="best-effort")
+    assert values(setting) == (10, 10)
+    assert client.status.state == "failed"
+    proxy.fault = None
+    program.wait_until_fresh(client)
+    assert values(setting) == (1, 10)
+    assert log.alarms == [UPDATE_FAILED]
+
+
+def test_closing_during_a_fault(program: Program, proxy: FaultProxy, setting: Setting[int]) -> None:
+    """A client can be closed while it waits for an answer, at once, and keeps its last values."""
+    before = program.running()
+    client = program.run(proxy.url)
+    proxy.fault = never_answers
+    until(lambda: proxy.connections)
+    closing = time.monotonic()
+    program.close()
+    assert time.monotonic() - closing < 2
+    assert client.status.state == "closed"
+    assert values(setting) == (1, 10)
+    until(lambda: program.running() <= before)
