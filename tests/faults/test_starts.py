@@ -45,9 +45,7 @@ def values(setting: Setting[int]) -> tuple[int, int]:
 
 
 @some_failures
-def test_require_raises(
-    failure: Failure, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
-) -> None:
+def test_require_raises(failure: Failure, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
     """``startup="require"`` raises what is documented and leaves nothing; afterwards the same client can start."""
     proxy.fault = failure.fault
     before = program.running()
@@ -103,9 +101,7 @@ def test_startup_timeout_of_require(program: Program, proxy: FaultProxy, setting
     until(lambda: values(setting) == (0, 0))
 
 
-def test_startup_timeout_of_best_effort(
-    program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
-) -> None:
+def test_startup_timeout_of_best_effort(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
     """A service that never answers leaves the defaults after ``startup_timeout``; the client recovers by itself."""
     proxy.fault = never_answers
     began = time.monotonic()
@@ -141,9 +137,7 @@ def test_unknown_feature_order(program: Program, proxy: FaultProxy, setting: Set
     assert log.alarms == [FEATURES_FAILED]
 
 
-def test_queries_that_fail_at_start(
-    program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
-) -> None:
+def test_queries_that_fail_at_start(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
     """If declarations are answered and queries are not, the defaults hold that came with the declarations."""
     proxy.fault = to_queries(answers(status=500))
     client = program.run(proxy.url, startup="best-effort")

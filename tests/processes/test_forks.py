@@ -25,7 +25,8 @@ def service() -> Iterator[Api]:
 
 def run(module: str, *arguments: str) -> list[str]:
     """Run a program, which must print nothing but its results."""
-    command = [sys.executable, "-W", "default", "-W", "ignore:This process:DeprecationWarning", "-m", module, *arguments]
+    warnings = ["-W", "default", "-W", "ignore:This process:DeprecationWarning"]  # it forks with threads on purpose
+    command = [sys.executable, *warnings, "-m", module, *arguments]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout.splitlines()
