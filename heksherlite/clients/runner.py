@@ -187,11 +187,16 @@ class Runner:
 
     async def _load(self, changes: list[Change]) -> Exception | None:
         try:
-            update = await self._perform(self._engine.fetch())
-            if update is not None:
-                async with self._modification_lock:
-                    changes += self._engine.apply(update, self._supplier)
-                self._is_unsaved = True
+            while True:
+                resets = self._engine.resets
+                update = await self._perform(self._engine.fetch())
+                if update is not None:
+                    async with self._modification_lock:
+                        if self._engine.resets == resets:
+                            changes += self._engine.apply(update, self._supplier)
+                            self._is_unsaved = True
+                if self._engine.resets == resets:
+                    break  # else it may be about changes of what is not in force any more
         except Exception as error:  # noqa: BLE001 - handed to the caller
             self._note_failure(error)
             self._call_back(self._on_update_error, error)

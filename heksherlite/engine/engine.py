@@ -37,6 +37,8 @@ class Engine:
 
     Attributes:
         adoptions: How many times :meth:`adopt` was called.
+        resets: How many times :meth:`return_to_defaults` was called. An update that was fetched before is not to be
+            applied after it.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Engine:
         self._kept: AnswerHistory | None = AnswerHistory() if keeps_answers else None
         self._tags: Mapping[Question, str | None] = {}
         self.adoptions = 0
+        self.resets = 0
         self._latest_defaults: list[tuple[Setting[Any], Any]] = []
         self._lock = threading.RLock()  # guards which settings there are, and changes of what they are read from
 
@@ -278,6 +281,7 @@ class Engine:
     def return_to_defaults(self) -> list[Change]:
         """Have all settings return the defaults of their declarations until the next update; return what changed."""
         changes = []
+        self.resets += 1
         self._tags = {}
         with self._lock:
             for setting in self._declared.values():

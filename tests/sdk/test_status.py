@@ -7,11 +7,12 @@ from typing import Any
 
 import anyio
 import httpx
+import orjson
 import pytest
 
 from heksherlite import AsyncHeksherClient, ClientStatus, Setting, ThreadHeksherClient, main_client
 from tests.sdk.conftest import Log
-from tests.sdk.scripted_service import QUERY, Scripted, ScriptedService
+from tests.sdk.scripted_service import QUERY, Received, Scripted, ScriptedService
 from tests.service.api import FEATURES, Api
 from tests.waiting import until
 
@@ -160,6 +161,31 @@ def test_a_service_that_hangs_makes_values_old(scripted: ScriptedService) -> Non
         scripted.held.set()
         client.wait_until_fresh(5)
         assert setting.get(user="a") == 5
+
+
+def test_an_answer_that_arrives_after_the_return_to_defaults(scripted: ScriptedService) -> None:
+    """Changes of rules that are not in force any more count for nothing; all rules are asked for again."""
+    setting = Setting("x", int, ["user"], 1)
+    begins = {"setting": "x", "default_value": 5, "whole": True}
+    rules = {"rule_ids": [1], "context_features": ["user"], "context_values": [["john"]], "values": [7]}
+    change = {"rule_ids": [2], "context_features": ["user"], "context_values": [["jane"]], "values": [8]}
+    lines = {"Content-Type": "application/x-ndjson"}
+
+    def answer(request: Received) -> Scripted:
+        if "If-None-Match" not in request.headers:
+            listed = [{"context_features": FEATURES}, begins, rules, {"settings": 1}]
+            return Scripted(b"".join(orjson.dumps(line) + b"\n" for line in listed), headers={**lines, "ETag": '"1"'})
+        until(lambda: setting.get(user="john") == 1)
+        listed = [{"context_features": FEATURES}, {**begins, "whole": False}, change, {"settings": 1}]
+        return Scripted(b"".join(orjson.dumps(line) + b"\n" for line in listed), 226, {**lines, "ETag": '"2"'})
+
+    scripted.script[QUERY] = answer
+    with thread_client(scripted.url, 0.05, max_staleness=0.3, on_stale="default") as client:
+        assert setting.get(user="john") == 7
+        until(lambda: len(scripted.of(QUERY)) > 2)
+        until(lambda: setting.get(user="john") == 7)
+        assert "If-None-Match" not in scripted.of(QUERY)[2].headers
+        assert client.status.source == "service"
 
 
 @pytest.mark.parametrize(
