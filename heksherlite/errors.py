@@ -7,6 +7,7 @@
     ├── MissingContextError     a context feature has neither argument nor default    (also a RuntimeError)
     ├── ServiceAnswerError      the service answered something that is not the v1 API (also a ValueError)
     ├── ServiceStartError       a service that was to be run here cannot start
+    ├── SnapshotError           bytes are no snapshot, or none that can be used       (also a ValueError)
     └── TypeStringError         a wire type such as ``Enum[`` is malformed            (also a ValueError)
 
 A service that is unreachable, or answers with an error status, is an :class:`httpx.HTTPError`. Wrong arguments are
@@ -68,6 +69,10 @@ class ServiceAnswerError(HeksherError, ValueError):
 
 class ServiceStartError(HeksherError):
     """A service that was to be run here cannot start; the message says why and what to do."""
+
+
+class SnapshotError(HeksherError, ValueError):
+    """Bytes are not a snapshot of a client's state, or not one that can be used; the message says why."""
 
 
 class TypeStringError(HeksherError, ValueError):

@@ -5,7 +5,7 @@ assignment, so that a reader sees the old state of a setting or the new one.
 """
 
 import logging
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from heksherlite.contexts import ContextCompletion
 from heksherlite.rules import NO_VALUE, Context, RuleSet
@@ -33,12 +33,9 @@ class Lookup(dict[Any, Any]):
 
     Attributes:
         variables: Those of ``contexts``.
-        loaded: Whether rules and default are from a service or a stub.
     """
 
     __slots__ = ("contexts", "default", "default_source", "rules", "setting_name", "variables")
-
-    loaded = True
 
     def __init__(
         self,
@@ -77,11 +74,16 @@ class Lookup(dict[Any, Any]):
         self[key] = value
         return value
 
-    def with_default(self, default: Any, default_source: DefaultSource) -> Self:
+    @property
+    def loaded(self) -> bool:
+        """Whether rules and default are from a service or a stub."""
+        return True
+
+    def with_default(self, default: Any, default_source: DefaultSource) -> "Lookup":
         """Return a lookup of the same rules, which has another default."""
         return type(self)(self.setting_name, self.rules, default, self.contexts, default_source)
 
-    def with_contexts(self, contexts: ContextCompletion) -> Self:
+    def with_contexts(self, contexts: ContextCompletion) -> "Lookup":
         """Return a lookup of the same rules and default, which completes contexts in another way."""
         return type(self)(self.setting_name, self.rules, self.default, contexts, self.default_source)
 
@@ -90,8 +92,6 @@ class UnloadedLookup(Lookup):
     """The lookup of a setting whose rules were never read from a service: its default, as it says once in the log."""
 
     __slots__ = ("announced",)
-
-    loaded = False
 
     def __init__(
         self,
@@ -103,6 +103,11 @@ class UnloadedLookup(Lookup):
     ) -> None:
         super().__init__(setting_name, rules, default, contexts, default_source)
         self.announced = False
+
+    @property
+    def loaded(self) -> bool:
+        """Whether rules and default are from a service or a stub: no."""
+        return False
 
     def __missing__(self, key: Any) -> Any:
         """Return the default.

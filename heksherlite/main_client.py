@@ -1,6 +1,7 @@
 """The process's main client, and the settings that wait for one."""
 
 import logging
+import os
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
@@ -77,6 +78,15 @@ def step_down(client: MainClient) -> None:
             _main = None
             for setting in client.release():
                 _waiting[id(setting)] = setting
+
+
+def _after_fork_in_child() -> None:
+    global _lock  # noqa: PLW0603
+    _lock = threading.RLock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def main() -> MainClient | None:

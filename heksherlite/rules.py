@@ -11,6 +11,7 @@ takes one dictionary look-up per shape, heaviest shape first, however many rules
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import compress, islice, repeat
 from operator import itemgetter
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -107,6 +108,11 @@ class RuleShape(Generic[T]):
     def rule_id(self, selected: Any) -> int:
         """Return the id of the rule that is kept under ``selected``, in time linear in the number of rules."""
         return next(rule_id for rule_id, key in zip(self.rule_ids, self.values, strict=True) if key == selected)
+
+
+@lru_cache(maxsize=1024)
+def _selector(positions: tuple[int, ...]) -> Callable[[Context], Any]:
+    return itemgetter(*positions) if positions else _select_nothing
 
 
 def _select_nothing(_: Context) -> tuple[()]:
@@ -237,8 +243,7 @@ class RuleSetBuilder(Generic[T]):
     def _shape_to_change(self, features: tuple[str, ...]) -> RuleShape[T]:
         shape = self._shapes.get(features)
         if shape is None:
-            positions = [self._features.index(feature) for feature in features]
-            shape = RuleShape(features, itemgetter(*positions) if positions else _select_nothing)
+            shape = RuleShape(features, _selector(tuple([self._features.index(feature) for feature in features])))
         elif shape is self._base.get(features):
             shape = shape.copy()
         else:

@@ -25,10 +25,11 @@ def service_url() -> Iterator[str]:
         yield service.url
 
 
-def run(*command: str | Path, **environment: str) -> str:
+def run(*command: str | Path, folder: Path | None = None, **environment: str) -> str:
     process = subprocess.run(
         [sys.executable, "-W", "error", *command],
         env={**os.environ, **environment},
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=60,
@@ -49,7 +50,7 @@ def test_readme_block_runs(number: int, service_url: str, tmp_path: Path) -> Non
         run("-c", declaring.replace(ADDRESS_IN_README, service_url))
     program = tmp_path / "test_block.py"
     program.write_text(source, "utf-8")
-    run(program)
+    run(program, folder=tmp_path)
     if "def test_" in source:
         assert "1 passed" in run("-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull, program)
 

@@ -1,15 +1,28 @@
 """The group of all commands."""
 
+from importlib import import_module
+
 import click
 
 from heksherlite._version import __version__
-from heksherlite.cli.serve import serve
+
+_COMMANDS = ("export", "serve")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Imports a command when it is needed, because some need less than the whole extra."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"heksherlite.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def heksherlite() -> None:
     """Settings whose values depend on context and change while a program runs."""
-
-
-heksherlite.add_command(serve)

@@ -1,14 +1,15 @@
 """The asynchronous client, for asyncio and trio."""
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import anyio
 
 from heksherlite import main_client
-from heksherlite.clients.background import BackgroundTask
+from heksherlite.clients.background import in_event_loop
 from heksherlite.clients.base import BaseClient
 from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.runner import Runner
@@ -16,6 +17,9 @@ from heksherlite.clients.transport import AnswerLimits, Transport
 from heksherlite.engine import protocol
 from heksherlite.engine.messages import Answer, Request
 from heksherlite.engine.protocol import SettingData
+
+_CLOSING: Final = 2.0
+"""How many seconds closing may take."""
 
 
 class AsyncHeksherClient(BaseClient):
@@ -38,6 +42,8 @@ class AsyncHeksherClient(BaseClient):
         response_timeout: Seconds until a whole answer has to be there. (The time-outs of connecting and of each read
             are those of httpx, 5 seconds unless ``http_client_args`` say otherwise.)
         max_body_size: Bytes that the body of an answer may have, as it was sent and decompressed.
+        snapshot: The path of a file, or of a folder for it, that keeps the last good state. If the service cannot be
+            reached at the start, a ``"best-effort"`` client serves that; see ``docs/snapshots.md``.
 
     Attributes:
         modification_lock: While the program holds it, no setting changes.
@@ -45,6 +51,8 @@ class AsyncHeksherClient(BaseClient):
     Raises:
         ValueError: If ``service_url`` is not an HTTP URL, or an argument is out of range.
     """
+
+    _declaration_failed = "setting declaration failed"
 
     def __init__(
         self,
@@ -59,16 +67,12 @@ class AsyncHeksherClient(BaseClient):
         on_stale: OnStale = "keep",
         response_timeout: float = 60,
         max_body_size: int = 256 * 2**20,
+        snapshot: str | os.PathLike[str] | None = None,
     ) -> None:
         policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale)
-        super().__init__(context_features, policy)
+        transport = Transport(service_url, http_client_args, AnswerLimits(response_timeout, max_body_size))
+        super().__init__(context_features, transport, policy, snapshot)
         self.modification_lock = anyio.Lock()
-        self._transport = Transport(service_url, http_client_args, AnswerLimits(response_timeout, max_body_size))
-        self._runner: Runner | None = None
-        self._background: BackgroundTask | None = None
-
-    def __repr__(self) -> str:
-        return f"<AsyncHeksherClient of {self._transport}>"
 
     async def set_as_main(self) -> None:
         """Make this the process's main client: declare all settings, load their rules, and keep both going.
@@ -82,18 +86,7 @@ class AsyncHeksherClient(BaseClient):
             RuntimeError: If this is the main client already, or cannot take over from the one that is.
         """
         self._become_main()
-        runner = Runner(
-            self.engine,
-            self._transport,
-            self.policy,
-            self.health,
-            supplier=self,
-            modification_lock=self.modification_lock,
-            on_update_ok=self.on_update_ok,
-            on_update_error=self.on_update_error,
-            listeners=self.listeners,
-            declaration_failed="setting declaration failed",
-        )
+        runner = self._new_runner(self.modification_lock)
         try:
             await runner.start()
         except BaseException:
@@ -102,8 +95,7 @@ class AsyncHeksherClient(BaseClient):
             with anyio.CancelScope(shield=True):
                 await self._transport.aclose()
             raise
-        self._runner = runner
-        self._background = BackgroundTask(runner.keep_updating)
+        self._keep_running(runner)
         if self.engine.pending:
             self._wake()
 
@@ -115,9 +107,7 @@ class AsyncHeksherClient(BaseClient):
             ServiceAnswerError: If the service's answer is not what it should be.
             RuntimeError: If this is not the main client.
         """
-        if self._runner is None:
-            raise RuntimeError(f"{self!r} cannot reload: it was not made the main client, or was closed")
-        await self._runner.update()
+        await self._running().update()
 
     async def wait_until_fresh(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as the thread client's
         """Wait until an update succeeded, unless the last one did.
@@ -129,10 +119,9 @@ class AsyncHeksherClient(BaseClient):
             TimeoutError: If none did in that time.
             RuntimeError: If this is not the main client.
         """
-        if self._runner is None:
-            raise RuntimeError(f"{self!r} will not be fresh: it was not made the main client, or was closed")
+        runner = self._running()
         with anyio.fail_after(timeout):
-            await self._runner.wait_for_success()
+            await runner.wait_for_success()
 
     async def ping(self) -> None:
         """Ask the service whether it is well.
@@ -152,14 +141,13 @@ class AsyncHeksherClient(BaseClient):
         return protocol.read_settings(await self._ask(protocol.ALL_SETTINGS))
 
     async def aclose(self) -> None:
-        """End the background work and close the connections. Settings keep their last values."""
+        """End the background work and close the connections, within 2 seconds. Settings keep their last values."""
         background, self._background, self._runner = self._background, None, None
-        if self._state == "main":
-            self._state = "closed"
-            self.health.closed()
-        if background is not None:
-            await background.stop()
-        await self._transport.aclose()
+        self._become_closed()
+        with anyio.move_on_after(_CLOSING):
+            if background is not None:
+                await background.stop()
+            await self._transport.aclose()
 
     async def close(self) -> None:
         """Do the same as :meth:`aclose`. Deprecated."""
@@ -183,7 +171,16 @@ class AsyncHeksherClient(BaseClient):
                 with anyio.CancelScope(shield=True):
                     await self._transport.aclose()
 
-    def _wake(self) -> None:
-        background, runner = self._background, self._runner
-        if background is not None and runner is not None:
-            background.call_soon(runner.wake)
+    def _running(self) -> Runner:
+        if self._is_inherited:
+            self._use_after_fork()
+        if self._runner is None:
+            raise RuntimeError(f"{self!r} does not reload: it was not made the main client, or was closed")
+        return self._runner
+
+    def _restart(self) -> bool:
+        if not in_event_loop():
+            return False
+        self.modification_lock = anyio.Lock()
+        self._keep_running(self._new_runner(self.modification_lock))
+        return True

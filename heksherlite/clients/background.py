@@ -1,10 +1,21 @@
 """Work that outlives the task that starts it, on asyncio and trio."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
+
+
+def in_event_loop() -> bool:
+    """Tell whether this code runs in an event loop, of asyncio or of trio."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        trio = sys.modules.get("trio")
+        return trio is not None and trio.lowlevel.in_trio_run()
+    return True
 
 
 class BackgroundTask:

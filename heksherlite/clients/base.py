@@ -1,13 +1,21 @@
-"""What the asynchronous and the thread client have in common: everything but the I/O."""
+"""What the asynchronous and the thread client have in common."""
 
 import logging
+import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from time import monotonic
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from heksherlite import main_client
+from heksherlite.clients import forking
+from heksherlite.clients.background import BackgroundTask
 from heksherlite.clients.policy import UpdatePolicy
+from heksherlite.clients.runner import Runner
+from heksherlite.clients.snapshot_file import SnapshotFile
+from heksherlite.clients.transport import Transport
 from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import ClientStatus, Health
 from heksherlite.engine.options import ContextOptions
@@ -25,22 +33,43 @@ class BaseClient:
 
     Args:
         context_features: The context features in the order that the program expects, most general first.
-
+        transport: How to reach the service.
         policy: How it starts, polls, and treats values that grow old.
+        snapshot: The file or folder that keeps the last good state, if any.
 
     Attributes:
         engine: What the client knows and does, without I/O.
-        policy: The same.
         health: What became of its updates.
         listeners: What :meth:`on_change` added.
     """
 
-    def __init__(self, context_features: Sequence[str], policy: UpdatePolicy) -> None:
-        self.engine = Engine(context_features, ContextOptions())
-        self.policy = policy
+    _declaration_failed: ClassVar[str]
+
+    def __init__(
+        self,
+        context_features: Sequence[str],
+        transport: Transport,
+        policy: UpdatePolicy,
+        snapshot: str | os.PathLike[str] | None,
+    ) -> None:
+        self.engine = Engine(context_features, ContextOptions(), keeps_answers=snapshot is not None)
+        self._snapshot_file = (
+            None
+            if snapshot is None
+            else SnapshotFile(snapshot, service=str(transport), context_features=self.engine.context_features)
+        )
         self.health = Health(policy.max_staleness)
         self.listeners = Listeners()
+        self._transport = transport
+        self._policy = policy
         self._state: Literal["new", "main", "closed"] = "new"
+        self._runner: Runner | None = None
+        self._background: BackgroundTask | None = None
+        self._is_inherited = False
+        self._restarting = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._transport}>"
 
     def track_contexts(self, /, **features: str | Iterable[str]) -> None:
         """Ask for the rules about some contexts; those of other contexts are not fetched.
@@ -143,6 +172,36 @@ class BaseClient:
                 extra={"previous": dict(ours.options.tracked), "new": dict(theirs.options.tracked)},
             )
 
+    def after_fork(self) -> None:
+        """Get ready to be used in a forked child. Called by the package."""
+        if self._state != "main":
+            return
+        forking.inherited.append((self._runner, self._background, self._transport))
+        self._runner = self._background = None
+        self._transport = self._transport.anew()
+        self._restarting = threading.Lock()
+        self._is_inherited = True
+        self.engine.after_fork()
+        for setting in self.engine.settings:
+            if not isinstance(setting.lookup, forking.InheritedLookup):
+                setting.lookup = forking.InheritedLookup(setting.lookup, self._use_after_fork)
+
+    def _use_after_fork(self) -> None:
+        """Start again, if that is possible here and now. Must not wait, because it happens in ``get``."""
+        with self._restarting:
+            if self._is_inherited and self._restart():
+                self._end_inheritance()
+
+    def _end_inheritance(self) -> None:
+        self._is_inherited = False
+        for setting in self.engine.settings:
+            if isinstance(setting.lookup, forking.InheritedLookup):
+                setting.lookup = setting.lookup.original
+
+    def _restart(self) -> bool:
+        """Start to refresh settings in a forked child; return whether that was possible."""
+        raise NotImplementedError
+
     def _become_main(self) -> None:
         if self._state == "main":
             raise RuntimeError(f"{self!r} is the main client already")
@@ -155,6 +214,37 @@ class BaseClient:
             self._state = previous
             raise
         self.health.started()
+        forking.watch(self)
+
+    def _become_closed(self) -> None:
+        if self._state == "main":
+            self._state = "closed"
+            self.health.closed()
+        self._end_inheritance()
+
+    def _new_runner(self, modification_lock: AbstractAsyncContextManager[object]) -> Runner:
+        return Runner(
+            self.engine,
+            self._transport,
+            self._policy,
+            self.health,
+            supplier=self,
+            modification_lock=modification_lock,
+            on_update_ok=self.on_update_ok,
+            on_update_error=self.on_update_error,
+            snapshot_file=self._snapshot_file,
+            listeners=self.listeners,
+            declaration_failed=self._declaration_failed,
+        )
+
+    def _keep_running(self, runner: Runner) -> None:
+        self._runner = runner
+        self._background = BackgroundTask(runner.run)
 
     def _wake(self) -> None:
         """Have declarations and rules brought up to date soon, if that runs in the background."""
+        background, runner = self._background, self._runner
+        if background is not None and runner is not None:
+            background.call_soon(runner.wake)
+        elif self._is_inherited:
+            self._use_after_fork()

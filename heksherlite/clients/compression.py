@@ -5,14 +5,6 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-_MALFORMED: tuple[type[Exception], ...] = (zlib.error,)
-try:
-    import zstandard
-except ModuleNotFoundError:
-    zstandard = None  # type: ignore[assignment]
-else:
-    _MALFORMED = (zlib.error, zstandard.ZstdError)
-
 _PIECE: Final = 1 << 18
 _SLICE: Final = 1 << 14
 """How many bytes zlib gets at once. What it does not take of them is copied each time."""
@@ -35,16 +27,24 @@ def _gunzip(data: bytes) -> Iterator[bytes]:
         raise ValueError("the compressed data was cut off")
 
 
-def _unzstd(data: bytes) -> Iterator[bytes]:
-    reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True)
-    while piece := reader.read(_PIECE):
-        yield piece
-
-
-DECOMPRESSORS: Final[Mapping[str, Callable[[bytes], Iterator[bytes]]]] = (
-    {"gzip": _gunzip} if zstandard is None else {"zstd": _unzstd, "gzip": _gunzip}
-)
+DECOMPRESSORS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {"gzip": _gunzip}
 """What decompresses, by content coding, the best first."""
+
+_MALFORMED: tuple[type[Exception], ...] = (zlib.error,)
+
+try:
+    from zstandard import ZstdDecompressor, ZstdError
+except ModuleNotFoundError:
+    pass
+else:
+
+    def _unzstd(data: bytes) -> Iterator[bytes]:
+        reader = ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True)
+        while piece := reader.read(_PIECE):
+            yield piece
+
+    DECOMPRESSORS = {"zstd": _unzstd, **DECOMPRESSORS}
+    _MALFORMED = (zlib.error, ZstdError)
 
 
 def decompressed(data: bytes, codings: str) -> Iterator[bytes]:

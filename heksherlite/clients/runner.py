@@ -10,14 +10,19 @@ from typing import Final, TypeVar
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
 from heksherlite.clients.conditions import Condition
 from heksherlite.clients.policy import UpdatePolicy
+from heksherlite.clients.snapshot_file import SnapshotFile
 from heksherlite.clients.transport import Transport, retry_after
-from heksherlite.engine.engine import Change, Engine
+from heksherlite.engine.changes import Change
+from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import Health
 from heksherlite.engine.messages import Answer, Steps
 from heksherlite.engine.polling import Polling
+from heksherlite.engine.snapshots import Snapshot
+from heksherlite.errors import ServiceAnswerError
 from heksherlite.listeners import Listeners
 from heksherlite.setting import Supplier
 
@@ -41,6 +46,7 @@ class Runner:
         modification_lock: Held while settings change.
         on_update_ok: Called after each update that went well.
         on_update_error: Called after each one that did not.
+        snapshot_file: Where the last good state is kept, if anywhere.
         listeners: Called with each setting that changed, and its rules before and after.
         declaration_failed: What to log if a declaration fails in the background.
     """
@@ -56,6 +62,7 @@ class Runner:
         modification_lock: AbstractAsyncContextManager[object],
         on_update_ok: Callable[[], object],
         on_update_error: Callable[[Exception], object],
+        snapshot_file: SnapshotFile | None,
         listeners: Listeners,
         declaration_failed: str,
     ) -> None:
@@ -68,6 +75,11 @@ class Runner:
         self._on_update_ok = on_update_ok
         self._on_update_error = on_update_error
         self._listeners = listeners
+        self._snapshot_file = snapshot_file
+        self._snapshot: Snapshot | None = None
+        self._adoptions = 0
+        self._is_unsaved = False
+        self._save_at = 0.0
         self._polling = Polling(policy.update_interval, Random())  # noqa: S311 - only spreads polls
         self._declarations = Condition(logger, declaration_failed, "setting declarations work again")
         self._updates = Condition(logger, "error during heksher update", "heksher update works again")
@@ -75,7 +87,6 @@ class Runner:
         self._next_update = anyio.current_time()
         self._woken = anyio.Event()
         self._succeeded = anyio.Event()
-        self._is_stale = False
         self._breath = perf_counter()
 
     async def start(self) -> None:
@@ -97,6 +108,11 @@ class Runner:
             if required:
                 raise error
             self._updates.note(error)
+        if self._snapshot_file is not None and self._health.status(monotonic()).state == "failed":
+            self._snapshot = await anyio.to_thread.run_sync(
+                self._snapshot_file.read, self._engine.options.context_filters()
+            )
+            await self._serve_snapshot()
 
     async def update(self) -> None:
         """Declare what is to be declared, then load the rules. Restarts the interval.
@@ -120,14 +136,18 @@ class Runner:
         if load_failure is not None:
             self._updates.note(load_failure)
 
-    async def keep_updating(self) -> None:
-        """Update at every interval, and when woken, until cancelled."""
+    async def run(self) -> None:
+        """Keep settings up to date, and watch their age, until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._keep_updating)
+            if self._policy.max_staleness is not None:
+                tasks.start_soon(self._watch_age)
+
+    async def _keep_updating(self) -> None:
+        """Update at every interval, and when woken."""
         while True:
-            stale_in = float("inf") if self._is_stale else self._health.stale_at - monotonic()
-            with anyio.CancelScope(deadline=min(self._next_update, anyio.current_time() + stale_in)):
+            with anyio.CancelScope(deadline=self._next_update):
                 await self._woken.wait()
-            if not self._is_stale and monotonic() >= self._health.stale_at:
-                await self._become_stale()
             if self._woken.is_set() or anyio.current_time() >= self._next_update:
                 self._woken = anyio.Event()
                 await self.update_logging_failures()
@@ -159,15 +179,24 @@ class Runner:
         async with self._one_at_a_time:
             declaration_failure = await self._declare()
             load_failure = await self._load(changes)
+            if load_failure is not None and self._snapshot is not None and self._adoptions < self._engine.adoptions:
+                changes += await self._restore(self._snapshot)  # for settings that were created since
         await self._announce(changes)
+        await self._save()
         return declaration_failure, load_failure
 
     async def _load(self, changes: list[Change]) -> Exception | None:
         try:
-            update = await self._perform(self._engine.fetch())
-            if update is not None:
-                async with self._modification_lock:
-                    changes += self._engine.apply(update, self._supplier)
+            while True:
+                resets = self._engine.resets
+                update = await self._perform(self._engine.fetch())
+                if update is not None:
+                    async with self._modification_lock:
+                        if self._engine.resets == resets:
+                            changes += self._engine.apply(update, self._supplier)
+                            self._is_unsaved = True
+                if self._engine.resets == resets:
+                    break  # else it may be about changes of what is not in force any more
         except Exception as error:  # noqa: BLE001 - handed to the caller
             self._note_failure(error)
             self._call_back(self._on_update_error, error)
@@ -175,6 +204,34 @@ class Runner:
         self._note_success()
         self._call_back(self._on_update_ok)
         return None
+
+    async def _serve_snapshot(self) -> None:
+        if self._snapshot is None:
+            return
+        try:
+            async with self._one_at_a_time:
+                changes = await self._restore(self._snapshot)
+        except ServiceAnswerError as error:
+            logger.warning("snapshot cannot be used", extra={"reason": str(error)})
+            self._snapshot = None
+            return
+        self._health.serves_snapshot(self._snapshot.taken_at)
+        await self._announce(changes)
+
+    async def _restore(self, snapshot: Snapshot) -> list[Change]:
+        self._adoptions = self._engine.adoptions
+        restored = await self._perform(self._engine.restore(snapshot))
+        async with self._modification_lock:
+            return self._engine.apply_restored(restored)
+
+    async def _save(self) -> None:
+        if self._snapshot_file is None or not self._is_unsaved or monotonic() < self._save_at:
+            return
+        self._is_unsaved = False
+        self._save_at = monotonic() + self._policy.update_interval
+        snapshot = self._engine.snapshot(str(self._transport), datetime.now(UTC))
+        if snapshot is not None:
+            await anyio.to_thread.run_sync(self._snapshot_file.write, snapshot)
 
     async def _announce(self, changes: list[Change]) -> None:
         """Call listeners, and free what is not needed any more, which takes about as long as making it."""
@@ -188,7 +245,6 @@ class Runner:
     def _note_success(self) -> None:
         self._health.succeeded(monotonic(), datetime.now(UTC), self._engine.revision)
         self._next_update = anyio.current_time() + self._polling.after_success()
-        self._is_stale = False
         self._updates.end()
         self._succeeded.set()
         self._succeeded = anyio.Event()
@@ -197,8 +253,18 @@ class Runner:
         failures = self._health.failed(monotonic(), error)
         self._next_update = anyio.current_time() + self._polling.after_failure(failures, retry_after(error))
 
+    async def _watch_age(self) -> None:
+        while True:
+            succeeded = self._succeeded
+            remaining = self._health.stale_at - monotonic()
+            if remaining > 0:
+                with anyio.move_on_after(remaining):
+                    await succeeded.wait()
+            else:
+                await self._become_stale()
+                await succeeded.wait()
+
     async def _become_stale(self) -> None:
-        self._is_stale = True
         on_stale = self._policy.on_stale
         status = self._health.status(monotonic())
         logger.warning("setting values are stale", extra={"age": status.age, "on_stale": on_stale})

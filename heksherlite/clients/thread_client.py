@@ -1,19 +1,19 @@
 """The thread client, for synchronous programs: the asynchronous work on a thread of its own."""
 
 import logging
+import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import anyio
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from heksherlite import main_client
-from heksherlite.clients.background import BackgroundTask
+from heksherlite.clients import forking
 from heksherlite.clients.base import BaseClient
 from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
+from heksherlite.clients.portal import PortalThread
 from heksherlite.clients.runner import Runner
 from heksherlite.clients.transport import AnswerLimits, Transport, args_for_async
 from heksherlite.engine import protocol
@@ -22,6 +22,9 @@ from heksherlite.engine.protocol import SettingData
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
+
+_CLOSING: Final = 2.0
+"""How many seconds closing may take."""
 
 
 class ThreadHeksherClient(BaseClient):
@@ -44,6 +47,8 @@ class ThreadHeksherClient(BaseClient):
         response_timeout: Seconds until a whole answer has to be there. (The time-outs of connecting and of each read
             are those of httpx, 5 seconds unless ``http_client_args`` say otherwise.)
         max_body_size: Bytes that the body of an answer may have, as it was sent and decompressed.
+        snapshot: The path of a file, or of a folder for it, that keeps the last good state. If the service cannot be
+            reached at the start, a ``"best-effort"`` client serves that; see ``docs/snapshots.md``.
 
     Attributes:
         modification_lock: While the program holds it, no setting changes. Do not call :meth:`reload` then.
@@ -51,6 +56,8 @@ class ThreadHeksherClient(BaseClient):
     Raises:
         ValueError: If ``service_url`` is not an HTTP URL, or an argument is out of range.
     """
+
+    _declaration_failed = "declaration failed"
 
     def __init__(
         self,
@@ -65,20 +72,15 @@ class ThreadHeksherClient(BaseClient):
         on_stale: OnStale = "keep",
         response_timeout: float = 60,
         max_body_size: int = 256 * 2**20,
+        snapshot: str | os.PathLike[str] | None = None,
     ) -> None:
         policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale)
-        super().__init__(context_features, policy)
-        self.modification_lock = threading.Lock()
         limits = AnswerLimits(response_timeout, max_body_size)
-        self._transport = Transport(service_url, args_for_async(http_client_args), limits)
+        transport = Transport(service_url, args_for_async(http_client_args), limits)
+        super().__init__(context_features, transport, policy, snapshot)
+        self.modification_lock = threading.Lock()
         self._start_and_stop = threading.Lock()
-        self._resources = ExitStack()
-        self._portal: BlockingPortal | None = None
-        self._runner: Runner | None = None
-        self._background: BackgroundTask | None = None
-
-    def __repr__(self) -> str:
-        return f"<ThreadHeksherClient of {self._transport}>"
+        self._portal: PortalThread | None = None
 
     def set_as_main(self) -> None:
         """Make this the process's main client: declare all settings, load their rules, and keep both going.
@@ -94,14 +96,14 @@ class ThreadHeksherClient(BaseClient):
         """
         with self._start_and_stop:
             self._become_main()
-            portal = self._portal = self._resources.enter_context(start_blocking_portal(name="heksherlite"))
+            portal = self._portal = PortalThread()
             try:
                 portal.call(self._start)
             except BaseException:
                 self._portal = None
                 self._state = "new"
                 main_client.step_down(self)
-                self._resources.close()
+                portal.stop(self._transport.aclose, _CLOSING)
                 raise
 
     def reload(self) -> None:
@@ -110,9 +112,7 @@ class ThreadHeksherClient(BaseClient):
         Raises:
             RuntimeError: If this is not the main client.
         """
-        portal, runner = self._portal, self._runner
-        if portal is None or runner is None:
-            raise RuntimeError(f"{self!r} cannot reload: it was not made the main client, or was closed")
+        portal, runner = self._running()
         portal.call(runner.update_logging_failures)
 
     def wait_until_fresh(self, timeout: float | None = None) -> None:
@@ -125,10 +125,8 @@ class ThreadHeksherClient(BaseClient):
             TimeoutError: If none did in that time.
             RuntimeError: If this is not the main client.
         """
-        portal, runner = self._portal, self._runner
-        if portal is None or runner is None:
-            raise RuntimeError(f"{self!r} will not be fresh: it was not made the main client, or was closed")
-        waiting = portal.start_task_soon(runner.wait_for_success)
+        portal, runner = self._running()
+        waiting = portal.start(runner.wait_for_success)
         try:
             waiting.result(timeout)
         finally:
@@ -152,14 +150,27 @@ class ThreadHeksherClient(BaseClient):
         return protocol.read_settings(self._call(self._transport.ask, protocol.ALL_SETTINGS))
 
     def close(self) -> None:
-        """End the background work and close the connections. Settings keep their last values."""
-        with self._start_and_stop:
+        """End the background work and close the connections, within 2 seconds. Settings keep their last values.
+
+        May be called again, from any thread, and from a finalizer.
+        """
+        is_free = self._start_and_stop.acquire(timeout=_CLOSING)
+        try:
             portal, self._portal = self._portal, None
-            if portal is not None:
-                self._state = "closed"
-                self.health.closed()
-                portal.call(self._stop)
-                self._resources.close()
+            self._become_closed()
+            if portal is not None and not portal.stop(self._stop, _CLOSING):
+                logger.warning("heksher client does not end", extra={"client": repr(self), "seconds": _CLOSING})
+        finally:
+            if is_free:
+                self._start_and_stop.release()
+
+    def after_fork(self) -> None:
+        """Get ready to be used in a forked child. Called by the package."""
+        forking.inherited.append(self._portal)
+        self._portal = None
+        self._start_and_stop = threading.Lock()
+        self.modification_lock = threading.Lock()
+        super().after_fork()
 
     def __enter__(self) -> Self:
         self.set_as_main()
@@ -171,29 +182,15 @@ class ThreadHeksherClient(BaseClient):
         self.close()
 
     async def _start(self) -> None:
-        self._runner = Runner(
-            self.engine,
-            self._transport,
-            self.policy,
-            self.health,
-            supplier=self,
-            modification_lock=_FromThread(self.modification_lock),
-            on_update_ok=self.on_update_ok,
-            on_update_error=self.on_update_error,
-            listeners=self.listeners,
-            declaration_failed="declaration failed",
-        )
+        runner = self._new_runner(_FromThread(self.modification_lock))
         tried = set(self.engine.pending)
-        try:
-            await self._runner.start()
-        except BaseException:
-            self._runner = None
-            with anyio.CancelScope(shield=True):
-                await self._transport.aclose()
-            raise
-        self._background = BackgroundTask(self._runner.keep_updating)
+        await runner.start()
+        self._keep_running(runner)
         if not tried.issuperset(self.engine.pending):  # created in the meantime, when there was nothing to wake
-            self._runner.wake()
+            runner.wake()
+
+    async def _start_in_child(self) -> None:
+        self._keep_running(self._new_runner(_FromThread(self.modification_lock)))
 
     async def _stop(self) -> None:
         background, self._background, self._runner = self._background, None, None
@@ -201,21 +198,39 @@ class ThreadHeksherClient(BaseClient):
             await background.stop()
         await self._transport.aclose()
 
-    def _wake(self) -> None:
-        background, runner = self._background, self._runner
-        if background is not None and runner is not None:
-            background.call_soon(runner.wake)
+    def _running(self) -> tuple[PortalThread, Runner]:
+        if self._is_inherited:
+            self._run_in_child()
+            self._end_inheritance()
+        portal, runner = self._portal, self._runner
+        if portal is None or runner is None:
+            raise RuntimeError(f"{self!r} does not reload: it was not made the main client, or was closed")
+        return portal, runner
+
+    def _restart(self) -> bool:
+        # On another thread, because to start a thread with an event loop takes milliseconds.
+        try:
+            threading.Thread(target=self._run_in_child, name="heksherlite start", daemon=True).start()
+        except RuntimeError:  # the interpreter ends, or there are too many threads
+            return False
+        return True
+
+    def _run_in_child(self) -> None:
+        with self._start_and_stop:
+            if self._portal is None and self._state == "main":
+                self._portal = PortalThread()
+                self._portal.call(self._start_in_child)
 
     def _call(self, function: Callable[..., Awaitable[R]], *args: object) -> R:
         """Call an asynchronous function, on the client's thread if there is one."""
         portal = self._portal
         if portal is not None:
             return portal.call(function, *args)
-        with start_blocking_portal(name="heksherlite") as portal:
-            try:
-                return portal.call(function, *args)
-            finally:
-                portal.call(self._transport.aclose)
+        portal = PortalThread()
+        try:
+            return portal.call(function, *args)
+        finally:
+            portal.stop(self._transport.aclose, _CLOSING)
 
 
 class _FromThread:

@@ -77,9 +77,14 @@ class Transport:
         if url.scheme not in ("http", "https") or not url.host:
             raise ValueError(f"service_url must be like 'http://host:port', not {_without_secrets(url)!r}")
         self._service_url = url
+        self._given_http_client_args = http_client_args
         self._http_client_args: dict[str, Any] = {"base_url": url, "limits": _LIMITS, **(http_client_args or {})}
         self._client: httpx.AsyncClient | None = None
         self._urls: LRUCache[Hashable, httpx.URL] = LRUCache(_URLS)
+
+    def anew(self) -> "Transport":
+        """Return another connection to the same service."""
+        return Transport(str(self._service_url), self._given_http_client_args, self._limits)
 
     def __str__(self) -> str:
         return _without_secrets(self._service_url)

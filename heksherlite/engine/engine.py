@@ -5,53 +5,24 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from datetime import datetime
+from typing import Any
 from weakref import WeakValueDictionary
 
 from heksherlite.engine import protocol
+from heksherlite.engine.changes import Change, Update
+from heksherlite.engine.history import AnswerHistory, Question
 from heksherlite.engine.messages import Answer, Steps, ask, ask_all, succeeded
 from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.protocol import DeclarationAnswer
-from heksherlite.engine.query_answers import read_query
-from heksherlite.engine.query_events import FeatureOrder, SettingBegins, SettingDefault
-from heksherlite.engine.updates import SettingUpdate, receive
+from heksherlite.engine.snapshots import Snapshot
+from heksherlite.engine.updates import SettingUpdate, read_updates, receive
 from heksherlite.errors import ServiceAnswerError
 from heksherlite.lookup import Lookup
-from heksherlite.rules import RuleBatch, RuleSet
+from heksherlite.rules import RuleSet
 from heksherlite.setting import Setting, Supplier
 
 logger = logging.getLogger(__name__)
-
-
-Question: TypeAlias = tuple[str, str]
-"""What a query asks for: names of settings, and context filters, as they are sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """A query's answer that was checked and converted, and is not in force yet.
-
-    Attributes:
-        lookups: What each setting is to be read from.
-        tags: The tags of the answers, with the queries that they belong to.
-    """
-
-    lookups: Sequence[tuple[Setting[Any], Lookup]]
-    tags: Mapping[Question, str | None]
-
-
-class Change(NamedTuple):
-    """What a setting was read from before an update, and after it."""
-
-    setting: Setting[Any]
-    before: Lookup
-    after: Lookup
-
-    @property
-    def matters(self) -> bool:
-        """Whether the rules or the default differ."""
-        return (self.before.rules, self.before.default) != (self.after.rules, self.after.default)
 
 
 class Engine:
@@ -62,18 +33,33 @@ class Engine:
     Args:
         context_features: The context features in the order that the program expects.
         options: Tracking and defaults.
+        keeps_answers: Whether :meth:`snapshot` is going to be asked for.
+
+    Attributes:
+        adoptions: How many times :meth:`adopt` was called.
+        resets: How many times :meth:`return_to_defaults` was called. An update that was fetched before is not to be
+            applied after it.
     """
 
-    def __init__(self, context_features: Sequence[str], options: ContextOptions) -> None:
+    def __init__(
+        self, context_features: Sequence[str], options: ContextOptions, *, keeps_answers: bool = False
+    ) -> None:
         self.context_features = tuple(context_features)
         self.options = options
         self._global_order = self.context_features
         self._undeclared: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
         self._declared: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
         self._canonical_names: dict[str, str | None] = {}  # where they differ; None: the service has no such setting
+        self._kept: AnswerHistory | None = AnswerHistory() if keeps_answers else None
         self._tags: Mapping[Question, str | None] = {}
+        self.adoptions = 0
+        self.resets = 0
         self._latest_defaults: list[tuple[Setting[Any], Any]] = []
         self._lock = threading.RLock()  # guards which settings there are, and changes of what they are read from
+
+    def after_fork(self) -> None:
+        """Forget who held locks in the parent of this process."""
+        self._lock = threading.RLock()
 
     @property
     def settings(self) -> list[Setting[Any]]:
@@ -93,6 +79,7 @@ class Engine:
         with self._lock:
             self._apply_options(settings)
             self._undeclared.update((id(setting), setting) for setting in settings)
+            self.adoptions += 1
 
     def release(self) -> list[Setting[Any]]:
         """Give up all settings, and return them."""
@@ -241,60 +228,40 @@ class Engine:
         if any(answer.status == 404 for answer in answers.values()):
             yield from self._declare_lost_settings()
             answers = yield from self._query()
-        tags = {question: answer.etag for question, answer in answers.items() if answer.status != 304}
-        if not tags:
+        news = {question: answer for question, answer in answers.items() if answer.status != protocol.NOT_MODIFIED}
+        if not news:
             return None
         lookups: list[tuple[Setting[Any], Lookup]] = []
-        for answer in answers.values():
-            if answer.status == 304:
-                continue
+        for answer in news.values():
             if answer.status == 404:
                 reason = f"404 for settings that were just declared: {answer.content!r}"
                 raise ServiceAnswerError(str(answer.request), reason)
             for update in (yield from self._read_updates(answer)):
                 lookups.append((update.setting, update.lookup(self._global_order, self.options)))
                 yield []
-        return Update(lookups, {**self._tags, **tags})
+        tags = {question: answer.etag for question, answer in news.items()}
+        return Update(lookups, {**self._tags, **tags}, answers)
 
     def _read_updates(self, answer: Answer) -> Steps[list[SettingUpdate]]:
-        updates, unknown_names = yield from self._try_to_read_updates(answer)
-        if unknown_names:
+        reading = yield from read_updates(answer, self._by_name())
+        if reading.unknown_names:
             # Settings were renamed in the service. Their canonical names are known after this.
             yield from self._find(self._queried_settings())
-            updates, _ = yield from self._try_to_read_updates(answer)
-        return updates
-
-    def _try_to_read_updates(self, answer: Answer) -> Steps[tuple[list[SettingUpdate], bool]]:
-        by_name: dict[str | None, list[Setting[Any]]] = defaultdict(list)
-        for setting in self._queried_settings():
-            by_name[self._canonical_name(setting)].append(setting)
-        updates: list[SettingUpdate] = []
-        begun: list[SettingUpdate] = []
-        unknown_names = False
-        order: tuple[str, ...] | None = None
-        for event in read_query(answer):
-            match event:
-                case FeatureOrder(names):
-                    order = names
-                case SettingBegins(name):
-                    unknown_names = unknown_names or name not in by_name
-                    begun = [SettingUpdate(setting, event) for setting in by_name.get(name, ())]
-                    updates += begun
-                case SettingDefault(value):
-                    for update in begun:
-                        update.default_value = value
-                case RuleBatch():
-                    for update in begun:
-                        update.add(event)
-            yield []
-        if order is None:
+            reading = yield from read_updates(answer, self._by_name())
+        if reading.order is None:
             # Asked for after the rules: a reordering in between moves the tag, so the next query mends it.
             yield from self.read_context_features()
         else:
-            self._take_order(order)
-        return updates, unknown_names
+            self._take_order(reading.order)
+        return reading.updates
 
-    def apply(self, update: Update, supplier: Supplier) -> "list[Change]":
+    def _by_name(self) -> dict[str | None, list[Setting[Any]]]:
+        by_name: dict[str | None, list[Setting[Any]]] = defaultdict(list)
+        for setting in self._queried_settings():
+            by_name[self._canonical_name(setting)].append(setting)
+        return by_name
+
+    def apply(self, update: Update, supplier: Supplier) -> list[Change]:
         """Put an update in force; return what changed."""
         self.apply_latest_defaults()
         changes = []
@@ -305,11 +272,16 @@ class Engine:
                     changes.append(Change(setting, setting.lookup, self._with_options(lookup)))
                     setting.serve(changes[-1].after, supplier)
         self._tags = update.tags
+        if self._kept is not None:
+            # Where a history became too long, everything is asked for again, which begins a new one.
+            too_long = self._kept.add(update.answers)
+            self._tags = {question: tag for question, tag in self._tags.items() if question not in too_long}
         return changes
 
-    def return_to_defaults(self) -> "list[Change]":
+    def return_to_defaults(self) -> list[Change]:
         """Have all settings return the defaults of their declarations until the next update; return what changed."""
         changes = []
+        self.resets += 1
         self._tags = {}
         with self._lock:
             for setting in self._declared.values():
@@ -318,6 +290,45 @@ class Engine:
                 after = Lookup(setting.name, RuleSet(features), setting.default_value, contexts)
                 changes.append(Change(setting, setting.lookup, after))
                 setting.serve(after)
+        return changes
+
+    def snapshot(self, service: str, taken_at: datetime) -> Snapshot | None:
+        """Return what the settings are made of, if answers are kept.
+
+        Args:
+            service: The service's URL without credentials.
+            taken_at: The time, in UTC.
+        """
+        return None if self._kept is None else self._kept.snapshot(service, self._global_order, taken_at)
+
+    def restore(self, snapshot: Snapshot) -> Steps[Sequence[tuple[Setting[Any], Lookup]]]:
+        """Read from a snapshot what settings are to be read from that have not got anything from a service.
+
+        Raises:
+            ServiceAnswerError: If it is not what it should be.
+        """
+        by_name: dict[str | None, list[Setting[Any]]] = defaultdict(list)
+        for setting in self.settings:
+            if not setting.lookup.loaded:
+                by_name[setting.name].append(setting)
+        restored: dict[int, tuple[Setting[Any], Lookup]] = {}
+        for kept in snapshot.answers:
+            before = {key: lookup for key, (_, lookup) in restored.items()}
+            reading = yield from read_updates(kept.to_answer(), by_name, before)
+            for update in reading.updates:
+                lookup = update.lookup(snapshot.context_features, self.options)
+                restored[id(update.setting)] = (update.setting, lookup)
+                yield []
+        return list(restored.values())
+
+    def apply_restored(self, lookups: Iterable[tuple[Setting[Any], Lookup]]) -> list[Change]:
+        """Put in force what :meth:`restore` returned; return what changed."""
+        changes = []
+        with self._lock:
+            for setting, lookup in lookups:
+                if not setting.lookup.loaded:
+                    changes.append(Change(setting, setting.lookup, self._with_options(lookup)))
+                    setting.serve(changes[-1].after)
         return changes
 
     @property

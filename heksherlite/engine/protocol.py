@@ -21,6 +21,8 @@ DELTA_STATUS: Final = 226
 _LONGEST_PORTION: Final = 30_000
 """How many characters of settings' names are in one query. Percent-encoded, a comma takes three."""
 
+NOT_MODIFIED: Final = 304
+
 HEALTH = Request("GET", "/api/health")
 CONTEXT_FEATURES = Request("GET", "/api/v1/context_features")
 ALL_SETTINGS = Request("GET", "/api/v1/settings", params=(("include_additional_data", "true"),))
@@ -119,7 +121,7 @@ def query(names: str, context_filters: str, etag: str | None) -> Request:
             ("include_metadata", "false"),
         ),
         headers={"Accept": f"{LINES}, {JSON};q=0.9"} | ({"A-IM": DELTA, "If-None-Match": etag} if etag else {}),
-        accept=frozenset({200, DELTA_STATUS, 304, 404} if etag else {200, 404}),
+        accept=frozenset({200, DELTA_STATUS, NOT_MODIFIED, 404} if etag else {200, 404}),
     )
 
 

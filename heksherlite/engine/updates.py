@@ -1,11 +1,13 @@
 """From what the service says about a setting to the lookup that the program reads."""
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+from heksherlite.engine.messages import Answer, Steps
 from heksherlite.engine.options import ContextOptions
-from heksherlite.engine.query_events import SettingBegins
+from heksherlite.engine.query_answers import read_query
+from heksherlite.engine.query_events import FeatureOrder, SettingBegins, SettingDefault
 from heksherlite.lookup import DefaultSource, Lookup
 from heksherlite.rules import NO_VALUE, QueriedRule, RuleBatch, RuleSetBuilder
 from heksherlite.setting import Setting
@@ -35,23 +37,77 @@ def receive(setting: Setting[Any], raw_value: Any, rule: QueriedRule[Any] | None
     return Conversion(value, coercions)
 
 
+class Reading(NamedTuple):
+    """What an answer says about some settings.
+
+    Attributes:
+        updates: One for each of the settings that it is about.
+        order: The service's order of the context features, if it says that.
+        unknown_names: Whether it is about other settings too.
+    """
+
+    updates: "list[SettingUpdate]"
+    order: tuple[str, ...] | None
+    unknown_names: bool
+
+
+def read_updates(
+    answer: Answer,
+    by_name: Mapping[str | None, Sequence[Setting[Any]]],
+    before: Mapping[int, Lookup] | None = None,
+) -> Steps[Reading]:
+    """Read what an answer to a query says about settings, piece by piece.
+
+    Args:
+        answer: The answer.
+        by_name: The settings by canonical name.
+        before: What partial answers are about to change, by the id of the setting, if not what is in force.
+
+    Raises:
+        ServiceAnswerError: If it is not what it should be.
+    """
+    updates: list[SettingUpdate] = []
+    begun: list[SettingUpdate] = []
+    order: tuple[str, ...] | None = None
+    unknown_names = False
+    for event in read_query(answer):
+        match event:
+            case FeatureOrder(names):
+                order = names
+            case SettingBegins(name):
+                unknown_names = unknown_names or name not in by_name
+                settings = by_name.get(name, ())
+                begun = [SettingUpdate(s, event, (before or {}).get(id(s), s.lookup)) for s in settings]
+                updates += begun
+            case SettingDefault(value):
+                for update in begun:
+                    update.default_value = value
+            case RuleBatch():
+                for update in begun:
+                    update.add(event)
+        yield []
+    return Reading(updates, order, unknown_names)
+
+
 class SettingUpdate:
     """Takes in what a query answers about a setting, and makes the lookup of it.
 
     Args:
         setting: The setting. It stays as it is.
         begins: What was said first.
+        before: What it is about to replace.
 
     Attributes:
         default_value: The service's default, as JSON; to be assigned before :meth:`lookup` is called.
     """
 
-    def __init__(self, setting: Setting[Any], begins: SettingBegins) -> None:
+    def __init__(self, setting: Setting[Any], begins: SettingBegins, before: Lookup) -> None:
         self.setting = setting
+        self._before = before
         self.default_value: Any = NO_VALUE
         self._rejected: dict[int, str] = {}
         self._coerced: dict[int, Sequence[str]] = {}
-        base = None if begins.whole else setting.lookup.rules
+        base = None if begins.whole else before.rules
         self._builder: RuleSetBuilder[Any] = RuleSetBuilder(setting.configurable_features, base)
         self._builder.remove(begins.removed)
 
@@ -107,7 +163,7 @@ class SettingUpdate:
         except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything; the value is refused
             message = "setting default value discarded default due to conversion error"
             logger.warning(message, extra={**extra, "error": repr(error)})
-            return self.setting.lookup.default, self.setting.lookup.default_source
+            return self._before.default, self._before.default_source
         if received.coercions:
             extra["coercions"] = received.coercions
             logger.warning("setting default value coerced to local value", extra=extra)

@@ -82,7 +82,7 @@ class Program:
 
     def running(self) -> set[object]:
         """Return what runs: threads that are the clients', and tasks."""
-        tasks = set() if self._portal is None else self._portal.call(_other_tasks)
+        tasks: set[object] = self._in_loop().call(_other_tasks) if self._portal is not None else set()
         return {*own_threads(), *tasks}
 
     def _in_loop(self) -> BlockingPortal:

@@ -2,7 +2,7 @@
 
 import gzip
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 import zstandard
@@ -13,7 +13,7 @@ from heksherlite.clients import compression
 from heksherlite.clients.compression import decompressed
 
 PIECE = compression._PIECE
-compress: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstandard.compress}
+compress: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstandard.compress}
 codings = pytest.mark.parametrize("coding", compress)
 
 

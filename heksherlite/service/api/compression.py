@@ -4,11 +4,6 @@ import gzip
 from collections.abc import Callable, Mapping
 from typing import Final
 
-try:
-    import zstandard
-except ModuleNotFoundError:
-    zstandard = None  # type: ignore[assignment]
-
 SMALLEST: Final = 8192
 """From how many bytes on an answer is compressed."""
 
@@ -17,14 +12,19 @@ def _gzip(body: bytes) -> bytes:
     return gzip.compress(body, compresslevel=3, mtime=0)
 
 
-def _zstd(body: bytes) -> bytes:
-    return zstandard.ZstdCompressor().compress(body)
-
-
-CODECS: Final[Mapping[str, Callable[[bytes], bytes]]] = (
-    {"gzip": _gzip} if zstandard is None else {"zstd": _zstd, "gzip": _gzip}
-)
+CODECS: Mapping[str, Callable[[bytes], bytes]] = {"gzip": _gzip}
 """What compresses, by content coding, the best first."""
+
+try:
+    from zstandard import ZstdCompressor
+except ModuleNotFoundError:
+    pass
+else:
+
+    def _zstd(body: bytes) -> bytes:
+        return ZstdCompressor().compress(body)
+
+    CODECS = {"zstd": _zstd, **CODECS}
 
 
 def accepted_coding(accept_encoding: str) -> str | None:

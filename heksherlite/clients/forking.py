@@ -1,0 +1,76 @@
+"""What becomes of clients in a forked child.
+
+Of all threads, only the one that forked exists in the child, and the connections are the parent's. So each main client
+leaves all of that alone and makes its own, but only when it is used: most children never read a setting.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any, Protocol
+from weakref import WeakSet
+
+from heksherlite.contexts import ContextCompletion
+from heksherlite.lookup import DefaultSource, Lookup
+
+
+class Forkable(Protocol):
+    """A client."""
+
+    def after_fork(self) -> None:
+        """Get ready to be used in a forked child."""
+
+
+_clients: WeakSet[Forkable] = WeakSet()
+
+inherited: list[object] = []
+"""What belongs to the parent. It is kept, because to finalize it here might disturb the parent or print warnings."""
+
+
+def watch(client: Forkable) -> None:
+    """Have a client told about forks."""
+    _clients.add(client)
+
+
+def _after_fork_in_child() -> None:
+    for client in list(_clients):
+        client.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+class InheritedLookup(Lookup):
+    """The lookup of a setting in a forked child, until it is used: its client then starts to refresh it again.
+
+    Args:
+        original: What the setting was read from in the parent.
+        use: Called at the first use.
+    """
+
+    __slots__ = ("original", "use")
+
+    def __init__(self, original: Lookup, use: Callable[[], object]) -> None:
+        super().__init__(
+            original.setting_name, original.rules, original.default, original.contexts, original.default_source
+        )
+        self.original = original
+        self.use = use
+
+    @property
+    def loaded(self) -> bool:
+        """Whether rules and default are from a service or a stub."""
+        return self.original.loaded
+
+    def with_default(self, default: Any, default_source: DefaultSource) -> Lookup:
+        """Return a lookup of the same kind, which has another default."""
+        return InheritedLookup(self.original.with_default(default, default_source), self.use)
+
+    def with_contexts(self, contexts: ContextCompletion) -> Lookup:
+        """Return a lookup of the same kind, which completes contexts in another way."""
+        return InheritedLookup(self.original.with_contexts(contexts), self.use)
+
+    def __missing__(self, key: Any) -> Any:
+        """Have the client start, and return the value as it was in the parent."""
+        self.use()
+        return self.original[key]

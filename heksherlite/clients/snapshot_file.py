@@ -1,0 +1,138 @@
+"""The file that keeps a client's last good state. Everything here blocks: call it in a worker thread."""
+
+import logging
+import os
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from time import monotonic
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import orjson
+
+from heksherlite.engine.snapshots import LARGEST, Snapshot, decode, encode, unusable_because
+from heksherlite.errors import SnapshotError
+
+logger = logging.getLogger(__name__)
+
+SUFFIX: Final = ".heksherlite-snapshot"
+"""How the name of a file ends that a folder was given for."""
+
+_SEPARATORS: Final = tuple(filter(None, (os.sep, os.altsep)))
+
+
+class SnapshotFile:
+    """Where a client's snapshot is. Several processes may share it: each of them replaces it as a whole.
+
+    Args:
+        location: The file, or a folder for it: one that exists, or a path that ends in a separator. In a folder, the
+            file has a name of its own for each service and list of context features.
+        service: The service's URL; credentials in it are not used.
+        context_features: The context features in the order that the program expects.
+    """
+
+    def __init__(self, location: str | os.PathLike[str], *, service: str, context_features: Sequence[str]) -> None:
+        location = os.fspath(location)
+        self._names_folder = location.endswith(_SEPARATORS)
+        # Absolute, so that it stays where it is if the program changes its folder.
+        self._location: Final = Path(location).absolute()
+        self._service: Final = _without_credentials(service)
+        self._context_features: Final = tuple(context_features)
+        self._failures = 0
+        self._failing_since = 0.0
+
+    @property
+    def path(self) -> Path:
+        """The path of the file."""
+        if self._names_folder or os.path.isdir(self._location):  # noqa: PTH112 - Path.is_dir raises for odd paths
+            identity = orjson.dumps([self._service, self._context_features])
+            return self._location / (blake2b(identity, digest_size=8).hexdigest() + SUFFIX)
+        return self._location
+
+    def read(self, context_filters: str) -> Snapshot | None:
+        """Return the snapshot, or ``None`` if there is none for this client; why one cannot be used is logged.
+
+        Args:
+            context_filters: What the client tracks, in the notation of the query.
+        """
+        path = self.path
+        try:
+            snapshot = decode(_content(path))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            reason: str | None = str(error)
+        else:
+            reason = unusable_because(
+                snapshot,
+                service=self._service,
+                context_features=self._context_features,
+                context_filters=context_filters,
+            )
+            if reason is None:
+                return snapshot
+        logger.warning("snapshot cannot be used", extra={"path": str(path), "reason": reason})
+        return None
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Replace the file. That it fails is logged when it begins and when it ends, and never raised."""
+        path = self.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, encode(snapshot), mode=0o600)
+        except (OSError, ValueError) as error:
+            if self._failures == 0:
+                self._failing_since = monotonic()
+                logger.warning("snapshot cannot be written", extra={"path": str(path), "reason": str(error)})
+            self._failures += 1
+        else:
+            if self._failures:
+                seconds = monotonic() - self._failing_since
+                extra = {"path": str(path), "failures": self._failures, "seconds": round(seconds, 3)}
+                logger.info("snapshot can be written again", extra=extra)
+            self._failures = 0
+
+
+def replace_file(path: Path, content: bytes, *, mode: int) -> None:
+    """Put a file in a place at once: who reads it meanwhile gets all of the old content or all of the new.
+
+    Args:
+        path: The place, in a folder that exists.
+        content: What is to be in the file.
+        mode: Its permissions, less those that the umask of the process takes away.
+
+    Raises:
+        OSError: If that is not possible. Then the place is as it was.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f"{path} is not a regular file")
+    temporary = path.with_name(f".heksherlite-{uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _content(path: Path) -> bytes:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise SnapshotError("it is not a regular file")
+    if status.st_size > LARGEST:
+        raise SnapshotError(f"it is too large: {status.st_size:,} bytes, of at most {LARGEST:,}")
+    return path.read_bytes()
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
