@@ -221,7 +221,7 @@ def retry_after(error: Exception) -> float | None:
         return float(value[:9])
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # whatever the service wrote there
         return None
 
 

@@ -188,6 +188,9 @@ STATUSES: Final[Mapping[str, Failure]] = {
         for status in (400, 401, 403, 429, 500, 502, 503)
     },
     "503 with Retry-After": Failure(answers(status=503, Retry_After="0"), _STATUS_ERROR, "503"),
+    "503 with an impossible Retry-After": Failure(
+        answers(status=503, Retry_After="Fri, 31 Dec 99999999999999999999 23:59:59 GMT"), _STATUS_ERROR, "503"
+    ),
     "204": Failure(answers(status=204), _STATUS_ERROR, "204"),
     "redirected": Failure(redirects, _STATUS_ERROR, "302"),
     "redirect loop": Failure(redirects, httpx.TooManyRedirects, options=_FOLLOWING),
