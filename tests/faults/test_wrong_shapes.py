@@ -3,8 +3,6 @@
 from contextlib import suppress
 from typing import Any
 
-import pytest
-
 from heksherlite import ServiceAnswerError, Setting
 from tests.faults.faults import answers, lines, to_queries
 from tests.faults.program import Log, Program
