@@ -144,7 +144,7 @@ class AsyncHeksherClient(BaseClient):
         """End the background work and close the connections, within 2 seconds. Settings keep their last values."""
         background, self._background, self._runner = self._background, None, None
         self._become_closed()
-        with anyio.move_on_after(_CLOSING):
+        with anyio.move_on_after(_CLOSING, shield=True):  # also if the task is being cancelled
             if background is not None:
                 await background.stop()
             await self._transport.aclose()

@@ -150,7 +150,11 @@ class Runner:
                 await self._woken.wait()
             if self._woken.is_set() or anyio.current_time() >= self._next_update:
                 self._woken = anyio.Event()
-                await self.update_logging_failures()
+                try:
+                    await self.update_logging_failures()
+                except Exception as error:  # noqa: BLE001 - whatever it is, it must not be the last update
+                    self._note_failure(error)
+                    self._updates.note(error)
 
     def wake(self) -> None:
         """Let the next update happen at once. Must be called in the event loop."""

@@ -234,7 +234,7 @@ class Engine:
         lookups: list[tuple[Setting[Any], Lookup]] = []
         for answer in news.values():
             if answer.status == 404:
-                reason = f"404 for settings that were just declared: {answer.content!r}"
+                reason = f"404 for settings that were just declared: {answer.content[:200]!r}"
                 raise ServiceAnswerError(str(answer.request), reason)
             for update in (yield from self._read_updates(answer)):
                 lookups.append((update.setting, update.lookup(self._global_order, self.options)))
