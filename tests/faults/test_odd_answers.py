@@ -9,7 +9,7 @@ import pytest
 
 from heksherlite import Setting
 from tests.faults.conftest import Stored
-from tests.faults.faults import answers, lines, to_queries
+from tests.faults.faults import answers, lines, to_queries, without_tag
 from tests.faults.program import Log, Program, program_of
 from tests.faults.proxy import Answer, Exchange, Fault, FaultProxy
 from tests.sdk.scripted_service import queried, rule
@@ -84,19 +84,19 @@ def test_duplicate_rules(fault: Fault, program: Program, proxy: FaultProxy, sett
     assert log.alarms == [("ERROR", "rule conflict, overlapping values for context")]
 
 
+def at_most_a_hundred(value: int, _rule: Any, _setting: Any) -> int:
+    if value > 100:
+        raise ValueError("too much")
+    return value
+
+
 def test_values_that_validators_reject(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
     """A rule whose value is rejected is left out, and one record tells of it, however many polls follow."""
-
-    @setting.add_validator
-    def below_a_hundred(value: int, _rule: Any, _setting: Any) -> int:
-        if value >= 100:
-            raise ValueError("too much")
-        return value
-
+    setting.add_validator(at_most_a_hundred)
     client = program.run(proxy.url)
-    stored.change(100)
+    stored.change(101)
     until(lambda: get(setting) == 10)
     seen = proxy.passed
     until(lambda: proxy.passed > seen + 3)
@@ -104,6 +104,23 @@ def test_values_that_validators_reject(
     assert log.alarms == [("WARNING", "setting update rejected rules")]
     stored.change(99)
     until(lambda: get(setting) == 99)
+
+
+def test_a_service_without_tags(
+    program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
+) -> None:
+    """What cannot be used is one record also if the service sends everything at each poll, and changes still count."""
+    setting.add_validator(at_most_a_hundred)
+    stored.change(101)
+    proxy.fault = to_queries(without_tag)
+    client = program.run(proxy.url)
+    assert (get(setting), client.status.revision) == (10, None)
+    some_polls(proxy)
+    assert log.alarms == [("WARNING", "setting update rejected rules")]
+    stored.change(2)
+    until(lambda: get(setting) == 2)
+    assert client.status.state == "fresh"
+    assert len(log.alarms) == 1
 
 
 def test_a_default_that_is_deep(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
