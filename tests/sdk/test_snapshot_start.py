@@ -54,7 +54,7 @@ def url(port: int) -> str:
 
 @contextmanager
 def running(url: str, snapshot: Path, interval: float = 1000, **options: Any) -> Iterator[ThreadHeksherClient]:
-    client = ThreadHeksherClient(url, interval, FEATURES, snapshot=snapshot, **options)
+    client = ThreadHeksherClient(url, interval, FEATURES, push=False, snapshot=snapshot, **options)
     client.track_contexts(**TRACKED)
     with client:
         yield client
