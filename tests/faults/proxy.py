@@ -78,8 +78,14 @@ class Exchange:
         finally:
             service.close()
 
-    def relay(self) -> None:
-        """Pass on what the service answers while it arrives, until another fault is switched on."""
+    def pass_on(self) -> None:
+        """Answer what the service does; a stream while it arrives, until another fault is switched on."""
+        if self.headers.get("accept") == "text/event-stream":
+            self._relay()
+        else:
+            self.answer(self.ask_service())
+
+    def _relay(self) -> None:
         parts = urlsplit(self._proxy.service_url)
         headers = {**self.headers, "connection": "close"}
         lines = [f"{self.method} {self.target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
@@ -225,7 +231,7 @@ class FaultProxy:
     def _treat(self, exchange: Exchange) -> None:
         fault = self._fault
         if fault is None:
-            exchange.answer(exchange.ask_service())
+            exchange.pass_on()
             self.passed += 1
         else:
             fault(exchange)

@@ -4,7 +4,7 @@ import pytest
 
 from heksherlite import Setting
 from tests.faults.conftest import Stored
-from tests.faults.faults import answers, never_answers, only, pass_on, to_queries, without_tag
+from tests.faults.faults import answers, never_answers, only, to_queries, without_tag
 from tests.faults.program import INTERVAL, Log, Program
 from tests.faults.proxy import Answer, Exchange, Fault, FaultProxy
 from tests.waiting import until
@@ -13,8 +13,6 @@ STREAM = "/api/v1/stream"
 NEVER = 1000.0
 EVENTS = {"Content-Type": "text/event-stream"}
 
-relays = only(STREAM, lambda exchange: exchange.relay())
-
 
 def get(setting: Setting[int]) -> int:
     return setting.get(environment="e", user="a")
@@ -22,7 +20,6 @@ def get(setting: Setting[int]) -> int:
 
 def test_changes_arrive(program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log) -> None:
     """A change is in force long before the interval has passed; closing leaves no connection behind."""
-    proxy.fault = relays
     before = program.running()
     client = program.run(proxy.url, NEVER, push=True)
     until(lambda: client.status.streaming)
@@ -42,7 +39,7 @@ def test_settings_that_come_later(program: Program, proxy: FaultProxy, stored: S
 
     def note(exchange: Exchange) -> None:
         targets.append(exchange.target)
-        exchange.relay()
+        exchange.pass_on()
 
     proxy.fault = only(STREAM, note)
     client = program.run(proxy.url, NEVER, push=True)
@@ -100,7 +97,7 @@ def test_a_stream_that_fails(
     until(lambda: get(setting) == 2)
     assert (client.status.state, client.status.streaming) == ("fresh", False)
     assert client.status.last_error is None
-    proxy.fault = relays
+    proxy.fault = None
     until(lambda: client.status.streaming)
     assert log.alarms == []
     assert log.times("stream of changes lost") == log.times("stream of changes works again") <= 1
@@ -110,13 +107,12 @@ def test_a_stream_that_is_cut(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
     """What happened while a stream was lost is seen as soon as it is open again, however far the next poll is."""
-    proxy.fault = relays
     client = program.run(proxy.url, NEVER, push=True)
     until(lambda: client.status.streaming)
     proxy.fault = only(STREAM, lambda exchange: exchange.hang_up())
     until(lambda: not client.status.streaming)
     stored.change(2)
-    proxy.fault = relays
+    proxy.fault = None
     until(lambda: get(setting) == 2)
     assert log.alarms == []
     assert log.times("stream of changes lost") == 1
@@ -130,16 +126,15 @@ def test_events_while_updates_fail(program: Program, proxy: FaultProxy, stored: 
         asked.append(exchange.target)
         answers(status=429, Retry_After="1000")(exchange)
 
-    proxy.fault = relays
     client = program.run(proxy.url, NEVER, push=True)
     until(lambda: client.status.streaming)
-    proxy.fault = to_queries(refuse, otherwise=relays)
+    proxy.fault = to_queries(refuse)
     stored.change(2)
     until(lambda: client.status.consecutive_failures)
     until(lambda: client.status.streaming)
     for value in range(3, 20):
         stored.change(value)
-    proxy.fault = relays
+    proxy.fault = None
     until(lambda: client.status.streaming)
     program.reload(client)
     assert get(setting) == 19
@@ -147,7 +142,7 @@ def test_events_while_updates_fail(program: Program, proxy: FaultProxy, stored: 
 
 
 @pytest.mark.parametrize(
-    ("fault", "push"), [(to_queries(without_tag), True), (pass_on, False)], ids=["no stream", "push=False"]
+    ("fault", "push"), [(to_queries(without_tag), True), (Exchange.pass_on, False)], ids=["no stream", "push=False"]
 )
 def test_nobody_asks_for_a_stream(
     fault: Fault, push: bool, program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int]

@@ -16,7 +16,7 @@ from heksherlite.service.domain.filters import ContextFilter
 from heksherlite.service.domain.versions import Version
 from heksherlite.wire_types import parse
 
-FEATURES = ("a", "b")
+FEATURES: tuple[str, ...] = ("a", "b")
 NAMES = ("x", "y", "z")
 
 names = st.sampled_from(NAMES)
@@ -32,8 +32,9 @@ writes = st.one_of(
 )
 filters = st.one_of(
     st.none(),
-    st.dictionaries(st.sampled_from(FEATURES), st.one_of(st.none(), st.frozensets(st.sampled_from("123")))).map(
-        ContextFilter
+    st.builds(
+        ContextFilter,
+        st.dictionaries(st.sampled_from(FEATURES), st.one_of(st.none(), st.frozensets(st.sampled_from("123")))),
     ),
 )
 
