@@ -144,11 +144,12 @@ class AsyncHeksherClient(BaseClient):
 
     async def aclose(self) -> None:
         """End the background work and close the connections, within 2 seconds. Settings keep their last values."""
-        background, self._background, self._runner = self._background, None, None
+        background, runner, self._background, self._runner = self._background, self._runner, None, None
         self._become_closed()
         with anyio.move_on_after(_CLOSING, shield=True):  # also if the task is being cancelled
-            if background is not None:
+            if background is not None and runner is not None:
                 await background.stop()
+                await runner.save()
             await self._transport.aclose()
 
     async def close(self) -> None:

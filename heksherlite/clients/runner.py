@@ -211,7 +211,8 @@ class Runner:
             if load_failure is not None and self._snapshot is not None and self._adoptions < self._engine.adoptions:
                 changes += await self._restore(self._snapshot)  # for settings that were created since
         await self._announce(changes)
-        await self._save()
+        if monotonic() >= self._save_at:
+            await self.save()
         return declaration_failure, load_failure
 
     async def _load(self, changes: list[Change]) -> Exception | None:
@@ -253,8 +254,9 @@ class Runner:
         async with self._modification_lock:
             return self._engine.apply_restored(restored)
 
-    async def _save(self) -> None:
-        if self._snapshot_file is None or not self._is_unsaved or monotonic() < self._save_at:
+    async def save(self) -> None:
+        """Write the snapshot, if there is one, and something to write."""
+        if self._snapshot_file is None or not self._is_unsaved:
             return
         self._is_unsaved = False
         self._save_at = monotonic() + self._policy.update_interval

@@ -195,9 +195,10 @@ class ThreadHeksherClient(BaseClient):
         self._keep_running(self._new_runner(_FromThread(self.modification_lock)))
 
     async def _stop(self) -> None:
-        background, self._background, self._runner = self._background, None, None
-        if background is not None:
+        background, runner, self._background, self._runner = self._background, self._runner, None, None
+        if background is not None and runner is not None:
             await background.stop()
+            await runner.save()
         await self._transport.aclose()
 
     def _running(self) -> tuple[PortalThread, Runner]:
