@@ -52,6 +52,8 @@ class BaseClient:
         policy: UpdatePolicy,
         snapshot: str | os.PathLike[str] | None,
     ) -> None:
+        if transport.is_offline and snapshot is None:
+            raise ValueError("service_url is None: a client without a service needs a snapshot")
         self.engine = Engine(context_features, ContextOptions(), keeps_answers=snapshot is not None)
         self._snapshot_file = (
             None
@@ -69,7 +71,7 @@ class BaseClient:
         self._restarting = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._transport}>"
+        return f"<{type(self).__name__} of {str(self._transport) or 'no service'}>"
 
     def track_contexts(self, /, **features: str | Iterable[str]) -> None:
         """Ask for the rules about some contexts; those of other contexts are not fetched.

@@ -24,7 +24,7 @@ from heksherlite.engine.health import Health
 from heksherlite.engine.messages import Answer, Steps
 from heksherlite.engine.polling import Polling
 from heksherlite.engine.snapshots import Snapshot
-from heksherlite.errors import ServiceAnswerError
+from heksherlite.errors import ServiceAnswerError, SnapshotError
 from heksherlite.listeners import Listeners
 from heksherlite.setting import Supplier
 
@@ -106,6 +106,9 @@ class Runner:
             Exception: What went wrong, if the policy requires the service. Else it is logged.
             TimeoutError: Likewise.
         """
+        if self._transport.is_offline:
+            await self._start_offline()
+            return
         required = self._policy.startup == "require"
         seconds = self._policy.startup_timeout
         with anyio.move_on_after(seconds) as scope:
@@ -118,11 +121,20 @@ class Runner:
             if required:
                 raise error
             self._updates.note(error)
-        if self._snapshot_file is not None and self._health.status(monotonic()).state == "failed":
-            self._snapshot = await anyio.to_thread.run_sync(
-                self._snapshot_file.read, self._engine.options.context_filters()
-            )
+        if self._health.status(monotonic()).state == "failed":
             await self._serve_snapshot()
+
+    async def _start_offline(self) -> None:
+        self._next_update = inf
+        await self._update_offline()
+        if self._snapshot is None and self._snapshot_file is not None:
+            error = SnapshotError(
+                f"there is no service, and no snapshot at {self._snapshot_file.path} that can be used"
+            )
+            if self._policy.startup == "require":
+                raise error
+            self._note_failure(error)
+            self._updates.note(error)
 
     async def update(self) -> None:
         """Declare what is to be declared, then load the rules. Restarts the interval.
@@ -204,6 +216,9 @@ class Runner:
         return anyio.current_time() >= self._declare_at or self._engine.adoptions > self._declared_adoptions
 
     async def _update(self, *, declares: bool = True) -> tuple[Exception | None, Exception | None]:
+        if self._transport.is_offline:
+            await self._update_offline()
+            return None, None
         changes: list[Change] = []
         async with self._one_at_a_time:
             declaration_failure = await self._declare() if declares else None
@@ -214,6 +229,10 @@ class Runner:
         if monotonic() >= self._save_at:
             await self.save()
         return declaration_failure, load_failure
+
+    async def _update_offline(self) -> None:
+        await self._serve_snapshot()
+        self._engine.declare_to_nobody()
 
     async def _load(self, changes: list[Change]) -> Exception | None:
         try:
@@ -236,6 +255,10 @@ class Runner:
         return None
 
     async def _serve_snapshot(self) -> None:
+        """Restore what has no rules yet from the snapshot, which is read for the first time."""
+        if self._snapshot is None and self._snapshot_file is not None:
+            filters = self._engine.options.context_filters()
+            self._snapshot = await anyio.to_thread.run_sync(self._snapshot_file.read, filters)
         if self._snapshot is None:
             return
         try:

@@ -138,6 +138,12 @@ class Engine:
             _warn_of_unknown(used, order, "context features are not specified in server")
         self._global_order = order
 
+    def declare_to_nobody(self) -> None:
+        """Have no setting wait to be declared, because there is no service."""
+        with self._lock:
+            self._declared.update(self._undeclared)
+            self._undeclared.clear()
+
     def declare_pending(self) -> Steps[None]:
         """Declare the settings that are not declared yet.
 
