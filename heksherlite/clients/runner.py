@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from math import inf
 from random import Random
 from time import monotonic, perf_counter
 from typing import Final, TypeVar
@@ -16,6 +15,7 @@ import anyio.to_thread
 from heksherlite.clients.conditions import Condition
 from heksherlite.clients.policy import UpdatePolicy
 from heksherlite.clients.push import Push
+from heksherlite.clients.schedule import Schedule
 from heksherlite.clients.snapshot_file import SnapshotFile
 from heksherlite.clients.transport import Transport, retry_after
 from heksherlite.engine.changes import Change
@@ -82,7 +82,7 @@ class Runner:
         self._adoptions = 0
         self._is_unsaved = False
         self._save_at = 0.0
-        self._polling = Polling(policy.update_interval, Random())  # noqa: S311 - only spreads polls
+        self._declaring = Polling(policy.update_interval, Random())  # noqa: S311 - only spreads polls
         self._declarations = Condition(logger, declaration_failed, "setting declarations work again")
         self._declaration_failures = 0
         self._declare_at = anyio.current_time()
@@ -92,10 +92,7 @@ class Runner:
             self._push = Push(transport, policy.update_interval, health, self.hint)
         self._updates = Condition(logger, "error during heksher update", "heksher update works again")
         self._one_at_a_time = anyio.Lock()
-        self._next_update = anyio.current_time()
-        self._hinted_update = inf
-        self._pause = anyio.CancelScope()
-        self._woken = anyio.Event()
+        self._schedule = Schedule(policy.update_interval)
         self._succeeded = anyio.Event()
         self._breath = perf_counter()
 
@@ -106,10 +103,10 @@ class Runner:
             Exception: What went wrong, if the policy requires the service. Else it is logged.
             TimeoutError: Likewise.
         """
-        if self._transport.is_offline:
-            await self._start_offline()
-            return
         required = self._policy.startup == "require"
+        if self._transport.is_offline:
+            await (self.update() if required else self.update_logging_failures())
+            return
         seconds = self._policy.startup_timeout
         with anyio.move_on_after(seconds) as scope:
             async with self._one_at_a_time:
@@ -123,18 +120,6 @@ class Runner:
             self._updates.note(error)
         if self._health.status(monotonic()).state == "failed":
             await self._serve_snapshot()
-
-    async def _start_offline(self) -> None:
-        self._next_update = inf
-        await self._update_offline()
-        if self._snapshot is None and self._snapshot_file is not None:
-            error = SnapshotError(
-                f"there is no service, and no snapshot at {self._snapshot_file.path} that can be used"
-            )
-            if self._policy.startup == "require":
-                raise error
-            self._note_failure(error)
-            self._updates.note(error)
 
     async def update(self) -> None:
         """Declare what is to be declared, then load the rules. Restarts the interval.
@@ -166,26 +151,21 @@ class Runner:
     async def _keep_updating(self) -> None:
         """Update at every interval, and when woken."""
         while True:
-            with anyio.CancelScope(deadline=min(self._next_update, self._hinted_update)) as self._pause:
-                await self._woken.wait()
-            if self._woken.is_set() or anyio.current_time() >= min(self._next_update, self._hinted_update):
-                self._woken = anyio.Event()
-                self._hinted_update = inf
-                try:
-                    self._log(*await self._update(declares=self._may_declare()))
-                except Exception as error:  # noqa: BLE001 - whatever it is, it must not be the last update
-                    self._note_failure(error)
-                    self._updates.note(error)
+            await self._schedule.wait()
+            try:
+                self._log(*await self._update(declares=self._may_declare()))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not be the last update
+                self._note_failure(error)
+                self._updates.note(error)
 
     def wake(self) -> None:
         """Let the next update happen at once. Must be called in the event loop."""
-        self._woken.set()
+        self._schedule.wake()
 
     def hint(self, seconds: float) -> None:
         """Let an update happen after some seconds at the latest, unless the service fails and wants to be spared."""
         if self._health.status(monotonic()).consecutive_failures == 0:
-            self._hinted_update = min(self._hinted_update, anyio.current_time() + seconds)
-            self._pause.deadline = min(self._pause.deadline, self._hinted_update)
+            self._schedule.hint(seconds)
 
     async def wait_for_success(self) -> None:
         """Wait until an update succeeds, unless the last one did."""
@@ -200,8 +180,8 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - handed to the caller
             failure = error
             self._declaration_failures += 1
-            wait = self._polling.after_failure(self._declaration_failures, retry_after(error))
-            self._declare_at = anyio.current_time() + wait
+            pause = self._declaring.after_failure(self._declaration_failures, retry_after(error))
+            self._declare_at = anyio.current_time() + pause
             self._health.declaration_failed(error)
         else:
             self._declaration_failures = 0
@@ -217,8 +197,7 @@ class Runner:
 
     async def _update(self, *, declares: bool = True) -> tuple[Exception | None, Exception | None]:
         if self._transport.is_offline:
-            await self._update_offline()
-            return None, None
+            return None, await self._load_offline()
         changes: list[Change] = []
         async with self._one_at_a_time:
             declaration_failure = await self._declare() if declares else None
@@ -230,9 +209,16 @@ class Runner:
             await self.save()
         return declaration_failure, load_failure
 
-    async def _update_offline(self) -> None:
+    async def _load_offline(self) -> Exception | None:
         await self._serve_snapshot()
         self._engine.declare_to_nobody()
+        if self._snapshot is None and self._snapshot_file is not None:
+            error = SnapshotError(f"there is no service, and no usable snapshot at {self._snapshot_file.path}")
+            self._note_failure(error)
+            return error
+        self._schedule.rest()
+        self._updates.end()
+        return None
 
     async def _load(self, changes: list[Change]) -> Exception | None:
         try:
@@ -304,7 +290,7 @@ class Runner:
 
     def _note_success(self) -> None:
         self._health.succeeded(monotonic(), datetime.now(UTC), self._engine.revision)
-        self._next_update = anyio.current_time() + self._polling.after_success()
+        self._schedule.succeeded()
         self._updates.end()
         if self._push is not None:
             self._push.follow(self._engine.stream_request)
@@ -313,7 +299,7 @@ class Runner:
 
     def _note_failure(self, error: Exception) -> None:
         failures = self._health.failed(error)
-        self._next_update = anyio.current_time() + self._polling.after_failure(failures, retry_after(error))
+        self._schedule.failed(failures, retry_after(error))
 
     async def _watch_age(self) -> None:
         while True:

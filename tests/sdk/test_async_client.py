@@ -178,9 +178,9 @@ async def test_reload_restarts_the_interval(scripted: ScriptedService) -> None:
         assert runner is not None
         for _ in range(3):
             now = anyio.current_time()
-            runner._next_update = now
+            runner._schedule._next = now
             await client.reload()
-            assert runner._next_update >= now + 900
+            assert runner._schedule._next >= now + 900
 
 
 async def test_ping(scripted: ScriptedService) -> None:
