@@ -101,7 +101,7 @@ class AsyncHeksherClient(BaseClient):
                 await self._transport.aclose()
             raise
         self._keep_running(runner)
-        if self.engine.pending:
+        if self.engine.registry.pending:
             self._wake()
 
     async def reload(self) -> None:

@@ -103,7 +103,7 @@ class BaseClient:
     @property
     def status(self) -> ClientStatus:
         """How well the client is: whether its values are fresh, from where, how old, and what went wrong last."""
-        return self.health.status(monotonic(), undeclared=len(self.engine.pending))
+        return self.health.status(monotonic(), undeclared=len(self.engine.registry.pending))
 
     def on_change(self, listener: F) -> F:
         """Have a function called after each update, once for each setting whose rules or default changed.
@@ -150,7 +150,7 @@ class BaseClient:
 
     def release(self) -> list[Setting[Any]]:
         """Give up all settings. Called by the package, when another client becomes the main one."""
-        return self.engine.release()
+        return self.engine.registry.release()
 
     def check_successor(self, successor: MainClient) -> None:
         """Refuse to hand over, or warn. Called by the package, when another client becomes the main one.
@@ -158,7 +158,7 @@ class BaseClient:
         Raises:
             RuntimeError: If declarations are pending, or the other client has other context features.
         """
-        if pending := [setting.name for setting in self.engine.pending]:
+        if pending := [setting.name for setting in self.engine.registry.pending]:
             raise RuntimeError(f"cannot switch main clients: declarations are pending in {self!r}, of {pending}")
         if not isinstance(successor, BaseClient):
             return
@@ -183,8 +183,8 @@ class BaseClient:
         self._transport = self._transport.anew()
         self._restarting = threading.Lock()
         self._is_inherited = True
-        self.engine.after_fork()
-        for setting in self.engine.settings:
+        self.engine.registry.after_fork()
+        for setting in self.engine.registry.settings:
             if not isinstance(setting.lookup, forking.InheritedLookup):
                 setting.lookup = forking.InheritedLookup(setting.lookup, self._use_after_fork)
 
@@ -196,7 +196,7 @@ class BaseClient:
 
     def _end_inheritance(self) -> None:
         self._is_inherited = False
-        for setting in self.engine.settings:
+        for setting in self.engine.registry.settings:
             if isinstance(setting.lookup, forking.InheritedLookup):
                 setting.lookup = setting.lookup.original
 

@@ -174,9 +174,9 @@ class Runner:
 
     async def _declare(self) -> Exception | None:
         failure = None
-        self._declared_adoptions = self._engine.adoptions
+        self._declared_adoptions = self._engine.registry.adoptions
         try:
-            await self._perform(self._engine.declare_pending())
+            await self._perform(self._engine.registry.declare_pending())
         except Exception as error:  # noqa: BLE001 - handed to the caller
             failure = error
             self._declaration_failures += 1
@@ -186,14 +186,14 @@ class Runner:
         else:
             self._declaration_failures = 0
             self._declarations.end()
-        if self._engine.has_latest_defaults:
+        if self._engine.registry.has_latest_defaults:
             async with self._modification_lock:
-                self._engine.apply_latest_defaults()
+                self._engine.registry.apply_latest_defaults()
         return failure
 
     def _may_declare(self) -> bool:
         """Tell whether declarations did not just fail, or there are new ones."""
-        return anyio.current_time() >= self._declare_at or self._engine.adoptions > self._declared_adoptions
+        return anyio.current_time() >= self._declare_at or self._engine.registry.adoptions > self._declared_adoptions
 
     async def _update(self, *, declares: bool = True) -> tuple[Exception | None, Exception | None]:
         if self._transport.is_offline:
@@ -202,7 +202,11 @@ class Runner:
         async with self._one_at_a_time:
             declaration_failure = await self._declare() if declares else None
             load_failure = await self._load(changes)
-            if load_failure is not None and self._snapshot is not None and self._adoptions < self._engine.adoptions:
+            if (
+                load_failure is not None
+                and self._snapshot is not None
+                and self._adoptions < self._engine.registry.adoptions
+            ):
                 changes += await self._restore(self._snapshot)  # for settings that were created since
         await self._announce(changes)
         if monotonic() >= self._save_at:
@@ -211,7 +215,7 @@ class Runner:
 
     async def _load_offline(self) -> Exception | None:
         await self._serve_snapshot()
-        self._engine.declare_to_nobody()
+        self._engine.registry.declare_to_nobody()
         if self._snapshot is None and self._snapshot_file is not None:
             error = SnapshotError(f"there is no service, and no usable snapshot at {self._snapshot_file.path}")
             self._note_failure(error)
@@ -258,7 +262,7 @@ class Runner:
         await self._announce(changes)
 
     async def _restore(self, snapshot: Snapshot) -> list[Change]:
-        self._adoptions = self._engine.adoptions
+        self._adoptions = self._engine.registry.adoptions
         restored = await self._perform(self._engine.restore(snapshot))
         async with self._modification_lock:
             return self._engine.apply_restored(restored)
@@ -314,7 +318,7 @@ class Runner:
 
     async def _become_stale(self) -> None:
         on_stale = self._policy.on_stale
-        status = self._health.status(monotonic(), undeclared=len(self._engine.pending))
+        status = self._health.status(monotonic(), undeclared=len(self._engine.registry.pending))
         logger.warning("setting values are stale", extra={"age": status.age, "on_stale": on_stale})
         if on_stale == "default":
             async with self._modification_lock:

@@ -188,10 +188,12 @@ class ThreadHeksherClient(BaseClient):
 
     async def _start(self) -> None:
         runner = self._new_runner(_FromThread(self.modification_lock))
-        tried = set(self.engine.pending)
+        tried = set(self.engine.registry.pending)
         await runner.start()
         self._keep_running(runner)
-        if not tried.issuperset(self.engine.pending):  # created in the meantime, when there was nothing to wake
+        if not tried.issuperset(
+            self.engine.registry.pending
+        ):  # created in the meantime, when there was nothing to wake
             runner.wake()
 
     async def _start_in_child(self) -> None:

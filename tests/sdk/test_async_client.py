@@ -306,7 +306,7 @@ async def test_reload_waits_for_pending_declarations(scripted: ScriptedService) 
         await client.reload()
         assert order[0] == DECLARE
         assert QUERY in order
-        assert client.engine.pending == []
+        assert client.engine.registry.pending == []
     assert setting.get(user="a") == 1
 
 
