@@ -10,7 +10,7 @@ from platformdirs import user_data_path
 
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.server import ServiceThread
-from heksherlite.service.storage.urls import open_database, sqlite_path
+from heksherlite.service.storage.urls import open_database
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -45,14 +45,14 @@ def serve(host: str, port: int, database: str | None, context_features: str | No
         logging.getLogger(talkative).setLevel(logging.WARNING)
     stop = _stop_signal()
     try:
-        location = database or _default_database()
+        opened = open_database(database or _default_database())
         service = ServiceThread(
-            open_database(location), host=host, port=port, context_features=_split(context_features)
+            opened, host=host, port=port, context_features=_split(context_features)
         )
         service.start()
     except ServiceStartError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"heksherlite serves {sqlite_path(location).absolute()} at {service.url}")
+    click.echo(f"heksherlite serves {opened.location} at {service.url}")
     # In slices, because on some systems a wait without end cannot be interrupted.
     while service.running and not stop.wait(0.5):
         continue
