@@ -46,9 +46,7 @@ def serve(host: str, port: int, database: str | None, context_features: str | No
     stop = _stop_signal()
     try:
         opened = open_database(database or _default_database())
-        service = ServiceThread(
-            opened, host=host, port=port, context_features=_split(context_features)
-        )
+        service = ServiceThread(opened, host=host, port=port, context_features=_split(context_features))
         service.start()
     except ServiceStartError as error:
         raise click.ClickException(str(error)) from error

@@ -49,6 +49,9 @@ class PostgresqlServer:
             os.kill(pid, signal.SIGKILL)
         for pid in children:
             _await_end(pid)
+        # Where nobody reaps zombies, these would pass for a server that runs.
+        for file in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (self._server.pgdata / file).unlink(missing_ok=True)
 
     def start(self) -> None:
         """Start the server again after `kill`."""
@@ -83,7 +86,6 @@ def running(folder: Path) -> Iterator[PostgresqlServer]:
         yield server
     finally:
         server.close()
-
 
 
 def _await_end(pid: int) -> None:

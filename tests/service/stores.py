@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
+from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 
+Write = Callable[[Catalog], Decision[Any]]
+
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Store]:
+async def opened(url: str, *, news_interval: float = 0.01) -> AsyncIterator[Store]:
     database = open_database(url)
-    store = Store(database, news_interval=0.01, check_interval=0.05)
+    store = Store(database, news_interval=news_interval, check_interval=0.05)
     try:
         await database.prepare()
         await store.load()
@@ -43,3 +47,19 @@ def prepare(url: str) -> None:
             pass
 
     asyncio.run(run())
+
+
+def run_sql(url: str, *statements: str) -> list[Any]:
+    """Run statements in one transaction, without a service, and return the rows of the last."""
+
+    async def run() -> list[Any]:
+        database = open_database(url)
+        rows: list[Any] = []
+        async with database.writing() as connection:
+            for statement in statements:
+                result = await connection.exec_driver_sql(statement)
+                rows = list(result) if result.returns_rows else []
+        await database.close()
+        return rows
+
+    return asyncio.run(run())

@@ -1,7 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,9 +14,7 @@ from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.metadata import merging
 from heksherlite.service.domain.versions import Version
 from heksherlite.wire_types import INT
-from tests.service.stores import following, opened, until
-
-Write = Callable[[Catalog], Decision[Any]]
+from tests.service.stores import Write, following, opened, until
 
 
 def declaration(name: str, features: set[str], minor: int, alias: str | None = None) -> Write:

@@ -181,12 +181,11 @@ class PostgresqlDatabase:
                 try:
                     with _cut_off_after(seconds, driver):
                         yield connection, driver
-                except (psycopg.Error, DBAPIError):
+                finally:
                     if driver.closed:
                         # The others were probably lost with it.
                         await connection.invalidate()
                         await self._engine.dispose()
-                    raise
 
 
 async def _execute(driver: psycopg.AsyncConnection[Any], statements: str) -> psycopg.AsyncCursor[Any]:
