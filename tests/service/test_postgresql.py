@@ -17,6 +17,7 @@ from heksherlite.service import embedded
 from heksherlite.service.domain import context_features
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.postgresql import PostgresqlDatabase
+from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 from tests.service import postgresql, stores
 from tests.service.api import FEATURES, Api, until
@@ -180,7 +181,7 @@ def test_writes_are_told_to_other_replicas(url: str) -> None:
 
 def test_lost_notifications_are_made_up_for(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A replica that hears of nothing looks for itself."""
-    monkeypatch.setattr("heksherlite.service.storage.notifications.CHANNEL", "another")
+    monkeypatch.setattr("heksherlite.service.storage.notifications._LISTEN", "LISTEN another")
 
     async def run() -> None:
         async with opened(url) as one, opened(url) as two, following(two):
@@ -210,18 +211,22 @@ def test_nobody_is_told_of_writes_without_effect(url: str) -> None:
 
 def test_a_frozen_replica_does_not_hold_up_the_others(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server takes the write lock from a replica that does nothing with it."""
-    monkeypatch.setattr(
-        "heksherlite.service.storage.postgresql._SESSION", "SET idle_in_transaction_session_timeout = 1"
-    )
-    prepare(url)
+
+    async def hold_up(store: Store) -> None:
+        session = "SET idle_in_transaction_session_timeout = 100"
+        monkeypatch.setattr("heksherlite.service.storage.postgresql._SESSION", session)
+        frozen = open_database(url)
+        try:
+            async with frozen.writing():
+                await store.write(add("a"))
+        finally:
+            await frozen.close()
 
     async def run() -> None:
-        frozen = open_database(url)
-        with pytest.raises(DatabaseUnavailableError):
-            async with opened(url) as store, frozen.writing():
-                await store.write(add("a"))
-                assert store.catalog.context_features == ("a",)
-        await frozen.close()
+        async with opened(url) as store:
+            with pytest.raises(DatabaseUnavailableError):
+                await hold_up(store)
+            assert store.catalog.context_features == ("a",)
 
     asyncio.run(run())
 
@@ -290,8 +295,8 @@ def test_another_encoding_is_refused(postgresql_server: PostgresqlServer) -> Non
     [
         ("postgresql://user:secret@127.0.0.1:1/db", r"cannot use database postgresql://user@127.0.0.1:1/db: .*refused"),
         ("postgres://u:secret@nowhere.invalid/db", "nowhere.invalid"),
-        ("postgresql+asyncpg://user:sec#ret@host/db", "this is no PostgreSQL URL; .* %-encoding"),
-        ("postgresql://host/db?sslmode=nonsense", "sslmode"),
+        ("postgresql+asyncpg://user:sec/ret@host/db", "this is no PostgreSQL URL; .* %-encoding"),
+        ("postgresql://127.0.0.1/db?sslmode=nonsense", "sslmode"),
     ],
 )
 def test_unusable_urls_are_refused(url: str, message: str) -> None:

@@ -1,6 +1,7 @@
 """Several services on one database: each with a catalog and connections of its own."""
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from heksherlite.service import embedded
-from heksherlite.service.domain.catalog import Catalog, Decision, State
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision, State
 from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.storage.store import Store
@@ -76,6 +77,14 @@ def outcome_of(error: DomainError) -> object:
     return type(error), error.message, error.body
 
 
+def decided(made: Made, catalog: Catalog) -> tuple[Changes, object]:
+    try:
+        decision = made.decide(catalog)
+    except DomainError as error:
+        return Changes(), outcome_of(error)
+    return decision.changes, decision.answer
+
+
 def replayed(writes: list[Made], database_id: str) -> Catalog:
     """Make the writes one after the other, in memory, and check that each has the outcome it had."""
     at: dict[int, list[Made]] = defaultdict(list)
@@ -86,14 +95,10 @@ def replayed(writes: list[Made], database_id: str) -> Catalog:
         assert catalog.state.revision == revision
         changing = []
         for made in at[revision]:
-            try:
-                decision = made.decide(catalog)
-            except DomainError as error:
-                assert outcome_of(error) == made.outcome
-            else:
-                assert decision.answer == made.outcome
-                if decision.changes:
-                    changing.append(decision.changes)
+            changes, outcome = decided(made, catalog)
+            assert outcome == made.outcome
+            if changes:
+                changing.append(changes)
         assert len(changing) <= 1
         for changes in changing:
             catalog = catalog.after(changes, catalog.state_after(changes))
@@ -210,8 +215,7 @@ def test_partial_answers_do_not_go_back_either(replicas: list[Api]) -> None:
     one.add_rule(2, user="v")
     third = two.call("GET", "query?settings=cache_ttl", headers={**asking, "if-none-match": second.headers["etag"]})
     assert (second.status_code, third.status_code) == (226, 226)
-    assert '"values":[2]' in third.text
-    assert '"values":[1]' not in third.text
+    assert json.loads(third.text.splitlines()[-2])["values"][-1] == 2
 
 
 @pytest.mark.usefixtures("without_following")
@@ -222,7 +226,7 @@ def test_a_database_that_is_put_back_is_answered_from(replicas: list[Api], datab
     before = run_sql(database, "SELECT revision FROM heksherlite_state")
     two.add_rule(1, user="u")
     seen = two.get("query", settings="cache_ttl").headers["etag"]
-    restored = [f"UPDATE {table} SET revision = {before[0][0]}" for table in ("heksherlite_state", "settings")]
+    restored = [f"UPDATE {table} SET revision = {before[0][0]}" for table in ("heksherlite_state", "settings")]  # noqa: S608
     run_sql(database, *restored, "DELETE FROM rules")
     answer = one.call("GET", "query", params={"settings": "cache_ttl"}, headers={"if-none-match": seen})
     assert answer.status_code == 200

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import psycopg
 
-CHANNEL: Final = "heksherlite"
+_LISTEN: Final = "LISTEN heksherlite"
 
 _PAUSE_SECONDS: Final = 1.0
 """Between attempts to connect. Until there is a connection, writes are noticed by looking for them."""
@@ -45,7 +45,7 @@ class Notifications:
         while True:
             try:
                 async with await self._connect() as connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
+                    await connection.execute(_LISTEN)
                     self._heard.set()
                     async for _ in connection.notifies():
                         self._heard.set()

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -19,10 +20,10 @@ from heksherlite.service.storage.database import (
     InterruptedWriteError,
     UnknownOutcomeError,
 )
-from heksherlite.service.storage.notifications import CHANNEL, Notifications
+from heksherlite.service.storage.notifications import Notifications
 from heksherlite.service.storage.schema import check_schema, upgrade_schema
 
-_CONNECTION: Final = {
+_CONNECTION: Final[dict[str, Any]] = {
     "application_name": "heksherlite",
     "connect_timeout": 3,
     # A server that vanishes without a word is noticed in about 10 s.
@@ -45,9 +46,9 @@ _WRITE_LOCK: Final = 0x6865_6B73_6865_7221
 _BEGIN_WRITING: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_WRITE_LOCK})"
 _BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # A transaction that wrote nothing has no id, and nobody needs to hear of it.
-_NOTIFY_AND_COMMIT: Final = f"""
+_NOTIFY_AND_COMMIT: Final = """
     SELECT database_id, revision,
-           CASE WHEN pg_current_xact_id_if_assigned() IS NOT NULL THEN pg_notify('{CHANNEL}', '') END
+           CASE WHEN pg_current_xact_id_if_assigned() IS NOT NULL THEN pg_notify('heksherlite', '') END
     FROM heksherlite_state;
     COMMIT
 """
@@ -72,14 +73,7 @@ class PostgresqlDatabase:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            given = conninfo_to_dict(url)
-        except psycopg.Error as error:
-            # Without the reason: it may repeat a part of the password.
-            raise ServiceStartError(
-                "this is no PostgreSQL URL; it looks like postgresql://USER:PASSWORD@HOST:PORT/DATABASE,"
-                " with %-encoding for special characters in the password"
-            ) from error
+        given = _parsed(url)
         self._conninfo = make_conninfo(**{**_CONNECTION, **given})
         self._location = _without_secrets(given)
         self._engine = create_async_engine(
@@ -113,9 +107,7 @@ class PostgresqlDatabase:
         """
         try:
             async with self.reading() as connection:
-                encoding = (await connection.exec_driver_sql("SHOW server_encoding")).scalar_one()
-                if encoding != "UTF8":
-                    raise ServiceStartError(f"its encoding is {encoding}, and has to be UTF8")
+                await connection.run_sync(_check_encoding)
                 await connection.run_sync(check_schema)
             async with self.writing() as connection:
                 await connection.run_sync(upgrade_schema)
@@ -177,7 +169,7 @@ class PostgresqlDatabase:
     async def _connection(self, seconds: float) -> AsyncIterator[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]]:
         with _telling_when_unavailable():
             async with self._engine.connect() as connection:
-                driver = (await connection.get_raw_connection()).driver_connection
+                driver: Any = (await connection.get_raw_connection()).driver_connection
                 try:
                     with _cut_off_after(seconds, driver):
                         yield connection, driver
@@ -186,6 +178,27 @@ class PostgresqlDatabase:
                         # The others were probably lost with it.
                         await connection.invalidate()
                         await self._engine.dispose()
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    try:
+        given: dict[str, Any] = conninfo_to_dict(url)
+    except psycopg.Error:
+        given = {"port": None}
+    port_is_none = not all(port.isdecimal() or not port for port in str(given.get("port", "")).split(","))
+    if port_is_none or "@" in given.get("dbname", ""):
+        # Without the reason: what passes for a port or a database may be a part of the password.
+        raise ServiceStartError(
+            "this is no PostgreSQL URL; it looks like postgresql://USER:PASSWORD@HOST:PORT/DATABASE,"
+            " with %-encoding for special characters in the password"
+        )
+    return given
+
+
+def _check_encoding(connection: Connection) -> None:
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise ServiceStartError(f"its encoding is {encoding}, and has to be UTF8")
 
 
 async def _execute(driver: psycopg.AsyncConnection[Any], statements: str) -> psycopg.AsyncCursor[Any]:
