@@ -12,9 +12,9 @@ KINDS = ["sqlite", "postgresql"]
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
+def postgresql_server() -> Iterator[PostgresqlServer]:
     """Return a PostgreSQL server for all tests, which keep it running."""
-    with postgresql.running(tmp_path_factory.mktemp("postgresql")) as server:
+    with postgresql.running() as server:
         yield server
 
 

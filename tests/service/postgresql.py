@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -80,8 +81,12 @@ class PostgresqlServer:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[PostgresqlServer]:
-    server = PostgresqlServer(folder)
+def running() -> Iterator[PostgresqlServer]:
+    """Run a server until the block is left.
+
+    Its folder is not one of pytest's, which nobody else may enter: started by root, the server is another user.
+    """
+    server = PostgresqlServer(Path(tempfile.mkdtemp(prefix="heksherlite-postgresql-")))
     try:
         yield server
     finally:

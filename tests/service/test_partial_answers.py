@@ -2,7 +2,6 @@
 
 import json
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -104,9 +103,8 @@ def test_only_what_changed(api: Api) -> None:
     ]
 
 
-def test_only_what_changed_since_before_a_restart(tmp_path: Path) -> None:
+def test_only_what_changed_since_before_a_restart(database: str) -> None:
     """A service that was started again goes on with the clients of the one before, also from writes elsewhere."""
-    database = f"sqlite:///{tmp_path}/settings.db"
     with embedded(database=database, context_features=FEATURES) as service, closing(Api(service.url)) as api:
         first, _ = prepared(api)
         tag = ask(api).headers["ETag"]

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -32,9 +31,9 @@ def url(postgresql_server: PostgresqlServer) -> str:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[PostgresqlServer]:
+def own_server() -> Iterator[PostgresqlServer]:
     """Return a server that a test may kill."""
-    with postgresql.running(tmp_path / "postgresql") as server:
+    with postgresql.running() as server:
         yield server
 
 

@@ -181,18 +181,16 @@ class PostgresqlDatabase:
 
 
 def _parsed(url: str) -> dict[str, Any]:
-    try:
+    with suppress(psycopg.Error):
         given: dict[str, Any] = conninfo_to_dict(url)
-    except psycopg.Error:
-        given = {"port": None}
-    port_is_none = not all(port.isdecimal() or not port for port in str(given.get("port", "")).split(","))
-    if port_is_none or "@" in given.get("dbname", ""):
-        # Without the reason: what passes for a port or a database may be a part of the password.
-        raise ServiceStartError(
-            "this is no PostgreSQL URL; it looks like postgresql://USER:PASSWORD@HOST:PORT/DATABASE,"
-            " with %-encoding for special characters in the password"
-        )
-    return given
+        ports = str(given.get("port") or 0).split(",")
+        if all(port.isdecimal() or not port for port in ports) and "@" not in given.get("dbname", ""):
+            return given
+    # Without the reason: what passes for a port or a database may be a part of the password.
+    raise ServiceStartError(
+        "this is no PostgreSQL URL; it looks like postgresql://USER:PASSWORD@HOST:PORT/DATABASE,"
+        " with %-encoding for special characters in the password"
+    )
 
 
 def _check_encoding(connection: Connection) -> None:
