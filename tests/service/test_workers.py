@@ -99,17 +99,18 @@ def test_a_killed_worker_loses_no_acknowledged_write(database: str) -> None:
     acknowledged: list[int] = []
     failed: list[int] = []
 
-    def write(api: Api, value: int) -> None:
-        try:
-            with closing(Api(api.url)) as own:
-                own.add_rule(value, user=f"u{value}")
-            acknowledged.append(value)
-        except httpx.TransportError:
-            failed.append(value)
+    def write(api: Api, writer: int) -> None:
+        with closing(Api(api.url)) as own:
+            for value in range(writer * 100, writer * 100 + 50):
+                try:
+                    own.add_rule(value, user=f"u{value}")
+                    acknowledged.append(value)
+                except httpx.TransportError:
+                    failed.append(value)
 
     with process("--database", database, *WORKERS) as (running, api), ThreadPoolExecutor(6) as pool:
         api.declare()
-        writes = [pool.submit(write, api, value) for value in range(400)]
+        writes = [pool.submit(write, api, writer) for writer in range(6)]
         until(lambda: len(acknowledged) > 40, seconds=60)
         os.kill(min(workers_of(running)), signal.SIGKILL)
         for submitted in writes:

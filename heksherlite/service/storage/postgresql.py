@@ -112,8 +112,7 @@ class PostgresqlDatabase:
             async with self.writing() as connection:
                 await connection.run_sync(upgrade_schema)
         except (DBAPIError, DatabaseUnavailableError, ServiceStartError) as error:
-            reason = getattr(error, "orig", None) or error
-            raise ServiceStartError(f"cannot use database {self._location}: {str(reason).strip()}") from error
+            raise ServiceStartError(f"cannot use database {self._location}: {_reason(error)}") from error
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
@@ -268,7 +267,7 @@ def _telling_when_unavailable() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip() or repr(error)
+    return " ".join(str(getattr(error, "orig", None) or error).split()) or repr(error)
 
 
 def _without_secrets(given: dict[str, Any]) -> str:
