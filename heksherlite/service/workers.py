@@ -114,7 +114,7 @@ class WorkerProcesses:
             await store.close()
 
     def _new_worker(self, pause: float) -> _Worker:
-        line, workers_line = _context.Pipe()
+        line, workers_line = multiprocessing.Pipe()
         process = _context.Process(
             target=_work,
             args=(self._database, self._listener, workers_line, self._set_up),

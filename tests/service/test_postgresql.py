@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
+from typing import Any
 
 import psycopg
 import pytest
@@ -190,6 +191,13 @@ def test_lost_notifications_are_made_up_for(url: str, monkeypatch: pytest.Monkey
     asyncio.run(run())
 
 
+async def next_transaction_id(connection: psycopg.AsyncConnection[Any]) -> int:
+    row = await (await connection.execute("SELECT pg_current_xact_id()::text::bigint")).fetchone()
+    assert row is not None
+    number: int = row[0]
+    return number
+
+
 def test_nobody_is_told_of_writes_without_effect(url: str) -> None:
     """A declaration that changes nothing, which most are, leaves no trace in the database."""
 
@@ -197,10 +205,9 @@ def test_nobody_is_told_of_writes_without_effect(url: str) -> None:
         async with opened(url) as store, await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
             await store.write(partial(context_features.expect, expected=["a"]))
             await other.execute("LISTEN heksherlite")
-            assigned = "SELECT pg_current_xact_id()::text::bigint"
-            (before,) = (await (await other.execute(assigned)).fetchone()) or ()
+            before = await next_transaction_id(other)
             await store.write(partial(context_features.expect, expected=["a"]))
-            (after,) = (await (await other.execute(assigned)).fetchone()) or ()
+            after = await next_transaction_id(other)
             assert after == before + 1
             await store.write(add("b"))
             assert [notify.payload async for notify in other.notifies(timeout=30, stop_after=1)] == [""]
