@@ -123,7 +123,7 @@ class WorkerProcesses:
         )
         process.start()
         workers_line.close()
-        return _Worker(process, line, pause)
+        return _Worker(process, line, pause)  # pyright: ignore[reportArgumentType]  # on Windows it is a like one
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
