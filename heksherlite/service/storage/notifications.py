@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from contextlib import suppress
 from typing import Any, Final
 
@@ -22,11 +22,18 @@ class Notifications:
     Args:
         connect: Opens a connection.
         heard: Set with each notification, and when one may have been missed.
+        own: The server's process ids of our connections, whose notifications are no news.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]], heard: asyncio.Event) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]],
+        heard: asyncio.Event,
+        own: Container[int],
+    ) -> None:
         self._connect = connect
         self._heard = heard
+        self._own = own
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -47,8 +54,9 @@ class Notifications:
                 async with await self._connect() as connection:
                     await connection.execute(_LISTEN)
                     self._heard.set()
-                    async for _ in connection.notifies():
-                        self._heard.set()
+                    async for notification in connection.notifies():
+                        if notification.pid not in self._own:
+                            self._heard.set()
             except psycopg.Error as error:
                 _logger.debug("the connection for notifications is lost", extra={"reason": str(error)})
                 self._heard.set()

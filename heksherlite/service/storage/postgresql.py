@@ -86,7 +86,8 @@ class PostgresqlDatabase:
             pool_timeout=_WRITE_SECONDS,
         )
         self._stirred = asyncio.Event()
-        self._notifications = Notifications(self._connect, self._stirred)
+        self._backends: set[int] = set()
+        self._notifications = Notifications(self._connect, self._stirred, self._backends)
         self._seen: tuple[Any, ...] | None = None
 
     @property
@@ -158,6 +159,8 @@ class PostgresqlDatabase:
         except BaseException:
             await connection.close()
             raise
+        # An id that another's connection gets later costs a delay, until somebody looks.
+        self._backends.add(connection.info.backend_pid)
         return connection
 
     async def _newest(self) -> tuple[Any, ...] | None:
