@@ -1,15 +1,13 @@
 """PostgreSQL as the service uses it: one database for any number of replicas, each with a few connections."""
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -22,6 +20,7 @@ from heksherlite.service.storage.database import (
 )
 from heksherlite.service.storage.notifications import Notifications
 from heksherlite.service.storage.schema import check_schema, upgrade_schema
+from heksherlite.service.storage.stillness import limited_stillness
 
 _CONNECTION: Final[dict[str, Any]] = {
     "application_name": "heksherlite",
@@ -54,9 +53,10 @@ _NOTIFY_AND_COMMIT: Final = """
 """
 _NEWEST: Final = "SELECT database_id, revision FROM heksherlite_state"
 
+# For how long the server may be silent in the middle of a transaction.
 _LOOK_SECONDS: Final = 2.0
 _WRITE_SECONDS: Final = 10.0
-_READ_SECONDS: Final = 60.0  # also for the first look at everything
+_READ_SECONDS: Final = 60.0  # everything at once may take long
 
 
 class PostgresqlDatabase:
@@ -85,6 +85,7 @@ class PostgresqlDatabase:
             max_overflow=3,
             pool_timeout=_WRITE_SECONDS,
         )
+        event.listen(self._engine.sync_engine, "after_cursor_execute", _begin_stillness_anew)
         self._stirred = asyncio.Event()
         self._backends: set[int] = set()
         self._notifications = Notifications(self._connect, self._stirred, self._backends)
@@ -123,8 +124,8 @@ class PostgresqlDatabase:
                 await _execute(driver, _BEGIN_WRITING)
                 async with _rolling_back(driver):
                     yield connection
-            with _telling_when_outcome_unknown(driver):
-                committed = await _execute(driver, _NOTIFY_AND_COMMIT)
+                with _telling_when_outcome_unknown(driver):
+                    committed = await _execute(driver, _NOTIFY_AND_COMMIT)
             self._seen = await _first_row(committed)
 
     @asynccontextmanager
@@ -173,13 +174,19 @@ class PostgresqlDatabase:
             async with self._engine.connect() as connection:
                 driver: Any = (await connection.get_raw_connection()).driver_connection
                 try:
-                    with _cut_off_after(seconds, driver):
+                    with limited_stillness(driver, seconds) as stillness:
+                        connection.info["stillness"] = stillness
                         yield connection, driver
                 finally:
                     if driver.closed:
                         # The others were probably lost with it.
                         await connection.invalidate()
                         await self._engine.dispose()
+
+
+def _begin_stillness_anew(connection: Connection, *_: object) -> None:
+    if "stillness" in connection.info:
+        connection.info["stillness"].begin_anew()
 
 
 def _parsed(url: str) -> dict[str, Any]:
@@ -219,22 +226,6 @@ async def _rolling_back(driver: psycopg.AsyncConnection[Any]) -> AsyncIterator[N
         if not driver.closed:
             await _execute(driver, "ROLLBACK")
         raise
-
-
-@contextmanager
-def _cut_off_after(seconds: float, driver: psycopg.AsyncConnection[Any]) -> Iterator[None]:
-    """Close the socket of a connection if the block takes too long, which is then like any lost connection."""
-
-    def cut_off() -> None:
-        if not driver.closed:
-            with socket.socket(fileno=os.dup(driver.fileno())) as same, suppress(OSError):
-                same.shutdown(socket.SHUT_RDWR)
-
-    timer = asyncio.get_running_loop().call_later(seconds, cut_off)
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 @contextmanager
