@@ -172,8 +172,11 @@ def test_writes_are_told_to_other_replicas(url: str) -> None:
             await one.write(add("a"))
             await stores.until(lambda: two.catalog.context_features == ("a",))
             async with await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
-                listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN heksherlite'"
-                assert (await (await other.execute(listening)).fetchall()) == [(True,)]
+                ended = await other.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE query = 'LISTEN heksherlite' AND datname = current_database()"
+                )
+                assert await ended.fetchall() == [(True,)]
             await one.write(add("b"))
             await stores.until(lambda: two.catalog.context_features == ("a", "b"))
             await one.write(add("c"))
