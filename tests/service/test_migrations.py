@@ -15,7 +15,10 @@ from tests.service.stores import opened, prepare, run_sql
 ROWS = (
     "UPDATE heksherlite_state SET revision = 5, features_revision = 1, last_setting_id = 1, last_rule_id = 1",
     "INSERT INTO context_features (name, position) VALUES ('user', 0)",
-    "INSERT INTO settings VALUES (1, 'ttl', 'int', '60', '1.2', '{}', 5)",
+    """
+    INSERT INTO settings (id, name, type, default_value, version, metadata, revision)
+    VALUES (1, 'ttl', 'int', '60', '1.2', '{}', 5)
+    """,
     "INSERT INTO configurable_features (setting_id, context_feature) VALUES (1, 'user')",
     "INSERT INTO aliases (setting_id, alias) VALUES (1, 'old')",
     "INSERT INTO rules (id, setting_id, value, metadata, revision) VALUES (1, 1, '5', '{}', 5)",

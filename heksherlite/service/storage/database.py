@@ -48,7 +48,9 @@ class Database(Protocol):
         """Open a transaction that holds the write lock; commit at the end, roll back on an exception.
 
         Raises:
-            DatabaseUnavailableError: It cannot be opened or committed; one of the two subclasses where that is known.
+            DatabaseUnavailableError: It cannot be opened or committed.
+            InterruptedWriteError: The same, and it may be tried again.
+            UnknownOutcomeError: It may have been committed.
         """
         ...
 

@@ -83,6 +83,7 @@ class Store:
 
         Raises:
             DatabaseUnavailableError: The database cannot be reached; nothing changes.
+            UnknownOutcomeError: The connection was lost during the commit; all of it changes, or nothing.
         """
         self._raise_if_unavailable()
         # A request that is cancelled, as when the service stops, does not cut a transaction in two.
