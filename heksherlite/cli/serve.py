@@ -3,12 +3,14 @@
 import logging
 import signal
 import threading
-from pathlib import Path
 
 import click
-from platformdirs import user_data_path
 
+from heksherlite.cli.access import access_options
+from heksherlite.cli.database import database_option, default_database
 from heksherlite.errors import ServiceStartError
+from heksherlite.service.domain.limits import Limits
+from heksherlite.service.options import AccessOptions
 from heksherlite.service.server import ServiceThread
 from heksherlite.service.storage.urls import open_database, sqlite_path
 
@@ -24,13 +26,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
     show_default=True,
     help="The port to listen on; 0 picks a free one.",
 )
-@click.option(
-    "--database",
-    metavar="URL",
-    envvar="HEKSHER_DB_CONNECTION_STRING",
-    show_envvar=True,
-    help="Where settings and rules are kept: sqlite:///PATH. By default a file in the user's data folder.",
-)
+@database_option
 @click.option(
     "--context-features",
     metavar="NAMES",
@@ -38,21 +34,37 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
     show_envvar=True,
     help="The expected context features in order, separated by semicolons; missing ones are added.",
 )
-def serve(host: str, port: int, database: str | None, context_features: str | None) -> None:
+@access_options
+def serve(
+    *,
+    host: str,
+    port: int,
+    database: str | None,
+    context_features: str | None,
+    access: AccessOptions,
+    limits: Limits,
+) -> None:
     """Run the service until it is interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for talkative in ("alembic", "uvicorn"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     stop = _stop_signal()
     try:
-        location = database or _default_database()
+        location = database or default_database()
         service = ServiceThread(
-            open_database(location), host=host, port=port, context_features=_split(context_features)
+            open_database(location),
+            host=host,
+            port=port,
+            context_features=_split(context_features),
+            access=access,
+            limits=limits,
         )
         service.start()
     except ServiceStartError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"heksherlite serves {sqlite_path(location).absolute()} at {service.url}")
+    if service.first_token is not None:
+        click.echo(f"The first token, which may do everything and is shown only this once: {service.first_token}")
     # In slices, because on some systems a wait without end cannot be interrupted.
     while service.running and not stop.wait(0.5):
         continue
@@ -67,10 +79,6 @@ def _stop_signal() -> threading.Event:
     for number in _SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     return stop
-
-
-def _default_database() -> Path:
-    return user_data_path("heksherlite", appauthor=False, ensure_exists=True) / "settings.db"
 
 
 def _split(context_features: str | None) -> list[str]:

@@ -4,17 +4,22 @@ import asyncio
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
+from ipaddress import ip_address
 
 import uvicorn
 
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.app import create_app
 from heksherlite.service.domain import context_features as features
+from heksherlite.service.domain.limits import Limits
+from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
+from heksherlite.service.storage.tokens import add_first_token
 
 _START_SECONDS = 30.0
 _GRACE_SECONDS = 1  # for requests that are under way when the service stops
@@ -31,17 +36,32 @@ class ServiceThread:
         host: The address to listen on.
         port: The port to listen on; 0 picks a free one.
         context_features: The expected context features in order; if empty, any will do.
+        access: Who may use it.
+        limits: How much it takes in.
     """
 
-    def __init__(self, database: Database, *, host: str, port: int, context_features: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        host: str,
+        port: int,
+        context_features: Sequence[str] = (),
+        access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+    ) -> None:
         self._database = database
         self._host = host
         self._port = port
         self._context_features = context_features
+        self._access = access
+        self._limits = limits
         self._ready: Future[Callable[[], object]] = Future()
         self._thread: threading.Thread | None = None
         self.url = ""
         """Where the service is, such as ``http://127.0.0.1:8888``, once it is started."""
+        self.first_token: str | None = None
+        """A token with all scopes, if tokens are asked for and there was none before this start."""
 
     @property
     def running(self) -> bool:
@@ -56,6 +76,12 @@ class ServiceThread:
         """
         listener = _listen(self._host, self._port)
         host, port = listener.getsockname()[:2]
+        if self._access.auth == "none" and not self._access.insecure and not ip_address(host).is_loopback:
+            listener.close()
+            raise ServiceStartError(
+                f"other machines can reach {self._host}, and everybody may read and change everything there: ask for"
+                " tokens (--auth tokens), or accept that (--insecure)"
+            )
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._thread = threading.Thread(target=self._run, args=(listener,), name="heksherlite-service", daemon=True)
         self._thread.start()
@@ -98,7 +124,9 @@ class ServiceThread:
         store = Store(self._database)
         try:
             await self._load(store)
-            server = _Server(create_app(store), on_started=self._ready.set_result)
+            server = _Server(
+                create_app(store, access=self._access, limits=self._limits), on_started=self._ready.set_result
+            )
             stopping = asyncio.Event()
             follower = asyncio.create_task(store.follow(until=stopping))
             # Without its follower the service would answer from an old catalog, so it ends instead.
@@ -112,6 +140,8 @@ class ServiceThread:
     async def _load(self, store: Store) -> None:
         try:
             await self._database.prepare()
+            if self._access.auth == "tokens":
+                self.first_token = await add_first_token(self._database, now=time.time())
             await store.load()
             if self._context_features:
                 await store.write(partial(features.expect, expected=self._context_features))
@@ -122,7 +152,13 @@ class ServiceThread:
 class _Server(uvicorn.Server):
     def __init__(self, app: Callable[..., object], *, on_started: Callable[[Callable[[], object]], object]) -> None:
         config = uvicorn.Config(
-            app, lifespan="off", log_config=None, ws="none", timeout_graceful_shutdown=_GRACE_SECONDS
+            app,
+            lifespan="off",
+            log_config=None,
+            ws="none",
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+            proxy_headers=False,  # which proxies are believed is decided by the application
+            server_header=False,
         )
         config.access_log = False  # given as an argument, it would reconfigure the logger
         super().__init__(config)

@@ -3,15 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import Catalog, Decision, State
+from heksherlite.service.domain.tokens import Token
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
 from heksherlite.service.storage.rows import read_changes, read_state, write_changes
+from heksherlite.service.storage.tokens import read_tokens
 
 T = TypeVar("T")
 
@@ -32,6 +34,8 @@ class Store:
 
     def __init__(self, database: Database, *, news_interval: float = 0.5, check_interval: float = 5.0) -> None:
         self.catalog = Catalog(State(database_id=""))
+        self.tokens: Mapping[str, Token] = {}
+        """The tokens there are, as of the latest look at the database that found something new."""
         self.available = True
         """Whether the database could be reached at the last look."""
         self._database = database
@@ -105,6 +109,7 @@ class Store:
         catalog = self.catalog
         if state == catalog.state:
             return catalog
+        self.tokens = await read_tokens(connection)
         if state.database_id != catalog.state.database_id or state.revision < catalog.state.revision:
             # The first look, or the database was exchanged or put back to an earlier revision.
             catalog = Catalog(State(state.database_id))
