@@ -82,6 +82,9 @@ class Runner:
         self._save_at = 0.0
         self._polling = Polling(policy.update_interval, Random())  # noqa: S311 - only spreads polls
         self._declarations = Condition(logger, declaration_failed, "setting declarations work again")
+        self._declaration_failures = 0
+        self._declare_at = anyio.current_time()
+        self._declared_adoptions = 0
         self._updates = Condition(logger, "error during heksher update", "heksher update works again")
         self._one_at_a_time = anyio.Lock()
         self._next_update = anyio.current_time()
@@ -130,11 +133,7 @@ class Runner:
 
     async def update_logging_failures(self) -> None:
         """Do the same as :meth:`update`, but log when it begins to fail."""
-        declaration_failure, load_failure = await self._update()
-        if declaration_failure is not None:
-            self._declarations.note(declaration_failure)
-        if load_failure is not None:
-            self._updates.note(load_failure)
+        self._log(*await self._update())
 
     async def run(self) -> None:
         """Keep settings up to date, and watch their age, until cancelled."""
@@ -151,7 +150,7 @@ class Runner:
             if self._woken.is_set() or anyio.current_time() >= self._next_update:
                 self._woken = anyio.Event()
                 try:
-                    await self.update_logging_failures()
+                    self._log(*await self._update(declares=self._may_declare()))
                 except Exception as error:  # noqa: BLE001 - whatever it is, it must not be the last update
                     self._note_failure(error)
                     self._updates.note(error)
@@ -167,21 +166,31 @@ class Runner:
 
     async def _declare(self) -> Exception | None:
         failure = None
+        self._declared_adoptions = self._engine.adoptions
         try:
             await self._perform(self._engine.declare_pending())
         except Exception as error:  # noqa: BLE001 - handed to the caller
             failure = error
+            self._declaration_failures += 1
+            wait = self._polling.after_failure(self._declaration_failures, retry_after(error))
+            self._declare_at = anyio.current_time() + wait
+            self._health.declaration_failed(error)
         else:
+            self._declaration_failures = 0
             self._declarations.end()
         if self._engine.has_latest_defaults:
             async with self._modification_lock:
                 self._engine.apply_latest_defaults()
         return failure
 
-    async def _update(self) -> tuple[Exception | None, Exception | None]:
+    def _may_declare(self) -> bool:
+        """Tell whether declarations did not just fail, or there are new ones."""
+        return anyio.current_time() >= self._declare_at or self._engine.adoptions > self._declared_adoptions
+
+    async def _update(self, *, declares: bool = True) -> tuple[Exception | None, Exception | None]:
         changes: list[Change] = []
         async with self._one_at_a_time:
-            declaration_failure = await self._declare()
+            declaration_failure = await self._declare() if declares else None
             load_failure = await self._load(changes)
             if load_failure is not None and self._snapshot is not None and self._adoptions < self._engine.adoptions:
                 changes += await self._restore(self._snapshot)  # for settings that were created since
@@ -246,6 +255,12 @@ class Runner:
                 await self._listeners.call(change.setting, change.before.rules, change.after.rules)
             await self._breathe()
 
+    def _log(self, declaration_failure: Exception | None, load_failure: Exception | None) -> None:
+        if declaration_failure is not None:
+            self._declarations.note(declaration_failure)
+        if load_failure is not None:
+            self._updates.note(load_failure)
+
     def _note_success(self) -> None:
         self._health.succeeded(monotonic(), datetime.now(UTC), self._engine.revision)
         self._next_update = anyio.current_time() + self._polling.after_success()
@@ -254,7 +269,7 @@ class Runner:
         self._succeeded = anyio.Event()
 
     def _note_failure(self, error: Exception) -> None:
-        failures = self._health.failed(monotonic(), error)
+        failures = self._health.failed(error)
         self._next_update = anyio.current_time() + self._polling.after_failure(failures, retry_after(error))
 
     async def _watch_age(self) -> None:
@@ -270,7 +285,7 @@ class Runner:
 
     async def _become_stale(self) -> None:
         on_stale = self._policy.on_stale
-        status = self._health.status(monotonic())
+        status = self._health.status(monotonic(), undeclared=len(self._engine.pending))
         logger.warning("setting values are stale", extra={"age": status.age, "on_stale": on_stale})
         if on_stale == "default":
             async with self._modification_lock:

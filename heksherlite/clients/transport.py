@@ -131,21 +131,32 @@ class Transport:
         return self._client
 
     async def _try(self, client: httpx.AsyncClient, request: Request) -> Answer | Exception:
-        headers = {**request.headers, "Accept-Encoding": _CODINGS}
-        content = None
-        if request.json is not None:
-            headers["Content-Type"] = "application/json"
-            content = orjson.dumps(request.json)
         try:
-            url = self._url(client.base_url, request)
             with anyio.fail_after(self._limits.response_timeout):
-                async with client.stream(request.method, url, content=content, headers=headers) as response:
-                    return await self._read(request, response)
+                return await self._exchange(client, request)
         except TimeoutError:
             seconds = self._limits.response_timeout
             return httpx.ReadTimeout(f"no whole answer to {request} within the response_timeout of {seconds} s")
         except Exception as error:  # noqa: BLE001 - handed to the caller, which raises it
             return error
+
+    async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Answer:
+        url = self._url(client.base_url, request)
+        headers = {**request.headers, "Accept-Encoding": _CODINGS}
+        content = None
+        if request.json is not None:
+            headers["Content-Type"] = "application/json"
+            content = orjson.dumps(request.json)
+        while True:
+            course = _Course()
+            try:
+                async with client.stream(
+                    request.method, url, content=content, headers=headers, extensions={"trace": course.note}
+                ) as response:
+                    return await self._read(request, response)
+            except (httpx.NetworkError, httpx.RemoteProtocolError):
+                if not course.met_closed_connection:
+                    raise
 
     async def _read(self, request: Request, response: httpx.Response) -> Answer:
         try:
@@ -198,6 +209,29 @@ class Transport:
             url = base_url.copy_with(raw_path=base_url.raw_path + relative.raw_path.lstrip(b"/"))
             self._urls[request.path, request.params] = url
         return url
+
+
+class _Course:
+    """How far a request got, see https://www.encode.io/httpcore/extensions/#trace."""
+
+    def __init__(self) -> None:
+        self._events: set[str] = set()
+
+    async def note(self, event: str, _: Any) -> None:
+        """Note an event."""
+        self._events.add(event.partition(".")[2])
+
+    @property
+    def met_closed_connection(self) -> bool:
+        """Whether it was sent over a connection from before, which the service was just closing: it may be sent again.
+
+        (RFC 9112, section 9.3.1. All the requests of the SDK are idempotent.)
+        """
+        return (
+            "send_request_headers.started" in self._events
+            and not any(event.startswith("connect_") for event in self._events)
+            and "receive_response_headers.complete" not in self._events
+        )
 
 
 def _tag(headers: httpx.Headers) -> str | None:

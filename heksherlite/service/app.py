@@ -6,7 +6,16 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from heksherlite._version import __version__
-from heksherlite.service.api import context_features, declarations, documentation, health, query, rules, settings
+from heksherlite.service.api import (
+    context_features,
+    declarations,
+    documentation,
+    health,
+    query,
+    rules,
+    settings,
+    stream,
+)
 from heksherlite.service.api.access import Access
 from heksherlite.service.api.bodies import BodyMiddleware
 from heksherlite.service.api.refusals import Refusal, answer_outside_prefix, answer_refusal
@@ -14,6 +23,7 @@ from heksherlite.service.api.responses import answer_domain_error, answer_invali
 from heksherlite.service.api.routes import require_needs
 from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView
+from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.query import AnswerBuilder
@@ -21,7 +31,7 @@ from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
 
-_RESOURCES = (health, documentation, query, context_features, declarations, settings, rules)
+_RESOURCES = (health, documentation, query, stream, context_features, declarations, settings, rules)
 
 
 def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits: Limits = Limits()) -> FastAPI:  # noqa: B008 - immutable
@@ -37,6 +47,8 @@ def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits:
     """
     app = FastAPI(title="heksherlite", version=__version__, openapi_url=None)
     app.state.answers = AnswerBuilder()
+    app.state.streams = Streams(store.catalog)
+    store.on_replaced = app.state.streams.publish
     app.state.access = Access(lambda: store.tokens, access, limits)
     app.state.limits = limits
     app.state.view = partial(StoreView, store, limits, LimitedCatalogs())

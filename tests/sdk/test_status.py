@@ -45,7 +45,7 @@ def test_a_life(scripted: ScriptedService) -> None:
     setting = Setting("x", int, ["user"], 1)
     scripted.serve("x", 5)
     client = thread_client(scripted.url)
-    assert client.status == ClientStatus("starting", "defaults", None, None, None, None, 0)
+    assert client.status == ClientStatus("starting", "defaults", None, None, None, None, 0, 0)
     with client:
         status = client.status
         assert (status.state, status.source, status.consecutive_failures) == ("fresh", "service", 0)

@@ -62,8 +62,9 @@ class ServiceRoute(APIRoute):
         async def handle_admitted(request: Request) -> Response:
             state = request.app.state
             state.access.admit(request, need)
+            deadline = asyncio.timeout(state.limits.request_timeout)
             try:
-                async with asyncio.timeout(state.limits.request_timeout) as deadline:
+                async with deadline:
                     return await handle(StrictJsonRequest(request.scope, request.receive))
             except TimeoutError as error:
                 if not deadline.expired():
@@ -73,6 +74,15 @@ class ServiceRoute(APIRoute):
                 raise Refusal(503, detail, headers={"retry-after": "5"}) from error
 
         return handle_admitted
+
+
+def still_admitted(request: Request) -> bool:
+    """Tell whether a request that was let in a while ago would be let in now."""
+    try:
+        request.app.state.access.admit(request, request.scope["route"].need)
+    except Refusal:
+        return False
+    return True
 
 
 def require_needs(routes: Iterable[BaseRoute]) -> None:

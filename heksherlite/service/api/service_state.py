@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends, Request
 
 from heksherlite.service.api.store_view import StoreView
+from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.query import AnswerBuilder
 
 
@@ -21,5 +22,11 @@ async def _answers(request: Request) -> AnswerBuilder:
     return answers
 
 
+async def _streams(request: Request) -> Streams:
+    streams: Streams = request.app.state.streams
+    return streams
+
+
 StoreOfApp: TypeAlias = Annotated[StoreView, Depends(_store)]
 AnswersOfApp: TypeAlias = Annotated[AnswerBuilder, Depends(_answers)]
+StreamsOfApp: TypeAlias = Annotated[Streams, Depends(_streams)]

@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import Catalog, Decision, State
-from heksherlite.service.domain.tokens import Token
+from heksherlite.service.domain.tokens import Tokens
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
 from heksherlite.service.storage.rows import read_changes, read_state, write_changes
 from heksherlite.service.storage.tokens import read_tokens
@@ -34,14 +34,20 @@ class Store:
 
     def __init__(self, database: Database, *, news_interval: float = 0.5, check_interval: float = 5.0) -> None:
         self.catalog = Catalog(State(database_id=""))
-        self.tokens: Mapping[str, Token] = {}
-        """The tokens there are, as of the latest look at the database that found something new."""
+        self.on_replaced: Callable[[Catalog], object] = lambda _: None
+        """Called with each new catalog."""
         self.available = True
         """Whether the database could be reached at the last look."""
+        self._tokens: Tokens = {}
         self._database = database
         self._news_interval = news_interval
         self._check_interval = check_interval
         self._writing = asyncio.Lock()
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens there are, as of the latest look at the database that found something new."""
+        return self._tokens
 
     async def load(self) -> None:
         """Read the catalog, or what changed since it was read last.
@@ -50,7 +56,7 @@ class Store:
             DatabaseUnavailableError: The database cannot be reached.
         """
         async with self._writing, self._database.reading() as connection:
-            self.catalog = await self._newest(connection)
+            self._replace(await self._newest(connection))
 
     async def write(self, decide: Callable[[Catalog], Decision[T]]) -> T:
         """Decide on a write, and make it if there is something to change.
@@ -85,7 +91,7 @@ class Store:
                     touched = catalog.touched_settings(decision.changes)
                     await write_changes(connection, decision.changes, state, touched_settings=touched)
                     catalog = catalog.after(decision.changes, state)
-            self.catalog = catalog
+            self._replace(catalog)
             return decision.answer
 
     async def follow(self, until: asyncio.Event) -> None:
@@ -109,11 +115,16 @@ class Store:
         catalog = self.catalog
         if state == catalog.state:
             return catalog
-        self.tokens = await read_tokens(connection)
+        self._tokens = await read_tokens(connection)
         if state.database_id != catalog.state.database_id or state.revision < catalog.state.revision:
             # The first look, or the database was exchanged or put back to an earlier revision.
             catalog = Catalog(State(state.database_id))
         return catalog.after(await read_changes(connection, since=catalog.state), state)
+
+    def _replace(self, catalog: Catalog) -> None:
+        if catalog is not self.catalog:
+            self.catalog = catalog
+            self.on_replaced(catalog)
 
     def _set_available(self) -> None:
         if not self.available:

@@ -1,0 +1,103 @@
+"""``/api/v1/stream``: hearing of changes as they happen, see ``docs/push.md``."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.types import Receive, Scope, Send
+
+from heksherlite.service.api.responses import INVALID, text_responses
+from heksherlite.service.api.routes import ServiceRoute, needs, still_admitted
+from heksherlite.service.api.service_state import StoreOfApp, StreamsOfApp
+from heksherlite.service.api.streams import Streams
+from heksherlite.service.domain.change_feed import Interest
+from heksherlite.service.domain.filters import parse_context_filter, parse_setting_names
+from heksherlite.service.domain.tokens import Scope as TokenScope
+
+EVENTS = "text/event-stream"
+LINK = '<stream>; rel="monitor"'
+"""How answers to queries say that there is a stream (RFC 5989): the address is relative to theirs."""
+
+_RECONNECT_MILLISECONDS = 2_000
+
+router = APIRouter(tags=["query"], route_class=ServiceRoute)
+
+
+@router.get(
+    "/api/v1/stream",
+    response_class=Response,
+    responses={
+        200: {"content": {EVENTS: {"schema": {"type": "string"}}}, "description": "Server-sent events, without end."},
+        **text_responses(400),
+        **INVALID,
+    },
+)
+@needs(TokenScope.READ)
+async def stream_changes(
+    store: StoreOfApp,
+    streams: StreamsOfApp,
+    *,
+    settings: Annotated[str | None, Query(description="As in queries; names that are unknown may come to be.")] = None,
+    context_filters: Annotated[str, Query(description="As in queries.")] = "*",
+    last_event_id: Annotated[
+        str, Header(description="The id of the last event that was received: the stream goes on after it.")
+    ] = "",
+) -> Response:
+    """Tell of each change of settings or their rules, as soon as it is in force."""
+    names = None if settings is None else parse_setting_names(settings)
+    for name in names or ():
+        store.catalog.find(name)  # refuses those that the token does not reach
+    interest = Interest(names, parse_context_filter(context_filters), store.catalog.setting_prefix)
+    return _EventStream(streams, interest, _revision(last_event_id))
+
+
+def _revision(last_event_id: str) -> int | None:
+    return int(last_event_id) if last_event_id.isascii() and last_event_id.isdecimal() else None
+
+
+class _EventStream(Response):
+    """Sends events until the client goes, its token is of no use any more, or the service stops.
+
+    A response of its own, because that of the framework takes twice as much memory. To a client that does not read, no
+    more is sent until it does; all that it missed meanwhile is told in one event.
+    """
+
+    def __init__(self, streams: Streams, interest: Interest, since: int | None) -> None:
+        super().__init__(media_type=EVENTS, headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._streams = streams
+        self._interest = interest
+        self._since = since
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._streams.count += 1
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await self._send_events(Request(scope, receive), send)
+        finally:
+            self._streams.count -= 1
+
+    async def _send_events(self, request: Request, send: Send) -> None:
+        streams, feed = self._streams, self._streams.feed
+        told = feed.revision if self._since is None else self._since
+        text = f"retry: {_RECONNECT_MILLISECONDS}\n".encode() + _event("ready", told, {"spread": streams.spread})
+        while not streams.closed and still_admitted(request):
+            if text:
+                await send({"type": "http.response.body", "body": text, "more_body": True})
+                text = b""
+            if told != feed.revision:
+                changed = feed.since(told)
+                names = None if changed is None else self._interest.names_in(changed, feed.catalog)
+                told = feed.revision
+                if names is None or names:
+                    text = _event("change", told, {"settings": names, "spread": streams.spread})
+            elif not await streams.wait():
+                if await request.is_disconnected():
+                    return
+                text = f"id: {told}\n\n".encode()
+        await send({"type": "http.response.body"})
+
+
+def _event(kind: str, revision: int, data: Mapping[str, Any]) -> bytes:
+    return b"event: %b\nid: %d\ndata: %b\n\n" % (kind.encode(), revision, orjson.dumps(data))
