@@ -160,7 +160,9 @@ def test_lists_and_queries_show_own_settings_only(service: Service) -> None:
 def test_answers_are_not_mixed_up(service: Service) -> None:
     """Equal queries of different tokens have different tags and bodies, whoever asks first."""
     for first, second in ((service.everything, service.limited), (service.limited, service.everything)):
-        service.everything.declare("backend.own", default_value=61, version=service.everything.setting("backend.own")["version"])
+        service.everything.declare(
+            "backend.own", default_value=61, version=service.everything.setting("backend.own")["version"]
+        )
         answers = [api.get("query") for api in (first, second, first)]
         tags = [answer.headers["etag"] for answer in answers]
         assert answers[0].content == answers[2].content != answers[1].content

@@ -35,9 +35,7 @@ def in_database(path: Path, work: Callable[[Database], Coroutine[Any, Any, T]]) 
 def make_token(
     path: Path, name: str, *scopes: Scope, setting_prefix: str = "", expires_at: int | None = None, now: float = 0
 ) -> str:
-    text, token = new_token(
-        name, scopes, now=now or time.time(), setting_prefix=setting_prefix, expires_at=expires_at
-    )
+    text, token = new_token(name, scopes, now=now or time.time(), setting_prefix=setting_prefix, expires_at=expires_at)
     in_database(path, partial(add_token, token=token))
     return text
 
