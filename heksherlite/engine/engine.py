@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 from heksherlite.engine import protocol
 from heksherlite.engine.changes import Change, Update
 from heksherlite.engine.history import AnswerHistory, Question
-from heksherlite.engine.messages import Answer, Steps, ask, ask_all, succeeded
+from heksherlite.engine.messages import Answer, Request, Steps, ask, ask_all, succeeded
 from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.protocol import DeclarationAnswer
 from heksherlite.engine.snapshots import Snapshot
@@ -54,6 +54,7 @@ class Engine:
         self._kept: AnswerHistory | None = AnswerHistory() if keeps_answers else None
         self._versions: Mapping[Question, Version] = {}
         self._order_is_unreadable = False
+        self._offers_stream = False
         self.adoptions = 0
         self.resets = 0
         self._latest_defaults: list[tuple[Setting[Any], Any]] = []
@@ -359,15 +360,28 @@ class Engine:
         """The tag of the latest answer; of the first, if there are several."""
         return next((version for version in self._versions.values() if isinstance(version, str)), None)
 
-    def _query(self) -> Steps[dict[Question, Answer]]:
+    @property
+    def stream_request(self) -> Request | None:
+        """What to ask for to hear of changes, if the service offers that."""
+        if not self._offers_stream:
+            return None
+        (names, filters), *others = self._questions()
+        return protocol.stream(None if others else names, filters)
+
+    def _questions(self) -> list[Question]:
         names = sorted(dict.fromkeys([setting.name for setting in self._queried_settings()]))
         filters = self.options.context_filters()
-        questions = [(portion, filters) for portion in protocol.portions(names)]
+        return [(portion, filters) for portion in protocol.portions(names)]
+
+    def _query(self) -> Steps[dict[Question, Answer]]:
+        questions = self._questions()
         # Some services make the tag from the answer alone, so it only counts for the query that it came with.
         requests = (protocol.query(*question, tag_in(self._versions.get(question))) for question in questions)
         answers = yield from ask_all(requests)
         self._versions = {q: version for q, version in self._versions.items() if q in questions}
-        return {question: succeeded(answer) for question, answer in zip(questions, answers, strict=True)}
+        by_question = {question: succeeded(answer) for question, answer in zip(questions, answers, strict=True)}
+        self._offers_stream = any(answer.offers_stream for answer in by_question.values())
+        return by_question
 
     def _queried_settings(self) -> list[Setting[Any]]:
         with self._lock:

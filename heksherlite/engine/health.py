@@ -22,6 +22,7 @@ class ClientStatus:
         revision: The tag of the last answer; of the first one, if there are several because of many settings.
         last_error: What went wrong last, with an update or a declaration. It stays after a success.
         consecutive_failures: How many updates failed since one succeeded.
+        streaming: Whether a stream of changes is open, so that updates need not wait for the interval.
         undeclared: How many settings the service has not taken yet. They get no rules, whatever the state is.
     """
 
@@ -32,6 +33,7 @@ class ClientStatus:
     revision: str | None
     last_error: Exception | None
     consecutive_failures: int
+    streaming: bool
     undeclared: int
 
 
@@ -43,6 +45,7 @@ class _Record:
     revision: str | None = None
     last_error: Exception | None = None
     failures: int = 0
+    streaming: bool = False
     closed: bool = False
 
 
@@ -69,7 +72,10 @@ class Health:
             at: The time of the day.
             revision: What the values have now.
         """
-        self._record = _Record("service", at, now, revision=revision, last_error=self._record.last_error)
+        record = self._record
+        self._record = _Record(
+            "service", at, now, revision=revision, last_error=record.last_error, streaming=record.streaming
+        )
 
     def failed(self, error: Exception) -> int:
         """Note that an update failed; return how many did since one succeeded."""
@@ -79,6 +85,10 @@ class Health:
     def declaration_failed(self, error: Exception) -> None:
         """Note that declarations failed, which does not make the values of other settings older."""
         self._record = replace(self._record, last_error=error)
+
+    def streams(self, streaming: bool) -> None:
+        """Note whether a stream of changes is open."""
+        self._record = replace(self._record, streaming=streaming)
 
     def serves_snapshot(self, taken_at: datetime) -> None:
         """Note that values come from a snapshot."""
@@ -90,7 +100,7 @@ class Health:
 
     def closed(self) -> None:
         """Note that the client was closed."""
-        self._record = replace(self._record, closed=True)
+        self._record = replace(self._record, streaming=False, closed=True)
 
     @property
     def stale_at(self) -> float:
@@ -125,5 +135,6 @@ class Health:
             record.revision,
             record.last_error,
             record.failures,
+            record.streaming,
             undeclared,
         )

@@ -56,17 +56,12 @@ def without_tag(exchange: Exchange) -> None:
     exchange.answer(replace(exchange.ask_service(), headers=JSON))
 
 
-def pass_on(exchange: Exchange) -> None:
-    """Answer what the service does."""
-    exchange.answer(exchange.ask_service())
-
-
-def only(path: str, fault: Fault, otherwise: Fault = pass_on) -> Fault:
+def only(path: str, fault: Fault, otherwise: Fault = Exchange.pass_on) -> Fault:
     """Have a fault with the requests for one path, and do something else with the others."""
     return lambda exchange: fault(exchange) if exchange.path == path else otherwise(exchange)
 
 
-def to_queries(fault: Fault, otherwise: Fault = pass_on) -> Fault:
+def to_queries(fault: Fault, otherwise: Fault = Exchange.pass_on) -> Fault:
     """Have a fault with queries, and do something else with the other requests."""
     return only(QUERY, fault, otherwise)
 

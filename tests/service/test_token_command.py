@@ -103,7 +103,7 @@ def test_expiry_is_a_date(tmp_path: Path, text: str, expected: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["create", "a", "--scope"], "requires an argument"),
+        (["create", "--scope", "read"], "Missing argument 'NAME'"),
         (["create", "a", "--scope", "everything"], "is not one of 'read', 'declare', 'write', 'admin'"),
         (["create", "a b", "--scope", "read"], "'a b' is not a name for a token"),
         (["create", "a", "--scope", "read", "--expires", "soon"], "a date such as 2030-01-31"),

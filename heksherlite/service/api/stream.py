@@ -1,5 +1,6 @@
 """``/api/v1/stream``: hearing of changes as they happen, see ``docs/push.md``."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ LINK = '<stream>; rel="monitor"'
 """How answers to queries say that there is a stream (RFC 5989): the address is relative to theirs."""
 
 _RECONNECT_MILLISECONDS = 2_000
+_LONGEST_REVISION = 18  # digits
 
 router = APIRouter(tags=["query"], route_class=ServiceRoute)
 
@@ -28,7 +30,7 @@ router = APIRouter(tags=["query"], route_class=ServiceRoute)
     "/api/v1/stream",
     response_class=Response,
     responses={
-        200: {"content": {EVENTS: {"schema": {"type": "string"}}}, "description": "Server-sent events, without end."},
+        200: {"content": {EVENTS: {}}, "description": "Server-sent events, without end."},
         **text_responses(400),
         **INVALID,
     },
@@ -53,7 +55,8 @@ async def stream_changes(
 
 
 def _revision(last_event_id: str) -> int | None:
-    return int(last_event_id) if last_event_id.isascii() and last_event_id.isdecimal() else None
+    is_revision = last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= _LONGEST_REVISION
+    return int(last_event_id) if is_revision else None
 
 
 class _EventStream(Response):
@@ -72,31 +75,39 @@ class _EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._streams.count += 1
+        gone = asyncio.create_task(_disconnect(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await self._send_events(Request(scope, receive), send)
+            await self._send_events(Request(scope), gone, send)
         finally:
             self._streams.count -= 1
+            gone.cancel()
 
-    async def _send_events(self, request: Request, send: Send) -> None:
+    async def _send_events(self, request: Request, gone: asyncio.Task[None], send: Send) -> None:
         streams, feed = self._streams, self._streams.feed
         told = feed.revision if self._since is None else self._since
         text = f"retry: {_RECONNECT_MILLISECONDS}\n".encode() + _event("ready", told, {"spread": streams.spread})
-        while not streams.closed and still_admitted(request):
+        while not (streams.closed or gone.done()) and still_admitted(request):
             if text:
                 await send({"type": "http.response.body", "body": text, "more_body": True})
                 text = b""
-            if told != feed.revision:
+            elif told != feed.revision:
                 changed = feed.since(told)
                 names = None if changed is None else self._interest.names_in(changed, feed.catalog)
                 told = feed.revision
                 if names is None or names:
                     text = _event("change", told, {"settings": names, "spread": streams.spread})
-            elif not await streams.wait():
-                if await request.is_disconnected():
-                    return
-                text = f"id: {told}\n\n".encode()
+            else:
+                awaited = (streams.news, gone)
+                done, _ = await asyncio.wait(awaited, timeout=streams.heartbeat, return_when=asyncio.FIRST_COMPLETED)
+                if not done:
+                    text = f"id: {told}\n\n".encode()
         await send({"type": "http.response.body"})
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _event(kind: str, revision: int, data: Mapping[str, Any]) -> bytes:

@@ -1,7 +1,6 @@
 """The open streams of changes, and the news that they wait for."""
 
 import asyncio
-from contextlib import suppress
 from typing import Final
 
 from heksherlite.service.domain.catalog import Catalog
@@ -16,6 +15,11 @@ class Streams:
     Args:
         catalog: The newest catalog.
         heartbeat: Seconds of silence after which something is sent, so that broken connections are noticed.
+
+    Attributes:
+        feed: What changed lately.
+        count: How many streams are open.
+        closed: Whether the service stops.
     """
 
     def __init__(self, catalog: Catalog, *, heartbeat: float = 20.0) -> None:
@@ -23,12 +27,19 @@ class Streams:
         self.heartbeat = heartbeat
         self.count = 0
         self.closed = False
-        self._news = asyncio.Event()
+        self._news: asyncio.Future[None] | None = None
 
     @property
     def spread(self) -> float:
         """Over how many seconds the queries that follow an event should be spread, so that they can be answered."""
         return round(self.count * _SPREAD_OF_A_STREAM, 4)
+
+    @property
+    def news(self) -> asyncio.Future[None]:
+        """What is done at the next change; then it is another one."""
+        if self._news is None:
+            self._news = asyncio.get_running_loop().create_future()
+        return self._news
 
     def publish(self, catalog: Catalog) -> None:
         """Tell of a newer catalog."""
@@ -40,13 +51,7 @@ class Streams:
         self.closed = True
         self._wake()
 
-    async def wait(self) -> bool:
-        """Wait for news; return whether there are any before the heartbeat is due."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.heartbeat):
-                return await self._news.wait()
-        return False
-
     def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        if self._news is not None:
+            self._news.set_result(None)
+            self._news = None
