@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
 import pytest
 
 from heksherlite.service import embedded
@@ -109,7 +108,7 @@ def test_no_route_is_forgotten() -> None:
 def filled(template: Any, **names: Any) -> Any:
     if isinstance(template, str):
         for name, value in names.items():
-            template = template.replace("{%s}" % name, str(value))
+            template = template.replace(f"{{{name}}}", str(value))
         return template
     return {key: filled(value, **names) for key, value in template.items()} if isinstance(template, dict) else template
 
@@ -231,7 +230,7 @@ def test_changes_outside_the_prefix_are_refused(changes: Changes) -> None:
 
 def test_the_answer_names_the_prefix(service: Service) -> None:
     """The answer says how far the token reaches, for a program to show."""
-    answer: httpx.Response = service.limited.get("settings/frontend.foreign")
+    answer = service.limited.get("settings/frontend.foreign")
     assert answer.json() == {
         "detail": "this token is limited to settings whose names begin with 'backend.'",
         "needed_scope": "read",

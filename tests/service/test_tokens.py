@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from hashlib import sha256
+from hmac import compare_digest
 from pathlib import Path
 
 import httpx
@@ -13,10 +14,9 @@ import pytest
 
 from heksherlite.service import EmbeddedService, embedded
 from heksherlite.service.api.identity import Identity
-from heksherlite.service.domain import tokens as domain
 from heksherlite.service.domain.tokens import SHAPE, Scope, find_token, new_token
 from tests.service.api import FEATURES, Api, until
-from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token, revoke_token
+from tests.service.tokens import EVERY_SCOPE, REFUSED, WITH_TOKENS, make_token, revoke_token
 
 UNKNOWN, _ = new_token("unknown", EVERY_SCOPE, now=0)
 
@@ -69,7 +69,7 @@ def test_a_revoked_token_stops_to_work(guarded: Guarded) -> None:
     token = make_token(guarded.path, "reader", Scope.READ)
     until(lambda: guarded.status(token) == 200)
     assert revoke_token(guarded.path, "reader")
-    until(lambda: guarded.status(token) == 401)
+    until(lambda: guarded.status(token) in REFUSED)
     assert "revoked" in guarded.get(("Authorization", f"Bearer {token}")).json()["detail"]
     assert guarded.status(guarded.first_token) == 200
     assert not revoke_token(guarded.path, "reader")
@@ -96,7 +96,7 @@ def test_replicas_learn_of_tokens(tmp_path: Path) -> None:
         token = make_token(path, "reader", Scope.READ)
         until(lambda: [replica.status(token) for replica in replicas] == [200, 200])
         revoke_token(path, "reader")
-        until(lambda: [replica.status(token) for replica in replicas] == [401, 401])
+        until(lambda: {replica.status(token) for replica in replicas} <= REFUSED)
 
 
 def test_tokens_are_in_memory(guarded: Guarded, tmp_path: Path) -> None:
@@ -109,16 +109,18 @@ def test_tokens_are_in_memory(guarded: Guarded, tmp_path: Path) -> None:
         (tmp_path / "moved.db").rename(guarded.path)
 
 
-def test_an_expired_token_is_of_no_use(guarded: Guarded) -> None:
+def test_an_expired_token_is_of_no_use(tmp_path: Path) -> None:
     """From its expiry on a token is refused, while the service runs and after."""
-    soon = make_token(guarded.path, "soon", Scope.READ, expires_at=int(time.time()) + 2)
-    later = make_token(guarded.path, "later", Scope.READ, expires_at=int(time.time()) + 3600)
-    old = make_token(guarded.path, "old", Scope.READ, now=1000, expires_at=2000)
-    until(lambda: guarded.status(later) == 200)
-    until(lambda: guarded.status(soon) == 401)
-    assert guarded.status(old) == 401
-    assert guarded.get(("Authorization", f"Bearer {old}")).json()["detail"] == "the token 'old' has expired"
-    assert guarded.status(later) == 200
+    path = tmp_path / "a.db"
+    soon = make_token(path, "soon", Scope.READ, expires_at=int(time.time()) + 2)
+    later = make_token(path, "later", Scope.READ, expires_at=int(time.time()) + 3600)
+    old = make_token(path, "old", Scope.READ, now=1000, expires_at=2000)
+    with embedded(path, access=WITH_TOKENS) as service:
+        guarded = Guarded(path, service)
+        until(lambda: guarded.status(soon) == 401)
+        assert guarded.status(old) == 401
+        assert guarded.get(("Authorization", f"Bearer {old}")).json()["detail"] == "the token 'old' has expired"
+        assert guarded.status(later) == 200
 
 
 def test_expiry_is_exact() -> None:
@@ -222,13 +224,12 @@ def test_the_header_api_token_is_accepted(guarded: Guarded) -> None:
 def test_digests_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Known or not, right or wrong, one whole digest is compared by the function made for that."""
     compared: list[tuple[bytes, bytes]] = []
-    compare = domain.compare_digest
 
     def recorded(one: bytes, other: bytes) -> bool:
         compared.append((one, other))
-        return compare(one, other)
+        return compare_digest(one, other)
 
-    monkeypatch.setattr(domain, "compare_digest", recorded)
+    monkeypatch.setattr("heksherlite.service.domain.tokens.compare_digest", recorded)
     text, token = new_token("a", [Scope.READ], now=0)
     tokens = {token.public_prefix: token}
     wrong = (text[:13] + UNKNOWN[13:]).encode()
@@ -237,7 +238,7 @@ def test_digests_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
     assert find_token(tokens, UNKNOWN.encode()) is None
     assert find_token(tokens, b"") is None
     assert [len(digest) for pair in compared for digest in pair] == [32] * 8
-    assert compared[0] == (token.digest, sha256(text.encode()).digest())
+    assert compared[0] == (token.digest, token.digest)
 
 
 def test_tokens_differ() -> None:
@@ -257,8 +258,8 @@ def test_secrets_are_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     with embedded(path, access=WITH_TOKENS) as service:
         guarded = Guarded(path, service)
         shown = [repr(service)]
-        for token in (old, reader, UNKNOWN, "hkl_nonsense" + secrets[0]):
-            for header in (("Authorization", f"Bearer {token}"), ("Authorization", token), ("api_token", token)):
+        for sent in (old, reader, UNKNOWN, "hkl_nonsense" + secrets[0]):
+            for header in (("Authorization", f"Bearer {sent}"), ("Authorization", sent), ("api_token", sent)):
                 answer = guarded.get(header)
                 shown += [answer.text, repr(answer.headers)]
         posted = httpx.post(guarded.url + "/api/v1/rules", headers={"Authorization": f"Bearer {reader}"})

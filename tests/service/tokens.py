@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 WITH_TOKENS = AccessOptions(auth="tokens")
 EVERY_SCOPE = tuple(Scope)
+REFUSED = {401, 429}
+"""What a token that is of no use gets: whoever tries it again and again is told to do so more slowly."""
 
 
 def in_database(path: Path, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
