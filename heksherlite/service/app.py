@@ -31,7 +31,7 @@ from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
 
-_RESOURCES = (health, documentation, query, stream, context_features, declarations, settings, rules)
+_RESOURCES = (health, query, stream, context_features, declarations, settings, rules, documentation)
 
 
 def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits: Limits = Limits()) -> FastAPI:  # noqa: B008 - immutable

@@ -223,11 +223,15 @@ def test_every_answer_has_security_headers(api: Api, path: str, status: int) -> 
     assert "server" not in answer.headers
 
 
-def test_304_and_faults_have_security_headers(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So do answers that are made elsewhere."""
+def test_304_has_the_header_for_caches(api: Api) -> None:
+    """What a cache keeps stays private; the other headers are those of the answer that it has."""
     answer = api.call("GET", "query", headers={"If-None-Match": "*"})
     assert answer.status_code == 304
-    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "private, no-cache"
+
+
+def test_faults_have_security_headers(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So do answers that are made outside of everything else."""
 
     async def fail(_store: Store, _decide: object) -> None:
         raise ZeroDivisionError("a secret")
