@@ -284,3 +284,14 @@ def test_digests_are_what_is_stored(tmp_path: Path) -> None:
     connection.close()
     assert rows == [("a", text[:12], sha256(text.encode()).hexdigest(), "read write", "backend.", None)]
     assert re.fullmatch("hkl_[0-9a-f]{8}", text[:12])
+
+
+def test_scopes_of_a_later_version_are_left_alone(tmp_path: Path) -> None:
+    """A scope that this version does not know allows nothing, and keeps nobody from what the others allow."""
+    token = make_token(tmp_path / "a.db", "a", Scope.READ)
+    connection = sqlite3.connect(tmp_path / "a.db")
+    connection.execute("UPDATE tokens SET scopes = 'read approve'")
+    connection.commit()
+    connection.close()
+    with embedded(tmp_path / "a.db", access=WITH_TOKENS) as service:
+        assert Guarded(tmp_path / "a.db", service).status(token) == 200

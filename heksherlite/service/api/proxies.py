@@ -1,13 +1,12 @@
 """Where a request comes from, and what a reverse proxy in front of the service says about that."""
 
 from collections.abc import Iterator
-from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.types import Scope
 
 from heksherlite.service.api.refusals import Refusal
-from heksherlite.service.options import AccessOptions, Network
+from heksherlite.service.options import AccessOptions
 
 _LONGEST_USER = 320  # characters: the longest e-mail address
 
@@ -27,10 +26,11 @@ class Origins:
         """Return the address of the client: the last one on the way that is no trusted proxy."""
         address = _peer(scope)
         if self._trusts(address):
-            hops = ",".join(_values(scope, b"x-forwarded-for")).split(",")
-            for hop in reversed([hop.strip() for hop in hops if hop.strip()]):
-                address = hop
-                if not self._trusts(hop):
+            for hop in reversed(",".join(_values(scope, b"x-forwarded-for")).split(",")):
+                if _parsed(hop.strip()) is None:
+                    break
+                address = hop.strip()
+                if not self._trusts(address):
                     break
         return address
 
@@ -54,17 +54,18 @@ class Origins:
         return person or None
 
     def _trusts(self, address: str) -> bool:
-        return bool(self._networks) and _within(address, self._networks)
+        if not self._networks:
+            return False
+        parsed = _parsed(address)
+        return parsed is not None and any(parsed in network for network in self._networks)
 
 
-@lru_cache(maxsize=10_000)
-def _within(address: str, networks: tuple[Network, ...]) -> bool:
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(address)
     except ValueError:
-        return False
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    return any(parsed in network for network in networks)
+        return None
+    return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
 def _peer(scope: Scope) -> str:

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from heksherlite.service.api.access import Need
 from heksherlite.service.api.bodies import StrictJsonRequest
 from heksherlite.service.api.refusals import REFUSALS, Refusal
+from heksherlite.service.api.responses import text_responses
 from heksherlite.service.domain.tokens import Scope
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
@@ -50,7 +51,7 @@ class ServiceRoute(APIRoute):
             raise TypeError(f"{name} serves {path} and does not say what that needs: use @needs or @open_to_all")
         self.need: Need = need
         if need.scope is not None:
-            options["responses"] = {**REFUSALS, **(options.get("responses") or {})}
+            options["responses"] = {**REFUSALS, **text_responses(503), **(options.get("responses") or {})}
             options["openapi_extra"] = {NEEDED_SCOPE: need.scope, **(options.get("openapi_extra") or {})}
         super().__init__(path, endpoint, **options)
 
@@ -66,12 +67,11 @@ class ServiceRoute(APIRoute):
             try:
                 async with deadline:
                     return await handle(StrictJsonRequest(request.scope, request.receive))
-            except TimeoutError as error:
+            except TimeoutError:
                 if not deadline.expired():
                     raise
-                seconds = f"{state.limits.request_timeout:g} s"
-                detail = f"this took longer than {seconds}; it may still have an effect"
-                raise Refusal(503, detail, headers={"retry-after": "5"}) from error
+                text = f"this took longer than {state.limits.request_timeout:g} s; it may still have an effect"
+                return Response(text, 503, {"retry-after": "5"}, "text/plain")
 
         return handle_admitted
 
@@ -91,19 +91,19 @@ def require_needs(routes: Iterable[BaseRoute]) -> None:
     Raises:
         TypeError: One does not, or it is of a kind that cannot.
     """
-    for route in leaves(routes):
+    for route in _leaves(routes):
         if not isinstance(route, ServiceRoute):
             raise TypeError(f"{route!r} does not say what it needs: only a ServiceRoute does")
 
 
-def leaves(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+def _leaves(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
     """Return all routes, those of included routers too."""
     for route in routes:
         included = getattr(route, "original_router", None)
         if included is None:
             yield route
         else:
-            yield from leaves(included.routes)
+            yield from _leaves(included.routes)
 
 
 def _noting(need: Need) -> Callable[[Endpoint], Endpoint]:

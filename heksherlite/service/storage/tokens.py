@@ -18,7 +18,7 @@ async def read_tokens(connection: AsyncConnection) -> Tokens:
             name=row.name,
             public_prefix=row.public_prefix,
             digest=bytes.fromhex(row.digest),
-            scopes=frozenset(map(Scope, row.scopes.split())),
+            scopes=frozenset(scope for scope in Scope if scope in row.scopes.split()),
             setting_prefix=row.setting_prefix,
             created_at=row.created_at,
             expires_at=row.expires_at,
