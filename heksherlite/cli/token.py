@@ -111,14 +111,17 @@ def _run(location: str | None, work: Callable[[Database], Awaitable[T]]) -> T:
 def _expiry(text: str | None, now: float) -> int | None:
     if text is None:
         return None
-    if match := re.fullmatch(r"([0-9]{1,6})([hdw])", text):
-        return int(now) + int(match[1]) * _SECONDS[match[2]]
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        if match := re.fullmatch(r"([0-9]{1,6})([hdw])", text):
+            expires_at = int(now) + int(match[1]) * _SECONDS[match[2]]
+        else:
+            moment = datetime.fromisoformat(text)
+            expires_at = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        _date(expires_at)  # fails beyond the year 9999
+    except (ValueError, OverflowError) as error:
         reason = f"{text!r} is neither a time such as 90d nor a date such as 2030-01-31"
         raise click.BadParameter(reason, param_hint="--expires") from error
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return expires_at
 
 
 def _row(known: Token, now: float) -> tuple[str, ...]:

@@ -11,9 +11,11 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from heksherlite import TRACK_ALL, AsyncHeksherClient, Setting, ThreadHeksherClient
 from heksherlite.cli import serve, token
+from heksherlite.cli.commands import heksherlite
 from heksherlite.service import embedded
 from heksherlite.service.domain.tokens import Scope
 from tests.service.api import FEATURES, Api
@@ -124,6 +126,16 @@ def test_a_token_is_revoked_and_made_anew(guarded: Guarded, program: str, caplog
     ]
     assert program[13:] not in caplog.text
     assert program[13:] not in repr(client)
+
+
+def test_a_snapshot_takes_a_token(guarded: Guarded, program: str, tmp_path: Path) -> None:
+    """`heksherlite export` sends it as a header, and says what the service answered without one."""
+    command = ["export", guarded.url, "--output", str(tmp_path / "settings.snapshot")]
+    refused = CliRunner().invoke(heksherlite, command)
+    assert (refused.exit_code, "needs a token with scope read" in refused.output) == (1, True)
+    made = CliRunner().invoke(heksherlite, [*command, "--header", f"Authorization: Bearer {program}"])
+    assert (made.exit_code, made.output) == (0, "")
+    assert (tmp_path / "settings.snapshot").stat().st_size > 0
 
 
 def test_a_client_within_a_prefix(guarded: Guarded) -> None:
