@@ -223,6 +223,7 @@ def test_changes_outside_the_prefix_are_refused(changes: Changes) -> None:
     everything = Catalog(State("x")).after(Changes(("user",), (own, foreign), rules), State("x", 1, 1, 2, 2))
     everything.require_within_limit(changes)
     limited = everything.limited_to("backend.")
+    assert (list(limited.entries), list(limited.rules)) == ([1], [1])
     limited.require_within_limit(Changes(settings=(replace(own, name="backend.b"),), removed_rules=frozenset({1})))
     with pytest.raises(OutsidePrefixError):
         limited.require_within_limit(changes)

@@ -4,7 +4,7 @@ A `Catalog` never changes. A write is decided against one (`Decision`), its `Cha
 the same `Changes` applied to the catalog make the next one. What another process wrote arrives as `Changes` too.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeAlias, TypeVar
 
@@ -101,8 +101,8 @@ class Decision(Generic[T_co]):
 class Catalog:
     """Everything at one revision; make the first with `Catalog(state)`, the others with `after`.
 
-    ``setting_prefix`` is not empty in a catalog that is ``limited_to`` some settings: only these are in ``entries``,
-    and asking for another one by a name or a rule is an `OutsidePrefixError`.
+    ``setting_prefix`` is not empty in a catalog that is ``limited_to`` some settings: only these and their rules are
+    in ``entries`` and ``rules``, and asking for others by `find`, `entry` or `rule` is an `OutsidePrefixError`.
     """
 
     state: State
@@ -111,6 +111,7 @@ class Catalog:
     ids_by_name: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[int, Rule] = field(default_factory=dict)
     setting_prefix: str = ""
+    rules_outside: Container[int] = ()
 
     def find(self, name: str) -> Entry | None:
         """Return the setting of a name or alias, with its rules, or None.
@@ -144,9 +145,9 @@ class Catalog:
         """
         rule = self.rules.get(rule_id)
         if rule is None:
+            if rule_id in self.rules_outside:
+                raise OutsidePrefixError(self.setting_prefix)
             raise NotFoundError(f"rule {rule_id} does not exist")
-        if rule.setting_id not in self.entries:
-            raise OutsidePrefixError(self.setting_prefix)
         return rule
 
     def limited_to(self, setting_prefix: str) -> "Catalog":
@@ -154,7 +155,10 @@ class Catalog:
         if not setting_prefix:
             return self
         entries = {key: entry for key, entry in self.entries.items() if entry.setting.name.startswith(setting_prefix)}
-        return replace(self, entries=entries, setting_prefix=setting_prefix)
+        rules = {rule_id: rule for entry in entries.values() for rule_id, rule in entry.rules.items()}
+        # All rules, because those outside would have to be gathered, and who looks here has not found it inside.
+        outside = self.rules.keys()
+        return replace(self, entries=entries, rules=rules, setting_prefix=setting_prefix, rules_outside=outside)
 
     def require_within_limit(self, changes: Changes) -> None:
         """Check that changes stay within the settings that the catalog is limited to, before and after.
@@ -166,8 +170,13 @@ class Catalog:
             return
         touched = self.touched_settings(changes) | changes.removed_settings | {item.id for item in changes.settings}
         existing = {setting_id for setting_id in touched if setting_id <= self.state.last_setting_id}
-        within = all(setting.name.startswith(self.setting_prefix) for setting in changes.settings)
-        if changes.context_features is not None or not within or not existing <= self.entries.keys():
+        within = (
+            changes.context_features is None
+            and existing <= self.entries.keys()
+            and changes.removed_rules <= self.rules.keys()
+            and all(setting.name.startswith(self.setting_prefix) for setting in changes.settings)
+        )
+        if not within:
             raise OutsidePrefixError(self.setting_prefix)
 
     def in_order(self, features: Iterable[str]) -> list[str]:
