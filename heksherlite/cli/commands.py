@@ -6,7 +6,7 @@ import click
 
 from heksherlite._version import __version__
 
-_COMMANDS = ("export", "serve")
+_COMMANDS = ("export", "serve", "token")
 
 
 class _Commands(click.Group):

@@ -3,12 +3,14 @@
 import logging
 import signal
 import threading
-from pathlib import Path
 
 import click
-from platformdirs import user_data_path
 
+from heksherlite.cli.access import access_options
+from heksherlite.cli.database import database_option, default_database
 from heksherlite.errors import ServiceStartError
+from heksherlite.service.domain.limits import Limits
+from heksherlite.service.options import AccessOptions
 from heksherlite.service.server import ServiceThread, listen
 from heksherlite.service.storage.urls import open_database
 from heksherlite.service.workers import WorkerProcesses
@@ -25,14 +27,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
     show_default=True,
     help="The port to listen on; 0 picks a free one.",
 )
-@click.option(
-    "--database",
-    metavar="URL",
-    envvar="HEKSHER_DB_CONNECTION_STRING",
-    show_envvar=True,
-    help="Where settings and rules are kept: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE."
-    " By default a file in the user's data folder.",
-)
+@database_option
 @click.option(
     "--context-features",
     metavar="NAMES",
@@ -43,24 +38,43 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 @click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="How many processes answer requests."
 )
-def serve(host: str, port: int, database: str | None, context_features: str | None, workers: int) -> None:
+@access_options
+def serve(
+    *,
+    host: str,
+    port: int,
+    database: str | None,
+    context_features: str | None,
+    workers: int,
+    access: AccessOptions,
+    limits: Limits,
+) -> None:
     """Run the service until it is interrupted."""
     configure_logging()
     stop = _stop_signal()
     service: ServiceThread | WorkerProcesses
     try:
-        location = database or _default_database()
-        opened, listener, features = open_database(location), listen(host, port), _split(context_features)
+        location = database or default_database()
+        opened, features = open_database(location), _split(context_features)
+        listener = listen(host, port, access)
         if workers == 1:
-            service = ServiceThread(opened, listener, context_features=features)
+            service = ServiceThread(opened, listener, context_features=features, access=access, limits=limits)
         else:
             service = WorkerProcesses(
-                location, listener, count=workers, context_features=features, set_up=configure_logging
+                location,
+                listener,
+                count=workers,
+                context_features=features,
+                access=access,
+                limits=limits,
+                set_up=configure_logging,
             )
         service.start()
     except ServiceStartError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"heksherlite serves {opened.location} at {service.url}")
+    if service.first_token is not None:
+        click.echo(f"The first token, which may do everything and is shown only this once: {service.first_token}")
     # In slices, because on some systems a wait without end cannot be interrupted.
     while service.running and not stop.wait(0.5):
         continue
@@ -82,10 +96,6 @@ def _stop_signal() -> threading.Event:
     for number in _SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     return stop
-
-
-def _default_database() -> Path:
-    return user_data_path("heksherlite", appauthor=False, ensure_exists=True) / "settings.db"
 
 
 def _split(context_features: str | None) -> list[str]:

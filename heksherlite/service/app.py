@@ -1,35 +1,72 @@
 """The application: the API over one store."""
 
-from fastapi import FastAPI
+from functools import partial
+
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from heksherlite._version import __version__
-from heksherlite.service.api import context_features, declarations, health, query, rules, settings, stream
-from heksherlite.service.api.bodies import MAX_BODY_BYTES, BodyMiddleware
+from heksherlite.service.api import (
+    context_features,
+    declarations,
+    documentation,
+    health,
+    query,
+    rules,
+    settings,
+    stream,
+)
+from heksherlite.service.api.access import Access
+from heksherlite.service.api.bodies import BodyMiddleware
+from heksherlite.service.api.refusals import Refusal, answer_outside_prefix, answer_refusal
 from heksherlite.service.api.responses import answer_domain_error, answer_invalid, answer_unavailable
+from heksherlite.service.api.routes import require_needs
+from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
+from heksherlite.service.api.store_view import LimitedCatalogs, StoreView
 from heksherlite.service.api.streams import Streams
-from heksherlite.service.domain.errors import DomainError
+from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
+from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.query import AnswerBuilder
+from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
 
+_RESOURCES = (health, query, stream, context_features, declarations, settings, rules, documentation)
 
-def create_app(store: Store, *, max_body_bytes: int = MAX_BODY_BYTES) -> FastAPI:
+
+def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits: Limits = Limits()) -> FastAPI:  # noqa: B008 - immutable
     """Return the ASGI application that serves a store.
 
     Args:
         store: Loaded; whoever loaded it keeps it up to date and closes its database.
-        max_body_bytes: How large a request's body may be.
+        access: Who may use it.
+        limits: How much it takes in.
+
+    Raises:
+        TypeError: A route does not say which scope it needs.
     """
-    app = FastAPI(title="heksherlite", version=__version__)
-    app.state.store = store
+    app = FastAPI(title="heksherlite", version=__version__, openapi_url=None)
     app.state.answers = AnswerBuilder()
     app.state.streams = Streams(store.catalog)
     store.on_replaced = app.state.streams.publish
-    app.add_middleware(BodyMiddleware, max_bytes=max_body_bytes)
+    app.state.access = Access(lambda: store.tokens, access, limits)
+    app.state.limits = limits
+    app.state.view = partial(StoreView, store, limits, LimitedCatalogs())
+    app.add_middleware(BodyMiddleware, max_bytes=limits.max_body_size, timeout=limits.request_timeout)
+    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_exception_handler(Refusal, answer_refusal)
+    app.add_exception_handler(OutsidePrefixError, answer_outside_prefix)
     app.add_exception_handler(DomainError, answer_domain_error)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(DatabaseUnavailableError, answer_unavailable)
-    for resource in (health, query, stream, context_features, declarations, settings, rules):
+    app.add_exception_handler(Exception, _answer_fault)
+    for resource in _RESOURCES:
         app.include_router(resource.router)
+    require_needs(app.routes)
+    app.openapi = partial(documentation.describe, app)  # type: ignore[method-assign]
     return app
+
+
+async def _answer_fault(_request: Request, _error: Exception) -> Response:
+    # This answer is made outside of all middleware.
+    return Response("Internal Server Error", 500, dict(SECURITY_HEADERS), "text/plain")

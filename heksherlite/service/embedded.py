@@ -10,6 +10,8 @@ from typing import Self
 
 from anyio import CancelScope, to_thread
 
+from heksherlite.service.domain.limits import Limits
+from heksherlite.service.options import AccessOptions
 from heksherlite.service.server import ServiceThread, listen
 from heksherlite.service.storage.urls import open_database
 
@@ -20,6 +22,8 @@ def embedded(
     host: str = "127.0.0.1",
     port: int = 0,
     context_features: Sequence[str] = (),
+    access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
+    limits: Limits = Limits(),  # noqa: B008 - immutable
 ) -> "EmbeddedService":
     """Return a service that runs in this process within a ``with`` or ``async with`` block.
 
@@ -37,11 +41,15 @@ def embedded(
         host: The address to listen on.
         port: The port to listen on; 0 picks a free one.
         context_features: The expected context features, in order. They are added if missing.
+        access: Who may use it. By default everybody, and then the address must be one of this machine only.
+        limits: How much it takes in.
 
     Raises:
         ServiceStartError: On entering the block, if the service cannot start.
     """
-    return EmbeddedService(database, host=host, port=port, context_features=context_features)
+    return EmbeddedService(
+        database, host=host, port=port, context_features=context_features, access=access, limits=limits
+    )
 
 
 class EmbeddedService:
@@ -49,6 +57,7 @@ class EmbeddedService:
 
     Attributes:
         url: Where the service is, within the block.
+        first_token: A token with all scopes, if tokens are asked for and the database had none.
     """
 
     def __init__(
@@ -58,13 +67,18 @@ class EmbeddedService:
         host: str,
         port: int,
         context_features: Sequence[str],
+        access: AccessOptions,
+        limits: Limits,
     ) -> None:
         self._database = database
         self._host = host
         self._port = port
         self._context_features = tuple(context_features)
+        self._access = access
+        self._limits = limits
         self._cleanup = ExitStack()
         self.url = ""
+        self.first_token: str | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -73,11 +87,16 @@ class EmbeddedService:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="heksherlite-"))
                 database = Path(folder, "settings.db")
             service = ServiceThread(
-                open_database(database), listen(self._host, self._port), context_features=self._context_features
+                open_database(database),
+                listen(self._host, self._port, self._access),
+                context_features=self._context_features,
+                access=self._access,
+                limits=self._limits,
             )
             stack.callback(service.stop)
             service.start()
             self.url = service.url
+            self.first_token = service.first_token
             self._cleanup = stack.pop_all()
         return self
 

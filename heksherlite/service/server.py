@@ -4,17 +4,22 @@ import asyncio
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
+from ipaddress import ip_address
 
 import uvicorn
 
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.app import create_app
 from heksherlite.service.domain import context_features as features
+from heksherlite.service.domain.limits import Limits
+from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
+from heksherlite.service.storage.tokens import add_first_token
 
 _START_SECONDS = 30.0
 _GRACE_SECONDS = 1  # for requests that are under way when the service stops
@@ -31,16 +36,30 @@ class ServiceThread:
         database: Where settings and rules are kept.
         listener: Where requests arrive, from `listen`; it is closed at the end.
         context_features: The expected context features in order; if empty, any will do.
+        access: Who may use it.
+        limits: How much it takes in.
     """
 
-    def __init__(self, database: Database, listener: socket.socket, *, context_features: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        listener: socket.socket,
+        *,
+        context_features: Sequence[str] = (),
+        access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+    ) -> None:
         self._database = database
         self._listener = listener
         self._context_features = context_features
+        self._access = access
+        self._limits = limits
         self._ready: Future[Callable[[], object]] = Future()
         self._thread: threading.Thread | None = None
         self.url = url_of(listener)
         """Where the service is, such as ``http://127.0.0.1:8888``."""
+        self.first_token: str | None = None
+        """A token with all scopes, if tokens are asked for and there was none before this start."""
 
     @property
     def running(self) -> bool:
@@ -94,8 +113,8 @@ class ServiceThread:
     async def _serve(self) -> None:
         store = Store(self._database)
         try:
-            await load(store, self._database, self._context_features)
-            app = create_app(store)
+            self.first_token = await load(store, self._database, self._context_features, self._access)
+            app = create_app(store, access=self._access, limits=self._limits)
             server = _Server(app, on_started=self._ready.set_result, on_stopping=app.state.streams.close)
             stopping = asyncio.Event()
             follower = asyncio.create_task(store.follow(until=stopping))
@@ -108,19 +127,24 @@ class ServiceThread:
             await store.close()
 
 
-async def load(store: Store, database: Database, context_features: Sequence[str]) -> None:
+async def load(store: Store, database: Database, context_features: Sequence[str], access: AccessOptions) -> str | None:
     """Prepare a database, read it, and add the expected context features that are missing.
+
+    Returns:
+        The first token, if tokens are asked for and there was none.
 
     Raises:
         ServiceStartError: The database cannot be used, or holds other context features.
     """
     try:
         await database.prepare()
+        first_token = await add_first_token(database, now=time.time()) if access.auth == "tokens" else None
         await store.load()
         if context_features:
             await store.write(partial(features.expect, expected=context_features))
     except (ValueError, DatabaseUnavailableError) as error:
         raise ServiceStartError(str(error)) from error
+    return first_token
 
 
 class _Server(uvicorn.Server):
@@ -132,7 +156,13 @@ class _Server(uvicorn.Server):
         on_stopping: Callable[[], object],
     ) -> None:
         config = uvicorn.Config(
-            app, lifespan="off", log_config=None, ws="none", timeout_graceful_shutdown=_GRACE_SECONDS
+            app,
+            lifespan="off",
+            log_config=None,
+            ws="none",
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+            proxy_headers=False,  # which proxies are believed is decided by the application
+            server_header=False,
         )
         config.access_log = False  # given as an argument, it would reconfigure the logger
         super().__init__(config)
@@ -157,15 +187,16 @@ def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) ->
         loop.call_soon_threadsafe(function)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, access: AccessOptions = AccessOptions()) -> socket.socket:  # noqa: B008 - immutable
     """Take an address to listen on.
 
     Args:
         host: The address.
         port: The port; 0 picks a free one.
+        access: Who may use what listens there.
 
     Raises:
-        ServiceStartError: It cannot be taken.
+        ServiceStartError: It cannot be taken, or other machines can reach it and everybody may do everything.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol given, asyncio switches Nagle's algorithm off; otherwise it would cost 40 ms per answer.
@@ -180,6 +211,12 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         raise ServiceStartError(f"cannot listen on {host}, port {port}: {error}") from error
+    if access.auth == "none" and not access.insecure and not ip_address(listener.getsockname()[0]).is_loopback:
+        listener.close()
+        raise ServiceStartError(
+            f"other machines can reach {host}, and everybody may read and change everything there: ask for tokens"
+            " (--auth tokens), or accept that (--insecure)"
+        )
     return listener
 
 

@@ -16,6 +16,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Final
 
 from heksherlite.errors import ServiceStartError
+from heksherlite.service.domain.limits import Limits
+from heksherlite.service.options import AccessOptions
 from heksherlite.service.server import ServiceThread, load, url_of
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
@@ -46,6 +48,8 @@ class WorkerProcesses:
         listener: Where requests arrive; it is closed at the end.
         count: How many processes.
         context_features: The expected context features in order; if empty, any will do.
+        access: Who may use it.
+        limits: How much it takes in.
         set_up: Called in each process first, such as to configure logging; it has to be importable.
     """
 
@@ -56,18 +60,24 @@ class WorkerProcesses:
         *,
         count: int,
         context_features: Sequence[str] = (),
+        access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
+        limits: Limits = Limits(),  # noqa: B008 - immutable
         set_up: Callable[[], object],
     ) -> None:
         self._database = database
         self._listener = listener
         self._count = count
         self._context_features = context_features
+        self._access = access
+        self._limits = limits
         self._set_up = set_up
         self._workers: list[_Worker] = []
         self._watcher = threading.Thread(target=self._watch, name="heksherlite-workers", daemon=True)
         self._stopping = threading.Event()
         self.url = url_of(listener)
         """Where the service is."""
+        self.first_token: str | None = None
+        """A token with all scopes, if tokens are asked for and there was none before this start."""
 
     @property
     def running(self) -> bool:
@@ -109,7 +119,7 @@ class WorkerProcesses:
         database = open_database(self._database)
         store = Store(database)
         try:
-            await load(store, database, self._context_features)
+            self.first_token = await load(store, database, self._context_features, self._access)
         finally:
             await store.close()
 
@@ -117,7 +127,7 @@ class WorkerProcesses:
         line, workers_line = multiprocessing.Pipe()
         process = _context.Process(
             target=_work,
-            args=(self._database, self._listener, workers_line, self._set_up),
+            args=(self._database, self._listener, workers_line, self._access, self._limits, self._set_up),
             name="heksherlite-worker",
             daemon=True,
         )
@@ -160,13 +170,18 @@ def _becomes_ready(worker: _Worker, seconds: float) -> bool:
 
 
 def _work(
-    database: str | os.PathLike[str], listener: socket.socket, line: Connection, set_up: Callable[[], object]
+    database: str | os.PathLike[str],
+    listener: socket.socket,
+    line: Connection,
+    access: AccessOptions,
+    limits: Limits,
+    set_up: Callable[[], object],
 ) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it comes to the whole group from a terminal, and our parent decides
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     set_up()
-    service = ServiceThread(open_database(database), listener)
+    service = ServiceThread(open_database(database), listener, access=access, limits=limits)
     service.start()
     line.send(True)
     while service.running and not stop.is_set() and not line.poll(0.5):

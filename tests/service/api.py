@@ -10,9 +10,10 @@ FEATURES = ["environment", "user", "theme"]
 
 
 class Api:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, token: str | None = None) -> None:
         self.url = url
-        self.http = httpx.Client(base_url=url, timeout=30)
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self.http = httpx.Client(base_url=url, timeout=30, headers=headers)
 
     def close(self) -> None:
         self.http.close()

@@ -8,10 +8,12 @@ import httpx
 import pytest
 
 from heksherlite.service import embedded
-from heksherlite.service.api.bodies import MAX_BODY_BYTES, decode_json
+from heksherlite.service.api.bodies import decode_json
+from heksherlite.service.domain.limits import Limits
 from heksherlite.service.storage.store import Store
 from tests.service.api import Api
 
+MAX_BODY_BYTES = Limits().max_body_size
 RULE = b'{"setting":"cache_ttl","feature_values":{"user":"a"},"value":%s}'
 HOSTILE_BODIES = {
     "empty": b"",

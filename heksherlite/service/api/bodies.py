@@ -1,16 +1,13 @@
 """Reading request bodies: how large they may be, and what JSON is to this service."""
 
+import asyncio
 import json
-from collections.abc import Callable, Coroutine
 from math import isfinite
 from typing import Any, NoReturn
 
 import orjson
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-MAX_BODY_BYTES = 2**20
 
 _DISCARDED_BYTES = 32 * 2**20  # read off a body that is too large, so that its sender gets to see the answer
 
@@ -44,33 +41,22 @@ class StrictJsonRequest(Request):
         return decode_json(await self.body())
 
 
-class StrictJsonRoute(APIRoute):
-    """A route that reads JSON by `decode_json`."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return FastAPI's handler, given a stricter request."""
-        handle = super().get_route_handler()
-
-        async def handle_strictly(request: Request) -> Response:
-            return await handle(StrictJsonRequest(request.scope, request.receive))
-
-        return handle_strictly
-
-
 class BodyMiddleware:
     """Takes in each request's body before the application sees it.
 
-    A body over the limit is answered with 413 and never held in memory; one without Content-Type is declared
-    to be JSON, as existing clients mean it.
+    A body over the limit is answered with 413 and never held in memory, one that does not arrive in time with 408;
+    one without Content-Type is declared to be JSON, as existing clients mean it.
 
     Args:
         app: The application.
         max_bytes: How many bytes a body may have.
+        timeout: How many seconds it may take to arrive.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout: float) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._timeout = timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -81,10 +67,14 @@ class BodyMiddleware:
         if b"content-length" not in headers and b"transfer-encoding" not in headers:
             await self._app(scope, receive, send)
             return
-        body = await self._read(receive)
+        try:
+            async with asyncio.timeout(self._timeout):
+                body = await self._read(receive)
+        except TimeoutError:
+            await _refusal(408, f"the body did not arrive within {self._timeout:g} s")(scope, receive, send)
+            return
         if body is None:
-            message = f"the body is larger than {self._max_bytes} bytes"
-            await Response(message, 413, {"connection": "close"}, "text/plain")(scope, receive, send)
+            await _refusal(413, f"the body is larger than {self._max_bytes} bytes")(scope, receive, send)
             return
         if b"content-type" not in headers:
             scope = {**scope, "headers": [*scope["headers"], (b"content-type", b"application/json")]}
@@ -102,6 +92,10 @@ class BodyMiddleware:
                 body += part
             more = message.get("more_body", False)
         return bytes(body) if received <= self._max_bytes else None
+
+
+def _refusal(status: int, message: str) -> Response:
+    return Response(message, status, {"connection": "close"}, "text/plain")
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-from heksherlite.service.api.bodies import StrictJsonRoute
 from heksherlite.service.api.fields import (
     ContextFeatureName,
     Metadata,
@@ -16,12 +15,14 @@ from heksherlite.service.api.fields import (
     SettingVersion,
 )
 from heksherlite.service.api.responses import EVERY_WRITE, json_answer, text_responses
+from heksherlite.service.api.routes import ServiceRoute, needs
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import declarations
 from heksherlite.service.domain.differences import Shape
+from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.domain.versions import INITIAL
 
-router = APIRouter(tags=["settings"], route_class=StrictJsonRoute)
+router = APIRouter(tags=["settings"], route_class=ServiceRoute)
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -97,6 +98,7 @@ class RejectedDeclaration(BaseModel):
         **EVERY_WRITE,
     },
 )
+@needs(Scope.DECLARE)
 async def declare_setting(body: DeclarationBody, store: StoreOfApp) -> Response:
     """Create a setting, upgrade it by a higher version, or learn how a declaration compares to it."""
     shape = Shape(

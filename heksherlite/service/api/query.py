@@ -10,11 +10,13 @@ from pydantic import BaseModel
 
 from heksherlite.service.api.compression import CODECS, SMALLEST, accepted_coding
 from heksherlite.service.api.responses import INVALID, text_responses
+from heksherlite.service.api.routes import ServiceRoute, needs
 from heksherlite.service.api.service_state import AnswersOfApp, StoreOfApp
 from heksherlite.service.api.stream import LINK
 from heksherlite.service.domain import query as queries
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_setting_names
+from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.storage.database import NotCaughtUpError
 
 _logger = logging.getLogger(__name__)
@@ -22,7 +24,7 @@ _logger = logging.getLogger(__name__)
 LINES = "application/x-ndjson"
 DELTA = "heksherlite"
 
-router = APIRouter(tags=["query"])
+router = APIRouter(tags=["query"], route_class=ServiceRoute)
 
 
 class QueriedRule(BaseModel):
@@ -61,6 +63,7 @@ class QueryAnswer(BaseModel):
         **INVALID,
     },
 )
+@needs(Scope.READ)
 async def query_rules(
     request: Request,
     store: StoreOfApp,

@@ -42,8 +42,10 @@ _MEANINGS = {
     400: "The request contradicts itself or the setting.",
     404: "What the request names does not exist.",
     409: "The request is at odds with what is stored.",
-    413: "The body is too large.",
-    503: "The database cannot be reached. A write was not made, unless the text says that this is not known.",
+    408: "The body did not arrive in time.",
+    413: "The body is too large, or a value in it.",
+    503: "The database cannot be reached: a write was not made, unless the text says that this is not known."
+    " Or the request took too long.",
 }
 
 
@@ -57,7 +59,7 @@ EMPTY_NOT_FOUND: Responses = {404: {"description": _MEANINGS[404]}}
 
 INVALID: Responses = {422: {"model": Problems, "description": "The request is malformed."}}
 
-EVERY_WRITE: Responses = {**text_responses(413, 503), **INVALID}
+EVERY_WRITE: Responses = {**text_responses(408, 413, 503), **INVALID}
 
 
 async def answer_domain_error(_request: Request, error: Exception) -> Response:

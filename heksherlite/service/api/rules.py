@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from heksherlite.service.api.bodies import StrictJsonRoute
 from heksherlite.service.api.fields import (
     ContextFeatureName,
     ContextFeatureValue,
@@ -23,15 +22,17 @@ from heksherlite.service.api.responses import (
     no_content,
     text_responses,
 )
+from heksherlite.service.api.routes import ServiceRoute, needs
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import rules
 from heksherlite.service.domain.filters import parse_feature_values
 from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit
+from heksherlite.service.domain.tokens import Scope
 
 _TAGS = ["rules"]
 
-router = APIRouter(prefix="/api/v1/rules", tags=[*_TAGS], route_class=StrictJsonRoute)
+router = APIRouter(prefix="/api/v1/rules", tags=[*_TAGS], route_class=ServiceRoute)
 
 
 class NewRule(RequestBody):
@@ -70,6 +71,7 @@ class RuleDetails(BaseModel):
     response_model=RuleId,
     responses={**text_responses(400, 409), **EVERY_WRITE},
 )
+@needs(Scope.WRITE)
 async def add_rule(body: NewRule, store: StoreOfApp) -> Response:
     """Add a rule to a setting."""
     rule_id = await store.write(
@@ -85,6 +87,7 @@ async def add_rule(body: NewRule, store: StoreOfApp) -> Response:
 
 
 @router.get("/search", response_model=RuleId, responses={**EMPTY_NOT_FOUND, **INVALID})
+@needs(Scope.READ)
 async def search_rule(
     setting: Annotated[SettingName, Query()],
     feature_values: Annotated[str, Query(description="The conditions: `f1:v1,f2:v2`.")],
@@ -96,6 +99,7 @@ async def search_rule(
 
 
 @router.get("/{rule_id}", response_model=RuleDetails, responses={**text_responses(404), **INVALID})
+@needs(Scope.READ)
 async def get_rule(rule_id: int, store: StoreOfApp) -> Response:
     """Return all about a rule."""
     catalog = store.catalog
@@ -118,6 +122,7 @@ async def get_rule(rule_id: int, store: StoreOfApp) -> Response:
     deprecated=True,
     operation_id="patch_rule",
 )
+@needs(Scope.WRITE)
 async def change_value(rule_id: int, body: NewValue, store: StoreOfApp) -> Response:
     """Change the value of a rule."""
     await store.write(partial(rules.change_value, rule_id=rule_id, value=body.value))
@@ -125,17 +130,18 @@ async def change_value(rule_id: int, body: NewValue, store: StoreOfApp) -> Respo
 
 
 @router.delete("/{rule_id}", status_code=204, responses={**text_responses(404), **EVERY_WRITE})
+@needs(Scope.WRITE)
 async def delete_rule(rule_id: int, store: StoreOfApp) -> Response:
     """Delete a rule; its id is never used again."""
     await store.write(partial(rules.remove, rule_id=rule_id))
     return no_content()
 
 
-def _metadata_of(rule_id: int, store: StoreOfApp) -> Metadata:
+async def _metadata_of(rule_id: int, store: StoreOfApp) -> Metadata:
     return store.catalog.rule(rule_id).metadata
 
 
-def _metadata_editor(rule_id: int, store: StoreOfApp) -> Editor:
+async def _metadata_editor(rule_id: int, store: StoreOfApp) -> Editor:
     async def make(edit: MetadataEdit) -> None:
         await store.write(partial(rules.edit_metadata, rule_id=rule_id, edit=edit))
 

@@ -1,29 +1,32 @@
-"""What the handlers of requests work with."""
+"""What the handlers of requests work with.
+
+The dependencies are coroutines because FastAPI runs others on a thread, which takes longer than all they do.
+"""
 
 from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
+from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.query import AnswerBuilder
-from heksherlite.service.storage.store import Store
 
 
-def _store(request: Request) -> Store:
-    store: Store = request.app.state.store
-    return store
+async def _store(request: Request) -> StoreView:
+    view: StoreView = request.app.state.view(request.state.identity.setting_prefix)
+    return view
 
 
-def _answers(request: Request) -> AnswerBuilder:
+async def _answers(request: Request) -> AnswerBuilder:
     answers: AnswerBuilder = request.app.state.answers
     return answers
 
 
-def _streams(request: Request) -> Streams:
+async def _streams(request: Request) -> Streams:
     streams: Streams = request.app.state.streams
     return streams
 
 
-StoreOfApp: TypeAlias = Annotated[Store, Depends(_store)]
+StoreOfApp: TypeAlias = Annotated[StoreView, Depends(_store)]
 AnswersOfApp: TypeAlias = Annotated[AnswerBuilder, Depends(_answers)]
 StreamsOfApp: TypeAlias = Annotated[Streams, Depends(_streams)]

@@ -6,20 +6,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel
 
-from heksherlite.service.api.bodies import StrictJsonRoute
 from heksherlite.service.api.declarations import DistinctFeatures
 from heksherlite.service.api.fields import RequestBody, SettingName, SettingType, SettingVersion
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, no_content, text_responses
+from heksherlite.service.api.routes import ServiceRoute, needs
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import settings
 from heksherlite.service.domain.catalog import Catalog, Setting
 from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit
+from heksherlite.service.domain.tokens import Scope
 
 _TAGS = ["settings"]
 
-router = APIRouter(prefix="/api/v1/settings", tags=[*_TAGS], route_class=StrictJsonRoute)
+router = APIRouter(prefix="/api/v1/settings", tags=[*_TAGS], route_class=ServiceRoute)
 
 
 class SettingSummary(BaseModel):
@@ -73,6 +74,7 @@ class NewConfigurableFeatures(RequestBody):
 
 
 @router.get("", response_model=SettingList, responses=INVALID)
+@needs(Scope.READ)
 async def list_settings(
     store: StoreOfApp,
     *,
@@ -88,12 +90,14 @@ async def list_settings(
 
 
 @router.get("/{name}", response_model=SettingDetails, responses={**text_responses(404), **INVALID})
+@needs(Scope.READ)
 async def get_setting(name: str, store: StoreOfApp) -> Response:
     """Return all about a setting."""
     return json_answer(_details(store.catalog, store.catalog.entry(name).setting))
 
 
 @router.delete("/{name}", status_code=204, responses={**text_responses(404), **EVERY_WRITE})
+@needs(Scope.ADMIN)
 async def delete_setting(name: str, store: StoreOfApp) -> Response:
     """Delete a setting and its rules."""
     await store.write(partial(settings.remove, name=name))
@@ -113,6 +117,7 @@ async def delete_setting(name: str, store: StoreOfApp) -> Response:
         **EVERY_WRITE,
     },
 )
+@needs(Scope.ADMIN)
 async def change_type(name: str, body: NewType, store: StoreOfApp) -> Response:
     """Change the type of a setting."""
     await store.write(partial(settings.change_type, name=name, new_type=body.type, version=body.version))
@@ -120,6 +125,7 @@ async def change_type(name: str, body: NewType, store: StoreOfApp) -> Response:
 
 
 @router.put("/{name}/name", status_code=204, responses={**text_responses(404, 409), **EVERY_WRITE})
+@needs(Scope.ADMIN)
 async def rename_setting(name: str, body: NewName, store: StoreOfApp) -> Response:
     """Rename a setting; the name before becomes an alias."""
     await store.write(partial(settings.rename, name=name, new_name=body.name, version=body.version))
@@ -131,6 +137,7 @@ async def rename_setting(name: str, body: NewName, store: StoreOfApp) -> Respons
     status_code=204,
     responses={**text_responses(404, 409), **EVERY_WRITE},
 )
+@needs(Scope.ADMIN)
 async def change_configurable_features(name: str, body: NewConfigurableFeatures, store: StoreOfApp) -> Response:
     """Replace the configurable features of a setting."""
     features = frozenset(body.configurable_features)
@@ -140,11 +147,13 @@ async def change_configurable_features(name: str, body: NewConfigurableFeatures,
     return no_content()
 
 
-def _metadata_of(name: str, store: StoreOfApp) -> Metadata:
+async def _metadata_of(name: str, store: StoreOfApp) -> Metadata:
     return store.catalog.entry(name).setting.metadata
 
 
-def _metadata_editor(name: str, version: Annotated[SettingVersion, Body(embed=True)], store: StoreOfApp) -> Editor:
+async def _metadata_editor(
+    name: str, version: Annotated[SettingVersion, Body(embed=True)], store: StoreOfApp
+) -> Editor:
     async def make(edit: MetadataEdit) -> None:
         await store.write(partial(settings.edit_metadata, name=name, edit=edit, version=version))
 

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from heksherlite.service.api.responses import INVALID, text_responses
-from heksherlite.service.api.service_state import StreamsOfApp
+from heksherlite.service.api.routes import ServiceRoute, needs, still_admitted
+from heksherlite.service.api.service_state import StoreOfApp, StreamsOfApp
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.change_feed import Interest
 from heksherlite.service.domain.filters import parse_context_filter, parse_setting_names
+from heksherlite.service.domain.tokens import Scope as TokenScope
 
 EVENTS = "text/event-stream"
 LINK = '<stream>; rel="monitor"'
@@ -21,7 +23,7 @@ LINK = '<stream>; rel="monitor"'
 _RECONNECT_MILLISECONDS = 2_000
 _LONGEST_REVISION = 18  # digits
 
-router = APIRouter(tags=["query"])
+router = APIRouter(tags=["query"], route_class=ServiceRoute)
 
 
 @router.get(
@@ -33,7 +35,9 @@ router = APIRouter(tags=["query"])
         **INVALID,
     },
 )
+@needs(TokenScope.READ)
 async def stream_changes(
+    store: StoreOfApp,
     streams: StreamsOfApp,
     *,
     settings: Annotated[str | None, Query(description="As in queries; names that are unknown may come to be.")] = None,
@@ -43,9 +47,10 @@ async def stream_changes(
     ] = "",
 ) -> Response:
     """Tell of each change of settings or their rules, as soon as it is in force."""
-    interest = Interest(
-        None if settings is None else parse_setting_names(settings), parse_context_filter(context_filters)
-    )
+    names = None if settings is None else parse_setting_names(settings)
+    for name in names or ():
+        store.catalog.find(name)  # refuses those that the token does not reach
+    interest = Interest(names, parse_context_filter(context_filters), store.catalog.setting_prefix)
     return _EventStream(streams, interest, _revision(last_event_id))
 
 
@@ -55,7 +60,7 @@ def _revision(last_event_id: str) -> int | None:
 
 
 class _EventStream(Response):
-    """Sends events until the client goes, or the service stops.
+    """Sends events until the client goes, its token is of no use any more, or the service stops.
 
     A response of its own, because that of the framework takes twice as much memory. To a client that does not read, no
     more is sent until it does; all that it missed meanwhile is told in one event.
@@ -68,21 +73,21 @@ class _EventStream(Response):
         self._interest = interest
         self._since = since
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as the framework's
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._streams.count += 1
         gone = asyncio.create_task(_disconnect(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await self._send_events(gone, send)
+            await self._send_events(Request(scope), gone, send)
         finally:
             self._streams.count -= 1
             gone.cancel()
 
-    async def _send_events(self, gone: asyncio.Task[None], send: Send) -> None:
+    async def _send_events(self, request: Request, gone: asyncio.Task[None], send: Send) -> None:
         streams, feed = self._streams, self._streams.feed
         told = feed.revision if self._since is None else self._since
         text = f"retry: {_RECONNECT_MILLISECONDS}\n".encode() + _event("ready", told, {"spread": streams.spread})
-        while not (streams.closed or gone.done()):
+        while not (streams.closed or gone.done()) and still_admitted(request):
             if text:
                 await send({"type": "http.response.body", "body": text, "more_body": True})
                 text = b""

@@ -4,12 +4,12 @@ A `Catalog` never changes. A write is decided against one (`Decision`), its `Cha
 the same `Changes` applied to the catalog make the next one. What another process wrote arrives as `Changes` too.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeAlias, TypeVar
 
 from heksherlite.service.domain.change_log import ChangeLog
-from heksherlite.service.domain.errors import NotFoundError
+from heksherlite.service.domain.errors import NotFoundError, OutsidePrefixError
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.versions import Version
 from heksherlite.wire_types import WireType
@@ -99,18 +99,31 @@ class Decision(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything at one revision; make the first with `Catalog(state)`, the others with `after`."""
+    """Everything at one revision; make the first with `Catalog(state)`, the others with `after`.
+
+    ``setting_prefix`` is not empty in a catalog that is ``limited_to`` some settings: only these and their rules are
+    in ``entries`` and ``rules``, and asking for others by `find`, `entry` or `rule` is an `OutsidePrefixError`.
+    """
 
     state: State
     context_features: tuple[str, ...] = ()
     entries: Mapping[int, Entry] = field(default_factory=dict)
     ids_by_name: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[int, Rule] = field(default_factory=dict)
+    setting_prefix: str = ""
+    rules_outside: Container[int] = ()
 
     def find(self, name: str) -> Entry | None:
-        """Return the setting of a name or alias, with its rules, or None."""
+        """Return the setting of a name or alias, with its rules, or None.
+
+        Raises:
+            OutsidePrefixError: The catalog is limited to other settings; it does not tell whether this one exists.
+        """
         setting_id = self.ids_by_name.get(name)
-        return None if setting_id is None else self.entries[setting_id]
+        entry = None if setting_id is None else self.entries.get(setting_id)
+        if entry is None and not (setting_id is None and name.startswith(self.setting_prefix)):
+            raise OutsidePrefixError(self.setting_prefix)
+        return entry
 
     def entry(self, name: str) -> Entry:
         """Return the setting of a name or alias, with its rules.
@@ -128,11 +141,43 @@ class Catalog:
 
         Raises:
             NotFoundError: There is none.
+            OutsidePrefixError: The catalog is limited to other settings than the one it belongs to.
         """
         rule = self.rules.get(rule_id)
         if rule is None:
+            if rule_id in self.rules_outside:
+                raise OutsidePrefixError(self.setting_prefix)
             raise NotFoundError(f"rule {rule_id} does not exist")
         return rule
+
+    def limited_to(self, setting_prefix: str) -> "Catalog":
+        """Return the catalog as a token sees it that is limited to settings whose names begin like this."""
+        if not setting_prefix:
+            return self
+        entries = {key: entry for key, entry in self.entries.items() if entry.setting.name.startswith(setting_prefix)}
+        rules = {rule_id: rule for entry in entries.values() for rule_id, rule in entry.rules.items()}
+        # All rules, because those outside would have to be gathered, and who looks here has not found it inside.
+        outside = self.rules.keys()
+        return replace(self, entries=entries, rules=rules, setting_prefix=setting_prefix, rules_outside=outside)
+
+    def require_within_limit(self, changes: Changes) -> None:
+        """Check that changes stay within the settings that the catalog is limited to, before and after.
+
+        Raises:
+            OutsidePrefixError: They do not.
+        """
+        if not self.setting_prefix:
+            return
+        touched = self.touched_settings(changes) | changes.removed_settings | {item.id for item in changes.settings}
+        existing = {setting_id for setting_id in touched if setting_id <= self.state.last_setting_id}
+        within = (
+            changes.context_features is None
+            and existing <= self.entries.keys()
+            and changes.removed_rules <= self.rules.keys()
+            and all(setting.name.startswith(self.setting_prefix) for setting in changes.settings)
+        )
+        if not within:
+            raise OutsidePrefixError(self.setting_prefix)
 
     def in_order(self, features: Iterable[str]) -> list[str]:
         """Sort context features by the global order; unknown ones come last, by name."""

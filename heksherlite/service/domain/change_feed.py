@@ -17,10 +17,14 @@ ChangedSettings: TypeAlias = Mapping[str, frozenset[Conditions] | None]
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """What somebody wants to hear of: which settings, and which of their rules; None stands for all."""
+    """What somebody wants to hear of: which settings, and which of their rules; None stands for all.
+
+    Of settings whose names do not begin with ``setting_prefix``, nothing is told in any case.
+    """
 
     setting_names: Sequence[str] | None
     context_filter: ContextFilter | None
+    setting_prefix: str = ""
 
     def names_in(self, changed: ChangedSettings, catalog: Catalog) -> list[str]:
         """Return the names of the settings that changed in what is of interest, sorted.
@@ -33,7 +37,8 @@ class Interest:
         if self.setting_names is not None:
             entries = [(name, catalog.find(name)) for name in self.setting_names]
             names = {name if entry is None else entry.setting.name for name, entry in entries} & changed.keys()
-        return sorted(name for name in names if self._concerns(changed[name]))
+        within = (name for name in names if name.startswith(self.setting_prefix))
+        return sorted(name for name in within if self._concerns(changed[name]))
 
     def _concerns(self, conditions: frozenset[Conditions] | None) -> bool:
         return conditions is None or self.context_filter is None or any(map(self.context_filter.passes, conditions))

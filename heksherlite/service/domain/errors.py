@@ -50,3 +50,23 @@ class InvalidError(DomainError):
     def __init__(self, message: str, *, location: tuple[str, ...]) -> None:
         super().__init__(message)
         self.location = location
+
+
+class TooLargeError(DomainError):
+    """The request would store something that is too large."""
+
+    status = 413
+
+
+class OutsidePrefixError(DomainError):
+    """The request is about a setting that its token does not reach.
+
+    Args:
+        setting_prefix: How the names of the settings begin that the token reaches.
+    """
+
+    status = 403
+
+    def __init__(self, setting_prefix: str) -> None:
+        super().__init__(f"this token is limited to settings whose names begin with {setting_prefix!r}")
+        self.setting_prefix = setting_prefix

@@ -50,7 +50,8 @@ def entries_of(catalog: Catalog, setting_names: Sequence[str] | None) -> list[En
 def tag_of(catalog: Catalog, query: Query, entries: Sequence[Entry], query_string: bytes) -> str:
     """Return the entity tag of an answer, quotes included.
 
-    It changes with every change to one of the settings, and with the order of the context features.
+    It changes with every change to one of the settings, and with the order of the context features. A catalog that
+    is limited to some settings has tags of its own.
 
     Args:
         catalog: The catalog to answer from.
@@ -64,7 +65,8 @@ def tag_of(catalog: Catalog, query: Query, entries: Sequence[Entry], query_strin
         revision = state.revision
     elif entries:
         revision = max(revision, *(entry.setting.revision for entry in entries))
-    identity = f"{_FORMAT}\n{query.lines}\n{query.coding}\n{state.database_id}\n".encode() + query_string
+    identity = f"{_FORMAT}\n{query.lines}\n{query.coding}\n{state.database_id}\n{catalog.setting_prefix}\n".encode()
+    identity += query_string
     return f'"{revision}-{blake2b(identity, digest_size=12).hexdigest()}"'
 
 

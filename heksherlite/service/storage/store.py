@@ -10,6 +10,7 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import Catalog, Decision, State
+from heksherlite.service.domain.tokens import Tokens
 from heksherlite.service.storage.database import (
     Database,
     DatabaseUnavailableError,
@@ -17,6 +18,7 @@ from heksherlite.service.storage.database import (
     NotCaughtUpError,
 )
 from heksherlite.service.storage.rows import read_changes, read_state, write_changes
+from heksherlite.service.storage.tokens import read_tokens
 
 T = TypeVar("T")
 
@@ -44,11 +46,17 @@ class Store:
         """Called with each new catalog."""
         self.available = True
         """Whether the database could be reached at the last look."""
+        self._tokens: Tokens = {}
         self._database = database
         self._news_interval = news_interval
         self._check_interval = check_interval
         self._check_at = 0.0
         self._writing = asyncio.Lock()
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens there are, as of the latest look at the database that found something new."""
+        return self._tokens
 
     async def load(self) -> None:
         """Read the catalog, or what changed since it was read last.
@@ -144,6 +152,7 @@ class Store:
         catalog = self.catalog
         if state == catalog.state:
             return catalog
+        self._tokens = await read_tokens(connection)
         if state.database_id != catalog.state.database_id or state.revision < catalog.state.revision:
             # The first look, or the database was exchanged or put back to an earlier revision.
             catalog = Catalog(State(state.database_id))

@@ -99,3 +99,17 @@ removals = Table(
     Index(None, "revision"),
 )
 """``kind`` is ``setting`` or ``rule``; the rules of a removed setting are not listed."""
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("public_prefix", String, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("digest", String, nullable=False),
+    Column("scopes", String, nullable=False),
+    Column("setting_prefix", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=True),
+)
+"""``digest`` is the SHA-256 of a token in hexadecimal, ``scopes`` are separated by spaces, times are in seconds since
+the epoch. A write here moves the revision of the state, by which running services notice it."""

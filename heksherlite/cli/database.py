@@ -1,0 +1,20 @@
+"""Which database a command works on."""
+
+from pathlib import Path
+
+import click
+from platformdirs import user_data_path
+
+database_option = click.option(
+    "--database",
+    metavar="URL",
+    envvar="HEKSHER_DB_CONNECTION_STRING",
+    show_envvar=True,
+    help="Where settings and rules are kept: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE."
+    " By default a file in the user's data folder.",
+)
+
+
+def default_database() -> Path:
+    """Return the file that is used if no database is named; its folder is created."""
+    return user_data_path("heksherlite", appauthor=False, ensure_exists=True) / "settings.db"

@@ -1,0 +1,147 @@
+"""Whether a request may do what it asks for, decided before anything else of it is looked at."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from fastapi import Request
+from starlette.types import Scope as RequestScope
+
+from heksherlite.service.api.identity import Identity
+from heksherlite.service.api.proxies import Origins
+from heksherlite.service.api.refusals import Refusal
+from heksherlite.service.domain.limits import Limits
+from heksherlite.service.domain.rates import RateLimiter
+from heksherlite.service.domain.tokens import SHAPE, Scope, Token, Tokens, find_token
+from heksherlite.service.options import AccessOptions
+
+_logger = logging.getLogger(__name__)
+
+_FAILED_ATTEMPTS = 10  # with wrong tokens, from one address; then one every so many seconds:
+_FAILED_ATTEMPT_SECONDS = 6.0
+_BURST_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a route needs.
+
+    Attributes:
+        scope: The scope that a token must have; None lets everybody in.
+        all_settings: Whether it takes a token that is not limited to some settings.
+    """
+
+    scope: Scope | None
+    all_settings: bool = False
+
+
+class Access:
+    """Lets requests in or refuses them.
+
+    Args:
+        tokens: Returns the tokens that are valid now.
+        options: Whether tokens are needed, and which proxies are trusted.
+        limits: How many writes a client may make.
+    """
+
+    def __init__(self, tokens: Callable[[], Tokens], options: AccessOptions, limits: Limits) -> None:
+        self._tokens = tokens
+        self._asks_for_tokens = options.auth == "tokens"
+        self._origins = Origins(options)
+        self._failures = RateLimiter(per_second=1 / _FAILED_ATTEMPT_SECONDS, burst=_FAILED_ATTEMPTS)
+        per_second = limits.writes_per_second
+        self._writes = RateLimiter(per_second=per_second, burst=max(1, per_second * _BURST_SECONDS))
+
+    @property
+    def asks_for_tokens(self) -> bool:
+        """Whether requests need a token."""
+        return self._asks_for_tokens
+
+    def admit(self, request: Request, need: Need) -> None:
+        """Let a request in, and note who makes it in ``request.state.identity``.
+
+        An answer that takes long may call this again, to end when the token is revoked or expires.
+
+        Raises:
+            Refusal: It is not let in.
+        """
+        address = self._origins.address(request.scope)
+        if need.scope is None:
+            request.state.identity = Identity(address=address)
+            return
+        token = self._authorized(request.scope, need, need.scope) if self._asks_for_tokens else None
+        if need.scope is not Scope.READ:
+            self._count_write(token.public_prefix if token else address)
+        request.state.identity = Identity(token, self._origins.person(request.scope), address)
+
+    def _authorized(self, request: RequestScope, need: Need, scope: Scope) -> Token:
+        token = self._authenticated(request, scope)
+        if scope not in token.scopes:
+            granted = ", ".join(sorted(token.scopes))
+            self._forbid(f"this call needs scope {scope}, and the token {token.name!r} has: {granted}", scope)
+        if need.all_settings and token.setting_prefix:
+            self._forbid(
+                f"this call is about all settings, and the token {token.name!r} is limited to settings whose names"
+                f" begin with {token.setting_prefix!r}",
+                scope,
+            )
+        return token
+
+    def _authenticated(self, request: RequestScope, scope: Scope) -> Token:
+        sent = _credentials(request)
+        if sent is None:
+            raise Refusal(
+                401,
+                f"this call needs a token with scope {scope}: send it as 'Authorization: Bearer TOKEN'",
+                needed_scope=scope,
+                headers={"www-authenticate": f'Bearer realm="heksherlite", scope="{scope}"'},
+            )
+        token = find_token(self._tokens(), sent)
+        if token is None:
+            shaped = SHAPE.fullmatch(sent.decode("latin-1")) is not None
+            reason = "the token is unknown, or was revoked" if shaped else "this is no token: one is hkl_..._..."
+            self._refuse_attempt(request, reason, scope)
+        if token.expired(time.time()):
+            self._refuse_attempt(request, f"the token {token.name!r} has expired", scope)
+        return token
+
+    def _refuse_attempt(self, request: RequestScope, reason: str, scope: Scope) -> NoReturn:
+        # Only what is wrong is counted: whoever shares an address with a client that has an old token is not shut
+        # out by it, and 256 random bits are not guessed at any rate.
+        address = self._origins.address(request)
+        wait = self._failures.take(address, time.monotonic())
+        if wait:
+            raise _too_many(f"too many attempts with wrong tokens; {reason}", wait, scope)
+        _logger.warning("a token was refused", extra={"client": address, "reason": reason})
+        challenge = f'Bearer realm="heksherlite", scope="{scope}", error="invalid_token"'
+        raise Refusal(401, reason, needed_scope=scope, headers={"www-authenticate": challenge})
+
+    def _forbid(self, reason: str, scope: Scope) -> NoReturn:
+        challenge = f'Bearer realm="heksherlite", scope="{scope}", error="insufficient_scope"'
+        raise Refusal(403, reason, needed_scope=scope, headers={"www-authenticate": challenge})
+
+    def _count_write(self, client: str) -> None:
+        wait = self._writes.take(client, time.monotonic())
+        if wait:
+            raise _too_many("too many writes at once", wait, None)
+
+
+def _too_many(detail: str, wait: float, scope: Scope | None) -> Refusal:
+    return Refusal(429, detail, needed_scope=scope, headers={"retry-after": str(math.ceil(wait))})
+
+
+def _credentials(request: RequestScope) -> bytes | None:
+    """Return the token that a request brings along, which may be anything, or None."""
+    bearer = legacy = None
+    for name, value in request["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.partition(b" ")
+            # Two tokens, or a scheme that is not ours, are an attempt that fails, unless there is an api_token:
+            # a proxy in between may have its own use for the header.
+            bearer = token.strip() if bearer is None and scheme.lower() == b"bearer" else b""
+        elif name == b"api_token":
+            legacy = value.strip() if legacy is None else b""
+    return legacy if legacy is not None and not bearer else bearer

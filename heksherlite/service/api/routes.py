@@ -1,0 +1,114 @@
+"""The routes of the service: each says which scope it needs, and none is served without."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from heksherlite.service.api.access import Need
+from heksherlite.service.api.bodies import StrictJsonRequest
+from heksherlite.service.api.refusals import REFUSALS, Refusal
+from heksherlite.service.api.responses import text_responses
+from heksherlite.service.domain.tokens import Scope
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
+
+_NEED = "_heksherlite_need"
+
+NEEDED_SCOPE = "x-needed-scope"
+"""Where the OpenAPI schema has the scope of an operation."""
+
+
+def needs(scope: Scope, *, all_settings: bool = False) -> Callable[[Endpoint], Endpoint]:
+    """Declare which scope the routes to a function need.
+
+    Args:
+        scope: The scope that a token must have.
+        all_settings: Whether it takes a token that is not limited to some settings.
+    """
+    return _noting(Need(scope, all_settings))
+
+
+def open_to_all(endpoint: Endpoint) -> Endpoint:
+    """Declare that the routes to a function need no token."""
+    return _noting(Need(None))(endpoint)
+
+
+class ServiceRoute(APIRoute):
+    """A route that lets a request in before it looks at it, reads its JSON strictly, and takes limited time.
+
+    Raises:
+        TypeError: The function does not say what it needs.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        need = vars(endpoint).get(_NEED)
+        if need is None:
+            name = f"{endpoint.__module__}.{endpoint.__qualname__}"
+            raise TypeError(f"{name} serves {path} and does not say what that needs: use @needs or @open_to_all")
+        self.need: Need = need
+        if need.scope is not None:
+            options["responses"] = {**REFUSALS, **text_responses(503), **(options.get("responses") or {})}
+            options["openapi_extra"] = {NEEDED_SCOPE: need.scope, **(options.get("openapi_extra") or {})}
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return FastAPI's handler behind ours: it would read a body before it asks who sent it."""
+        handle = super().get_route_handler()
+        need = self.need
+
+        async def handle_admitted(request: Request) -> Response:
+            state = request.app.state
+            state.access.admit(request, need)
+            deadline = asyncio.timeout(state.limits.request_timeout)
+            try:
+                async with deadline:
+                    return await handle(StrictJsonRequest(request.scope, request.receive))
+            except TimeoutError:
+                if not deadline.expired():
+                    raise
+                text = f"this took longer than {state.limits.request_timeout:g} s; it may still have an effect"
+                return Response(text, 503, {"retry-after": "5"}, "text/plain")
+
+        return handle_admitted
+
+
+def still_admitted(request: Request) -> bool:
+    """Tell whether a request that was let in a while ago would be let in now."""
+    try:
+        request.app.state.access.admit(request, request.scope["route"].need)
+    except Refusal:
+        return False
+    return True
+
+
+def require_needs(routes: Iterable[BaseRoute]) -> None:
+    """Check that every route says what it needs.
+
+    Raises:
+        TypeError: One does not, or it is of a kind that cannot.
+    """
+    for route in _leaves(routes):
+        if not isinstance(route, ServiceRoute):
+            raise TypeError(f"{route!r} does not say what it needs: only a ServiceRoute does")
+
+
+def _leaves(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    """Return all routes, those of included routers too."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is None:
+            yield route
+        else:
+            yield from _leaves(included.routes)
+
+
+def _noting(need: Need) -> Callable[[Endpoint], Endpoint]:
+    def note(endpoint: Endpoint) -> Endpoint:
+        vars(endpoint)[_NEED] = need
+        return endpoint
+
+    return note

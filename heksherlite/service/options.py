@@ -1,0 +1,39 @@
+"""How a service is told who may use it."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final, Literal, TypeAlias
+
+Auth: TypeAlias = Literal["none", "tokens"]
+Network: TypeAlias = IPv4Network | IPv6Network
+
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~\w-]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessOptions:
+    """Who may use a service, and whom it believes.
+
+    Attributes:
+        auth: ``none`` lets everybody do everything, ``tokens`` asks for a token with the right scope.
+        insecure: Whether ``none`` is fine on an address that other machines can reach.
+        trust_user_header: The header in which a reverse proxy names the person who asks; None for no such header.
+        trusted_proxies: From where that header is believed, and ``X-Forwarded-For``.
+
+    Raises:
+        ValueError: The header is no name of a header, or nobody is trusted to send it.
+    """
+
+    auth: Auth = "none"
+    insecure: bool = False
+    trust_user_header: str | None = None
+    trusted_proxies: tuple[Network, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.trust_user_header is None:
+            return
+        if _HEADER_NAME.fullmatch(self.trust_user_header) is None:
+            raise ValueError(f"{self.trust_user_header!r} is not a name of a header")
+        if not self.trusted_proxies:
+            raise ValueError("a header with the user needs trusted proxies: anybody could send it otherwise")

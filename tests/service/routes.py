@@ -1,0 +1,30 @@
+"""All routes of the service, for tests that must not forget one."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from fastapi.routing import iter_route_contexts
+
+from heksherlite.service.api.access import Need
+from heksherlite.service.api.routes import ServiceRoute
+from heksherlite.service.app import create_app
+from heksherlite.service.storage.sqlite import SqliteDatabase
+from heksherlite.service.storage.store import Store
+
+
+class Call(NamedTuple):
+    method: str
+    path: str
+    need: Need
+
+
+def all_calls() -> list[Call]:
+    app = create_app(Store(SqliteDatabase(Path("unopened.db"))))
+    calls = []
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        assert isinstance(route, ServiceRoute)
+        assert context.path is not None
+        assert context.methods
+        calls += [Call(method, context.path, route.need) for method in sorted(context.methods)]
+    return calls

@@ -1,0 +1,152 @@
+"""Clients of a service that asks for tokens, as the documentation shows them."""
+
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from heksherlite import TRACK_ALL, AsyncHeksherClient, Setting, ThreadHeksherClient
+from heksherlite.cli import serve, token
+from heksherlite.cli.commands import heksherlite
+from heksherlite.service import embedded
+from heksherlite.service.domain.tokens import Scope
+from tests.service.api import FEATURES, Api
+from tests.service.tokens import WITH_TOKENS, make_token, revoke_token
+from tests.waiting import until
+
+PAGE = Path(__file__).parents[2].joinpath("docs", "security.md").read_text("utf-8")
+
+
+class Guarded:
+    def __init__(self, path: Path, url: str) -> None:
+        self.path = path
+        self.url = url
+
+    def thread_client(self, secret: str) -> ThreadHeksherClient:
+        return ThreadHeksherClient(
+            self.url,
+            update_interval=0.2,
+            context_features=FEATURES,
+            http_client_args={"headers": {"Authorization": f"Bearer {secret}"}},
+        )
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Guarded]:
+    make_token(tmp_path / "a.db", "first", *Scope)
+    with embedded(tmp_path / "a.db", access=WITH_TOKENS, context_features=FEATURES) as service:
+        yield Guarded(tmp_path / "a.db", service.url)
+
+
+@pytest.fixture
+def program(guarded: Guarded) -> str:
+    """Return a token that the service knows, with the scopes that programs need."""
+    secret = make_token(guarded.path, "program", Scope.READ, Scope.DECLARE)
+    api = Api(guarded.url, token=secret)
+    with api.http:
+        until(lambda: api.get("context_features").status_code == 200)
+    return secret
+
+
+def test_the_program_of_the_documentation_runs(guarded: Guarded, program: str) -> None:
+    """What the page shows is a program, and its token is enough."""
+    (source,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", source.replace("http://127.0.0.1:8888", guarded.url)],
+        env={**os.environ, "HEKSHER_TOKEN": program},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "20\n", "")
+
+
+def test_the_commands_of_the_documentation_exist() -> None:
+    """Every option and scope that the page names is one, and every option about access is on the page."""
+    known = {name for parameter in serve.serve.params for name in parameter.opts}
+    known |= {
+        name for command in token.token.commands.values() for parameter in command.params for name in parameter.opts
+    }
+    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE))
+    assert mentioned - known == {"--output", "--header"}  # of heksherlite export
+    assert known - mentioned <= {"--port", "--database", "--context-features", "name"}
+    assert {f"`{scope}`" for scope in Scope} <= set(re.findall(r"`[a-z]+`", PAGE))
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_wrong_token_is_told(guarded: Guarded, backend: str) -> None:
+    """The asynchronous client raises what the service answered, without the token."""
+    wrong = "hkl_00000000_" + "x" * 43
+    setting = Setting("cache_ttl", int, ["user"], default_value=60)
+
+    async def start() -> None:
+        client = AsyncHeksherClient(
+            guarded.url,
+            update_interval=60,
+            context_features=FEATURES,
+            http_client_args={"headers": {"Authorization": f"Bearer {wrong}"}},
+        )
+        client.track_contexts(user=TRACK_ALL)
+        async with client:
+            raise AssertionError("it started")
+
+    with pytest.raises(httpx.HTTPStatusError, match="401 Unauthorized") as caught:
+        anyio.run(start, backend=backend)
+    assert "needed_scope" in str(caught.value)
+    assert wrong not in repr(caught.value)
+    assert setting.name == "cache_ttl"
+
+
+def test_a_token_is_revoked_and_made_anew(guarded: Guarded, program: str, caplog: pytest.LogCaptureFixture) -> None:
+    """While a client's token is of no use, its settings keep their values, with one record."""
+    caplog.set_level(logging.INFO)
+    setting = Setting("cache_ttl", int, ["user"], default_value=60)
+    client = guarded.thread_client(program)
+    client.track_contexts(user=TRACK_ALL)
+    client.set_defaults(user="john")
+    with client:
+        assert client.status.state == "fresh"
+        revoke_token(guarded.path, "program")
+        until(lambda: client.status.consecutive_failures > 2)
+        assert setting.get() == 60
+        assert isinstance(client.status.last_error, httpx.HTTPStatusError)
+        assert client.status.last_error.response.status_code in {401, 429}
+    records = [record for record in caplog.records if record.name.startswith("heksherlite.clients")]
+    assert [record.message for record in records if record.levelno >= logging.WARNING] == [
+        "error during heksher update"
+    ]
+    assert program[13:] not in caplog.text
+    assert program[13:] not in repr(client)
+
+
+def test_a_snapshot_takes_a_token(guarded: Guarded, program: str, tmp_path: Path) -> None:
+    """`heksherlite export` sends it as a header, and says what the service answered without one."""
+    command = ["export", guarded.url, "--output", str(tmp_path / "settings.snapshot")]
+    refused = CliRunner().invoke(heksherlite, command)
+    assert (refused.exit_code, "needs a token with scope read" in refused.output) == (1, True)
+    made = CliRunner().invoke(heksherlite, [*command, "--header", f"Authorization: Bearer {program}"])
+    assert (made.exit_code, made.output) == (0, "")
+    assert (tmp_path / "settings.snapshot").stat().st_size > 0
+
+
+def test_a_client_within_a_prefix(guarded: Guarded) -> None:
+    """A program with a limited token declares, reads and hears of its settings."""
+    secret = make_token(guarded.path, "limited", Scope.READ, Scope.DECLARE, Scope.WRITE, setting_prefix="backend.")
+    setting = Setting("backend.cache_ttl", int, ["user"], default_value=60)
+    api = Api(guarded.url, token=secret)
+    client = guarded.thread_client(secret)
+    client.track_contexts(user=TRACK_ALL)
+    with api.http:
+        until(lambda: api.get("context_features").status_code == 200)
+        with client:
+            api.add_rule(10, "backend.cache_ttl", user="john")
+            until(lambda: setting.get(user="john") == 10)

@@ -1,0 +1,272 @@
+"""What the service does not take in, and what every answer carries."""
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from heksherlite.service import AccessOptions, Limits, embedded
+from heksherlite.service.api.security_headers import SECURITY_HEADERS
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.storage.store import Store
+from tests.service.api import FEATURES, Api, until
+from tests.service.tokens import WITH_TOKENS, make_token
+
+
+@contextmanager
+def service(*, path: Path | None = None, access: AccessOptions = AccessOptions(), **limits: Any) -> Iterator[Api]:  # noqa: B008
+    with embedded(path, context_features=FEATURES, access=access, limits=Limits(**limits)) as running:
+        api = Api(running.url, token=running.first_token)
+        with api.http:
+            yield api
+
+
+def test_the_number_of_settings_is_limited() -> None:
+    """One more setting is 409 with a reason; those there are may change, and one that goes makes room."""
+    with service(max_settings=2) as api:
+        assert [api.declare(name).status_code for name in "abc"] == [200, 200, 409]
+        assert api.declare("c").json()["detail"] == "there are 2 settings, and there may be 2"
+        assert api.declare("a", default_value=1, version="1.1").json()["outcome"] == "upgraded"
+        assert api.call("DELETE", "settings/b").status_code == 204
+        assert api.declare("c").status_code == 200
+
+
+def test_the_number_of_rules_is_limited() -> None:
+    """One more rule is 409 with a reason, of whichever setting; those there are may change."""
+    with service(max_rules=2) as api:
+        api.declare("a")
+        api.declare("b")
+        first = api.add_rule(1, "a", user="x")
+        api.add_rule(1, "b", user="x")
+        more = {"setting": "b", "feature_values": {"user": "y"}, "value": 1}
+        answer = api.call("POST", "rules", more)
+        assert (answer.status_code, answer.text) == (409, "there are 2 rules, and there may be 2")
+        assert api.call("PUT", f"rules/{first}/value", {"value": 2}).status_code == 204
+        assert api.call("DELETE", f"rules/{first}").status_code == 204
+        assert api.call("POST", "rules", more).status_code == 201
+
+
+LONG = "x" * 99
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "what"),
+    [
+        ("POST", "settings/declare", {"name": "b", "default_value": LONG}, "default value"),
+        ("POST", "settings/declare", {"name": "a", "default_value": LONG, "version": "1.1"}, "default value"),
+        ("POST", "settings/declare", {"name": "b", "metadata": {"k": LONG}}, "metadata"),
+        ("POST", "settings/declare", {"name": LONG}, "name"),
+        ("POST", "settings/declare", {"name": "b", "type": f'Enum["","{LONG}"]'}, "type"),
+        ("PUT", "settings/a/name", {"name": LONG, "version": "1.1"}, "name"),
+        ("PUT", "settings/a/metadata/k", {"value": LONG, "version": "1.1"}, "metadata"),
+        ("POST", "rules", {"setting": "a", "feature_values": {"theme": "y"}, "value": LONG}, "value"),
+        ("POST", "rules", {"setting": "a", "feature_values": {"theme": LONG}, "value": ""}, "conditions"),
+        ("PUT", "rules/{rule_id}/value", {"value": LONG}, "value"),
+        ("POST", "rules/{rule_id}/metadata", {"metadata": {"k": LONG}}, "metadata"),
+    ],
+)
+def test_the_size_of_values_is_limited(method: str, path: str, body: dict[str, Any], what: str) -> None:
+    """A value over the limit is 413, wherever it comes in, and nothing changes; one of just the limit is fine."""
+    declaration = {"type": "str", "default_value": "", "configurable_features": FEATURES}
+    with service(max_value_size=100) as api:
+        assert api.declare("a", **declaration).status_code == 200
+        rule_id = api.add_rule("x" * 98, "a", user="x")
+        before = api.state()
+        full = {**declaration, **body} if path == "settings/declare" else body
+        answer = api.call(method, path.format(rule_id=rule_id), full)
+        assert answer.status_code == 413, answer.text
+        assert answer.text.startswith(f"the {what} has ")
+        assert answer.text.endswith(", and it may have 100")
+        assert api.state() == before
+
+
+def test_what_is_too_large_already_may_stay(tmp_path: Path) -> None:
+    """Lower limits are for what comes in: what is there is served, and its other attributes change."""
+    path = tmp_path / "a.db"
+    with service(path=path) as api:
+        api.declare("a", type="str", default_value="x" * 1000)
+        rule_id = api.add_rule("y" * 1000, "a", user="x")
+    with service(path=path, max_value_size=100, max_rules=1, max_settings=1) as api:
+        assert api.call("PUT", "settings/a/name", {"name": "b", "version": "1.1"}).status_code == 204
+        assert api.call("PUT", f"rules/{rule_id}/metadata/k", {"value": 1}).status_code == 204
+        assert api.query()["b"]["default_value"] == "x" * 1000
+        assert api.call("PUT", f"rules/{rule_id}/value", {"value": "z" * 500}).status_code == 413
+
+
+def test_the_size_of_bodies_can_be_chosen() -> None:
+    """A body over the chosen limit is 413."""
+    with service(max_body_size=200) as api:
+        assert api.declare("a").status_code == 200
+        answer = api.declare("a" * 200)
+        assert (answer.status_code, answer.text) == (413, "the body is larger than 200 bytes")
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
+@pytest.mark.parametrize("value", [0, -1, float("nan")])
+def test_limits_are_positive(name: str, value: float) -> None:
+    """A limit that lets nothing in is an error, not a service that does nothing."""
+    arguments: Any = {name: value}
+    with pytest.raises(ValueError, match=f"{name} must be positive"):
+        Limits(**arguments)
+
+
+def test_a_body_has_to_arrive() -> None:
+    """A client that does not go on with its body is told so, and its connection is closed."""
+    with service(request_timeout=0.2) as api:
+        with socket.create_connection((api.http.base_url.host, api.http.base_url.port or 80)) as connection:
+            connection.sendall(b"POST /api/v1/rules HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123")
+            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert answer.endswith(b"the body did not arrive within 0.2 s")
+
+
+def test_an_answer_takes_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that takes too long is 503, and the next one is served."""
+
+    async def never(_store: Store, _decide: object) -> None:
+        await anyio.sleep_forever()
+
+    with service(request_timeout=0.2) as api:
+        with monkeypatch.context() as patched:
+            patched.setattr(Store, "write", never)
+            answer = api.declare()
+        assert answer.status_code == 503
+        assert answer.text == "this took longer than 0.2 s; it may still have an effect"
+        assert answer.headers["retry-after"] == "5"
+        assert api.get("settings").status_code == 200
+
+
+def test_a_time_out_of_something_else_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the time that a request may take is answered with 503."""
+
+    async def fail(_store: Store, _decide: object) -> None:
+        raise TimeoutError
+
+    with service() as api, monkeypatch.context() as patched:
+        patched.setattr(Store, "write", fail)
+        assert api.declare().status_code == 500
+
+
+def test_the_rate_of_writes_is_limited(tmp_path: Path) -> None:
+    """Who writes too much is told when to come back; reads and others go on."""
+    reader = make_token(tmp_path / "a.db", "a", Scope.READ, Scope.DECLARE)
+    other = make_token(tmp_path / "a.db", "b", Scope.DECLARE)
+    with embedded(
+        tmp_path / "a.db", context_features=FEATURES, access=WITH_TOKENS, limits=Limits(writes_per_second=0.01)
+    ) as running:
+        api, second = Api(running.url, token=reader), Api(running.url, token=other)
+        with api.http, second.http:
+            assert api.declare().status_code == 200
+            answer = api.declare()
+            assert answer.status_code == 429
+            assert answer.json() == {"detail": "too many writes at once"}
+            assert 90 <= int(answer.headers["retry-after"]) <= 100
+            assert api.get("query").status_code == 200
+            assert second.declare().json() == {"outcome": "uptodate"}
+
+
+def test_without_tokens_addresses_have_the_rate() -> None:
+    """Where nobody has a token, the address counts."""
+    with service(writes_per_second=0.01) as api:
+        assert [api.declare().status_code, api.declare().status_code] == [200, 429]
+
+
+def test_wrong_tokens_are_slowed_down(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """After ten wrong tokens an address gets 429, and no more records; right tokens from there still work."""
+    with service(path=tmp_path / "a.db", access=WITH_TOKENS) as api:
+        url = api.url + "/api/v1/query"
+        answers = [httpx.get(url, headers={"Authorization": "Bearer wrong"}) for _ in range(30)]
+        statuses = [answer.status_code for answer in answers]
+        assert statuses[:10] == [401] * 10
+        assert statuses.count(429) >= 15  # one more is let through every six seconds
+        slowed = next(answer for answer in answers if answer.status_code == 429)
+        assert 1 <= int(slowed.headers["retry-after"]) <= 6
+        assert slowed.json()["needed_scope"] == "read"
+        records = [record for record in caplog.records if record.message == "a token was refused"]
+        assert len(records) == statuses.count(401)
+        assert {record.__dict__["client"] for record in records} == {"127.0.0.1"}
+        assert api.get("query").status_code == 200
+        assert httpx.get(url).status_code == 401
+
+
+def test_requests_without_token_are_no_attempts(tmp_path: Path) -> None:
+    """Whoever just does not know that a token is needed is told so each time."""
+    with service(path=tmp_path / "a.db", access=WITH_TOKENS) as api:
+        statuses = {httpx.get(api.url + "/api/v1/query").status_code for _ in range(30)}
+        assert statuses == {401}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/health", 200),
+        ("/api/v1/settings", 200),
+        ("/api/v1/nothing", 404),
+        ("/api/v1/settings/nothing", 404),
+        ("/api/v1/rules/x", 422),
+        ("/openapi.json", 200),
+    ],
+)
+def test_every_answer_has_security_headers(api: Api, path: str, status: int) -> None:
+    """Browsers and caches are told to be careful, and not which server it is."""
+    answer = api.http.get(path)
+    assert answer.status_code == status
+    assert {name: answer.headers.get(name) for name in SECURITY_HEADERS} == dict(SECURITY_HEADERS)
+    assert "server" not in answer.headers
+
+
+def test_304_has_the_header_for_caches(api: Api) -> None:
+    """What a cache keeps stays private; the other headers are those of the answer that it has."""
+    answer = api.call("GET", "query", headers={"If-None-Match": "*"})
+    assert answer.status_code == 304
+    assert answer.headers["cache-control"] == "private, no-cache"
+
+
+def test_faults_have_security_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So do answers that are made outside of everything else."""
+
+    async def fail(_store: Store, _decide: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    with service() as api, monkeypatch.context() as patched:
+        patched.setattr(Store, "write", fail)
+        answer = api.call("POST", "context_features", {"context_feature": "a"})
+    assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+    assert {name: answer.headers.get(name) for name in SECURITY_HEADERS} == dict(SECURITY_HEADERS)
+
+
+def test_documentation_loads_what_it_needs(api: Api) -> None:
+    """The pages allow the scripts that they are made of, and no framing."""
+    for path in ("/docs", "/redoc"):
+        answer = api.http.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "https://cdn.jsdelivr.net" in answer.text
+        assert "script-src 'unsafe-inline' https://cdn.jsdelivr.net" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "/openapi.json" in answer.text
+
+
+def test_a_slow_client_holds_up_nobody() -> None:
+    """While bodies fail to arrive, others are served."""
+    stop = Event()
+
+    def dawdle(api: Api) -> None:
+        with socket.create_connection((api.http.base_url.host, api.http.base_url.port or 80)) as connection:
+            connection.sendall(b"POST /api/v1/rules HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+            assert stop.wait(30)
+
+    with service() as api, ThreadPoolExecutor(20) as pool:
+        slow = [pool.submit(dawdle, api) for _ in range(20)]
+        until(lambda: api.declare().status_code == 200)
+        stop.set()
+        for client in slow:
+            client.result()

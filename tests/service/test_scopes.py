@@ -1,0 +1,145 @@
+"""Every route lets in who has its scope, and nobody else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+
+from heksherlite.service import embedded
+from heksherlite.service.api.routes import ServiceRoute, needs, require_needs
+from heksherlite.service.domain.tokens import Scope
+from tests.service.api import FEATURES
+from tests.service.routes import Call, all_calls
+from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
+
+CALLS = all_calls()
+GUARDED = [call for call in CALLS if call.need.scope is not None]
+
+
+class Guarded:
+    """A service that asks for tokens, and some of these."""
+
+    def __init__(self, url: str, tokens: dict[str, str]) -> None:
+        self.url = url
+        self.tokens = tokens
+
+    def status(self, call: Call, token: str | None = None, *, content: bytes | None = None) -> httpx.Response:
+        path = call.path.format(name="environment", rule_id=1, key="k")
+        headers = {} if token is None else {"Authorization": f"Bearer {self.tokens[token]}"}
+        # Without waiting for the end, which a stream does not have.
+        with httpx.stream(call.method, self.url + path, headers=headers, content=content) as answer:
+            if answer.status_code >= 400:
+                answer.read()
+            return answer
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    path = tmp_path_factory.mktemp("scopes") / "a.db"
+    tokens = {}
+    for scope in EVERY_SCOPE:
+        tokens[f"only {scope}"] = make_token(path, f"only.{scope}", scope)
+        others = set(EVERY_SCOPE) - {scope}
+        tokens[f"all but {scope}"] = make_token(path, f"all.but.{scope}", *others)
+    with embedded(path, access=WITH_TOKENS, context_features=FEATURES) as service:
+        assert service.first_token is None
+        yield Guarded(service.url, tokens)
+
+
+def label(call: Call) -> str:
+    return f"{call.method} {call.path}"
+
+
+def test_the_walk_finds_the_routes() -> None:
+    """Resources, nested routers and the documentation are all walked, and only health is open."""
+    labels = set(map(label, CALLS))
+    assert {"GET /docs", "GET /redoc", "GET /openapi.json", "GET /api/v1/query", "GET /api/v1/stream"} <= labels
+    assert {"DELETE /api/v1/rules/{rule_id}/metadata/{key}", "PUT /api/v1/settings/{name}/metadata"} <= labels
+    assert [label(call) for call in CALLS if call.need.scope is None] == ["GET /api/health"]
+
+
+@pytest.mark.parametrize("call", GUARDED, ids=label)
+@pytest.mark.parametrize("content", [None, b"nonsense"])
+def test_without_token_it_is_401(guarded: Guarded, call: Call, content: bytes | None) -> None:
+    """Without a token nothing else of a request is looked at, and the answer says what it needs."""
+    answer = guarded.status(call, content=content)
+    assert answer.status_code == 401
+    assert answer.json()["needed_scope"] == call.need.scope
+    assert str(call.need.scope) in answer.json()["detail"]
+    assert answer.headers["www-authenticate"] == f'Bearer realm="heksherlite", scope="{call.need.scope}"'
+
+
+@pytest.mark.parametrize("call", GUARDED, ids=label)
+@pytest.mark.parametrize("content", [None, b"nonsense"])
+def test_with_all_other_scopes_it_is_403(guarded: Guarded, call: Call, content: bytes | None) -> None:
+    """No scope stands in for another, and the answer says what is missing."""
+    answer = guarded.status(call, f"all but {call.need.scope}", content=content)
+    assert answer.status_code == 403
+    assert answer.json()["needed_scope"] == call.need.scope
+    assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize("call", GUARDED, ids=label)
+def test_with_just_the_scope_it_is_let_in(guarded: Guarded, call: Call) -> None:
+    """The one scope is enough, so the request is answered for what it asks."""
+    assert guarded.status(call, f"only {call.need.scope}").status_code not in {401, 403, 429}
+
+
+def test_health_is_open(guarded: Guarded) -> None:
+    """Health needs no token, and does not mind a wrong one."""
+    for headers in ({}, {"Authorization": "Bearer nonsense"}):
+        assert httpx.get(guarded.url + "/api/health", headers=headers).status_code == 200
+
+
+def test_what_is_no_route_tells_nothing(guarded: Guarded) -> None:
+    """Other paths and methods are 404 and 405 for everybody."""
+    assert httpx.get(guarded.url + "/api/v1/nothing").status_code == 404
+    assert httpx.delete(guarded.url + "/api/v1/query").status_code == 405
+
+
+def test_a_route_without_scope_cannot_be_made() -> None:
+    """A function that does not say what it needs is refused where its route is declared."""
+    router = APIRouter(route_class=ServiceRoute)
+
+    async def forgetful() -> None: ...
+
+    with pytest.raises(TypeError, match=r"forgetful serves /forgotten .* use @needs or @open_to_all"):
+        router.get("/forgotten")(forgetful)
+
+
+@pytest.mark.parametrize("where", ["app", "router", "nested router", "mount", "plain"])
+def test_a_route_of_another_kind_keeps_the_service_from_starting(where: str) -> None:
+    """Routes that cannot say what they need are an error at the start, wherever they hide."""
+
+    async def forgetful() -> None: ...
+
+    app, outer, inner = FastAPI(openapi_url=None), APIRouter(), APIRouter()
+    good = APIRouter(route_class=ServiceRoute)
+    good.get("/good")(needs(Scope.READ)(forgetful))
+    app.include_router(good)
+    require_needs(app.routes)
+    if where == "mount":
+        app.routes.append(Mount("/forgotten", PlainTextResponse("x")))
+    elif where == "plain":
+        app.routes.append(Route("/forgotten", lambda _: PlainTextResponse("x")))
+    else:
+        {"app": app.router, "router": outer, "nested router": inner}[where].get("/forgotten")(forgetful)
+        outer.include_router(inner)
+        app.include_router(outer)
+    with pytest.raises(TypeError, match="does not say what it needs"):
+        require_needs(app.routes)
+
+
+def test_a_start_with_a_forgotten_route_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The service itself makes that check before it serves anything."""
+    from heksherlite.service.api import health  # noqa: PLC0415
+
+    forgotten = APIRouter()
+    forgotten.get("/forgotten")(lambda: None)
+    monkeypatch.setattr(health, "router", forgotten)
+    with pytest.raises(TypeError, match="does not say what it needs"), embedded(tmp_path / "a.db"):
+        pass

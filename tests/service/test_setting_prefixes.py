@@ -1,0 +1,239 @@
+"""A token that is limited to some settings does not reach the others, whatever the route."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from heksherlite.service import embedded
+from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting, State
+from heksherlite.service.domain.change_feed import Interest
+from heksherlite.service.domain.errors import OutsidePrefixError
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.domain.versions import INITIAL
+from heksherlite.wire_types import INT
+from tests.service.api import FEATURES, Api
+from tests.service.routes import all_calls
+from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
+
+
+class Service(NamedTuple):
+    """Two clients of one service: one may do everything, one is limited to ``backend.``."""
+
+    everything: Api
+    limited: Api
+    own_rule: int
+    foreign_rule: int
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    token = make_token(tmp_path / "a.db", "everything", *EVERY_SCOPE)
+    limited = make_token(tmp_path / "a.db", "limited", *EVERY_SCOPE, setting_prefix="backend.")
+    with embedded(tmp_path / "a.db", access=WITH_TOKENS, context_features=FEATURES) as running:
+        api, other = Api(running.url, token=token), Api(running.url, token=limited)
+        with api.http, other.http:
+            api.declare("backend.old", metadata={"a": 1})
+            api.call("PUT", "settings/backend.old/name", {"name": "backend.own", "version": "1.0"})
+            api.declare("backend.gone", metadata={"a": 1})
+            api.call("PUT", "settings/backend.gone/name", {"name": "frontend.foreign", "version": "1.0"})
+            rules = [api.add_rule(1, name, user="john") for name in ("backend.own", "frontend.foreign")]
+            yield Service(api, other, *rules)
+
+
+FOREIGN = ["frontend.foreign", "backend.gone", "frontend.unknown"]
+"""Another setting, an alias of it that begins like our own ones, and one that does not exist."""
+
+VERSION = {"version": "1.1"}
+DECLARATION = {"type": "int", "default_value": 60, "configurable_features": ["environment", "user"]}
+FEATURE_NAMES = {"configurable_features": ["environment"], **VERSION}
+
+CALLS: list[tuple[str, str, Any]] = [
+    ("GET", "settings/{name}", None),
+    ("DELETE", "settings/{name}", None),
+    ("PUT", "settings/{name}/type", {"type": "float", "version": "2.0"}),
+    ("PUT", "settings/{name}/name", {"name": "backend.new", **VERSION}),
+    ("PUT", "settings/{name}/configurable_features", FEATURE_NAMES),
+    ("GET", "settings/{name}/metadata", None),
+    ("POST", "settings/{name}/metadata", {"metadata": {"b": 2}, **VERSION}),
+    ("PUT", "settings/{name}/metadata", {"metadata": {"b": 2}, **VERSION}),
+    ("DELETE", "settings/{name}/metadata", VERSION),
+    ("PUT", "settings/{name}/metadata/{key}", {"value": 2, **VERSION}),
+    ("DELETE", "settings/{name}/metadata/{key}", VERSION),
+    ("POST", "settings/declare", {"name": "{name}", **DECLARATION}),
+    ("POST", "settings/declare", {"name": "{name}", **DECLARATION, "version": "1.1", "default_value": 1}),
+    ("POST", "settings/declare", {"name": "{name}", "alias": "backend.own", **DECLARATION}),
+    ("POST", "settings/declare", {"name": "backend.new", "alias": "{name}", **DECLARATION}),
+    ("GET", "query?settings={name}", None),
+    ("GET", "query?settings=backend.own,{name}", None),
+    ("GET", "stream?settings=backend.own,{name}", None),
+    ("POST", "rules", {"setting": "{name}", "feature_values": {"environment": "dev"}, "value": 1}),
+    ("GET", "rules/search?setting={name}&feature_values=user:john", None),
+    ("GET", "rules/{rule_id}", None),
+    ("DELETE", "rules/{rule_id}", None),
+    ("PATCH", "rules/{rule_id}", {"value": 2}),
+    ("PUT", "rules/{rule_id}/value", {"value": 2}),
+    ("GET", "rules/{rule_id}/metadata", None),
+    ("POST", "rules/{rule_id}/metadata", {"metadata": {"b": 2}}),
+    ("PUT", "rules/{rule_id}/metadata", {"metadata": {"b": 2}}),
+    ("DELETE", "rules/{rule_id}/metadata", None),
+    ("PUT", "rules/{rule_id}/metadata/{key}", {"value": 2}),
+    ("DELETE", "rules/{rule_id}/metadata/{key}", None),
+    ("POST", "context_features", {"context_feature": "new"}),
+    ("POST", "context_features", {"context_feature": "theme"}),
+    ("DELETE", "context_features/{feature}", None),
+    ("PATCH", "context_features/{feature}/index", {"to_after": "environment"}),
+]
+
+ABOUT_NO_SETTING = {
+    ("GET", "/api/health"),
+    ("GET", "/openapi.json"),
+    ("GET", "/docs"),
+    ("GET", "/redoc"),
+    ("GET", "/api/v1/settings"),  # shows fewer, see below
+    ("GET", "/api/v1/context_features"),
+    ("GET", "/api/v1/context_features/{name}"),
+}
+
+
+def test_no_route_is_forgotten() -> None:
+    """Each route is either tried here or about no setting in particular."""
+    tried = {(method, "/api/v1/" + path.partition("?")[0].replace("{feature}", "{name}")) for method, path, _ in CALLS}
+    assert tried.isdisjoint(ABOUT_NO_SETTING)
+    assert tried | ABOUT_NO_SETTING == {(call.method, call.path) for call in all_calls()}
+
+
+def filled(template: Any, **names: Any) -> Any:
+    if isinstance(template, str):
+        for name, value in names.items():
+            template = template.replace(f"{{{name}}}", str(value))
+        return template
+    return {key: filled(value, **names) for key, value in template.items()} if isinstance(template, dict) else template
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_other_settings_are_403(service: Service, name: str) -> None:
+    """Reads and writes of others' settings and rules are refused alike, exist they or not, and change nothing."""
+    before = service.everything.state()
+    for method, path, body in CALLS:
+        names = {"name": name, "rule_id": service.foreign_rule, "key": "a", "feature": "theme"}
+        answer = service.limited.call(method, filled(path, **names), filled(body, **names))
+        assert answer.status_code == 403, (method, path, answer.text)
+        assert "'backend.'" in answer.json()["detail"]
+        assert answer.json()["needed_scope"] in {scope.value for scope in Scope}
+        assert "60" not in answer.text
+    assert service.everything.state() == before
+
+
+def test_the_same_calls_work_for_own_settings(service: Service) -> None:
+    """The limit is all that refuses them: each call is fine where the setting is one's own."""
+    for method, path, body in CALLS:
+        if "context_features" in path or path.startswith("stream"):
+            continue
+        names = {"name": "backend.old", "rule_id": service.own_rule, "key": "a"}
+        answer = service.limited.call(method, filled(path, **names), filled(body, **names))
+        assert answer.status_code not in {401, 403, 422}, (method, path, answer.text)
+
+
+def test_a_setting_does_not_leave_its_prefix(service: Service) -> None:
+    """Neither a rename nor a declaration takes an own setting where the token does not reach."""
+    before = service.everything.state()
+    rename = service.limited.call("PUT", "settings/backend.own/name", {"name": "frontend.mine", "version": "1.1"})
+    taken = service.limited.call("PUT", "settings/backend.own/name", {"name": "backend.gone", "version": "1.1"})
+    declared = service.limited.declare("frontend.mine", alias="backend.own")
+    assert [answer.status_code for answer in (rename, taken, declared)] == [403, 403, 403]
+    assert service.everything.state() == before
+
+
+def test_lists_and_queries_show_own_settings_only(service: Service) -> None:
+    """Whatever shows all settings shows all that the token reaches; context features are shown to everybody."""
+    listed = service.limited.get("settings", include_additional_data=True).json()["settings"]
+    assert [(setting["name"], setting["aliases"]) for setting in listed] == [("backend.own", ["backend.old"])]
+    assert list(service.limited.query()) == ["backend.own"]
+    assert list(service.everything.query()) == ["backend.own", "frontend.foreign"]
+    assert service.limited.features() == FEATURES
+
+
+def test_answers_are_not_mixed_up(service: Service) -> None:
+    """Equal queries of different tokens have different tags and bodies, whoever asks first."""
+    for first, second in ((service.everything, service.limited), (service.limited, service.everything)):
+        service.everything.declare(
+            "backend.own", default_value=61, version=service.everything.setting("backend.own")["version"]
+        )
+        answers = [api.get("query") for api in (first, second, first)]
+        tags = [answer.headers["etag"] for answer in answers]
+        assert answers[0].content == answers[2].content != answers[1].content
+        assert tags[0] == tags[2] != tags[1]
+        assert second.call("GET", "query", headers={"If-None-Match": tags[0]}).status_code == 200
+        assert second.call("GET", "query", headers={"If-None-Match": tags[1]}).status_code == 304
+
+
+def test_writes_within_the_prefix_work(service: Service) -> None:
+    """A token makes, changes and removes settings and rules where it reaches."""
+    api = service.limited
+    assert api.declare("backend.new").json() == {"outcome": "created"}
+    rule_id = api.add_rule(5, "backend.new", user="jane")
+    assert api.query()["backend.new"]["rules"][0]["value"] == 5
+    assert api.call("PUT", "settings/backend.new/name", {"name": "backend.newer", **VERSION}).status_code == 204
+    assert api.call("DELETE", f"rules/{rule_id}").status_code == 204
+    assert api.call("DELETE", "settings/backend.new").status_code == 204
+    assert api.get("settings/backend.nothing").status_code == 404
+
+
+def test_a_stream_tells_of_own_settings_only(service: Service) -> None:
+    """Who listens to all changes hears nothing of settings that the token does not reach."""
+    with service.limited.http.stream("GET", "/api/v1/stream") as answer:
+        lines = answer.iter_lines()
+        assert "ready" in next(line for line in lines if line.startswith("event"))
+        service.everything.add_rule(2, "frontend.foreign", user="jane")
+        service.everything.add_rule(2, "backend.own", user="jane")
+        data = next(line for line in lines if line.startswith("data") and "settings" in line)
+        assert "backend.own" in data
+        assert "frontend" not in data
+
+
+def test_interest_ends_at_the_prefix() -> None:
+    """Even a name that came to be another's tells nothing."""
+    setting = Setting(1, "frontend.a", INT, 1, frozenset({"user"}), INITIAL, {}, frozenset({"backend.a"}), 1)
+    catalog = Catalog(State("x", 1)).after(Changes(("user",), (setting,)), State("x", 2, 2, 1))
+    for names in (None, ["backend.a"], ["frontend.a"]):
+        interest = Interest(names, None, "backend.")
+        assert interest.names_in({"frontend.a": None}, catalog) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        Changes(context_features=("user",)),
+        Changes(removed_settings=frozenset({2})),
+        Changes(removed_rules=frozenset({2})),
+        Changes(rules=(Rule(3, 2, (("user", "x"),), 1, {}),)),
+        Changes(settings=(Setting(2, "backend.mine", INT, 1, frozenset(), INITIAL, {}, frozenset(), 3),)),
+        Changes(settings=(Setting(1, "frontend.mine", INT, 1, frozenset(), INITIAL, {}, frozenset(), 3),)),
+        Changes(settings=(Setting(3, "frontend.new", INT, 1, frozenset(), INITIAL, {}, frozenset(), 3),)),
+    ],
+)
+def test_changes_outside_the_prefix_are_refused(changes: Changes) -> None:
+    """Whatever decided on a write, it goes nowhere beyond the settings that the token reaches."""
+    own = Setting(1, "backend.a", INT, 1, frozenset({"user"}), INITIAL, {}, frozenset(), 1)
+    foreign = replace(own, id=2, name="frontend.a")
+    rules = (Rule(1, 1, (("user", "x"),), 1, {}), Rule(2, 2, (("user", "x"),), 1, {}))
+    everything = Catalog(State("x")).after(Changes(("user",), (own, foreign), rules), State("x", 1, 1, 2, 2))
+    everything.require_within_limit(changes)
+    limited = everything.limited_to("backend.")
+    assert (list(limited.entries), list(limited.rules)) == ([1], [1])
+    limited.require_within_limit(Changes(settings=(replace(own, name="backend.b"),), removed_rules=frozenset({1})))
+    with pytest.raises(OutsidePrefixError):
+        limited.require_within_limit(changes)
+
+
+def test_the_answer_names_the_prefix(service: Service) -> None:
+    """The answer says how far the token reaches, for a program to show."""
+    answer = service.limited.get("settings/frontend.foreign")
+    assert answer.json() == {
+        "detail": "this token is limited to settings whose names begin with 'backend.'",
+        "needed_scope": "read",
+        "setting_prefix": "backend.",
+    }

@@ -1,0 +1,46 @@
+"""Tokens for tests: made in the database, as the command line does it."""
+
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+
+from heksherlite.service.domain.tokens import Scope, new_token
+from heksherlite.service.options import AccessOptions
+from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.sqlite import SqliteDatabase
+from heksherlite.service.storage.tokens import add_token, remove_token
+
+T = TypeVar("T")
+
+WITH_TOKENS = AccessOptions(auth="tokens")
+EVERY_SCOPE = tuple(Scope)
+REFUSED = {401, 429}
+"""What a token that is of no use gets: whoever tries it again and again is told to do so more slowly."""
+
+
+def in_database(path: Path, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+    async def prepare_and_work() -> T:
+        database = SqliteDatabase(path)
+        await database.prepare()
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return anyio.run(prepare_and_work)
+
+
+def make_token(
+    path: Path, name: str, *scopes: Scope, setting_prefix: str = "", expires_at: int | None = None, now: float = 0
+) -> str:
+    text, token = new_token(name, scopes, now=now or time.time(), setting_prefix=setting_prefix, expires_at=expires_at)
+    in_database(path, partial(add_token, token=token))
+    return text
+
+
+def revoke_token(path: Path, name: str) -> bool:
+    return in_database(path, partial(remove_token, name=name))
