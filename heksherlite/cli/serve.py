@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -38,7 +39,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
     show_envvar=True,
     help="The expected context features in order, separated by semicolons; missing ones are added.",
 )
-def serve(host: str, port: int, database: str | None, context_features: str | None) -> None:
+@click.option(
+    "--keep-history",
+    metavar="DAYS",
+    type=click.FloatRange(0, 36_500, min_open=True),
+    help="For how many days changes are kept in the history. By default for ever.",
+)
+def serve(host: str, port: int, database: str | None, context_features: str | None, keep_history: float | None) -> None:
     """Run the service until it is interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for talkative in ("alembic", "uvicorn"):
@@ -47,7 +54,11 @@ def serve(host: str, port: int, database: str | None, context_features: str | No
     try:
         location = database or _default_database()
         service = ServiceThread(
-            open_database(location), host=host, port=port, context_features=_split(context_features)
+            open_database(location),
+            host=host,
+            port=port,
+            context_features=_split(context_features),
+            keep_history=None if keep_history is None else timedelta(days=keep_history),
         )
         service.start()
     except ServiceStartError as error:

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 
 from heksherlite._version import __version__
-from heksherlite.service.api import context_features, declarations, health, query, rules, settings
+from heksherlite.service.api import context_features, declarations, health, history, query, rules, settings
 from heksherlite.service.api.bodies import MAX_BODY_BYTES, BodyMiddleware
 from heksherlite.service.api.responses import answer_domain_error, answer_invalid, answer_unavailable
 from heksherlite.service.domain.errors import DomainError
@@ -27,6 +27,6 @@ def create_app(store: Store, *, max_body_bytes: int = MAX_BODY_BYTES) -> FastAPI
     app.add_exception_handler(DomainError, answer_domain_error)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(DatabaseUnavailableError, answer_unavailable)
-    for resource in (health, query, context_features, declarations, settings, rules):
+    for resource in (health, query, context_features, declarations, settings, rules, history):
         app.include_router(resource.router)
     return app

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from datetime import timedelta
 from functools import partial
 
 import uvicorn
@@ -15,6 +16,7 @@ from heksherlite.service.app import create_app
 from heksherlite.service.domain import context_features as features
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
+from heksherlite.service.timed import prune_history, switch_rules
 
 _START_SECONDS = 30.0
 _GRACE_SECONDS = 1  # for requests that are under way when the service stops
@@ -31,13 +33,23 @@ class ServiceThread:
         host: The address to listen on.
         port: The port to listen on; 0 picks a free one.
         context_features: The expected context features in order; if empty, any will do.
+        keep_history: For how long changes are kept in the history; None is for ever.
     """
 
-    def __init__(self, database: Database, *, host: str, port: int, context_features: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        host: str,
+        port: int,
+        context_features: Sequence[str] = (),
+        keep_history: timedelta | None = None,
+    ) -> None:
         self._database = database
         self._host = host
         self._port = port
         self._context_features = context_features
+        self._keep_history = keep_history
         self._ready: Future[Callable[[], object]] = Future()
         self._thread: threading.Thread | None = None
         self.url = ""
@@ -100,12 +112,22 @@ class ServiceThread:
             await self._load(store)
             server = _Server(create_app(store), on_started=self._ready.set_result)
             stopping = asyncio.Event()
-            follower = asyncio.create_task(store.follow(until=stopping))
-            # Without its follower the service would answer from an old catalog, so it ends instead.
-            follower.add_done_callback(lambda _: server.stop())
+            tasks = [
+                asyncio.create_task(store.follow(until=stopping)),
+                asyncio.create_task(switch_rules(store, until=stopping)),
+            ]
+            if self._keep_history is not None:
+                pruning = prune_history(store.history, keep=self._keep_history, until=stopping)
+                tasks.append(asyncio.create_task(pruning))
+            for task in tasks:
+                # Without its follower the service would answer from an old catalog, and without the others it would
+                # not do what it was asked to, so it ends instead.
+                task.add_done_callback(lambda _: server.stop())
             await server.serve(sockets=[listener])
             stopping.set()
-            await follower
+            await asyncio.wait(tasks)
+            for task in tasks:
+                task.result()
         finally:
             await store.close()
 

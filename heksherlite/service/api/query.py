@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -12,12 +13,15 @@ from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.service_state import AnswersOfApp, StoreOfApp
 from heksherlite.service.domain import query as queries
 from heksherlite.service.domain.catalog import Catalog
-from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_setting_names
+from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_moment, parse_setting_names
 
 _logger = logging.getLogger(__name__)
 
 LINES = "application/x-ndjson"
 DELTA = "heksherlite"
+
+_PAST_SECONDS = 86_400
+"""For how long a client may keep the answer as of a revision, which never changes."""
 
 router = APIRouter(tags=["query"])
 
@@ -54,7 +58,7 @@ class QueryAnswer(BaseModel):
             "description": "What changed since the answer whose tag the client has.",
         },
         304: {"description": "The answer is the one whose tag the client has."},
-        **text_responses(400, 404),
+        **text_responses(400, 404, 503),
         **INVALID,
     },
 )
@@ -74,6 +78,9 @@ async def query_rules(
         ),
     ] = "*",
     include_metadata: Annotated[bool, Query(description="Whether to add each rule's metadata.")] = False,
+    at: Annotated[
+        str | None, Query(description="A revision, or a time like 2030-01-31T12:00:00Z: answer as of then.")
+    ] = None,
     if_none_match: Annotated[list[str] | None, Header()] = None,
     accept: Annotated[
         str, Header(description="With `application/x-ndjson`, and without metadata, the answer comes in lines.")
@@ -85,18 +92,22 @@ async def query_rules(
     ] = "",
 ) -> Response:
     """Return the rules of settings that pass a filter."""
-    catalog = store.catalog
+    moment = None if at is None else parse_moment(at, now=datetime.now(UTC))
+    catalog = store.catalog if moment is None else await store.at(moment)
     query = queries.Query(
         setting_names=None if settings is None else parse_setting_names(settings),
         context_filter=parse_context_filter(context_filters),
         include_metadata=include_metadata,
         lines=LINES in accept and not include_metadata,
         coding=accepted_coding(accept_encoding),
+        past=moment is not None,
     )
     _log_unknown_features(catalog, query.context_filter)
     entries = queries.entries_of(catalog, query.setting_names)
     tag = queries.tag_of(catalog, query, entries, request.scope["query_string"])
     headers = {"etag": tag, "vary": "accept, accept-encoding, a-im"}
+    if isinstance(moment, int):
+        headers["cache-control"] = f"private, max-age={_PAST_SECONDS}, immutable"
     known_tags = _tags(if_none_match or [])
     if "*" in known_tags or tag in known_tags:
         return Response(status_code=304, headers=headers)

@@ -4,13 +4,12 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
+from heksherlite.service.api.request_store import RequestStore
 from heksherlite.service.domain.query import AnswerBuilder
-from heksherlite.service.storage.store import Store
 
 
-def _store(request: Request) -> Store:
-    store: Store = request.app.state.store
-    return store
+def _store(request: Request) -> RequestStore:
+    return RequestStore(request.app.state.store, request)
 
 
 def _answers(request: Request) -> AnswerBuilder:
@@ -18,5 +17,5 @@ def _answers(request: Request) -> AnswerBuilder:
     return answers
 
 
-StoreOfApp: TypeAlias = Annotated[Store, Depends(_store)]
+StoreOfApp: TypeAlias = Annotated[RequestStore, Depends(_store)]
 AnswersOfApp: TypeAlias = Annotated[AnswerBuilder, Depends(_answers)]

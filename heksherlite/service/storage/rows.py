@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import Changes, Rule, Setting, State
 from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.storage import tables
 from heksherlite.wire_types import WireType, parse
@@ -121,6 +122,7 @@ async def _rules_since(connection: AsyncConnection, revision: int) -> tuple[Rule
             conditions=tuple(sorted(conditions[row.id])),
             value=orjson.loads(row.value),
             metadata=orjson.loads(row.metadata),
+            schedule=row.phase and Schedule(row.starts_at, row.ends_at, Phase(row.phase)),
         )
         for row in rows
     )
@@ -141,6 +143,10 @@ async def _grouped(connection: AsyncConnection, query: Executable) -> defaultdic
 async def _remove(connection: AsyncConnection, kind: str, table: Any, ids: Iterable[int], revision: int) -> None:
     for removed_id in ids:
         await connection.execute(delete(table).where(table.c.id == removed_id))
+        # It may have been removed before, and have come back.
+        removals = tables.removals.c
+        earlier = delete(tables.removals).where(removals.kind == kind, removals.id == removed_id)
+        await connection.execute(earlier)
         removal = insert(tables.removals).values(kind=kind, id=removed_id, revision=revision)
         await connection.execute(removal)
 
@@ -186,7 +192,7 @@ async def _replace_names(
 
 
 async def _write_rule(connection: AsyncConnection, rule: Rule, revision: int) -> None:
-    row = {"value": _text(rule.value), "metadata": _text(rule.metadata), "revision": revision}
+    row = {"value": _text(rule.value), "metadata": _text(rule.metadata), "revision": revision, **_times(rule.schedule)}
     changed = update(tables.rules).where(tables.rules.c.id == rule.id).values(row)
     if not (await connection.execute(changed)).rowcount:
         await connection.execute(insert(tables.rules).values(id=rule.id, setting_id=rule.setting_id, **row))
@@ -194,6 +200,12 @@ async def _write_rule(connection: AsyncConnection, rule: Rule, revision: int) ->
             insert(tables.conditions),
             [{"rule_id": rule.id, "context_feature": feature, "value": value} for feature, value in rule.conditions],
         )
+
+
+def _times(schedule: Schedule | None) -> dict[str, Any]:
+    if schedule is None:
+        return {"starts_at": None, "ends_at": None, "phase": None}
+    return {"starts_at": schedule.starts_at, "ends_at": schedule.ends_at, "phase": schedule.phase.value}
 
 
 def _text(value: Json) -> str:

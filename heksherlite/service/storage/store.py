@@ -5,12 +5,16 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import Catalog, Decision, State
+from heksherlite.service.domain.errors import NotFoundError
+from heksherlite.service.domain.history import BY_SERVICE, Cause, as_of, changes_between
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
+from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.rows import read_changes, read_state, write_changes
 
 T = TypeVar("T")
@@ -34,6 +38,7 @@ class Store:
         self.catalog = Catalog(State(database_id=""))
         self.available = True
         """Whether the database could be reached at the last look."""
+        self.history = History(database)
         self._database = database
         self._news_interval = news_interval
         self._check_interval = check_interval
@@ -48,12 +53,15 @@ class Store:
         async with self._writing, self._database.reading() as connection:
             self.catalog = await self._newest(connection)
 
-    async def write(self, decide: Callable[[Catalog], Decision[T]]) -> T:
+    async def write(self, decide: Callable[[Catalog], Decision[T]], cause: Cause = BY_SERVICE) -> T:
         """Decide on a write, and make it if there is something to change.
+
+        What changes goes into the history in the same transaction.
 
         Args:
             decide: Called with a catalog that is up to date, while nobody else can write. What it raises comes out,
                 and nothing changes.
+            cause: Who writes, and why.
 
         Returns:
             The answer of the decision, after the changes are committed.
@@ -64,22 +72,41 @@ class Store:
         if not self.available:
             raise DatabaseUnavailableError("the database could not be reached at the last check")
         # A request that is cancelled, as when the service stops, does not cut a transaction in two.
-        return await asyncio.shield(self._write(decide))
+        return await asyncio.shield(self._write(decide, cause))
+
+    async def at(self, moment: int | datetime) -> Catalog:
+        """Return the catalog as it was at a revision or at a time.
+
+        Raises:
+            NotFoundError: There is no such revision yet, or the history does not go back so far.
+            DatabaseUnavailableError: The database cannot be reached.
+        """
+        revision = moment if isinstance(moment, int) else await self.history.revision_at(moment)
+        if revision > self.catalog.state.revision:
+            await self.load()
+        catalog = self.catalog
+        newest = catalog.state.revision
+        if revision > newest:
+            raise NotFoundError(f"there is no revision {revision} yet; the newest is {newest}")
+        undone = await self.history.changes_to_undo(after=revision, until=newest)
+        return as_of(catalog, undone, revision)
 
     async def close(self) -> None:
         """Close the database after the writes that are under way."""
         async with self._writing:
             await self._database.close()
 
-    async def _write(self, decide: Callable[[Catalog], Decision[T]]) -> T:
+    async def _write(self, decide: Callable[[Catalog], Decision[T]], cause: Cause) -> T:
         async with self._writing:
             async with self._database.writing() as connection:
                 catalog = await self._newest(connection)
                 decision = decide(catalog)
                 if decision.changes:
-                    state = catalog.state_after(decision.changes)
+                    state = catalog.state_after(decision.changes, datetime.now(UTC))
                     touched = catalog.touched_settings(decision.changes)
                     await write_changes(connection, decision.changes, state, touched_settings=touched)
+                    changes = changes_between(catalog, decision.changes)
+                    await write_record(connection, state, cause, changes)
                     catalog = catalog.after(decision.changes, state)
             self.catalog = catalog
             return decision.answer

@@ -1,0 +1,55 @@
+"""Who makes a request, and why: what the history tells about the changes that it makes."""
+
+from json import JSONDecodeError
+from typing import Final
+
+from fastapi import Request
+
+from heksherlite.service.domain.errors import InvalidError
+from heksherlite.service.domain.history import Author, Cause
+
+REASON_HEADER: Final = "X-Change-Reason"
+LONGEST_REASON: Final = 1_000
+"""How many characters a reason may have."""
+
+
+def author_of(request: Request) -> Author:
+    """Return who makes a request."""
+    return Author("anonymous", address=None if request.client is None else request.client.host)
+
+
+async def cause_of(request: Request, *, reverts: int | None = None) -> Cause:
+    """Return who makes a request, and the reason in its header or else in the field ``reason`` of its body.
+
+    Args:
+        request: The request, whose body was read already.
+        reverts: The revision that it undoes, if it does.
+
+    Raises:
+        InvalidError: The reason is too long, or no text.
+    """
+    header = request.headers.get(REASON_HEADER)
+    if header is None:
+        location, reason = ("body", "reason"), await _field(request)
+    else:
+        location, reason = ("header", REASON_HEADER), _decoded(header)
+    if reason is not None and not (isinstance(reason, str) and len(reason) <= LONGEST_REASON):
+        raise InvalidError(f"a reason is a text of at most {LONGEST_REASON} characters", location=location)
+    return Cause(author_of(request), (reason or "").strip() or None, reverts)
+
+
+async def _field(request: Request) -> object:
+    # Whatever comes with a request that needs no body has always been ignored.
+    try:
+        body = await request.json() if await request.body() else None
+    except JSONDecodeError:
+        return None
+    return body.get("reason") if isinstance(body, dict) else None
+
+
+def _decoded(header: str) -> str:
+    # The header arrives as bytes that were taken for Latin-1, and most programs mean UTF-8.
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return header
