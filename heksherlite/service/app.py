@@ -5,6 +5,7 @@ from fastapi.exceptions import RequestValidationError
 
 from heksherlite._version import __version__
 from heksherlite.service.api import context_features, declarations, health, history, query, rules, settings
+from heksherlite.service.api.author import describe_reasons
 from heksherlite.service.api.bodies import MAX_BODY_BYTES, BodyMiddleware
 from heksherlite.service.api.responses import answer_domain_error, answer_invalid, answer_unavailable
 from heksherlite.service.domain.errors import DomainError
@@ -29,4 +30,5 @@ def create_app(store: Store, *, max_body_bytes: int = MAX_BODY_BYTES) -> FastAPI
     app.add_exception_handler(DatabaseUnavailableError, answer_unavailable)
     for resource in (health, query, context_features, declarations, settings, rules, history):
         app.include_router(resource.router)
+    app.openapi = lambda: describe_reasons(FastAPI.openapi(app))  # type: ignore[method-assign]
     return app

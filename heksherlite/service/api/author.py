@@ -1,7 +1,7 @@
 """Who makes a request, and why: what the history tells about the changes that it makes."""
 
 from json import JSONDecodeError
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request
 
@@ -36,6 +36,21 @@ async def cause_of(request: Request, *, reverts: int | None = None) -> Cause:
     if reason is not None and not (isinstance(reason, str) and len(reason) <= LONGEST_REASON):
         raise InvalidError(f"a reason is a text of at most {LONGEST_REASON} characters", location=location)
     return Cause(author_of(request), (reason or "").strip() or None, reverts)
+
+
+def describe_reasons(schema: dict[str, Any]) -> dict[str, Any]:
+    """Add the header with the reason to all writes of an OpenAPI schema, and return the schema."""
+    header = {
+        "name": REASON_HEADER,
+        "in": "header",
+        "description": "Why, for the history. A field `reason` in the body does the same.",
+        "schema": {"type": "string", "maxLength": LONGEST_REASON},
+    }
+    for operations in schema["paths"].values():
+        for method, operation in operations.items():
+            if method != "get" and header not in operation.setdefault("parameters", []):
+                operation["parameters"].append(header)
+    return schema
 
 
 async def _field(request: Request) -> object:
