@@ -44,6 +44,7 @@ class AsyncHeksherClient(BaseClient):
         max_body_size: Bytes that the body of an answer may have, as it was sent and decompressed.
         snapshot: The path of a file, or of a folder for it, that keeps the last good state. If the service cannot be
             reached at the start, a ``"best-effort"`` client serves that; see ``docs/snapshots.md``.
+        push: Whether to hear of changes as they happen, from services that offer it; see ``docs/push.md``.
 
     Attributes:
         modification_lock: While the program holds it, no setting changes.
@@ -68,8 +69,9 @@ class AsyncHeksherClient(BaseClient):
         response_timeout: float = 60,
         max_body_size: int = 256 * 2**20,
         snapshot: str | os.PathLike[str] | None = None,
+        push: bool = True,
     ) -> None:
-        policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale)
+        policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale, push)
         transport = Transport(service_url, http_client_args, AnswerLimits(response_timeout, max_body_size))
         super().__init__(context_features, transport, policy, snapshot)
         self.modification_lock = anyio.Lock()
@@ -142,11 +144,12 @@ class AsyncHeksherClient(BaseClient):
 
     async def aclose(self) -> None:
         """End the background work and close the connections, within 2 seconds. Settings keep their last values."""
-        background, self._background, self._runner = self._background, None, None
+        background, runner, self._background, self._runner = self._background, self._runner, None, None
         self._become_closed()
         with anyio.move_on_after(_CLOSING, shield=True):  # also if the task is being cancelled
-            if background is not None:
+            if background is not None and runner is not None:
                 await background.stop()
+                await runner.save()
             await self._transport.aclose()
 
     async def close(self) -> None:

@@ -101,7 +101,7 @@ class BaseClient:
     @property
     def status(self) -> ClientStatus:
         """How well the client is: whether its values are fresh, from where, how old, and what went wrong last."""
-        return self.health.status(monotonic())
+        return self.health.status(monotonic(), undeclared=len(self.engine.pending))
 
     def on_change(self, listener: F) -> F:
         """Have a function called after each update, once for each setting whose rules or default changed.

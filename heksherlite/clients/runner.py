@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from math import inf
 from random import Random
 from time import monotonic, perf_counter
 from typing import Final, TypeVar
@@ -14,6 +15,7 @@ import anyio.to_thread
 
 from heksherlite.clients.conditions import Condition
 from heksherlite.clients.policy import UpdatePolicy
+from heksherlite.clients.push import Push
 from heksherlite.clients.snapshot_file import SnapshotFile
 from heksherlite.clients.transport import Transport, retry_after
 from heksherlite.engine.changes import Change
@@ -82,9 +84,17 @@ class Runner:
         self._save_at = 0.0
         self._polling = Polling(policy.update_interval, Random())  # noqa: S311 - only spreads polls
         self._declarations = Condition(logger, declaration_failed, "setting declarations work again")
+        self._declaration_failures = 0
+        self._declare_at = anyio.current_time()
+        self._declared_adoptions = 0
+        self._push: Push | None = None
+        if policy.push and transport.can_listen:
+            self._push = Push(transport, policy.update_interval, health, self.hint)
         self._updates = Condition(logger, "error during heksher update", "heksher update works again")
         self._one_at_a_time = anyio.Lock()
         self._next_update = anyio.current_time()
+        self._hinted_update = inf
+        self._pause = anyio.CancelScope()
         self._woken = anyio.Event()
         self._succeeded = anyio.Event()
         self._breath = perf_counter()
@@ -130,28 +140,27 @@ class Runner:
 
     async def update_logging_failures(self) -> None:
         """Do the same as :meth:`update`, but log when it begins to fail."""
-        declaration_failure, load_failure = await self._update()
-        if declaration_failure is not None:
-            self._declarations.note(declaration_failure)
-        if load_failure is not None:
-            self._updates.note(load_failure)
+        self._log(*await self._update())
 
     async def run(self) -> None:
         """Keep settings up to date, and watch their age, until cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._keep_updating)
+            if self._push is not None:
+                tasks.start_soon(self._push.run)
             if self._policy.max_staleness is not None:
                 tasks.start_soon(self._watch_age)
 
     async def _keep_updating(self) -> None:
         """Update at every interval, and when woken."""
         while True:
-            with anyio.CancelScope(deadline=self._next_update):
+            with anyio.CancelScope(deadline=min(self._next_update, self._hinted_update)) as self._pause:
                 await self._woken.wait()
-            if self._woken.is_set() or anyio.current_time() >= self._next_update:
+            if self._woken.is_set() or anyio.current_time() >= min(self._next_update, self._hinted_update):
                 self._woken = anyio.Event()
+                self._hinted_update = inf
                 try:
-                    await self.update_logging_failures()
+                    self._log(*await self._update(declares=self._may_declare()))
                 except Exception as error:  # noqa: BLE001 - whatever it is, it must not be the last update
                     self._note_failure(error)
                     self._updates.note(error)
@@ -160,6 +169,12 @@ class Runner:
         """Let the next update happen at once. Must be called in the event loop."""
         self._woken.set()
 
+    def hint(self, seconds: float) -> None:
+        """Let an update happen after some seconds at the latest, unless the service fails and wants to be spared."""
+        if self._health.status(monotonic()).consecutive_failures == 0:
+            self._hinted_update = min(self._hinted_update, anyio.current_time() + seconds)
+            self._pause.deadline = min(self._pause.deadline, self._hinted_update)
+
     async def wait_for_success(self) -> None:
         """Wait until an update succeeds, unless the last one did."""
         while self._health.status(monotonic()).state != "fresh":
@@ -167,26 +182,37 @@ class Runner:
 
     async def _declare(self) -> Exception | None:
         failure = None
+        self._declared_adoptions = self._engine.adoptions
         try:
             await self._perform(self._engine.declare_pending())
         except Exception as error:  # noqa: BLE001 - handed to the caller
             failure = error
+            self._declaration_failures += 1
+            wait = self._polling.after_failure(self._declaration_failures, retry_after(error))
+            self._declare_at = anyio.current_time() + wait
+            self._health.declaration_failed(error)
         else:
+            self._declaration_failures = 0
             self._declarations.end()
         if self._engine.has_latest_defaults:
             async with self._modification_lock:
                 self._engine.apply_latest_defaults()
         return failure
 
-    async def _update(self) -> tuple[Exception | None, Exception | None]:
+    def _may_declare(self) -> bool:
+        """Tell whether declarations did not just fail, or there are new ones."""
+        return anyio.current_time() >= self._declare_at or self._engine.adoptions > self._declared_adoptions
+
+    async def _update(self, *, declares: bool = True) -> tuple[Exception | None, Exception | None]:
         changes: list[Change] = []
         async with self._one_at_a_time:
-            declaration_failure = await self._declare()
+            declaration_failure = await self._declare() if declares else None
             load_failure = await self._load(changes)
             if load_failure is not None and self._snapshot is not None and self._adoptions < self._engine.adoptions:
                 changes += await self._restore(self._snapshot)  # for settings that were created since
         await self._announce(changes)
-        await self._save()
+        if monotonic() >= self._save_at:
+            await self.save()
         return declaration_failure, load_failure
 
     async def _load(self, changes: list[Change]) -> Exception | None:
@@ -228,8 +254,9 @@ class Runner:
         async with self._modification_lock:
             return self._engine.apply_restored(restored)
 
-    async def _save(self) -> None:
-        if self._snapshot_file is None or not self._is_unsaved or monotonic() < self._save_at:
+    async def save(self) -> None:
+        """Write the snapshot, if there is one, and something to write."""
+        if self._snapshot_file is None or not self._is_unsaved:
             return
         self._is_unsaved = False
         self._save_at = monotonic() + self._policy.update_interval
@@ -246,15 +273,23 @@ class Runner:
                 await self._listeners.call(change.setting, change.before.rules, change.after.rules)
             await self._breathe()
 
+    def _log(self, declaration_failure: Exception | None, load_failure: Exception | None) -> None:
+        if declaration_failure is not None:
+            self._declarations.note(declaration_failure)
+        if load_failure is not None:
+            self._updates.note(load_failure)
+
     def _note_success(self) -> None:
         self._health.succeeded(monotonic(), datetime.now(UTC), self._engine.revision)
         self._next_update = anyio.current_time() + self._polling.after_success()
         self._updates.end()
+        if self._push is not None:
+            self._push.follow(self._engine.stream_request)
         self._succeeded.set()
         self._succeeded = anyio.Event()
 
     def _note_failure(self, error: Exception) -> None:
-        failures = self._health.failed(monotonic(), error)
+        failures = self._health.failed(error)
         self._next_update = anyio.current_time() + self._polling.after_failure(failures, retry_after(error))
 
     async def _watch_age(self) -> None:
@@ -270,7 +305,7 @@ class Runner:
 
     async def _become_stale(self) -> None:
         on_stale = self._policy.on_stale
-        status = self._health.status(monotonic())
+        status = self._health.status(monotonic(), undeclared=len(self._engine.pending))
         logger.warning("setting values are stale", extra={"age": status.age, "on_stale": on_stale})
         if on_stale == "default":
             async with self._modification_lock:

@@ -49,6 +49,7 @@ class ThreadHeksherClient(BaseClient):
         max_body_size: Bytes that the body of an answer may have, as it was sent and decompressed.
         snapshot: The path of a file, or of a folder for it, that keeps the last good state. If the service cannot be
             reached at the start, a ``"best-effort"`` client serves that; see ``docs/snapshots.md``.
+        push: Whether to hear of changes as they happen, from services that offer it; see ``docs/push.md``.
 
     Attributes:
         modification_lock: While the program holds it, no setting changes. Do not call :meth:`reload` then.
@@ -73,8 +74,9 @@ class ThreadHeksherClient(BaseClient):
         response_timeout: float = 60,
         max_body_size: int = 256 * 2**20,
         snapshot: str | os.PathLike[str] | None = None,
+        push: bool = True,
     ) -> None:
-        policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale)
+        policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale, push)
         limits = AnswerLimits(response_timeout, max_body_size)
         transport = Transport(service_url, args_for_async(http_client_args), limits)
         super().__init__(context_features, transport, policy, snapshot)
@@ -193,9 +195,10 @@ class ThreadHeksherClient(BaseClient):
         self._keep_running(self._new_runner(_FromThread(self.modification_lock)))
 
     async def _stop(self) -> None:
-        background, self._background, self._runner = self._background, None, None
-        if background is not None:
+        background, runner, self._background, self._runner = self._background, self._runner, None, None
+        if background is not None and runner is not None:
             await background.stop()
+            await runner.save()
         await self._transport.aclose()
 
     def _running(self) -> tuple[PortalThread, Runner]:

@@ -12,11 +12,12 @@ from weakref import WeakValueDictionary
 from heksherlite.engine import protocol
 from heksherlite.engine.changes import Change, Update
 from heksherlite.engine.history import AnswerHistory, Question
-from heksherlite.engine.messages import Answer, Steps, ask, ask_all, succeeded
+from heksherlite.engine.messages import Answer, Request, Steps, ask, ask_all, succeeded
 from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.protocol import DeclarationAnswer
 from heksherlite.engine.snapshots import Snapshot
 from heksherlite.engine.updates import SettingUpdate, read_updates, receive
+from heksherlite.engine.versions import Version, tag_in, version_of
 from heksherlite.errors import ServiceAnswerError
 from heksherlite.lookup import Lookup
 from heksherlite.rules import RuleSet
@@ -51,7 +52,9 @@ class Engine:
         self._declared: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
         self._canonical_names: dict[str, str | None] = {}  # where they differ; None: the service has no such setting
         self._kept: AnswerHistory | None = AnswerHistory() if keeps_answers else None
-        self._tags: Mapping[Question, str | None] = {}
+        self._versions: Mapping[Question, Version] = {}
+        self._order_is_unreadable = False
+        self._offers_stream = False
         self.adoptions = 0
         self.resets = 0
         self._latest_defaults: list[tuple[Setting[Any], Any]] = []
@@ -112,12 +115,17 @@ class Engine:
             self._apply_options(self.settings)
 
     def read_context_features(self) -> Steps[None]:
-        """Learn the service's order of the context features. A failure is logged, and the order stays as it was."""
+        """Learn the service's order of the context features. If that fails, it is logged, and stays as it was."""
         try:
             order = protocol.read_context_features((yield from ask(protocol.CONTEXT_FEATURES)))
-        except Exception:
-            logger.exception("failure to get context_features from heksher service")
+        except Exception as error:
+            level = logging.DEBUG if self._order_is_unreadable else logging.ERROR
+            logger.log(level, "failure to get context_features from heksher service", exc_info=error)
+            self._order_is_unreadable = True
             return
+        if self._order_is_unreadable:
+            logger.info("context_features from heksher service can be read again")
+            self._order_is_unreadable = False
         self._take_order(order)
 
     def _take_order(self, order: tuple[str, ...]) -> None:
@@ -153,7 +161,10 @@ class Engine:
             self._take_declaration(setting, declaration)
             if declaration.outcome == "conflict":
                 without_outcome.append(setting)
-        yield from self._find(without_outcome)
+        try:
+            yield from self._find(without_outcome)
+        except Exception as error:  # noqa: BLE001 - raised below
+            failures.append(error)
         if failures:
             first, *others = failures
             for other in others:
@@ -175,7 +186,7 @@ class Engine:
         canonical = answer.latest_value("name", setting.name)
         if isinstance(canonical, str) and canonical != setting.name:
             self._canonical_names[setting.name] = canonical
-        self._tags = {}
+        self._versions = {}
         with self._lock:
             # Not there any more if another client took it over in the meantime.
             if self._undeclared.pop(id(setting), None) is not None:
@@ -229,7 +240,10 @@ class Engine:
             yield from self._declare_lost_settings()
             answers = yield from self._query()
         news = {question: answer for question, answer in answers.items() if answer.status != protocol.NOT_MODIFIED}
-        if not news:
+        versions = {}
+        for question, answer in news.items():
+            versions[question] = yield from version_of(answer)
+        if not (yield from self._are_new(versions)):
             return None
         lookups: list[tuple[Setting[Any], Lookup]] = []
         for answer in news.values():
@@ -239,8 +253,18 @@ class Engine:
             for update in (yield from self._read_updates(answer)):
                 lookups.append((update.setting, update.lookup(self._global_order, self.options)))
                 yield []
-        tags = {question: answer.etag for question, answer in news.items()}
-        return Update(lookups, {**self._tags, **tags}, answers)
+        return Update(lookups, {**self._versions, **versions}, answers)
+
+    def _are_new(self, versions: Mapping[Question, Version]) -> Steps[bool]:
+        """Tell whether answers of these versions, which the service sent, can change anything."""
+        if any(isinstance(version, str) or version != self._versions.get(q) for q, version in versions.items()):
+            return True
+        if versions:
+            # A service without tags sent what is in force, and may still have reordered its context features.
+            order = self._global_order
+            yield from self.read_context_features()
+            return self._global_order != order
+        return False
 
     def _read_updates(self, answer: Answer) -> Steps[list[SettingUpdate]]:
         reading = yield from read_updates(answer, self._by_name())
@@ -271,18 +295,18 @@ class Engine:
                     # The options may have changed since the lookup was made.
                     changes.append(Change(setting, setting.lookup, self._with_options(lookup)))
                     setting.serve(changes[-1].after, supplier)
-        self._tags = update.tags
+        self._versions = update.versions
         if self._kept is not None:
             # Where a history became too long, everything is asked for again, which begins a new one.
             too_long = self._kept.add(update.answers)
-            self._tags = {question: tag for question, tag in self._tags.items() if question not in too_long}
+            self._versions = {q: version for q, version in self._versions.items() if q not in too_long}
         return changes
 
     def return_to_defaults(self) -> list[Change]:
         """Have all settings return the defaults of their declarations until the next update; return what changed."""
         changes = []
         self.resets += 1
-        self._tags = {}
+        self._versions = {}
         with self._lock:
             for setting in self._declared.values():
                 features = setting.configurable_features
@@ -334,17 +358,30 @@ class Engine:
     @property
     def revision(self) -> str | None:
         """The tag of the latest answer; of the first, if there are several."""
-        return next(iter(self._tags.values()), None)
+        return next((version for version in self._versions.values() if isinstance(version, str)), None)
 
-    def _query(self) -> Steps[dict[Question, Answer]]:
+    @property
+    def stream_request(self) -> Request | None:
+        """What to ask for to hear of changes, if the service offers that."""
+        if not self._offers_stream:
+            return None
+        (names, filters), *others = self._questions()
+        return protocol.stream(None if others else names, filters)
+
+    def _questions(self) -> list[Question]:
         names = sorted(dict.fromkeys([setting.name for setting in self._queried_settings()]))
         filters = self.options.context_filters()
-        questions = [(portion, filters) for portion in protocol.portions(names)]
+        return [(portion, filters) for portion in protocol.portions(names)]
+
+    def _query(self) -> Steps[dict[Question, Answer]]:
+        questions = self._questions()
         # Some services make the tag from the answer alone, so it only counts for the query that it came with.
-        requests = (protocol.query(*question, self._tags.get(question)) for question in questions)
+        requests = (protocol.query(*question, tag_in(self._versions.get(question))) for question in questions)
         answers = yield from ask_all(requests)
-        self._tags = {question: tag for question, tag in self._tags.items() if question in questions}
-        return {question: succeeded(answer) for question, answer in zip(questions, answers, strict=True)}
+        self._versions = {q: version for q, version in self._versions.items() if q in questions}
+        by_question = {question: succeeded(answer) for question, answer in zip(questions, answers, strict=True)}
+        self._offers_stream = any(answer.offers_stream for answer in by_question.values())
+        return by_question
 
     def _queried_settings(self) -> list[Setting[Any]]:
         with self._lock:

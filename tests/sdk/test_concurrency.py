@@ -127,7 +127,7 @@ def test_defaults_change_while_threads_read(stub: SyncStubHeksherClient) -> None
 
 
 def client_of(url: str, interval: float = 1000) -> ThreadHeksherClient:
-    client = ThreadHeksherClient(url, interval, FEATURES)
+    client = ThreadHeksherClient(url, interval, FEATURES, push=False)
     client.track_contexts(**ALL)
     return client
 

@@ -11,7 +11,7 @@ from tests.waiting import until
 
 
 def client_of(url: str, interval: float = 1000, features: Any = FEATURES) -> ThreadHeksherClient:
-    client = ThreadHeksherClient(url, interval, features)
+    client = ThreadHeksherClient(url, interval, features, push=False)
     client.track_contexts(**{feature: ALL[feature] for feature in features})
     return client
 

@@ -54,7 +54,7 @@ def url(port: int) -> str:
 
 @contextmanager
 def running(url: str, snapshot: Path, interval: float = 1000, **options: Any) -> Iterator[ThreadHeksherClient]:
-    client = ThreadHeksherClient(url, interval, FEATURES, snapshot=snapshot, **options)
+    client = ThreadHeksherClient(url, interval, FEATURES, push=False, snapshot=snapshot, **options)
     client.track_contexts(**TRACKED)
     with client:
         yield client
@@ -85,6 +85,21 @@ def prepare(serve: Serve, url: str, snapshot: Path) -> None:
             until(lambda: saved(snapshot, removed=gone))
     del first, second
     gc.collect()
+
+
+def test_closing_saves(serve: Serve, url: str, tmp_path: Path) -> None:
+    """The file has the last state when a client is closed, also if the interval has not passed since it was written."""
+    file = tmp_path / "snapshot"
+    setting = Setting("x", int, ["user"], 1)
+    with serve() as api, running(url, file) as client:
+        first = file.read_bytes()
+        api.add_rule(7, "x", user="john")
+        client.reload()
+        assert setting.get(user="john") == 7
+        assert file.read_bytes() == first
+    assert file.read_bytes() != first
+    with running(url, file):
+        assert setting.get(user="john") == 7
 
 
 def test_a_program_starts_from_its_snapshot(serve: Serve, url: str, tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_phases_only_go_forward(starts_at: datetime | None, ends_at: datetime | 
 
 def written(catalog: Catalog, write: Callable[[Catalog], Decision[Any]]) -> Catalog:
     changes = write(catalog).changes
-    return catalog.after(changes, catalog.state_after(changes, datetime.now(UTC))) if changes else catalog
+    return catalog.after(changes, catalog.state_after(changes)) if changes else catalog
 
 
 @given(st.lists(st.tuples(st.none() | TIMES, st.none() | TIMES), min_size=1, max_size=5), TIMES)

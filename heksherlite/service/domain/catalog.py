@@ -92,6 +92,10 @@ class State:
     last_rule_id: int = 0
     changed_at: datetime | None = None
 
+    def dated(self, now: datetime) -> "State":
+        """Return the counters with the time of their write."""
+        return replace(self, changed_at=max(now, self.changed_at or now))
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -169,8 +173,8 @@ class Catalog:
         """The revision that the next write makes."""
         return self.state.revision + 1
 
-    def state_after(self, changes: Changes, now: datetime) -> State:
-        """Return the counters after a write of these changes at a time."""
+    def state_after(self, changes: Changes) -> State:
+        """Return the counters after a write of these changes."""
         return replace(
             self.state,
             revision=self.next_revision,
@@ -179,7 +183,6 @@ class Catalog:
             ),
             last_setting_id=max([self.state.last_setting_id, *(setting.id for setting in changes.settings)]),
             last_rule_id=max([self.state.last_rule_id, *(rule.id for rule in changes.rules)]),
-            changed_at=max(now, self.state.changed_at or now),
         )
 
     def touched_settings(self, changes: Changes) -> set[int]:

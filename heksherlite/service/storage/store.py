@@ -36,6 +36,8 @@ class Store:
 
     def __init__(self, database: Database, *, news_interval: float = 0.5, check_interval: float = 5.0) -> None:
         self.catalog = Catalog(State(database_id=""))
+        self.on_replaced: Callable[[Catalog], object] = lambda _: None
+        """Called with each new catalog."""
         self.available = True
         """Whether the database could be reached at the last look."""
         self.history = History(database)
@@ -51,7 +53,7 @@ class Store:
             DatabaseUnavailableError: The database cannot be reached.
         """
         async with self._writing, self._database.reading() as connection:
-            self.catalog = await self._newest(connection)
+            self._replace(await self._newest(connection))
 
     async def write(self, decide: Callable[[Catalog], Decision[T]], cause: Cause = BY_SERVICE) -> T:
         """Decide on a write, and make it if there is something to change.
@@ -102,13 +104,13 @@ class Store:
                 catalog = await self._newest(connection)
                 decision = decide(catalog)
                 if decision.changes:
-                    state = catalog.state_after(decision.changes, datetime.now(UTC))
+                    state = catalog.state_after(decision.changes).dated(datetime.now(UTC))
                     touched = catalog.touched_settings(decision.changes)
                     await write_changes(connection, decision.changes, state, touched_settings=touched)
                     changes = changes_between(catalog, decision.changes)
                     await write_record(connection, state, cause, changes)
                     catalog = catalog.after(decision.changes, state)
-            self.catalog = catalog
+            self._replace(catalog)
             return decision.answer
 
     async def follow(self, until: asyncio.Event) -> None:
@@ -136,6 +138,11 @@ class Store:
             # The first look, or the database was exchanged or put back to an earlier revision.
             catalog = Catalog(State(state.database_id))
         return catalog.after(await read_changes(connection, since=catalog.state), state)
+
+    def _replace(self, catalog: Catalog) -> None:
+        if catalog is not self.catalog:
+            self.catalog = catalog
+            self.on_replaced(catalog)
 
     def _set_available(self) -> None:
         if not self.available:
