@@ -20,6 +20,7 @@ from heksherlite.service.timed import switch_rules
 from tests.service.api import FEATURES, Api, until
 from tests.service.test_store import Write, declaration, following, opened
 from tests.service.test_store import until as until_async
+from tests.service.test_stream import opened as opened_stream
 
 LINES = {"accept": "application/x-ndjson", "a-im": "heksherlite"}
 LONG_AGO, FAR_AHEAD = "2001-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
@@ -96,6 +97,17 @@ def test_clients_that_follow_get_the_switches(api: Api) -> None:
     until(lambda: phase(api, rule_id) == "ended")
     tag, lines = poll(tag)
     assert (lines[1]["removed"], lines[2]) == ([rule_id], {"settings": 1})
+
+
+def test_a_switch_is_pushed(api: Api) -> None:
+    """Who listens hears of it as of any change."""
+    api.declare()
+    rule_id = add(api, starts_at=FAR_AHEAD)
+    with opened_stream(api, settings="cache_ttl") as stream:
+        stream.next()
+        change_soon(api, rule_id, "starts_at")
+        while phase(api, rule_id) != "active":
+            assert stream.change() == ["cache_ttl"]
 
 
 def test_of_several_services_one_makes_each_switch(tmp_path: Path) -> None:
