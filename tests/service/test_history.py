@@ -182,7 +182,7 @@ def test_a_delete_takes_a_reason_in_its_body(api: Api, rule_id: int) -> None:
     assert api.history(limit=1)[0]["reason"] == "over"
 
 
-@pytest.mark.parametrize("reason", [5, ["a"], {}, "x" * 1001])
+@pytest.mark.parametrize("reason", [5, ["a"], {}, "x" * 1001, "\0"])
 def test_a_reason_that_is_none_is_422(api: Api, rule_id: int, reason: Any) -> None:
     """What is no text, or too long, is refused, and nothing changes."""
     before = api.state()
@@ -275,6 +275,7 @@ def test_the_history_comes_in_pages(api: Api) -> None:
         {"since": "x"},
         {"until": 5},
         {"setting": "a b"},
+        {"author": "\0"},
     ],
 )
 def test_malformed_searches_are_422(api: Api, params: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ async def cause_of(request: Request, *, reverts: int | None = None) -> Cause:
         location, reason = ("body", "reason"), await _field(request)
     else:
         location, reason = ("header", REASON_HEADER), _decoded(header)
-    if reason is not None and not (isinstance(reason, str) and len(reason) <= LONGEST_REASON):
+    if not (reason is None or (isinstance(reason, str) and len(reason) <= LONGEST_REASON and "\0" not in reason)):
         raise InvalidError(f"a reason is a text of at most {LONGEST_REASON} characters", location=location)
     return Cause(author_of(request), (reason or "").strip() or None, reverts)
 

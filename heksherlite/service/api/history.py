@@ -90,7 +90,9 @@ async def list_history(
         Query(description="Only changes of the settings that have or had this name, or of their rules."),
     ] = None,
     rule_id: Annotated[Number | None, Query(description="Only changes of this rule.")] = None,
-    author: Annotated[str | None, Query(description="Only what this token or person did.")] = None,
+    author: Annotated[
+        str | None, Query(pattern=r"^[^\x00]*$", description="Only what this token or person did.")
+    ] = None,
     since: Annotated[Time | None, Query(description="Only what was at this time or later.")] = None,
     until: Annotated[Time | None, Query(description="Only what was before this time.")] = None,
     before: Annotated[Number | None, Query(description="Only revisions below this one.")] = None,

@@ -16,6 +16,7 @@ from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.rows import portions
 
 _history = tables.history.c
 _changes = tables.history_changes.c
@@ -70,19 +71,20 @@ async def write_record(connection: AsyncConnection, state: State, cause: Cause, 
             reverts=cause.reverts,
         )
     )
-    rows = [
-        {
-            "revision": state.revision,
-            "position": position,
-            "setting_id": change.setting_id,
-            "rule_id": change.rule_id,
-            "setting_name": change.setting_name,
-            "before": _text(change.before),
-            "after": _text(change.after),
-        }
-        for position, change in enumerate(changes)
-    ]
-    await connection.execute(insert(tables.history_changes), rows)
+    for portion in portions(enumerate(changes)):
+        rows = [
+            {
+                "revision": state.revision,
+                "position": position,
+                "setting_id": change.setting_id,
+                "rule_id": change.rule_id,
+                "setting_name": change.setting_name,
+                "before": _text(change.before),
+                "after": _text(change.after),
+            }
+            for position, change in portion
+        ]
+        await connection.execute(insert(tables.history_changes), rows)
 
 
 class History:
@@ -147,8 +149,6 @@ class History:
         Raises:
             NotFoundError: The history does not go back so far.
         """
-        if after == until:
-            return []
         subject = [_changes.setting_id, _changes.rule_id]
         ranked = _ranked([*subject, _changes.before], by=subject, order=_changes.revision)
         between = ranked.where(_changes.revision > after, _changes.revision <= until)

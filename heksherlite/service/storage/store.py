@@ -45,6 +45,8 @@ class Store:
         self._news_interval = news_interval
         self._check_interval = check_interval
         self._writing = asyncio.Lock()
+        self._looking_back = asyncio.Lock()
+        self._past: Catalog | None = None  # the one that was looked back to last: there are often several questions
 
     async def load(self) -> None:
         """Read the catalog, or what changed since it was read last.
@@ -90,8 +92,13 @@ class Store:
         newest = catalog.state.revision
         if revision > newest:
             raise NotFoundError(f"there is no revision {revision} yet; the newest is {newest}")
-        undone = await self.history.changes_to_undo(after=revision, until=newest)
-        return as_of(catalog, undone, revision)
+        if revision == newest:
+            return catalog
+        async with self._looking_back:
+            if self._past is None or self._past.state.revision != revision:
+                undone = await self.history.changes_to_undo(after=revision, until=newest)
+                self._past = await asyncio.to_thread(as_of, catalog, undone, revision)
+            return self._past
 
     async def close(self) -> None:
         """Close the database after the writes that are under way."""
@@ -105,10 +112,8 @@ class Store:
                 decision = decide(catalog)
                 if decision.changes:
                     state = catalog.state_after(decision.changes).dated(datetime.now(UTC))
-                    touched = catalog.touched_settings(decision.changes)
-                    await write_changes(connection, decision.changes, state, touched_settings=touched)
-                    changes = changes_between(catalog, decision.changes)
-                    await write_record(connection, state, cause, changes)
+                    await write_changes(connection, catalog, decision.changes, state)
+                    await write_record(connection, state, cause, changes_between(catalog, decision.changes))
                     catalog = catalog.after(decision.changes, state)
             self._replace(catalog)
             return decision.answer
@@ -137,6 +142,7 @@ class Store:
         if state.database_id != catalog.state.database_id or state.revision < catalog.state.revision:
             # The first look, or the database was exchanged or put back to an earlier revision.
             catalog = Catalog(State(state.database_id))
+            self._past = None
         return catalog.after(await read_changes(connection, since=catalog.state), state)
 
     def _replace(self, catalog: Catalog) -> None:
