@@ -14,9 +14,9 @@ import uvicorn
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.app import create_app
 from heksherlite.service.domain import context_features as features
+from heksherlite.service.following import follow
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
-from heksherlite.service.timed import prune_history, switch_rules
 
 _START_SECONDS = 30.0
 _GRACE_SECONDS = 1  # for requests that are under way when the service stops
@@ -114,22 +114,12 @@ class ServiceThread:
             app = create_app(store)
             server = _Server(app, on_started=self._ready.set_result, on_stopping=app.state.streams.close)
             stopping = asyncio.Event()
-            tasks = [
-                asyncio.create_task(store.follow(until=stopping)),
-                asyncio.create_task(switch_rules(store, until=stopping)),
-            ]
-            if self._keep_history is not None:
-                pruning = prune_history(store.history, keep=self._keep_history, until=stopping)
-                tasks.append(asyncio.create_task(pruning))
-            for task in tasks:
-                # Without its follower the service would answer from an old catalog, and without the others it would
-                # not do what it was asked to, so it ends instead.
-                task.add_done_callback(lambda _: server.stop())
+            follower = asyncio.create_task(follow(store, keep_history=self._keep_history, until=stopping))
+            # Without its follower the service would answer from an old catalog, so it ends instead.
+            follower.add_done_callback(lambda _: server.stop())
             await server.serve(sockets=[listener])
             stopping.set()
-            await asyncio.wait(tasks)
-            for task in tasks:
-                task.result()
+            await follower
         finally:
             await store.close()
 

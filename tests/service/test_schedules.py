@@ -16,7 +16,7 @@ from heksherlite.service import embedded
 from heksherlite.service.domain import context_features, rules
 from heksherlite.service.domain.catalog import Catalog, Decision, State
 from heksherlite.service.domain.schedule import Phase, Schedule, schedule_of
-from heksherlite.service.timed import switch_rules
+from heksherlite.service.following import switch_rules
 from tests.service.api import FEATURES, Api, until
 from tests.service.test_store import Write, declaration, following, opened
 from tests.service.test_store import until as until_async

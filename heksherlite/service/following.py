@@ -1,4 +1,4 @@
-"""What a service does by the clock: switching scheduled rules, and forgetting old history."""
+"""What a service does beside answering: it follows its database, switches scheduled rules, and forgets old history."""
 
 import asyncio
 from contextlib import suppress
@@ -16,6 +16,27 @@ _LOOK_SECONDS: Final = 0.25
 """How long a new time may go unnoticed: it comes with any write, also of another service on the database."""
 
 _PRUNE_SECONDS: Final = 3600.0
+
+
+async def follow(store: Store, *, keep_history: timedelta | None, until: asyncio.Event) -> None:
+    """Do all of it until an event is set; run this as a task, and do not cancel it.
+
+    Args:
+        store: The store to keep up to date.
+        keep_history: How much of its history to keep; None keeps everything.
+        until: The event. It is also set if one part fails: the service would not be what it should without it.
+    """
+    tasks = [
+        asyncio.create_task(store.follow(until=until)),
+        asyncio.create_task(switch_rules(store, until=until)),
+    ]
+    if keep_history is not None:
+        tasks.append(asyncio.create_task(prune_history(store.history, keep=keep_history, until=until)))
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    until.set()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        await task
 
 
 async def switch_rules(store: Store, *, until: asyncio.Event) -> None:
