@@ -29,7 +29,8 @@ class AsyncHeksherClient(BaseClient):
     whatever tasks. Nothing is connected or started before that.
 
     Args:
-        service_url: Where the service is, such as ``"http://localhost:8888"``.
+        service_url: Where the service is, such as ``"http://localhost:8888"``; ``None`` for programs without a service,
+            which only have the ``snapshot``.
         update_interval: Seconds between updates of the rules.
         context_features: The context features in the order that the program expects, most general first.
         http_client_args: Arguments for the :class:`httpx.AsyncClient`: headers, auth, transport, verify, timeout...
@@ -50,14 +51,15 @@ class AsyncHeksherClient(BaseClient):
         modification_lock: While the program holds it, no setting changes.
 
     Raises:
-        ValueError: If ``service_url`` is not an HTTP URL, or an argument is out of range.
+        ValueError: If ``service_url`` is not an HTTP URL, or ``None`` without a ``snapshot``, or an argument is out of
+            range.
     """
 
     _declaration_failed = "setting declaration failed"
 
     def __init__(
         self,
-        service_url: str,
+        service_url: str | None,
         update_interval: float,
         context_features: Sequence[str],
         *,
@@ -85,6 +87,7 @@ class AsyncHeksherClient(BaseClient):
                 ``startup="best-effort"`` it is logged instead.
             ServiceAnswerError: If the service's answer is not what it should be. Likewise.
             TimeoutError: If all this takes longer than ``startup_timeout``. Likewise.
+            heksherlite.errors.SnapshotError: If there is no service, and the snapshot cannot be used. Likewise.
             RuntimeError: If this is the main client already, or cannot take over from the one that is.
         """
         self._become_main()
@@ -98,7 +101,7 @@ class AsyncHeksherClient(BaseClient):
                 await self._transport.aclose()
             raise
         self._keep_running(runner)
-        if self.engine.pending:
+        if self.engine.registry.pending:
             self._wake()
 
     async def reload(self) -> None:

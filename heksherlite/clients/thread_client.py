@@ -34,7 +34,8 @@ class ThreadHeksherClient(BaseClient):
     connected or started before that.
 
     Args:
-        service_url: Where the service is, such as ``"http://localhost:8888"``.
+        service_url: Where the service is, such as ``"http://localhost:8888"``; ``None`` for programs without a service,
+            which only have the ``snapshot``.
         update_interval: Seconds between updates of the rules.
         context_features: The context features in the order that the program expects, most general first.
         http_client_args: Arguments as for :class:`httpx.Client`: headers, auth, transport, verify, timeout...
@@ -55,14 +56,15 @@ class ThreadHeksherClient(BaseClient):
         modification_lock: While the program holds it, no setting changes. Do not call :meth:`reload` then.
 
     Raises:
-        ValueError: If ``service_url`` is not an HTTP URL, or an argument is out of range.
+        ValueError: If ``service_url`` is not an HTTP URL, or ``None`` without a ``snapshot``, or an argument is out of
+            range.
     """
 
     _declaration_failed = "declaration failed"
 
     def __init__(
         self,
-        service_url: str,
+        service_url: str | None,
         update_interval: float,
         context_features: Sequence[str],
         *,
@@ -94,6 +96,7 @@ class ThreadHeksherClient(BaseClient):
                 and whatever else went wrong leaves nothing running, and no main client.
             ServiceAnswerError: Likewise, if the service's answer is not what it should be.
             TimeoutError: Likewise, if all this takes longer than ``startup_timeout``.
+            heksherlite.errors.SnapshotError: Likewise, if there is no service, and the snapshot cannot be used.
             RuntimeError: If this is the main client already, or cannot take over from the one that is.
         """
         with self._start_and_stop:
@@ -185,10 +188,12 @@ class ThreadHeksherClient(BaseClient):
 
     async def _start(self) -> None:
         runner = self._new_runner(_FromThread(self.modification_lock))
-        tried = set(self.engine.pending)
+        tried = set(self.engine.registry.pending)
         await runner.start()
         self._keep_running(runner)
-        if not tried.issuperset(self.engine.pending):  # created in the meantime, when there was nothing to wake
+        if not tried.issuperset(
+            self.engine.registry.pending
+        ):  # created in the meantime, when there was nothing to wake
             runner.wake()
 
     async def _start_in_child(self) -> None:

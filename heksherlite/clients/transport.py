@@ -70,7 +70,7 @@ class Transport:
     """The connection to one service. Connects when it is first used, and again after it was closed.
 
     Args:
-        service_url: The URL that the API's paths are below.
+        service_url: The URL that the API's paths are below; None if there is no service, and nothing to be asked.
         http_client_args: Arguments for :class:`httpx.AsyncClient`.
         limits: What is too much.
 
@@ -78,15 +78,13 @@ class Transport:
         ValueError: If the URL is not an HTTP URL.
     """
 
-    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None, limits: AnswerLimits) -> None:
+    def __init__(
+        self, service_url: str | None, http_client_args: Mapping[str, Any] | None, limits: AnswerLimits
+    ) -> None:
         self._limits = limits
-        try:
-            url = httpx.URL(service_url)
-        except httpx.InvalidURL as error:
-            raise ValueError(f"service_url is not a URL: {error}") from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ValueError(f"service_url must be like 'http://host:port', not {_without_secrets(url)!r}")
-        self._service_url = url
+        self._service_url = service_url
+        url = httpx.URL() if service_url is None else _checked(service_url)
+        self._name = _without_secrets(url)
         self._given_http_client_args = http_client_args
         self._http_client_args = _with_stream({"base_url": url, "limits": _LIMITS, **(http_client_args or {})})
         self._client: httpx.AsyncClient | None = None
@@ -94,10 +92,15 @@ class Transport:
 
     def anew(self) -> "Transport":
         """Return another connection to the same service."""
-        return Transport(str(self._service_url), self._given_http_client_args, self._limits)
+        return Transport(self._service_url, self._given_http_client_args, self._limits)
 
     def __str__(self) -> str:
-        return _without_secrets(self._service_url)
+        return self._name
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether there is no service."""
+        return self._service_url is None
 
     @property
     def can_listen(self) -> bool:
@@ -168,6 +171,8 @@ class Transport:
             await client.aclose()
 
     async def _connected_client(self) -> httpx.AsyncClient:
+        if self.is_offline:
+            raise RuntimeError("there is no service to be asked: service_url is None")
         if self._client is None:
             # In a worker thread, because reading the certificates takes tens of milliseconds.
             client = await anyio.to_thread.run_sync(partial(httpx.AsyncClient, **self._http_client_args))
@@ -305,6 +310,16 @@ def retry_after(error: Exception) -> float | None:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     except (ArithmeticError, LookupError, TypeError, ValueError):  # whatever the service wrote there
         return None
+
+
+def _checked(service_url: str) -> httpx.URL:
+    try:
+        url = httpx.URL(service_url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"service_url is not a URL: {error}") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f"service_url must be like 'http://host:port', not {_without_secrets(url)!r}")
+    return url
 
 
 def _without_secrets(url: httpx.URL) -> str:

@@ -123,10 +123,10 @@ class Health:
             state = "closed"
         elif record.succeeded_at is not None:
             state = "stale" if record.failures or now >= self.stale_at else "fresh"
-        elif record.failures:
-            state = "stale" if record.source == "snapshot" else "failed"
+        elif record.source == "snapshot":
+            state = "stale"
         else:
-            state = "starting"
+            state = "failed" if record.failures else "starting"
         return ClientStatus(
             state,
             record.source,

@@ -46,6 +46,7 @@ STATES: list[tuple[str, ClientState, ValueSource]] = [
     ("success failure", "stale", "service"),
     ("success failure failure", "stale", "service"),
     ("success failure success", "fresh", "service"),
+    ("snapshot", "stale", "snapshot"),
     ("failure snapshot", "stale", "snapshot"),
     ("failure snapshot failure", "stale", "snapshot"),
     ("failure snapshot success", "fresh", "service"),
@@ -128,5 +129,5 @@ def test_what_holds_for_each_history(events: list[str], now: float) -> None:
         "success" in updates
     )
     assert (status.age is not None) == ("success" in updates)
-    assert (status.state == "starting") == (not updates)
+    assert (status.state == "starting") == (not updates and status.source != "snapshot")
     assert (status.last_error is None) == ("failure" not in updates)
