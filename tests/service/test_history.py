@@ -1,5 +1,7 @@
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,12 @@ import httpx
 import pytest
 
 from heksherlite.service import embedded
+from heksherlite.service.domain import context_features
+from heksherlite.service.domain.catalog import State
+from heksherlite.service.domain.history import Author, Cause
+from heksherlite.service.storage.history import Search
 from tests.service.api import FEATURES, Api
+from tests.service.test_store import opened
 
 SETTING = {
     "name": "cache_ttl",
@@ -290,6 +297,30 @@ def test_an_unknown_revision_is_404(api: Api) -> None:
     for method, path in (("GET", "history/0"), ("GET", f"history/{2**63 - 1}"), ("POST", "history/0/revert")):
         answer = api.call(method, path)
         assert (answer.status_code, "the history has no revision" in answer.text) == (404, True)
+
+
+def test_the_history_is_found_by_who_made_it(tmp_path: Path) -> None:
+    """By the name of a person or token, with everything that the write told of its cause."""
+    jane = Cause(Author("person", "jane", "10.0.0.7"), "for a test", 1)
+
+    async def run() -> None:
+        async with opened(tmp_path / "a.db") as store:
+            await store.write(partial(context_features.add, name="a"), Cause(Author("token", "ci")))
+            await store.write(partial(context_features.add, name="b"), jane)
+            (record,) = await store.history.search(Search(limit=9, author_name="jane"), changes_per_record=9)
+            assert (record.revision, record.cause) == (2, jane)
+            (record,) = await store.history.search(Search(limit=9, author_name="ci"), changes_per_record=9)
+            assert (record.revision, record.cause.author.kind) == (1, "token")
+
+    asyncio.run(run())
+
+
+def test_times_do_not_go_back() -> None:
+    """A write while a clock is behind has the time of the one before it: times are in the order of writes."""
+    early, late = datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 1, 2, tzinfo=UTC)
+    assert State("").dated(early).changed_at == early
+    assert State("").dated(late).dated(early).changed_at == late
+    assert State("").dated(early).dated(late).changed_at == late
 
 
 def test_the_service_itself_is_an_author(tmp_path: Path) -> None:
