@@ -1,4 +1,4 @@
-"""The README's programs run, and so do the examples."""
+"""The programs in the README and in the documentation run, and so do the examples."""
 
 import os
 import re
@@ -16,7 +16,8 @@ ADDRESS_IN_README = "http://127.0.0.1:8888"
 
 
 def python_blocks() -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", ROOT.joinpath("README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    text = "".join(ROOT.joinpath(name).read_text("utf-8") for name in ("README.md", "docs/history.md"))
+    return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from datetime import timedelta
 
 import click
 
@@ -10,7 +11,7 @@ from heksherlite.cli.access import access_options
 from heksherlite.cli.database import database_option, default_database
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.limits import Limits
-from heksherlite.service.options import AccessOptions
+from heksherlite.service.options import AccessOptions, ServiceOptions
 from heksherlite.service.server import ServiceThread, listen
 from heksherlite.service.storage.urls import open_database
 from heksherlite.service.workers import WorkerProcesses
@@ -38,6 +39,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 @click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="How many processes answer requests."
 )
+@click.option(
+    "--keep-history",
+    metavar="DAYS",
+    type=click.FloatRange(0, 36_500, min_open=True),
+    help="For how many days changes are kept in the history. By default for ever.",
+)
 @access_options
 def serve(
     *,
@@ -46,6 +53,7 @@ def serve(
     database: str | None,
     context_features: str | None,
     workers: int,
+    keep_history: float | None,
     access: AccessOptions,
     limits: Limits,
 ) -> None:
@@ -55,20 +63,17 @@ def serve(
     service: ServiceThread | WorkerProcesses
     try:
         location = database or default_database()
-        opened, features = open_database(location), _split(context_features)
-        listener = listen(host, port, access)
+        opened, listener = open_database(location), listen(host, port, access)
+        options = ServiceOptions(
+            context_features=_split(context_features),
+            keep_history=None if keep_history is None else timedelta(days=keep_history),
+            access=access,
+            limits=limits,
+        )
         if workers == 1:
-            service = ServiceThread(opened, listener, context_features=features, access=access, limits=limits)
+            service = ServiceThread(opened, listener, options)
         else:
-            service = WorkerProcesses(
-                location,
-                listener,
-                count=workers,
-                context_features=features,
-                access=access,
-                limits=limits,
-                set_up=configure_logging,
-            )
+            service = WorkerProcesses(location, listener, options, count=workers, set_up=configure_logging)
         service.start()
     except ServiceStartError as error:
         raise click.ClickException(str(error)) from error
@@ -98,5 +103,5 @@ def _stop_signal() -> threading.Event:
     return stop
 
 
-def _split(context_features: str | None) -> list[str]:
-    return [name.strip() for name in (context_features or "").split(";") if name.strip()]
+def _split(context_features: str | None) -> tuple[str, ...]:
+    return tuple([name.strip() for name in (context_features or "").split(";") if name.strip()])

@@ -11,6 +11,7 @@ from heksherlite.service.api import (
     declarations,
     documentation,
     health,
+    history,
     query,
     rules,
     settings,
@@ -31,7 +32,7 @@ from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
 
-_RESOURCES = (health, query, stream, context_features, declarations, settings, rules, documentation)
+_RESOURCES = (health, query, stream, context_features, declarations, settings, rules, history, documentation)
 
 
 def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits: Limits = Limits()) -> FastAPI:  # noqa: B008 - immutable

@@ -11,7 +11,7 @@ from typing import Self
 from anyio import CancelScope, to_thread
 
 from heksherlite.service.domain.limits import Limits
-from heksherlite.service.options import AccessOptions
+from heksherlite.service.options import AccessOptions, ServiceOptions
 from heksherlite.service.server import ServiceThread, listen
 from heksherlite.service.storage.urls import open_database
 
@@ -89,9 +89,7 @@ class EmbeddedService:
             service = ServiceThread(
                 open_database(database),
                 listen(self._host, self._port, self._access),
-                context_features=self._context_features,
-                access=self._access,
-                limits=self._limits,
+                ServiceOptions(context_features=self._context_features, access=self._access, limits=self._limits),
             )
             stack.callback(service.stop)
             service.start()

@@ -1,9 +1,12 @@
-"""How a service is told who may use it."""
+"""How a service is told what to do."""
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal, TypeAlias
+
+from heksherlite.service.domain.limits import Limits
 
 Auth: TypeAlias = Literal["none", "tokens"]
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -37,3 +40,20 @@ class AccessOptions:
             raise ValueError(f"{self.trust_user_header!r} is not a name of a header")
         if not self.trusted_proxies:
             raise ValueError("a header with the user needs trusted proxies: anybody could send it otherwise")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """How a service serves.
+
+    Attributes:
+        context_features: The expected context features in order; if empty, any will do.
+        keep_history: For how long changes are kept in the history; None is for ever.
+        access: Who may use it.
+        limits: How much it takes in.
+    """
+
+    context_features: tuple[str, ...] = ()
+    keep_history: timedelta | None = None
+    access: AccessOptions = AccessOptions()
+    limits: Limits = Limits()  # noqa: RUF009 - immutable

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from ipaddress import ip_address
@@ -15,8 +15,8 @@ import uvicorn
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.app import create_app
 from heksherlite.service.domain import context_features as features
-from heksherlite.service.domain.limits import Limits
-from heksherlite.service.options import AccessOptions
+from heksherlite.service.following import follow
+from heksherlite.service.options import AccessOptions, ServiceOptions
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.tokens import add_first_token
@@ -35,25 +35,18 @@ class ServiceThread:
     Args:
         database: Where settings and rules are kept.
         listener: Where requests arrive, from `listen`; it is closed at the end.
-        context_features: The expected context features in order; if empty, any will do.
-        access: Who may use it.
-        limits: How much it takes in.
+        options: How it serves.
     """
 
     def __init__(
         self,
         database: Database,
         listener: socket.socket,
-        *,
-        context_features: Sequence[str] = (),
-        access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
-        limits: Limits = Limits(),  # noqa: B008 - immutable
+        options: ServiceOptions = ServiceOptions(),  # noqa: B008 - immutable
     ) -> None:
         self._database = database
         self._listener = listener
-        self._context_features = context_features
-        self._access = access
-        self._limits = limits
+        self._options = options
         self._ready: Future[Callable[[], object]] = Future()
         self._thread: threading.Thread | None = None
         self.url = url_of(listener)
@@ -113,11 +106,11 @@ class ServiceThread:
     async def _serve(self) -> None:
         store = Store(self._database)
         try:
-            self.first_token = await load(store, self._database, self._context_features, self._access)
-            app = create_app(store, access=self._access, limits=self._limits)
+            self.first_token = await load(store, self._database, self._options)
+            app = create_app(store, access=self._options.access, limits=self._options.limits)
             server = _Server(app, on_started=self._ready.set_result, on_stopping=app.state.streams.close)
             stopping = asyncio.Event()
-            follower = asyncio.create_task(store.follow(until=stopping))
+            follower = asyncio.create_task(follow(store, keep_history=self._options.keep_history, until=stopping))
             # Without its follower the service would answer from an old catalog, so it ends instead.
             follower.add_done_callback(lambda _: server.stop())
             await server.serve(sockets=[self._listener])
@@ -127,7 +120,7 @@ class ServiceThread:
             await store.close()
 
 
-async def load(store: Store, database: Database, context_features: Sequence[str], access: AccessOptions) -> str | None:
+async def load(store: Store, database: Database, options: ServiceOptions) -> str | None:
     """Prepare a database, read it, and add the expected context features that are missing.
 
     Returns:
@@ -138,10 +131,10 @@ async def load(store: Store, database: Database, context_features: Sequence[str]
     """
     try:
         await database.prepare()
-        first_token = await add_first_token(database, now=time.time()) if access.auth == "tokens" else None
+        first_token = await add_first_token(database, now=time.time()) if options.access.auth == "tokens" else None
         await store.load()
-        if context_features:
-            await store.write(partial(features.expect, expected=context_features))
+        if options.context_features:
+            await store.write(partial(features.expect, expected=options.context_features))
     except (ValueError, DatabaseUnavailableError) as error:
         raise ServiceStartError(str(error)) from error
     return first_token

@@ -8,16 +8,15 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Final
 
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.domain.limits import Limits
-from heksherlite.service.options import AccessOptions
+from heksherlite.service.options import ServiceOptions
 from heksherlite.service.server import ServiceThread, load, url_of
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
@@ -46,10 +45,8 @@ class WorkerProcesses:
     Args:
         database: What `open_database` takes.
         listener: Where requests arrive; it is closed at the end.
+        options: How each of them serves.
         count: How many processes.
-        context_features: The expected context features in order; if empty, any will do.
-        access: Who may use it.
-        limits: How much it takes in.
         set_up: Called in each process first, such as to configure logging; it has to be importable.
     """
 
@@ -57,19 +54,15 @@ class WorkerProcesses:
         self,
         database: str | os.PathLike[str],
         listener: socket.socket,
+        options: ServiceOptions,
         *,
         count: int,
-        context_features: Sequence[str] = (),
-        access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
-        limits: Limits = Limits(),  # noqa: B008 - immutable
         set_up: Callable[[], object],
     ) -> None:
         self._database = database
         self._listener = listener
         self._count = count
-        self._context_features = context_features
-        self._access = access
-        self._limits = limits
+        self._options = options
         self._set_up = set_up
         self._workers: list[_Worker] = []
         self._watcher = threading.Thread(target=self._watch, name="heksherlite-workers", daemon=True)
@@ -119,7 +112,7 @@ class WorkerProcesses:
         database = open_database(self._database)
         store = Store(database)
         try:
-            self.first_token = await load(store, database, self._context_features, self._access)
+            self.first_token = await load(store, database, self._options)
         finally:
             await store.close()
 
@@ -127,7 +120,7 @@ class WorkerProcesses:
         line, workers_line = multiprocessing.Pipe()
         process = _context.Process(
             target=_work,
-            args=(self._database, self._listener, workers_line, self._access, self._limits, self._set_up),
+            args=(self._database, self._listener, workers_line, self._options, self._set_up),
             name="heksherlite-worker",
             daemon=True,
         )
@@ -173,15 +166,14 @@ def _work(
     database: str | os.PathLike[str],
     listener: socket.socket,
     line: Connection,
-    access: AccessOptions,
-    limits: Limits,
+    options: ServiceOptions,
     set_up: Callable[[], object],
 ) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it comes to the whole group from a terminal, and our parent decides
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     set_up()
-    service = ServiceThread(open_database(database), listener, access=access, limits=limits)
+    service = ServiceThread(open_database(database), listener, replace(options, context_features=()))
     service.start()
     line.send(True)
     while service.running and not stop.is_set() and not line.poll(0.5):

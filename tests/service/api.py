@@ -54,6 +54,16 @@ class Api:
         names: list[str] = self.get("context_features").json()["context_features"]
         return names
 
+    def history(self, **params: Any) -> list[dict[str, Any]]:
+        answer = self.get("history", **params)
+        assert answer.status_code == 200, answer.text
+        records: list[dict[str, Any]] = answer.json()["history"]
+        return records
+
+    def revision(self) -> int:
+        newest: int = self.history(limit=1)[0]["revision"]
+        return newest
+
     def state(self) -> tuple[Any, ...]:
         """Everything that can be read, to compare before and after."""
         return (

@@ -112,6 +112,7 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
         (["--context-features", "a;a"], {}, "have duplicates"),
         (["--host", "nowhere.invalid"], {}, "cannot listen on nowhere.invalid"),
         (["--port", "70000"], {}, "--port"),
+        (["--keep-history", "0"], {}, "--keep-history"),
     ],
 )
 def test_unusable_options_are_refused(
@@ -130,10 +131,33 @@ def test_unusable_options_are_refused(
     assert "secret" not in result.output
 
 
+def test_old_history_is_forgotten(tmp_path: Path) -> None:
+    """With --keep-history, changes that are older are forgotten at the start, but for the last of them."""
+    database = f"sqlite:///{tmp_path}/a.db"
+    with process("--database", database, "--context-features", ";".join(FEATURES)) as (_, api):
+        api.declare("a")
+        api.declare("b")
+        assert len(api.history()) == 3
+    with process("--database", database, "--keep-history", "1") as (_, api):
+        api.declare("c")
+        assert len(api.history()) == 4
+    with process("--database", database, "--keep-history", "1e-9") as (_, api):
+        until(lambda: [record["revision"] for record in api.history()] == [4])
+        assert api.query().keys() == {"a", "b", "c"}
+
+
 def test_help_names_every_option() -> None:
     """The options and the variables are documented."""
     text = CliRunner().invoke(heksherlite, ["serve", "--help"]).output
-    for name in ("--host", "--port", "--database", "--context-features", "--workers", "HEKSHER_DB_CONNECTION_STRING"):
+    for name in (
+        "--host",
+        "--port",
+        "--database",
+        "--context-features",
+        "--keep-history",
+        "--workers",
+        "HEKSHER_DB_CONNECTION_STRING",
+    ):
         assert name in text
     assert "HEKSHER_STARTUP_CONTEXT_FEATURES" in text
     assert __version__ in CliRunner().invoke(heksherlite, ["--version"]).output

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 
+from heksherlite.service.api.author import describe_reasons
 from heksherlite.service.api.responses import json_answer
 from heksherlite.service.api.routes import NEEDED_SCOPE, ServiceRoute, needs
 from heksherlite.service.domain.tokens import Scope
@@ -45,7 +46,7 @@ async def get_redoc(request: Request) -> Response:
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI schema, which says for each operation which scope its token needs."""
-    schema = FastAPI.openapi(app)
+    schema = describe_reasons(FastAPI.openapi(app))
     if not app.state.access.asks_for_tokens:
         return schema
     schema["components"]["securitySchemes"] = {

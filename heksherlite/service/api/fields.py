@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, StrictStr, WithJsonSchema
 
 from heksherlite.errors import TypeStringError
 from heksherlite.service.domain import names, versions
+from heksherlite.service.domain.times import read_time
 from heksherlite.service.domain.versions import Version
 from heksherlite.wire_types import WireType, parse
 
@@ -46,6 +48,12 @@ def _read_version(text: Any) -> Version:
     return Version.parse(text)
 
 
+def _read_time(text: Any) -> datetime:
+    if not isinstance(text, str):
+        raise ValueError("a time is a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
+    return read_time(text)
+
+
 ContextFeatureName: TypeAlias = Annotated[
     StrictStr,
     AfterValidator(_matching(names.CONTEXT_FEATURE_NAME, "a name of a context feature")),
@@ -73,3 +81,10 @@ SettingType: TypeAlias = Annotated[
     WithJsonSchema({"type": "string", "examples": ["int", 'Enum["dark","bright"]', "Sequence<str>"]}),
 ]
 SettingVersion: TypeAlias = Annotated[Version, PlainValidator(_read_version), _schema(versions.PATTERN, "1.0")]
+
+Time: TypeAlias = Annotated[
+    datetime,
+    PlainValidator(_read_time),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-31T12:00:00Z"]}),
+]
+"""A time in ISO 8601; one without an offset is in UTC."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -15,7 +16,7 @@ from heksherlite.service.api.service_state import AnswersOfApp, StoreOfApp
 from heksherlite.service.api.stream import LINK
 from heksherlite.service.domain import query as queries
 from heksherlite.service.domain.catalog import Catalog
-from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_setting_names
+from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_moment, parse_setting_names
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.storage.database import NotCaughtUpError
 
@@ -23,6 +24,9 @@ _logger = logging.getLogger(__name__)
 
 LINES = "application/x-ndjson"
 DELTA = "heksherlite"
+
+_PAST_SECONDS = 86_400
+"""For how long a client may keep the answer as of a revision, which never changes."""
 
 router = APIRouter(tags=["query"], route_class=ServiceRoute)
 
@@ -80,6 +84,9 @@ async def query_rules(
         ),
     ] = "*",
     include_metadata: Annotated[bool, Query(description="Whether to add each rule's metadata.")] = False,
+    at: Annotated[
+        str | None, Query(description="A revision, or a time like 2030-01-31T12:00:00Z: answer as of then.")
+    ] = None,
     if_none_match: Annotated[list[str] | None, Header()] = None,
     accept: Annotated[
         str, Header(description="With `application/x-ndjson`, and without metadata, the answer comes in lines.")
@@ -91,19 +98,28 @@ async def query_rules(
     ] = "",
 ) -> Response:
     """Return the rules of settings that pass a filter."""
+    moment = None if at is None else parse_moment(at, now=datetime.now(UTC))
     query = queries.Query(
         setting_names=None if settings is None else parse_setting_names(settings),
         context_filter=parse_context_filter(context_filters),
         include_metadata=include_metadata,
         lines=LINES in accept and not include_metadata,
         coding=accepted_coding(accept_encoding),
+        past=moment is not None,
     )
     known_tags = _tags(if_none_match or [])
-    catalog = await _catalog(store, query, request.scope["query_string"], known_tags)
+    if moment is None:
+        catalog = await _catalog(store, query, request.scope["query_string"], known_tags)
+    else:
+        catalog = await store.at(moment)
     _log_unknown_features(catalog, query.context_filter)
     entries = queries.entries_of(catalog, query.setting_names)
     tag = queries.tag_of(catalog, query, entries, request.scope["query_string"])
-    headers = {"etag": tag, "vary": "accept, accept-encoding, a-im", "link": LINK}
+    headers = {"etag": tag, "vary": "accept, accept-encoding, a-im"}
+    if moment is None:
+        headers["link"] = LINK
+    elif isinstance(moment, int):
+        headers["cache-control"] = f"private, max-age={_PAST_SECONDS}, immutable"
     if "*" in known_tags or tag in known_tags:
         return Response(status_code=304, headers=headers)
     if a_im == DELTA and len(known_tags) == 1:

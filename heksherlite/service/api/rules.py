@@ -1,16 +1,18 @@
 """``/api/v1/rules``: the values that settings have in some contexts."""
 
+from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from heksherlite.service.api.fields import (
     ContextFeatureName,
     ContextFeatureValue,
     RequestBody,
     SettingName,
+    Time,
 )
 from heksherlite.service.api.fields import Metadata as MetadataField
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
@@ -28,6 +30,8 @@ from heksherlite.service.domain import rules
 from heksherlite.service.domain.filters import parse_feature_values
 from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit
+from heksherlite.service.domain.schedule import Phase, Schedule, schedule_of
+from heksherlite.service.domain.snapshots import of_schedule
 from heksherlite.service.domain.tokens import Scope
 
 _TAGS = ["rules"]
@@ -35,7 +39,24 @@ _TAGS = ["rules"]
 router = APIRouter(prefix="/api/v1/rules", tags=[*_TAGS], route_class=ServiceRoute)
 
 
-class NewRule(RequestBody):
+class ScheduleFields(RequestBody):
+    """From when until when a rule is served; without both, always."""
+
+    starts_at: Time | None = None
+    ends_at: Time | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.starts_at is not None and self.ends_at is not None and self.starts_at >= self.ends_at:
+            raise ValueError("ends_at must be after starts_at")
+        return self
+
+    def schedule(self) -> Schedule | None:
+        """Return the schedule of a rule that gets these times now."""
+        return schedule_of(self.starts_at, self.ends_at, datetime.now(UTC))
+
+
+class NewRule(ScheduleFields):
     """A rule to add: the value of a setting where each of the context features has the given value."""
 
     setting: SettingName
@@ -57,12 +78,18 @@ class RuleId(BaseModel):
 
 
 class RuleDetails(BaseModel):
-    """All about a rule, its conditions in the global order of the context features."""
+    """All about a rule, its conditions in the global order of the context features.
+
+    Only a rule with ``starts_at`` or ``ends_at`` has the last three fields; it is served in phase ``active``.
+    """
 
     setting: str
     value: Any
     feature_values: list[tuple[str, str]]
     metadata: dict[str, Any]
+    starts_at: str | None = None
+    ends_at: str | None = None
+    phase: Phase | None = None
 
 
 @router.post(
@@ -81,6 +108,7 @@ async def add_rule(body: NewRule, store: StoreOfApp) -> Response:
             feature_values=body.feature_values,
             value=body.value,
             metadata=body.metadata,
+            schedule=body.schedule(),
         )
     )
     return json_answer({"rule_id": rule_id}, 201, {"location": f"/{rule_id}"})
@@ -110,6 +138,7 @@ async def get_rule(rule_id: int, store: StoreOfApp) -> Response:
             "value": rule.value,
             "feature_values": sorted(rule.conditions, key=catalog.condition_order()),
             "metadata": rule.metadata,
+            **({} if rule.schedule is None else of_schedule(rule.schedule)),
         }
     )
 
@@ -126,6 +155,14 @@ async def get_rule(rule_id: int, store: StoreOfApp) -> Response:
 async def change_value(rule_id: int, body: NewValue, store: StoreOfApp) -> Response:
     """Change the value of a rule."""
     await store.write(partial(rules.change_value, rule_id=rule_id, value=body.value))
+    return no_content()
+
+
+@router.put("/{rule_id}/schedule", status_code=204, responses={**text_responses(400, 404), **EVERY_WRITE})
+@needs(Scope.WRITE)
+async def change_schedule(rule_id: int, body: ScheduleFields, store: StoreOfApp) -> Response:
+    """Change from when until when a rule is served."""
+    await store.write(partial(rules.reschedule, rule_id=rule_id, schedule=body.schedule()))
     return no_content()
 
 

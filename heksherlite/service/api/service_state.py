@@ -13,7 +13,7 @@ from heksherlite.service.domain.query import AnswerBuilder
 
 
 async def _store(request: Request) -> StoreView:
-    view: StoreView = request.app.state.view(request.state.identity.setting_prefix)
+    view: StoreView = request.app.state.view(request)
     return view
 
 

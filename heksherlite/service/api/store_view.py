@@ -1,10 +1,15 @@
 """The store as a request may use it: limited to some settings, and in how much it takes in."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
+from fastapi import Request
+
+from heksherlite.service.api.author import cause_of
 from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.limits import Limits
+from heksherlite.service.storage.history import History
 from heksherlite.service.storage.store import Store
 
 T = TypeVar("T")
@@ -35,14 +40,16 @@ class StoreView:
         store: The store with all settings.
         limits: What writes must not go beyond.
         limited_catalogs: What all views of the store have in common.
-        setting_prefix: How the names of the settings begin that there are; empty for all.
+        request: The request, that was let in: its token may limit it to some settings, and what it changes goes into
+            the history as its own.
     """
 
-    def __init__(self, store: Store, limits: Limits, limited_catalogs: LimitedCatalogs, setting_prefix: str) -> None:
+    def __init__(self, store: Store, limits: Limits, limited_catalogs: LimitedCatalogs, request: Request) -> None:
         self._store = store
         self._limits = limits
         self._limited_catalogs = limited_catalogs
-        self._setting_prefix = setting_prefix
+        self._request = request
+        self._setting_prefix: str = request.state.identity.setting_prefix
 
     @property
     def catalog(self) -> Catalog:
@@ -58,8 +65,21 @@ class StoreView:
         """Do the same as `Store.catch_up`."""
         await self._store.catch_up()
 
-    async def write(self, decide: Callable[[Catalog], Decision[T]]) -> T:
+    @property
+    def history(self) -> History:
+        """What was written before, about whatever settings."""
+        return self._store.history
+
+    async def at(self, moment: int | datetime) -> Catalog:
+        """Do the same as `Store.at`, with the settings that there are for the request."""
+        return (await self._store.at(moment)).limited_to(self._setting_prefix)
+
+    async def write(self, decide: Callable[[Catalog], Decision[T]], *, reverts: int | None = None) -> T:
         """Do the same as `Store.write`, within the limits.
+
+        Args:
+            decide: See there.
+            reverts: The revision that the write undoes, if it does.
 
         Raises:
             OutsidePrefixError: The write is about other settings.
@@ -74,4 +94,5 @@ class StoreView:
             self._limits.check(catalog, decision.changes)
             return decision
 
-        return await self._store.write(decide_within)
+        cause = await cause_of(self._request, reverts=reverts)
+        return await self._store.write(decide_within, cause)

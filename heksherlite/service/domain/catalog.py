@@ -6,11 +6,13 @@ the same `Changes` applied to the catalog make the next one. What another proces
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Generic, TypeAlias, TypeVar
 
 from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.errors import NotFoundError, OutsidePrefixError
 from heksherlite.service.domain.json_values import Json, Metadata
+from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
 from heksherlite.wire_types import WireType
 
@@ -48,6 +50,12 @@ class Rule:
     conditions: Conditions
     value: Json
     metadata: Metadata
+    schedule: Schedule | None = None
+
+    @property
+    def served(self) -> bool:
+        """Whether clients get the rule."""
+        return self.schedule is None or self.schedule.phase is Phase.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,14 @@ class Entry:
     log: ChangeLog
     rules: Mapping[int, Rule] = field(default_factory=dict)
     ids_by_conditions: Mapping[Conditions, int] = field(default_factory=dict)
+    unserved: frozenset[int] = frozenset()
+
+    @property
+    def served(self) -> Mapping[int, Rule]:
+        """The rules that clients get, ascending by id."""
+        if not self.unserved:
+            return self.rules
+        return {rule_id: rule for rule_id, rule in self.rules.items() if rule_id not in self.unserved}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +81,8 @@ class State:
     """The counters that move with each write.
 
     ``revision`` counts the writes, ``features_revision`` is the last one that touched the context features,
-    and the ids are the highest ever given out.
+    and the ids are the highest ever given out. ``changed_at`` is the time of the last write, in UTC, and never goes
+    back; it is None if that was by a version without history.
     """
 
     database_id: str
@@ -73,6 +90,11 @@ class State:
     features_revision: int = 0
     last_setting_id: int = 0
     last_rule_id: int = 0
+    changed_at: datetime | None = None
+
+    def dated(self, now: datetime) -> "State":
+        """Return the counters with the time of their write."""
+        return replace(self, changed_at=max(now, self.changed_at or now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +132,8 @@ class Catalog:
     entries: Mapping[int, Entry] = field(default_factory=dict)
     ids_by_name: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[int, Rule] = field(default_factory=dict)
+    scheduled: frozenset[int] = frozenset()
+    """The ids of the rules that have a switch ahead."""
     setting_prefix: str = ""
     rules_outside: Container[int] = ()
 
@@ -251,7 +275,13 @@ class Catalog:
             rules.pop(rule_id, None)
         rules.update({rule.id: rule for rule in changes.rules})
         features = self.context_features if changes.context_features is None else changes.context_features
-        return Catalog(state, features, entries, names, rules)
+        scheduled = self.scheduled.union([rule.id for rule in changes.rules])
+        scheduled = frozenset([rule_id for rule_id in scheduled if rule_id in rules and _has_switch(rules[rule_id])])
+        return Catalog(state, features, entries, names, rules, scheduled)
+
+
+def _has_switch(rule: Rule) -> bool:
+    return rule.schedule is not None and rule.schedule.next_switch is not None
 
 
 def _forget_names(names: dict[str, int], setting: Setting) -> None:
@@ -261,16 +291,23 @@ def _forget_names(names: dict[str, int], setting: Setting) -> None:
 
 
 def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int], logged_at: int | None) -> Entry:
-    # A new rule has the highest id so far and a changed one keeps its place, so the rules stay ascending by id.
+    # A new rule has the highest id so far and a changed one keeps its place, so the rules stay ascending by id. Only
+    # those that were removed and come back need sorting.
     rules = dict(entry.rules)
     ids_by_conditions = dict(entry.ids_by_conditions)
     leaving = removed & rules.keys()
     for rule_id in leaving:
         del ids_by_conditions[rules.pop(rule_id).conditions]
+    highest = next(reversed(rules), 0)
+    comes_back = any(rule.id < highest and rule.id not in rules for rule in stored)
     for rule in stored:
         rules[rule.id] = rule
         ids_by_conditions[rule.conditions] = rule.id
+    if comes_back:
+        rules = dict(sorted(rules.items()))
+    unserved = entry.unserved.union([rule.id for rule in stored])
+    unserved = frozenset([rule_id for rule_id in unserved if rule_id in rules and not rules[rule_id].served])
     log = entry.log
     if logged_at is not None:  # else the entry is new, and its log begins after the rules that it has now
         log = log.with_change(logged_at, leaving.union([rule.id for rule in stored]))
-    return replace(entry, rules=rules, ids_by_conditions=ids_by_conditions, log=log)
+    return replace(entry, rules=rules, ids_by_conditions=ids_by_conditions, unserved=unserved, log=log)

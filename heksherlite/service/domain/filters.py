@@ -1,15 +1,18 @@
-"""The little languages of query parameters: lists of settings, context filters, feature values."""
+"""The little languages of query parameters: lists of settings, context filters, feature values, moments."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from heksherlite.service.domain import names
 from heksherlite.service.domain.catalog import Conditions
 from heksherlite.service.domain.errors import InvalidError, RefusedError
+from heksherlite.service.domain.times import read_time
 
 _VALUE = names.CONTEXT_FEATURE_VALUE.pattern
 _FEATURE_VALUE = re.compile(rf"({names.CONTEXT_FEATURE_NAME.pattern}):({_VALUE})")
+_REVISION = re.compile(r"[0-9]{1,18}")
 _FILTER_TERM = re.compile(
     rf"(?P<feature>{names.CONTEXT_FEATURE_NAME.pattern}):(?:\*|\((?P<values>{_VALUE}(?:,{_VALUE})*)\))"
 )
@@ -89,6 +92,24 @@ def parse_setting_names(text: str) -> list[str]:
         if names.SETTING_NAME.fullmatch(name) is None:
             raise InvalidError(f"{name!r} is not a name of a setting", location=("query", "settings"))
     return setting_names
+
+
+def parse_moment(text: str, *, now: datetime) -> int | datetime:
+    """Read a revision, or a time that is not ahead.
+
+    Raises:
+        InvalidError: The text is neither.
+        RefusedError: The time is ahead.
+    """
+    if _REVISION.fullmatch(text):
+        return int(text)
+    try:
+        time = read_time(text)
+    except ValueError as error:
+        raise InvalidError(f"{error}, and no revision", location=("query", "at")) from error
+    if time > now:
+        raise RefusedError(f"at {text} is ahead: nobody knows what will be then")
+    return time
 
 
 def _malformed(parameter: str, position: int, expected: str) -> InvalidError:

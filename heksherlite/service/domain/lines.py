@@ -17,7 +17,7 @@ def build_lines(catalog: Catalog, entries: Sequence[Entry], context_filter: Cont
     parts = [_line({"context_features": catalog.context_features})]
     for entry in entries:
         parts.append(_setting_line(entry, {"whole": True}))
-        parts += _rule_lines(catalog, _passing(entry.rules.values(), context_filter))
+        parts += _rule_lines(catalog, _passing(entry.served.values(), context_filter))
     parts.append(_line({"settings": len(entries)}))
     return b"".join(parts)
 
@@ -41,11 +41,12 @@ def build_changes(
         rule_ids = entry.log.since(since)
         if rule_ids is None:
             parts.append(_setting_line(entry, {"whole": True}))
-            parts += _rule_lines(catalog, _passing(entry.rules.values(), context_filter))
+            parts += _rule_lines(catalog, _passing(entry.served.values(), context_filter))
         else:
-            removed = sorted(rule_ids - entry.rules.keys())
+            served = entry.served
+            removed = sorted(rule_ids - served.keys())
             parts.append(_setting_line(entry, {"whole": False, "removed": removed}))
-            stored = [entry.rules[rule_id] for rule_id in sorted(rule_ids & entry.rules.keys())]
+            stored = [served[rule_id] for rule_id in sorted(rule_ids & served.keys())]
             parts += _rule_lines(catalog, _passing(stored, context_filter))
     parts.append(_line({"settings": len(changed)}))
     return b"".join(parts)

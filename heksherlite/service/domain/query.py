@@ -32,6 +32,8 @@ class Query:
     """Whether the answer is to come in lines, see ``docs/partial-answers.md``."""
     coding: str | None = None
     """The content coding that large answers come in."""
+    past: bool = False
+    """Whether it asks what was, so that nothing that changes now changes the answer."""
 
 
 def entries_of(catalog: Catalog, setting_names: Sequence[str] | None) -> list[Entry]:
@@ -61,7 +63,7 @@ def tag_of(catalog: Catalog, query: Query, entries: Sequence[Entry], query_strin
     """
     state = catalog.state
     revision = state.features_revision
-    if query.setting_names is None:
+    if query.setting_names is None or query.past:
         revision = state.revision
     elif entries:
         revision = max(revision, *(entry.setting.revision for entry in entries))
@@ -112,7 +114,7 @@ class AnswerBuilder:
     ) -> bytes | None:
         """Return the body with what changed since an earlier answer, or None if everything has to be sent."""
         since = revision_of(earlier_tag, tag)
-        if since is None or query.setting_names is None or not query.lines:
+        if since is None or query.setting_names is None or not query.lines or query.past:
             return None
         key = f"{tag} since {since}"
         body = self.remembered(key)
@@ -144,10 +146,12 @@ class AnswerBuilder:
         return b'{"settings":{' + settings + b"}}"
 
     def _setting(self, catalog: Catalog, query: Query, entry: Entry) -> bytes:
-        rules = self._rules(catalog, entry, include_metadata=query.include_metadata)
+        # What is remembered of each setting is what it is now.
+        fragments_of = _rule_fragments if query.past else self._rules
+        rules: Iterable[bytes] = fragments_of(catalog, entry, include_metadata=query.include_metadata)
         if query.context_filter is not None:
             passes = query.context_filter.passes
-            rules = compress(rules, (passes(rule.conditions) for rule in entry.rules.values()))
+            rules = compress(rules, (passes(rule.conditions) for rule in entry.served.values()))
         return b'%s:{"default_value":%s,"rules":[%s]}' % (
             orjson.dumps(entry.setting.name),
             orjson.dumps(entry.setting.default_value),
@@ -179,7 +183,7 @@ class _Fragments:
 def _rule_fragments(catalog: Catalog, entry: Entry, *, include_metadata: bool) -> list[bytes]:
     order = catalog.condition_order()
     fragments = []
-    for rule in entry.rules.values():
+    for rule in entry.served.values():
         shown = {
             "rule_id": rule.id,
             "value": rule.value,

@@ -2,15 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from heksherlite.service.domain.catalog import Catalog, Changes, Conditions, Decision, Rule, Setting
 from heksherlite.service.domain.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit
+from heksherlite.service.domain.schedule import Phase, Schedule
+from heksherlite.service.domain.times import show_time
 
 
 def add(
-    catalog: Catalog, setting_name: str, feature_values: Mapping[str, str], value: Json, metadata: Metadata
+    catalog: Catalog,
+    setting_name: str,
+    feature_values: Mapping[str, str],
+    value: Json,
+    metadata: Metadata,
+    schedule: Schedule | None = None,
 ) -> Decision[int]:
     """Add a rule; the answer is its id."""
     entry = catalog.find(setting_name)
@@ -25,7 +33,8 @@ def add(
     existing = entry.ids_by_conditions.get(conditions)
     if existing is not None:
         raise ConflictError(f"rule {existing} of setting {setting.name!r} has the same conditions")
-    rule = Rule(catalog.state.last_rule_id + 1, setting.id, conditions, value, metadata)
+    _require_time_to_be_served(schedule)
+    rule = Rule(catalog.state.last_rule_id + 1, setting.id, conditions, value, metadata, schedule)
     return Decision(rule.id, Changes(rules=(rule,)))
 
 
@@ -40,6 +49,29 @@ def edit_metadata(catalog: Catalog, rule_id: int, edit: MetadataEdit) -> Decisio
     """Edit the metadata of a rule."""
     rule = catalog.rule(rule_id)
     return _stored(rule, replace(rule, metadata=edit(rule.metadata)))
+
+
+def reschedule(catalog: Catalog, rule_id: int, schedule: Schedule | None) -> Decision[None]:
+    """Change when a rule is served; None stands for always."""
+    _require_time_to_be_served(schedule)
+    return _stored(catalog.rule(rule_id), replace(catalog.rule(rule_id), schedule=schedule))
+
+
+def next_switch(catalog: Catalog) -> datetime | None:
+    """Return when the next rule begins or ceases to be served, or None if nothing is scheduled."""
+    schedules = [catalog.rules[rule_id].schedule for rule_id in catalog.scheduled]
+    return min((schedule.next_switch for schedule in schedules if schedule and schedule.next_switch), default=None)
+
+
+def switch(catalog: Catalog, now: datetime) -> Decision[None]:
+    """Begin and cease to serve the rules for which it is time; what is done already is left alone."""
+    switched = []
+    for rule_id in sorted(catalog.scheduled):
+        rule = catalog.rules[rule_id]
+        schedule = rule.schedule and rule.schedule.at(now)
+        if schedule != rule.schedule:
+            switched.append(replace(rule, schedule=schedule))
+    return Decision(None, Changes(rules=tuple(switched)))
 
 
 def remove(catalog: Catalog, rule_id: int) -> Decision[None]:
@@ -70,6 +102,15 @@ def _require_fit(setting: Setting, value: Json) -> None:
         raise RefusedError(f"the value does not fit setting {setting.name!r} of type {setting.type}: {problem}")
 
 
+def _require_time_to_be_served(schedule: Schedule | None) -> None:
+    if schedule is not None and schedule.phase is Phase.ENDED and schedule.ends_at is not None:
+        raise RefusedError(f"ends_at is over: {show_time(schedule.ends_at)}")
+
+
 def _stored(before: Rule, after: Rule) -> Decision[None]:
-    unchanged = same_json(before.value, after.value) and same_json(before.metadata, after.metadata)
+    unchanged = (
+        same_json(before.value, after.value)
+        and same_json(before.metadata, after.metadata)
+        and before.schedule == after.schedule
+    )
     return Decision(None, Changes() if unchanged else Changes(rules=(after,)))

@@ -1,18 +1,22 @@
 """Between rows and the catalog: read the state, read what changed since a revision, write changes."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Executable, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heksherlite.service.domain.catalog import Changes, Rule, Setting, State
+from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting, State
 from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.storage import tables
 from heksherlite.wire_types import WireType, parse
+
+T = TypeVar("T")
 
 _STATE_COLUMNS = [column for column in tables.state.columns if column.name != "id"]
 
@@ -40,16 +44,14 @@ async def read_changes(connection: AsyncConnection, *, since: State) -> Changes:
     )
 
 
-async def write_changes(
-    connection: AsyncConnection, changes: Changes, state: State, *, touched_settings: Iterable[int]
-) -> None:
+async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: Changes, state: State) -> None:
     """Store changes and the counters that go with them.
 
     Args:
         connection: One that holds the write lock.
+        catalog: What is stored before.
         changes: What to store and remove.
         state: The counters after this write.
-        touched_settings: The ids of the settings whose rules change.
     """
     await _remove(connection, "setting", tables.settings, changes.removed_settings, state.revision)
     await _remove(connection, "rule", tables.rules, changes.removed_rules, state.revision)
@@ -57,9 +59,9 @@ async def write_changes(
         await _write_features(connection, changes.context_features)
     for setting in changes.settings:
         await _write_setting(connection, setting)
-    for rule in changes.rules:
-        await _write_rule(connection, rule, state.revision)
-    if touched := list(touched_settings):
+    await _insert_rules(connection, [rule for rule in changes.rules if rule.id not in catalog.rules], state.revision)
+    await _update_rules(connection, [rule for rule in changes.rules if rule.id in catalog.rules], state.revision)
+    if touched := catalog.touched_settings(changes):
         in_touched = tables.settings.c.id.in_(touched)
         await connection.execute(update(tables.settings).where(in_touched).values(revision=state.revision))
     counters = {column.name: getattr(state, column.name) for column in _STATE_COLUMNS}
@@ -121,6 +123,7 @@ async def _rules_since(connection: AsyncConnection, revision: int) -> tuple[Rule
             conditions=tuple(sorted(conditions[row.id])),
             value=orjson.loads(row.value),
             metadata=orjson.loads(row.metadata),
+            schedule=row.phase and Schedule(row.starts_at, row.ends_at, Phase(row.phase)),
         )
         for row in rows
     )
@@ -141,6 +144,10 @@ async def _grouped(connection: AsyncConnection, query: Executable) -> defaultdic
 async def _remove(connection: AsyncConnection, kind: str, table: Any, ids: Iterable[int], revision: int) -> None:
     for removed_id in ids:
         await connection.execute(delete(table).where(table.c.id == removed_id))
+        # It may have been removed before, and have come back.
+        removals = tables.removals.c
+        earlier = delete(tables.removals).where(removals.kind == kind, removals.id == removed_id)
+        await connection.execute(earlier)
         removal = insert(tables.removals).values(kind=kind, id=removed_id, revision=revision)
         await connection.execute(removal)
 
@@ -185,15 +192,41 @@ async def _replace_names(
         await connection.execute(insert(table), rows)
 
 
-async def _write_rule(connection: AsyncConnection, rule: Rule, revision: int) -> None:
-    row = {"value": _text(rule.value), "metadata": _text(rule.metadata), "revision": revision}
-    changed = update(tables.rules).where(tables.rules.c.id == rule.id).values(row)
-    if not (await connection.execute(changed)).rowcount:
-        await connection.execute(insert(tables.rules).values(id=rule.id, setting_id=rule.setting_id, **row))
-        await connection.execute(
-            insert(tables.conditions),
-            [{"rule_id": rule.id, "context_feature": feature, "value": value} for feature, value in rule.conditions],
-        )
+async def _insert_rules(connection: AsyncConnection, rules: Iterable[Rule], revision: int) -> None:
+    for portion in portions(rules):
+        rows = [{"id": rule.id, "setting_id": rule.setting_id, **_changing(rule, revision)} for rule in portion]
+        await connection.execute(insert(tables.rules), rows)
+        conditions = [
+            {"rule_id": rule.id, "context_feature": feature, "value": value}
+            for rule in portion
+            for feature, value in rule.conditions
+        ]
+        await connection.execute(insert(tables.conditions), conditions)
+
+
+async def _update_rules(connection: AsyncConnection, rules: Iterable[Rule], revision: int) -> None:
+    for rule in rules:
+        row = update(tables.rules).where(tables.rules.c.id == rule.id)
+        await connection.execute(row.values(_changing(rule, revision)))
+
+
+def _changing(rule: Rule, revision: int) -> dict[str, Any]:
+    schedule = rule.schedule
+    return {
+        "value": _text(rule.value),
+        "metadata": _text(rule.metadata),
+        "revision": revision,
+        "starts_at": schedule and schedule.starts_at,
+        "ends_at": schedule and schedule.ends_at,
+        "phase": schedule and schedule.phase.value,
+    }
+
+
+def portions(items: Iterable[T]) -> Iterator[list[T]]:
+    """Yield the items in lists that are short enough to handle without keeping other requests waiting."""
+    iterator = iter(items)
+    while portion := list(islice(iterator, 1_000)):
+        yield portion
 
 
 def _text(value: Json) -> str:

@@ -5,11 +5,14 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import Catalog, Decision, State
+from heksherlite.service.domain.errors import NotFoundError
+from heksherlite.service.domain.history import BY_SERVICE, Cause, as_of, changes_between
 from heksherlite.service.domain.tokens import Tokens
 from heksherlite.service.storage.database import (
     Database,
@@ -17,6 +20,7 @@ from heksherlite.service.storage.database import (
     InterruptedWriteError,
     NotCaughtUpError,
 )
+from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.rows import read_changes, read_state, write_changes
 from heksherlite.service.storage.tokens import read_tokens
 
@@ -46,12 +50,15 @@ class Store:
         """Called with each new catalog."""
         self.available = True
         """Whether the database could be reached at the last look."""
+        self.history = History(database)
         self._tokens: Tokens = {}
         self._database = database
         self._news_interval = news_interval
         self._check_interval = check_interval
         self._check_at = 0.0
         self._writing = asyncio.Lock()
+        self._looking_back = asyncio.Lock()
+        self._past: Catalog | None = None  # the one that was looked back to last: there are often several questions
 
     @property
     def tokens(self) -> Tokens:
@@ -81,12 +88,15 @@ class Store:
         if not loading.done() or loading.exception() is not None:
             raise NotCaughtUpError("the database does not answer")
 
-    async def write(self, decide: Callable[[Catalog], Decision[T]]) -> T:
+    async def write(self, decide: Callable[[Catalog], Decision[T]], cause: Cause = BY_SERVICE) -> T:
         """Decide on a write, and make it if there is something to change.
+
+        What changes goes into the history in the same transaction.
 
         Args:
             decide: Called with a catalog that is up to date, while nobody else can write. What it raises comes out,
                 and nothing changes.
+            cause: Who writes, and why.
 
         Returns:
             The answer of the decision, after the changes are committed.
@@ -97,33 +107,55 @@ class Store:
         """
         self._raise_if_unavailable()
         # A request that is cancelled, as when the service stops, does not cut a transaction in two.
-        return await asyncio.shield(self._write_with_retries(decide))
+        return await asyncio.shield(self._write_with_retries(decide, cause))
+
+    async def at(self, moment: int | datetime) -> Catalog:
+        """Return the catalog as it was at a revision or at a time.
+
+        Raises:
+            NotFoundError: There is no such revision yet, or the history does not go back so far.
+            DatabaseUnavailableError: The database cannot be reached.
+        """
+        revision = moment if isinstance(moment, int) else await self.history.revision_at(moment)
+        if revision > self.catalog.state.revision:
+            await self.load()
+        catalog = self.catalog
+        newest = catalog.state.revision
+        if revision > newest:
+            raise NotFoundError(f"there is no revision {revision} yet; the newest is {newest}")
+        if revision == newest:
+            return catalog
+        async with self._looking_back:
+            if self._past is None or self._past.state.revision != revision:
+                undone = await self.history.changes_to_undo(after=revision, until=newest)
+                self._past = await asyncio.to_thread(as_of, catalog, undone, revision)
+            return self._past
 
     async def close(self) -> None:
         """Close the database after the writes that are under way."""
         async with self._writing:
             await self._database.close()
 
-    async def _write_with_retries(self, decide: Callable[[Catalog], Decision[T]]) -> T:
+    async def _write_with_retries(self, decide: Callable[[Catalog], Decision[T]], cause: Cause) -> T:
         try:
             for _ in range(_ATTEMPTS - 1):
                 with suppress(InterruptedWriteError):
-                    return await self._write(decide)
-            return await self._write(decide)
+                    return await self._write(decide, cause)
+            return await self._write(decide, cause)
         except DatabaseUnavailableError:
             self._check_soon()
             raise
 
-    async def _write(self, decide: Callable[[Catalog], Decision[T]]) -> T:
+    async def _write(self, decide: Callable[[Catalog], Decision[T]], cause: Cause) -> T:
         async with self._writing:
             self._raise_if_unavailable()
             async with self._database.writing() as connection:
                 catalog = await self._newest(connection)
                 decision = decide(catalog)
                 if decision.changes:
-                    state = catalog.state_after(decision.changes)
-                    touched = catalog.touched_settings(decision.changes)
-                    await write_changes(connection, decision.changes, state, touched_settings=touched)
+                    state = catalog.state_after(decision.changes).dated(datetime.now(UTC))
+                    await write_changes(connection, catalog, decision.changes, state)
+                    await write_record(connection, state, cause, changes_between(catalog, decision.changes))
                     catalog = catalog.after(decision.changes, state)
             self._replace(catalog)
             return decision.answer
@@ -156,6 +188,7 @@ class Store:
         if state.database_id != catalog.state.database_id or state.revision < catalog.state.revision:
             # The first look, or the database was exchanged or put back to an earlier revision.
             catalog = Catalog(State(state.database_id))
+            self._past = None
         return catalog.after(await read_changes(connection, since=catalog.state), state)
 
     def _replace(self, catalog: Catalog) -> None:

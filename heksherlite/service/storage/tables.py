@@ -18,6 +18,8 @@ from sqlalchemy import (
     Text,
 )
 
+from heksherlite.service.storage.utc_time import UtcTime
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -37,6 +39,7 @@ state = Table(
     Column("features_revision", BigInteger, nullable=False),
     Column("last_setting_id", BigInteger, nullable=False),
     Column("last_rule_id", BigInteger, nullable=False),
+    Column("changed_at", UtcTime),
 )
 
 context_features = Table(
@@ -80,7 +83,11 @@ rules = Table(
     Column("value", Text, nullable=False),
     Column("metadata", Text, nullable=False),
     Column("revision", BigInteger, nullable=False, index=True),
+    Column("starts_at", UtcTime),
+    Column("ends_at", UtcTime),
+    Column("phase", String),
 )
+"""``phase`` is null for a rule without ``starts_at`` and ``ends_at``."""
 
 conditions = Table(
     "conditions",
@@ -99,6 +106,32 @@ removals = Table(
     Index(None, "revision"),
 )
 """``kind`` is ``setting`` or ``rule``; the rules of a removed setting are not listed."""
+
+history = Table(
+    "history",
+    metadata,
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("time", UtcTime, nullable=False, index=True),
+    Column("author_kind", String, nullable=False),
+    Column("author_name", String, index=True),
+    Column("address", String),
+    Column("reason", Text),
+    Column("reverts", BigInteger),
+)
+"""One row per write: the revision that it made, when, who, and why."""
+
+history_changes = Table(
+    "history_changes",
+    metadata,
+    Column("revision", ForeignKey("history.revision", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("setting_id", BigInteger, index=True),
+    Column("rule_id", BigInteger, index=True),
+    Column("setting_name", String, index=True),
+    Column("before", Text),
+    Column("after", Text),
+)
+"""What the writes changed, in JSON. The columns are those of `heksherlite.service.domain.history.Change`."""
 
 tokens = Table(
     "tokens",

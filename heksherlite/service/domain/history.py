@@ -1,0 +1,142 @@
+"""The history: what each write changed, by whom and why, and the catalog as it was before."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+from heksherlite.service.domain import snapshots
+from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
+from heksherlite.service.domain.json_values import Json
+
+AuthorKind: TypeAlias = Literal["anonymous", "token", "person", "schedule", "service"]
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who makes a change.
+
+    Attributes:
+        kind: ``anonymous``, ``token`` or ``person`` for a request; ``schedule`` for the switch of a scheduled rule;
+            ``service`` for what a service does at its start.
+        name: Which token or person.
+        address: Where the request came from.
+    """
+
+    kind: AuthorKind
+    name: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Who makes a change and why; ``reverts`` is the revision that the change undoes."""
+
+    author: Author
+    reason: str | None = None
+    reverts: int | None = None
+
+
+BY_SERVICE: Final = Cause(Author("service"))
+BY_SCHEDULE: Final = Cause(Author("schedule"))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A setting, a rule, or the list of context features, before and after a write.
+
+    Attributes:
+        setting_id: The setting, or the setting of the rule; None if it is about the context features.
+        rule_id: The rule, if it is about one.
+        setting_name: What the setting is called after the write, or was called last.
+        before: All about it, as JSON; None if it did not exist.
+        after: The same afterwards; None if it does not exist any more.
+    """
+
+    setting_id: int | None
+    rule_id: int | None
+    setting_name: str | None
+    before: Json
+    after: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the history holds about one write.
+
+    ``changes`` are the first ``change_count`` ones, or fewer if only some were asked for.
+    """
+
+    revision: int
+    time: datetime
+    cause: Cause
+    change_count: int
+    changes: tuple[Change, ...]
+
+
+def changes_between(catalog: Catalog, changes: Changes) -> Iterator[Change]:
+    """Yield what changes in a catalog, one setting or rule at a time."""
+    if changes.context_features is not None:
+        yield Change(None, None, None, list(catalog.context_features), list(changes.context_features))
+    for setting_id in sorted(changes.removed_settings):
+        entry = catalog.entries[setting_id]
+        yield _of_setting(entry.setting, before=entry.setting, after=None)
+        for rule in entry.rules.values():
+            yield _of_rule(entry.setting.name, rule, before=rule, after=None)
+    names = {setting.id: setting.name for setting in changes.settings}
+    for setting in changes.settings:
+        known = catalog.entries.get(setting.id)
+        yield _of_setting(setting, before=None if known is None else known.setting, after=setting)
+    for rule_id in sorted(changes.removed_rules):
+        rule = catalog.rules[rule_id]
+        yield _of_rule(_setting_name(catalog, names, rule), rule, before=rule, after=None)
+    for rule in changes.rules:
+        yield _of_rule(_setting_name(catalog, names, rule), rule, before=catalog.rules.get(rule.id), after=rule)
+
+
+def as_of(catalog: Catalog, undone: Iterable[Change], revision: int) -> Catalog:
+    """Return the catalog at an earlier revision.
+
+    Args:
+        catalog: A later one.
+        undone: The first change after the revision of everything that has changed since.
+        revision: The revision to go back to.
+    """
+    features: tuple[str, ...] | None = None
+    settings: list[Setting] = []
+    rules: list[Rule] = []
+    new_settings: set[int] = set()
+    new_rules: set[int] = set()
+    for change in undone:
+        if change.setting_id is None:
+            features = tuple(change.before)
+        elif change.rule_id is None:
+            if change.before is None:
+                new_settings.add(change.setting_id)
+            else:
+                setting_id = change.setting_id
+                settings.append(snapshots.setting_from(change.before, setting_id=setting_id, revision=revision))
+        elif change.before is None:
+            new_rules.add(change.rule_id)
+        else:
+            rules.append(snapshots.rule_from(change.before, rule_id=change.rule_id, setting_id=change.setting_id))
+    rules.sort(key=lambda rule: rule.id)
+    changes = Changes(features, tuple(settings), tuple(rules), frozenset(new_settings), frozenset(new_rules))
+    features_revision = min(revision, catalog.state.features_revision)
+    return catalog.after(changes, replace(catalog.state, revision=revision, features_revision=features_revision))
+
+
+def _setting_name(catalog: Catalog, names: dict[int, str], rule: Rule) -> str:
+    return names.get(rule.setting_id) or catalog.entries[rule.setting_id].setting.name
+
+
+def _of_setting(setting: Setting, *, before: Setting | None, after: Setting | None) -> Change:
+    shown_before = None if before is None else snapshots.of_setting(before)
+    shown_after = None if after is None else snapshots.of_setting(after)
+    return Change(setting.id, None, setting.name, shown_before, shown_after)
+
+
+def _of_rule(setting_name: str, rule: Rule, *, before: Rule | None, after: Rule | None) -> Change:
+    shown_before = None if before is None else snapshots.of_rule(before)
+    shown_after = None if after is None else snapshots.of_rule(after)
+    return Change(rule.setting_id, rule.id, setting_name, shown_before, shown_after)

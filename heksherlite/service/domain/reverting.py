@@ -1,0 +1,180 @@
+"""Undoing an earlier change, if what it made is still there and nothing depends on it by now."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from heksherlite.service.domain import snapshots
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Rule, Setting
+from heksherlite.service.domain.errors import ConflictError
+from heksherlite.service.domain.history import Change, Record
+from heksherlite.service.domain.json_values import Json, same_json
+
+
+def revert(catalog: Catalog, record: Record, now: datetime) -> Decision[int]:
+    """Undo a change; the answer is the new revision.
+
+    Only the fields that the change touched go back to what they were. Settings and rules that it removed come back
+    with their ids.
+
+    Args:
+        catalog: What there is now.
+        record: The change, in full.
+        now: The time, which decides whether a scheduled rule is served.
+
+    Raises:
+        ConflictError: It cannot be undone; the body says why.
+    """
+    undoing = _Undoing(catalog, now)
+    for change in record.changes:
+        undoing.undo(change)
+    undoing.check()
+    changes = undoing.changes()
+    if not undoing.conflicts and not changes:
+        undoing.conflicts.append("nothing is left of this change that could be undone")
+    if undoing.conflicts:
+        raise ConflictError(body={"conflicts": undoing.conflicts})
+    return Decision(catalog.next_revision, changes)
+
+
+class _Undoing:
+    def __init__(self, catalog: Catalog, now: datetime) -> None:
+        self.conflicts: list[str] = []
+        self._catalog = catalog
+        self._now = now
+        self._features: tuple[str, ...] | None = None
+        self._settings: dict[int, Setting] = {}
+        self._rules: dict[int, Rule] = {}
+        self._removed_settings: set[int] = set()
+        self._removed_rules: set[int] = set()
+
+    def undo(self, change: Change) -> None:
+        if change.setting_id is None:
+            self._undo_features(change)
+            return
+        what = f"setting {change.setting_name!r}" if change.rule_id is None else f"rule {change.rule_id}"
+        present = self._present(change.setting_id, change.rule_id)
+        before, after = _of_writers(change.before), _of_writers(change.after)
+        if after is None and present is None:
+            self._store(change.setting_id, change.rule_id, before)
+        elif after is None:
+            self.conflicts.append(f"{what} exists again")
+        elif present is None:
+            self.conflicts.append(f"{what} was removed since")
+        elif before is None:
+            self._require_unchanged(what, present, after, present.keys() | after.keys())
+            self._remove(change.setting_id, change.rule_id)
+        else:
+            touched = _differences(before, after) & _differences(before, present)
+            self._require_unchanged(what, present, after, touched)
+            if touched:
+                undone = present | {field: before.get(field) for field in touched}
+                self._store(change.setting_id, change.rule_id, undone)
+
+    def changes(self) -> Changes:
+        removed_rules = {
+            rule_id
+            for rule_id in self._removed_rules
+            if self._catalog.rules[rule_id].setting_id not in self._removed_settings
+        }
+        return Changes(
+            self._features,
+            tuple(self._settings.values()),
+            tuple(self._rules[rule_id] for rule_id in sorted(self._rules)),
+            frozenset(self._removed_settings),
+            frozenset(removed_rules),
+        )
+
+    def check(self) -> None:
+        if self._features is not None:
+            self._check_features(set(self._catalog.context_features) - set(self._features))
+        for setting_id in self._removed_settings:
+            if left := sorted(self._catalog.entries[setting_id].rules.keys() - self._removed_rules):
+                name = self._catalog.entries[setting_id].setting.name
+                self.conflicts.append(f"setting {name!r} has rules by now: {left}")
+        for setting in self._settings.values():
+            self._check_setting(setting)
+        for rule in self._rules_to_check():
+            self._check_rule(rule)
+
+    def _undo_features(self, change: Change) -> None:
+        present = list(self._catalog.context_features)
+        if present == change.after:
+            self._features = tuple(change.before)
+        elif present != change.before:
+            self.conflicts.append(f"the context features were changed since: they are {present}, not {change.after}")
+
+    def _require_unchanged(
+        self, what: str, present: dict[str, Json], after: dict[str, Json], fields: Iterable[str]
+    ) -> None:
+        for field in sorted(fields):
+            now, then = present.get(field), after.get(field)
+            if not same_json(now, then):
+                self.conflicts.append(f"{what} was changed since: its {field} is {now!r}, not {then!r}")
+
+    def _present(self, setting_id: int, rule_id: int | None) -> dict[str, Json] | None:
+        if rule_id is None:
+            entry = self._catalog.entries.get(setting_id)
+            return None if entry is None else snapshots.of_setting(entry.setting)
+        rule = self._catalog.rules.get(rule_id)
+        return None if rule is None else _of_writers(snapshots.of_rule(rule))
+
+    def _store(self, setting_id: int, rule_id: int | None, snapshot: Json) -> None:
+        if rule_id is None:
+            revision = self._catalog.next_revision
+            self._settings[setting_id] = snapshots.setting_from(snapshot, setting_id=setting_id, revision=revision)
+        else:
+            rule = snapshots.rule_from(snapshot, rule_id=rule_id, setting_id=setting_id)
+            self._rules[rule_id] = replace(rule, schedule=rule.schedule and rule.schedule.at(self._now))
+
+    def _remove(self, setting_id: int, rule_id: int | None) -> None:
+        if rule_id is None:
+            self._removed_settings.add(setting_id)
+        else:
+            self._removed_rules.add(rule_id)
+
+    def _check_features(self, removed: set[str]) -> None:
+        for entry in self._catalog.entries.values():
+            if used := sorted(removed & entry.setting.configurable_features):
+                self.conflicts.append(f"context features {used} are in use by setting {entry.setting.name!r}")
+
+    def _check_setting(self, setting: Setting) -> None:
+        for name in (setting.name, *sorted(setting.aliases)):
+            other = self._catalog.find(name)
+            if other is not None and other.setting.id != setting.id:
+                self.conflicts.append(f"the name {name!r} belongs to setting {other.setting.name!r} by now")
+        if missing := sorted(setting.configurable_features.difference(self._catalog.context_features)):
+            self.conflicts.append(f"context features {missing} of setting {setting.name!r} do not exist any more")
+        if problem := setting.type.problem(setting.default_value):
+            self.conflicts.append(f"the default value of setting {setting.name!r} would not fit: {problem}")
+
+    def _rules_to_check(self) -> Iterator[Rule]:
+        yield from self._rules.values()
+        for setting_id in self._settings.keys() & self._catalog.entries.keys():
+            for rule in self._catalog.entries[setting_id].rules.values():
+                if rule.id not in self._rules and rule.id not in self._removed_rules:
+                    yield rule
+
+    def _check_rule(self, rule: Rule) -> None:
+        entry = self._catalog.entries.get(rule.setting_id)
+        setting = self._settings.get(rule.setting_id) or (None if entry is None else entry.setting)
+        if setting is None:
+            self.conflicts.append(f"the setting of rule {rule.id} was removed since")
+            return
+        if foreign := sorted({feature for feature, _ in rule.conditions} - setting.configurable_features):
+            self.conflicts.append(f"rule {rule.id} uses {foreign}, by which {setting.name!r} would not be configurable")
+        if problem := setting.type.problem(rule.value):
+            self.conflicts.append(f"the value of rule {rule.id} would not fit type {setting.type}: {problem}")
+        other = None if entry is None else entry.ids_by_conditions.get(rule.conditions)
+        if other not in (None, rule.id):
+            self.conflicts.append(f"rule {other} has the conditions of rule {rule.id} by now")
+
+
+def _of_writers(snapshot: Json) -> Any:
+    """Leave out the one field that nobody writes: it follows from the time."""
+    return snapshot and {field: value for field, value in snapshot.items() if field != "phase"}
+
+
+def _differences(one: dict[str, Json], other: dict[str, Json]) -> set[str]:
+    return {field for field in one.keys() | other.keys() if not same_json(one.get(field), other.get(field))}

@@ -1,0 +1,76 @@
+"""Settings and rules as JSON, whole: how the history keeps what they were."""
+
+from typing import Any
+
+from heksherlite.service.domain.catalog import Rule, Setting
+from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.schedule import Phase, Schedule
+from heksherlite.service.domain.times import read_time, show_time
+from heksherlite.service.domain.versions import Version
+from heksherlite.wire_types import parse
+
+
+def of_setting(setting: Setting) -> dict[str, Any]:
+    """Return all about a setting but its rules."""
+    return {
+        "name": setting.name,
+        "type": str(setting.type),
+        "default_value": setting.default_value,
+        "configurable_features": sorted(setting.configurable_features),
+        "version": str(setting.version),
+        "metadata": setting.metadata,
+        "aliases": sorted(setting.aliases),
+    }
+
+
+def setting_from(snapshot: Json, *, setting_id: int, revision: int) -> Setting:
+    """Return the setting of a snapshot."""
+    return Setting(
+        id=setting_id,
+        name=snapshot["name"],
+        type=parse(snapshot["type"]),
+        default_value=snapshot["default_value"],
+        configurable_features=frozenset(snapshot["configurable_features"]),
+        version=Version.parse(snapshot["version"]),
+        metadata=snapshot["metadata"],
+        aliases=frozenset(snapshot["aliases"]),
+        revision=revision,
+    )
+
+
+def of_rule(rule: Rule) -> dict[str, Any]:
+    """Return all about a rule but which it is."""
+    snapshot = {"feature_values": dict(rule.conditions), "value": rule.value, "metadata": rule.metadata}
+    return snapshot if rule.schedule is None else {**snapshot, **of_schedule(rule.schedule)}
+
+
+def rule_from(snapshot: Json, *, rule_id: int, setting_id: int) -> Rule:
+    """Return the rule of a snapshot; without a phase, its schedule has not begun."""
+    return Rule(
+        id=rule_id,
+        setting_id=setting_id,
+        conditions=tuple(sorted(snapshot["feature_values"].items())),
+        value=snapshot["value"],
+        metadata=snapshot["metadata"],
+        schedule=_schedule_from(snapshot),
+    )
+
+
+def of_schedule(schedule: Schedule) -> dict[str, str | None]:
+    """Return the times of a schedule, and its phase."""
+    return {
+        "starts_at": None if schedule.starts_at is None else show_time(schedule.starts_at),
+        "ends_at": None if schedule.ends_at is None else show_time(schedule.ends_at),
+        "phase": schedule.phase.value,
+    }
+
+
+def _schedule_from(snapshot: Json) -> Schedule | None:
+    starts_at, ends_at = snapshot.get("starts_at"), snapshot.get("ends_at")
+    if starts_at is None and ends_at is None:
+        return None
+    return Schedule(
+        starts_at=None if starts_at is None else read_time(starts_at),
+        ends_at=None if ends_at is None else read_time(ends_at),
+        phase=Phase(snapshot.get("phase", Phase.PENDING)),
+    )

@@ -1,0 +1,263 @@
+"""The rows of the history: written with each change, read to look back, and pruned when they are old."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heksherlite.service.domain.catalog import State
+from heksherlite.service.domain.errors import NotFoundError
+from heksherlite.service.domain.history import Author, Cause, Change, Record
+from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.times import show_time
+from heksherlite.service.storage import tables
+from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.rows import portions
+
+_history = tables.history.c
+_changes = tables.history_changes.c
+
+_ROWS_AT_ONCE: Final = 1_000
+"""How many changes are read without giving way to other requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which records to return, the newest first; None is no restriction.
+
+    Attributes:
+        limit: At most how many.
+        before: Only those with a lower revision.
+        setting_name: Those of the settings that have or had this name, and of their rules.
+        setting_id: The setting that has this name now, if it is known.
+        rule_id: Those of one rule.
+        author_name: Those by one token or person.
+        since: Those at this time or later.
+        until: Those before this time.
+    """
+
+    limit: int
+    before: int | None = None
+    setting_name: str | None = None
+    setting_id: int | None = None
+    rule_id: int | None = None
+    author_name: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def write_record(connection: AsyncConnection, state: State, cause: Cause, changes: Iterable[Change]) -> None:
+    """Store what a write changed, in its transaction.
+
+    Args:
+        connection: One that holds the write lock.
+        state: The counters after the write.
+        cause: Who wrote, and why.
+        changes: What changed.
+    """
+    author = cause.author
+    await connection.execute(
+        insert(tables.history).values(
+            revision=state.revision,
+            time=state.changed_at,
+            author_kind=author.kind,
+            author_name=author.name,
+            address=author.address,
+            reason=cause.reason,
+            reverts=cause.reverts,
+        )
+    )
+    for portion in portions(enumerate(changes)):
+        rows = [
+            {
+                "revision": state.revision,
+                "position": position,
+                "setting_id": change.setting_id,
+                "rule_id": change.rule_id,
+                "setting_name": change.setting_name,
+                "before": _text(change.before),
+                "after": _text(change.after),
+            }
+            for position, change in portion
+        ]
+        await connection.execute(insert(tables.history_changes), rows)
+
+
+class History:
+    """The history of a database, for reading.
+
+    Every method raises `DatabaseUnavailableError` if the database cannot be reached.
+
+    Args:
+        database: Where it is kept.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def search(self, search: Search, *, changes_per_record: int) -> list[Record]:
+        """Return some records.
+
+        Args:
+            search: Which. If it is about a setting or a rule, only changes of that are in the records.
+            changes_per_record: At most how many changes to read of each.
+        """
+        shown = _of_subject(search)
+        query = select(tables.history).where(*_of_record(search))
+        if shown:
+            query = query.where(_history.revision.in_(select(_changes.revision).where(*shown)))
+        query = query.order_by(_history.revision.desc()).limit(search.limit)
+        ranked = _ranked([*tables.history_changes.c], by=_changes.revision, order=_changes.position).where(*shown)
+        return await self._records(query, _up_to(changes_per_record, ranked))
+
+    async def record(self, revision: int) -> Record:
+        """Return one record, with all its changes.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        query = select(tables.history).where(_history.revision == revision)
+        records = await self._records(query, select(tables.history_changes))
+        if not records:
+            raise NotFoundError(f"the history has no revision {revision}")
+        return records[0]
+
+    async def revision_at(self, time: datetime) -> int:
+        """Return the revision that was the newest at a time.
+
+        Raises:
+            NotFoundError: The history does not go back so far.
+        """
+        async with self._database.reading() as connection:
+            latest = select(func.max(_history.revision)).where(_history.time <= time)
+            revision: int | None = await connection.scalar(latest)
+            if revision is not None:
+                return revision
+            first = (await connection.execute(_first)).one_or_none()
+        if first is not None and first.revision == 1:
+            return 0
+        begins = "is empty" if first is None else f"begins at {show_time(first.time)}"
+        raise NotFoundError(f"what was at {show_time(time)} is not known: the history {begins}")
+
+    async def changes_to_undo(self, *, after: int, until: int) -> list[Change]:
+        """Return, of everything that changed between two revisions, its first change after the earlier one.
+
+        Raises:
+            NotFoundError: The history does not go back so far.
+        """
+        subject = [_changes.setting_id, _changes.rule_id]
+        ranked = _ranked([*subject, _changes.before], by=subject, order=_changes.revision)
+        between = ranked.where(_changes.revision > after, _changes.revision <= until)
+        async with self._database.reading() as connection:
+            first = (await connection.execute(_first)).one_or_none()
+            if first is None or first.revision > after + 1:
+                begins = until if first is None else first.revision - 1
+                raise NotFoundError(f"revision {after} is not known any more: the history begins at {begins}")
+            rows = _in_portions(connection, _up_to(1, between))
+            return [Change(row.setting_id, row.rule_id, None, _json(row.before), None) async for row in rows]
+
+    async def prune(self, before: datetime) -> None:
+        """Forget what is older than a time, so far as it is not needed to tell what was at that time."""
+        async with self._database.reading() as connection:
+            first = await connection.scalar(select(func.min(_history.revision)))
+            kept = await connection.scalar(select(func.max(_history.revision)).where(_history.time < before))
+        if first is None or kept is None:
+            return
+        while first < kept:
+            first = min(first + _ROWS_AT_ONCE, kept)
+            async with self._database.writing() as connection:
+                await connection.execute(delete(tables.history_changes).where(_changes.revision < first))
+                await connection.execute(delete(tables.history).where(_history.revision < first))
+
+    async def _records(self, query: Select[Any], changes_query: Select[Any]) -> list[Record]:
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+            revisions = [row.revision for row in rows]
+            counts = await _counts(connection, revisions)
+            changes = await _changes_of(connection, revisions, changes_query)
+        return [
+            Record(
+                revision=row.revision,
+                time=row.time,
+                cause=Cause(Author(row.author_kind, row.author_name, row.address), row.reason, row.reverts),
+                change_count=counts[row.revision],
+                changes=tuple(changes[row.revision]),
+            )
+            for row in rows
+        ]
+
+
+_first = select(_history.revision, _history.time).order_by(_history.revision).limit(1)
+
+
+def _of_record(search: Search) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if search.before is not None:
+        conditions.append(_history.revision < search.before)
+    if search.author_name is not None:
+        conditions.append(_history.author_name == search.author_name)
+    if search.since is not None:
+        conditions.append(_history.time >= search.since)
+    if search.until is not None:
+        conditions.append(_history.time < search.until)
+    return conditions
+
+
+def _of_subject(search: Search) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if search.setting_name is not None:
+        of_setting: ColumnElement[bool] = _changes.setting_id.in_(
+            select(_changes.setting_id).where(_changes.setting_name == search.setting_name)
+        )
+        if search.setting_id is not None:
+            of_setting = or_(of_setting, _changes.setting_id == search.setting_id)
+        conditions.append(of_setting)
+    if search.rule_id is not None:
+        conditions.append(_changes.rule_id == search.rule_id)
+    return conditions
+
+
+def _ranked(columns: list[Any], *, by: Any, order: Any) -> Select[Any]:
+    return select(*columns, func.row_number().over(partition_by=by, order_by=order).label("rank"))
+
+
+def _up_to(rank: int, ranked: Select[Any]) -> Select[Any]:
+    rows = ranked.subquery()
+    return select(rows).where(rows.c.rank <= rank)
+
+
+async def _counts(connection: AsyncConnection, revisions: Sequence[int]) -> dict[int, int]:
+    counts = select(_changes.revision, func.count()).where(_changes.revision.in_(revisions))
+    rows = await connection.execute(counts.group_by(_changes.revision))
+    return {revision: count for revision, count in rows}  # noqa: C416  # a row is no tuple for the type checkers
+
+
+async def _changes_of(
+    connection: AsyncConnection, revisions: Sequence[int], query: Select[Any]
+) -> dict[int, list[Change]]:
+    column = query.selected_columns
+    changes: dict[int, list[Change]] = {revision: [] for revision in revisions}
+    query = query.where(column.revision.in_(revisions)).order_by(column.revision, column.position)
+    async for row in _in_portions(connection, query):
+        change = Change(row.setting_id, row.rule_id, row.setting_name, _json(row.before), _json(row.after))
+        changes[row.revision].append(change)
+    return changes
+
+
+async def _in_portions(connection: AsyncConnection, query: Select[Any]) -> AsyncIterator[Any]:
+    async with connection.stream(query) as rows:
+        async for portion in rows.partitions(_ROWS_AT_ONCE):
+            for row in portion:
+                yield row
+
+
+def _text(value: Json) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _json(text: str | None) -> Json:
+    return None if text is None else orjson.loads(text)
