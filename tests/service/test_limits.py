@@ -131,7 +131,7 @@ def test_a_body_has_to_arrive() -> None:
 def test_an_answer_takes_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that takes too long is 503, and the next one is served."""
 
-    async def never(_store: Store, _decide: object) -> None:
+    async def never(*_: object) -> None:
         await anyio.sleep_forever()
 
     with service(request_timeout=0.2) as api:
@@ -147,7 +147,7 @@ def test_an_answer_takes_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_time_out_of_something_else_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the time that a request may take is answered with 503."""
 
-    async def fail(_store: Store, _decide: object) -> None:
+    async def fail(*_: object) -> None:
         raise TimeoutError
 
     with service() as api, monkeypatch.context() as patched:
@@ -233,7 +233,7 @@ def test_304_has_the_header_for_caches(api: Api) -> None:
 def test_faults_have_security_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     """So do answers that are made outside of everything else."""
 
-    async def fail(_store: Store, _decide: object) -> None:
+    async def fail(*_: object) -> None:
         raise ZeroDivisionError("a secret")
 
     with service() as api, monkeypatch.context() as patched:

@@ -16,6 +16,7 @@ from heksherlite.service import embedded
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, State
 from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.errors import DomainError
+from heksherlite.service.domain.history import BY_SERVICE, Cause
 from heksherlite.service.storage.store import Store
 from tests.service.api import FEATURES, Api, until
 from tests.service.stores import opened, run_sql
@@ -53,7 +54,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Made]:
     writes: list[Made] = []
     write = Store.write
 
-    async def recording(store: Store, decide: Callable[[Catalog], Decision[T]]) -> T:
+    async def recording(store: Store, decide: Callable[[Catalog], Decision[T]], cause: Cause = BY_SERVICE) -> T:
         at = -1
 
         def noting(catalog: Catalog) -> Decision[T]:
@@ -62,7 +63,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Made]:
             return decide(catalog)
 
         try:
-            answer = await write(store, noting)
+            answer = await write(store, noting, cause)
         except DomainError as error:
             writes.append(Made(at, decide, outcome_of(error)))
             raise
@@ -106,9 +107,9 @@ def replayed(writes: list[Made], database_id: str) -> Catalog:
 
 
 def without_logs(catalog: Catalog) -> Catalog:
-    """Leave out what a catalog remembers of its own past."""
+    """Leave out what a catalog remembers of its own past, and when that was."""
     entries = {id_: replace(entry, log=ChangeLog(0)) for id_, entry in catalog.entries.items()}
-    return replace(catalog, entries=entries)
+    return replace(catalog, state=replace(catalog.state, changed_at=None), entries=entries)
 
 
 def anything(api: Api, random: Random) -> int:
