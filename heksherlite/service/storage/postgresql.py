@@ -81,7 +81,7 @@ class PostgresqlDatabase:
             async_creator=self._connect,
             isolation_level="AUTOCOMMIT",  # to the driver, because the transactions are begun here
             use_native_hstore=False,
-            pool_size=2,
+            pool_size=2,  # fewer than the attempts at a write: a restart of the server ends them all
             max_overflow=3,
             pool_timeout=_WRITE_SECONDS,
         )
@@ -179,9 +179,7 @@ class PostgresqlDatabase:
                         yield connection, driver
                 finally:
                     if driver.closed:
-                        # The others were probably lost with it.
                         await connection.invalidate()
-                        await self._engine.dispose()
 
 
 def _begin_stillness_anew(connection: Connection, *_: object) -> None:
