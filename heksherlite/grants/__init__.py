@@ -25,12 +25,22 @@ if TYPE_CHECKING:
     from heksherlite.grants.loader import Fakts, get_current_fakts
     from heksherlite.grants.local import EnvGrant, HardGrant
     from heksherlite.grants.meta import FailsafeGrant, ParallelGrant
+    from heksherlite.grants.remote.advertised import AdvertisedDiscovery
+    from heksherlite.grants.remote.device_code import DeviceCodeGrant, DeviceLogin
+    from heksherlite.grants.remote.discovery import Discovery, StaticDiscovery, WellKnownDiscovery
+    from heksherlite.grants.remote.grants import RedeemGrant, RetrieveGrant, StaticGrant
+    from heksherlite.grants.remote.messages import Endpoint, Manifest
 
 __all__ = [
+    "AdvertisedDiscovery",
     "CacheGrant",
     "ClaimError",
     "DemandError",
+    "DeviceCodeGrant",
+    "DeviceLogin",
+    "Discovery",
     "DiscoveryError",
+    "Endpoint",
     "EnvGrant",
     "FactsShapeError",
     "FailsafeGrant",
@@ -42,16 +52,27 @@ __all__ = [
     "HardGrant",
     "JsonGrant",
     "LoadRequest",
+    "Manifest",
     "NoFaktsFound",
     "ParallelGrant",
+    "RedeemGrant",
     "RemoteGrantError",
+    "RetrieveGrant",
+    "StaticDiscovery",
+    "StaticGrant",
     "TomlGrant",
+    "WellKnownDiscovery",
     "YamlGrant",
     "get_current_fakts",
 ]
 
 _LAZY = {
+    "AdvertisedDiscovery": "remote.advertised",
     "CacheGrant": "cache",
+    "DeviceCodeGrant": "remote.device_code",
+    "DeviceLogin": "remote.device_code",
+    "Discovery": "remote.discovery",
+    "Endpoint": "remote.messages",
     "EnvGrant": "local",
     "FailsafeGrant": "meta",
     "Fakts": "loader",
@@ -59,8 +80,14 @@ _LAZY = {
     "HardGrant": "local",
     "JsonGrant": "files",
     "LoadRequest": "grant",
+    "Manifest": "remote.messages",
     "ParallelGrant": "meta",
+    "RedeemGrant": "remote.grants",
+    "RetrieveGrant": "remote.grants",
+    "StaticDiscovery": "remote.discovery",
+    "StaticGrant": "remote.grants",
     "TomlGrant": "files",
+    "WellKnownDiscovery": "remote.discovery",
     "YamlGrant": "files",
     "get_current_fakts": "loader",
 }
