@@ -125,7 +125,7 @@ class Fakts:
             reason = "it was to be loaded again"
         elif loaded is not None:
             try:
-                return _as_asked(looked_up(loaded.facts, path), path, into)
+                return _as_asked(looked_up(loaded.value, path), path, into)
             except GroupNotFound as error:
                 if not loads:
                     raise
@@ -148,13 +148,13 @@ class Fakts:
             GroupNotFound: If one of ``assert_groups`` is not among them. Likewise.
         """
         loaded = await self._loaded(loads=True, forced=force_refresh)
-        facts: Facts = copied(loaded.facts)
+        facts: Facts = copied(loaded.value)
         return facts
 
     def load(self, *, force_refresh: bool = False) -> Facts:
         """Load the facts as :meth:`aload` does, in synchronous code."""
         if self._shared.loaded is not None and not force_refresh:
-            facts: Facts = copied(self._shared.loaded.facts)
+            facts: Facts = copied(self._shared.loaded.value)
             return facts
         reason = "nothing is loaded yet" if self._shared.loaded is None else "it was to be loaded again"
         return _waited(partial(self.aload, force_refresh=force_refresh), "aload", reason)
@@ -180,7 +180,7 @@ class Fakts:
             path: From where.
         """
         loaded = self._shared.loaded
-        return loaded is None or not is_at(loaded.facts, path, value)
+        return loaded is None or not is_at(loaded.value, path, value)
 
     def __enter__(self) -> Self:
         if self._load_on_enter:
@@ -207,14 +207,14 @@ class Fakts:
     async def _asked(self, path: str | None, loads: bool, forced: bool, into: type[Any] | None) -> Any:
         loaded = await self._loaded(loads=loads, forced=forced)
         try:
-            found = looked_up(loaded.facts, path)
+            found = looked_up(loaded.value, path)
         except GroupNotFound as error:
             if not loads or forced:
                 raise
-            found = looked_up((await self._reloaded_for(error, loaded)).facts, path)
+            found = looked_up((await self._reloaded_for(error, loaded)).value, path)
         return _as_asked(found, path, into)
 
-    async def _loaded(self, *, loads: bool, forced: bool) -> Loaded:
+    async def _loaded(self, *, loads: bool, forced: bool) -> Loaded[Facts]:
         loaded = self._shared.loaded
         if forced:
             return await self._shared.wanted(newer_than=0 if loaded is None else loaded.refreshes)
@@ -222,7 +222,7 @@ class Fakts:
             raise FaktsError(_NOT_LOADED)
         return await self._shared.wanted()
 
-    async def _reloaded_for(self, missing: GroupNotFound, loaded: Loaded) -> Loaded:
+    async def _reloaded_for(self, missing: GroupNotFound, loaded: Loaded[Facts]) -> Loaded[Facts]:
         try:
             return await self._shared.wanted(newer_than=loaded.refreshes)
         except FaktsError as error:

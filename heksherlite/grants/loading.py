@@ -8,29 +8,30 @@ from contextvars import ContextVar
 from copy import copy
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 from weakref import WeakSet
 
 from heksherlite.errors import FaktsError
 from heksherlite.grants.event_loops import wait_for
-from heksherlite.grants.facts import Facts
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Loaded:
-    """Facts that are loaded.
+class Loaded(Generic[T]):
+    """What is loaded.
 
     Attributes:
-        facts: The facts. Not to be changed.
+        value: What it is. Not to be changed.
         refreshes: How many forced loads there have been.
     """
 
-    facts: Facts
+    value: T
     refreshes: int = 0
 
 
 @dataclass(slots=True, eq=False)
-class _Flight:
+class _Flight(Generic[T]):
     """A load under way.
 
     Attributes:
@@ -40,15 +41,15 @@ class _Flight:
     """
 
     forced: bool
-    outcome: "Future[Loaded | Exception | None]" = field(default_factory=Future)
+    outcome: "Future[Loaded[T] | Exception | None]" = field(default_factory=Future)
     traceback: TracebackType | None = None
 
 
-_flights: ContextVar[tuple[_Flight, ...]] = ContextVar("heksherlite_flights", default=())
+_flights: ContextVar[tuple[_Flight[Any], ...]] = ContextVar("heksherlite_flights", default=())
 """The loads that this code is part of."""
 
 
-class SharedLoad:
+class SharedLoad(Generic[T]):
     """What is loaded, and the load under way. Who wants one while there is one waits for that.
 
     The one who comes first does it, in its own event loop. If that one is cancelled, another takes over.
@@ -57,14 +58,14 @@ class SharedLoad:
         load: Loads; takes whether kept facts will not do.
     """
 
-    def __init__(self, load: Callable[[bool], Awaitable[Facts]]) -> None:
+    def __init__(self, load: Callable[[bool], Awaitable[T]]) -> None:
         self._load: Final = load
         self._lock = threading.Lock()
-        self._flight: _Flight | None = None
-        self.loaded: Loaded | None = None
+        self._flight: _Flight[T] | None = None
+        self.loaded: Loaded[T] | None = None
         _all.add(self)
 
-    async def wanted(self, *, newer_than: int | None = None) -> Loaded:
+    async def wanted(self, *, newer_than: int | None = None) -> Loaded[T]:
         """Return what is loaded, after a load if necessary.
 
         Args:
@@ -96,13 +97,13 @@ class SharedLoad:
                 raise _twin(outcome).with_traceback(flight.traceback)
             return outcome
 
-    async def _fly(self, flight: _Flight) -> Loaded:
-        outcome: Loaded | Exception | None = None
+    async def _fly(self, flight: _Flight[T]) -> Loaded[T]:
+        outcome: Loaded[T] | Exception | None = None
         token = _flights.set((*_flights.get(), flight))
         try:
-            facts = await self._load(flight.forced)
+            value = await self._load(flight.forced)
             refreshes = 0 if self.loaded is None else self.loaded.refreshes
-            outcome = Loaded(facts, refreshes + flight.forced)
+            outcome = Loaded(value, refreshes + flight.forced)
         except Exception as error:
             outcome, flight.traceback = error, error.__traceback__
             raise
@@ -132,7 +133,7 @@ def _twin(error: Exception) -> Exception:
     return twin
 
 
-_all: WeakSet[SharedLoad] = WeakSet()
+_all: WeakSet[SharedLoad[Any]] = WeakSet()
 
 
 def _after_fork_in_child() -> None:

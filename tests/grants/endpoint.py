@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 import uvicorn
@@ -28,6 +29,11 @@ class Received:
     path: str
     body: Any
     headers: Mapping[str, str]
+
+    @property
+    def form(self) -> dict[str, str]:
+        """Return the body of a form."""
+        return dict(parse_qsl(self.body.decode()))
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,8 @@ class ScriptedEndpoint:
 def _app(endpoint: ScriptedEndpoint) -> Starlette:
     async def serve(request: Request) -> Response:
         content = await request.body()
-        body = orjson.loads(content) if content else None
+        is_json = request.headers.get("content-type") == "application/json"
+        body = orjson.loads(content) if is_json else content or None
         received = Received(request.method, request.url.path, body, dict(request.headers))
         endpoint.received.append(received)
         answer = endpoint.answer(received)

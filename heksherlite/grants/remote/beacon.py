@@ -1,5 +1,6 @@
 """Beacons: datagrams on the local network that say where an endpoint is."""
 
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ import anyio
 import orjson
 
 from heksherlite.grants.remote.messages import http_url
+
+logger = logging.getLogger(__name__)
 
 BEACON_PORT: Final = 45678
 """The UDP port of beacons."""
@@ -47,15 +50,15 @@ async def advertise(url: str, addresses: Sequence[str], *, port: int = BEACON_PO
 
     Args:
         url: Where the endpoint is.
-        addresses: The broadcast addresses to send to.
+        addresses: The broadcast addresses to send to. That one cannot be reached is logged when it begins and ends.
         port: The port to send to.
         interval: Seconds between beacons.
 
     Raises:
         ValueError: If the URL is not an HTTP URL.
-        OSError: If there is no way to send to an address.
     """
     content = encode_beacon(url)
+    failing: set[str] = set()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -65,6 +68,15 @@ async def advertise(url: str, addresses: Sequence[str], *, port: int = BEACON_PO
                     sender.sendto(content, (address, port))
                 except BlockingIOError:  # what waits to be sent says the same
                     continue
+                except OSError as error:
+                    if address not in failing:
+                        extra = {"address": address, "reason": error.strerror or str(error)}
+                        logger.warning("beacon cannot be sent", extra=extra)
+                    failing.add(address)
+                else:
+                    if address in failing:
+                        logger.info("beacon can be sent again", extra={"address": address})
+                    failing.discard(address)
             await anyio.sleep(interval)
 
 
