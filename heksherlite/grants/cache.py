@@ -94,44 +94,71 @@ class CacheGrant:
             if cached is not None:
                 return cached.facts
         facts = await load(self._grant, request)
-        kept = CachedFacts(facts, self._hash, time(), repr(self._grant))
-        await anyio.to_thread.run_sync(write_cache, self._path, kept)
+        await anyio.to_thread.run_sync(self._keep, CachedFacts(facts, self._hash, time(), repr(self._grant)))
         return facts
 
     def _usable(self) -> CachedFacts | None:
-        cached = read_cache(self._path)
-        if cached is None or cached.hash != self._hash:
+        try:
+            cached = read_cache(self._path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            extra = {"path": str(self._path), "reason": reason_of(error)}
+            logger.warning("facts in cache file cannot be used", extra=extra)
             return None
         age = time() - cached.created_at
-        if age < -_FUTURE or (self._expires_in is not None and age >= self._expires_in):
-            return None
-        return cached
+        is_young = age >= -_FUTURE and (self._expires_in is None or age < self._expires_in)
+        return cached if is_young and cached.hash == self._hash else None
+
+    def _keep(self, cached: CachedFacts) -> None:
+        try:
+            write_cache(self._path, cached)
+        except (OSError, TypeError, ValueError) as error:
+            extra = {"path": str(self._path), "reason": reason_of(error)}
+            logger.warning("facts cannot be kept in cache file", extra=extra)
 
     def __repr__(self) -> str:
         return f"CacheGrant({self._grant!r}, cache_file={str(self._path)!r})"
 
 
-def read_cache(path: Path) -> CachedFacts | None:
-    """Return what a cache file has, or ``None`` if there is none; why one cannot be used is logged. Blocks."""
+def read_cache(path: Path) -> CachedFacts:
+    """Return what a cache file has. Blocks.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is not the user's alone, or not a cache file.
+    """
     try:
         return _decoded(_content(path))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
     except RecursionError:
-        reason = "it has too many levels"
-    logger.warning("facts in cache file cannot be used", extra={"path": str(path), "reason": reason})
-    return None
+        raise ValueError("it has too many levels") from None
 
 
 def write_cache(path: Path, cached: CachedFacts) -> None:
-    """Replace a cache file. That it fails is logged. Blocks."""
+    """Replace a cache file as a whole, for the user alone. Blocks.
+
+    Raises:
+        OSError: If that is not possible.
+        TypeError: If there are values that come back as others or not at all, such as dates.
+    """
+    # A link is replaced, and not what it leads to, which somebody else may have chosen.
+    content = _encoded(cached)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
-        _replace(path, _encoded(cached))
-    except (OSError, TypeError, ValueError) as error:
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-        logger.warning("facts cannot be kept in cache file", extra={"path": str(path), "reason": reason})
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a file cannot be read or written, without its path."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
 def _content(path: Path) -> bytes:
@@ -172,11 +199,6 @@ def _decoded(content: bytes) -> CachedFacts:
 
 
 def _encoded(cached: CachedFacts) -> bytes:
-    """Return the file's content.
-
-    Raises:
-        TypeError: If there are values that come back as others or not at all, such as dates.
-    """
     data = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -186,18 +208,3 @@ def _encoded(cached: CachedFacts) -> bytes:
         "facts": cached.facts,
     }
     return json.dumps(data, indent=2).encode()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    # A link is replaced, and not what it leads to, which somebody else may have chosen.
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise

@@ -117,22 +117,26 @@ class OAuth2Auth(httpx.Auth):
         return run_from_sync(lambda: self._renewed(before))
 
     async def _fetch(self, _: bool) -> OAuth2Token:
+        outcome = await self._ask()
+        if isinstance(outcome, str):
+            raise DemandError(shown_url(self._token_url), outcome)
+        return self._read(outcome)
+
+    async def _ask(self) -> httpx.Response | str:
+        """Return the answer, or why there is none: raised, that would show the secret to who prints local variables."""
         scopes = {"scope": " ".join(self._scopes)} if self._scopes else {}
         body: str = prepare_token_request("client_credentials", **scopes)
         form = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"}
-        sign = ClientAuth(self._client_id, self._client_secret.reveal(), "client_secret_basic").prepare
-        url, headers, content = sign("POST", self._token_url, form, body)  # type: ignore[no-untyped-call]
+        signed = ClientAuth(self._client_id, self._client_secret.reveal(), "client_secret_basic")
+        url, headers, content = signed.prepare("POST", self._token_url, form, body)  # type: ignore[no-untyped-call]
         try:
             with anyio.fail_after(_SECONDS):
                 async with httpx.AsyncClient(**{**self._http_client_args, "follow_redirects": False}) as http:
-                    response = await http.post(url, headers=headers, content=content)
+                    return await http.post(url, headers=headers, content=content)
         except TimeoutError:
-            reason = f"no answer within {_SECONDS} s"
+            return f"no answer within {_SECONDS} s"
         except httpx.HTTPError as error:
-            reason = f"{type(error).__name__}: {error}"
-        else:
-            return self._read(response)
-        raise DemandError(shown_url(self._token_url), reason)
+            return f"{type(error).__name__}: {error}"
 
     def _read(self, response: httpx.Response) -> OAuth2Token:
         try:
