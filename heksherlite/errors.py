@@ -24,7 +24,6 @@ what they are in all of Python: :class:`TypeError` and :class:`ValueError`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from textwrap import indent
 
 
 class HeksherError(Exception):
@@ -152,7 +151,7 @@ class GrantError(FaktsError):
         self.message = message
 
     def __str__(self) -> str:
-        causes = (indent(f"- {cause or repr(cause)}", "  ") for cause in self.causes)
+        causes = (f"  - {str(cause) or repr(cause)}".replace("\n", "\n  ") for cause in self.causes)
         return "\n".join((self.message, *causes))
 
 

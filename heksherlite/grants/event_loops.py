@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -57,4 +56,4 @@ def _call_soon_here() -> Callable[[Callable[[], object]], object]:
     except RuntimeError:
         import trio  # noqa: PLC0415 - only here when it is running already
 
-        return partial(trio.lowlevel.current_trio_token().run_sync_soon, idempotent=False)
+        return trio.lowlevel.current_trio_token().run_sync_soon

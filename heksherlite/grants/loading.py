@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import ContextVar
 from copy import copy
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ class SharedLoad(Generic[T]):
 
     def __init__(self, load: Callable[[bool], Awaitable[T]]) -> None:
         self._load: Final = load
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # an abandoned load may end in the middle of anything, by garbage collection
         self._flight: _Flight[T] | None = None
         self.loaded: Loaded[T] | None = None
         _all.add(self)
@@ -110,16 +111,17 @@ class SharedLoad(Generic[T]):
         else:
             return outcome
         finally:
-            _flights.reset(token)
             with self._lock:
                 if isinstance(outcome, Loaded):
                     self.loaded = outcome
                 self._flight = None
             flight.outcome.set_result(outcome)
+            with suppress(ValueError):  # abandoned, and ended in another context
+                _flights.reset(token)
 
     def after_fork(self) -> None:
         """Get ready to be used in a forked child, where nobody goes on with the load under way."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._flight = None
 
 

@@ -1,6 +1,7 @@
 """Many tasks, threads and event loops want facts at the same time."""
 
 import asyncio
+import gc
 import os
 import threading
 import traceback
@@ -201,6 +202,23 @@ def test_one_who_waited_in_a_loop_that_ended() -> None:
             anyio.run(give_up, backend=backend)
         grant.held.set()
         assert loading.result() == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_event_loop_that_is_abandoned() -> None:
+    """A load in an event loop that was closed in the middle of it counts as given up once it is collected."""
+    grant = Counting()
+    grant.held.clear()
+    fakts = Fakts(grant)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(fakts.aget())
+    while not grant.requests:
+        loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    del task, loop
+    gc.collect()
+    grant.held.set()
+    assert fakts.get("load.number") == 2
 
 
 def test_two_kinds_of_event_loops() -> None:

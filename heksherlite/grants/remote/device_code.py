@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+import threading
 import webbrowser
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -9,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
-import anyio.to_thread
 
 from heksherlite.errors import DemandError
 from heksherlite.grants.facts import Facts
@@ -102,15 +102,10 @@ class DeviceCodeGrant:
             code, manifest = secrets.token_hex(3), self.manifest
         page = endpoint.page(code, manifest)
         self.tell(DeviceLogin(identifier=self.manifest.identifier, page=page, code=code, timeout=self.timeout))
-        outcome: Secret | DemandError = DemandError(page, "it was cancelled")
-        async with anyio.create_task_group() as tasks:
-            if self.open_browser:
-                tasks.start_soon(_open, page)
-            outcome = await self._wait(endpoint, http, Secret(code))
-            tasks.cancel_scope.cancel()
-        if isinstance(outcome, Secret):
-            return outcome
-        raise outcome
+        if self.open_browser:
+            # Not a worker thread of the event loop, which would wait for browsers that run in the terminal.
+            threading.Thread(target=_open, args=(page,), name="heksherlite browser", daemon=True).start()
+        return await self._wait(endpoint, http, Secret(code))
 
     async def _start(self, endpoint: Endpoint, http: Session) -> str | None:
         """Return the endpoint's code; ``None`` if it is one that leaves that to the application."""
@@ -123,20 +118,16 @@ class DeviceCodeGrant:
         except Unusable as error:
             raise DemandError(reply.url, str(error)) from None
 
-    async def _wait(self, endpoint: Endpoint, http: Session, code: Secret) -> Secret | DemandError:
-        """Return the token, or why there is none: to raise that in a task group would wrap it."""
+    async def _wait(self, endpoint: Endpoint, http: Session, code: Secret) -> Secret:
         trouble = ""
         with anyio.move_on_after(self.timeout):
             while True:
-                try:
-                    token, trouble = await _challenge(endpoint, http, code)
-                except DemandError as error:
-                    return error
+                token, trouble = await _challenge(endpoint, http, code)
                 if token is not None:
                     return token
                 await anyio.sleep(self.poll_interval)
         reason = f"nobody decided within {self.timeout:g} s{trouble and '; the last time, ' + trouble}"
-        return DemandError(shown_url(endpoint.base_url), reason)
+        raise DemandError(shown_url(endpoint.base_url), reason)
 
 
 async def _challenge(endpoint: Endpoint, http: Session, code: Secret) -> tuple[Secret | None, str]:
@@ -172,6 +163,6 @@ def _decision(reply: Reply) -> Secret | None:
     return read_token(granted(reply))
 
 
-async def _open(page: str) -> None:
+def _open(page: str) -> None:
     with suppress(webbrowser.Error):  # there is none, and the person was told the address
-        await anyio.to_thread.run_sync(webbrowser.open, page, abandon_on_cancel=True)
+        webbrowser.open(page)
