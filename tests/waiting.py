@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import anyio
 
-SECONDS = 10.0
+SECONDS = 30.0
 """How long to wait for what takes milliseconds on an idle machine."""
 
 

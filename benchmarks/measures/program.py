@@ -51,7 +51,7 @@ def async_client(url: str, **http_client_args: Any) -> AsyncHeksherClient:
 
 def thread_client(url: str) -> ThreadHeksherClient:
     """Return a client of threads that stands in for everything but the user."""
-    client = ThreadHeksherClient(url, NEVER, FEATURES)
+    client = ThreadHeksherClient(url, NEVER, FEATURES, push=False)
     _configure(client)
     return client
 

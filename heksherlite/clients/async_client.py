@@ -31,7 +31,8 @@ class AsyncHeksherClient(BaseClient):
     whatever tasks. Nothing is connected or started before that.
 
     Args:
-        service_url: Where the service is, such as ``"http://localhost:8888"``.
+        service_url: Where the service is, such as ``"http://localhost:8888"``; ``None`` for programs without a service,
+            which only have the ``snapshot``.
         update_interval: Seconds between updates of the rules.
         context_features: The context features in the order that the program expects, most general first.
         http_client_args: Arguments for the :class:`httpx.AsyncClient`: headers, auth, transport, verify, timeout...
@@ -46,19 +47,21 @@ class AsyncHeksherClient(BaseClient):
         max_body_size: Bytes that the body of an answer may have, as it was sent and decompressed.
         snapshot: The path of a file, or of a folder for it, that keeps the last good state. If the service cannot be
             reached at the start, a ``"best-effort"`` client serves that; see ``docs/snapshots.md``.
+        push: Whether to hear of changes as they happen, from services that offer it; see ``docs/push.md``.
 
     Attributes:
         modification_lock: While the program holds it, no setting changes.
 
     Raises:
-        ValueError: If ``service_url`` is not an HTTP URL, or an argument is out of range.
+        ValueError: If ``service_url`` is not an HTTP URL, or ``None`` without a ``snapshot``, or an argument is out of
+            range.
     """
 
     _declaration_failed = "setting declaration failed"
 
     def __init__(
         self,
-        service_url: str,
+        service_url: str | None,
         update_interval: float,
         context_features: Sequence[str],
         *,
@@ -70,8 +73,9 @@ class AsyncHeksherClient(BaseClient):
         response_timeout: float = 60,
         max_body_size: int = 256 * 2**20,
         snapshot: str | os.PathLike[str] | None = None,
+        push: bool = True,
     ) -> None:
-        policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale)
+        policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale, push)
         transport = Transport(service_url, http_client_args, AnswerLimits(response_timeout, max_body_size))
         super().__init__(context_features, transport, policy, snapshot)
         self.modification_lock = anyio.Lock()
@@ -107,6 +111,7 @@ class AsyncHeksherClient(BaseClient):
                 ``startup="best-effort"`` it is logged instead.
             ServiceAnswerError: If the service's answer is not what it should be. Likewise.
             TimeoutError: If all this takes longer than ``startup_timeout``. Likewise.
+            heksherlite.errors.SnapshotError: If there is no service, and the snapshot cannot be used. Likewise.
             RuntimeError: If this is the main client already, or cannot take over from the one that is.
         """
         self._become_main()
@@ -120,7 +125,7 @@ class AsyncHeksherClient(BaseClient):
                 await self._transport.aclose()
             raise
         self._keep_running(runner)
-        if self.engine.pending:
+        if self.engine.registry.pending:
             self._wake()
 
     async def reload(self) -> None:
@@ -166,11 +171,12 @@ class AsyncHeksherClient(BaseClient):
 
     async def aclose(self) -> None:
         """End the background work and close the connections, within 2 seconds. Settings keep their last values."""
-        background, self._background, self._runner = self._background, None, None
+        background, runner, self._background, self._runner = self._background, self._runner, None, None
         self._become_closed()
         with anyio.move_on_after(_CLOSING, shield=True):  # also if the task is being cancelled
-            if background is not None:
+            if background is not None and runner is not None:
                 await background.stop()
+                await runner.save()
             await self._transport.aclose()
 
     async def close(self) -> None:

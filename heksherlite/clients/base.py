@@ -52,6 +52,8 @@ class BaseClient:
         policy: UpdatePolicy,
         snapshot: str | os.PathLike[str] | None,
     ) -> None:
+        if transport.is_offline and snapshot is None:
+            raise ValueError("service_url is None: a client without a service needs a snapshot")
         self.engine = Engine(context_features, ContextOptions(), keeps_answers=snapshot is not None)
         self._snapshot_file = (
             None
@@ -69,7 +71,7 @@ class BaseClient:
         self._restarting = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._transport}>"
+        return f"<{type(self).__name__} of {str(self._transport) or 'no service'}>"
 
     def track_contexts(self, /, **features: str | Iterable[str]) -> None:
         """Ask for the rules about some contexts; those of other contexts are not fetched.
@@ -101,7 +103,7 @@ class BaseClient:
     @property
     def status(self) -> ClientStatus:
         """How well the client is: whether its values are fresh, from where, how old, and what went wrong last."""
-        return self.health.status(monotonic())
+        return self.health.status(monotonic(), undeclared=len(self.engine.registry.pending))
 
     def on_change(self, listener: F) -> F:
         """Have a function called after each update, once for each setting whose rules or default changed.
@@ -148,7 +150,7 @@ class BaseClient:
 
     def release(self) -> list[Setting[Any]]:
         """Give up all settings. Called by the package, when another client becomes the main one."""
-        return self.engine.release()
+        return self.engine.registry.release()
 
     def check_successor(self, successor: MainClient) -> None:
         """Refuse to hand over, or warn. Called by the package, when another client becomes the main one.
@@ -156,7 +158,7 @@ class BaseClient:
         Raises:
             RuntimeError: If declarations are pending, or the other client has other context features.
         """
-        if pending := [setting.name for setting in self.engine.pending]:
+        if pending := [setting.name for setting in self.engine.registry.pending]:
             raise RuntimeError(f"cannot switch main clients: declarations are pending in {self!r}, of {pending}")
         if not isinstance(successor, BaseClient):
             return
@@ -181,8 +183,8 @@ class BaseClient:
         self._transport = self._transport.anew()
         self._restarting = threading.Lock()
         self._is_inherited = True
-        self.engine.after_fork()
-        for setting in self.engine.settings:
+        self.engine.registry.after_fork()
+        for setting in self.engine.registry.settings:
             if not isinstance(setting.lookup, forking.InheritedLookup):
                 setting.lookup = forking.InheritedLookup(setting.lookup, self._use_after_fork)
 
@@ -194,7 +196,7 @@ class BaseClient:
 
     def _end_inheritance(self) -> None:
         self._is_inherited = False
-        for setting in self.engine.settings:
+        for setting in self.engine.registry.settings:
             if isinstance(setting.lookup, forking.InheritedLookup):
                 setting.lookup = setting.lookup.original
 

@@ -10,14 +10,16 @@ class Condition:
 
     Args:
         logger: Where to log.
-        begins: The message when it begins, at ERROR.
+        begins: The message when it begins.
         ends: The message when it ends, at INFO, with how often it was noted and after how many seconds it ended.
+        level: The level of the record when it begins.
     """
 
-    def __init__(self, logger: logging.Logger, begins: str, ends: str) -> None:
+    def __init__(self, logger: logging.Logger, begins: str, ends: str, *, level: int = logging.ERROR) -> None:
         self._logger = logger
         self._begins = begins
         self._ends = ends
+        self._level = level
         self._since = 0.0
         self._times = 0
 
@@ -25,7 +27,7 @@ class Condition:
         """Note that it goes wrong, still or anew."""
         if self._times == 0:
             self._since = monotonic()
-            self._logger.error(self._begins, exc_info=error, extra=extra)
+            self._logger.log(self._level, self._begins, exc_info=error, extra=extra)
         else:
             self._logger.debug(self._begins, exc_info=error, extra=extra)
         self._times += 1

@@ -21,6 +21,7 @@ class UpdatePolicy:
         max_staleness: After how many seconds without a successful update values are stale; None for never.
         on_stale: What happens then: ``"keep"`` keeps them, ``"default"`` returns to the defaults of the declarations
             until an update succeeds, a function is called once with the client's status.
+        push: Whether to listen to the service's stream of changes, if it offers one.
 
     Raises:
         ValueError: If one of them is out of range.
@@ -31,6 +32,7 @@ class UpdatePolicy:
     startup_timeout: float
     max_staleness: float | None
     on_stale: OnStale
+    push: bool
 
     def __post_init__(self) -> None:
         for name in ("update_interval", "startup_timeout", "max_staleness"):

@@ -14,6 +14,8 @@ import anyio.to_thread
 
 from heksherlite.clients.conditions import Condition
 from heksherlite.clients.policy import UpdatePolicy
+from heksherlite.clients.push import Push
+from heksherlite.clients.schedule import Schedule
 from heksherlite.clients.snapshot_file import SnapshotFile
 from heksherlite.clients.transport import Transport, retry_after
 from heksherlite.engine.changes import Change
@@ -22,7 +24,7 @@ from heksherlite.engine.health import Health
 from heksherlite.engine.messages import Answer, Steps
 from heksherlite.engine.polling import Polling
 from heksherlite.engine.snapshots import Snapshot
-from heksherlite.errors import ServiceAnswerError
+from heksherlite.errors import ServiceAnswerError, SnapshotError
 from heksherlite.listeners import Listeners
 from heksherlite.setting import Supplier
 
@@ -80,12 +82,17 @@ class Runner:
         self._adoptions = 0
         self._is_unsaved = False
         self._save_at = 0.0
-        self._polling = Polling(policy.update_interval, Random())  # noqa: S311 - only spreads polls
+        self._declaring = Polling(policy.update_interval, Random())  # noqa: S311 - only spreads polls
         self._declarations = Condition(logger, declaration_failed, "setting declarations work again")
+        self._declaration_failures = 0
+        self._declare_at = anyio.current_time()
+        self._declared_adoptions = 0
+        self._push: Push | None = None
+        if policy.push and transport.can_listen:
+            self._push = Push(transport, policy.update_interval, health, self.hint)
         self._updates = Condition(logger, "error during heksher update", "heksher update works again")
         self._one_at_a_time = anyio.Lock()
-        self._next_update = anyio.current_time()
-        self._woken = anyio.Event()
+        self._schedule = Schedule(policy.update_interval)
         self._succeeded = anyio.Event()
         self._breath = perf_counter()
 
@@ -97,6 +104,9 @@ class Runner:
             TimeoutError: Likewise.
         """
         required = self._policy.startup == "require"
+        if self._transport.is_offline:
+            await (self.update() if required else self.update_logging_failures())
+            return
         seconds = self._policy.startup_timeout
         with anyio.move_on_after(seconds) as scope:
             async with self._one_at_a_time:
@@ -108,10 +118,7 @@ class Runner:
             if required:
                 raise error
             self._updates.note(error)
-        if self._snapshot_file is not None and self._health.status(monotonic()).state == "failed":
-            self._snapshot = await anyio.to_thread.run_sync(
-                self._snapshot_file.read, self._engine.options.context_filters()
-            )
+        if self._health.status(monotonic()).state == "failed":
             await self._serve_snapshot()
 
     async def update(self) -> None:
@@ -130,35 +137,35 @@ class Runner:
 
     async def update_logging_failures(self) -> None:
         """Do the same as :meth:`update`, but log when it begins to fail."""
-        declaration_failure, load_failure = await self._update()
-        if declaration_failure is not None:
-            self._declarations.note(declaration_failure)
-        if load_failure is not None:
-            self._updates.note(load_failure)
+        self._log(*await self._update())
 
     async def run(self) -> None:
         """Keep settings up to date, and watch their age, until cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._keep_updating)
+            if self._push is not None:
+                tasks.start_soon(self._push.run)
             if self._policy.max_staleness is not None:
                 tasks.start_soon(self._watch_age)
 
     async def _keep_updating(self) -> None:
         """Update at every interval, and when woken."""
         while True:
-            with anyio.CancelScope(deadline=self._next_update):
-                await self._woken.wait()
-            if self._woken.is_set() or anyio.current_time() >= self._next_update:
-                self._woken = anyio.Event()
-                try:
-                    await self.update_logging_failures()
-                except Exception as error:  # noqa: BLE001 - whatever it is, it must not be the last update
-                    self._note_failure(error)
-                    self._updates.note(error)
+            await self._schedule.wait()
+            try:
+                self._log(*await self._update(declares=self._may_declare()))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not be the last update
+                self._note_failure(error)
+                self._updates.note(error)
 
     def wake(self) -> None:
         """Let the next update happen at once. Must be called in the event loop."""
-        self._woken.set()
+        self._schedule.wake()
+
+    def hint(self, seconds: float) -> None:
+        """Let an update happen after some seconds at the latest, unless the service fails and wants to be spared."""
+        if self._health.status(monotonic()).consecutive_failures == 0:
+            self._schedule.hint(seconds)
 
     async def wait_for_success(self) -> None:
         """Wait until an update succeeds, unless the last one did."""
@@ -167,27 +174,55 @@ class Runner:
 
     async def _declare(self) -> Exception | None:
         failure = None
+        self._declared_adoptions = self._engine.registry.adoptions
         try:
-            await self._perform(self._engine.declare_pending())
+            await self._perform(self._engine.registry.declare_pending())
         except Exception as error:  # noqa: BLE001 - handed to the caller
             failure = error
+            self._declaration_failures += 1
+            pause = self._declaring.after_failure(self._declaration_failures, retry_after(error))
+            self._declare_at = anyio.current_time() + pause
+            self._health.declaration_failed(error)
         else:
+            self._declaration_failures = 0
             self._declarations.end()
-        if self._engine.has_latest_defaults:
+        if self._engine.registry.has_latest_defaults:
             async with self._modification_lock:
-                self._engine.apply_latest_defaults()
+                self._engine.registry.apply_latest_defaults()
         return failure
 
-    async def _update(self) -> tuple[Exception | None, Exception | None]:
+    def _may_declare(self) -> bool:
+        """Tell whether declarations did not just fail, or there are new ones."""
+        return anyio.current_time() >= self._declare_at or self._engine.registry.adoptions > self._declared_adoptions
+
+    async def _update(self, *, declares: bool = True) -> tuple[Exception | None, Exception | None]:
+        if self._transport.is_offline:
+            return None, await self._load_offline()
         changes: list[Change] = []
         async with self._one_at_a_time:
-            declaration_failure = await self._declare()
+            declaration_failure = await self._declare() if declares else None
             load_failure = await self._load(changes)
-            if load_failure is not None and self._snapshot is not None and self._adoptions < self._engine.adoptions:
+            if (
+                load_failure is not None
+                and self._snapshot is not None
+                and self._adoptions < self._engine.registry.adoptions
+            ):
                 changes += await self._restore(self._snapshot)  # for settings that were created since
         await self._announce(changes)
-        await self._save()
+        if monotonic() >= self._save_at:
+            await self.save()
         return declaration_failure, load_failure
+
+    async def _load_offline(self) -> Exception | None:
+        await self._serve_snapshot()
+        self._engine.registry.declare_to_nobody()
+        if self._snapshot is None and self._snapshot_file is not None:
+            error = SnapshotError(f"there is no service, and no usable snapshot at {self._snapshot_file.path}")
+            self._note_failure(error)
+            return error
+        self._schedule.rest()
+        self._updates.end()
+        return None
 
     async def _load(self, changes: list[Change]) -> Exception | None:
         try:
@@ -210,6 +245,10 @@ class Runner:
         return None
 
     async def _serve_snapshot(self) -> None:
+        """Restore what has no rules yet from the snapshot, which is read for the first time."""
+        if self._snapshot is None and self._snapshot_file is not None:
+            filters = self._engine.options.context_filters()
+            self._snapshot = await anyio.to_thread.run_sync(self._snapshot_file.read, filters)
         if self._snapshot is None:
             return
         try:
@@ -223,13 +262,14 @@ class Runner:
         await self._announce(changes)
 
     async def _restore(self, snapshot: Snapshot) -> list[Change]:
-        self._adoptions = self._engine.adoptions
+        self._adoptions = self._engine.registry.adoptions
         restored = await self._perform(self._engine.restore(snapshot))
         async with self._modification_lock:
             return self._engine.apply_restored(restored)
 
-    async def _save(self) -> None:
-        if self._snapshot_file is None or not self._is_unsaved or monotonic() < self._save_at:
+    async def save(self) -> None:
+        """Write the snapshot, if there is one, and something to write."""
+        if self._snapshot_file is None or not self._is_unsaved:
             return
         self._is_unsaved = False
         self._save_at = monotonic() + self._policy.update_interval
@@ -246,16 +286,24 @@ class Runner:
                 await self._listeners.call(change.setting, change.before.rules, change.after.rules)
             await self._breathe()
 
+    def _log(self, declaration_failure: Exception | None, load_failure: Exception | None) -> None:
+        if declaration_failure is not None:
+            self._declarations.note(declaration_failure)
+        if load_failure is not None:
+            self._updates.note(load_failure)
+
     def _note_success(self) -> None:
         self._health.succeeded(monotonic(), datetime.now(UTC), self._engine.revision)
-        self._next_update = anyio.current_time() + self._polling.after_success()
+        self._schedule.succeeded()
         self._updates.end()
+        if self._push is not None:
+            self._push.follow(self._engine.stream_request)
         self._succeeded.set()
         self._succeeded = anyio.Event()
 
     def _note_failure(self, error: Exception) -> None:
-        failures = self._health.failed(monotonic(), error)
-        self._next_update = anyio.current_time() + self._polling.after_failure(failures, retry_after(error))
+        failures = self._health.failed(error)
+        self._schedule.failed(failures, retry_after(error))
 
     async def _watch_age(self) -> None:
         while True:
@@ -270,7 +318,7 @@ class Runner:
 
     async def _become_stale(self) -> None:
         on_stale = self._policy.on_stale
-        status = self._health.status(monotonic())
+        status = self._health.status(monotonic(), undeclared=len(self._engine.registry.pending))
         logger.warning("setting values are stale", extra={"age": status.age, "on_stale": on_stale})
         if on_stale == "default":
             async with self._modification_lock:

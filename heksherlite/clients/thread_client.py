@@ -36,7 +36,8 @@ class ThreadHeksherClient(BaseClient):
     connected or started before that.
 
     Args:
-        service_url: Where the service is, such as ``"http://localhost:8888"``.
+        service_url: Where the service is, such as ``"http://localhost:8888"``; ``None`` for programs without a service,
+            which only have the ``snapshot``.
         update_interval: Seconds between updates of the rules.
         context_features: The context features in the order that the program expects, most general first.
         http_client_args: Arguments as for :class:`httpx.Client`: headers, auth, transport, verify, timeout...
@@ -51,19 +52,21 @@ class ThreadHeksherClient(BaseClient):
         max_body_size: Bytes that the body of an answer may have, as it was sent and decompressed.
         snapshot: The path of a file, or of a folder for it, that keeps the last good state. If the service cannot be
             reached at the start, a ``"best-effort"`` client serves that; see ``docs/snapshots.md``.
+        push: Whether to hear of changes as they happen, from services that offer it; see ``docs/push.md``.
 
     Attributes:
         modification_lock: While the program holds it, no setting changes. Do not call :meth:`reload` then.
 
     Raises:
-        ValueError: If ``service_url`` is not an HTTP URL, or an argument is out of range.
+        ValueError: If ``service_url`` is not an HTTP URL, or ``None`` without a ``snapshot``, or an argument is out of
+            range.
     """
 
     _declaration_failed = "declaration failed"
 
     def __init__(
         self,
-        service_url: str,
+        service_url: str | None,
         update_interval: float,
         context_features: Sequence[str],
         *,
@@ -75,8 +78,9 @@ class ThreadHeksherClient(BaseClient):
         response_timeout: float = 60,
         max_body_size: int = 256 * 2**20,
         snapshot: str | os.PathLike[str] | None = None,
+        push: bool = True,
     ) -> None:
-        policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale)
+        policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale, push)
         limits = AnswerLimits(response_timeout, max_body_size)
         transport = Transport(service_url, args_for_async(http_client_args), limits)
         super().__init__(context_features, transport, policy, snapshot)
@@ -116,6 +120,7 @@ class ThreadHeksherClient(BaseClient):
                 and whatever else went wrong leaves nothing running, and no main client.
             ServiceAnswerError: Likewise, if the service's answer is not what it should be.
             TimeoutError: Likewise, if all this takes longer than ``startup_timeout``.
+            heksherlite.errors.SnapshotError: Likewise, if there is no service, and the snapshot cannot be used.
             RuntimeError: If this is the main client already, or cannot take over from the one that is.
         """
         with self._start_and_stop:
@@ -207,19 +212,22 @@ class ThreadHeksherClient(BaseClient):
 
     async def _start(self) -> None:
         runner = self._new_runner(_FromThread(self.modification_lock))
-        tried = set(self.engine.pending)
+        tried = set(self.engine.registry.pending)
         await runner.start()
         self._keep_running(runner)
-        if not tried.issuperset(self.engine.pending):  # created in the meantime, when there was nothing to wake
+        if not tried.issuperset(
+            self.engine.registry.pending
+        ):  # created in the meantime, when there was nothing to wake
             runner.wake()
 
     async def _start_in_child(self) -> None:
         self._keep_running(self._new_runner(_FromThread(self.modification_lock)))
 
     async def _stop(self) -> None:
-        background, self._background, self._runner = self._background, None, None
-        if background is not None:
+        background, runner, self._background, self._runner = self._background, self._runner, None, None
+        if background is not None and runner is not None:
             await background.stop()
+            await runner.save()
         await self._transport.aclose()
 
     def _running(self) -> tuple[PortalThread, Runner]:

@@ -31,6 +31,16 @@ _URLS: Final = 16
 _LONGEST_TAG: Final = 1000
 """How many characters of a tag are sent back. There are limits for headers."""
 
+_MONITOR: Final = 'rel="monitor"'
+"""What a service with a stream of changes says in Link headers, see RFC 5989."""
+
+_CONNECTING: Final = 10.0
+_SILENCE: Final = 60.0
+"""How many seconds a stream may take to be opened, and be silent: three times as long as the service is."""
+
+_STREAM: Final = "heksherlite.stream"
+"""The extension of requests for streams."""
+
 _CODINGS: Final = ", ".join(DECOMPRESSORS)
 """What answers may be compressed in. Not what httpx would accept, because it decompresses without limit."""
 
@@ -60,7 +70,7 @@ class Transport:
     """The connection to one service. Connects when it is first used, and again after it was closed.
 
     Args:
-        service_url: The URL that the API's paths are below.
+        service_url: The URL that the API's paths are below; None if there is no service, and nothing to be asked.
         http_client_args: Arguments for :class:`httpx.AsyncClient`.
         limits: What is too much.
 
@@ -68,26 +78,36 @@ class Transport:
         ValueError: If the URL is not an HTTP URL.
     """
 
-    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None, limits: AnswerLimits) -> None:
+    def __init__(
+        self, service_url: str | None, http_client_args: Mapping[str, Any] | None, limits: AnswerLimits
+    ) -> None:
         self._limits = limits
-        try:
-            url = httpx.URL(service_url)
-        except httpx.InvalidURL as error:
-            raise ValueError(f"service_url is not a URL: {error}") from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ValueError(f"service_url must be like 'http://host:port', not {_without_secrets(url)!r}")
-        self._service_url = url
+        self._service_url = service_url
+        url = httpx.URL() if service_url is None else _checked(service_url)
+        self._name = _without_secrets(url)
         self._given_http_client_args = http_client_args
-        self._http_client_args: dict[str, Any] = {"base_url": url, "limits": _LIMITS, **(http_client_args or {})}
+        self._http_client_args = _with_stream({"base_url": url, "limits": _LIMITS, **(http_client_args or {})})
         self._client: httpx.AsyncClient | None = None
         self._urls: LRUCache[Hashable, httpx.URL] = LRUCache(_URLS)
 
     def anew(self) -> "Transport":
         """Return another connection to the same service."""
-        return Transport(str(self._service_url), self._given_http_client_args, self._limits)
+        return Transport(self._service_url, self._given_http_client_args, self._limits)
 
     def __str__(self) -> str:
-        return _without_secrets(self._service_url)
+        return self._name
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether there is no service."""
+        return self._service_url is None
+
+    @property
+    def can_listen(self) -> bool:
+        """Whether answers can be read while they arrive. What is only made for synchronous use reads them whole."""
+        args = self._http_client_args
+        transports = [args.get("transport"), *(args.get("mounts") or {}).values()]
+        return not any(isinstance(transport, _InWorkerThread) for transport in transports)
 
     async def ask(self, request: Request) -> Answer:
         """Send one request and return its answer; what went wrong is raised."""
@@ -114,6 +134,36 @@ class Transport:
                 tasks.start_soon(send_one, index, request)
         return [results[index] for index in range(len(requests))]
 
+    async def listen(self, request: Request, take: Callable[[bytes], object]) -> None:
+        """Hand over the body of an endless answer, piece by piece, until it ends, or is silent for a minute.
+
+        Args:
+            request: What to ask for.
+            take: Called with each piece. What it raises ends this, and is raised.
+
+        Raises:
+            httpx.HTTPError: If the service is unreachable, or its status is not an accepted one.
+        """
+        client = await self._connected_client()
+        refusal: Exception | None = None
+        async with client.stream(
+            request.method,
+            self._url(client.base_url, request),
+            headers={"Accept": "text/event-stream", "Accept-Encoding": "identity", "Cache-Control": "no-store"},
+            timeout=httpx.Timeout(_CONNECTING, read=_SILENCE),
+            extensions={_STREAM: True},
+        ) as response:
+            response.raise_for_status()
+            with anyio.CancelScope() as scope:
+                async for piece in response.aiter_raw():
+                    try:
+                        take(piece)
+                    except Exception as error:  # noqa: BLE001 - raised below; see _body
+                        refusal = error
+                        scope.cancel()
+        if refusal is not None:
+            raise refusal
+
     async def aclose(self) -> None:
         """Close the connections."""
         client, self._client = self._client, None
@@ -121,6 +171,8 @@ class Transport:
             await client.aclose()
 
     async def _connected_client(self) -> httpx.AsyncClient:
+        if self.is_offline:
+            raise RuntimeError("there is no service to be asked: service_url is None")
         if self._client is None:
             # In a worker thread, because reading the certificates takes tens of milliseconds.
             client = await anyio.to_thread.run_sync(partial(httpx.AsyncClient, **self._http_client_args))
@@ -131,21 +183,32 @@ class Transport:
         return self._client
 
     async def _try(self, client: httpx.AsyncClient, request: Request) -> Answer | Exception:
-        headers = {**request.headers, "Accept-Encoding": _CODINGS}
-        content = None
-        if request.json is not None:
-            headers["Content-Type"] = "application/json"
-            content = orjson.dumps(request.json)
         try:
-            url = self._url(client.base_url, request)
             with anyio.fail_after(self._limits.response_timeout):
-                async with client.stream(request.method, url, content=content, headers=headers) as response:
-                    return await self._read(request, response)
+                return await self._exchange(client, request)
         except TimeoutError:
             seconds = self._limits.response_timeout
             return httpx.ReadTimeout(f"no whole answer to {request} within the response_timeout of {seconds} s")
         except Exception as error:  # noqa: BLE001 - handed to the caller, which raises it
             return error
+
+    async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Answer:
+        url = self._url(client.base_url, request)
+        headers = {**request.headers, "Accept-Encoding": _CODINGS}
+        content = None
+        if request.json is not None:
+            headers["Content-Type"] = "application/json"
+            content = orjson.dumps(request.json)
+        while True:
+            course = _Course()
+            try:
+                async with client.stream(
+                    request.method, url, content=content, headers=headers, extensions={"trace": course.note}
+                ) as response:
+                    return await self._read(request, response)
+            except (httpx.NetworkError, httpx.RemoteProtocolError):
+                if not course.met_closed_connection:
+                    raise
 
     async def _read(self, request: Request, response: httpx.Response) -> Answer:
         try:
@@ -161,7 +224,8 @@ class Transport:
             )
             raise httpx.HTTPStatusError(message, request=response.request, response=kept)
         media_type, _, _ = headers.get("Content-Type", "").partition(";")
-        return Answer(request, response.status_code, body, _tag(headers), media_type.strip())
+        offers_stream = _MONITOR in headers.get("Link", "")
+        return Answer(request, response.status_code, body, _tag(headers), media_type.strip(), offers_stream)
 
     async def _body(self, response: httpx.Response) -> bytes:
         """Return the body; raise a ValueError if it is too large, or malformed."""
@@ -200,6 +264,29 @@ class Transport:
         return url
 
 
+class _Course:
+    """How far a request got, see https://www.encode.io/httpcore/extensions/#trace."""
+
+    def __init__(self) -> None:
+        self._events: set[str] = set()
+
+    async def note(self, event: str, _: Any) -> None:
+        """Note an event."""
+        self._events.add(event.partition(".")[2])
+
+    @property
+    def met_closed_connection(self) -> bool:
+        """Whether it was sent over a connection from before, which the service was just closing: it may be sent again.
+
+        (RFC 9112, section 9.3.1. All the requests of the SDK are idempotent.)
+        """
+        return (
+            "send_request_headers.started" in self._events
+            and not any(event.startswith("connect_") for event in self._events)
+            and "receive_response_headers.complete" not in self._events
+        )
+
+
 def _tag(headers: httpx.Headers) -> str | None:
     """Return the tag, if it is one that can be sent back; another one would make all later requests fail."""
     tags = headers.get_list("ETag")
@@ -225,8 +312,40 @@ def retry_after(error: Exception) -> float | None:
         return None
 
 
+def _checked(service_url: str) -> httpx.URL:
+    try:
+        url = httpx.URL(service_url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"service_url is not a URL: {error}") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f"service_url must be like 'http://host:port', not {_without_secrets(url)!r}")
+    return url
+
+
 def _without_secrets(url: httpx.URL) -> str:
     return str(url.copy_with(username=None, password=None))
+
+
+def _with_stream(http_client_args: dict[str, Any]) -> dict[str, Any]:
+    """Make room for a connection that stays open, and keep response hooks, which may read answers whole, from it."""
+    limits = http_client_args["limits"]
+    if limits.max_connections is not None:
+        limits = httpx.Limits(
+            max_connections=limits.max_connections + 1,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+        )
+    hooks = http_client_args.get("event_hooks") or {}
+    answer_hooks = [_except_streams(hook) for hook in hooks.get("response", ())]
+    return {**http_client_args, "limits": limits, "event_hooks": {**hooks, "response": answer_hooks}}
+
+
+def _except_streams(hook: Callable[[httpx.Response], Awaitable[object]]) -> Callable[[httpx.Response], Awaitable[None]]:
+    async def call(response: httpx.Response) -> None:
+        if _STREAM not in response.request.extensions:
+            await hook(response)
+
+    return call
 
 
 def args_for_async(http_client_args: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -272,7 +391,8 @@ class _InWorkerThread(httpx.AsyncBaseTransport):
         self._transport = transport
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        # The body is in memory, so the request can be read in both ways.
+        # The body is in memory, so the request can be read in both ways. What is called during it, only in one.
+        request.extensions = {name: value for name, value in request.extensions.items() if name != "trace"}
         response = await anyio.to_thread.run_sync(self._answer, request, abandon_on_cancel=True)
         return httpx.Response(
             response.status_code,

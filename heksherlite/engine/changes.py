@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from heksherlite.engine.history import Question
 from heksherlite.engine.messages import Answer
+from heksherlite.engine.versions import Version
 from heksherlite.lookup import Lookup
 from heksherlite.setting import Setting
 
@@ -16,12 +17,12 @@ class Update:
 
     Attributes:
         lookups: What each setting is to be read from.
-        tags: The tags of the answers, with the queries that they belong to.
+        versions: The versions of the answers, with the questions that they belong to.
         answers: The answers.
     """
 
     lookups: Sequence[tuple[Setting[Any], Lookup]]
-    tags: Mapping[Question, str | None]
+    versions: Mapping[Question, Version]
     answers: Mapping[Question, Answer]
 
 

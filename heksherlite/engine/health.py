@@ -20,8 +20,10 @@ class ClientStatus:
         last_success: When an update succeeded last, in UTC; for values from a snapshot, when it was taken.
         age: How many seconds ago that was, by a clock that nobody can set. None if there was none, or for a snapshot.
         revision: The tag of the last answer; of the first one, if there are several because of many settings.
-        last_error: What went wrong last. It stays after a success.
+        last_error: What went wrong last, with an update or a declaration. It stays after a success.
         consecutive_failures: How many updates failed since one succeeded.
+        streaming: Whether a stream of changes is open, so that updates need not wait for the interval.
+        undeclared: How many settings the service has not taken yet. They get no rules, whatever the state is.
     """
 
     state: ClientState
@@ -31,6 +33,8 @@ class ClientStatus:
     revision: str | None
     last_error: Exception | None
     consecutive_failures: int
+    streaming: bool
+    undeclared: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,10 @@ class _Record:
     source: ValueSource = "defaults"
     last_success: datetime | None = None
     succeeded_at: float | None = None
-    failing_since: float | None = None
     revision: str | None = None
     last_error: Exception | None = None
     failures: int = 0
+    streaming: bool = False
     closed: bool = False
 
 
@@ -68,14 +72,23 @@ class Health:
             at: The time of the day.
             revision: What the values have now.
         """
-        self._record = _Record("service", at, now, revision=revision, last_error=self._record.last_error)
-
-    def failed(self, now: float, error: Exception) -> int:
-        """Note that an update failed; return how many did since one succeeded."""
         record = self._record
-        since = now if record.failing_since is None else record.failing_since
-        self._record = replace(record, failing_since=since, last_error=error, failures=record.failures + 1)
+        self._record = _Record(
+            "service", at, now, revision=revision, last_error=record.last_error, streaming=record.streaming
+        )
+
+    def failed(self, error: Exception) -> int:
+        """Note that an update failed; return how many did since one succeeded."""
+        self._record = replace(self._record, last_error=error, failures=self._record.failures + 1)
         return self._record.failures
+
+    def declaration_failed(self, error: Exception) -> None:
+        """Note that declarations failed, which does not make the values of other settings older."""
+        self._record = replace(self._record, last_error=error)
+
+    def streams(self, streaming: bool) -> None:
+        """Note whether a stream of changes is open."""
+        self._record = replace(self._record, streaming=streaming)
 
     def serves_snapshot(self, taken_at: datetime) -> None:
         """Note that values come from a snapshot."""
@@ -87,7 +100,7 @@ class Health:
 
     def closed(self) -> None:
         """Note that the client was closed."""
-        self._record = replace(self._record, closed=True)
+        self._record = replace(self._record, streaming=False, closed=True)
 
     @property
     def stale_at(self) -> float:
@@ -97,11 +110,12 @@ class Health:
             return float("inf")
         return record.succeeded_at + self.max_staleness
 
-    def status(self, now: float) -> ClientStatus:
+    def status(self, now: float, *, undeclared: int = 0) -> ClientStatus:
         """Return how well the client is.
 
         Args:
             now: The time of the monotonic clock.
+            undeclared: How many settings are still to be declared.
         """
         record = self._record
         state: ClientState
@@ -109,10 +123,10 @@ class Health:
             state = "closed"
         elif record.succeeded_at is not None:
             state = "stale" if record.failures or now >= self.stale_at else "fresh"
-        elif record.failures:
-            state = "stale" if record.source == "snapshot" else "failed"
+        elif record.source == "snapshot":
+            state = "stale"
         else:
-            state = "starting"
+            state = "failed" if record.failures else "starting"
         return ClientStatus(
             state,
             record.source,
@@ -121,4 +135,6 @@ class Health:
             record.revision,
             record.last_error,
             record.failures,
+            record.streaming,
+            undeclared,
         )

@@ -45,6 +45,7 @@ class Answer:
         content: The body.
         etag: The ``ETag`` header, if there was one.
         media_type: What the body is, without parameters, such as ``application/json``.
+        offers_stream: Whether the service says that there is a stream of changes.
     """
 
     request: Request
@@ -52,6 +53,7 @@ class Answer:
     content: bytes = b""
     etag: str | None = None
     media_type: str = ""
+    offers_stream: bool = False
 
 
 Steps: TypeAlias = Generator[Sequence[Request], Sequence[Answer | Exception], R]

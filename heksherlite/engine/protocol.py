@@ -125,6 +125,17 @@ def query(names: str, context_filters: str, etag: str | None) -> Request:
     )
 
 
+def stream(names: str | None, context_filters: str) -> Request:
+    """Ask for the stream of changes, see ``docs/push.md``.
+
+    Args:
+        names: Of which settings, as in a :func:`query`; None for all.
+        context_filters: Of which of their rules.
+    """
+    settings = () if names is None else (("settings", names),)
+    return Request("GET", "/api/v1/stream", params=(*settings, ("context_filters", context_filters)))
+
+
 def read_context_features(answer: Answer) -> tuple[str, ...]:
     """Return the context features in the service's order."""
     reader = AnswerReader(answer)

@@ -19,6 +19,7 @@ from heksherlite.service.storage.store import Store
 _START_SECONDS = 30.0
 _GRACE_SECONDS = 1  # for requests that are under way when the service stops
 _STOP_SECONDS = 10.0
+_UNREAD_MILLISECONDS = 60_000  # how long a connection is kept whose other end does not take what was sent
 
 
 class ServiceThread:
@@ -98,7 +99,8 @@ class ServiceThread:
         store = Store(self._database)
         try:
             await self._load(store)
-            server = _Server(create_app(store), on_started=self._ready.set_result)
+            app = create_app(store)
+            server = _Server(app, on_started=self._ready.set_result, on_stopping=app.state.streams.close)
             stopping = asyncio.Event()
             follower = asyncio.create_task(store.follow(until=stopping))
             # Without its follower the service would answer from an old catalog, so it ends instead.
@@ -120,18 +122,29 @@ class ServiceThread:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, app: Callable[..., object], *, on_started: Callable[[Callable[[], object]], object]) -> None:
+    def __init__(
+        self,
+        app: Callable[..., object],
+        *,
+        on_started: Callable[[Callable[[], object]], object],
+        on_stopping: Callable[[], object],
+    ) -> None:
         config = uvicorn.Config(
             app, lifespan="off", log_config=None, ws="none", timeout_graceful_shutdown=_GRACE_SECONDS
         )
         config.access_log = False  # given as an argument, it would reconfigure the logger
         super().__init__(config)
         self._on_started = on_started
+        self._on_stopping = on_stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         loop = asyncio.get_running_loop()
         self._on_started(partial(_call_in, loop, self.stop))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stopping()
+        await super().shutdown(sockets)
 
     def stop(self) -> None:
         self.should_exit = True
@@ -149,6 +162,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Accepted connections inherit it. Without it, a client that has stopped reading is kept for ever.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         listener.bind((host, port))
     except (OSError, OverflowError) as error:
         listener.close()

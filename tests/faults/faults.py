@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final
 
@@ -50,16 +50,20 @@ def answers(body: Any = b"", status: int = 200, **headers: str) -> Fault:
     return lambda exchange: exchange.answer(Answer(status, content, {**JSON, **named}))
 
 
-def to_queries(fault: Fault) -> Fault:
-    """Have a fault with queries, and pass the other requests on."""
+def without_tag(exchange: Exchange) -> None:
+    """Answer as a v1 service does that knows neither tags nor lines."""
+    exchange.headers = {**exchange.headers, "accept": "application/json", "if-none-match": ""}
+    exchange.answer(replace(exchange.ask_service(), headers=JSON))
 
-    def treat(exchange: Exchange) -> None:
-        if exchange.path == QUERY:
-            fault(exchange)
-        else:
-            exchange.answer(exchange.ask_service())
 
-    return treat
+def only(path: str, fault: Fault, otherwise: Fault = Exchange.pass_on) -> Fault:
+    """Have a fault with the requests for one path, and do something else with the others."""
+    return lambda exchange: fault(exchange) if exchange.path == path else otherwise(exchange)
+
+
+def to_queries(fault: Fault, otherwise: Fault = Exchange.pass_on) -> Fault:
+    """Have a fault with queries, and do something else with the other requests."""
+    return only(QUERY, fault, otherwise)
 
 
 def lines(*data: object) -> bytes:

@@ -36,10 +36,10 @@ class Program:
         return "declaration failed" if self._portal is None else "setting declaration failed"
 
     def client(self, url: str, interval: float = INTERVAL, **options: Any) -> Client:
-        """Return a client that tracks everything, and is not started."""
+        """Return a client that tracks everything, polls, and is not started."""
         kind = ThreadHeksherClient if self._portal is None else AsyncHeksherClient
         arguments = {"verify": False, **options.pop("http_client_args", {})}
-        client = kind(url, interval, FEATURES, http_client_args=arguments, **options)
+        client = kind(url, interval, FEATURES, http_client_args=arguments, **{"push": False, **options})
         client.track_contexts(**ALL)
         return client
 

@@ -1,5 +1,6 @@
 """A proxy between a client and a service, which does what goes wrong in networks; what, may change while it runs."""
 
+import select
 import socket
 import socketserver
 import ssl
@@ -76,6 +77,29 @@ class Exchange:
             return Answer(answer.status, answer.read(), kept)
         finally:
             service.close()
+
+    def pass_on(self) -> None:
+        """Answer what the service does; a stream while it arrives, until another fault is switched on."""
+        if self.headers.get("accept") == "text/event-stream":
+            self._relay()
+        else:
+            self.answer(self.ask_service())
+
+    def _relay(self) -> None:
+        parts = urlsplit(self._proxy.service_url)
+        headers = {**self.headers, "connection": "close"}
+        lines = [f"{self.method} {self.target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        with socket.create_connection((parts.hostname, parts.port)) as service:
+            service.sendall("\r\n".join([*lines, "", ""]).encode())
+            while not self._switched.is_set():
+                readable, _, _ = select.select([service, self._connection], [], [], 0.01)
+                if self._connection in readable:  # the client goes, for it has nothing to say
+                    break
+                if service in readable:
+                    if not (data := service.recv(1 << 16)):
+                        break
+                    self.send(data)
+        self.hang_up()
 
     def answer(self, answer: Answer) -> None:
         """Send a whole answer."""
@@ -207,7 +231,7 @@ class FaultProxy:
     def _treat(self, exchange: Exchange) -> None:
         fault = self._fault
         if fault is None:
-            exchange.answer(exchange.ask_service())
+            exchange.pass_on()
             self.passed += 1
         else:
             fault(exchange)

@@ -9,6 +9,7 @@ import pytest
 from heksherlite import Setting
 from heksherlite.service import embedded
 from tests.faults.conftest import Stored
+from tests.faults.faults import to_queries, without_tag
 from tests.faults.program import Log, Program
 from tests.faults.proxy import FaultProxy, refuses_connections
 from tests.service.api import FEATURES, Api
@@ -97,6 +98,19 @@ def test_reordered_context_features(
     assert client.status.state == "fresh"
     assert {*log.alarms} == {("WARNING", "context feature mismatch")}
     assert len(log.alarms) == 2
+
+
+def test_a_reordering_that_answers_do_not_tell_of(program: Program, proxy: FaultProxy, setting: Setting[int]) -> None:
+    """The order is followed also if a service sends no tags, and its answers are the same in both orders."""
+    proxy.fault = to_queries(without_tag)
+    with another_service(FEATURES) as other:
+        proxy.service_url = other.url
+        program.run(proxy.url)
+        other.add_rule(1, "x", user="a")
+        other.add_rule(5, "x", environment="e")
+        until(lambda: get(setting) == 1)
+        other.call("PATCH", "context_features/environment/index", {"to_after": "user"})
+        until(lambda: get(setting) == 5)
 
 
 def test_restarts_of_a_service(program: Program, setting: Setting[int], log: Log, tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def test_an_answer_is_applied_as_a_whole_or_not_at_all(status: int, body: bytes,
     def any_answer(request: Request) -> Answer:
         return answer_in_lines(status, body) if request.path == QUERY.path else Answer(request, 200, other_body)
 
-    perform(engine.declare_pending(), good)
+    perform(engine.registry.declare_pending(), good)
     engine.apply(perform(engine.fetch(), good), Program())
     before = served(settings)
     try:
@@ -274,8 +274,8 @@ def test_declarations_whatever_they_are_answered(body: bytes, status: int) -> No
     settings = [Setting(name, int, ["environment", "user"], 0) for name in ("x", "y")]
     engine.adopt(settings)
     with suppress(ServiceAnswerError):
-        perform(engine.declare_pending(), lambda request: Answer(request, status, body))
-    engine.apply_latest_defaults()
+        perform(engine.registry.declare_pending(), lambda request: Answer(request, status, body))
+    engine.registry.apply_latest_defaults()
     served(settings)
 
 

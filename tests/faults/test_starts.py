@@ -6,10 +6,11 @@ import httpx
 import pytest
 
 from heksherlite import ServiceAnswerError, Setting, main_client
-from tests.faults.faults import ALL, Failure, answers, never_answers, to_queries
+from tests.faults.conftest import Stored
+from tests.faults.faults import ALL, Failure, answers, never_answers, only, to_queries, without_tag
 from tests.faults.program import Log, Program
-from tests.faults.proxy import Exchange, Fault, FaultProxy
-from tests.sdk.scripted_service import FEATURE_ORDER
+from tests.faults.proxy import Exchange, FaultProxy
+from tests.sdk.scripted_service import DECLARE, FEATURE_ORDER
 from tests.waiting import until
 
 SOME = {
@@ -108,19 +109,9 @@ def test_startup_timeout_of_best_effort(program: Program, proxy: FaultProxy, set
     proxy.fault = None
     program.wait_until_fresh(client)
     until(lambda: values(setting) == (1, 10))
-    assert log.alarms == [UPDATE_FAILED]
-
-
-def only(path: str, fault: Fault) -> Fault:
-    """Have a fault with the requests for one path."""
-
-    def treat(exchange: Exchange) -> None:
-        if exchange.path == path:
-            fault(exchange)
-        else:
-            exchange.answer(exchange.ask_service())
-
-    return treat
+    # The first poll may have been quick enough to meet the fault with its declaration.
+    assert log.alarms[0] == UPDATE_FAILED
+    assert set(log.alarms[1:]) <= {("ERROR", program.declaration_failed)}
 
 
 def test_unknown_feature_order(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
@@ -130,6 +121,54 @@ def test_unknown_feature_order(program: Program, proxy: FaultProxy, setting: Set
     assert values(setting) == (1, 10)
     assert client.status.state == "fresh"
     assert log.alarms == [FEATURES_FAILED]
+
+
+def test_an_order_that_stays_unknown(
+    program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
+) -> None:
+    """If polls ask for the context features in vain, there is one record of it, and one when they can be read again."""
+    proxy.fault = to_queries(without_tag, otherwise=only(FEATURE_ORDER, answers(status=500)))
+    client = program.run(proxy.url)
+    seen = proxy.faulted
+    until(lambda: proxy.faulted > seen + 6)
+    stored.change(2)
+    until(lambda: values(setting) == (2, 10))
+    assert log.alarms == [FEATURES_FAILED]
+    proxy.fault = to_queries(without_tag)
+    until(lambda: log.times("context_features from heksher service can be read again"))
+    assert client.status.state == "fresh"
+    assert log.alarms == [FEATURES_FAILED]
+
+
+def test_declarations_that_fail(
+    program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
+) -> None:
+    """A setting that the service does not take is one record, visible in the status, and the others are updated."""
+    refused = 0
+
+    def refuse(exchange: Exchange) -> None:
+        nonlocal refused
+        refused += 1
+        answers(status=503)(exchange)
+
+    client = program.run(proxy.url)
+    proxy.fault = only(DECLARE, refuse)
+    other = Setting("y", int, ["user"], 0)
+    until(lambda: refused)
+    stored.change(2)
+    until(lambda: values(setting) == (2, 10))
+    status = client.status
+    assert (status.state, status.undeclared, status.consecutive_failures) == ("fresh", 1, 0)
+    assert isinstance(status.last_error, httpx.HTTPStatusError)
+    passed = proxy.faulted
+    until(lambda: proxy.faulted > passed + 100)
+    assert refused < 50
+    assert log.alarms == [("ERROR", program.declaration_failed)]
+    proxy.fault = None
+    program.reload(client)
+    assert client.status.undeclared == 0
+    assert other.get(user="a") == 0
+    assert log.times("setting declarations work again") == 1
 
 
 def test_queries_that_fail_at_start(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:

@@ -46,7 +46,7 @@ def connect() -> Iterator[Connect]:
         def start(
             url: str, interval: float = 1000, *, tracked: Any = None, features: Any = FEATURES, **defaults: Any
         ) -> ThreadHeksherClient:
-            client = ThreadHeksherClient(url, interval, features)
+            client = ThreadHeksherClient(url, interval, features, push=False)
             client.track_contexts(**(ALL if tracked is None else tracked))
             client.set_defaults(**defaults)
             return stack.enter_context(client)
@@ -63,7 +63,7 @@ def stub() -> Iterator[SyncStubHeksherClient]:
 
 def async_client(url: str, interval: float = 1000, **options: Any) -> AsyncHeksherClient:
     """Return a client that tracks everything, and is not started."""
-    client = AsyncHeksherClient(url, interval, FEATURES, **options)
+    client = AsyncHeksherClient(url, interval, FEATURES, push=False, **options)
     client.track_contexts(**ALL)
     return client
 

@@ -178,9 +178,9 @@ async def test_reload_restarts_the_interval(scripted: ScriptedService) -> None:
         assert runner is not None
         for _ in range(3):
             now = anyio.current_time()
-            runner._next_update = now
+            runner._schedule._next = now
             await client.reload()
-            assert runner._next_update >= now + 900
+            assert runner._schedule._next >= now + 900
 
 
 async def test_ping(scripted: ScriptedService) -> None:
@@ -306,7 +306,7 @@ async def test_reload_waits_for_pending_declarations(scripted: ScriptedService) 
         await client.reload()
         assert order[0] == DECLARE
         assert QUERY in order
-        assert client.engine.pending == []
+        assert client.engine.registry.pending == []
     assert setting.get(user="a") == 1
 
 

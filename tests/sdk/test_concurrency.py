@@ -127,7 +127,7 @@ def test_defaults_change_while_threads_read(stub: SyncStubHeksherClient) -> None
 
 
 def client_of(url: str, interval: float = 1000) -> ThreadHeksherClient:
-    client = ThreadHeksherClient(url, interval, FEATURES)
+    client = ThreadHeksherClient(url, interval, FEATURES, push=False)
     client.track_contexts(**ALL)
     return client
 
@@ -152,7 +152,7 @@ def test_no_default_changes_while_the_lock_is_held(service: Api) -> None:
     with client_of(service.url) as client:
         with client.modification_lock:
             setting = Setting("x", int, ["user"], 1)
-            until(lambda: client.engine.has_latest_defaults)
+            until(lambda: client.engine.registry.has_latest_defaults)
             assert setting.get(user="a") == 1
         until(lambda: setting.get(user="a") == 2)
 

@@ -23,7 +23,7 @@ def after(events: Sequence[str], max_staleness: float | None = None) -> Health:
             case "success":
                 health.succeeded(now, AT, '"1"')
             case "failure":
-                health.failed(now, ERROR)
+                health.failed(ERROR)
             case "snapshot":
                 health.serves_snapshot(TAKEN)
             case "defaults":
@@ -46,6 +46,7 @@ STATES: list[tuple[str, ClientState, ValueSource]] = [
     ("success failure", "stale", "service"),
     ("success failure failure", "stale", "service"),
     ("success failure success", "fresh", "service"),
+    ("snapshot", "stale", "snapshot"),
     ("failure snapshot", "stale", "snapshot"),
     ("failure snapshot failure", "stale", "snapshot"),
     ("failure snapshot success", "fresh", "service"),
@@ -81,6 +82,14 @@ def test_a_success_ends_failures() -> None:
     """After a success no failures are counted, and the last error can still be looked up."""
     status = after(["failure", "failure", "success"]).status(3)
     assert (status.last_error, status.consecutive_failures, status.age) == (ERROR, 0, 0)
+
+
+def test_declarations_that_fail() -> None:
+    """A declaration that fails leaves the state as it was, but can be looked up, and so can how many are pending."""
+    health = after(["success"])
+    health.declaration_failed(ERROR)
+    status = health.status(1, undeclared=2)
+    assert (status.state, status.last_error, status.consecutive_failures, status.undeclared) == ("fresh", ERROR, 0, 2)
 
 
 def test_the_time_of_a_snapshot() -> None:
@@ -120,5 +129,5 @@ def test_what_holds_for_each_history(events: list[str], now: float) -> None:
         "success" in updates
     )
     assert (status.age is not None) == ("success" in updates)
-    assert (status.state == "starting") == (not updates)
+    assert (status.state == "starting") == (not updates and status.source != "snapshot")
     assert (status.last_error is None) == ("failure" not in updates)

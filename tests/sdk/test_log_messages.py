@@ -195,7 +195,7 @@ def test_coerced_and_discarded_defaults_at_declaration(
 
 
 def other_thread_client(url: str, **tracked: Any) -> ThreadHeksherClient:
-    client = ThreadHeksherClient(url, 1000, FEATURES)
+    client = ThreadHeksherClient(url, 1000, FEATURES, push=False)
     client.track_contexts(**(tracked or ALL))
     return client
 

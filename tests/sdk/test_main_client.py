@@ -11,7 +11,7 @@ from tests.waiting import until
 
 
 def client_of(url: str, interval: float = 1000, features: Any = FEATURES) -> ThreadHeksherClient:
-    client = ThreadHeksherClient(url, interval, features)
+    client = ThreadHeksherClient(url, interval, features, push=False)
     client.track_contexts(**{feature: ALL[feature] for feature in features})
     return client
 
@@ -22,7 +22,7 @@ def test_a_second_client_takes_over(service: Api, connect: Connect) -> None:
     first = connect(service.url)
     with client_of(service.url) as second:
         assert main_client.main() is second
-        assert (first.engine.settings, second.engine.settings) == ([], [setting])
+        assert (first.engine.registry.settings, second.engine.registry.settings) == ([], [setting])
         later = Setting("later", int, ["user"], 1)
         second.reload()
         service.add_rule(2, "x", user="a")
@@ -60,7 +60,7 @@ def test_pending_declarations_forbid_a_switch(scripted: ScriptedService, connect
     scripted.script[DECLARE] = Scripted({"outcome": "created"})
     first.reload()
     with second:
-        assert second.engine.settings == [setting]
+        assert second.engine.registry.settings == [setting]
 
 
 @pytest.mark.parametrize("features", [["environment", "user"], ["user", "environment", "theme"]])
@@ -132,7 +132,7 @@ async def test_a_failed_takeover(service: Api) -> None:
             await async_client("http://127.0.0.1:9").set_as_main()
         assert setting.get(user="a") == 2
         async with async_client(service.url) as third:
-            assert third.engine.settings == [setting]
+            assert third.engine.registry.settings == [setting]
 
 
 def test_a_stub_takes_over_and_gives_back(service: Api, connect: Connect) -> None:

@@ -90,7 +90,7 @@ def test_a_client_that_tracks_nothing_says_so(service: Api, log: Log) -> None:
     setting = Setting("x", int, ["user"], 0)
     service.declare("x", configurable_features=["user"], default_value=0)
     service.add_rule(1, "x", user="a")
-    with ThreadHeksherClient(service.url, 1000, FEATURES) as client:
+    with ThreadHeksherClient(service.url, 1000, FEATURES, push=False) as client:
         client.reload()
         assert setting.get(user="a") == 0
     warnings = [record for record in log.caplog.records if "tracks no contexts" in str(record.msg)]

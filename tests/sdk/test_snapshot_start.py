@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from heksherlite import AsyncHeksherClient, Setting, ThreadHeksherClient
 from heksherlite.cli.commands import heksherlite
 from heksherlite.engine.snapshots import decode
+from heksherlite.errors import SnapshotError
 from heksherlite.service import embedded
 from tests.sdk.conftest import Log
 from tests.service.api import FEATURES, Api
@@ -54,7 +55,7 @@ def url(port: int) -> str:
 
 @contextmanager
 def running(url: str, snapshot: Path, interval: float = 1000, **options: Any) -> Iterator[ThreadHeksherClient]:
-    client = ThreadHeksherClient(url, interval, FEATURES, snapshot=snapshot, **options)
+    client = ThreadHeksherClient(url, interval, FEATURES, push=False, snapshot=snapshot, **options)
     client.track_contexts(**TRACKED)
     with client:
         yield client
@@ -85,6 +86,21 @@ def prepare(serve: Serve, url: str, snapshot: Path) -> None:
             until(lambda: saved(snapshot, removed=gone))
     del first, second
     gc.collect()
+
+
+def test_closing_saves(serve: Serve, url: str, tmp_path: Path) -> None:
+    """The file has the last state when a client is closed, also if the interval has not passed since it was written."""
+    file = tmp_path / "snapshot"
+    setting = Setting("x", int, ["user"], 1)
+    with serve() as api, running(url, file) as client:
+        first = file.read_bytes()
+        api.add_rule(7, "x", user="john")
+        client.reload()
+        assert setting.get(user="john") == 7
+        assert file.read_bytes() == first
+    assert file.read_bytes() != first
+    with running(url, file):
+        assert setting.get(user="john") == 7
 
 
 def test_a_program_starts_from_its_snapshot(serve: Serve, url: str, tmp_path: Path) -> None:
@@ -160,3 +176,64 @@ def test_an_exported_snapshot_is_a_bootstrap(serve: Serve, url: str, tmp_path: P
     setting = Setting("x", int, ["user"], 1)
     with running("http://127.0.0.1:9", file):
         assert (setting.get(user="john"), setting.get(user="jane")) == (7, 5)
+
+
+def exported(serve: Serve, url: str, file: Path) -> None:
+    """Have a snapshot of a service with the setting x: 5 by default, and 7 for john."""
+    with serve() as api:
+        api.declare("x", default_value=5)
+        api.add_rule(7, "x", user="john")
+        CliRunner().invoke(heksherlite, ["export", url, "--output", str(file)], catch_exceptions=False)
+
+
+def test_a_program_without_a_service(serve: Serve, url: str, tmp_path: Path, log: Log) -> None:
+    """Without a service, the exported snapshot is all there is, also for later settings; nobody is alarmed."""
+    file = tmp_path / "exported"
+    exported(serve, url, file)
+    content = file.read_bytes()
+    setting = Setting("x", int, ["user"], 1)
+    unknown = Setting("y", int, ["user"], 2)
+    client = ThreadHeksherClient(None, 0.01, FEATURES, snapshot=file, startup="require")
+    client.track_contexts(**TRACKED)
+    with client:
+        assert (setting.get(user="john"), setting.get(user="jane"), unknown.get(user="john")) == (7, 5, 2)
+        late = Setting("x", int, ["user"], 1)
+        until(lambda: late.get(user="john") == 7)
+        client.reload()
+        status = client.status
+        assert (status.state, status.source, status.undeclared) == ("stale", "snapshot", 0)
+        with pytest.raises(RuntimeError, match="there is no service to be asked"):
+            client.ping()
+        assert repr(client) == "<ThreadHeksherClient of no service>"
+    assert file.read_bytes() == content
+    assert [record for record in log.caplog.records if record.levelname != "INFO"] == []
+
+
+@pytest.mark.anyio
+async def test_an_async_program_without_a_service(serve: Serve, url: str, tmp_path: Path) -> None:
+    """The async client does so too."""
+    file = tmp_path / "exported"
+    await anyio.to_thread.run_sync(exported, serve, url, file)
+    setting = Setting("x", int, ["user"], 1)
+    client = AsyncHeksherClient(None, 1, FEATURES, snapshot=file)
+    client.track_contexts(**TRACKED)
+    async with client:
+        assert setting.get(user="john") == 7
+
+
+def test_neither_service_nor_snapshot(tmp_path: Path, log: Log) -> None:
+    """Without a service, a snapshot that cannot be used is an error, or one record if the start is best-effort."""
+    setting = Setting("x", int, ["user"], 1)
+    with pytest.raises(ValueError, match="a client without a service needs a snapshot"):
+        ThreadHeksherClient(None, 1, FEATURES)
+    required = ThreadHeksherClient(None, 1, FEATURES, snapshot=tmp_path / "none", startup="require")
+    required.track_contexts(**TRACKED)
+    with pytest.raises(SnapshotError, match=f"no usable snapshot at {tmp_path / 'none'}"):
+        required.set_as_main()
+    client = ThreadHeksherClient(None, 0.01, FEATURES, snapshot=tmp_path / "none")
+    client.track_contexts(**TRACKED)
+    with client:
+        assert setting.get(user="john") == 1
+        client.reload()
+        assert (client.status.state, client.status.source) == ("failed", "defaults")
+    assert log.one("error during heksher update")["levelname"] == "ERROR"

@@ -20,13 +20,13 @@ UNREACHABLE = "http://127.0.0.1:9"
 
 
 def thread_client(url: str, interval: float = 1000, **options: Any) -> ThreadHeksherClient:
-    client = ThreadHeksherClient(url, interval, FEATURES, **options)
+    client = ThreadHeksherClient(url, interval, FEATURES, push=False, **options)
     client.track_contexts(environment="*", user="*", theme="*")
     return client
 
 
 def async_client(url: str, interval: float = 1000, **options: Any) -> AsyncHeksherClient:
-    client = AsyncHeksherClient(url, interval, FEATURES, **options)
+    client = AsyncHeksherClient(url, interval, FEATURES, push=False, **options)
     client.track_contexts(environment="*", user="*", theme="*")
     return client
 
@@ -45,7 +45,7 @@ def test_a_life(scripted: ScriptedService) -> None:
     setting = Setting("x", int, ["user"], 1)
     scripted.serve("x", 5)
     client = thread_client(scripted.url)
-    assert client.status == ClientStatus("starting", "defaults", None, None, None, None, 0)
+    assert client.status == ClientStatus("starting", "defaults", None, None, None, None, 0, False, 0)
     with client:
         status = client.status
         assert (status.state, status.source, status.consecutive_failures) == ("fresh", "service", 0)

@@ -26,7 +26,7 @@ def nothing_left() -> Iterator[None]:
 
 def client_of(url: str, interval: float = 1000) -> ThreadHeksherClient:
     """Return a client that tracks everything, and is not started."""
-    client = ThreadHeksherClient(url, interval, FEATURES)
+    client = ThreadHeksherClient(url, interval, FEATURES, push=False)
     client.track_contexts(**ALL)
     return client
 

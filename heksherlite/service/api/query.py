@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from heksherlite.service.api.compression import CODECS, SMALLEST, accepted_coding
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.service_state import AnswersOfApp, StoreOfApp
+from heksherlite.service.api.stream import LINK
 from heksherlite.service.domain import query as queries
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_setting_names
@@ -96,7 +97,7 @@ async def query_rules(
     _log_unknown_features(catalog, query.context_filter)
     entries = queries.entries_of(catalog, query.setting_names)
     tag = queries.tag_of(catalog, query, entries, request.scope["query_string"])
-    headers = {"etag": tag, "vary": "accept, accept-encoding, a-im"}
+    headers = {"etag": tag, "vary": "accept, accept-encoding, a-im", "link": LINK}
     known_tags = _tags(if_none_match or [])
     if "*" in known_tags or tag in known_tags:
         return Response(status_code=304, headers=headers)

@@ -4,6 +4,7 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
+from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.query import AnswerBuilder
 from heksherlite.service.storage.store import Store
 
@@ -18,5 +19,11 @@ def _answers(request: Request) -> AnswerBuilder:
     return answers
 
 
+def _streams(request: Request) -> Streams:
+    streams: Streams = request.app.state.streams
+    return streams
+
+
 StoreOfApp: TypeAlias = Annotated[Store, Depends(_store)]
 AnswersOfApp: TypeAlias = Annotated[AnswerBuilder, Depends(_answers)]
+StreamsOfApp: TypeAlias = Annotated[Streams, Depends(_streams)]

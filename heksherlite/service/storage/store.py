@@ -32,6 +32,8 @@ class Store:
 
     def __init__(self, database: Database, *, news_interval: float = 0.5, check_interval: float = 5.0) -> None:
         self.catalog = Catalog(State(database_id=""))
+        self.on_replaced: Callable[[Catalog], object] = lambda _: None
+        """Called with each new catalog."""
         self.available = True
         """Whether the database could be reached at the last look."""
         self._database = database
@@ -46,7 +48,7 @@ class Store:
             DatabaseUnavailableError: The database cannot be reached.
         """
         async with self._writing, self._database.reading() as connection:
-            self.catalog = await self._newest(connection)
+            self._replace(await self._newest(connection))
 
     async def write(self, decide: Callable[[Catalog], Decision[T]]) -> T:
         """Decide on a write, and make it if there is something to change.
@@ -81,7 +83,7 @@ class Store:
                     touched = catalog.touched_settings(decision.changes)
                     await write_changes(connection, decision.changes, state, touched_settings=touched)
                     catalog = catalog.after(decision.changes, state)
-            self.catalog = catalog
+            self._replace(catalog)
             return decision.answer
 
     async def follow(self, until: asyncio.Event) -> None:
@@ -109,6 +111,11 @@ class Store:
             # The first look, or the database was exchanged or put back to an earlier revision.
             catalog = Catalog(State(state.database_id))
         return catalog.after(await read_changes(connection, since=catalog.state), state)
+
+    def _replace(self, catalog: Catalog) -> None:
+        if catalog is not self.catalog:
+            self.catalog = catalog
+            self.on_replaced(catalog)
 
     def _set_available(self) -> None:
         if not self.available:

@@ -1,0 +1,80 @@
+"""Hears of changes as they happen, where the service offers a stream of them."""
+
+import logging
+from collections.abc import Callable
+from random import Random
+
+import anyio
+
+from heksherlite.clients.conditions import Condition
+from heksherlite.clients.transport import Transport, retry_after
+from heksherlite.engine.event_stream import EventStreamReader
+from heksherlite.engine.health import Health
+from heksherlite.engine.messages import Request
+from heksherlite.engine.polling import Polling
+
+logger = logging.getLogger(__name__)
+
+
+class Push:
+    """Keeps a stream of changes open, beside polling, which goes on as it is.
+
+    Each event is a hint that an update is worth while; so is a stream that was just opened, because nobody knows what
+    happened before.
+
+    Args:
+        transport: How to reach the service.
+        interval: Seconds between polls, which say how soon a stream that was lost is opened again.
+        health: Where to note whether a stream is open.
+        hint: Called with the seconds after which to update: chance, within what the service asks for.
+    """
+
+    def __init__(self, transport: Transport, interval: float, health: Health, hint: Callable[[float], object]) -> None:
+        self._transport = transport
+        self._health = health
+        self._hint = hint
+        self._random = Random()  # noqa: S311 - only spreads requests
+        self._back_off = Polling(interval, self._random)
+        self._lost = Condition(logger, "stream of changes lost", "stream of changes works again", level=logging.INFO)
+        self._request: Request | None = None
+        self._changed = anyio.Event()
+        self._reader = EventStreamReader()
+        self._failures = 0
+
+    def follow(self, request: Request | None) -> None:
+        """Listen to what this asks for from now on; to nothing, if it is None. Must be called in the event loop."""
+        if request != self._request:
+            self._request = request
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        while True:
+            self._changed = anyio.Event()
+            if self._request is not None:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._keep_listening, self._request)
+                    await self._changed.wait()
+                    tasks.cancel_scope.cancel()
+            await self._changed.wait()
+
+    async def _keep_listening(self, request: Request) -> None:
+        while True:
+            self._reader = EventStreamReader()
+            error: Exception = EOFError("the service ended the stream")
+            try:
+                await self._transport.listen(request, self._take)
+            except Exception as raised:  # noqa: BLE001 - whatever it is, polling goes on, and it is tried again
+                error = raised
+            finally:
+                self._health.streams(False)
+            self._lost.note(error)
+            self._failures += 1
+            await anyio.sleep(self._back_off.after_failure(self._failures, retry_after(error)))
+
+    def _take(self, piece: bytes) -> None:
+        for event in self._reader.read(piece):
+            self._failures = 0
+            self._lost.end()
+            self._health.streams(True)
+            self._hint(self._random.uniform(0, event.spread))

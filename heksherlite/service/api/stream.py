@@ -1,0 +1,109 @@
+"""``/api/v1/stream``: hearing of changes as they happen, see ``docs/push.md``."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Header, Query, Response
+from starlette.types import Receive, Scope, Send
+
+from heksherlite.service.api.responses import INVALID, text_responses
+from heksherlite.service.api.service_state import StreamsOfApp
+from heksherlite.service.api.streams import Streams
+from heksherlite.service.domain.change_feed import Interest
+from heksherlite.service.domain.filters import parse_context_filter, parse_setting_names
+
+EVENTS = "text/event-stream"
+LINK = '<stream>; rel="monitor"'
+"""How answers to queries say that there is a stream (RFC 5989): the address is relative to theirs."""
+
+_RECONNECT_MILLISECONDS = 2_000
+_LONGEST_REVISION = 18  # digits
+
+router = APIRouter(tags=["query"])
+
+
+@router.get(
+    "/api/v1/stream",
+    response_class=Response,
+    responses={
+        200: {"content": {EVENTS: {}}, "description": "Server-sent events, without end."},
+        **text_responses(400),
+        **INVALID,
+    },
+)
+async def stream_changes(
+    streams: StreamsOfApp,
+    *,
+    settings: Annotated[str | None, Query(description="As in queries; names that are unknown may come to be.")] = None,
+    context_filters: Annotated[str, Query(description="As in queries.")] = "*",
+    last_event_id: Annotated[
+        str, Header(description="The id of the last event that was received: the stream goes on after it.")
+    ] = "",
+) -> Response:
+    """Tell of each change of settings or their rules, as soon as it is in force."""
+    interest = Interest(
+        None if settings is None else parse_setting_names(settings), parse_context_filter(context_filters)
+    )
+    return _EventStream(streams, interest, _revision(last_event_id))
+
+
+def _revision(last_event_id: str) -> int | None:
+    is_revision = last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= _LONGEST_REVISION
+    return int(last_event_id) if is_revision else None
+
+
+class _EventStream(Response):
+    """Sends events until the client goes, or the service stops.
+
+    A response of its own, because that of the framework takes twice as much memory. To a client that does not read, no
+    more is sent until it does; all that it missed meanwhile is told in one event.
+    """
+
+    def __init__(self, streams: Streams, interest: Interest, since: int | None) -> None:
+        super().__init__(media_type=EVENTS, headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._streams = streams
+        self._interest = interest
+        self._since = since
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as the framework's
+        self._streams.count += 1
+        gone = asyncio.create_task(_disconnect(receive))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await self._send_events(gone, send)
+        finally:
+            self._streams.count -= 1
+            gone.cancel()
+
+    async def _send_events(self, gone: asyncio.Task[None], send: Send) -> None:
+        streams, feed = self._streams, self._streams.feed
+        told = feed.revision if self._since is None else self._since
+        text = f"retry: {_RECONNECT_MILLISECONDS}\n".encode() + _event("ready", told, {"spread": streams.spread})
+        while not (streams.closed or gone.done()):
+            if text:
+                await send({"type": "http.response.body", "body": text, "more_body": True})
+                text = b""
+            elif told != feed.revision:
+                changed = feed.since(told)
+                names = None if changed is None else self._interest.names_in(changed, feed.catalog)
+                told = feed.revision
+                if names is None or names:
+                    text = _event("change", told, {"settings": names, "spread": streams.spread})
+            else:
+                awaited = (streams.news, gone)
+                done, _ = await asyncio.wait(awaited, timeout=streams.heartbeat, return_when=asyncio.FIRST_COMPLETED)
+                if not done:
+                    text = f"id: {told}\n\n".encode()
+        await send({"type": "http.response.body"})
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _event(kind: str, revision: int, data: Mapping[str, Any]) -> bytes:
+    return b"event: %b\nid: %d\ndata: %b\n\n" % (kind.encode(), revision, orjson.dumps(data))

@@ -1,0 +1,118 @@
+"""What changed from revision to revision, for those who want to be told instead of asking."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from heksherlite.service.domain.catalog import Catalog, Conditions, Entry
+from heksherlite.service.domain.filters import ContextFilter
+
+_MOST_REVISIONS: Final = 1_000
+"""How many revisions are remembered, for those who come back."""
+
+ChangedSettings: TypeAlias = Mapping[str, frozenset[Conditions] | None]
+"""By name: the conditions of the rules that changed, or None if the setting itself did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """What somebody wants to hear of: which settings, and which of their rules; None stands for all."""
+
+    setting_names: Sequence[str] | None
+    context_filter: ContextFilter | None
+
+    def names_in(self, changed: ChangedSettings, catalog: Catalog) -> list[str]:
+        """Return the names of the settings that changed in what is of interest, sorted.
+
+        Args:
+            changed: What changed.
+            catalog: The catalog after it.
+        """
+        names: Iterable[str] = changed.keys()
+        if self.setting_names is not None:
+            entries = [(name, catalog.find(name)) for name in self.setting_names]
+            names = {name if entry is None else entry.setting.name for name, entry in entries} & changed.keys()
+        return sorted(name for name in names if self._concerns(changed[name]))
+
+    def _concerns(self, conditions: frozenset[Conditions] | None) -> bool:
+        return conditions is None or self.context_filter is None or any(map(self.context_filter.passes, conditions))
+
+
+class ChangeFeed:
+    """Remembers what changed lately.
+
+    Args:
+        catalog: The catalog that is followed from.
+
+    Attributes:
+        catalog: The newest one.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._complete_after = catalog.state.revision
+        self._revisions: deque[tuple[int, ChangedSettings]] = deque()
+        self._merged: dict[int, ChangedSettings | None] = {}
+
+    @property
+    def revision(self) -> int:
+        """The newest revision."""
+        return self.catalog.state.revision
+
+    def advance(self, catalog: Catalog) -> None:
+        """Take in the catalog that follows, one or more revisions later."""
+        before, self.catalog = self.catalog, catalog
+        self._merged.clear()
+        changed = _changed(before, catalog)
+        if changed is None:
+            self._revisions.clear()
+            self._complete_after = self.revision
+            return
+        self._revisions.append((self.revision, changed))
+        while len(self._revisions) > _MOST_REVISIONS:
+            self._complete_after, _ = self._revisions.popleft()
+
+    def since(self, revision: int) -> ChangedSettings | None:
+        """Return what changed after a revision, or None if that is not known: it may be everything."""
+        if not self._complete_after <= revision <= self.revision:
+            return None
+        if revision not in self._merged:
+            self._merged[revision] = self._merge(revision)
+        return self._merged[revision]
+
+    def _merge(self, revision: int) -> ChangedSettings:
+        merged: dict[str, frozenset[Conditions] | None] = {}
+        for changed_at, changed in self._revisions:
+            if changed_at <= revision:
+                continue
+            for name, conditions in changed.items():
+                others = merged.get(name, frozenset())
+                merged[name] = None if conditions is None or others is None else conditions | others
+        return merged
+
+
+def _changed(before: Catalog, after: Catalog) -> ChangedSettings | None:
+    """Return what differs, or None if that may be everything: the order of the context features, or the database."""
+    if (before.state.database_id, before.context_features) != (after.state.database_id, after.context_features):
+        return None
+    changed: dict[str, frozenset[Conditions] | None] = {}
+    for setting_id, entry in after.entries.items():
+        known = before.entries.get(setting_id)
+        if known is not entry:
+            changed[entry.setting.name] = None if known is None else _changed_conditions(known, entry)
+            if known is not None and known.setting.name != entry.setting.name:
+                changed.setdefault(known.setting.name)
+    for setting_id in before.entries.keys() - after.entries.keys():
+        changed.setdefault(before.entries[setting_id].setting.name)
+    return changed
+
+
+def _changed_conditions(before: Entry, after: Entry) -> frozenset[Conditions] | None:
+    if replace(before.setting, revision=after.setting.revision) != after.setting:
+        return None
+    rule_ids = after.log.since(before.setting.revision)
+    if rule_ids is None:
+        return None
+    rules = (after.rules.get(rule_id) or before.rules.get(rule_id) for rule_id in rule_ids)
+    return frozenset(rule.conditions for rule in rules if rule is not None)

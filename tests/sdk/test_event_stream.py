@@ -1,0 +1,67 @@
+"""Reading server-sent events, in whatever pieces they arrive."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heksherlite.engine.event_stream import EventStreamReader, ServerSentEvent
+
+STREAM = (
+    b": a comment\n\n"
+    b"retry: 2000\nevent: ready\nid: 5\ndata: {}\n\n"
+    b"data: first\r\ndata:second\r\ndata\r\n\r\n"
+    b"id: 6\n\n"
+    b'event: change\rdata: {"spread": 0.5}\r\r'
+    b"event: lost with the connection\ndata: 1\n"
+)
+EVENTS = [
+    ServerSentEvent("ready", "{}"),
+    ServerSentEvent("message", "first\nsecond\n"),
+    ServerSentEvent("change", '{"spread": 0.5}'),
+]
+
+
+@given(st.lists(st.integers(0, len(STREAM))))
+def test_pieces(cuts: list[int]) -> None:
+    """The events are the same wherever the stream is cut, and one without its end is none."""
+    reader = EventStreamReader()
+    places = [0, *sorted(cuts), len(STREAM)]
+    pieces = [STREAM[start:end] for start, end in pairwise(places)]
+    assert [event for piece in pieces for event in reader.read(piece)] == EVENTS
+
+
+@given(st.lists(st.binary()))
+def test_anything(pieces: list[bytes]) -> None:
+    """Whatever arrives, it can be read, and has a spread."""
+    reader = EventStreamReader()
+    for piece in pieces:
+        for event in reader.read(piece):
+            assert 0 <= event.spread <= 60
+
+
+@pytest.mark.parametrize("line", [b"x", b"data: xxx\n"])
+def test_an_event_without_end(line: bytes) -> None:
+    """An event that goes on and on is refused."""
+    reader = EventStreamReader()
+    pieces = (event for _ in range(100) for event in reader.read(line * (1 << 14)))
+    with pytest.raises(ValueError, match="an event of the stream has more than 1048576 bytes"):
+        list(pieces)
+
+
+@pytest.mark.parametrize(
+    ("data", "spread"),
+    [
+        ('{"spread": 0.25}', 0.25),
+        ('{"spread": 1e9}', 60),
+        ('{"spread": -1}', 0),
+        ('{"spread": "1"}', 0),
+        ('{"spread": null}', 0),
+        ("[1]", 0),
+        ("{", 0),
+    ],
+)
+def test_spread(data: str, spread: float) -> None:
+    """The spread is a number of seconds within reason, and 0 if the service does not say one."""
+    assert ServerSentEvent("change", data).spread == spread

@@ -1,0 +1,140 @@
+"""What is remembered of changes, against the plain definition: what a query answers before and after."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heksherlite.service.domain import context_features, rules, settings
+from heksherlite.service.domain.catalog import Catalog, Decision, State
+from heksherlite.service.domain.change_feed import ChangeFeed, Interest
+from heksherlite.service.domain.declarations import Declaration, declare
+from heksherlite.service.domain.differences import Shape
+from heksherlite.service.domain.errors import DomainError
+from heksherlite.service.domain.filters import ContextFilter
+from heksherlite.service.domain.versions import Version
+from heksherlite.wire_types import parse
+
+FEATURES: tuple[str, ...] = ("a", "b")
+NAMES = ("x", "y", "z")
+
+names = st.sampled_from(NAMES)
+conditions = st.dictionaries(st.sampled_from(FEATURES), st.sampled_from("123"), min_size=1)
+writes = st.one_of(
+    st.tuples(st.just("declare"), names, st.integers(0, 3)),
+    st.tuples(st.just("add"), names, conditions),
+    st.tuples(st.just("change"), st.integers(1, 8), st.integers(0, 3)),
+    st.tuples(st.just("remove"), st.integers(1, 8), st.none()),
+    st.tuples(st.just("rename"), names, names),
+    st.tuples(st.just("forget"), names, st.none()),
+    st.tuples(st.just("order"), st.sampled_from(FEATURES), st.none()),
+)
+filters = st.one_of(
+    st.none(),
+    st.builds(
+        ContextFilter,
+        st.dictionaries(st.sampled_from(FEATURES), st.one_of(st.none(), st.frozensets(st.sampled_from("123")))),
+    ),
+)
+
+
+def declared(catalog: Catalog, name: str, default_value: int, version: int) -> Decision[object]:
+    shape = Shape(name, frozenset(FEATURES), parse("int"), default_value, {})
+    return declare(catalog, Declaration(shape, Version(1, version if catalog.find(name) else 0)))
+
+
+DECIDE: Mapping[str, Callable[[Catalog, Any, Any, int], Decision[object]]] = {
+    "declare": declared,
+    "add": lambda catalog, name, conditions, _: rules.add(catalog, name, conditions, 1, {}),
+    "change": lambda catalog, rule_id, value, _: rules.change_value(catalog, rule_id, value),
+    "remove": lambda catalog, rule_id, *_: rules.remove(catalog, rule_id),
+    "rename": lambda catalog, name, new_name, version: settings.rename(catalog, name, new_name, Version(1, version)),
+    "forget": lambda catalog, name, *_: settings.remove(catalog, name),
+    "order": lambda catalog, name, *_: context_features.move(catalog, name, after=FEATURES[name == "a"]),
+}
+
+
+def history(sequence: Sequence[tuple[str, Any, Any]]) -> list[Catalog]:
+    """Return the catalogs that follow from each other by these writes; those that are refused change nothing."""
+    catalogs = [Catalog(State("database"), FEATURES)]
+    for version, (kind, subject, detail) in enumerate(sequence, 1):
+        catalog = catalogs[-1]
+        try:
+            changes = DECIDE[kind](catalog, subject, detail, version).changes
+        except DomainError:
+            continue
+        if changes:
+            catalogs.append(catalog.after(changes, catalog.state_after(changes)))
+    return catalogs
+
+
+def answers(catalog: Catalog, context_filter: ContextFilter | None) -> Mapping[str, object]:
+    """Return what a query answers about each setting, by canonical name."""
+    return {
+        entry.setting.name: (
+            entry.setting.default_value,
+            {
+                (rule.id, rule.conditions, rule.value)
+                for rule in entry.rules.values()
+                if context_filter is None or context_filter.passes(rule.conditions)
+            },
+        )
+        for entry in catalog.entries.values()
+    }
+
+
+@given(st.lists(writes, max_size=20), filters, st.one_of(st.none(), st.lists(names, unique=True)))
+def test_no_change_is_missed(
+    sequence: Sequence[tuple[str, Any, Any]], context_filter: ContextFilter | None, asked: Sequence[str] | None
+) -> None:
+    """Whatever a query about these settings answers differently since a revision is told to who has that revision."""
+    catalogs = history(sequence)
+    feed = ChangeFeed(catalogs[0])
+    for catalog in catalogs[1:]:
+        feed.advance(catalog)
+    last = catalogs[-1]
+    now = answers(last, context_filter)
+    for catalog in catalogs:
+        changed = feed.since(catalog.state.revision)
+        if changed is None:
+            assert catalog.context_features != last.context_features or feed.since(last.state.revision) == {}
+            continue
+        assert catalog.context_features == last.context_features
+        before = answers(catalog, context_filter)
+        told = Interest(asked, context_filter).names_in(changed, last)
+        assert set(told) <= set(changed)
+        for name in NAMES:
+            entry = last.find(name)
+            concerned = asked is None or name in asked
+            canonical = name if entry is None else entry.setting.name
+            if concerned and before.get(canonical) != now.get(canonical):
+                assert canonical in told
+
+
+def test_nothing_is_told_that_nobody_asked_for() -> None:
+    """Rules that a filter hides are not told of, nor are settings that were not asked for."""
+    catalogs = history([("declare", "x", 0), ("declare", "y", 0), ("add", "x", {"a": "1"}), ("add", "y", {"a": "2"})])
+    feed = ChangeFeed(catalogs[2])
+    feed.advance(catalogs[3])
+    feed.advance(catalogs[4])
+    changed = feed.since(2)
+    assert changed is not None
+    assert Interest(None, None).names_in(changed, feed.catalog) == ["x", "y"]
+    assert Interest(["y", "z"], None).names_in(changed, feed.catalog) == ["y"]
+    assert Interest(None, ContextFilter({"a": frozenset("2")})).names_in(changed, feed.catalog) == ["y"]
+    assert Interest(None, ContextFilter({"b": None})).names_in(changed, feed.catalog) == []
+
+
+def test_what_is_forgotten_may_be_everything() -> None:
+    """Only the last thousand revisions are remembered, and none of another database."""
+    catalogs = history([("declare", "x", 0), *(("add", "x", {"a": f"{number}"}) for number in range(1000))])
+    feed = ChangeFeed(catalogs[0])
+    for catalog in catalogs[1:]:
+        feed.advance(catalog)
+    assert feed.since(0) is None
+    assert feed.since(1) is not None
+    assert feed.since(feed.revision + 1) is None
+    feed.advance(Catalog(State("another database", revision=1), FEATURES))
+    assert feed.since(1) == {}
+    assert feed.since(0) is None

@@ -1,0 +1,228 @@
+"""Hearing of changes as they happen."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import Message
+
+from heksherlite.service import embedded
+from heksherlite.service.app import create_app
+from heksherlite.service.domain import context_features
+from heksherlite.service.storage.sqlite import SqliteDatabase
+from heksherlite.service.storage.store import Store
+from tests.service.api import FEATURES, Api
+
+
+class Stream:
+    """An open stream; its events come one by one, as their kind, id and data."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+        self._lines = answer.iter_lines()
+
+    def next(self) -> tuple[str, int, Any]:
+        """Wait for the next event that has data."""
+        fields = dict[str, str]()
+        for line in self._lines:
+            if line:
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif "data" in fields:
+                return fields["event"], int(fields["id"]), json.loads(fields["data"])
+            else:
+                fields.clear()
+        raise EOFError
+
+    def change(self) -> list[str] | None:
+        """Wait for the next change; return the names of the settings."""
+        kind, _, data = self.next()
+        assert kind == "change"
+        names: list[str] | None = data["settings"]
+        return names
+
+
+@contextmanager
+def opened(api: Api, last_event_id: object = None, **params: str) -> Iterator[Stream]:
+    headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
+    with api.http.stream("GET", "/api/v1/stream", params=params, headers=headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Stream(answer)
+
+
+@pytest.fixture
+def stored(api: Api) -> Api:
+    """Return a client of a service with two settings."""
+    api.declare("x")
+    api.declare("y")
+    return api
+
+
+def test_each_kind_of_change(stored: Api) -> None:
+    """One event tells of each change to a setting or its rules, and one of an order of context features."""
+    with opened(stored) as stream:
+        kind, revision, data = stream.next()
+        assert (kind, data) == ("ready", {"spread": 0.0005})
+        rule_id = stored.add_rule(1, "x", user="a")
+        assert stream.next() == ("change", revision + 1, {"settings": ["x"], "spread": 0.0005})
+        stored.call("PUT", f"rules/{rule_id}/value", {"value": 2})
+        assert stream.change() == ["x"]
+        stored.call("DELETE", f"rules/{rule_id}")
+        assert stream.change() == ["x"]
+        stored.declare("z")
+        assert stream.change() == ["z"]
+        stored.call("PUT", "settings/z/name", {"name": "w", "version": "2.0"})
+        assert stream.change() == ["w", "z"]
+        stored.call("DELETE", "settings/w")
+        assert stream.change() == ["w"]
+        stored.call("PATCH", "context_features/theme/index", {"to_before": "environment"})
+        assert stream.change() is None
+
+
+def test_some_settings(stored: Api) -> None:
+    """With names, a stream tells of these settings only, whichever of their names were given."""
+    stored.declare("z", alias="x", version="1.1")
+    with opened(stored, settings="x,later") as stream:
+        stream.next()
+        stored.add_rule(1, "y", user="a")
+        stored.add_rule(1, "z", user="a")
+        assert stream.change() == ["z"]
+        stored.declare("later")
+        assert stream.change() == ["later"]
+
+
+def test_some_rules(stored: Api) -> None:
+    """With a filter, a stream tells only of changes to rules that pass it, and to the settings themselves."""
+    with opened(stored, context_filters="user:(a,b)") as stream:
+        stream.next()
+        others = stored.add_rule(1, "x", user="c")
+        stored.add_rule(1, "x", user="a", environment="e")
+        stored.call("DELETE", f"rules/{others}")
+        rule_id = stored.add_rule(1, "y", user="b")
+        assert stream.change() == ["y"]
+        stored.call("DELETE", f"rules/{rule_id}")
+        assert stream.change() == ["y"]
+        stored.declare("x", default_value=1, version="1.1")
+        assert stream.change() == ["x"]
+
+
+def test_resuming(stored: Api) -> None:
+    """With the id of the last event, a stream goes on after it, and tells of all that was missed in one event."""
+    with opened(stored) as stream:
+        _, seen, _ = stream.next()
+    stored.add_rule(1, "x", user="a")
+    stored.add_rule(1, "y", user="a")
+    with opened(stored, seen) as stream:
+        assert stream.next()[:2] == ("ready", seen)
+        kind, revision, data = stream.next()
+        assert (kind, revision, data["settings"]) == ("change", seen + 2, ["x", "y"])
+        stored.add_rule(1, "x", user="b")
+        assert stream.change() == ["x"]
+
+
+@pytest.mark.parametrize("last_event_id", ["0", "99999999"])
+def test_resuming_after_the_unknown(stored: Api, last_event_id: str) -> None:
+    """If it is not known any more what was missed, that may be everything."""
+    with opened(stored, last_event_id) as stream:
+        stream.next()
+        assert stream.change() is None
+
+
+@pytest.mark.parametrize("last_event_id", ["", "nonsense", "-1", "²", "9" * 5000])
+def test_an_id_that_is_none(stored: Api, last_event_id: str) -> None:
+    """Anything else than a revision is no id, and the stream begins now."""
+    answer = stored.http.build_request("GET", "/api/v1/stream", headers={b"last-event-id": last_event_id.encode()})
+    response = stored.http.send(answer, stream=True)
+    try:
+        stream = Stream(response)
+        stream.next()
+        stored.add_rule(1, "x", user="a")
+        assert stream.change() == ["x"]
+    finally:
+        response.close()
+
+
+def test_bad_parameters(api: Api) -> None:
+    """What is no list of names, or no filter, is refused as in queries."""
+    assert api.get("stream", settings="a b").status_code == 422
+    assert api.get("stream", context_filters="user:").status_code == 422
+
+
+def test_queries_say_where_the_stream_is(stored: Api) -> None:
+    """Answers to queries link to the stream, also when nothing changed."""
+    answer = stored.get("query", settings="x")
+    link = '<stream>; rel="monitor"'
+    assert answer.headers["link"] == link
+    unchanged = stored.http.get(
+        "/api/v1/query", params={"settings": "x"}, headers={"If-None-Match": answer.headers["etag"]}
+    )
+    assert (unchanged.status_code, unchanged.headers["link"]) == (304, link)
+
+
+def test_the_spread_grows_with_the_streams() -> None:
+    """Each open stream asks for half a millisecond over which the queries that follow are spread."""
+    with embedded(context_features=FEATURES) as service, closing(Api(service.url)) as api, opened(api) as first:
+        assert first.next()[2] == {"spread": 0.0005}
+        with opened(api) as second:
+            assert second.next()[2] == {"spread": 0.001}
+            api.declare("x")
+            assert first.next()[2]["spread"] == second.next()[2]["spread"] == 0.001
+
+
+def test_a_service_that_stops_ends_its_streams() -> None:
+    """The stop of a service is a proper end of its streams, and is not held up by them."""
+    with embedded(context_features=FEATURES) as service:
+        answer = httpx.stream("GET", service.url + "/api/v1/stream", timeout=10)
+        response = answer.__enter__()
+        stream = Stream(response)
+        stream.next()
+    with pytest.raises(EOFError):
+        stream.next()
+    answer.__exit__(None, None, None)
+
+
+async def slow_client(tmp_path: Path) -> list[bytes]:
+    """Return what is sent to a client that does not take the first event before there were ten changes."""
+    database = SqliteDatabase(tmp_path / "settings.db")
+    await database.prepare()
+    store = Store(database)
+    await store.load()
+    sent: asyncio.Queue[bytes] = asyncio.Queue()
+    taken = asyncio.Event()
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            sent.put_nowait(message.get("body", b""))
+            await taken.wait()
+
+    scope = {"type": "http", "method": "GET", "path": "/api/v1/stream", "query_string": b"", "headers": []}
+    app = create_app(store)
+    stream = asyncio.create_task(app(scope, receive, send))
+    first = await sent.get()
+    for number in range(10):
+        await store.write(partial(context_features.add, name=f"feature{number}"))
+    taken.set()
+    second = await sent.get()
+    app.state.streams.close()
+    await stream
+    await store.close()
+    return [first, second, *(sent.get_nowait() for _ in range(sent.qsize()))]
+
+
+def test_a_client_that_does_not_read(tmp_path: Path) -> None:
+    """For a client that does not take what is sent, nothing piles up: when it does, one event tells of all changes."""
+    ready, change, end = asyncio.run(slow_client(tmp_path))
+    assert ready.startswith(b"retry: 2000\nevent: ready\n")
+    assert change.startswith(b"event: change\n")
+    assert end == b""
