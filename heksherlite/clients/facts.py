@@ -39,11 +39,11 @@ class ClientFacts:
     def http_client_args(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return arguments for httpx: those that the program gives, with these headers where it gives no others."""
         args = dict(given or {})
-        if self.headers:
-            names = {name.lower() for name in args.get("headers") or {}}
-            ours = {name: value for name, value in self.headers.items() if name.lower() not in names}
-            args["headers"] = {**ours, **(args.get("headers") or {})}
-        return args
+        headers = args.get("headers") or {}
+        theirs = list(headers.items() if isinstance(headers, Mapping) else headers)
+        names = {name.lower() for name, _ in theirs}
+        ours = [(name, value) for name, value in self.headers.items() if name.lower() not in names]
+        return {**args, "headers": ours + theirs}
 
 
 def read_client_facts(facts: object, group: str = GROUP) -> ClientFacts:

@@ -117,13 +117,14 @@ class OAuth2Auth(httpx.Auth):
         return run_from_sync(lambda: self._renewed(before))
 
     async def _fetch(self, _: bool) -> OAuth2Token:
-        outcome = await self._ask()
-        if isinstance(outcome, str):
-            raise DemandError(shown_url(self._token_url), outcome)
-        return self._read(outcome)
+        # Raised here and not below, where the secret and the token are among the local variables.
+        token = await self._ask()
+        if isinstance(token, OAuth2Token):
+            return token
+        raise DemandError(shown_url(self._token_url), token)
 
-    async def _ask(self) -> httpx.Response | str:
-        """Return the answer, or why there is none: raised, that would show the secret to who prints local variables."""
+    async def _ask(self) -> OAuth2Token | str:
+        """Return a token, or why there is none."""
         scopes = {"scope": " ".join(self._scopes)} if self._scopes else {}
         body: str = prepare_token_request("client_credentials", **scopes)
         form = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"}
@@ -132,13 +133,13 @@ class OAuth2Auth(httpx.Auth):
         try:
             with anyio.fail_after(_SECONDS):
                 async with httpx.AsyncClient(**{**self._http_client_args, "follow_redirects": False}) as http:
-                    return await http.post(url, headers=headers, content=content)
+                    return self._read(await http.post(url, headers=headers, content=content))
         except TimeoutError:
             return f"no answer within {_SECONDS} s"
         except httpx.HTTPError as error:
             return f"{type(error).__name__}: {error}"
 
-    def _read(self, response: httpx.Response) -> OAuth2Token:
+    def _read(self, response: httpx.Response) -> OAuth2Token | str:
         try:
             answer = orjson.loads(response.content)
         except orjson.JSONDecodeError:
@@ -147,14 +148,14 @@ class OAuth2Auth(httpx.Auth):
         token = members.get("access_token")
         if response.status_code == 200 and _is_token(token):
             if str(members.get("token_type", "bearer")).lower() != "bearer":
-                raise DemandError(shown_url(self._token_url), "the token is not a bearer token")
+                return "the token is not a bearer token"
             seconds = members.get("expires_in")
             expires = {"expires_in": seconds} if isinstance(seconds, int) and seconds > 0 else {}
             return OAuth2Token({"access_token": token, **expires})
         texts = (members.get("error"), members.get("error_description"))
         said = [printable(text) for text in texts if isinstance(text, str)]
         reason = ": ".join([f"no access token, but status {response.status_code}", *said])
-        raise DemandError(shown_url(self._token_url), self._client_secret.masked(reason))
+        return self._client_secret.masked(reason)
 
 
 def _is_token(value: object) -> TypeGuard[str]:

@@ -12,8 +12,15 @@ settings.register_profile("patient", deadline=None)  # machines stall
 settings.load_profile("patient")
 
 
-@pytest.fixture
-def endpoint() -> Iterator[ScriptedEndpoint]:
-    """Return an endpoint that does what the specification says, until it is told otherwise."""
+@pytest.fixture(scope="session")
+def shared_endpoint() -> Iterator[ScriptedEndpoint]:
+    """Return one endpoint for all tests, in whatever state the last one left it."""
     with scripted_endpoint() as running:
         yield running
+
+
+@pytest.fixture
+def endpoint(shared_endpoint: ScriptedEndpoint) -> ScriptedEndpoint:
+    """Return an endpoint that does what the specification says, until it is told otherwise."""
+    shared_endpoint.reset()
+    return shared_endpoint

@@ -61,6 +61,10 @@ class ScriptedEndpoint:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all that happened and all that was scripted."""
         self.script: dict[str, Answer | Callable[[Received], Answer]] = {}
         self.received: list[Received] = []
         self.tokens: dict[str, Any] = {"static-token": CONFIG}

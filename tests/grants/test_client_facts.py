@@ -68,6 +68,7 @@ def test_from_the_environment(service: Api, monkeypatch: pytest.MonkeyPatch) -> 
         ({"headers": {"Authorization": "Basic x"}}, {}, "Basic x"),
         ({"token": "hunter2"}, {"headers": {"authorization": "mine"}}, "mine"),
         ({"token": "hunter2"}, {"headers": {"x-other": "1"}}, "Bearer hunter2"),
+        ({"token": "hunter2"}, {"headers": [("Authorization", "mine")]}, "mine"),
     ],
 )
 def test_authorisation(more: Any, given: Any, sent: str) -> None:

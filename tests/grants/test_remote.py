@@ -5,11 +5,9 @@ import logging
 import pickle
 import socket
 import threading
-import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -29,6 +27,7 @@ from heksherlite.grants import (
 )
 from tests.grants.endpoint import CONFIG, WELL_KNOWN, Answer, Received, ScriptedEndpoint, scripted_endpoint
 from tests.grants.loads import loaded
+from tests.grants.tracebacks import shown
 from tests.sdk.conftest import Log
 
 MANIFEST = Manifest(identifier="org.example.app", version="1.0", scopes=("read", "write"), image="http://host/i.png")
@@ -38,7 +37,6 @@ SENT = {
     "scopes": ["read", "write"],
     "image": "http://host/i.png",
 }
-TESTS = str(Path(__file__).parent)
 SECRETS = ("static-token", "one-time-token", "granted-token", "hunter2")
 
 
@@ -53,15 +51,6 @@ def retrieve(endpoint: ScriptedEndpoint, manifest: Manifest = MANIFEST, **option
 
 def redeem(endpoint: ScriptedEndpoint, token: str = "one-time-token") -> RedeemGrant:  # noqa: S107
     return RedeemGrant(manifest=MANIFEST, token=token, discovery=StaticDiscovery(base_url=endpoint.base_url))
-
-
-def shown(error: BaseException) -> str:
-    """Return all that a traceback with the values of local variables shows, but for those of the tests."""
-    report = traceback.TracebackException.from_exception(error, capture_locals=True)
-    frames = [frame for frame in report.stack if not frame.filename.startswith(TESTS)]
-    assert any(frame.filename.endswith("claims.py") for frame in frames)
-    report.stack = traceback.StackSummary.from_list(frames)
-    return "".join(report.format())
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

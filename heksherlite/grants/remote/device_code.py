@@ -46,7 +46,7 @@ class DeviceLogin:
     """
 
     identifier: str
-    page: str
+    page: str = field(repr=False)
     code: str = field(repr=False)
     timeout: float
 
