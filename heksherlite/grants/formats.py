@@ -58,6 +58,8 @@ def parse_toml(text: str) -> Any:
             end = text.rstrip("\n")
             raise Malformed(reason, end.count("\n") + 1, len(end) - end.rfind("\n")) from None
         raise Malformed(reason, int(place[1]), int(place[2])) from None
+    except ValueError as error:  # such as a number with too many digits
+        raise Malformed(f"a value is not possible: {type(error).__name__}") from None
 
 
 def parse_json(text: str) -> Any:

@@ -36,7 +36,8 @@ def safe_yaml(text: str) -> Any:
         if mark is None:
             raise Malformed(reason) from None
         raise Malformed(reason, mark.line + 1, mark.column + 1) from None
-    except (ValueError, OverflowError) as error:  # such as the 31st of February
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # What PyYAML raises for a value that is not what its tag says, or the 31st of February.
         raise Malformed(f"a value is not possible: {type(error).__name__}") from None
     finally:
         loader.dispose()
