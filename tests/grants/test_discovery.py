@@ -152,6 +152,10 @@ def test_malformed_addresses() -> None:
         with pytest.raises(ValueError, match=r"URL|[Pp]ort") as caught:
             WellKnownDiscovery(url=url)
         assert "hunter2" not in str(caught.value)
+    for url in ("https://user:hunter2@host/", "user:hunter2@host", "https://hunter2@host"):
+        with pytest.raises(ValueError, match="a URL without credentials was expected") as caught:
+            WellKnownDiscovery(url=url)
+        assert "hunter2" not in str(caught.value)
     with pytest.raises(ValueError, match="has no protocol, and none is to be tried"):
         WellKnownDiscovery(url="host", auto_protocols=[])
 

@@ -40,7 +40,7 @@ def decode_beacon(content: bytes) -> str | None:
     try:
         data = orjson.loads(content.removeprefix(_MAGIC))
         url = data.get("url") if isinstance(data, dict) else None
-        return http_url(url) if isinstance(url, str) and "@" not in url else None
+        return http_url(url) if isinstance(url, str) else None
     except ValueError:
         return None
 

@@ -7,6 +7,7 @@ import webbrowser
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any, Final
 
 import anyio
@@ -109,7 +110,7 @@ class DeviceCodeGrant:
 
     async def _start(self, endpoint: Endpoint, http: Session) -> str | None:
         """Return the endpoint's code; ``None`` if it is one that leaves that to the application."""
-        body = {"manifest": self.manifest.body(), "expiration_time": self.timeout}
+        body = {"manifest": self.manifest.body(), "expiration_time": ceil(self.timeout)}
         reply = await http.ask("POST", endpoint.url("start"), body, error=DemandError)
         if reply.status in _NO_SUCH_CALL:
             return None

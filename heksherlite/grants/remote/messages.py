@@ -112,11 +112,13 @@ def http_url(text: str) -> str:
     """Return a URL.
 
     Raises:
-        ValueError: If it is not an HTTP URL.
+        ValueError: If it is not an HTTP URL, or has credentials, which would be shown with it.
     """
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or not text.isprintable() or " " in text:
         raise ValueError(f"a URL like 'https://host:port' was expected, not {shown_url(text)!r}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"a URL without credentials was expected, unlike that of {shown_url(text)!r}")
     _ = parts.port  # raises a ValueError
     return text
 
