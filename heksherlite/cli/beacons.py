@@ -1,9 +1,10 @@
 """``heksherlite beacon`` and ``discover``: endpoints that say where they are on the local network."""
 
 import logging
-import signal
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from ipaddress import IPv4Interface
 from typing import Final
 
@@ -20,7 +21,6 @@ from heksherlite.grants.remote.messages import printable
 _PORT: Final = click.option(
     "--port", type=click.IntRange(1, 65535), default=BEACON_PORT, show_default=True, help="The UDP port of beacons."
 )
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
@@ -49,7 +49,8 @@ def beacon(url: str, interfaces: Sequence[str], interval: float, port: int) -> N
         raise click.BadParameter(str(error), param_hint="URL") from error
     addresses = _broadcast_addresses(interfaces)
     click.echo(f"heksherlite sends beacons for {url} to {', '.join(addresses)}, port {port}")
-    anyio.run(_advertise, url, addresses, port, interval)
+    with suppress(KeyboardInterrupt):
+        anyio.run(partial(advertise, url, addresses, port=port, interval=interval))
 
 
 @click.command()
@@ -70,14 +71,6 @@ def discover(timeout: float, address: str, port: int) -> None:
         raise click.ClickException(f"cannot listen for beacons at UDP port {port}: {error.strerror}") from error
     if not found:
         raise click.ClickException(f"no endpoint was heard in {timeout:g} seconds")
-
-
-async def _advertise(url: str, addresses: Sequence[str], port: int, interval: float) -> None:
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lambda: advertise(url, addresses, port=port, interval=interval))
-        with anyio.open_signal_receiver(*_SIGNALS) as signals:
-            async for _ in signals:
-                tasks.cancel_scope.cancel()
 
 
 async def _discover(seconds: float, address: str, port: int) -> list[str]:

@@ -17,7 +17,7 @@ from heksherlite.grants.cache import DEFAULT_FILE, CachedFacts, read_cache, reas
 from heksherlite.grants.grant import LoadRequest, load
 from heksherlite.grants.remote.device_code import DeviceCodeGrant, DeviceLogin
 from heksherlite.grants.remote.discovery import WellKnownDiscovery
-from heksherlite.grants.remote.messages import Manifest, shown_url
+from heksherlite.grants.remote.messages import Manifest, printable, shown_url
 
 _CACHE_FILE: Final = click.option(
     "--cache-file",
@@ -98,7 +98,7 @@ def whoami(cache_file: Path) -> None:
     if cached is None:
         raise click.ClickException(f"there is no {cache_file}: see heksherlite login")
     since = datetime.fromtimestamp(cached.created_at, UTC).astimezone()
-    click.echo(f"{cached.source or 'unknown'}\nsince {since:%Y-%m-%d %H:%M:%S %Z}, in {cache_file}")
+    click.echo(f"{printable(cached.source) or 'unknown'}\nsince {since:%Y-%m-%d %H:%M:%S %Z}, in {cache_file}")
     click.echo(f"groups: {_groups(cached)}")
 
 
@@ -131,4 +131,4 @@ def _read(cache_file: Path) -> CachedFacts | None:
 
 
 def _groups(cached: CachedFacts) -> str:
-    return ", ".join(sorted(cached.facts)) or "none"
+    return ", ".join(map(printable, sorted(cached.facts))) or "none"

@@ -26,7 +26,7 @@ _VERSION: Final = 1
 _LARGEST: Final = 64 * 2**20
 """How many bytes a file may have."""
 
-_LATEST: Final = 2**53
+_LATEST: Final = 2**37
 """The seconds since 1970 that a file's time is below."""
 
 _FUTURE: Final = 60

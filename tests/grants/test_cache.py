@@ -133,6 +133,7 @@ def huge(path: Path) -> None:
         (lambda path: rewrite(path, created_at="now"), "created_at is not a time"),
         (lambda path: rewrite(path, created_at=float("nan")), "created_at is not a time"),
         (lambda path: rewrite(path, created_at=10**400), "created_at is not a time"),
+        (lambda path: rewrite(path, created_at=10**12), "created_at is not a time"),
         (lambda path: path.chmod(0o620), "other users may write to it"),
         (lambda path: path.chmod(0o602), "other users may write to it"),
         (symbolic_link, "it is a symbolic link"),

@@ -44,7 +44,7 @@ class Tokens:
             claimed = await _claimed(endpoint, http, token)
             if not isinstance(claimed, ClaimError):
                 return claimed
-            del self._tokens[address]
+            self._tokens.pop(address, None)  # unless another load has done that
         # Kept before it is used: if the claim does not get through, it is good for the next one.
         token = self._tokens[address] = await demand(endpoint, http)
         return await claim(endpoint, http, token)

@@ -86,7 +86,7 @@ class Session:
         response = await self._client.send(request, stream=True, follow_redirects=False)
         try:
             if response.is_redirect:
-                target = shown_url(response.headers["Location"])
+                target = shown_url(response.headers.get("Location", "")) or "nowhere"
                 raise error(shown, f"it redirects to {target}, which is not followed; use that address if it is right")
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise error(shown, "the answer is compressed, which was not asked for")
