@@ -136,13 +136,19 @@ def test_nobody_sends(port: int) -> None:
 async def test_nobody_answers(port: int, endpoint: ScriptedEndpoint) -> None:
     """If none of those who send beacons is an endpoint, the error holds what is wrong with each; each is asked once."""
     endpoint.script["/.well-known/fakts"] = Answer({})
+    urls = {endpoint.url, "http://127.0.0.1:9"}
     async with anyio.create_task_group() as tasks:
-        for url in (endpoint.url, "http://127.0.0.1:9"):
+        for url in urls:
             tasks.start_soon(partial(advertise, url, [LOCAL], port=port, interval=0.01))
-        with pytest.raises(DiscoveryError, match="no endpoint answered of those that sent some:") as caught:
-            await AdvertisedDiscovery(timeout=1, port=port).adiscover()
-        heard = {str(cause).partition("/.well")[0] for cause in caught.value.causes}
-        assert heard == {endpoint.url, "http://127.0.0.1:9"}
+        for seconds in (0.5, 2, 8):  # a slow machine may need longer to ask both
+            endpoint.received.clear()
+            with pytest.raises(DiscoveryError) as caught:
+                await AdvertisedDiscovery(timeout=seconds, port=port).adiscover()
+            heard = {str(cause).partition("/.well")[0] for cause in caught.value.causes}
+            if heard == urls:
+                break
+        assert heard == urls
+        assert "no endpoint answered of those that sent some:" in str(caught.value)
         assert len(endpoint.received) == 1
         tasks.cancel_scope.cancel()
 

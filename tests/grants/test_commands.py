@@ -146,7 +146,7 @@ def test_discover(endpoint: ScriptedEndpoint, port: int, tmp_path: Path) -> None
     )
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending,
-        running("discover", "--timeout", "4", "--port", str(port), folder=tmp_path) as process,
+        running("discover", "--timeout", "6", "--port", str(port), folder=tmp_path) as process,
     ):
         while process.poll() is None:
             for url in (endpoint.url, "http://127.0.0.1:9"):

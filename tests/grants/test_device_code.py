@@ -133,16 +133,20 @@ def test_trouble_that_passes(endpoint: ScriptedEndpoint) -> None:
     assert loaded(grant(endpoint, tell=lambda _: None)) == CONFIG
 
 
-def test_nobody_decides(endpoint: ScriptedEndpoint) -> None:
+@pytest.mark.parametrize(
+    ("answer", "trouble"),
+    [(Answer({"status": "pending"}), ""), (Answer(status=503), "; the last time, status 503 Service Unavailable")],
+)
+def test_nobody_decides(answer: Answer, trouble: str, endpoint: ScriptedEndpoint) -> None:
     """After the time-out the error says so, and what went wrong the last time if something did."""
-    for answer, reason in [
-        (Answer({"status": "pending"}), "nobody decided within 0.2 s"),
-        (Answer(status=503), "nobody decided within 0.2 s; the last time, status 503 Service Unavailable"),
-    ]:
-        endpoint.script["/f/challenge/"] = answer
+    endpoint.script["/f/challenge/"] = answer
+    for seconds in (0.2, 2, 8):  # a slow machine may need longer to get an answer
         with pytest.raises(DemandError) as caught:
-            loaded(grant(endpoint, tell=lambda _: None, timeout=0.2))
-        assert caught.value.reason == reason
+            loaded(grant(endpoint, tell=lambda _: None, timeout=seconds))
+        if len(endpoint.of("challenge")) > 1:
+            assert caught.value.reason == f"nobody decided within {seconds:g} s{trouble}"
+            return
+    pytest.fail("the endpoint was not asked twice")
 
 
 @pytest.mark.parametrize(

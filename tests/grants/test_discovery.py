@@ -35,7 +35,7 @@ def secure(authority: trustme.CA, tmp_path: Path) -> Iterator[ScriptedEndpoint]:
 
 def discover(url: str, **options: Any) -> Endpoint:
     """Return the endpoint at a URL."""
-    return anyio.run(WellKnownDiscovery(url=url, **options).adiscover)
+    return anyio.run(WellKnownDiscovery(url=url, **{"timeout": 30, **options}).adiscover)
 
 
 def without_protocol(url: str) -> str:

@@ -80,7 +80,7 @@ def test_many_at_once(issuer: Issuer) -> None:
             httpx.AsyncClient(auth=auth, base_url=issuer.endpoint.url) as http,
             anyio.create_task_group() as tasks,
         ):
-            for _ in range(50):
+            for _ in range(20):
                 tasks.start_soon(http.get, "/data")
 
     with ThreadPoolExecutor(4) as pool:
