@@ -64,7 +64,7 @@ NAMES = ["name", "base_url", "claim_url", "retrieve_url", "status", "token", "co
 
 
 @pytest.mark.parametrize("parse", [parse_yaml, parse_toml, parse_json])
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(text=TEXTS)
 @example(text="a: !!int x")
 @example(text="a: !!timestamp x")
@@ -88,7 +88,7 @@ def test_files(parse: Callable[[str], Any], text: str) -> None:
     problem_of(facts)
 
 
-@settings(max_examples=500)
+@settings(max_examples=150)
 @given(
     st.binary(max_size=40)
     | st.dictionaries(st.sampled_from(NAMES), JSON, max_size=5).map(lambda data: json.dumps(data).encode())
@@ -101,7 +101,7 @@ def test_bodies(content: bytes) -> None:
             assert read()
 
 
-@settings(max_examples=500)
+@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=5))
 def test_grants(data: dict[str, Any]) -> None:
     """What is granted is a token, or facts, or unusable."""
