@@ -1,10 +1,14 @@
 """How long a program waits for its own event loop, or for `get`, while rules are loaded."""
 
 import asyncio
+import gc
+import statistics
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 from benchmarks.data import Rules, many_settings, one_setting
@@ -22,6 +26,32 @@ _TARGET = 10
 
 Samples: TypeAlias = dict[str, list[float]]
 """Milliseconds by what happened meanwhile: ``idle``, ``first load``, or ``reload``."""
+
+
+class Collections:
+    """Notes how long the interpreter's garbage collector stopped the program at worst, in any thread."""
+
+    def __init__(self) -> None:
+        self.worst: Samples = defaultdict(list)
+        self._began = 0.0
+        self._longest = 0.0
+
+    @contextmanager
+    def watched(self, kind: str) -> Iterator[None]:
+        """Note the longest collection within the block."""
+        self._longest = 0.0
+        gc.callbacks.append(self._note)
+        try:
+            yield
+        finally:
+            gc.callbacks.remove(self._note)
+            self.worst[kind].append(self._longest * 1e3)
+
+    def _note(self, phase: str, _: object) -> None:
+        if phase == "start":
+            self._began = time.perf_counter()
+        else:
+            self._longest = max(self._longest, time.perf_counter() - self._began)
 
 
 async def longest_stall(work: Awaitable[object]) -> float:
@@ -71,31 +101,37 @@ def worst_get(setting: Setting[int], user: str, work: Callable[[], object]) -> f
     return worst * 1e3
 
 
-async def stalls_of_event_loop(service: Service, settings: dict[str, Rules], samples: Samples) -> None:
+async def stalls_of_event_loop(
+    service: Service, settings: dict[str, Rules], samples: Samples, collections: Collections
+) -> None:
     """Add one sample of each."""
     samples["idle"].append(await longest_stall(asyncio.sleep(_IDLE)))
     declared = declare(settings)
     name, user, _ = one_of(settings)
     client = async_client(service.url)
-    samples["first load"].append(await longest_stall(client.set_as_main()))
+    with collections.watched("first load"):
+        samples["first load"].append(await longest_stall(client.set_as_main()))
     before = declared[name].get(user=user)
     await asyncio.to_thread(service.change_all_rules)
-    samples["reload"].append(await longest_stall(client.reload()))
+    with collections.watched("reload"):
+        samples["reload"].append(await longest_stall(client.reload()))
     assert declared[name].get(user=user) == before + 1
     await client.aclose()
 
 
-def waits_for_get(service: Service, settings: dict[str, Rules], samples: Samples) -> None:
+def waits_for_get(service: Service, settings: dict[str, Rules], samples: Samples, collections: Collections) -> None:
     """Add one sample of each."""
     declared = declare(settings)
     name, user, _ = one_of(settings)
     setting = declared[name]
     samples["idle"].append(worst_get(setting, user, lambda: time.sleep(_IDLE)))
     client = thread_client(service.url)
-    samples["first load"].append(worst_get(setting, user, client.set_as_main))
+    with collections.watched("first load"):
+        samples["first load"].append(worst_get(setting, user, client.set_as_main))
     before = setting.get(user=user)
     service.change_all_rules()
-    samples["reload"].append(worst_get(setting, user, client.reload))
+    with collections.watched("reload"):
+        samples["reload"].append(worst_get(setting, user, client.reload))
     assert setting.get(user=user) == before + 1
     client.close()
 
@@ -107,24 +143,29 @@ def one_of(settings: dict[str, Rules]) -> tuple[str, str, int]:
     return name, user, value
 
 
-def rows_of(what: str, where: str, samples: Samples) -> list[Row]:
-    """Return the rows of some samples."""
-    loads = {"first load": "first load", "reload": "reload, every rule changed"}
-    return [
-        Row("stall", f"{what}, {load}, {where}", "ms", samples[kind], samples["idle"], _TARGET, "value")
-        for kind, load in loads.items()
-    ]
+def rows_of(what: str, where: str, samples: Samples, collections: Collections) -> list[Row]:
+    """Return the rows of some samples, with how long a collection took of all garbage that there was meanwhile."""
+    rows = []
+    for kind, load in {"first load": "first load", "reload": "reload, every rule changed"}.items():
+        collection = f"garbage collection: {statistics.median(collections.worst[kind]):.1f} ms"
+        name = f"{what}, {load}, {where}"
+        rows.append(Row("stall", name, "ms", samples[kind], samples["idle"], _TARGET, "value", collection))
+    return rows
 
 
 def measure(where: str, settings: dict[str, Rules], size: Size) -> list[Row]:
     """Measure with these settings."""
     of_loop: Samples = {"idle": [], "first load": [], "reload": []}
     of_get: Samples = {"idle": [], "first load": [], "reload": []}
+    during_loop, during_get = Collections(), Collections()
     with running(settings) as service:
         for _ in range(size.stalls):
-            asyncio.run(stalls_of_event_loop(service, settings, of_loop))
-            waits_for_get(service, settings, of_get)
-    return [*rows_of("stall of the event loop", where, of_loop), *rows_of("worst get", where, of_get)]
+            asyncio.run(stalls_of_event_loop(service, settings, of_loop, during_loop))
+            waits_for_get(service, settings, of_get, during_get)
+    return [
+        *rows_of("stall of the event loop", where, of_loop, during_loop),
+        *rows_of("worst get", where, of_get, during_get),
+    ]
 
 
 def main() -> None:

@@ -9,8 +9,9 @@ import click
 from platformdirs import user_data_path
 
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.server import ServiceThread
-from heksherlite.service.storage.urls import open_database, sqlite_path
+from heksherlite.service.server import ServiceThread, listen
+from heksherlite.service.storage.urls import open_database
+from heksherlite.service.workers import WorkerProcesses
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -29,7 +30,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
     metavar="URL",
     envvar="HEKSHER_DB_CONNECTION_STRING",
     show_envvar=True,
-    help="Where settings and rules are kept: sqlite:///PATH. By default a file in the user's data folder.",
+    help="Where settings and rules are kept: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE."
+    " By default a file in the user's data folder.",
 )
 @click.option(
     "--context-features",
@@ -38,21 +40,27 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
     show_envvar=True,
     help="The expected context features in order, separated by semicolons; missing ones are added.",
 )
-def serve(host: str, port: int, database: str | None, context_features: str | None) -> None:
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="How many processes answer requests."
+)
+def serve(host: str, port: int, database: str | None, context_features: str | None, workers: int) -> None:
     """Run the service until it is interrupted."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for talkative in ("alembic", "uvicorn"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
+    configure_logging()
     stop = _stop_signal()
+    service: ServiceThread | WorkerProcesses
     try:
         location = database or _default_database()
-        service = ServiceThread(
-            open_database(location), host=host, port=port, context_features=_split(context_features)
-        )
+        opened, listener, features = open_database(location), listen(host, port), _split(context_features)
+        if workers == 1:
+            service = ServiceThread(opened, listener, context_features=features)
+        else:
+            service = WorkerProcesses(
+                location, listener, count=workers, context_features=features, set_up=configure_logging
+            )
         service.start()
     except ServiceStartError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"heksherlite serves {sqlite_path(location).absolute()} at {service.url}")
+    click.echo(f"heksherlite serves {opened.location} at {service.url}")
     # In slices, because on some systems a wait without end cannot be interrupted.
     while service.running and not stop.wait(0.5):
         continue
@@ -60,6 +68,13 @@ def serve(host: str, port: int, database: str | None, context_features: str | No
     service.stop()
     if failed:
         raise click.ClickException("the service ended by itself; the log says why")
+
+
+def configure_logging() -> None:
+    """Log to the standard error, in this process and in the workers."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for talkative in ("alembic", "uvicorn"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 def _stop_signal() -> threading.Event:

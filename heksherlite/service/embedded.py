@@ -10,7 +10,7 @@ from typing import Self
 
 from anyio import CancelScope, to_thread
 
-from heksherlite.service.server import ServiceThread
+from heksherlite.service.server import ServiceThread, listen
 from heksherlite.service.storage.urls import open_database
 
 
@@ -32,7 +32,8 @@ def embedded(
     trio or neither. When the block is left, nothing remains of it but the database.
 
     Args:
-        database: A ``sqlite:///PATH`` URL, or the path of a SQLite file; None uses a temporary file.
+        database: A ``sqlite:///PATH`` or ``postgresql://`` URL, or the path of a SQLite file; None uses a
+            temporary file.
         host: The address to listen on.
         port: The port to listen on; 0 picks a free one.
         context_features: The expected context features, in order. They are added if missing.
@@ -72,10 +73,7 @@ class EmbeddedService:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="heksherlite-"))
                 database = Path(folder, "settings.db")
             service = ServiceThread(
-                open_database(database),
-                host=self._host,
-                port=self._port,
-                context_features=self._context_features,
+                open_database(database), listen(self._host, self._port), context_features=self._context_features
             )
             stack.callback(service.stop)
             service.start()

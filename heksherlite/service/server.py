@@ -29,20 +29,18 @@ class ServiceThread:
 
     Args:
         database: Where settings and rules are kept.
-        host: The address to listen on.
-        port: The port to listen on; 0 picks a free one.
+        listener: Where requests arrive, from `listen`; it is closed at the end.
         context_features: The expected context features in order; if empty, any will do.
     """
 
-    def __init__(self, database: Database, *, host: str, port: int, context_features: Sequence[str] = ()) -> None:
+    def __init__(self, database: Database, listener: socket.socket, *, context_features: Sequence[str] = ()) -> None:
         self._database = database
-        self._host = host
-        self._port = port
+        self._listener = listener
         self._context_features = context_features
         self._ready: Future[Callable[[], object]] = Future()
         self._thread: threading.Thread | None = None
-        self.url = ""
-        """Where the service is, such as ``http://127.0.0.1:8888``, once it is started."""
+        self.url = url_of(listener)
+        """Where the service is, such as ``http://127.0.0.1:8888``."""
 
     @property
     def running(self) -> bool:
@@ -55,10 +53,7 @@ class ServiceThread:
         Raises:
             ServiceStartError: It cannot start; nothing is left running.
         """
-        listener = _listen(self._host, self._port)
-        host, port = listener.getsockname()[:2]
-        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self._thread = threading.Thread(target=self._run, args=(listener,), name="heksherlite-service", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heksherlite-service", daemon=True)
         self._thread.start()
         try:
             self._ready.result(_START_SECONDS)
@@ -76,6 +71,7 @@ class ServiceThread:
             TimeoutError: The thread does not end.
         """
         if self._thread is None:
+            self._listener.close()
             return
         # A service that is not ready yet learns that it is not wanted any more when it is.
         if not self._ready.cancel() and self._ready.exception() is None:
@@ -84,10 +80,10 @@ class ServiceThread:
         if self._thread.is_alive():
             raise TimeoutError(f"the service did not stop within {_STOP_SECONDS:.0f} s")
 
-    def _run(self, listener: socket.socket) -> None:
+    def _run(self) -> None:
         try:
-            with listener:
-                asyncio.run(self._serve(listener))
+            with self._listener:
+                asyncio.run(self._serve())
         except BaseException as error:
             if self._ready.cancelled():
                 return
@@ -95,30 +91,36 @@ class ServiceThread:
                 raise
             self._ready.set_exception(error)
 
-    async def _serve(self, listener: socket.socket) -> None:
+    async def _serve(self) -> None:
         store = Store(self._database)
         try:
-            await self._load(store)
+            await load(store, self._database, self._context_features)
             app = create_app(store)
             server = _Server(app, on_started=self._ready.set_result, on_stopping=app.state.streams.close)
             stopping = asyncio.Event()
             follower = asyncio.create_task(store.follow(until=stopping))
             # Without its follower the service would answer from an old catalog, so it ends instead.
             follower.add_done_callback(lambda _: server.stop())
-            await server.serve(sockets=[listener])
+            await server.serve(sockets=[self._listener])
             stopping.set()
             await follower
         finally:
             await store.close()
 
-    async def _load(self, store: Store) -> None:
-        try:
-            await self._database.prepare()
-            await store.load()
-            if self._context_features:
-                await store.write(partial(features.expect, expected=self._context_features))
-        except (ValueError, DatabaseUnavailableError) as error:
-            raise ServiceStartError(str(error)) from error
+
+async def load(store: Store, database: Database, context_features: Sequence[str]) -> None:
+    """Prepare a database, read it, and add the expected context features that are missing.
+
+    Raises:
+        ServiceStartError: The database cannot be used, or holds other context features.
+    """
+    try:
+        await database.prepare()
+        await store.load()
+        if context_features:
+            await store.write(partial(features.expect, expected=context_features))
+    except (ValueError, DatabaseUnavailableError) as error:
+        raise ServiceStartError(str(error)) from error
 
 
 class _Server(uvicorn.Server):
@@ -155,7 +157,16 @@ def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) ->
         loop.call_soon_threadsafe(function)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Take an address to listen on.
+
+    Args:
+        host: The address.
+        port: The port; 0 picks a free one.
+
+    Raises:
+        ServiceStartError: It cannot be taken.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol given, asyncio switches Nagle's algorithm off; otherwise it would cost 40 ms per answer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -170,3 +181,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise ServiceStartError(f"cannot listen on {host}, port {port}: {error}") from error
     return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL of a service that listens there."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

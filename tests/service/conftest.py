@@ -1,15 +1,40 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from heksherlite.service import embedded
+from tests.service import postgresql
 from tests.service.api import FEATURES, Api
+from tests.service.postgresql import PostgresqlServer
+
+KINDS = ["sqlite", "postgresql"]
 
 
 @pytest.fixture(scope="session")
-def shared_api() -> Iterator[Api]:
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """Return a PostgreSQL server for all tests, which keep it running."""
+    with postgresql.running() as server:
+        yield server
+
+
+@pytest.fixture(params=KINDS)
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Return a function that makes an empty database and returns its URL."""
+    return _maker(request, tmp_path)
+
+
+@pytest.fixture
+def database(new_database: Callable[[], str]) -> str:
+    """Return the URL of an empty database."""
+    return new_database()
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def shared_api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """Return a client of one service for all tests, in whatever state the last one left it."""
-    with embedded(context_features=FEATURES) as service:
+    database = _maker(request, tmp_path_factory.mktemp("shared"))()
+    with embedded(database, context_features=FEATURES) as service:
         api = Api(service.url)
         with api.http:
             yield api
@@ -20,3 +45,11 @@ def api(shared_api: Api) -> Api:
     """Return a client of a service without settings, with three context features."""
     shared_api.reset()
     return shared_api
+
+
+def _maker(request: pytest.FixtureRequest, folder: Path) -> Callable[[], str]:
+    if request.param == "postgresql":
+        server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+        return server.new_database
+    names = iter(range(1_000_000))
+    return lambda: f"sqlite:///{folder}/{next(names)}.db"

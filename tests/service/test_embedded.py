@@ -5,6 +5,7 @@ import signal
 import socket
 import tempfile
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -82,19 +83,26 @@ def test_it_ends_with_open_connections() -> None:
     unfinished.close()
 
 
-def test_data_outlives_the_service(tmp_path: Path) -> None:
-    """A named database is there again the next time, as path or as URL."""
+def test_data_outlives_the_service(database: str) -> None:
+    """A named database is there again the next time."""
+    with embedded(database, context_features=["environment", "user"]) as service, closing(Api(service.url)) as api:
+        api.declare(metadata={"a": [1, 2.5, None]}, type="Mapping<float>", default_value={"x": 1})
+        api.declare("text", type="str", default_value="ß→\u0000😀")
+        api.add_rule({"y": 2.5}, user="a@b.c")
+        before = api.state()
+    with embedded(database) as service, closing(Api(service.url)) as api:
+        assert api.state() == before
+
+
+def test_a_file_may_be_named_by_its_path(tmp_path: Path) -> None:
+    """A path is the same as a URL, whatever is in it."""
     path = tmp_path / "a b#?%.db"
-    with embedded(path, context_features=["environment", "user"]) as service:
-        api = Api(service.url)
-        with api.http:
-            api.declare(metadata={"a": [1, 2.5, None]}, type="Mapping<float>", default_value={"x": 1})
-            api.add_rule({"y": 2.5}, user="a@b.c")
-            before = api.state()
-    with embedded(str(path)) as service:
-        api = Api(service.url)
-        with api.http:
-            assert api.state() == before
+    with embedded(path, context_features=["environment"]):
+        pass
+    for again in (str(path), f"sqlite:///{tmp_path}/a b#%.db"):
+        with embedded(again) as service:
+            known = httpx.get(service.url + "/api/v1/context_features").json()["context_features"]
+            assert known == (["environment"] if again == str(path) else [])
 
 
 def test_several_run_at_once() -> None:
@@ -119,7 +127,6 @@ def test_several_run_at_once() -> None:
 @pytest.mark.parametrize(
     ("database", "message"),
     [
-        ("postgresql://user:secret@host/db", "'postgresql' are not supported; use sqlite:///PATH"),
         ("mysql+aiomysql://host/db", "not supported"),
         ("sqlite://", "not supported"),
         ("sqlite:///:memory:", "must name a file"),
@@ -135,16 +142,16 @@ def test_unusable_databases_are_refused(database: str, message: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_unexpected_context_features_are_refused(tmp_path: Path) -> None:
+def test_unexpected_context_features_are_refused(database: str) -> None:
     """A database with other features than expected keeps the service from starting, and is left alone."""
-    with embedded(tmp_path / "a.db", context_features=["b", "a"]):
+    with embedded(database, context_features=["b", "a"]):
         pass
     with (
         pytest.raises(ServiceStartError, match="in the same order"),
-        embedded(tmp_path / "a.db", context_features=["a", "b"]),
+        embedded(database, context_features=["a", "b"]),
     ):
         pass
-    with embedded(tmp_path / "a.db", context_features=["x", "b", "y", "a", "z"]) as service:
+    with embedded(database, context_features=["x", "b", "y", "a", "z"]) as service:
         answer = httpx.get(service.url + "/api/v1/context_features")
         assert answer.json() == {"context_features": ["x", "b", "y", "a", "z"]}
 

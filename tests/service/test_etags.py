@@ -1,10 +1,11 @@
-import sqlite3
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
 from heksherlite.service import embedded
 from tests.service.api import Api
+from tests.service.stores import run_sql
 
 
 def tag(api: Api, **params: str) -> str:
@@ -113,11 +114,12 @@ def test_the_tag_of_all_settings_follows_which_there_are(api: Api) -> None:
     assert len(set(tags)) == 3
 
 
-def test_tags_outlive_a_restart_but_not_a_database(tmp_path: Path) -> None:
+def test_tags_outlive_a_restart_but_not_a_database(new_database: Callable[[], str]) -> None:
     """The same revision of the same database has the same tag in the next process, and another database another."""
     tags = []
-    for name in ("one.db", "one.db", "two.db"):
-        with embedded(tmp_path / name, context_features=["user", "environment"]) as service:
+    one, two = new_database(), new_database()
+    for database in (one, one, two):
+        with embedded(database, context_features=["user", "environment"]) as service:
             api = Api(service.url)
             with api.http:
                 if api.get("settings/cache_ttl").status_code == 404:
@@ -135,17 +137,13 @@ def test_a_tag_is_not_fooled_by_a_setting_of_the_same_name(api: Api) -> None:
     assert tag(api, settings="cache_ttl") != known
 
 
-def test_rows_carry_revisions(tmp_path: Path) -> None:
+def test_rows_carry_revisions(database: str) -> None:
     """What a replica needs to catch up is in the database."""
-    with embedded(tmp_path / "a.db", context_features=["environment", "user"]) as service:
-        api = Api(service.url)
-        with api.http:
-            api.declare()
-            kept, gone = api.add_rule(1, user="a"), api.add_rule(1, user="b")
-            api.call("DELETE", f"rules/{gone}")
-    connection = sqlite3.connect(tmp_path / "a.db")
-    assert connection.execute("SELECT revision FROM heksherlite_state").fetchone() == (5,)
-    assert connection.execute("SELECT id, revision FROM rules").fetchall() == [(kept, 3)]
-    assert connection.execute("SELECT revision FROM settings").fetchall() == [(5,)]
-    assert connection.execute("SELECT kind, id, revision FROM removals").fetchall() == [("rule", gone, 5)]
-    connection.close()
+    with embedded(database, context_features=["environment", "user"]) as service, closing(Api(service.url)) as api:
+        api.declare()
+        kept, gone = api.add_rule(1, user="a"), api.add_rule(1, user="b")
+        api.call("DELETE", f"rules/{gone}")
+    assert run_sql(database, "SELECT revision FROM heksherlite_state") == [(5,)]
+    assert run_sql(database, "SELECT id, revision FROM rules") == [(kept, 3)]
+    assert run_sql(database, "SELECT revision FROM settings") == [(5,)]
+    assert run_sql(database, "SELECT kind, id, revision FROM removals") == [("rule", gone, 5)]

@@ -2,10 +2,10 @@
 
 import json
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from heksherlite.service import embedded
 from tests.service.api import FEATURES, Api
@@ -52,6 +52,7 @@ def test_all_in_lines(api: Api) -> None:
     ]
 
 
+@pytest.mark.parametrize("shared_api", ["sqlite"], indirect=True)  # the rules take long to add
 def test_lines_have_a_thousand_rules_at_most(api: Api) -> None:
     """More rules than fit come in several lines."""
     api.declare("many", configurable_features=["user"])
@@ -104,9 +105,8 @@ def test_only_what_changed(api: Api) -> None:
     ]
 
 
-def test_only_what_changed_since_before_a_restart(tmp_path: Path) -> None:
+def test_only_what_changed_since_before_a_restart(database: str) -> None:
     """A service that was started again goes on with the clients of the one before, also from writes elsewhere."""
-    database = f"sqlite:///{tmp_path}/settings.db"
     with embedded(database=database, context_features=FEATURES) as service, closing(Api(service.url)) as api:
         first, _ = prepared(api)
         tag = ask(api).headers["ETag"]

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from click.testing import CliRunner
 from heksherlite import __version__
 from heksherlite.cli.commands import heksherlite
 from tests.service.api import FEATURES, Api, until
+from tests.service.stores import run_sql
 
 SERVE = [sys.executable, "-W", "error", "-m", "heksherlite", "serve"]
 
@@ -105,7 +105,9 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "variables", "message"),
     [
-        (["--database", "postgresql://user:secret@host/db"], {}, "use sqlite:///PATH"),
+        (["--database", "mysql://user:secret@host/db"], {}, "use sqlite:///PATH or postgresql://"),
+        (["--database", "postgresql://user:secret@127.0.0.1:1/db"], {}, "postgresql://user@127.0.0.1:1/db: "),
+        (["--database", "postgresql://user:secret@127.0.0.1:1/db", "--workers", "2"], {}, "cannot use database"),
         ([], {"HEKSHER_DB_CONNECTION_STRING": "sqlite:////no/where/a.db"}, "cannot use database /no/where/a.db"),
         (["--context-features", "a;a"], {}, "have duplicates"),
         (["--host", "nowhere.invalid"], {}, "cannot listen on nowhere.invalid"),
@@ -131,7 +133,7 @@ def test_unusable_options_are_refused(
 def test_help_names_every_option() -> None:
     """The options and the variables are documented."""
     text = CliRunner().invoke(heksherlite, ["serve", "--help"]).output
-    for name in ("--host", "--port", "--database", "--context-features", "HEKSHER_DB_CONNECTION_STRING"):
+    for name in ("--host", "--port", "--database", "--context-features", "--workers", "HEKSHER_DB_CONNECTION_STRING"):
         assert name in text
     assert "HEKSHER_STARTUP_CONTEXT_FEATURES" in text
     assert __version__ in CliRunner().invoke(heksherlite, ["--version"]).output
@@ -150,9 +152,8 @@ def test_without_the_extra_it_says_which_to_install(missing: str) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_killed_service_loses_no_acknowledged_write(tmp_path: Path) -> None:
+def test_a_killed_service_loses_no_acknowledged_write(database: str) -> None:
     """SIGKILL in the middle of a burst of writes: what was acknowledged is there, and the database opens."""
-    database = f"sqlite:///{tmp_path}/a.db"
     acknowledged: list[int] = []
     enough = threading.Event()
 
@@ -180,15 +181,13 @@ def test_a_killed_service_loses_no_acknowledged_write(tmp_path: Path) -> None:
         assert set(acknowledged) <= stored
         assert len(stored) <= len(acknowledged) + 4
         assert api.add_rule(1, user="after") == len(stored) + 1
-    connection = sqlite3.connect(tmp_path / "a.db")
-    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-    connection.close()
+    if database.startswith("sqlite"):
+        assert run_sql(database, "PRAGMA integrity_check") == [("ok",)]
+        assert run_sql(database, "PRAGMA foreign_key_check") == []
 
 
-def test_two_services_share_a_file(tmp_path: Path) -> None:
+def test_two_services_share_a_database(database: str) -> None:
     """Writers through two processes lose nothing, and each process soon shows what the other wrote."""
-    database = f"sqlite:///{tmp_path}/a.db"
     arguments = ("--database", database, "--context-features", ";".join(FEATURES))
     with process(*arguments) as (_, one), process(*arguments) as (_, two):
         one.declare()

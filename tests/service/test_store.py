@@ -1,20 +1,11 @@
 import asyncio
-import logging
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
 
-from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain import context_features, declarations, rules
 from heksherlite.service.domain import settings as setting_writes
 from heksherlite.service.domain.catalog import Catalog, Decision
@@ -22,41 +13,8 @@ from heksherlite.service.domain.differences import Shape
 from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.metadata import merging
 from heksherlite.service.domain.versions import Version
-from heksherlite.service.storage import tables
-from heksherlite.service.storage.database import DatabaseUnavailableError
-from heksherlite.service.storage.schema import VERSION_TABLE
-from heksherlite.service.storage.sqlite import SqliteDatabase
-from heksherlite.service.storage.store import Store
 from heksherlite.wire_types import INT
-
-Write = Callable[[Catalog], Decision[Any]]
-
-
-@asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[Store]:
-    database = SqliteDatabase(path)
-    store = Store(database, news_interval=0.01, check_interval=0.05)
-    try:
-        await database.prepare()
-        await store.load()
-        yield store
-    finally:
-        await store.close()
-
-
-@asynccontextmanager
-async def following(store: Store) -> AsyncIterator[None]:
-    stopping = asyncio.Event()
-    task = asyncio.create_task(store.follow(until=stopping))
-    yield
-    stopping.set()
-    await task
-
-
-async def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  # the code under test has no event to wait for
-            await asyncio.sleep(0.005)
+from tests.service.stores import Write, following, opened, until
 
 
 def declaration(name: str, features: set[str], minor: int, alias: str | None = None) -> Write:
@@ -111,14 +69,12 @@ def check_invariants(catalog: Catalog) -> None:
 
 @given(st.lists(st.tuples(st.booleans(), WRITES), max_size=25))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_memory_follows_the_database(
-    tmp_path_factory: pytest.TempPathFactory, writes: list[tuple[bool, Write]]
-) -> None:
+def test_memory_follows_the_database(new_database: Callable[[], str], writes: list[tuple[bool, Write]]) -> None:
     """Whatever is written by two processes in turn, both and a third that starts later know the same."""
 
     async def run() -> None:
-        path = tmp_path_factory.mktemp("store") / "a.db"
-        async with opened(path) as one, opened(path) as two:
+        database = new_database()
+        async with opened(database) as one, opened(database) as two:
             await one.write(partial(context_features.expect, expected=["f", "g"]))
             for first, write in writes:
                 writer = one if first else two
@@ -130,17 +86,17 @@ def test_memory_follows_the_database(
                 check_invariants(writer.catalog)
             await one.load()
             await two.load()
-            async with opened(path) as three:
+            async with opened(database) as three:
                 assert one.catalog == two.catalog == three.catalog
 
     asyncio.run(run())
 
 
-def test_concurrent_writers_lose_nothing(tmp_path: Path) -> None:
+def test_concurrent_writers_lose_nothing(database: str) -> None:
     """Many writers through two stores: each write counts once, ids and revisions are distinct."""
 
     async def run() -> None:
-        async with opened(tmp_path / "a.db") as one, opened(tmp_path / "a.db") as two:
+        async with opened(database) as one, opened(database) as two:
             await one.write(partial(context_features.expect, expected=["f"]))
             await one.write(declaration("a", {"f"}, 0))
 
@@ -157,11 +113,11 @@ def test_concurrent_writers_lose_nothing(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_foreign_writes_are_noticed(tmp_path: Path) -> None:
+def test_foreign_writes_are_noticed(database: str) -> None:
     """A store that follows its database learns what another process wrote."""
 
     async def run() -> None:
-        async with opened(tmp_path / "a.db") as one, opened(tmp_path / "a.db") as two, following(two):
+        async with opened(database) as one, opened(database) as two, following(two):
             await one.write(partial(context_features.expect, expected=["f", "g"]))
             await until(lambda: two.catalog.context_features == ("f", "g"))
             await one.write(partial(context_features.remove, name="f"))
@@ -170,11 +126,11 @@ def test_foreign_writes_are_noticed(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_failed_decision_changes_nothing(tmp_path: Path) -> None:
+def test_a_failed_decision_changes_nothing(database: str) -> None:
     """What a decision raises comes out, and neither the database nor the catalog moves."""
 
     async def run() -> None:
-        async with opened(tmp_path / "a.db") as store:
+        async with opened(database) as store:
             before = store.catalog
             with pytest.raises(DomainError):
                 await store.write(partial(context_features.remove, name="nope"))
@@ -186,106 +142,12 @@ def test_a_failed_decision_changes_nothing(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_an_unreachable_database_is_noticed_and_comes_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """While the file is gone, reads go on, writes are refused, and one warning says so; then it recovers."""
-    path, away = tmp_path / "a.db", tmp_path / "away.db"
-    caplog.set_level(logging.INFO, "heksherlite.service")
-
-    async def run() -> None:
-        async with opened(path) as store:
-            await store.write(partial(context_features.expect, expected=["f"]))
-            async with following(store):
-                path.rename(away)
-                await until(lambda: not store.available)
-                assert store.catalog.context_features == ("f",)
-                with pytest.raises(DatabaseUnavailableError):
-                    await store.write(partial(context_features.add, name="g"))
-                away.rename(path)
-                await until(lambda: store.available)
-                await store.write(partial(context_features.add, name="g"))
-                assert list(store.catalog.context_features) == ["f", "g"]
-
-    asyncio.run(run())
-    assert [record.message for record in caplog.records] == [
-        "the database cannot be reached",
-        "the database can be reached again",
-    ]
-
-
-def prepare(path: Path) -> None:
-    async def run() -> None:
-        async with opened(path):
-            pass
-
-    asyncio.run(run())
-
-
-def test_migrations_make_the_tables_that_the_code_knows(tmp_path: Path) -> None:
-    """The schema after all migrations is the one in the code."""
-    prepare(tmp_path / "a.db")
-    engine = create_engine(f"sqlite:///{tmp_path / 'a.db'}")
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-        assert compare_metadata(context, tables.metadata) == []
-    engine.dispose()
-
-
-def test_the_file_is_used_as_promised(tmp_path: Path) -> None:
-    """WAL for the file; foreign keys, and writes that survive a loss of power, for each connection."""
-
-    async def run() -> None:
-        async with opened(tmp_path / "a.db"):
-            database = SqliteDatabase(tmp_path / "a.db")
-            async with database.reading() as connection:
-                pragmas = ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
-                values = [(await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one() for name in pragmas]
-            await database.close()
-            assert values == ["wal", 1, 2, 10_000]
-
-    asyncio.run(run())
-
-
-def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    """A schema that this version does not know is left alone."""
-    prepare(tmp_path / "a.db")
-    connection = sqlite3.connect(tmp_path / "a.db")
-    with connection:
-        connection.execute("UPDATE heksherlite_schema SET version_num = '9999'")
-    connection.close()
-    with pytest.raises(ServiceStartError, match="newer version"):
-        prepare(tmp_path / "a.db")
-
-
-@pytest.mark.parametrize("kind", ["other tables", "garbage", "folder"])
-def test_files_that_are_not_ours_are_refused_and_left_alone(tmp_path: Path, kind: str) -> None:
-    """Another program's database, or no database at all, is refused and keeps its contents."""
-    path = tmp_path / "a.db"
-    if kind == "other tables":
-        connection = sqlite3.connect(path)
-        connection.execute("CREATE TABLE settings (x)")
-        connection.close()
-    elif kind == "garbage":
-        path.write_bytes(b"not a database" * 1000)
-    else:
-        path.mkdir()
-    before = path.read_bytes() if path.is_file() else None
-    with pytest.raises(ServiceStartError, match="cannot use database"):
-        prepare(path)
-    assert (path.read_bytes() if path.is_file() else None) == before
-
-
-def test_an_interrupted_first_start_is_finished_by_the_next(tmp_path: Path) -> None:
-    """An empty file, as a killed first start leaves it, is taken as new."""
-    (tmp_path / "a.db").touch()
-    prepare(tmp_path / "a.db")
-
-
-def test_several_first_starts_agree(tmp_path: Path) -> None:
-    """Services that create the schema of one file at the same time all start, with one database id."""
+def test_several_first_starts_agree(database: str) -> None:
+    """Services that create the schema of one database at the same time all start, with one database id."""
 
     async def run() -> None:
         async def start() -> str:
-            async with opened(tmp_path / "a.db") as store:
+            async with opened(database) as store:
                 return store.catalog.state.database_id
 
         starts: list[Awaitable[str]] = [start() for _ in range(5)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -14,6 +15,7 @@ from heksherlite.service.api.stream import LINK
 from heksherlite.service.domain import query as queries
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_setting_names
+from heksherlite.service.storage.database import NotCaughtUpError
 
 _logger = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class QueryAnswer(BaseModel):
             "description": "What changed since the answer whose tag the client has.",
         },
         304: {"description": "The answer is the one whose tag the client has."},
-        **text_responses(400, 404),
+        **text_responses(400, 404, 503),
         **INVALID,
     },
 )
@@ -86,7 +88,6 @@ async def query_rules(
     ] = "",
 ) -> Response:
     """Return the rules of settings that pass a filter."""
-    catalog = store.catalog
     query = queries.Query(
         setting_names=None if settings is None else parse_setting_names(settings),
         context_filter=parse_context_filter(context_filters),
@@ -94,11 +95,12 @@ async def query_rules(
         lines=LINES in accept and not include_metadata,
         coding=accepted_coding(accept_encoding),
     )
+    known_tags = _tags(if_none_match or [])
+    catalog = await _catalog(store, query, request.scope["query_string"], known_tags)
     _log_unknown_features(catalog, query.context_filter)
     entries = queries.entries_of(catalog, query.setting_names)
     tag = queries.tag_of(catalog, query, entries, request.scope["query_string"])
     headers = {"etag": tag, "vary": "accept, accept-encoding, a-im", "link": LINK}
-    known_tags = _tags(if_none_match or [])
     if "*" in known_tags or tag in known_tags:
         return Response(status_code=304, headers=headers)
     if a_im == DELTA and len(known_tags) == 1:
@@ -109,6 +111,18 @@ async def query_rules(
             return await _response(226, changes, headers, LINES, query.coding, answers)
     body = answers.body(catalog, query, entries, tag)
     return await _response(200, body, headers, LINES if query.lines else "application/json", query.coding, answers)
+
+
+async def _catalog(store: StoreOfApp, query: queries.Query, query_string: bytes, known_tags: set[str]) -> Catalog:
+    """Return a catalog that is not older than what another replica has told this client."""
+    catalog = store.catalog
+    if queries.seen_revision(catalog, query, query_string, known_tags) > catalog.state.revision:
+        await store.catch_up()
+    elif any(catalog.find(name) is None for name in query.setting_names or ()):
+        # It may just have been declared through another replica.
+        with suppress(NotCaughtUpError):
+            await store.catch_up()
+    return store.catalog
 
 
 async def _response(

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
 from heksherlite.service.domain.errors import DomainError, InvalidError
-from heksherlite.service.storage.database import DatabaseUnavailableError
+from heksherlite.service.storage.database import DatabaseUnavailableError, NotCaughtUpError, UnknownOutcomeError
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -43,7 +43,7 @@ _MEANINGS = {
     404: "What the request names does not exist.",
     409: "The request is at odds with what is stored.",
     413: "The body is too large.",
-    503: "The database cannot be reached; nothing was changed.",
+    503: "The database cannot be reached. A write was not made, unless the text says that this is not known.",
 }
 
 
@@ -88,8 +88,13 @@ async def answer_invalid(_request: Request, error: Exception) -> Response:
 
 
 async def answer_unavailable(_request: Request, error: Exception) -> Response:
-    """Answer a write while the database cannot be reached."""
+    """Answer what cannot be done without the database, while it cannot be reached."""
     if not isinstance(error, DatabaseUnavailableError):
         raise error
-    text = "the database cannot be reached right now; nothing was changed"
-    return Response(text, 503, {"retry-after": "5"}, "text/plain")
+    text, retry_after = "the database cannot be reached right now; nothing was changed", 5
+    if isinstance(error, UnknownOutcomeError):
+        text = "the database was lost during the write; it is either made as a whole or not at all"
+    elif isinstance(error, NotCaughtUpError):
+        text = "a newer state is known than this replica has, and the database cannot be reached right now"
+        retry_after = 1
+    return Response(text, 503, {"retry-after": str(retry_after)}, "text/plain")

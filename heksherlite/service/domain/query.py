@@ -18,6 +18,8 @@ from heksherlite.service.domain.lines import build_changes, build_lines
 
 _FORMAT = 1  # to be raised whenever the same revision gets another body, so that no client keeps the old one
 
+_MOST_DIGITS = 19  # of a revision
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -70,7 +72,14 @@ def revision_of(earlier_tag: str, tag: str) -> int | None:
     """Return the revision of the answer that had a tag, if that was an answer to the query that has the other now."""
     revision, _, identity = earlier_tag.strip('"').partition("-")
     same_query = identity == tag.strip('"').partition("-")[2]
-    return int(revision) if same_query and revision.isdecimal() and revision.isascii() else None
+    is_number = revision.isdecimal() and revision.isascii() and len(revision) <= _MOST_DIGITS
+    return int(revision) if same_query and is_number else None
+
+
+def seen_revision(catalog: Catalog, query: Query, query_string: bytes, known_tags: Iterable[str]) -> int:
+    """Return the newest revision of the tags that a client has of earlier answers to a query, or 0."""
+    tag = tag_of(catalog, query, (), query_string)
+    return max((revision_of(known, tag) or 0 for known in known_tags), default=0)
 
 
 class AnswerBuilder:

@@ -1,5 +1,6 @@
 """What the service needs from a database, whichever it is."""
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -10,8 +11,30 @@ class DatabaseUnavailableError(Exception):
     """The database cannot be reached or used right now; nothing was written."""
 
 
+class InterruptedWriteError(DatabaseUnavailableError):
+    """A transaction was broken off before its commit; nothing was written, and trying again may help."""
+
+
+class UnknownOutcomeError(DatabaseUnavailableError):
+    """The connection was lost during a commit: what was to be written is there as a whole, or not at all."""
+
+
+class NotCaughtUpError(DatabaseUnavailableError):
+    """Somebody knows a newer revision than this replica, which cannot read it right now."""
+
+
 class Database(Protocol):
     """A database of settings and rules."""
+
+    @property
+    def location(self) -> str:
+        """Where it is, for people to read: the path of a file, or a URL without password."""
+        ...
+
+    @property
+    def stirred(self) -> asyncio.Event:
+        """Set when it is worth asking for news now instead of some time later; to be cleared before asking."""
+        ...
 
     async def prepare(self) -> None:
         """Check that the database is ours or empty, and create or upgrade its schema.
@@ -26,6 +49,8 @@ class Database(Protocol):
 
         Raises:
             DatabaseUnavailableError: It cannot be opened or committed.
+            InterruptedWriteError: The same, and it may be tried again.
+            UnknownOutcomeError: It may have been committed.
         """
         ...
 

@@ -1,7 +1,7 @@
 """Creating the schema of a new database, and upgrading that of an older version."""
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 
 from alembic.config import Config
 from alembic.operations import Operations
@@ -26,31 +26,41 @@ def check_schema(connection: Connection) -> None:
         return
     if VERSION_TABLE not in present:
         raise ServiceStartError("the database holds other tables and is not one of heksherlite")
-    known = {script.revision for script in _scripts().walk_revisions()}
     applied = set(_migration_context(connection).get_current_heads())
-    if applied - known:
+    if applied.difference(revisions()):
         raise ServiceStartError(
             f"the database was written by a newer version of heksherlite (schema {', '.join(applied)});"
             " install that version"
         )
 
 
-def upgrade_schema(connection: Connection) -> None:
-    """Apply the migrations that are missing; the caller holds the write lock and commits."""
+def revisions() -> list[str]:
+    """Return the revisions of the schema that there have been, the oldest first."""
+    return [script.revision for script in _scripts().walk_revisions()][::-1]
+
+
+def upgrade_schema(connection: Connection, *, to: str = "head") -> None:
+    """Apply the migrations that are missing; the caller holds the write lock and commits.
+
+    Args:
+        connection: Within a transaction.
+        to: The revision to end at, by default the newest.
+    """
     check_schema(connection)
-    context = _migration_context(connection)
+    context = _migration_context(connection, to=to)
     # Migrations get their operations as an argument: alembic's usual `op` is one for the whole process, and
     # several services may start in it at once.
     context.run_migrations(op=Operations(context))
 
 
-def _migration_context(connection: Connection) -> MigrationContext:
-    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "fn": _steps_to_newest})
+def _migration_context(connection: Connection, *, to: str = "head") -> MigrationContext:
+    options = {"version_table": VERSION_TABLE, "fn": partial(_steps, to)}
+    return MigrationContext.configure(connection, opts=options)
 
 
-def _steps_to_newest(applied: tuple[str, ...], _context: MigrationContext) -> Iterable[RevisionStep]:
+def _steps(to: str, applied: tuple[str, ...], _context: MigrationContext) -> Iterable[RevisionStep]:
     scripts = _scripts()
-    missing = list(scripts.iterate_revisions("head", applied or "base"))
+    missing = list(scripts.iterate_revisions(to, applied or "base"))
     return [MigrationStep.upgrade_from_script(scripts.revision_map, script) for script in reversed(missing)]
 
 

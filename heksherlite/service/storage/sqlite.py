@@ -34,6 +34,17 @@ class SqliteDatabase:
         self._probe = _engine(path, poolclass=NullPool)
         self._watcher: AsyncConnection | None = None
         self._data_version: int | None = None
+        self._stirred = asyncio.Event()
+
+    @property
+    def location(self) -> str:
+        """The absolute path of the file."""
+        return str(self._path.absolute())
+
+    @property
+    def stirred(self) -> asyncio.Event:
+        """Not set by a file: it tells nobody that it was written."""
+        return self._stirred
 
     async def prepare(self) -> None:
         """Check that the file is ours or empty, switch it to WAL, and create or upgrade its schema.

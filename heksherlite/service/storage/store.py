@@ -10,10 +10,18 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import Catalog, Decision, State
-from heksherlite.service.storage.database import Database, DatabaseUnavailableError
+from heksherlite.service.storage.database import (
+    Database,
+    DatabaseUnavailableError,
+    InterruptedWriteError,
+    NotCaughtUpError,
+)
 from heksherlite.service.storage.rows import read_changes, read_state, write_changes
 
 T = TypeVar("T")
+
+_CATCH_UP_SECONDS = 1.0
+_ATTEMPTS = 4  # at a write that other transactions or lost connections get in the way of
 
 _logger = logging.getLogger(__name__)
 
@@ -39,6 +47,7 @@ class Store:
         self._database = database
         self._news_interval = news_interval
         self._check_interval = check_interval
+        self._check_at = 0.0
         self._writing = asyncio.Lock()
 
     async def load(self) -> None:
@@ -49,6 +58,20 @@ class Store:
         """
         async with self._writing, self._database.reading() as connection:
             self._replace(await self._newest(connection))
+
+    async def catch_up(self) -> None:
+        """Read what changed, for somebody who knows that there is something newer than the catalog.
+
+        Raises:
+            NotCaughtUpError: The database cannot be reached, or does not answer within a second.
+        """
+        if not self.available:
+            raise NotCaughtUpError("the database could not be reached at the last check")
+        loading = asyncio.create_task(self.load())
+        loading.add_done_callback(self._check_if_failed)
+        await asyncio.wait([loading], timeout=_CATCH_UP_SECONDS)
+        if not loading.done() or loading.exception() is not None:
+            raise NotCaughtUpError("the database does not answer")
 
     async def write(self, decide: Callable[[Catalog], Decision[T]]) -> T:
         """Decide on a write, and make it if there is something to change.
@@ -62,19 +85,30 @@ class Store:
 
         Raises:
             DatabaseUnavailableError: The database cannot be reached; nothing changes.
+            UnknownOutcomeError: The connection was lost during the commit; all of it changes, or nothing.
         """
-        if not self.available:
-            raise DatabaseUnavailableError("the database could not be reached at the last check")
+        self._raise_if_unavailable()
         # A request that is cancelled, as when the service stops, does not cut a transaction in two.
-        return await asyncio.shield(self._write(decide))
+        return await asyncio.shield(self._write_with_retries(decide))
 
     async def close(self) -> None:
         """Close the database after the writes that are under way."""
         async with self._writing:
             await self._database.close()
 
+    async def _write_with_retries(self, decide: Callable[[Catalog], Decision[T]]) -> T:
+        try:
+            for _ in range(_ATTEMPTS - 1):
+                with suppress(InterruptedWriteError):
+                    return await self._write(decide)
+            return await self._write(decide)
+        except DatabaseUnavailableError:
+            self._check_soon()
+            raise
+
     async def _write(self, decide: Callable[[Catalog], Decision[T]]) -> T:
         async with self._writing:
+            self._raise_if_unavailable()
             async with self._database.writing() as connection:
                 catalog = await self._newest(connection)
                 decision = decide(catalog)
@@ -88,19 +122,22 @@ class Store:
 
     async def follow(self, until: asyncio.Event) -> None:
         """Look for news and check the database until an event is set; run this as a task, and do not cancel it."""
-        next_check = time.monotonic() + self._check_interval
+        self._check_at = time.monotonic() + self._check_interval
+        behind = False
         while not until.is_set():
+            self._database.stirred.clear()
             try:
-                if time.monotonic() >= next_check:
-                    next_check = time.monotonic() + self._check_interval
+                if not self.available or time.monotonic() >= self._check_at:
+                    self._check_at = time.monotonic() + self._check_interval
                     await self._database.check()
                     self._set_available()
-                if self.available and await self._database.has_news():
+                behind = await self._database.has_news() or behind
+                if behind:
                     await self.load()
+                    behind = False
             except DatabaseUnavailableError as error:
                 self._set_unavailable(error)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(until.wait(), self._news_interval)
+            await _first_of(until, self._database.stirred, seconds=self._news_interval)
 
     async def _newest(self, connection: AsyncConnection) -> Catalog:
         state = await read_state(connection)
@@ -117,6 +154,18 @@ class Store:
             self.catalog = catalog
             self.on_replaced(catalog)
 
+    def _check_if_failed(self, loading: asyncio.Task[None]) -> None:
+        if not loading.cancelled() and loading.exception() is not None:
+            self._check_soon()
+
+    def _check_soon(self) -> None:
+        self._check_at = time.monotonic()
+        self._database.stirred.set()
+
+    def _raise_if_unavailable(self) -> None:
+        if not self.available:
+            raise DatabaseUnavailableError("the database could not be reached at the last check")
+
     def _set_available(self) -> None:
         if not self.available:
             _logger.info("the database can be reached again")
@@ -126,3 +175,10 @@ class Store:
         if self.available:
             _logger.warning("the database cannot be reached", extra={"reason": str(error)})
         self.available = False
+
+
+async def _first_of(*events: asyncio.Event, seconds: float) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()

@@ -1,6 +1,7 @@
 """Which database a URL or a path names."""
 
 import os
+import re
 from pathlib import Path
 
 from heksherlite.errors import ServiceStartError
@@ -8,17 +9,32 @@ from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.sqlite import SqliteDatabase
 
 _SQLITE = ("sqlite:///", "sqlite+aiosqlite:///")
+_POSTGRESQL = re.compile(r"(postgresql|postgres)(\+(psycopg|psycopg2|asyncpg))?://")
 
 
 def open_database(database: str | os.PathLike[str]) -> Database:
-    """Return the database of a URL such as ``sqlite:///settings.db``, or of the path of a SQLite file.
+    """Return the database of a URL, or of the path of a SQLite file. Nothing is opened yet.
 
-    Nothing is opened yet.
+    Args:
+        database: Such as ``sqlite:///settings.db``, ``postgresql://user:password@host/database`` or ``settings.db``.
+            The names of drivers that some programs put into URLs are ignored.
 
     Raises:
-        ServiceStartError: The URL is of a kind that is not supported.
+        ServiceStartError: The URL is of a kind that is not supported, or its driver is not installed.
     """
+    if isinstance(database, str) and (scheme := _POSTGRESQL.match(database)):
+        return _postgresql("postgresql://" + database[scheme.end() :])
     return SqliteDatabase(sqlite_path(database))
+
+
+def _postgresql(url: str) -> Database:
+    try:
+        from heksherlite.service.storage.postgresql import PostgresqlDatabase  # noqa: PLC0415  # needs an extra
+    except ImportError as error:
+        raise ServiceStartError(
+            f"PostgreSQL needs the postgresql extra: pip install 'heksherlite[postgresql]' ({error})"
+        ) from error
+    return PostgresqlDatabase(url)
 
 
 def sqlite_path(database: str | os.PathLike[str]) -> Path:
@@ -39,5 +55,7 @@ def sqlite_path(database: str | os.PathLike[str]) -> Path:
             return Path(path)
     scheme, separator, _ = database.partition(":")
     if separator and (database[len(scheme) :].startswith("://") or scheme.startswith("sqlite")):
-        raise ServiceStartError(f"database URLs of kind {scheme!r} are not supported; use sqlite:///PATH")
+        raise ServiceStartError(
+            f"database URLs of kind {scheme!r} are not supported; use sqlite:///PATH or postgresql://..."
+        )
     return Path(database)

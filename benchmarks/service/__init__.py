@@ -1,0 +1,1 @@
+"""What the service costs beside its database; ``python benchmarks/service/run.py``."""

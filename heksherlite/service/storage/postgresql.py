@@ -1,0 +1,273 @@
+"""PostgreSQL as the service uses it: one database for any number of replicas, each with a few connections."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, Final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from heksherlite.errors import ServiceStartError
+from heksherlite.service.storage.database import (
+    DatabaseUnavailableError,
+    InterruptedWriteError,
+    UnknownOutcomeError,
+)
+from heksherlite.service.storage.notifications import Notifications
+from heksherlite.service.storage.schema import check_schema, upgrade_schema
+from heksherlite.service.storage.stillness import limited_stillness
+
+_CONNECTION: Final[dict[str, Any]] = {
+    "application_name": "heksherlite",
+    "connect_timeout": 3,
+    # A server that vanishes without a word is noticed in about 10 s.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""What the URL does not say; in libpq's units, seconds but for the last one."""
+
+_SESSION: Final = """
+    SET lock_timeout = '8s';
+    SET idle_in_transaction_session_timeout = '10s';
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
+# The second frees the write lock that a frozen or vanished replica holds; the third keeps acknowledged writes from
+# getting lost in a crash of the server.
+
+_WRITE_LOCK: Final = 0x6865_6B73_6865_7221
+_BEGIN_WRITING: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_WRITE_LOCK})"
+_BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# A transaction that wrote nothing has no id, and nobody needs to hear of it.
+_NOTIFY_AND_COMMIT: Final = """
+    SELECT database_id, revision,
+           CASE WHEN pg_current_xact_id_if_assigned() IS NOT NULL THEN pg_notify('heksherlite', '') END
+    FROM heksherlite_state;
+    COMMIT
+"""
+_NEWEST: Final = "SELECT database_id, revision FROM heksherlite_state"
+
+# For how long the server may be silent in the middle of a transaction.
+_LOOK_SECONDS: Final = 2.0
+_WRITE_SECONDS: Final = 10.0
+_READ_SECONDS: Final = 60.0  # everything at once may take long
+
+
+class PostgresqlDatabase:
+    """A database of a PostgreSQL server.
+
+    Writes take a lock of the whole database before they look at anything, so they follow one another, whichever
+    replica they come from. Each commit notifies the other replicas.
+
+    Args:
+        url: A libpq connection URL, with whatever options libpq has.
+
+    Raises:
+        ServiceStartError: It is no such URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        given = _parsed(url)
+        self._conninfo = make_conninfo(**{**_CONNECTION, **given})
+        self._location = _without_secrets(given)
+        self._engine = create_async_engine(
+            "postgresql+psycopg://",
+            async_creator=self._connect,
+            isolation_level="AUTOCOMMIT",  # to the driver, because the transactions are begun here
+            use_native_hstore=False,
+            pool_size=2,
+            max_overflow=3,
+            pool_timeout=_WRITE_SECONDS,
+        )
+        event.listen(self._engine.sync_engine, "after_cursor_execute", _begin_stillness_anew)
+        self._stirred = asyncio.Event()
+        self._backends: set[int] = set()
+        self._notifications = Notifications(self._connect, self._stirred, self._backends)
+        self._seen: tuple[Any, ...] | None = None
+
+    @property
+    def location(self) -> str:
+        """The URL without password and options."""
+        return self._location
+
+    @property
+    def stirred(self) -> asyncio.Event:
+        """Set when a notification of a write arrives, or the connection for them is lost."""
+        return self._stirred
+
+    async def prepare(self) -> None:
+        """Check that the database is ours or empty, and create or upgrade its schema.
+
+        Raises:
+            ServiceStartError: It is neither, or it cannot be used.
+        """
+        try:
+            async with self.reading() as connection:
+                await connection.run_sync(_check_encoding)
+                await connection.run_sync(check_schema)
+            async with self.writing() as connection:
+                await connection.run_sync(upgrade_schema)
+        except (DBAPIError, DatabaseUnavailableError, ServiceStartError) as error:
+            raise ServiceStartError(f"cannot use database {self._location}: {_reason(error)}") from error
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that holds the write lock; commit at the end, roll back on an exception."""
+        async with self._connection(_WRITE_SECONDS) as (connection, driver):
+            with _telling_when_interrupted(driver):
+                await _execute(driver, _BEGIN_WRITING)
+                async with _rolling_back(driver):
+                    yield connection
+                with _telling_when_outcome_unknown(driver):
+                    committed = await _execute(driver, _NOTIFY_AND_COMMIT)
+            self._seen = await _first_row(committed)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that sees one revision."""
+        async with self._connection(_READ_SECONDS) as (connection, driver):
+            await _execute(driver, _BEGIN_READING)
+            async with _rolling_back(driver):
+                yield connection
+            await _execute(driver, "COMMIT")
+
+    async def check(self) -> None:
+        """Ask the server for the newest revision."""
+        await self._newest()
+
+    async def has_news(self) -> bool:
+        """Tell whether there is another revision than at the last call or the last write of our own."""
+        self._notifications.start()
+        newest = await self._newest()
+        before, self._seen = self._seen, newest
+        return before != newest
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._notifications.stop()
+        await self._engine.dispose()
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+        try:
+            await connection.execute(_SESSION, prepare=False)
+        except BaseException:
+            await connection.close()
+            raise
+        # An id that another's connection gets later costs a delay, until somebody looks.
+        self._backends.add(connection.info.backend_pid)
+        return connection
+
+    async def _newest(self) -> tuple[Any, ...] | None:
+        async with self._connection(_LOOK_SECONDS) as (_, driver):
+            return await _first_row(await _execute(driver, _NEWEST))
+
+    @asynccontextmanager
+    async def _connection(self, seconds: float) -> AsyncIterator[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]]:
+        with _telling_when_unavailable():
+            async with self._engine.connect() as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                try:
+                    with limited_stillness(driver, seconds) as stillness:
+                        connection.info["stillness"] = stillness
+                        yield connection, driver
+                finally:
+                    if driver.closed:
+                        # The others were probably lost with it.
+                        await connection.invalidate()
+                        await self._engine.dispose()
+
+
+def _begin_stillness_anew(connection: Connection, *_: object) -> None:
+    if "stillness" in connection.info:
+        connection.info["stillness"].begin_anew()
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    with suppress(psycopg.Error):
+        given: dict[str, Any] = conninfo_to_dict(url)
+        ports = str(given.get("port") or 0).split(",")
+        if all(port.isdecimal() or not port for port in ports) and "@" not in given.get("dbname", ""):
+            return given
+    # Without the reason: what passes for a port or a database may be a part of the password.
+    raise ServiceStartError(
+        "this is no PostgreSQL URL; it looks like postgresql://USER:PASSWORD@HOST:PORT/DATABASE,"
+        " with %-encoding for special characters in the password"
+    )
+
+
+def _check_encoding(connection: Connection) -> None:
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise ServiceStartError(f"its encoding is {encoding}, and has to be UTF8")
+
+
+async def _execute(driver: psycopg.AsyncConnection[Any], statements: str) -> psycopg.AsyncCursor[Any]:
+    # Several statements in one round trip, which prepared ones cannot be.
+    return await driver.execute(statements.encode(), prepare=False)
+
+
+async def _first_row(cursor: psycopg.AsyncCursor[Any]) -> tuple[Any, ...] | None:
+    row = await cursor.fetchone()
+    return None if row is None else tuple(row[:2])
+
+
+@asynccontextmanager
+async def _rolling_back(driver: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException:
+        if not driver.closed:
+            await _execute(driver, "ROLLBACK")
+        raise
+
+
+@contextmanager
+def _telling_when_interrupted(driver: psycopg.AsyncConnection[Any]) -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.Error, DBAPIError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        conflict = isinstance(cause, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected)
+        if conflict or driver.closed:
+            raise InterruptedWriteError(_reason(error)) from error
+        raise
+
+
+@contextmanager
+def _telling_when_outcome_unknown(driver: psycopg.AsyncConnection[Any]) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        if driver.closed:
+            raise UnknownOutcomeError(_reason(error)) from error
+        raise
+
+
+@contextmanager
+def _telling_when_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (DataError, IntegrityError, ProgrammingError):
+        raise  # a fault of ours, not of the database
+    except (psycopg.Error, DBAPIError, PoolTimeoutError) as error:
+        raise DatabaseUnavailableError(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(getattr(error, "orig", None) or error).split()) or repr(error)
+
+
+def _without_secrets(given: dict[str, Any]) -> str:
+    user = f"{given['user']}@" if "user" in given else ""
+    host = given.get("host") or given.get("hostaddr") or ""
+    if host.startswith("/") or not host:  # a folder of sockets
+        return f"postgresql://{user}/{given.get('dbname', '')}"
+    port = f":{given['port']}" if given.get("port") else ""
+    return f"postgresql://{user}{host}{port}/{given.get('dbname', '')}"

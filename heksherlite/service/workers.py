@@ -1,0 +1,177 @@
+"""Running the service in several processes that share an address, each a replica of its own."""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Final
+
+from heksherlite.errors import ServiceStartError
+from heksherlite.service.server import ServiceThread, load, url_of
+from heksherlite.service.storage.store import Store
+from heksherlite.service.storage.urls import open_database
+
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 15.0
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 10.0  # seconds between attempts to replace a worker
+
+_logger = logging.getLogger(__name__)
+_context = multiprocessing.get_context("spawn")
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: SpawnProcess
+    line: Connection
+    """Says when the worker is ready; when our end is closed, also because we are dead, the worker stops."""
+    pause: float
+    ready: bool = False
+
+
+class WorkerProcesses:
+    """Processes that serve one address between `start` and `stop`, once; one that dies is replaced.
+
+    Args:
+        database: What `open_database` takes.
+        listener: Where requests arrive; it is closed at the end.
+        count: How many processes.
+        context_features: The expected context features in order; if empty, any will do.
+        set_up: Called in each process first, such as to configure logging; it has to be importable.
+    """
+
+    def __init__(
+        self,
+        database: str | os.PathLike[str],
+        listener: socket.socket,
+        *,
+        count: int,
+        context_features: Sequence[str] = (),
+        set_up: Callable[[], object],
+    ) -> None:
+        self._database = database
+        self._listener = listener
+        self._count = count
+        self._context_features = context_features
+        self._set_up = set_up
+        self._workers: list[_Worker] = []
+        self._watcher = threading.Thread(target=self._watch, name="heksherlite-workers", daemon=True)
+        self._stopping = threading.Event()
+        self.url = url_of(listener)
+        """Where the service is."""
+
+    @property
+    def running(self) -> bool:
+        """Whether workers that die are replaced."""
+        return self._watcher.is_alive()
+
+    def start(self) -> None:
+        """Prepare the database, start the workers, and return when all of them answer requests.
+
+        Raises:
+            ServiceStartError: The database cannot be used, or a worker cannot start; nothing is left running.
+        """
+        try:
+            asyncio.run(self._prepare())
+            self._listener.listen()
+            self._workers = [self._new_worker(_FIRST_PAUSE) for _ in range(self._count)]
+            self._await_ready()
+            self._watcher.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the workers, and return when they have ended; requests under way get a second to finish."""
+        self._stopping.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+        self._listener.close()
+        for worker in self._workers:
+            worker.line.close()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for worker in self._workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+
+    async def _prepare(self) -> None:
+        database = open_database(self._database)
+        store = Store(database)
+        try:
+            await load(store, database, self._context_features)
+        finally:
+            await store.close()
+
+    def _new_worker(self, pause: float) -> _Worker:
+        line, workers_line = multiprocessing.Pipe()
+        process = _context.Process(
+            target=_work,
+            args=(self._database, self._listener, workers_line, self._set_up),
+            name="heksherlite-worker",
+            daemon=True,
+        )
+        process.start()
+        workers_line.close()
+        return _Worker(process, line, pause)  # pyright: ignore[reportArgumentType]  # on Windows it is a like one
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        for worker in self._workers:
+            if not _becomes_ready(worker, deadline - time.monotonic()):
+                raise ServiceStartError("a worker process does not start; the log says why")
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            lines = [worker.line for worker in self._workers if not worker.ready]
+            wait([*lines, *(worker.process.sentinel for worker in self._workers)], timeout=0.5)
+            for index, worker in enumerate(self._workers):
+                worker.ready = worker.ready or _becomes_ready(worker, 0)
+                if not worker.process.is_alive():
+                    self._replace(index, worker)
+
+    def _replace(self, index: int, worker: _Worker) -> None:
+        status = worker.process.exitcode
+        _logger.warning("a worker process ended and is replaced", extra={"pid": worker.process.pid, "status": status})
+        worker.line.close()
+        pause = _FIRST_PAUSE
+        if not worker.ready:
+            self._stopping.wait(worker.pause)
+            pause = min(2 * worker.pause, _LONGEST_PAUSE)
+        if not self._stopping.is_set():
+            self._workers[index] = self._new_worker(pause)
+
+
+def _becomes_ready(worker: _Worker, seconds: float) -> bool:
+    with suppress(EOFError, OSError):
+        if worker.line.poll(max(0.0, seconds)):
+            worker.ready = bool(worker.line.recv())
+    return worker.ready
+
+
+def _work(
+    database: str | os.PathLike[str], listener: socket.socket, line: Connection, set_up: Callable[[], object]
+) -> None:
+    stop = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it comes to the whole group from a terminal, and our parent decides
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    set_up()
+    service = ServiceThread(open_database(database), listener)
+    service.start()
+    line.send(True)
+    while service.running and not stop.is_set() and not line.poll(0.5):
+        continue
+    failed = not service.running
+    service.stop()
+    if failed:
+        raise SystemExit(1)

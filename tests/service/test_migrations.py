@@ -1,0 +1,80 @@
+import asyncio
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+
+from heksherlite.errors import ServiceStartError
+from heksherlite.service.storage import tables
+from heksherlite.service.storage.schema import VERSION_TABLE, revisions, upgrade_schema
+from heksherlite.service.storage.urls import open_database, sqlite_path
+from tests.service.stores import opened, prepare, run_sql
+
+ROWS = (
+    "UPDATE heksherlite_state SET revision = 5, features_revision = 1, last_setting_id = 1, last_rule_id = 1",
+    "INSERT INTO context_features (name, position) VALUES ('user', 0)",
+    """
+    INSERT INTO settings (id, name, type, default_value, version, metadata, revision)
+    VALUES (1, 'ttl', 'int', '60', '1.2', '{}', 5)
+    """,
+    "INSERT INTO configurable_features (setting_id, context_feature) VALUES (1, 'user')",
+    "INSERT INTO aliases (setting_id, alias) VALUES (1, 'old')",
+    "INSERT INTO rules (id, setting_id, value, metadata, revision) VALUES (1, 1, '5', '{}', 5)",
+    "INSERT INTO conditions (rule_id, context_feature, value) VALUES (1, 'user', 'john')",
+)
+"""What a service of the first version may have left."""
+
+
+def upgrade(url: str, revision: str) -> None:
+    async def run() -> None:
+        database = open_database(url)
+        async with database.writing() as connection:
+            await connection.run_sync(lambda synchronous: upgrade_schema(synchronous, to=revision))
+        await database.close()
+
+    asyncio.run(run())
+
+
+def differences(connection: Connection) -> Any:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    return compare_metadata(context, tables.metadata)
+
+
+@pytest.mark.parametrize("earlier", revisions())
+def test_any_earlier_database_is_upgraded(database: str, earlier: str) -> None:
+    """From each revision of the schema, a start makes the tables that the code knows and keeps what is in them."""
+    if database.startswith("sqlite"):
+        sqlite_path(database).touch()
+    upgrade(database, earlier)
+    run_sql(database, *ROWS)
+
+    async def run() -> None:
+        async with opened(database) as store:
+            entry = store.catalog.entry("old")
+            assert (entry.setting.name, [rule.value for rule in entry.rules.values()]) == ("ttl", [5])
+            assert store.catalog.state.revision == 5
+        opened_again = open_database(database)
+        async with opened_again.reading() as connection:
+            assert await connection.run_sync(differences) == []
+        await opened_again.close()
+
+    asyncio.run(run())
+
+
+def test_a_database_of_a_newer_version_is_refused(database: str) -> None:
+    """A schema that this version does not know is left alone."""
+    prepare(database)
+    run_sql(database, "UPDATE heksherlite_schema SET version_num = '9999'")
+    with pytest.raises(ServiceStartError, match="newer version"):
+        prepare(database)
+
+
+def test_the_tables_of_others_are_left_alone(database: str) -> None:
+    """A database that holds something else is refused, and keeps its contents."""
+    prepare(database)
+    run_sql(database, "DROP TABLE heksherlite_schema")
+    with pytest.raises(ServiceStartError, match="holds other tables"):
+        prepare(database)
+    run_sql(database, "DELETE FROM settings")

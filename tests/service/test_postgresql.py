@@ -1,0 +1,332 @@
+"""What only PostgreSQL does: other ways to fail, notifications, and limits on what a replica can hold up."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from heksherlite.errors import ServiceStartError
+from heksherlite.service import embedded
+from heksherlite.service.domain import context_features
+from heksherlite.service.storage.database import DatabaseUnavailableError
+from heksherlite.service.storage.postgresql import PostgresqlDatabase
+from heksherlite.service.storage.store import Store
+from heksherlite.service.storage.urls import open_database
+from tests.service import postgresql, stores
+from tests.service.api import FEATURES, Api, until
+from tests.service.postgresql import PostgresqlServer
+from tests.service.stores import following, opened, prepare
+
+
+@pytest.fixture
+def url(postgresql_server: PostgresqlServer) -> str:
+    """Return the URL of an empty database."""
+    return postgresql_server.new_database()
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresqlServer]:
+    """Return a server that a test may kill."""
+    if not Path("/proc/self/task").is_dir():
+        pytest.skip("needs to see processes")
+    with postgresql.running() as server:
+        yield server
+
+
+def add(name: str) -> stores.Write:
+    return partial(context_features.add, name=name)
+
+
+def test_a_killed_server_loses_no_acknowledged_write(own_server: PostgresqlServer) -> None:
+    """SIGKILL of PostgreSQL in a burst of writes: reads go on, writes are refused, and all comes back by itself."""
+    url = own_server.new_database()
+    acknowledged: list[int] = []
+    refused = threading.Event()
+    over = threading.Event()
+
+    def write(api: Api, writer: int) -> None:
+        for number in range(1_000_000):
+            if over.is_set():
+                return
+            value = writer * 1_000_000 + number
+            body = {"setting": "cache_ttl", "feature_values": {"user": f"u{value}"}, "value": value}
+            status = api.call("POST", "rules", body).status_code
+            assert status in {201, 503}
+            if status == 201:
+                acknowledged.append(value)
+            else:
+                refused.set()
+
+    def status(api: Api) -> int:
+        return api.http.get("/api/health").status_code
+
+    with (
+        embedded(url, context_features=FEATURES) as one,
+        embedded(url) as two,
+        closing(Api(one.url)) as api,
+        closing(Api(two.url)) as other,
+    ):
+        api.declare()
+        with ThreadPoolExecutor() as pool, ExitStack() as stack:
+            stack.callback(over.set)
+            writers = [pool.submit(write, (api, other)[number % 2], number) for number in range(4)]
+            until(lambda: len(acknowledged) > 100)
+            own_server.kill()
+            assert refused.wait(30)
+            until(lambda: status(api) == status(other) == 500)
+            answer = api.call("POST", "context_features", {"context_feature": "new"})
+            assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+            assert "nothing was changed" in answer.text
+            assert len(api.query()["cache_ttl"]["rules"]) > 50
+            before = len(acknowledged)
+            own_server.start()
+            until(lambda: status(api) == status(other) == 200, seconds=30)
+            until(lambda: len(acknowledged) > before + 50, seconds=30)
+            over.set()
+            for writer in writers:
+                writer.result()
+        until(lambda: api.state() == other.state())
+        stored = [rule["value"] for rule in api.query()["cache_ttl"]["rules"]]
+        assert len(set(stored)) == len(stored)
+        assert set(acknowledged) <= set(stored)
+        # Of each writer, the one write that was under way may be there although it was refused.
+        assert len(stored) <= len(acknowledged) + 4
+
+
+def test_a_server_that_stops_to_answer_is_noticed(own_server: PostgresqlServer) -> None:
+    """A server that keeps its connections and does not answer is as good as gone, until it goes on."""
+    url = own_server.new_database()
+    with embedded(url, context_features=["a"]) as service, closing(Api(service.url)) as api:
+        own_server.freeze()
+        until(lambda: api.http.get("/api/health").status_code == 500, seconds=30)
+        assert api.features() == ["a"]
+        assert api.call("POST", "context_features", {"context_feature": "b"}).status_code == 503
+        own_server.thaw()
+        until(lambda: api.http.get("/api/health").status_code == 200, seconds=30)
+        assert api.call("POST", "context_features", {"context_feature": "b"}).status_code == 204
+
+
+def test_a_newer_state_that_cannot_be_read_is_503(own_server: PostgresqlServer) -> None:
+    """A client that has seen more than this replica, which cannot catch up, is asked to come back."""
+    url = own_server.new_database()
+    with embedded(url, context_features=FEATURES) as service, closing(Api(service.url)) as api:
+        api.declare()
+        seen = api.get("query").headers["etag"]
+        newer = '"1000-' + seen.partition("-")[2]
+        assert api.call("GET", "query", headers={"if-none-match": newer}).status_code == 200
+        own_server.kill()
+        answer = api.call("GET", "query", headers={"if-none-match": newer})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert api.call("GET", "query", headers={"if-none-match": seen}).status_code == 304
+        own_server.start()
+
+
+def test_a_restart_of_the_server_between_writes_goes_unnoticed(own_server: PostgresqlServer) -> None:
+    """Connections in the pool that died meanwhile are replaced, and the write that met them is made."""
+    url = own_server.new_database()
+
+    async def run() -> None:
+        async with opened(url) as store:
+            await store.write(add("a"))
+            own_server.kill()
+            own_server.start()
+            await store.write(add("b"))
+            assert store.catalog.context_features == ("a", "b")
+
+    asyncio.run(run())
+
+
+def test_a_deadlock_with_somebody_else_is_retried(url: str) -> None:
+    """A write that is the victim of a deadlock with another program is made after all."""
+
+    async def run() -> None:
+        async with opened(url) as store, await psycopg.AsyncConnection.connect(url) as other:
+            await store.write(add("a"))
+            await other.execute("SET deadlock_timeout = '1min'")
+            await other.execute("LOCK TABLE context_features")
+            write = asyncio.create_task(store.write(add("b")))
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'context_features'::regclass"
+            while (await (await other.execute(waiting)).fetchone()) == (0,):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await other.execute("SELECT pg_advisory_xact_lock(7523094288408965665)")
+            await other.rollback()
+            await write
+            assert store.catalog.context_features == ("a", "b")
+
+    asyncio.run(run())
+
+
+def test_writes_are_told_to_other_replicas(url: str) -> None:
+    """A replica that would not look for an hour hears of each write, also after it lost the connection for that."""
+
+    async def run() -> None:
+        async with opened(url) as one, opened(url, news_interval=3600) as two, following(two):
+            await one.write(add("a"))
+            await stores.until(lambda: two.catalog.context_features == ("a",))
+            async with await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
+                ended = await other.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE query = 'LISTEN heksherlite' AND datname = current_database()"
+                )
+                assert await ended.fetchall() == [(True,)]
+            await one.write(add("b"))
+            await stores.until(lambda: two.catalog.context_features == ("a", "b"))
+            await one.write(add("c"))
+            await stores.until(lambda: two.catalog.context_features == ("a", "b", "c"))
+
+    asyncio.run(run())
+
+
+def test_lost_notifications_are_made_up_for(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that hears of nothing looks for itself."""
+    monkeypatch.setattr("heksherlite.service.storage.notifications._LISTEN", "LISTEN another")
+
+    async def run() -> None:
+        async with opened(url) as one, opened(url) as two, following(two):
+            await one.write(add("a"))
+            await stores.until(lambda: two.catalog.context_features == ("a",))
+
+    asyncio.run(run())
+
+
+async def next_transaction_id(connection: psycopg.AsyncConnection[Any]) -> int:
+    row = await (await connection.execute("SELECT pg_current_xact_id()::text::bigint")).fetchone()
+    assert row is not None
+    number: int = row[0]
+    return number
+
+
+def test_nobody_is_told_of_writes_without_effect(url: str) -> None:
+    """A declaration that changes nothing, which most are, leaves no trace in the database."""
+
+    async def run() -> None:
+        async with opened(url) as store, await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
+            await store.write(partial(context_features.expect, expected=["a"]))
+            await other.execute("LISTEN heksherlite")
+            before = await next_transaction_id(other)
+            await store.write(partial(context_features.expect, expected=["a"]))
+            after = await next_transaction_id(other)
+            assert after == before + 1
+            await store.write(add("b"))
+            assert [notify.payload async for notify in other.notifies(timeout=30, stop_after=1)] == [""]
+
+    asyncio.run(run())
+
+
+def test_a_frozen_replica_does_not_hold_up_the_others(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server takes the write lock from a replica that does nothing with it."""
+
+    async def hold_up(store: Store) -> None:
+        session = "SET idle_in_transaction_session_timeout = 100"
+        monkeypatch.setattr("heksherlite.service.storage.postgresql._SESSION", session)
+        frozen = open_database(url)
+        try:
+            async with frozen.writing():
+                await store.write(add("a"))
+        finally:
+            await frozen.close()
+
+    async def run() -> None:
+        async with opened(url) as store:
+            with pytest.raises(DatabaseUnavailableError):
+                await hold_up(store)
+            assert store.catalog.context_features == ("a",)
+
+    asyncio.run(run())
+
+
+def test_a_transaction_that_takes_too_long_is_cut_off(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that waits for somebody else's lock is refused in the end, and the next ones are made."""
+    monkeypatch.setattr("heksherlite.service.storage.postgresql._WRITE_SECONDS", 0.3)
+
+    async def run() -> None:
+        async with opened(url) as store:
+            async with await psycopg.AsyncConnection.connect(url) as other:
+                await other.execute("LOCK TABLE context_features")
+                with pytest.raises(DatabaseUnavailableError):
+                    await store.write(add("a"))
+            await store.write(add("b"))
+            assert store.catalog.context_features == ("b",)
+
+    asyncio.run(run())
+
+
+def test_a_commit_without_answer_is_told_apart(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the connection is lost during the commit, nobody claims that nothing was changed."""
+    commit = (
+        "SELECT database_id, revision FROM heksherlite_state; COMMIT; SELECT pg_terminate_backend(pg_backend_pid())"
+    )
+    with embedded(url, context_features=["a"]) as service, closing(Api(service.url)) as api:
+        monkeypatch.setattr("heksherlite.service.storage.postgresql._NOTIFY_AND_COMMIT", commit)
+        answer = api.call("POST", "context_features", {"context_feature": "b"})
+        monkeypatch.undo()
+        assert (answer.status_code, "either made as a whole or not at all" in answer.text) == (503, True)
+        until(lambda: api.features() == ["a", "b"])
+
+
+def test_sessions_are_set_up(url: str) -> None:
+    """An acknowledged write is on the disk, whatever the server's default is."""
+
+    async def run() -> None:
+        database = PostgresqlDatabase(f"{url}&options=-csynchronous_commit%3Doff&application_name=mine")
+        async with database.reading() as connection:
+            names = ("synchronous_commit", "idle_in_transaction_session_timeout", "lock_timeout", "application_name")
+            values = [(await connection.exec_driver_sql(f"SHOW {name}")).scalar_one() for name in names]
+        await database.close()
+        assert values == ["on", "10s", "8s", "mine"]
+
+    asyncio.run(run())
+
+
+def test_another_schema_can_be_used(postgresql_server: PostgresqlServer, url: str) -> None:
+    """With a search path in the URL, the tables of others are not in the way."""
+    postgresql_server.execute("CREATE TABLE theirs (x int); CREATE SCHEMA ours", url=url)
+    with pytest.raises(ServiceStartError, match="holds other tables"):
+        prepare(url)
+    prepare(f"{url}&options=-csearch_path%3Dours")
+    assert postgresql_server.execute("SELECT count(*) FROM ours.heksherlite_state", url=url) == [(1,)]
+
+
+def test_another_encoding_is_refused(postgresql_server: PostgresqlServer) -> None:
+    """A database that cannot hold every text is not begun with."""
+    latin = postgresql_server.new_database("ENCODING latin1 LOCALE 'C' TEMPLATE template0")
+    with pytest.raises(ServiceStartError, match="its encoding is LATIN1, and has to be UTF8"):
+        prepare(latin)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("postgresql://user:secret@127.0.0.1:1/db", r"cannot use database postgresql://user@127.0.0.1:1/db: .*refused"),
+        ("postgres://u:secret@nowhere.invalid/db", "nowhere.invalid"),
+        ("postgresql+asyncpg://user:sec/ret@host/db", "this is no PostgreSQL URL; .* %-encoding"),
+        ("postgresql://127.0.0.1/db?sslmode=nonsense", "sslmode"),
+    ],
+)
+def test_unusable_urls_are_refused(url: str, message: str) -> None:
+    """What cannot be connected to is told without a password."""
+    with pytest.raises(ServiceStartError, match=message) as caught, embedded(url):
+        pass
+    assert "sec" not in str(caught.value)
+
+
+def test_a_missing_database_is_told(postgresql_server: PostgresqlServer) -> None:
+    """The server's own words are passed on."""
+    with pytest.raises(ServiceStartError, match='database "nope" does not exist'):
+        prepare(postgresql_server.url("nope"))
+
+
+def test_without_the_extra_it_says_which_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where psycopg is missing, the error names the extra."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "heksherlite.service.storage.postgresql")
+    with pytest.raises(ServiceStartError, match=r"heksherlite\[postgresql\]"):
+        open_database("postgresql://host/db")

@@ -1,0 +1,78 @@
+import asyncio
+import logging
+import sqlite3
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from heksherlite.errors import ServiceStartError
+from heksherlite.service.domain import context_features
+from heksherlite.service.storage.database import DatabaseUnavailableError
+from heksherlite.service.storage.sqlite import SqliteDatabase
+from tests.service.stores import following, opened, prepare, until
+
+
+def test_an_unreachable_database_is_noticed_and_comes_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """While the file is gone, reads go on, writes are refused, and one warning says so; then it recovers."""
+    path, away = tmp_path / "a.db", tmp_path / "away.db"
+    caplog.set_level(logging.INFO, "heksherlite.service")
+
+    async def run() -> None:
+        async with opened(str(path)) as store:
+            await store.write(partial(context_features.expect, expected=["f"]))
+            async with following(store):
+                path.rename(away)
+                await until(lambda: not store.available)
+                assert store.catalog.context_features == ("f",)
+                with pytest.raises(DatabaseUnavailableError):
+                    await store.write(partial(context_features.add, name="g"))
+                away.rename(path)
+                await until(lambda: store.available)
+                await store.write(partial(context_features.add, name="g"))
+                assert list(store.catalog.context_features) == ["f", "g"]
+
+    asyncio.run(run())
+    assert [record.message for record in caplog.records] == [
+        "the database cannot be reached",
+        "the database can be reached again",
+    ]
+
+
+def test_the_file_is_used_as_promised(tmp_path: Path) -> None:
+    """WAL for the file; foreign keys, and writes that survive a loss of power, for each connection."""
+
+    async def run() -> None:
+        async with opened(f"sqlite:///{tmp_path}/a.db"):
+            database = SqliteDatabase(tmp_path / "a.db")
+            async with database.reading() as connection:
+                pragmas = ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
+                values = [(await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one() for name in pragmas]
+            await database.close()
+            assert values == ["wal", 1, 2, 10_000]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("kind", ["other tables", "garbage", "folder"])
+def test_files_that_are_not_ours_are_refused_and_left_alone(tmp_path: Path, kind: str) -> None:
+    """Another program's database, or no database at all, is refused and keeps its contents."""
+    path = tmp_path / "a.db"
+    if kind == "other tables":
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE settings (x)")
+        connection.close()
+    elif kind == "garbage":
+        path.write_bytes(b"not a database" * 1000)
+    else:
+        path.mkdir()
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(ServiceStartError, match="cannot use database"):
+        prepare(str(path))
+    assert (path.read_bytes() if path.is_file() else None) == before
+
+
+def test_an_interrupted_first_start_is_finished_by_the_next(tmp_path: Path) -> None:
+    """An empty file, as a killed first start leaves it, is taken as new."""
+    (tmp_path / "a.db").touch()
+    prepare(f"sqlite:///{tmp_path}/a.db")

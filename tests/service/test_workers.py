@@ -1,0 +1,111 @@
+"""``serve --workers``: several processes at one address."""
+
+import os
+import signal
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.service.api import FEATURES, Api, until
+from tests.service.test_processes import SERVE, environment, process
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs to see processes")
+
+WORKERS = ("--workers", "2", "--context-features", ";".join(FEATURES))
+
+
+def workers_of(running: "subprocess.Popen[str]") -> set[int]:
+    """Return the ids of the processes that answer requests."""
+    threads = Path(f"/proc/{running.pid}/task").glob("*/children")
+    children = [int(child) for thread in threads for child in thread.read_text(encoding="ascii").split()]
+    return {child for child in children if not has_ended(child) and is_worker(child)}
+
+
+def is_worker(pid: int) -> bool:
+    with suppress(FileNotFoundError):
+        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_all_of_them(tmp_path: Path, number: signal.Signals) -> None:
+    """A signal ends every process with status 0, with connections open."""
+    with process("--database", f"sqlite:///{tmp_path}/a.db", *WORKERS) as (running, api):
+        api.http.get("/api/health")
+        workers = workers_of(running)
+        assert len(workers) == 2
+        running.send_signal(number)
+        assert running.wait(30) == 0
+        assert all(map(has_ended, workers))
+        with pytest.raises(httpx.TransportError):
+            httpx.get(api.url)
+
+
+def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    """When the first process is killed, nothing holds on to the address."""
+    with process("--database", f"sqlite:///{tmp_path}/a.db", *WORKERS) as (running, api):
+        workers = workers_of(running)
+        running.kill()
+        running.wait()
+        until(lambda: all(map(has_ended, workers)), seconds=60)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(api.url)
+
+
+def test_a_killed_worker_is_replaced_and_loses_nothing(database: str) -> None:
+    """SIGKILL of one in a burst of writes: what was acknowledged is there, nothing twice, and all workers agree."""
+    acknowledged: list[int] = []
+    failed: list[int] = []
+
+    def write(api: Api, writer: int) -> None:
+        with closing(Api(api.url)) as own:
+            for value in range(writer * 100, writer * 100 + 50):
+                try:
+                    own.add_rule(value, user=f"u{value}")
+                    acknowledged.append(value)
+                except httpx.TransportError:
+                    failed.append(value)
+
+    def values(url: str) -> list[int]:
+        with closing(Api(url)) as own:  # a connection of its own, which any worker may accept
+            return sorted(rule["value"] for rule in own.query()["cache_ttl"]["rules"])
+
+    with process("--database", database, *WORKERS) as (running, api), ThreadPoolExecutor(6) as pool:
+        api.declare()
+        before = workers_of(running)
+        writes = [pool.submit(write, api, writer) for writer in range(6)]
+        until(lambda: len(acknowledged) > 40, seconds=60)
+        os.kill(min(before), signal.SIGKILL)
+        for submitted in writes:
+            submitted.result()
+        until(lambda: len(workers_of(running)) == 2, seconds=60)
+        assert len(workers_of(running) & before) == 1
+        until(lambda: all(set(acknowledged) <= set(values(api.url)) for _ in range(20)), seconds=60)
+        stored = values(api.url)
+        assert len(set(stored)) == len(stored)
+        assert set(stored) <= set(acknowledged) | set(failed)
+
+
+def test_unusable_databases_are_told_in_a_line(tmp_path: Path) -> None:
+    """What keeps the service from starting is told once, not by each worker."""
+    result = subprocess.run(
+        [*SERVE, "--port", "0", "--workers", "2", "--database", f"sqlite:///{tmp_path}/no/where.db"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment(),
+    )
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "cannot use database" in result.stderr
