@@ -8,7 +8,7 @@ from pathlib import Path
 
 CORE = {"anyio", "cachetools", "httpx", "orjson"}
 OF_THE_ENVIRONMENT = {"pip", "setuptools", "wheel"}
-OF_AN_EXTRA = ("heksherlite.service", "heksherlite.cli.")
+OF_AN_EXTRA = ("heksherlite.service", "heksherlite.cli.", "heksherlite.integrations.", "heksherlite.grants.safe_yaml")
 
 
 def name_of(requirement: str) -> str:

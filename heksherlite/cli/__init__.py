@@ -5,6 +5,8 @@ Click and the service are imported when they are needed: they come with an extra
 
 import sys
 
+_OF_LOGIN = ("psutil", "rich", "segno")
+
 
 def main() -> None:
     """Run the command line with the arguments of this process, and exit."""
@@ -15,7 +17,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("heksherlite"):
             raise
+        extra = "login" if error.name in _OF_LOGIN else "service"
         sys.exit(
-            f"error: {error.name} is not installed; the command line needs the service extra:"
-            " pip install 'heksherlite[service]'"
+            f"error: {error.name} is not installed; the command line needs the {extra} extra:"
+            f" pip install 'heksherlite[{extra}]'"
         )

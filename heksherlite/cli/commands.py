@@ -6,7 +6,17 @@ import click
 
 from heksherlite._version import __version__
 
-_COMMANDS = ("export", "serve", "token")
+_COMMANDS = {
+    "beacon": "beacons",
+    "discover": "beacons",
+    "export": "export",
+    "login": "login",
+    "logout": "login",
+    "serve": "serve",
+    "token": "token",
+    "whoami": "login",
+}
+"""The commands, and the files that they are in."""
 
 
 class _Commands(click.Group):
@@ -18,7 +28,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"heksherlite.cli.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(import_module(f"heksherlite.cli.{_COMMANDS[cmd_name]}"), cmd_name)
         return command
 
 

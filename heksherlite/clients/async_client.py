@@ -11,12 +11,14 @@ import anyio
 from heksherlite import main_client
 from heksherlite.clients.background import in_event_loop
 from heksherlite.clients.base import BaseClient
+from heksherlite.clients.facts import GROUP, read_client_facts
 from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.runner import Runner
 from heksherlite.clients.transport import AnswerLimits, Transport
 from heksherlite.engine import protocol
 from heksherlite.engine.messages import Answer, Request
 from heksherlite.engine.protocol import SettingData
+from heksherlite.grants.loader import Fakts, get_current_fakts
 
 _CLOSING: Final = 2.0
 """How many seconds closing may take."""
@@ -77,6 +79,28 @@ class AsyncHeksherClient(BaseClient):
         transport = Transport(service_url, http_client_args, AnswerLimits(response_timeout, max_body_size))
         super().__init__(context_features, transport, policy, snapshot)
         self.modification_lock = anyio.Lock()
+
+    @classmethod
+    async def from_fakts(cls, fakts: Fakts | None = None, *, group: str = GROUP, **options: Any) -> Self:
+        """Make a client as the facts of the application say; see ``docs/grants.md``.
+
+        Args:
+            fakts: The loader of the facts; by default the one whose ``with`` block the code is in.
+            group: The group that has ``service_url``, ``context_features``, and perhaps ``update_interval``,
+                ``defaults``, ``track``, and ``headers`` or ``token``.
+            options: Further keyword arguments of the client, such as ``snapshot``.
+
+        Raises:
+            NoFaktsFound: If no loader is given, and the code is in no such block.
+            FactsShapeError: If the group is not as it should be; it lists every offending key.
+            FaktsError: If the facts cannot be loaded, or do not have the group.
+        """
+        facts = read_client_facts(await (fakts or get_current_fakts()).aget(group), group)
+        options["http_client_args"] = facts.http_client_args(options.get("http_client_args"))
+        client = cls(facts.service_url, facts.update_interval, facts.context_features, **options)
+        client.set_defaults(**facts.defaults)
+        client.track_contexts(**facts.track)
+        return client
 
     async def set_as_main(self) -> None:
         """Make this the process's main client: declare all settings, load their rules, and keep both going.

@@ -1,0 +1,104 @@
+"""Where an application's start-up configuration comes from: a loader, and grants that fetch and compose.
+
+Everything is imported when it is first used, because some of it needs an HTTP library.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from heksherlite.errors import (
+    ClaimError,
+    DemandError,
+    DiscoveryError,
+    FactsShapeError,
+    FaktsError,
+    GrantError,
+    GroupNotFound,
+    NoFaktsFound,
+    RemoteGrantError,
+)
+
+if TYPE_CHECKING:
+    from heksherlite.grants.cache import CacheGrant
+    from heksherlite.grants.files import JsonGrant, TomlGrant, YamlGrant
+    from heksherlite.grants.grant import Grant, LoadRequest
+    from heksherlite.grants.loader import Fakts, get_current_fakts
+    from heksherlite.grants.local import EnvGrant, HardGrant
+    from heksherlite.grants.meta import FailsafeGrant, ParallelGrant
+    from heksherlite.grants.remote.advertised import AdvertisedDiscovery
+    from heksherlite.grants.remote.device_code import DeviceCodeGrant, DeviceLogin
+    from heksherlite.grants.remote.discovery import Discovery, StaticDiscovery, WellKnownDiscovery
+    from heksherlite.grants.remote.grants import RedeemGrant, RetrieveGrant, StaticGrant
+    from heksherlite.grants.remote.messages import Endpoint, Manifest
+
+__all__ = [
+    "AdvertisedDiscovery",
+    "CacheGrant",
+    "ClaimError",
+    "DemandError",
+    "DeviceCodeGrant",
+    "DeviceLogin",
+    "Discovery",
+    "DiscoveryError",
+    "Endpoint",
+    "EnvGrant",
+    "FactsShapeError",
+    "FailsafeGrant",
+    "Fakts",
+    "FaktsError",
+    "Grant",
+    "GrantError",
+    "GroupNotFound",
+    "HardGrant",
+    "JsonGrant",
+    "LoadRequest",
+    "Manifest",
+    "NoFaktsFound",
+    "ParallelGrant",
+    "RedeemGrant",
+    "RemoteGrantError",
+    "RetrieveGrant",
+    "StaticDiscovery",
+    "StaticGrant",
+    "TomlGrant",
+    "WellKnownDiscovery",
+    "YamlGrant",
+    "get_current_fakts",
+]
+
+_LAZY = {
+    "AdvertisedDiscovery": "remote.advertised",
+    "CacheGrant": "cache",
+    "DeviceCodeGrant": "remote.device_code",
+    "DeviceLogin": "remote.device_code",
+    "Discovery": "remote.discovery",
+    "Endpoint": "remote.messages",
+    "EnvGrant": "local",
+    "FailsafeGrant": "meta",
+    "Fakts": "loader",
+    "Grant": "grant",
+    "HardGrant": "local",
+    "JsonGrant": "files",
+    "LoadRequest": "grant",
+    "Manifest": "remote.messages",
+    "ParallelGrant": "meta",
+    "RedeemGrant": "remote.grants",
+    "RetrieveGrant": "remote.grants",
+    "StaticDiscovery": "remote.discovery",
+    "StaticGrant": "remote.grants",
+    "TomlGrant": "files",
+    "WellKnownDiscovery": "remote.discovery",
+    "YamlGrant": "files",
+    "get_current_fakts": "loader",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

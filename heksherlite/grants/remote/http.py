@@ -1,0 +1,139 @@
+"""HTTP to endpoints. The only module of the grants that imports httpx."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+import anyio
+import anyio.to_thread
+import httpx
+import orjson
+
+from heksherlite.errors import RemoteGrantError
+from heksherlite.grants.remote.messages import shown_url
+from heksherlite.grants.remote.secret import Secret
+
+_LARGEST: Final = 16 * 2**20
+"""How many bytes an answer may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer.
+
+    Attributes:
+        url: What was asked, as it may be shown.
+        status: Its status.
+        content: Its body.
+    """
+
+    url: str
+    status: int
+    content: bytes = field(repr=False)  # tracebacks may show it
+
+
+class Session:
+    """Asks endpoints, and follows no redirects: a token must not go where it was not meant to.
+
+    Args:
+        client: Connects.
+        timeout: Seconds until a whole answer has to be there.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, timeout: float) -> None:
+        self._client = client
+        self._timeout = timeout
+
+    async def ask(
+        self, method: str, url: str, body: Mapping[str, Any] | None = None, *, error: type[RemoteGrantError]
+    ) -> Reply:
+        """Send a request, and return the answer.
+
+        Args:
+            method: Such as GET.
+            url: The address.
+            body: What is sent as JSON, in which a :class:`Secret` stands for its text.
+            error: What is raised.
+
+        Raises:
+            RemoteGrantError: If there is no answer, or it is a redirect, compressed or too large.
+        """
+        shown = shown_url(url)
+        try:
+            with anyio.fail_after(self._timeout):
+                return await self._asked(method, url, body, shown, error)
+        except TimeoutError:
+            reason = f"no answer within {self._timeout:g} s"
+        except httpx.InvalidURL as cause:
+            reason = str(cause)
+        except httpx.HTTPError as cause:
+            reason = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+        except OSError as cause:  # such as a certificate file that is not there
+            reason = os.strerror(cause.errno) if cause.errno else type(cause).__name__
+        # Without the cause, because its frames have the body in them.
+        raise error(shown, reason)
+
+    async def _asked(
+        self, method: str, url: str, body: Mapping[str, Any] | None, shown: str, error: type[RemoteGrantError]
+    ) -> Reply:
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": "application/json"}
+        if body is None:
+            del headers["Content-Type"]
+        request = self._client.build_request(method, url, content=_encoded(body), headers=headers)
+        response = await self._client.send(request, stream=True, follow_redirects=False)
+        try:
+            if response.is_redirect:
+                target = shown_url(response.headers.get("Location", "")) or "nowhere"
+                raise error(shown, f"it redirects to {target}, which is not followed; use that address if it is right")
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise error(shown, "the answer is compressed, which was not asked for")
+            content = bytearray()
+            with anyio.CancelScope() as scope:
+                async for piece in response.aiter_raw():
+                    content += piece
+                    if len(content) > _LARGEST:
+                        # To leave the loop here would leave generators of httpx half-way, which trio warns of.
+                        scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
+        if len(content) > _LARGEST:
+            raise error(shown, f"the answer is larger than {_LARGEST:,} bytes")
+        return Reply(shown, response.status_code, bytes(content))
+
+
+@asynccontextmanager
+async def session(http_client_args: Mapping[str, Any] | None, seconds: float) -> AsyncIterator[Session]:
+    """Connect for as long as the block takes.
+
+    Args:
+        http_client_args: Arguments for :class:`httpx.AsyncClient`.
+        seconds: Until a whole answer has to be there.
+    """
+    args = {"timeout": seconds, **(http_client_args or {})}
+    # In a worker thread, because reading the certificates takes tens of milliseconds.
+    client = await anyio.to_thread.run_sync(partial(httpx.AsyncClient, **args))
+    try:
+        yield Session(client, seconds)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await client.aclose()
+
+
+def status_of(reply: Reply) -> str:
+    """Return an answer's status in words."""
+    phrase = httpx.codes.get_reason_phrase(reply.status)
+    return f"status {reply.status} {phrase}".strip()
+
+
+def _encoded(body: Mapping[str, Any] | None) -> bytes | None:
+    return None if body is None else orjson.dumps(body, default=_revealed)
+
+
+def _revealed(value: Any) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"{type(value).__name__} cannot be sent")

@@ -1,0 +1,158 @@
+"""A real HTTP server that gives facts as the specification says, and misbehaves where a test says so."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tests.waiting import until
+
+WELL_KNOWN = "/.well-known/fakts"
+CONFIG = {"heksher": {"service_url": "http://settings:8888"}, "database": {"password": "hunter2"}}
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as it arrived."""
+
+    method: str
+    path: str
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def form(self) -> dict[str, str]:
+        """Return the body of a form."""
+        return dict(parse_qsl(self.body.decode()))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer; the body is JSON unless it is bytes."""
+
+    body: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class ScriptedEndpoint:
+    """An endpoint.
+
+    Attributes:
+        url: Where it is.
+        script: By path: the answer, or a function from the request to it, instead of what the wire says.
+        received: All requests so far.
+        tokens: The facts by token.
+        registered: The identifiers of public applications.
+        one_time: One-time tokens that are not spent.
+        codes: By device code, what became of it.
+        makes_codes: Whether it has ``start/``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all that happened and all that was scripted."""
+        self.script: dict[str, Answer | Callable[[Received], Answer]] = {}
+        self.received: list[Received] = []
+        self.tokens: dict[str, Any] = {"static-token": CONFIG}
+        self.registered = {"org.example.app"}
+        self.one_time = {"one-time-token"}
+        self.codes: dict[str, str] = {}
+        self.makes_codes = True
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/f/"
+
+    def of(self, call: str) -> list[Received]:
+        """Return the requests for a call."""
+        return [request for request in self.received if request.path == f"/f/{call}/"]
+
+    def answer(self, request: Received) -> Answer:
+        """Answer a request, as the wire says or as the test says."""
+        scripted = self.script.get(request.path)
+        if scripted is not None:
+            return scripted if isinstance(scripted, Answer) else scripted(request)
+        if request.path == WELL_KNOWN:
+            return Answer({"name": "scripted", "base_url": self.base_url})
+        calls = {"claim": self._claim, "retrieve": self._retrieve, "redeem": self._redeem, "challenge": self._challenge}
+        if self.makes_codes:
+            calls["start"] = self._start
+        call = calls.get(request.path.removeprefix("/f/").removesuffix("/"))
+        return Answer(status=404) if call is None or request.method != "POST" else Answer(call(request.body))
+
+    def _claim(self, body: Any) -> Any:
+        if body["token"] not in self.tokens:
+            return {"status": "error", "message": f"there is no token {body['token']}"}
+        return {"status": "granted", "config": self.tokens[body["token"]]}
+
+    def _retrieve(self, body: Any) -> Any:
+        if body["manifest"]["identifier"] not in self.registered:
+            return {"status": "error", "message": "this application is not registered"}
+        return self._grant()
+
+    def _redeem(self, body: Any) -> Any:
+        if body["token"] not in self.one_time:
+            return {"status": "error", "message": f"{body['token']} is spent"}
+        self.one_time.remove(body["token"])
+        return self._grant()
+
+    def _start(self, body: Any) -> Any:
+        assert body["manifest"]["identifier"]
+        code = f"made-here-{len(self.codes)}"
+        self.codes[code] = "waiting"
+        return {"status": "granted", "code": code}
+
+    def _challenge(self, body: Any) -> Any:
+        status = self.codes.setdefault(body["code"], "waiting")
+        return self._grant() if status == "granted" else {"status": status}
+
+    def _grant(self) -> Any:
+        token = f"granted-token-{len(self.tokens)}"
+        self.tokens[token] = CONFIG
+        return {"status": "granted", "token": token}
+
+
+def _app(endpoint: ScriptedEndpoint) -> Starlette:
+    async def serve(request: Request) -> Response:
+        content = await request.body()
+        is_json = request.headers.get("content-type") == "application/json"
+        body = orjson.loads(content) if is_json else content or None
+        received = Received(request.method, request.url.path, body, dict(request.headers))
+        endpoint.received.append(received)
+        answer = endpoint.answer(received)
+        sent = answer.body if isinstance(answer.body, bytes) else orjson.dumps(answer.body)
+        return Response(sent, answer.status, dict(answer.headers), media_type="application/json")
+
+    return Starlette(routes=[Route("/{path:path}", serve, methods=["GET", "POST"])])
+
+
+@contextmanager
+def scripted_endpoint(**options: Any) -> Iterator[ScriptedEndpoint]:
+    """Run an endpoint, with further options of uvicorn."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        scheme = "https" if "ssl_certfile" in options else "http"
+        endpoint = ScriptedEndpoint(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
+        config = uvicorn.Config(_app(endpoint), log_config=None, lifespan="off", timeout_graceful_shutdown=1, **options)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        until(lambda: server.started)
+        try:
+            yield endpoint
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -1,0 +1,212 @@
+"""The file that facts are kept in: real files, other users, other programs."""
+
+import json
+import logging
+import os
+import stat
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heksherlite.errors import GrantError
+from heksherlite.grants import CacheGrant
+from tests.grants.loads import Counting, loaded
+from tests.sdk.conftest import Log
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return where the file is."""
+    return tmp_path / "cache.json"
+
+
+def number(grant: CacheGrant, *, force_refresh: bool = False) -> int:
+    """Return how many loads the inner grant had done when it gave these facts."""
+    return int(loaded(grant, force_refresh=force_refresh)["load"]["number"])
+
+
+def rewrite(path: Path, **members: Any) -> None:
+    """Change members of the file."""
+    path.write_text(json.dumps({**json.loads(path.read_text()), **members}))
+
+
+def test_facts_are_kept(path: Path, log: Log) -> None:
+    """A second grant, as in a second program, has the facts without asking; nothing is logged."""
+    inner = Counting(text="ü", nested={"list": [1, None, True, 1.5]})
+    first = loaded(CacheGrant(inner, cache_file=path))
+    assert loaded(CacheGrant(inner, cache_file=path)) == first
+    assert len(inner.requests) == 1
+    assert log.caplog.records == []
+
+
+def test_the_file_is_the_users_alone(path: Path) -> None:
+    """Its mode is 0600 whatever the umask is and whatever was there, and nothing else is left in the folder."""
+    path.write_text("old")
+    path.chmod(0o644)
+    before = os.umask(0)
+    try:
+        loaded(CacheGrant(Counting(), cache_file=path))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [*path.parent.iterdir()] == [path]
+
+
+def test_it_is_in_the_programs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default it is .fakts_cache.json in the folder where the program was when it made the grant."""
+    monkeypatch.chdir(tmp_path)
+    grant = CacheGrant(Counting())
+    monkeypatch.chdir("/")
+    loaded(grant)
+    assert [entry.name for entry in tmp_path.iterdir()] == [".fakts_cache.json"]
+
+
+def test_a_refresh_goes_through(path: Path) -> None:
+    """A forced refresh asks the inner grant, and what it gives is kept."""
+    inner = Counting()
+    grant = CacheGrant(inner, cache_file=path)
+    assert [number(grant), number(grant, force_refresh=True), number(grant)] == [1, 2, 2]
+    assert inner.requests[-1].force_refresh
+
+
+def test_skipping(path: Path) -> None:
+    """With skip_cache the file is not read, but written."""
+    inner = Counting()
+    assert [number(CacheGrant(inner, cache_file=path, skip_cache=True)) for _ in range(2)] == [1, 2]
+    assert number(CacheGrant(inner, cache_file=path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("age", "expires_in", "is_used"),
+    [
+        (0, 1000, True),
+        (900, 1000, True),
+        (1001, 1000, False),
+        (10**9, None, True),
+        (-5, 1000, True),
+        (-999, None, False),
+    ],
+)
+def test_age(age: float, expires_in: float | None, is_used: bool, path: Path) -> None:
+    """The file is used while it is younger than expires_in seconds, and not from the future."""
+    grant = CacheGrant(Counting(), cache_file=path, expires_in=expires_in)
+    loaded(grant)
+    rewrite(path, created_at=time.time() - age)
+    assert number(grant) == (1 if is_used else 2)
+
+
+def test_the_hash_has_to_match(path: Path) -> None:
+    """Facts that were kept for another hash are not used, and replaced."""
+    inner = Counting()
+    assert [number(CacheGrant(inner, cache_file=path, hash=text)) for text in ("v1", "v1", "v2", "v2")] == [1, 1, 2, 2]
+
+
+def symbolic_link(path: Path) -> None:
+    path.rename(path.with_suffix(".moved"))
+    path.symlink_to(path.with_suffix(".moved"))
+
+
+def fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def huge(path: Path) -> None:
+    os.truncate(path, 2**30)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda path: path.write_bytes(b""), "it is not JSON"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "it is not JSON"),
+        (lambda path: path.write_bytes(b"\xff\x00"), "it is not JSON"),
+        (lambda path: path.write_bytes(b"[" * 100_000), "it has too many levels"),
+        (lambda path: path.write_text("[]"), "it was written by another program"),
+        (lambda path: path.write_text('{"facts": {}, "config": {}}'), "it was written by another program"),
+        (lambda path: rewrite(path, version=2), "it is of another version, 2"),
+        (lambda path: rewrite(path, facts=["hunter2"]), "a mapping was expected, not a value of type list"),
+        (lambda path: rewrite(path, created_at="now"), "created_at is not a time"),
+        (lambda path: rewrite(path, created_at=float("nan")), "created_at is not a time"),
+        (lambda path: rewrite(path, created_at=10**400), "created_at is not a time"),
+        (lambda path: rewrite(path, created_at=10**12), "created_at is not a time"),
+        (lambda path: path.chmod(0o620), "other users may write to it"),
+        (lambda path: path.chmod(0o602), "other users may write to it"),
+        (symbolic_link, "it is a symbolic link"),
+        (fifo, "it is not a regular file"),
+        (huge, "it is larger than 67,108,864 bytes"),
+    ],
+)
+def test_a_file_that_cannot_be_used(spoil: Callable[[Path], None], reason: str, path: Path, log: Log) -> None:
+    """It is ignored with a warning that says why, and replaced by a good one."""
+    grant = CacheGrant(Counting(), cache_file=path)
+    loaded(grant)
+    spoil(path)
+    assert number(grant) == 2
+    record = log.one("facts in cache file cannot be used")
+    assert (record["levelno"], record["path"], record["reason"]) == (logging.WARNING, str(path), reason)
+    assert "hunter2" not in log.caplog.text
+    assert number(grant) == 2
+    assert path.is_file()
+    assert not path.is_symlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_of_another_user(path: Path, log: Log) -> None:
+    """A file that another user has put there is not used, and replaced."""
+    grant = CacheGrant(Counting(), cache_file=path)
+    loaded(grant)
+    rewrite(path, facts={"load": {"number": 666}})
+    os.chown(path, 12345, 12345)
+    assert number(grant) == 2
+    assert log.one("facts in cache file cannot be used")["reason"] == "it belongs to another user"
+    assert path.stat().st_uid == os.geteuid()
+
+
+def test_a_link_is_not_followed_when_writing(path: Path, tmp_path: Path) -> None:
+    """A link in the place of the file is replaced; what it leads to is left alone."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    path.symlink_to(victim)
+    loaded(CacheGrant(Counting(), cache_file=path))
+    assert victim.read_text() == "precious"
+    assert not path.is_symlink()
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path, log: Log) -> None:
+    """Without its folder the facts are given all the same, with a warning."""
+    path = tmp_path / "missing" / "cache.json"
+    assert number(CacheGrant(Counting(), cache_file=path)) == 1
+    assert log.one("facts cannot be kept in cache file")["reason"] == "No such file or directory"
+
+
+def test_values_that_cannot_be_kept(path: Path, log: Log) -> None:
+    """A date, which would come back as something else, is given but not kept, with a warning."""
+    inner = Counting(date=datetime.now(UTC))
+    grant = CacheGrant(inner, cache_file=path)
+    assert isinstance(loaded(grant)["date"], datetime)
+    assert number(grant) == 2
+    assert "datetime" in log.of("facts cannot be kept in cache file")[0].__dict__["reason"]
+    assert not path.exists()
+
+
+def test_a_failure_is_not_kept(path: Path) -> None:
+    """What the inner grant raises goes through, and what was kept before stays."""
+    inner = Counting()
+    grant = CacheGrant(inner, cache_file=path)
+    loaded(grant)
+    inner.failing = GrantError("no")
+    with pytest.raises(GrantError, match="no"):
+        loaded(grant, force_refresh=True)
+    assert number(grant) == 1
+
+
+def test_what_is_shown(path: Path) -> None:
+    """Neither the grant nor what is in a file shows any values."""
+    grant = CacheGrant(Counting(credentials={"password": "hunter2"}), cache_file=path)
+    loaded(grant)
+    assert "hunter2" not in repr(grant)

@@ -1,0 +1,142 @@
+"""Settings clients that are configured from facts, against a real service."""
+
+from typing import Any
+
+import pytest
+
+from heksherlite import TRACK_ALL, AsyncHeksherClient, Setting, ThreadHeksherClient
+from heksherlite.clients.facts import read_client_facts
+from heksherlite.errors import FactsShapeError, GroupNotFound, NoFaktsFound
+from heksherlite.grants import EnvGrant, Fakts, HardGrant
+from tests.sdk.conftest import service, shared_service
+from tests.sdk.scripted_service import QUERY, scripted_service
+from tests.service.api import FEATURES, Api
+
+__all__ = ["service", "shared_service"]
+
+
+def facts(service_url: str, **more: Any) -> dict[str, Any]:
+    """Return what a client needs."""
+    group = {"service_url": service_url, "update_interval": 1000, "context_features": FEATURES}
+    return {"heksher": {**group, "defaults": {"environment": "dev"}, "track": {"user": "*"}, **more}}
+
+
+@pytest.mark.anyio
+async def test_the_asynchronous_client(service: Api) -> None:
+    """It reads the group of the current facts, and serves the service's rules."""
+    service.declare("x", configurable_features=["user"], default_value=1)
+    service.add_rule(2, "x", user="a")
+    setting = Setting("x", int, ["user"], 1)
+    async with Fakts(HardGrant(facts(service.url))), await AsyncHeksherClient.from_fakts():
+        assert (setting.get(user="a"), setting.get(user="b")) == (2, 1)
+
+
+def test_the_thread_client(service: Api) -> None:
+    """So does the one for synchronous programs, from a loader that is given, and from another group."""
+    service.declare("x", configurable_features=["environment"], default_value=1)
+    service.add_rule(2, "x", environment="dev")
+    setting = Setting("x", int, ["environment"], 1)
+    group = facts(service.url, track={"environment": ["dev", "prod"]})["heksher"]
+    with ThreadHeksherClient.from_fakts(Fakts(HardGrant({"other": group})), group="other"):
+        assert setting.get() == 2
+
+
+def test_from_the_environment(service: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything can come from environment variables, whose lists are strings."""
+    variables = {
+        "SERVICE_URL": service.url,
+        "UPDATE_INTERVAL": "1000",
+        "CONTEXT_FEATURES": "; ".join(FEATURES),
+        "DEFAULTS__ENVIRONMENT": "dev",
+        "TRACK__USER": "a, b",
+        "TRACK__ENVIRONMENT": "*",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(f"FAKTS_HEKSHER__{name}", value)
+    client = ThreadHeksherClient.from_fakts(Fakts(EnvGrant()))
+    assert client.engine.context_features == tuple(FEATURES)
+    assert client.engine.options.tracked == {"user": {"a", "b"}, "environment": TRACK_ALL}
+    assert client.engine.options.defaults == {"environment": "dev"}
+    with client:
+        client.ping()
+
+
+@pytest.mark.parametrize(
+    ("more", "given", "sent"),
+    [
+        ({"token": "hunter2"}, {}, "Bearer hunter2"),
+        ({"headers": {"Authorization": "Basic x"}}, {}, "Basic x"),
+        ({"token": "hunter2"}, {"headers": {"authorization": "mine"}}, "mine"),
+        ({"token": "hunter2"}, {"headers": {"x-other": "1"}}, "Bearer hunter2"),
+        ({"token": "hunter2"}, {"headers": [("Authorization", "mine")]}, "mine"),
+    ],
+)
+def test_authorisation(more: Any, given: Any, sent: str) -> None:
+    """A token or headers go with every request, unless the program gives its own; the token is not shown."""
+    with scripted_service() as scripted:
+        fakts = Fakts(HardGrant(facts(scripted.url, **more)))
+        Setting("x", int, ["user"], 1)
+        keep = Setting("y", int, ["user"], 1)
+        with ThreadHeksherClient.from_fakts(fakts, http_client_args=given) as client:
+            assert keep.get(user="a") == 1
+            assert "hunter2" not in repr(client) + repr(fakts)
+        headers = {name.lower(): value for name, value in scripted.of(QUERY)[0].headers.items()}
+        assert headers["authorization"] == sent
+    assert "hunter2" not in repr(read_client_facts(fakts.get("heksher")))
+
+
+def test_further_arguments(service: Api) -> None:
+    """Keyword arguments of the client go through, and wrong ones are refused as ever."""
+    fakts = Fakts(HardGrant(facts(service.url)))
+    with ThreadHeksherClient.from_fakts(fakts, startup="require", max_staleness=5):
+        pass
+    with pytest.raises(TypeError, match="unknown"):
+        ThreadHeksherClient.from_fakts(fakts, unknown=1)
+
+
+@pytest.mark.parametrize(
+    ("group", "problems"),
+    [
+        ({}, {"service_url": "it is missing", "context_features": "it is missing"}),
+        ("hunter2", {"heksher": "a mapping was expected, not a value of type str"}),
+        (
+            {"service_url": 5, "update_interval": "soon", "context_features": [1], "defaults": {"a": 1}, "track": "*"},
+            {
+                "service_url": "a string was expected, not a value of type int",
+                "update_interval": "a number of seconds above 0 was expected, and this a value of type str is none",
+                "context_features": "several strings were expected, not a value of type list",
+                "defaults": "strings by name were expected",
+                "track": "values by context feature were expected, not a value of type str",
+            },
+        ),
+        (
+            {
+                "service_url": "http://x",
+                "update_interval": float("nan"),
+                "context_features": "a;b",
+                "headers": {"authorization": "x"},
+                "token": "hunter2",
+                "track": {"a": 5},
+            },
+            {
+                "token": "the headers have an Authorization already",
+                "update_interval": "a number of seconds above 0 was expected, and this a value of type float is none",
+                "track": "several strings were expected, not a value of type int",
+            },
+        ),
+    ],
+)
+def test_every_offending_key(group: Any, problems: dict[str, str]) -> None:
+    """The error lists all that is wrong with the group, and no values."""
+    with pytest.raises(FactsShapeError) as caught:
+        ThreadHeksherClient.from_fakts(Fakts(HardGrant({"heksher": group})))
+    assert caught.value.problems == problems
+    assert "hunter2" not in str(caught.value)
+
+
+def test_without_facts() -> None:
+    """Outside of every block, and without the group, the error says so."""
+    with pytest.raises(NoFaktsFound):
+        ThreadHeksherClient.from_fakts()
+    with pytest.raises(GroupNotFound, match="there is no 'heksher' in the facts"):
+        ThreadHeksherClient.from_fakts(Fakts(HardGrant({})))

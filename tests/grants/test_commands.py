@@ -1,0 +1,198 @@
+"""The commands, as processes of their own, against real servers and sockets."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from heksherlite.grants import CacheGrant, DeviceCodeGrant, Manifest, StaticDiscovery
+from heksherlite.grants.remote.beacon import encode_beacon
+from tests.grants.endpoint import CONFIG, Answer, Received, ScriptedEndpoint
+from tests.grants.loads import loaded
+
+COMMAND = [sys.executable, "-W", "error", "-m", "heksherlite"]
+
+
+def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT
+    )
+
+
+ENVIRONMENT = {**os.environ, "COLUMNS": "80", "BROWSER": "true"}
+
+
+@contextmanager
+def running(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a command during the block, and end it as a person would."""
+    with subprocess.Popen(
+        [*COMMAND, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+@pytest.fixture
+def port() -> int:
+    """Return a UDP port that is free."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def approve(endpoint: ScriptedEndpoint, after: int = 1) -> None:
+    """Have a person who approves when the page was asked about a number of times."""
+
+    def decide(_: Received) -> Answer:
+        if len(endpoint.of("challenge")) <= after:
+            return Answer({"status": "pending"})
+        endpoint.tokens["granted-token"] = CONFIG
+        return Answer({"status": "granted", "token": "granted-token"})
+
+    endpoint.script["/f/challenge/"] = decide
+
+
+def test_login_whoami_logout(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """Login shows page and code and keeps the facts, whoami names them, logout removes them; no secret is printed."""
+    approve(endpoint)
+    result = run("login", endpoint.url, "--identifier", "app", "--scope", "a", "--no-browser", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert f"{endpoint.base_url}configure/?device_code=made-here-0&grant=device_code" in result.stderr
+    assert "approve it if it shows the code made-here-0" in result.stderr
+    assert result.stdout == "The facts of app are in .fakts_cache.json: database, heksher\n"
+    path = tmp_path / ".fakts_cache.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert endpoint.of("start")[0].body["manifest"] == {"identifier": "app", "version": "1", "scopes": ["a"]}
+
+    who = run("whoami", folder=tmp_path)
+    assert re.fullmatch(
+        rf"app 1 at {endpoint.url}\nsince .*, in \.fakts_cache\.json\ngroups: database, heksher\n", who.stdout
+    )
+    for output in (result, who):
+        assert not re.search("hunter2|granted-token", output.stdout + output.stderr)
+
+    assert run("logout", folder=tmp_path).stdout == "Removed .fakts_cache.json.\n"
+    assert not path.exists()
+    assert run("logout", folder=tmp_path).stdout == "There is no .fakts_cache.json.\n"
+    who = run("whoami", folder=tmp_path)
+    assert (who.returncode, who.stderr) == (1, "Error: there is no .fakts_cache.json: see heksherlite login\n")
+
+
+def test_a_program_finds_what_login_kept(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """A program with CacheGrant needs no person afterwards."""
+    approve(endpoint)
+    arguments = ["--identifier", "app", "--cache-file", "facts.json", "--hash", "v1", "--no-browser", "--qr"]
+    result = run("login", endpoint.url, *arguments, folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "▄" in result.stderr
+    asks = DeviceCodeGrant(
+        manifest=Manifest(identifier="app", version="1"), discovery=StaticDiscovery(base_url="http://127.0.0.1:9/")
+    )
+    assert loaded(CacheGrant(asks, cache_file=tmp_path / "facts.json", hash="v1")) == CONFIG
+
+
+def test_login_that_fails(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """Denied, too late, nobody there, or no place for the file: one line that says so, and no file."""
+    endpoint.script["/f/challenge/"] = Answer({"status": "denied"})
+    start = ["--identifier", "app", "--no-browser"]
+    for arguments, message in [
+        ([endpoint.url, *start], f"Error: {endpoint.base_url}challenge/: the person denied it\n"),
+        (["http://127.0.0.1:9", *start], "Error: http://127.0.0.1:9/.well-known/fakts: ConnectError: All connection"),
+        (["ftp://host", *start], "Error: Invalid value: a URL like 'https://host:port' was expected"),
+        ([endpoint.url, "--identifier", ""], "Error: Invalid value: a manifest needs an identifier and a version"),
+    ]:
+        result = run("login", *arguments, folder=tmp_path)
+        assert result.returncode in (1, 2)
+        assert message in result.stderr
+    endpoint.script["/f/challenge/"] = Answer({"status": "pending"})
+    result = run("login", endpoint.url, *start, "--timeout", "0.5", folder=tmp_path)
+    assert "nobody decided within 0.5 s" in result.stderr
+    approve(endpoint, 0)
+    result = run("login", endpoint.url, *start, "--cache-file", "missing/facts.json", folder=tmp_path)
+    assert "Error: cannot write missing/facts.json: No such file or directory\n" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_others(tmp_path: Path) -> None:
+    """Neither whoami nor logout touches a file that is no cache file."""
+    path = tmp_path / "precious.json"
+    path.write_text(json.dumps({"a": "hunter2"}))
+    for command in ("whoami", "logout"):
+        result = run(command, "--cache-file", "precious.json", folder=tmp_path)
+        message = "Error: precious.json has no facts that can be used: it was written by another program\n"
+        assert (result.returncode, result.stderr) == (1, message)
+    assert path.exists()
+
+
+def test_discover(endpoint: ScriptedEndpoint, port: int, tmp_path: Path) -> None:
+    """Endpoints whose beacons are heard are listed once each, with name; others with what is wrong."""
+    endpoint.script["/.well-known/fakts"] = Answer(
+        {"name": "the \x1b[2Jname", "base_url": endpoint.base_url, "description": "of this test"}
+    )
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending,
+        running("discover", "--timeout", "6", "--port", str(port), folder=tmp_path) as process,
+    ):
+        while process.poll() is None:
+            for url in (endpoint.url, "http://127.0.0.1:9"):
+                sending.sendto(encode_beacon(url), ("127.0.0.1", port))
+            time.sleep(0.05)
+        output, errors = process.communicate()
+    assert output == f"{endpoint.url}  the �[2Jname  of this test\n"
+    assert errors.count("http://127.0.0.1:9: no endpoint: ConnectError") == 1
+
+
+def test_discover_nothing(port: int, tmp_path: Path) -> None:
+    """Silence is an error, and so is an address that is not this machine's."""
+    result = run("discover", "--timeout", "0.2", "--port", str(port), folder=tmp_path)
+    assert (result.returncode, result.stderr) == (1, "Error: no endpoint was heard in 0.2 seconds\n")
+    result = run("discover", "--address", "198.51.100.1", folder=tmp_path)
+    assert "Error: cannot listen for beacons at UDP port 45678: Cannot assign requested address\n" in result.stderr
+
+
+def test_beacon(port: int, tmp_path: Path) -> None:
+    """It sends beacons again and again, to the interface that is named, until it is interrupted."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiving:
+        receiving.bind(("", port))
+        receiving.settimeout(30)
+        arguments = ["http://host:1", "--interface", "lo", "--interval", "0.1", "--port", str(port)]
+        with running("beacon", *arguments, folder=tmp_path) as process:
+            for _ in range(3):
+                assert receiving.recv(2048) == encode_beacon("http://host:1")
+    assert process.returncode == 0
+
+
+def test_beacon_without_sense(tmp_path: Path) -> None:
+    """An interface that is not there and an URL that is none are refused, and what there is is named."""
+    result = run("beacon", "http://host:1", "--interface", "nowhere0", folder=tmp_path)
+    assert result.returncode == 2
+    assert "'nowhere0' is not an interface that is up and has an IPv4 address: " in " ".join(result.stderr.split())
+    assert run("beacon", "host:1", folder=tmp_path).returncode == 2
+
+
+def test_without_the_extra(tmp_path: Path) -> None:
+    """Where the libraries are not installed, the error names the extra."""
+    program = (
+        "import sys\nfrom heksherlite.cli import main\nsys.modules['segno'] = None\nsys.argv[1:] = ['whoami']\nmain()\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert (
+        "segno is not installed; the command line needs the login extra: pip install 'heksherlite[login]'"
+        in result.stderr
+    )

@@ -1,0 +1,238 @@
+"""A person approves on a page; the person here is a test, at a real server."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import anyio
+import pytest
+
+from heksherlite.errors import DemandError
+from heksherlite.grants import DeviceCodeGrant, DeviceLogin, Fakts, Manifest, StaticDiscovery
+from tests.grants.endpoint import CONFIG, Answer, Received, ScriptedEndpoint
+from tests.grants.loads import loaded
+from tests.waiting import until_async
+
+MANIFEST = Manifest(identifier="org.example.app", version="1.0", scopes=("read", "write"), image="http://host/i.png")
+
+
+class Person:
+    """Is told what to do, and decides by that."""
+
+    def __init__(self, endpoint: ScriptedEndpoint, *decisions: str) -> None:
+        self.endpoint = endpoint
+        self.decisions = decisions
+        self.logins: list[DeviceLogin] = []
+
+    def __call__(self, login: DeviceLogin) -> None:
+        self.logins.append(login)
+        decisions = list(self.decisions)
+
+        def decide(_: Received) -> Answer:
+            decision = decisions.pop(0) if len(decisions) > 1 else decisions[0]
+            if decision != "granted":
+                return Answer({"status": decision})
+            self.endpoint.tokens["granted-token"] = CONFIG
+            return Answer({"status": "granted", "token": "granted-token"})
+
+        self.endpoint.script["/f/challenge/"] = decide
+
+
+def grant(endpoint: ScriptedEndpoint, person: Person | None = None, **options: Any) -> DeviceCodeGrant:
+    """Return a grant that asks a person, quickly."""
+    told = {} if person is None else {"tell": person}
+    discovery = StaticDiscovery(base_url=endpoint.base_url)
+    settings = {"open_browser": False, "poll_interval": 0.01, **told, **options}
+    return DeviceCodeGrant(manifest=MANIFEST, discovery=discovery, **settings)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_endpoint_that_makes_the_code(endpoint: ScriptedEndpoint, backend: str) -> None:
+    """The manifest goes to start, the page has the code, and the facts are there once the person has approved."""
+    person = Person(endpoint, "waiting", "pending", "granted")
+    assert anyio.run(Fakts(grant(endpoint, person)).aload, backend=backend) == CONFIG
+    (login,) = person.logins
+    assert (login.identifier, login.code, login.timeout) == ("org.example.app", "made-here-0", 60)
+    assert login.page == f"{endpoint.base_url}configure/?device_code=made-here-0&grant=device_code"
+    manifest = {**MANIFEST.body(), "scopes": ["read", "write"]}
+    assert [request.body for request in endpoint.received] == [
+        {"manifest": manifest, "expiration_time": 60},
+        *[{"code": "made-here-0"}] * 3,
+        {"token": "granted-token"},
+    ]
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_an_endpoint_that_does_not(status: int, endpoint: ScriptedEndpoint) -> None:
+    """Without start, the grant makes up a code of six hexadecimal digits, and the page is told the manifest."""
+    endpoint.script["/f/start/"] = Answer(status=status)
+    person = Person(endpoint, "granted")
+    assert loaded(grant(endpoint, person)) == CONFIG
+    (login,) = person.logins
+    assert re.fullmatch("[0-9a-f]{6}", login.code)
+    parts = urlsplit(login.page)
+    assert login.page.startswith(f"{endpoint.base_url}configure/?")
+    assert parse_qs(parts.query) == {
+        "device_code": [login.code],
+        "grant": ["device_code"],
+        "version": ["1.0"],
+        "scope": ["read write"],
+        "identifier": ["org.example.app"],
+        "image": ["http://host/i.png"],
+    }
+    assert endpoint.of("challenge")[0].body == {"code": login.code}
+
+
+def test_codes_differ(endpoint: ScriptedEndpoint) -> None:
+    """Each grant makes up another code."""
+    endpoint.makes_codes = False
+    person = Person(endpoint, "granted")
+    for _ in range(3):
+        loaded(grant(endpoint, person))
+    assert len({login.code for login in person.logins}) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer({"status": "denied"}), "the person denied it"),
+        (Answer({"status": "expired"}), "the code has expired"),
+        (Answer({"status": "error", "message": "no made-here-0"}), "it refuses: no ********"),
+        (Answer({"status": "dreaming"}), "the answer has the unknown status 'dreaming'"),
+        (Answer({"status": "granted"}), "'token' must be a string, not nothing"),
+        (Answer({"status": "granted", "token": 5}), "'token' must be a string, not a value of type int"),
+        (Answer({"message": "denied"}, 403), "status 403 Forbidden: denied"),
+        (Answer(status=404), "status 404 Not Found"),
+        (Answer(b"no"), "the answer is not JSON"),
+        (Answer([]), "the answer must be an object"),
+    ],
+)
+def test_decisions_that_end_it(answer: Answer, reason: str, endpoint: ScriptedEndpoint) -> None:
+    """Denied, expired, refused, or an answer that is none: the error says which, and no one goes on asking."""
+    endpoint.script["/f/challenge/"] = answer
+    with pytest.raises(DemandError) as caught:
+        loaded(grant(endpoint, tell=lambda _: None))
+    assert caught.value.url == f"{endpoint.base_url}challenge/"
+    assert reason in caught.value.reason
+    assert len(endpoint.of("challenge")) == 1
+
+
+def test_trouble_that_passes(endpoint: ScriptedEndpoint) -> None:
+    """A service that is away for a moment, while the person thinks, does not end it."""
+    troubles = [Answer(status=status) for status in (500, 502, 503, 429)]
+
+    def answer(_: Received) -> Answer:
+        if troubles:
+            return troubles.pop()
+        endpoint.tokens["late-token"] = CONFIG
+        return Answer({"status": "granted", "token": "late-token"})
+
+    endpoint.script["/f/challenge/"] = answer
+    assert loaded(grant(endpoint, tell=lambda _: None)) == CONFIG
+
+
+@pytest.mark.parametrize(
+    ("answer", "trouble"),
+    [(Answer({"status": "pending"}), ""), (Answer(status=503), "; the last time, status 503 Service Unavailable")],
+)
+def test_nobody_decides(answer: Answer, trouble: str, endpoint: ScriptedEndpoint) -> None:
+    """After the time-out the error says so, and what went wrong the last time if something did."""
+    endpoint.script["/f/challenge/"] = answer
+    for seconds in (0.2, 2, 8):  # a slow machine may need longer to get an answer
+        with pytest.raises(DemandError) as caught:
+            loaded(grant(endpoint, tell=lambda _: None, timeout=seconds))
+        if len(endpoint.of("challenge")) > 1:
+            assert caught.value.reason == f"nobody decided within {seconds:g} s{trouble}"
+            return
+    pytest.fail("the endpoint was not asked twice")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer({"status": "granted"}), "'code' must be a string of letters and digits"),
+        (Answer({"status": "granted", "code": "\x1b[2J"}), "'code' must be"),
+        (Answer({"status": "granted", "code": "x" * 65}), "'code' must be"),
+        (Answer({"status": "granted", "code": "a&grant=other"}), "'code' must be"),
+        (Answer({"status": "granted", "code": 123}), "'code' must be"),
+        (Answer({"status": "error", "message": "too many"}), "it refuses: too many"),
+        (Answer(status=500), "status 500"),
+        (Answer(b"x"), "the answer is not JSON"),
+    ],
+)
+def test_answers_to_start(answer: Answer, reason: str, endpoint: ScriptedEndpoint) -> None:
+    """What is no code that a person could compare ends it before anybody is told anything."""
+    endpoint.script["/f/start/"] = answer
+    person = Person(endpoint, "granted")
+    with pytest.raises(DemandError) as caught:
+        loaded(grant(endpoint, person))
+    assert (caught.value.url, reason in caught.value.reason) == (f"{endpoint.base_url}start/", True)
+    assert person.logins == []
+
+
+def test_the_person_is_asked_once(endpoint: ScriptedEndpoint) -> None:
+    """A refresh by the same grant uses what was approved, until the endpoint takes it back."""
+    person = Person(endpoint, "granted")
+    own = grant(endpoint, person)
+    for _ in range(3):
+        loaded(own, force_refresh=True)
+    assert len(person.logins) == 1
+    endpoint.tokens.clear()
+    loaded(own)
+    assert len(person.logins) == 2
+
+
+def test_what_the_terminal_says(endpoint: ScriptedEndpoint, capsys: pytest.CaptureFixture[str]) -> None:
+    """By default the page's address and the code go to the standard error stream, and nothing to the output."""
+    endpoint.codes["made-here-0"] = "granted"
+    endpoint.script["/f/start/"] = Answer({"status": "granted", "code": "made-here-0"})
+    loaded(grant(endpoint))
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert f"{endpoint.base_url}configure/?device_code=made-here-0&grant=device_code" in output.err
+    assert "within 60 seconds, if the page shows the code made-here-0" in output.err
+
+
+def test_the_browser(endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is opened in the person's browser, here a program that approves; one that is missing is no error."""
+    browser = tmp_path / "browser"
+    opened = tmp_path / "opened"
+    browser.write_text(f"#!{sys.executable}\nimport sys\nopen({str(opened)!r}, 'w').write(sys.argv[1])\n")
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    monkeypatch.setattr("webbrowser._tryorder", None)
+
+    def answer(_: Received) -> Answer:
+        if not opened.exists() or not opened.read_text():
+            return Answer({"status": "waiting"})
+        endpoint.tokens["t"] = CONFIG
+        return Answer({"status": "granted", "token": "t"})
+
+    endpoint.script["/f/challenge/"] = answer
+    assert loaded(grant(endpoint, tell=lambda _: None, open_browser=True)) == CONFIG
+    assert opened.read_text() == f"{endpoint.base_url}configure/?device_code=made-here-0&grant=device_code"
+    monkeypatch.setattr("webbrowser._tryorder", [])
+    assert loaded(grant(endpoint, tell=lambda _: None, open_browser=True)) == CONFIG
+
+
+@pytest.mark.anyio
+async def test_cancellation(endpoint: ScriptedEndpoint) -> None:
+    """While the person thinks, the load can be cancelled, and nobody goes on asking."""
+    endpoint.script["/f/challenge/"] = Answer({"status": "pending"})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Fakts(grant(endpoint, tell=lambda _: None)).aload)
+        await until_async(lambda: len(endpoint.of("challenge")) > 1)
+        tasks.cancel_scope.cancel()
+    assert endpoint.of("claim") == []
+
+
+def test_the_code_is_not_shown(endpoint: ScriptedEndpoint) -> None:
+    """Who has the code could get the token, so it is in no repr."""
+    person = Person(endpoint, "granted")
+    own = grant(endpoint, person)
+    loaded(own)
+    assert "code=" not in repr(own)
+    assert "granted-token" not in repr(own)
+    assert "made-here-0" not in repr(person.logins[0])

@@ -1,0 +1,167 @@
+"""Finding endpoints by their address: good, missing, malformed and hostile ones."""
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+import trustme
+
+from heksherlite.errors import DiscoveryError
+from heksherlite.grants import Endpoint, StaticDiscovery, StaticGrant, WellKnownDiscovery
+from tests.grants.endpoint import CONFIG, WELL_KNOWN, Answer, ScriptedEndpoint, scripted_endpoint
+from tests.grants.loads import loaded
+
+TOKEN = "static-token"  # noqa: S105
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    """Return who signs certificates."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def secure(authority: trustme.CA, tmp_path: Path) -> Iterator[ScriptedEndpoint]:
+    """Return an endpoint with HTTPS."""
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(tmp_path / "key")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "certificate")
+    with scripted_endpoint(ssl_keyfile=tmp_path / "key", ssl_certfile=tmp_path / "certificate") as endpoint:
+        yield endpoint
+
+
+def discover(url: str, **options: Any) -> Endpoint:
+    """Return the endpoint at a URL."""
+    return anyio.run(WellKnownDiscovery(url=url, **{"timeout": 30, **options}).adiscover)
+
+
+def without_protocol(url: str) -> str:
+    return url.partition("://")[2]
+
+
+def test_what_an_endpoint_says(endpoint: ScriptedEndpoint) -> None:
+    """All members of the description are there, and members that nobody knows are left out."""
+    description = {
+        "name": "n",
+        "base_url": "https://host/f",
+        "description": "d",
+        "retrieve_url": "https://host/r",
+        "claim_url": "https://host/c",
+        "version": "1",
+    }
+    endpoint.script[WELL_KNOWN] = Answer({**description, "other": [1]})
+    assert discover(endpoint.url) == Endpoint(**{**description, "base_url": "https://host/f/"})
+    assert [(request.method, request.path) for request in endpoint.received] == [("GET", WELL_KNOWN)]
+
+
+@pytest.mark.parametrize("suffix", ["", "/"])
+def test_a_slash_at_the_end(suffix: str, endpoint: ScriptedEndpoint) -> None:
+    """It makes no difference whether the URL ends in a slash."""
+    assert discover(endpoint.url + suffix).base_url == endpoint.base_url
+
+
+def test_below_a_path(endpoint: ScriptedEndpoint) -> None:
+    """The well-known address is below the whole URL."""
+    endpoint.script["/app" + WELL_KNOWN] = Answer({"name": "app", "base_url": endpoint.base_url})
+    assert discover(f"{endpoint.url}/app").name == "app"
+
+
+def test_appending_a_slash(endpoint: ScriptedEndpoint) -> None:
+    """Where there is nothing without a slash, one with a slash is tried, if that is allowed."""
+    endpoint.script[WELL_KNOWN] = Answer(status=404)
+    endpoint.script[WELL_KNOWN + "/"] = Answer({"name": "slash", "base_url": endpoint.base_url})
+    assert discover(endpoint.url).name == "slash"
+    with pytest.raises(DiscoveryError, match="status 404 Not Found"):
+        discover(endpoint.url, allow_appending_slash=False)
+
+
+def test_protocols_are_tried(endpoint: ScriptedEndpoint, secure: ScriptedEndpoint, authority: trustme.CA) -> None:
+    """Without protocol, HTTPS is tried before HTTP."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    assert discover(without_protocol(endpoint.url)).base_url == endpoint.base_url
+    found = discover(without_protocol(secure.url), http_client_args={"verify": context})
+    assert found.base_url == secure.base_url
+    with pytest.raises(DiscoveryError, match="there is no endpoint by any protocol") as caught:
+        discover("127.0.0.1:9", auto_protocols=["https", "http"])
+    https, http = caught.value.causes
+    assert str(https).startswith("https://127.0.0.1:9/.well-known/fakts: ConnectError")
+    assert str(http).startswith("http://127.0.0.1:9/.well-known/fakts: ConnectError")
+
+
+def test_a_whole_conversation_by_https(secure: ScriptedEndpoint, authority: trustme.CA) -> None:
+    """With the authority's certificate facts are claimed by HTTPS, and without it there is no conversation."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    args = {"verify": context}
+    discovery = WellKnownDiscovery(url=secure.url, http_client_args=args)
+    assert loaded(StaticGrant(token=TOKEN, discovery=discovery, http_client_args=args)) == CONFIG
+    with pytest.raises(DiscoveryError, match="CERTIFICATE_VERIFY_FAILED"):
+        discover(secure.url)
+
+
+@pytest.mark.parametrize("member", ["base_url", "claim_url", "retrieve_url"])
+def test_from_https_to_http(member: str, secure: ScriptedEndpoint, authority: trustme.CA) -> None:
+    """An endpoint that was asked by HTTPS must not have tokens sent by HTTP."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    body = {"name": "x", "base_url": secure.base_url, member: "http://127.0.0.1/f/"}
+    secure.script[WELL_KNOWN] = Answer(body)
+    with pytest.raises(DiscoveryError, match=r"it leads from HTTPS to http://127\.0\.0\.1/f/"):
+        discover(secure.url, http_client_args={"verify": context})
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer({}), "the answer has no 'name'"),
+        (Answer({"base_url": "http://host/"}), "the answer has no 'name'"),
+        (Answer({"name": "", "base_url": "http://host/"}), "the answer has no 'name'"),
+        (Answer({"name": 1, "base_url": "http://host/"}), "'name' must be a string, not a value of type int"),
+        (Answer({"name": "x"}), "the answer has no 'base_url'"),
+        (Answer({"name": "x", "base_url": None}), "the answer has no 'base_url'"),
+        (Answer({"name": "x", "base_url": "/f/"}), "a URL like 'https://host:port' was expected, not '/f/'"),
+        (Answer({"name": "x", "base_url": "file:///etc"}), "a URL like"),
+        (Answer({"name": "x", "base_url": "http://[::1"}), "Invalid IPv6 URL"),
+        (Answer({"name": "x", "base_url": "http://u:hunter2@host/\n"}), "a URL like 'https://host:port' was expected"),
+        (Answer({"name": "x", "base_url": "http://host/", "claim_url": "javascript:x"}), "a URL like"),
+        (Answer({"name": "x", "base_url": "http://host/", "claim_url": ["x"]}), "'claim_url' must be a string"),
+        (Answer([{"name": "x"}]), "the answer must be an object, not a value of type list"),
+        (Answer(b"<html>hunter2"), "the answer is not JSON"),
+        (Answer(b"hunter2", 500), "status 500 Internal Server Error"),
+        (Answer(status=302, headers={"location": "http://other/"}), "it redirects to http://other/"),
+        (Answer(status=302, headers={"location": "http://u:hunter2@other/?hunter2#hunter2"}), "http://other/,"),
+    ],
+)
+def test_answers_of_the_wrong_shape(answer: Answer, reason: str, endpoint: ScriptedEndpoint) -> None:
+    """The error names the address and what is wrong with the answer."""
+    endpoint.script[WELL_KNOWN] = answer
+    with pytest.raises(DiscoveryError) as caught:
+        discover(endpoint.url)
+    assert str(caught.value).startswith(f"{endpoint.url}{WELL_KNOWN}: ")
+    assert reason in caught.value.reason
+    assert "hunter2" not in str(caught.value)
+
+
+def test_malformed_addresses() -> None:
+    """They are refused when the discovery is made, without showing credentials."""
+    for url in ("", "http://", "ftp://host", "https://user:hunter2@:1", "http://host:port"):
+        with pytest.raises(ValueError, match=r"URL|[Pp]ort") as caught:
+            WellKnownDiscovery(url=url)
+        assert "hunter2" not in str(caught.value)
+    for url in ("https://user:hunter2@host/", "user:hunter2@host", "https://hunter2@host"):
+        with pytest.raises(ValueError, match="a URL without credentials was expected") as caught:
+            WellKnownDiscovery(url=url)
+        assert "hunter2" not in str(caught.value)
+    with pytest.raises(ValueError, match="has no protocol, and none is to be tried"):
+        WellKnownDiscovery(url="host", auto_protocols=[])
+
+
+def test_a_static_endpoint() -> None:
+    """It is what it was said to be, and nobody is asked."""
+    for url in ("http://host/f", "http://host/f/"):
+        endpoint = anyio.run(StaticDiscovery(base_url=url).adiscover)
+        assert endpoint.url("claim") == "http://host/f/claim/"

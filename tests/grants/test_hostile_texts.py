@@ -1,0 +1,125 @@
+"""Whatever is in a file or comes over the wire: facts, or an error of the package."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from heksherlite.grants.facts import problem_of
+from heksherlite.grants.formats import Malformed, parse_json, parse_toml, parse_yaml
+from heksherlite.grants.remote.messages import (
+    Endpoint,
+    Unusable,
+    http_url,
+    printable,
+    read_config,
+    read_endpoint,
+    read_message,
+    read_status,
+    read_token,
+    shown_url,
+)
+
+PIECES = st.sampled_from(
+    [
+        *[
+            "a",
+            "b: ",
+            "- ",
+            "? ",
+            "\n",
+            "\n  ",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            '"',
+            "'",
+            "|",
+            ">",
+            "%",
+            "#",
+            "---\n",
+            "=",
+            ".",
+            "\t",
+        ],
+        *["&x ", "*x", "<<: ", "\\", "\x85", "null", "true", "1", "1e999", ".nan", "0x", "2026-13-45", "12:99:99"],
+        *["!!python/object:os.x ", "!t ", "!!binary ", "!!set ", "!!int ", "!!timestamp ", "!!float ", "!!omap "],
+        *["!!map ", "!!merge ", "!!bool ", "!!null ", "!!seq ", "!!pairs ", "!!str "],
+    ]
+)
+TEXTS = st.lists(PIECES, max_size=25).map("".join) | st.text(max_size=60)
+JSON: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
+    max_leaves=8,
+)
+NAMES = ["name", "base_url", "claim_url", "retrieve_url", "status", "token", "config", "message"]
+
+
+@pytest.mark.parametrize("parse", [parse_yaml, parse_toml, parse_json])
+@settings(max_examples=300)
+@given(text=TEXTS)
+@example(text="a: !!int x")
+@example(text="a: !!timestamp x")
+@example(text="a: !!float x")
+@example(text="a: !!binary x")
+@example(text="!!set {a, b}")
+@example(text="{a: &x {b: *x}}")
+@example(text="<<: 1")
+@example(text="<<: [1]")
+@example(text="a: 0b")
+@example(text="a: 1" + "0" * 5000)
+@example(text="a = 1" + "0" * 5000)
+@example(text="!!merge x: {a: 1}")
+@example(text="!!str 1: 2")
+def test_files(parse: Callable[[str], Any], text: str) -> None:
+    """A text is something, of which it can be said whether it is facts, or it is malformed."""
+    try:
+        facts = parse(text)
+    except Malformed:
+        return
+    problem_of(facts)
+
+
+@settings(max_examples=150)
+@given(
+    st.binary(max_size=40)
+    | st.dictionaries(st.sampled_from(NAMES), JSON, max_size=5).map(lambda data: json.dumps(data).encode())
+)
+def test_bodies(content: bytes) -> None:
+    """A body is what it should be, or unusable."""
+    read_message(content)
+    for read in (lambda: read_endpoint(content, "https://host/"), lambda: read_status(content)):
+        with suppress(Unusable):
+            assert read()
+
+
+@settings(max_examples=150)
+@given(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=5))
+def test_grants(data: dict[str, Any]) -> None:
+    """What is granted is a token, or facts, or unusable."""
+    readers: list[Callable[[Any], Any]] = [read_token, read_config]
+    for read in readers:
+        with suppress(Unusable):
+            assert read(data) is not None
+
+
+@given(
+    st.text(max_size=30) | st.text(max_size=20).map("http://".__add__) | st.text("[]:@/?#%1a ").map("https://".__add__)
+)
+def test_addresses(text: str) -> None:
+    """An address is one that can be shown, or it is refused; what is shown has no commands for a terminal."""
+    assert shown_url(text).isprintable()
+    assert printable(text).isprintable()
+    try:
+        url = http_url(text)
+    except ValueError:
+        return
+    assert Endpoint(name="x", base_url=url).base_url.endswith("/")

@@ -1,0 +1,303 @@
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import pytest
+
+from heksherlite.errors import FaktsError, GrantError, GroupNotFound, NoFaktsFound
+from heksherlite.grants import Fakts, HardGrant, LoadRequest, get_current_fakts
+from heksherlite.grants.facts import Facts
+from tests.grants.loads import Counting, Failing
+
+FACTS = {"database": {"host": "db", "ports": [1, 2]}, "cache": {}}
+
+
+def numbers(fakts: Fakts) -> Iterator[int]:
+    """Yield how many loads there have been, each time it is asked."""
+    while True:
+        yield fakts.get("load.number", auto_load=False)
+
+
+@pytest.mark.anyio
+async def test_async_use() -> None:
+    """In asynchronous code, groups and values below them are there; they are loaded when first asked for."""
+    grant = Counting(**FACTS)
+    async with Fakts(grant) as fakts:
+        assert grant.requests == []
+        assert await fakts.aget("database") == FACTS["database"]
+        assert await fakts.aget("database.ports") == [1, 2]
+        assert await fakts.aget() == {**FACTS, "load": {"number": 1}}
+        assert await fakts.aload() == await fakts.aget()
+    assert grant.requests == [LoadRequest(force_refresh=False)]
+
+
+def test_sync_use() -> None:
+    """The same object does the same in synchronous code."""
+    grant = Counting(**FACTS)
+    with Fakts(grant) as fakts:
+        assert grant.requests == []
+        assert fakts.get("database") == FACTS["database"]
+        assert fakts.get("database.ports") == [1, 2]
+        assert fakts.get() == fakts.load() == {**FACTS, "load": {"number": 1}}
+    assert len(grant.requests) == 1
+
+
+def test_a_function_is_a_grant() -> None:
+    """An asynchronous function that takes the request can be given instead of a grant."""
+
+    async def from_somewhere(request: LoadRequest) -> Facts:
+        return {"forced": request.force_refresh}
+
+    fakts = Fakts(from_somewhere)
+    assert [fakts.get("forced"), fakts.get("forced", force_refresh=True)] == [False, True]
+    assert repr(fakts) == "<Fakts of test_a_function_is_a_grant.<locals>.from_somewhere, loaded>"
+
+
+def test_what_was_read_is_the_callers() -> None:
+    """To change what was read changes nothing for the next reader."""
+    fakts = Fakts(HardGrant(FACTS))
+    fakts.get("database")["ports"].append(3)
+    fakts.get().clear()
+    fakts.load().clear()
+    assert fakts.get() == FACTS
+
+
+def test_hard_facts_override() -> None:
+    """They are merged over whatever the grant says, at all levels."""
+    hard_fakts: dict[str, Any] = {"database": {"host": "mine"}}
+    fakts = Fakts(HardGrant(FACTS), hard_fakts=hard_fakts)
+    hard_fakts["database"]["host"] = "changed later"
+    assert fakts.get("database") == {"host": "mine", "ports": [1, 2]}
+
+
+def test_groups_that_have_to_be_there() -> None:
+    """If one is missing the load fails and names it, and nothing counts as loaded; hard facts count."""
+    with pytest.raises(GroupNotFound, match="there is no 'queue' in the facts"):
+        Fakts(HardGrant(FACTS), assert_groups={"database", "queue"}).load()
+    Fakts(HardGrant(FACTS), assert_groups={"queue"}, hard_fakts={"queue": {}}).load()
+    grant = Counting(**FACTS)
+    fakts = Fakts(grant, assert_groups={"queue"})
+    for _ in range(2):
+        with pytest.raises(GroupNotFound):
+            fakts.get("database")
+    assert len(grant.requests) == 2
+    grant.facts["queue"] = {}
+    assert fakts.get("queue") == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"assert_groups": "database"}, "assert_groups must be several names"),
+        ({"hard_fakts": {"a": {1: 2}}}, "hard_fakts are no facts: keys must be strings, not int: 1 below a"),
+        ({"hard_fakts": ["a"]}, "hard_fakts are no facts: a mapping was expected"),
+    ],
+)
+def test_wrong_arguments(arguments: Any, message: str) -> None:
+    """They are refused when the loader is made."""
+    with pytest.raises(TypeError, match=message):
+        Fakts(HardGrant({}), **arguments)
+
+
+def test_a_missing_path_is_looked_for_again() -> None:
+    """It costs one forced load; then it is there, or the error names it and what is near."""
+    grant = Counting(**FACTS)
+    fakts = Fakts(grant)
+    fakts.load()
+    grant.facts["queue"] = {"size": 5}
+    assert fakts.get("queue.size") == 5
+    with pytest.raises(GroupNotFound) as caught:
+        fakts.get("queue.sise")
+    assert (caught.value.path, caught.value.existing) == ("queue.sise", ("queue.size",))
+    assert [request.force_refresh for request in grant.requests] == [False, True, True]
+    with pytest.raises(GroupNotFound):
+        fakts.get("missing", auto_load=False)
+    with pytest.raises(GroupNotFound):
+        fakts.get("missing", force_refresh=True)
+    assert len(grant.requests) == 4
+
+
+def test_a_missing_path_that_cannot_be_looked_for_again() -> None:
+    """If the load for it fails, it is missing all the same, by the error of the load; what is loaded stays."""
+    grant = Counting(**FACTS)
+    fakts = Fakts(grant)
+    fakts.load()
+    grant.failing = GrantError("offline")
+    with pytest.raises(GroupNotFound, match="they could not be loaded again") as caught:
+        fakts.get("missing")
+    assert caught.value.__cause__ is grant.failing
+    assert fakts.get("database.host") == "db"
+
+
+def test_without_automatic_loads() -> None:
+    """Where loading is not allowed, asking is an error that says what to do, until it is loaded on purpose."""
+    grant = Counting()
+    fakts = Fakts(grant, allow_auto_load=False)
+    asks: list[Callable[[], object]] = [
+        lambda: fakts.get("x"),
+        lambda: Fakts(grant).get("x", auto_load=False),
+        lambda: anyio.run(lambda: fakts.aget("x")),
+    ]
+    for ask in asks:
+        with pytest.raises(FaktsError, match=r"call load\(\) or aload\(\) before"):
+            ask()
+    assert grant.requests == []
+    fakts.load()
+    assert fakts.get("load.number") == 1
+    with pytest.raises(GroupNotFound):
+        fakts.get("missing")
+    assert fakts.get("load.number", force_refresh=True) == 2
+
+
+def test_refresh() -> None:
+    """A refresh loads past all caches; one that fails leaves what is loaded."""
+    grant = Counting()
+    fakts = Fakts(grant)
+    assert [fakts.load()["load"], fakts.load()["load"], fakts.refresh()["load"]] == [
+        {"number": 1},
+        {"number": 1},
+        {"number": 2},
+    ]
+    assert anyio.run(fakts.arefresh)["load"] == {"number": 3}
+    grant.failing = GrantError("offline")
+    with pytest.raises(GrantError, match="offline"):
+        fakts.refresh()
+    assert fakts.get("load.number") == 3
+
+
+def test_the_first_load_may_be_a_forced_one() -> None:
+    """A refresh before anything is loaded is one forced load."""
+    grant = Counting()
+    Fakts(grant).refresh()
+    assert [request.force_refresh for request in grant.requests] == [True]
+
+
+def test_has_changed() -> None:
+    """A value has changed when the loaded facts say something else, or nothing; it never loads."""
+    grant = Counting(**FACTS)
+    fakts = Fakts(grant)
+    assert fakts.has_changed(FACTS["database"], "database")
+    assert grant.requests == []
+    database = fakts.get("database")
+    assert not fakts.has_changed(database, "database")
+    assert fakts.has_changed({}, "database")
+    assert fakts.has_changed(None, "missing")
+    grant.facts["database"] = {"host": "other"}
+    fakts.refresh()
+    assert fakts.has_changed(database, "database")
+
+
+def test_a_failing_load_is_tried_again() -> None:
+    """Each time it is asked for, and its error comes through as it is."""
+    fakts = Fakts(Failing("offline"))
+    for _ in range(2):
+        with pytest.raises(GrantError, match="offline"):
+            fakts.get()
+
+
+def test_load_on_enter() -> None:
+    """The block begins with a load, and one that fails is not entered."""
+    grant = Counting()
+    with Fakts(grant, load_on_enter=True) as fakts:
+        assert next(numbers(fakts)) == 1
+
+    async def enter() -> None:
+        async with Fakts(grant, load_on_enter=True) as fakts:
+            assert next(numbers(fakts)) == 2
+
+    anyio.run(enter)
+    with pytest.raises(GrantError), Fakts(Failing("offline"), load_on_enter=True):
+        pass
+    with pytest.raises(NoFaktsFound):
+        get_current_fakts()
+
+
+def test_current_facts() -> None:
+    """Inside of a block its loader is the current one, and after it what was before, also after an error."""
+    outer, inner = Fakts(HardGrant({})), Fakts(HardGrant({}))
+    with outer:
+        with suppress(ZeroDivisionError), inner:
+            assert get_current_fakts() is inner
+            with outer:
+                assert get_current_fakts() is outer
+            assert get_current_fakts() is inner
+            raise ZeroDivisionError
+        assert get_current_fakts() is outer
+    with pytest.raises(NoFaktsFound, match="not inside of 'with Fakts"):
+        get_current_fakts()
+
+
+def test_blocks_that_are_left_in_another_order() -> None:
+    """To leave the outer block first takes only that one away."""
+    outer, inner = Fakts(HardGrant({})), Fakts(HardGrant({}))
+    outer.__enter__()
+    inner.__enter__()
+    outer.__exit__(None, None, None)
+    assert get_current_fakts() is inner
+    inner.__exit__(None, None, None)
+    with pytest.raises(NoFaktsFound):
+        get_current_fakts()
+
+
+def test_use_outside_of_blocks() -> None:
+    """A loader works before, between and after its blocks, and remembers what it loaded."""
+    grant = Counting()
+    fakts = Fakts(grant)
+    assert fakts.get("load.number") == 1
+    for _ in range(2):
+        with fakts:
+            assert fakts.get("load.number") == 1
+    assert fakts.get("load.number") == 1
+    assert fakts.refresh()["load"] == {"number": 2}
+
+
+def test_nothing_is_shown() -> None:
+    """The repr has no facts, neither the loaded nor the hard ones."""
+    fakts = Fakts(HardGrant({"a": "hunter2"}), hard_fakts={"b": "hunter3"})
+    assert repr(fakts) == "<Fakts of HardGrant(groups=['a']), not loaded>"
+    fakts.load()
+    assert "hunter" not in repr(fakts)
+
+
+def test_a_grant_that_asks_for_its_own_facts() -> None:
+    """It gets an error instead of waiting for itself; other loaders, and itself after the load, it may ask."""
+
+    async def asks_itself(_: LoadRequest) -> Facts:
+        return {"own": await fakts.aget("x")}
+
+    async def asks_another(_: LoadRequest) -> Facts:
+        return {"other": await other.aget("x")}
+
+    fakts = Fakts(asks_itself)
+    with pytest.raises(FaktsError, match="a grant asks for the facts that it is to load"):
+        fakts.get()
+    other = Fakts(HardGrant({"x": 1}))
+    assert Fakts(asks_another).get() == {"other": 1}
+
+
+def test_importing_is_light() -> None:
+    """Importing the package imports no event loop, no HTTP library and no YAML until they are needed."""
+    program = (
+        "import sys, heksherlite.grants\n"
+        "heavy = {'httpx', 'anyio', 'asyncio', 'yaml', 'cattrs', 'trio'}\n"
+        "print(sorted(heavy.intersection(sys.modules)))\n"
+        "heksherlite.grants.Fakts(heksherlite.grants.HardGrant({'a': 1})).get('a')\n"
+        "print(sorted({'httpx', 'yaml', 'cattrs', 'trio'}.intersection(sys.modules)))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("[]\n[]\n", "")
+
+
+@dataclass
+class Nothing:
+    """A class without keys, for type checkers: ``aget(into=Nothing)`` is a Nothing."""
+
+
+def test_into_is_typed() -> None:
+    """What is asked for as a class is an object of it."""
+    found: Nothing = Fakts(HardGrant(FACTS)).get("cache", into=Nothing)
+    assert found == Nothing()

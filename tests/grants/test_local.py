@@ -1,0 +1,69 @@
+import pytest
+
+from heksherlite.errors import GrantError
+from heksherlite.grants import EnvGrant, HardGrant
+from tests.grants.loads import loaded
+
+
+def test_groups_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are split at the delimiter, keys are in lower case, values stay as they are."""
+    monkeypatch.setenv("FAKTS_DATABASE__HOST", "Db.Local")
+    monkeypatch.setenv("FAKTS_DATABASE__POOL__SIZE", "5")
+    monkeypatch.setenv("FAKTS_NAME", "")
+    monkeypatch.setenv("OTHER", "x")
+    assert loaded(EnvGrant()) == {"database": {"host": "Db.Local", "pool": {"size": "5"}}, "name": ""}
+
+
+def test_another_prefix_and_delimiter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both can be chosen; the prefix counts as it is written."""
+    monkeypatch.setenv("APP.DB.HOST", "h")
+    monkeypatch.setenv("app.db.host", "other")
+    assert loaded(EnvGrant("APP.", ".")) == {"db": {"host": "h"}}
+
+
+@pytest.mark.parametrize("names", [["X_A", "X_A__B"], ["X_A__B", "X_A"], ["X_A", "X_A__B__C"]])
+def test_a_value_and_a_group(names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is both is an error that names both variables, and not their values."""
+    for name in names:
+        monkeypatch.setenv(name, "hunter2")
+    with pytest.raises(GrantError) as caught:
+        loaded(EnvGrant("X_"))
+    assert all(name in str(caught.value) for name in names)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_names_that_differ_in_case_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two variables for one key are an error that names both."""
+    monkeypatch.setenv("X_Key", "1")
+    monkeypatch.setenv("X_KEY", "2")
+    with pytest.raises(GrantError, match="environment variables X_KEY and X_Key are the same key key"):
+        loaded(EnvGrant("X_"))
+
+
+@pytest.mark.parametrize("name", ["X_", "X_A__", "X___B", "X_A____B"])
+def test_empty_keys(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name with an empty key is an error that shows what it should be like."""
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(GrantError, match=rf"{name} has an empty key; it should be like X_GROUP__KEY"):
+        loaded(EnvGrant("X_"))
+
+
+def test_no_variables() -> None:
+    """Without any variable the grant fails, so that a fail-safe one goes on; unless none is required."""
+    with pytest.raises(GrantError, match="no environment variable begins with 'NOT_SET_'"):
+        loaded(EnvGrant("NOT_SET_"))
+    assert loaded(EnvGrant("NOT_SET_", required=False)) == {}
+
+
+def test_an_empty_delimiter() -> None:
+    """An empty delimiter is refused at once."""
+    with pytest.raises(ValueError, match="delimiter"):
+        EnvGrant(delimiter="")
+
+
+def test_constants_stay_what_they_are() -> None:
+    """To change what was loaded does not change the constants, and their values are not in the repr."""
+    grant = HardGrant({"database": {"password": "hunter2"}})
+    loaded(grant)["database"].clear()
+    assert loaded(grant) == {"database": {"password": "hunter2"}}
+    assert repr(grant) == "HardGrant(groups=['database'])"

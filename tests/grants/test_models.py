@@ -1,0 +1,120 @@
+"""Groups as objects."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import attrs
+import pydantic
+import pytest
+
+from heksherlite.errors import FactsShapeError
+from heksherlite.grants import Fakts, HardGrant
+
+
+@dataclass
+class Pool:
+    size: int
+    warm: bool = False
+
+
+@dataclass
+class Database:
+    host: str
+    port: int
+    timeout: float = 5.0
+    pool: Pool | None = None
+    replicas: list[str] = field(default_factory=list)
+
+
+@attrs.define
+class AttrsDatabase:
+    host: str
+    port: int
+    pool: Pool
+
+
+class PydanticDatabase(pydantic.BaseModel):
+    host: str
+    port: int
+    pool: Pool
+
+
+def read(into: type[Any], **group: Any) -> Any:
+    """Return a group of constants as an object."""
+    return Fakts(HardGrant({"database": group})).get("database", into=into)
+
+
+def test_dataclasses() -> None:
+    """A group becomes a dataclass with its nested ones; keys that it does not know are left out."""
+    found = read(Database, host="db", port=1, pool={"size": 2, "warm": True}, replicas=["a"], other="x")
+    assert found == Database("db", 1, 5.0, Pool(2, True), ["a"])
+
+
+@pytest.mark.parametrize("into", [AttrsDatabase, PydanticDatabase])
+def test_other_classes(into: type[Any]) -> None:
+    """Classes of attrs and models of pydantic work as well."""
+    assert read(into, host="db", port=1, pool={"size": 2}) == into(host="db", port=1, pool=Pool(2))
+
+
+@pytest.mark.parametrize("into", [Database, AttrsDatabase, PydanticDatabase])
+def test_strings_of_the_environment(into: type[Any]) -> None:
+    """What the environment can only say as strings becomes a number or a truth value."""
+    found = read(into, host="db", port="5432", pool={"size": "2", "warm": "false"})
+    assert (found.port, found.pool) == (5432, Pool(2, False))
+
+
+@pytest.mark.parametrize("into", [Database, AttrsDatabase, PydanticDatabase])
+def test_every_offending_key(into: type[Any]) -> None:
+    """The error lists all of them by their paths, without the values."""
+    with pytest.raises(FactsShapeError) as caught:
+        read(into, port="hunter2", pool={"size": None, "warm": "hunter3"})
+    assert list(caught.value.problems) in (
+        ["host", "port", "pool.size", "pool.warm"],
+        ["host", "port", "pool"],
+    )
+    assert str(caught.value).startswith("group 'database' does not fit:\n  host: ")
+    assert "hunter" not in str(caught.value)
+
+
+def test_what_a_dataclass_does_not_take() -> None:
+    """Numbers are not truncated, truth values are no numbers, and numbers no strings."""
+    for key, value, reason in [
+        ("port", 1.5, "an integer was expected, not a value of type float"),
+        ("port", True, "an integer was expected, not a value of type bool"),
+        ("port", "1.5", "an integer was expected, not a value of type str"),
+        ("timeout", "soon", "a number was expected, not a value of type str"),
+        ("host", 5, "a string was expected, not a value of type int"),
+        ("host", None, "a string was expected, not nothing"),
+    ]:
+        with pytest.raises(FactsShapeError) as caught:
+            read(Database, **{"host": "db", "port": 1, key: value})
+        assert caught.value.problems == {key: reason}
+
+
+def test_a_value_that_is_no_group() -> None:
+    """A single value is no object."""
+    with pytest.raises(FactsShapeError, match="a mapping was expected, not a value of type str"):
+        Fakts(HardGrant({"database": "hunter2"})).get("database", into=Database)
+
+
+@pytest.mark.parametrize("into", [int, dict, "Database", lambda: None])
+def test_classes_that_cannot_be_made(into: Callable[..., Any]) -> None:
+    """Other classes, and what is no class, are a TypeError."""
+    with pytest.raises(TypeError, match="into must be a dataclass, an attrs class or a pydantic model"):
+        read(into)  # type: ignore[arg-type]
+
+
+def test_without_the_extra() -> None:
+    """Where cattrs is not installed, the error says what to install."""
+    program = (
+        "import sys\n"
+        "sys.modules['cattrs'] = None\n"
+        "from dataclasses import dataclass\n"
+        "from heksherlite.grants import Fakts, HardGrant\n"
+        "Fakts(HardGrant({})).get(into=dataclass(type('A', (), {})))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "cattrs, which is not installed: pip install 'heksherlite[models]'" in result.stderr.splitlines()[-1]

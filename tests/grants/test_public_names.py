@@ -1,0 +1,27 @@
+import inspect
+
+import pytest
+
+from heksherlite import grants
+
+
+def test_names_are_sorted_and_listed() -> None:
+    """__all__ is sorted, classes before functions, without doubles, and dir() has all of it."""
+    assert sorted(set(grants.__all__), key=lambda name: (not name[0].isupper(), name)) == grants.__all__
+    assert set(grants.__all__) <= set(dir(grants))
+
+
+@pytest.mark.parametrize("name", grants.__all__)
+def test_every_public_name_is_documented(name: str) -> None:
+    """Every public class and function, and every public method of a class, has a docstring."""
+    thing = getattr(grants, name)
+    assert inspect.getdoc(thing)
+    for member in vars(thing).values():
+        if inspect.isfunction(member) and not member.__name__.startswith("_"):
+            assert inspect.getdoc(member), f"{name}.{member.__name__} has no docstring"
+
+
+def test_unknown_names_are_attribute_errors() -> None:
+    """A name that is not there is an AttributeError with the name."""
+    with pytest.raises(AttributeError, match="'Grants'"):
+        _ = grants.Grants

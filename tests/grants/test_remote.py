@@ -1,0 +1,321 @@
+"""Remote grants against a real server: what they ask, what they give, and what they say when it goes wrong."""
+
+import gzip
+import logging
+import pickle
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import anyio
+import pytest
+
+from heksherlite.errors import ClaimError, DemandError, GrantError, RemoteGrantError
+from heksherlite.grants import (
+    CacheGrant,
+    Fakts,
+    Grant,
+    Manifest,
+    RedeemGrant,
+    RetrieveGrant,
+    StaticDiscovery,
+    StaticGrant,
+    WellKnownDiscovery,
+)
+from tests.grants.endpoint import CONFIG, WELL_KNOWN, Answer, Received, ScriptedEndpoint, scripted_endpoint
+from tests.grants.loads import loaded
+from tests.grants.tracebacks import shown
+from tests.sdk.conftest import Log
+
+MANIFEST = Manifest(identifier="org.example.app", version="1.0", scopes=("read", "write"), image="http://host/i.png")
+SENT = {
+    "identifier": "org.example.app",
+    "version": "1.0",
+    "scopes": ["read", "write"],
+    "image": "http://host/i.png",
+}
+SECRETS = ("static-token", "one-time-token", "granted-token", "hunter2")
+
+
+def static(endpoint: ScriptedEndpoint, token: str = "static-token", **options: Any) -> StaticGrant:  # noqa: S107
+    return StaticGrant(token=token, discovery=StaticDiscovery(base_url=endpoint.base_url), **options)
+
+
+def retrieve(endpoint: ScriptedEndpoint, manifest: Manifest = MANIFEST, **options: Any) -> RetrieveGrant:
+    discovery = StaticDiscovery(base_url=endpoint.base_url)
+    return RetrieveGrant(manifest=manifest, redirect_uri="http://host/back", discovery=discovery, **options)
+
+
+def redeem(endpoint: ScriptedEndpoint, token: str = "one-time-token") -> RedeemGrant:  # noqa: S107
+    return RedeemGrant(manifest=MANIFEST, token=token, discovery=StaticDiscovery(base_url=endpoint.base_url))
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_static(endpoint: ScriptedEndpoint, backend: str) -> None:
+    """The token is sent to claim, and the facts come back; on both kinds of event loops."""
+    fakts = Fakts(static(endpoint))
+    assert anyio.run(fakts.aget, backend=backend) == CONFIG
+    (request,) = endpoint.received
+    assert (request.method, request.path, request.body) == ("POST", "/f/claim/", {"token": "static-token"})
+    assert request.headers["content-type"] == "application/json"
+
+
+def test_retrieve(endpoint: ScriptedEndpoint) -> None:
+    """The manifest is sent to retrieve, and the facts are claimed with the token that comes back."""
+    assert loaded(retrieve(endpoint)) == CONFIG
+    assert [request.body for request in endpoint.received] == [{"manifest": SENT}, {"token": "granted-token-1"}]
+
+
+def test_redeem(endpoint: ScriptedEndpoint) -> None:
+    """Manifest and one-time token are sent to redeem."""
+    assert loaded(redeem(endpoint)) == CONFIG
+    (request,) = endpoint.of("redeem")
+    assert request.body == {"manifest": SENT, "token": "one-time-token"}
+
+
+@pytest.mark.parametrize("make", [retrieve, redeem])
+def test_a_refresh_uses_the_token_again(make: Callable[[ScriptedEndpoint], Grant], endpoint: ScriptedEndpoint) -> None:
+    """A second load by the same grant claims with the token from before, also after one that failed."""
+    grant = make(endpoint)
+    endpoint.script["/f/claim/"] = Answer(status=503)
+    with pytest.raises(ClaimError, match="status 503"):
+        loaded(grant)
+    del endpoint.script["/f/claim/"]
+    for _ in range(2):
+        assert loaded(grant, force_refresh=True) == CONFIG
+    assert len(endpoint.of("retrieve") + endpoint.of("redeem")) == 1
+
+
+def test_a_token_that_is_refused_is_replaced(endpoint: ScriptedEndpoint) -> None:
+    """If the endpoint knows the token no more, another one is demanded."""
+    grant = retrieve(endpoint)
+    loaded(grant)
+    endpoint.tokens.clear()
+    assert loaded(grant) == CONFIG
+    assert len(endpoint.of("retrieve")) == 2
+
+
+def test_a_token_stays_with_its_endpoint() -> None:
+    """When the discovery leads to another endpoint, the token from the first one is not sent there."""
+    with scripted_endpoint() as first, scripted_endpoint() as second:
+        grant = RetrieveGrant(
+            manifest=MANIFEST, redirect_uri="http://host/back", discovery=WellKnownDiscovery(url=first.url)
+        )
+        loaded(grant)
+        first.script[WELL_KNOWN] = Answer({"name": "moved", "base_url": second.base_url})
+        second.tokens["padding"] = {}
+        loaded(grant)
+        assert [request.body for request in second.received] == [{"manifest": SENT}, {"token": "granted-token-2"}]
+
+
+def test_addresses_that_the_endpoint_gives(endpoint: ScriptedEndpoint) -> None:
+    """Its own claim_url and retrieve_url are used; the grant's retrieve_url counts more."""
+    endpoint.script[WELL_KNOWN] = Answer(
+        {
+            "name": "x",
+            "base_url": "http://127.0.0.1:9/f/",
+            "claim_url": f"{endpoint.url}/elsewhere",
+            "retrieve_url": f"{endpoint.url}/f/retrieve/",
+        }
+    )
+    endpoint.script["/elsewhere"] = Answer({"status": "granted", "config": {"a": 1}})
+    endpoint.script["/own"] = Answer({"status": "granted", "token": "own"})
+    discovery = WellKnownDiscovery(url=endpoint.url)
+    for url in (None, f"{endpoint.url}/own"):
+        grant = RetrieveGrant(manifest=MANIFEST, redirect_uri="", retrieve_url=url, discovery=discovery)
+        assert loaded(grant) == {"a": 1}
+    assert [request.path for request in endpoint.received if request.path != WELL_KNOWN] == [
+        "/f/retrieve/",
+        "/elsewhere",
+        "/own",
+        "/elsewhere",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer({"status": "error", "message": "no static-token here"}), "it refuses: no ******** here"),
+        (Answer({"status": "error"}), "it refuses: without saying why"),
+        (Answer({"status": "error", "message": ["x"]}), "it refuses: without saying why"),
+        (Answer({"status": "error", "message": "\x1b[2J" + "x" * 999}), "it refuses: �[2J" + "x" * 296),
+        (Answer({"status": "maybe"}), "the answer has the unknown status 'maybe'"),
+        (Answer({"status": 1}), "the answer has no 'status'"),
+        (Answer({}), "the answer has no 'status'"),
+        (Answer([]), "the answer must be an object, not a value of type list"),
+        (Answer(None), "the answer must be an object, not nothing"),
+        (Answer(b""), "the answer is not JSON"),
+        (Answer(b"<html>"), "the answer is not JSON"),
+        (Answer(b'{"status": "granted", "config": {'), "the answer is not JSON"),
+        (Answer(b"[" * 100_000), "the answer is not JSON"),
+        (Answer(b"\xff"), "the answer is not JSON"),
+        (Answer({"status": "granted"}), "'config': a mapping was expected, not nothing"),
+        (Answer({"status": "granted", "config": "hunter2"}), "'config': a mapping was expected, not a value of type"),
+        (Answer({"status": "granted", "config": ["hunter2"]}), "'config': a mapping was expected, not a value of type"),
+        (Answer({"status": "granted", "config": CONFIG}, 201), "status 201 Created"),
+        (Answer({"message": "static-token is forged"}, 403), "status 403 Forbidden: ******** is forged"),
+        (Answer(b"hunter2", 500), "status 500 Internal Server Error"),
+        (Answer(status=404), "status 404 Not Found"),
+        (Answer(status=599), "status 599"),
+        (Answer(b"", 302), "it redirects to nowhere"),
+        (Answer(b"", 304), "it redirects to nowhere"),
+        (Answer(b"", 307, {"location": "http://[::1"}), "RemoteProtocolError: Invalid URL in location header"),
+        (Answer(b" " * (16 * 2**20 + 1)), "the answer is larger than 16,777,216 bytes"),
+        (Answer(gzip.compress(b" " * 10**8), headers={"content-encoding": "gzip"}), "the answer is compressed"),
+    ],
+)
+def test_answers_to_a_claim(answer: Answer, reason: str, endpoint: ScriptedEndpoint) -> None:
+    """Whatever comes back, the error names the URL and the reason, and nothing secret is in it or its traceback."""
+    endpoint.script["/f/claim/"] = answer
+    with pytest.raises(ClaimError) as caught:
+        loaded(static(endpoint))
+    assert caught.value.url == f"{endpoint.base_url}claim/"
+    assert reason in caught.value.reason
+    assert str(caught.value) == f"{caught.value.url}: {caught.value.reason}"
+    assert not any(secret in shown(caught.value) for secret in SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer({"status": "error", "message": "one-time-token? no"}), "it refuses: ********? no"),
+        (Answer({"status": "granted"}), "'token' must be a string, not nothing"),
+        (Answer({"status": "granted", "token": ""}), "'token' must be a string, not a value of type str"),
+        (Answer({"status": "granted", "token": {"a": "hunter2"}}), "'token' must be a string, not a mapping"),
+        (Answer({"status": "waiting"}), "the answer has the unknown status 'waiting'"),
+        (Answer(status=500), "status 500"),
+        (Answer(b"x"), "the answer is not JSON"),
+    ],
+)
+def test_answers_to_a_demand(answer: Answer, reason: str, endpoint: ScriptedEndpoint) -> None:
+    """What is no token is a DemandError, and no claim is made."""
+    endpoint.script["/f/redeem/"] = answer
+    with pytest.raises(DemandError) as caught:
+        loaded(redeem(endpoint))
+    assert (caught.value.url, reason in caught.value.reason) == (f"{endpoint.base_url}redeem/", True)
+    assert not any(secret in shown(caught.value) for secret in SECRETS)
+    assert endpoint.of("claim") == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(status: int, endpoint: ScriptedEndpoint) -> None:
+    """A token is not sent where an endpoint redirects to, on another host or the same; the error says where that is."""
+    with scripted_endpoint() as other:
+        for target in (other.url, endpoint.url):
+            location = {"location": f"{target}/f/claim/?secret=1"}
+            endpoint.script["/f/claim/"] = Answer(status=status, headers=location)
+            with pytest.raises(ClaimError, match=rf"it redirects to {target}/f/claim/, which is not followed"):
+                loaded(static(endpoint, http_client_args={"follow_redirects": True}))
+        assert other.received == []
+    assert len(endpoint.received) == 2
+
+
+def test_a_registered_application_only(endpoint: ScriptedEndpoint) -> None:
+    """An application that is not registered is told so, and so is one whose token is spent."""
+    with pytest.raises(DemandError, match="it refuses: this application is not registered"):
+        loaded(retrieve(endpoint, Manifest(identifier="other", version="1")))
+    with pytest.raises(DemandError, match=r"it refuses: \*{8} is spent"):
+        loaded(redeem(endpoint, "spent-token"))
+
+
+def test_nobody_there() -> None:
+    """No connection is an error that says which and why."""
+    grant = static(ScriptedEndpoint("http://127.0.0.1:9"))
+    with pytest.raises(ClaimError) as caught:
+        loaded(grant)
+    assert caught.value.url == "http://127.0.0.1:9/f/claim/"
+    assert caught.value.reason.startswith("ConnectError: ")
+    assert "static-token" not in shown(caught.value)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_endpoint_that_does_not_answer(backend: str) -> None:
+    """After the time-out the grant gives up, also if bytes trickle in all the time."""
+    over = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while not over.wait(0.01):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: trickle(listener.accept()[0]))
+        fakts = Fakts(static(ScriptedEndpoint(f"http://127.0.0.1:{listener.getsockname()[1]}"), timeout=0.5))
+        with pytest.raises(ClaimError, match=r"no answer within 0\.5 s"):
+            anyio.run(fakts.aload, backend=backend)
+        over.set()
+
+
+def test_nothing_secret_is_shown(endpoint: ScriptedEndpoint, log: Log) -> None:
+    """Neither by repr, nor in the log of a successful load at DEBUG."""
+    log.caplog.set_level(logging.DEBUG)
+    for grant in (static(endpoint), redeem(endpoint), retrieve(endpoint)):
+        fakts = Fakts(CacheGrant(grant, cache_file="/proc/nowhere/cache"))
+        fakts.load()
+        assert not any(secret in text for secret in SECRETS for text in (repr(fakts), repr(grant)))
+    assert "facts cannot be kept" in log.caplog.text
+    records = [str(vars(record)) for record in log.caplog.records if not record.name.startswith("asyncio")]
+    assert not any(secret in record for secret in SECRETS for record in records)
+
+
+def test_errors_can_be_pickled(endpoint: ScriptedEndpoint) -> None:
+    """They cross processes with all that they say."""
+    endpoint.script["/f/claim/"] = Answer(status=500)
+    with pytest.raises(RemoteGrantError) as caught:
+        loaded(static(endpoint))
+    for error in (caught.value, GrantError("several:", [caught.value, GrantError("x")])):
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301
+        assert (type(again), str(again), len(again.causes)) == (type(error), str(error), len(error.causes))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"identifier": "", "version": "1"}, ValueError),
+        ({"identifier": "x", "version": ""}, ValueError),
+        ({"identifier": "x", "version": "1", "scopes": "read"}, TypeError),
+    ],
+)
+def test_manifests_that_say_nothing(arguments: Any, error: type[Exception]) -> None:
+    """A manifest without identifier or version, or with scopes in one string, is refused at once."""
+    with pytest.raises(error, match="manifest"):
+        Manifest(**arguments)
+
+
+def test_addresses_that_are_none(endpoint: ScriptedEndpoint) -> None:
+    """Malformed URLs are refused when grants and discoveries are made."""
+    for url in ("", "host:1", "ftp://host/", "http://", "http://host:99999/", "http://a b/", "http://host/\n"):
+        with pytest.raises(ValueError, match=r"URL|Port"):
+            StaticDiscovery(base_url=url)
+        with pytest.raises(ValueError, match=r"URL|Port"):
+            retrieve(endpoint, retrieve_url=url)
+
+
+def test_a_thousand_tasks_one_conversation(endpoint: ScriptedEndpoint) -> None:
+    """However many tasks ask at once, the endpoint is asked once."""
+    fakts = Fakts(retrieve(endpoint))
+
+    async def ask_all() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(1000):
+                tasks.start_soon(fakts.aget, "database.password")
+
+    anyio.run(ask_all)
+    assert [request.path for request in endpoint.received] == ["/f/retrieve/", "/f/claim/"]
+
+
+def test_what_the_server_sees(endpoint: ScriptedEndpoint) -> None:
+    """A function may answer, and sees no token in the address or in headers."""
+    seen: list[Received] = []
+
+    def answer(request: Received) -> Answer:
+        seen.append(request)
+        return Answer({"status": "granted", "config": {}})
+
+    endpoint.script["/f/claim/"] = answer
+    assert loaded(static(endpoint)) == {}
+    assert "static-token" not in str(seen[0].headers) + seen[0].path
