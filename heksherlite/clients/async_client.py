@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 import anyio
 
 from heksherlite import main_client
-from heksherlite.clients.background import in_event_loop
+from heksherlite.clients.background import in_task
 from heksherlite.clients.base import BaseClient
 from heksherlite.clients.facts import GROUP, read_client_facts
 from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
@@ -120,6 +120,7 @@ class AsyncHeksherClient(BaseClient):
             await runner.start()
         except BaseException:
             self._state = "new"
+            self.health.started()
             main_client.step_down(self)
             with anyio.CancelScope(shield=True):
                 await self._transport.aclose()
@@ -146,7 +147,7 @@ class AsyncHeksherClient(BaseClient):
 
         Raises:
             TimeoutError: If none did in that time.
-            RuntimeError: If this is not the main client.
+            RuntimeError: If this is not the main client, or has no service.
         """
         runner = self._running()
         with anyio.fail_after(timeout):
@@ -174,10 +175,11 @@ class AsyncHeksherClient(BaseClient):
         background, runner, self._background, self._runner = self._background, self._runner, None, None
         self._become_closed()
         with anyio.move_on_after(_CLOSING, shield=True):  # also if the task is being cancelled
-            if background is not None and runner is not None:
+            if background is not None:
                 await background.stop()
-                await runner.save()
             await self._transport.aclose()
+            if runner is not None:
+                await runner.save()
 
     async def close(self) -> None:
         """Do the same as :meth:`aclose`. Deprecated."""
@@ -209,7 +211,7 @@ class AsyncHeksherClient(BaseClient):
         return self._runner
 
     def _restart(self) -> bool:
-        if not in_event_loop():
+        if not in_task():
             return False
         self.modification_lock = anyio.Lock()
         self._keep_running(self._new_runner(self.modification_lock))

@@ -8,14 +8,13 @@ from typing import Any
 import anyio
 
 
-def in_event_loop() -> bool:
-    """Tell whether this code runs in an event loop, of asyncio or of trio."""
+def in_task() -> bool:
+    """Tell whether this code runs in a task of an event loop, of asyncio or of trio, and not just in a callback."""
     try:
-        asyncio.get_running_loop()
+        return asyncio.current_task() is not None
     except RuntimeError:
         trio = sys.modules.get("trio")
-        return trio is not None and trio.lowlevel.in_trio_run()
-    return True
+        return trio is not None and trio.lowlevel.in_trio_task()
 
 
 class BackgroundTask:

@@ -183,6 +183,7 @@ class BaseClient:
         self._transport = self._transport.anew()
         self._restarting = threading.Lock()
         self._is_inherited = True
+        self.health.streams(False)
         self.engine.registry.after_fork()
         for setting in self.engine.registry.settings:
             if not isinstance(setting.lookup, forking.InheritedLookup):

@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Callable
+from math import inf
 from random import Random
+from typing import Final
 
 import anyio
 
@@ -15,6 +17,12 @@ from heksherlite.engine.polling import Polling
 
 logger = logging.getLogger(__name__)
 
+_OPENING: Final = 30.0
+"""How many seconds it may take until the first event, which a service sends at once."""
+
+_STEADY: Final = 60.0
+"""After how many seconds a stream counts as one that works."""
+
 
 class Push:
     """Keeps a stream of changes open, beside polling, which goes on as it is.
@@ -26,10 +34,13 @@ class Push:
         transport: How to reach the service.
         interval: Seconds between polls, which say how soon a stream that was lost is opened again.
         health: Where to note whether a stream is open.
-        hint: Called with the seconds after which to update: chance, within what the service asks for.
+        hint: Called with the seconds after which to update, chance within what the service asks for, and the id of the
+            event.
     """
 
-    def __init__(self, transport: Transport, interval: float, health: Health, hint: Callable[[float], object]) -> None:
+    def __init__(
+        self, transport: Transport, interval: float, health: Health, hint: Callable[[float, str], object]
+    ) -> None:
         self._transport = transport
         self._health = health
         self._hint = hint
@@ -40,6 +51,8 @@ class Push:
         self._changed = anyio.Event()
         self._reader = EventStreamReader()
         self._failures = 0
+        self._opening = anyio.CancelScope()
+        self._opened_at = inf
 
     def follow(self, request: Request | None) -> None:
         """Listen to what this asks for from now on; to nothing, if it is None. Must be called in the event loop."""
@@ -59,11 +72,15 @@ class Push:
             await self._changed.wait()
 
     async def _keep_listening(self, request: Request) -> None:
-        while True:
+        while self._transport.can_listen:
             self._reader = EventStreamReader()
+            self._opened_at = inf
             error: Exception = EOFError("the service ended the stream")
             try:
-                await self._transport.listen(request, self._take)
+                with anyio.move_on_after(_OPENING) as self._opening:
+                    await self._transport.listen(request, self._take)
+                if self._opening.cancelled_caught:
+                    error = TimeoutError(f"the stream had no event within {_OPENING:g} s")
             except Exception as raised:  # noqa: BLE001 - whatever it is, polling goes on, and it is tried again
                 error = raised
             finally:
@@ -74,7 +91,11 @@ class Push:
 
     def _take(self, piece: bytes) -> None:
         for event in self._reader.read(piece):
+            if self._opened_at == inf:
+                self._opened_at = anyio.current_time()
+                self._opening.deadline = inf
+                self._health.streams(True)
+            self._hint(self._random.uniform(0, event.spread), event.id)
+        if self._failures and anyio.current_time() >= self._opened_at + _STEADY:
             self._failures = 0
             self._lost.end()
-            self._health.streams(True)
-            self._hint(self._random.uniform(0, event.spread))

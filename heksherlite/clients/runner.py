@@ -162,13 +162,24 @@ class Runner:
         """Let the next update happen at once. Must be called in the event loop."""
         self._schedule.wake()
 
-    def hint(self, seconds: float) -> None:
-        """Let an update happen after some seconds at the latest, unless the service fails and wants to be spared."""
-        if self._health.status(monotonic()).consecutive_failures == 0:
-            self._schedule.hint(seconds)
+    def hint(self, seconds: float, event_id: str) -> None:
+        """Let an update happen after some seconds at the latest; if updates fail, as soon as one succeeded.
+
+        Args:
+            seconds: When.
+            event_id: The id of the event that there was, which the update must not be older than.
+        """
+        self._engine.last_event_id = event_id
+        self._schedule.hint(seconds)
 
     async def wait_for_success(self) -> None:
-        """Wait until an update succeeds, unless the last one did."""
+        """Wait until an update succeeds, unless the last one did.
+
+        Raises:
+            RuntimeError: If there is no service.
+        """
+        if self._transport.is_offline:
+            raise RuntimeError("there is no service whose values could be fresh: service_url is None")
         while self._health.status(monotonic()).state != "fresh":
             await self._succeeded.wait()
 
@@ -271,11 +282,12 @@ class Runner:
         """Write the snapshot, if there is one, and something to write."""
         if self._snapshot_file is None or not self._is_unsaved:
             return
-        self._is_unsaved = False
         self._save_at = monotonic() + self._policy.update_interval
         snapshot = self._engine.snapshot(str(self._transport), datetime.now(UTC))
         if snapshot is not None:
-            await anyio.to_thread.run_sync(self._snapshot_file.write, snapshot)
+            # A slow disk must not hold up the end of the program. Who reads the file gets all of the old or the new.
+            written = await anyio.to_thread.run_sync(self._snapshot_file.write, snapshot, abandon_on_cancel=True)
+            self._is_unsaved = not written
 
     async def _announce(self, changes: list[Change]) -> None:
         """Call listeners, and free what is not needed any more, which takes about as long as making it."""

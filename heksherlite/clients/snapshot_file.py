@@ -44,6 +44,7 @@ class SnapshotFile:
         self._context_features: Final = tuple(context_features)
         self._failures = 0
         self._failing_since = 0.0
+        self._reason: str | None = None
 
     @property
     def path(self) -> Path:
@@ -75,11 +76,13 @@ class SnapshotFile:
             )
             if reason is None:
                 return snapshot
-        logger.warning("snapshot cannot be used", extra={"path": str(path), "reason": reason})
+        if reason != self._reason:
+            self._reason = reason
+            logger.warning("snapshot cannot be used", extra={"path": str(path), "reason": reason})
         return None
 
-    def write(self, snapshot: Snapshot) -> None:
-        """Replace the file. That it fails is logged when it begins and when it ends, and never raised."""
+    def write(self, snapshot: Snapshot) -> bool:
+        """Replace the file; return whether that went well. A failure is logged when it begins and when it ends."""
         path = self.path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,12 +92,14 @@ class SnapshotFile:
                 self._failing_since = monotonic()
                 logger.warning("snapshot cannot be written", extra={"path": str(path), "reason": str(error)})
             self._failures += 1
+            return False
         else:
             if self._failures:
                 seconds = monotonic() - self._failing_since
                 extra = {"path": str(path), "failures": self._failures, "seconds": round(seconds, 3)}
                 logger.info("snapshot can be written again", extra=extra)
             self._failures = 0
+            return True
 
 
 def replace_file(path: Path, content: bytes, *, mode: int) -> None:

@@ -131,6 +131,7 @@ class ThreadHeksherClient(BaseClient):
             except BaseException:
                 self._portal = None
                 self._state = "new"
+                self.health.started()
                 main_client.step_down(self)
                 portal.stop(self._transport.aclose, _CLOSING)
                 raise
@@ -152,7 +153,7 @@ class ThreadHeksherClient(BaseClient):
 
         Raises:
             TimeoutError: If none did in that time.
-            RuntimeError: If this is not the main client.
+            RuntimeError: If this is not the main client, or has no service.
         """
         portal, runner = self._running()
         waiting = portal.start(runner.wait_for_success)
@@ -225,10 +226,11 @@ class ThreadHeksherClient(BaseClient):
 
     async def _stop(self) -> None:
         background, runner, self._background, self._runner = self._background, self._runner, None, None
-        if background is not None and runner is not None:
+        if background is not None:
             await background.stop()
-            await runner.save()
         await self._transport.aclose()
+        if runner is not None:
+            await runner.save()
 
     def _running(self) -> tuple[PortalThread, Runner]:
         if self._is_inherited:

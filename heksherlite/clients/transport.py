@@ -22,7 +22,9 @@ from heksherlite.errors import ServiceAnswerError
 _AT_ONCE: Final = 10
 """How many requests are under way side by side."""
 
-_LIMITS: Final = httpx.Limits(max_keepalive_connections=2)
+_KEPT_CONNECTIONS: Final = 2
+
+_LIMITS: Final = httpx.Limits(max_keepalive_connections=_KEPT_CONNECTIONS)
 """After many declarations, only polls remain, and each of them would look after all the idle connections."""
 
 _URLS: Final = 16
@@ -88,6 +90,8 @@ class Transport:
         self._given_http_client_args = http_client_args
         self._http_client_args = _with_stream({"base_url": url, "limits": _LIMITS, **(http_client_args or {})})
         self._client: httpx.AsyncClient | None = None
+        self._is_crowded = False
+        self._listening: anyio.CancelScope | None = None
         self._urls: LRUCache[Hashable, httpx.URL] = LRUCache(_URLS)
 
     def anew(self) -> "Transport":
@@ -106,6 +110,8 @@ class Transport:
     def can_listen(self) -> bool:
         """Whether answers can be read while they arrive. What is only made for synchronous use reads them whole."""
         args = self._http_client_args
+        if self._is_crowded:
+            return False
         transports = [args.get("transport"), *(args.get("mounts") or {}).values()]
         return not any(isinstance(transport, _InWorkerThread) for transport in transports)
 
@@ -143,7 +149,14 @@ class Transport:
 
         Raises:
             httpx.HTTPError: If the service is unreachable, or its status is not an accepted one.
+            ConnectionError: If the stream kept other requests from being sent.
         """
+        with anyio.CancelScope() as self._listening:
+            await self._listen(request, take)
+        if self._listening.cancelled_caught:
+            raise ConnectionError("there is no connection left for anything else than the stream")
+
+    async def _listen(self, request: Request, take: Callable[[bytes], object]) -> None:
         client = await self._connected_client()
         refusal: Exception | None = None
         async with client.stream(
@@ -157,12 +170,21 @@ class Transport:
             with anyio.CancelScope() as scope:
                 async for piece in response.aiter_raw():
                     try:
-                        take(piece)
+                        if refusal is None:
+                            take(piece)
                     except Exception as error:  # noqa: BLE001 - raised below; see _body
                         refusal = error
                         scope.cancel()
+                    # There may be many pieces in what was received at once, and the program has its own to do.
+                    await anyio.lowlevel.cancel_shielded_checkpoint()
         if refusal is not None:
             raise refusal
+
+    def _make_room(self) -> None:
+        """End the stream, for good: a transport that the program gave has too few connections for one."""
+        if self._listening is not None:
+            self._is_crowded = True
+            self._listening.cancel()
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -190,6 +212,8 @@ class Transport:
             seconds = self._limits.response_timeout
             return httpx.ReadTimeout(f"no whole answer to {request} within the response_timeout of {seconds} s")
         except Exception as error:  # noqa: BLE001 - handed to the caller, which raises it
+            if isinstance(error, httpx.PoolTimeout):
+                self._make_room()
             return error
 
     async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Answer:
@@ -199,15 +223,17 @@ class Transport:
         if request.json is not None:
             headers["Content-Type"] = "application/json"
             content = orjson.dumps(request.json)
+        attempts = 0
         while True:
             course = _Course()
+            attempts += 1
             try:
                 async with client.stream(
                     request.method, url, content=content, headers=headers, extensions={"trace": course.note}
                 ) as response:
                     return await self._read(request, response)
             except (httpx.NetworkError, httpx.RemoteProtocolError):
-                if not course.met_closed_connection:
+                if attempts > _KEPT_CONNECTIONS or not course.met_closed_connection:
                     raise
 
     async def _read(self, request: Request, response: httpx.Response) -> Answer:

@@ -17,11 +17,13 @@ class Update:
 
     Attributes:
         lookups: What each setting is to be read from.
+        order: The service's order of the context features, that they were made with.
         versions: The versions of the answers, with the questions that they belong to.
         answers: The answers.
     """
 
     lookups: Sequence[tuple[Setting[Any], Lookup]]
+    order: tuple[str, ...]
     versions: Mapping[Question, Version]
     answers: Mapping[Question, Answer]
 

@@ -37,6 +37,7 @@ class Engine:
 
     Attributes:
         registry: The settings, and which of them are declared.
+        last_event_id: The id of the last event of the stream of changes, if there was one.
         resets: How many times :meth:`return_to_defaults` was called. An update that was fetched before is not to be
             applied after it.
     """
@@ -50,10 +51,12 @@ class Engine:
         self._global_order = self.context_features
         self._kept: AnswerHistory | None = AnswerHistory() if keeps_answers else None
         self._versions: Mapping[Question, Version] = {}
+        self._applied_order = self._global_order
         self._declarations = 0  # that the versions are about
         self._order_is_unreadable = False
         self._offers_stream = False
         self.resets = 0
+        self.last_event_id: str | None = None
 
     def adopt(self, settings: Iterable[Setting[Any]]) -> None:
         """Serve these settings too, as soon as they were declared."""
@@ -135,7 +138,7 @@ class Engine:
             for update in (yield from self._read_updates(answer)):
                 lookups.append((update.setting, update.lookup(self._global_order, self.options)))
                 yield []
-        return Update(lookups, {**self._versions, **versions}, answers)
+        return Update(lookups, self._global_order, {**self._versions, **versions}, answers)
 
     def _are_new(self, versions: Mapping[Question, Version]) -> Steps[bool]:
         """Tell whether answers of these versions, which the service sent, can change anything."""
@@ -143,9 +146,8 @@ class Engine:
             return True
         if versions:
             # A service without tags sent what is in force, and may still have reordered its context features.
-            order = self._global_order
             yield from self.read_context_features()
-            return self._global_order != order
+            return self._global_order != self._applied_order
         return False
 
     def _read_updates(self, answer: Answer) -> Steps[list[SettingUpdate]]:
@@ -172,6 +174,7 @@ class Engine:
                     changes.append(Change(setting, setting.lookup, self._with_options(lookup)))
                     setting.serve(changes[-1].after, supplier)
         self._versions = update.versions
+        self._applied_order = update.order
         if self._kept is not None:
             # Where a history became too long, everything is asked for again, which begins a new one.
             too_long = self._kept.add(update.answers)
@@ -255,7 +258,10 @@ class Engine:
             # One that is new may have the name of one that is not, and would miss what was answered before.
             self._declarations, self._versions = self.registry.declarations, {}
         # Some services make the tag from the answer alone, so it only counts for the query that it came with.
-        requests = (protocol.query(*question, tag_in(self._versions.get(question))) for question in questions)
+        requests = (
+            protocol.query(*question, tag_in(self._versions.get(question)), self.last_event_id)
+            for question in questions
+        )
         answers = yield from ask_all(requests)
         self._versions = {q: version for q, version in self._versions.items() if q in questions}
         by_question = {question: succeeded(answer) for question, answer in zip(questions, answers, strict=True)}

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import orjson
 
-_LINE_END: Final = re.compile(rb"\r\n|\n|\r(?!\Z)")
-"""A carriage return that comes last may be half of a line end."""
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
 _LONGEST: Final = 1 << 20
-"""How many bytes an event may have."""
+"""How many bytes there may be without an event."""
 
 _LONGEST_SPREAD: Final = 60.0
+_LONGEST_ID: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,12 @@ class ServerSentEvent:
     Attributes:
         kind: What the stream calls it.
         data: Its data.
+        id: The last id that the stream gave and that can be sent back, if any.
     """
 
     kind: str
     data: str
+    id: str = ""
 
     @property
     def spread(self) -> float:
@@ -43,28 +45,37 @@ class EventStreamReader:
     """Takes in a stream, in whatever pieces it arrives, and gives out its events."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._line = bytearray()
+        self._ended_in_cr = False
         self._kind = ""
         self._data: list[str] = []
+        self._id = ""
         self._length = 0
 
     def read(self, piece: bytes) -> Iterator[ServerSentEvent]:
-        """Yield the events that end in the next piece.
+        """Yield the events that end in the next piece, in time proportional to the piece.
 
         Raises:
-            ValueError: If an event has more than 1 MiB.
+            ValueError: If there is no event within 1 MiB.
         """
-        *lines, self._rest = _LINE_END.split(self._rest + piece)
-        for line in lines:
-            self._length += len(line)
-            if line:
-                self._field(line.decode(errors="replace"))
+        self._length += len(piece)
+        if self._ended_in_cr and piece.startswith(b"\n"):
+            piece = piece[1:]  # the second half of a line end
+        if piece:
+            self._ended_in_cr = piece.endswith(b"\r")
+        begun, *others = _LINE_END.split(piece)
+        self._line += begun
+        for part in others:
+            if self._line:
+                self._field(self._line.decode(errors="replace"))
             else:
                 if self._data:
-                    yield ServerSentEvent(self._kind or "message", "\n".join(self._data))
-                self._kind, self._data, self._length = "", [], 0
-        if self._length + len(self._rest) > _LONGEST:
-            raise ValueError(f"an event of the stream has more than {_LONGEST} bytes")
+                    yield ServerSentEvent(self._kind or "message", "\n".join(self._data), self._id)
+                    self._length = 0
+                self._kind, self._data = "", []
+            self._line = bytearray(part)
+        if self._length > _LONGEST:
+            raise ValueError(f"the stream has no event within {_LONGEST} bytes")
 
     def _field(self, line: str) -> None:
         name, _, value = line.partition(":")
@@ -73,3 +84,5 @@ class EventStreamReader:
             self._kind = value
         elif name == "data":
             self._data.append(value)
+        elif name == "id" and value.isascii() and value.isalnum() and len(value) <= _LONGEST_ID:
+            self._id = value

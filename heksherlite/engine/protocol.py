@@ -102,7 +102,7 @@ def portions(names: Sequence[str]) -> list[str]:
     return [*joined, ",".join(portion)]
 
 
-def query(names: str, context_filters: str, etag: str | None) -> Request:
+def query(names: str, context_filters: str, etag: str | None, event_id: str | None = None) -> Request:
     """Ask for the rules of settings, unless they are those that ``etag`` stands for.
 
     Without a tag, an answer that refers to one is an error: nobody knows what it would not say.
@@ -111,7 +111,10 @@ def query(names: str, context_filters: str, etag: str | None) -> Request:
         names: One of the :func:`portions`.
         context_filters: Which rules.
         etag: The tag of the earlier answer to the same query, if there is one.
+        event_id: The id of the last event of the stream of changes, which the answer must not be older than.
     """
+    heard = {"Last-Event-ID": event_id} if event_id else {}
+    tagged = {"A-IM": DELTA, "If-None-Match": etag} if etag else {}
     return Request(
         "GET",
         "/api/v1/query",
@@ -120,7 +123,7 @@ def query(names: str, context_filters: str, etag: str | None) -> Request:
             ("context_filters", context_filters),
             ("include_metadata", "false"),
         ),
-        headers={"Accept": f"{LINES}, {JSON};q=0.9"} | ({"A-IM": DELTA, "If-None-Match": etag} if etag else {}),
+        headers={"Accept": f"{LINES}, {JSON};q=0.9", **tagged, **heard},
         accept=frozenset({200, DELTA_STATUS, NOT_MODIFIED, 404} if etag else {200, 404}),
     )
 

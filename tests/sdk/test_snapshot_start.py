@@ -103,6 +103,20 @@ def test_closing_saves(serve: Serve, url: str, tmp_path: Path) -> None:
         assert setting.get(user="john") == 7
 
 
+def test_a_snapshot_that_could_not_be_written(serve: Serve, url: str, tmp_path: Path) -> None:
+    """What could not be written is tried again, at the latest when the client is closed."""
+    obstacle = tmp_path / "folder"
+    obstacle.touch()
+    setting = Setting("x", int, ["user"], 1)
+    with serve() as api:
+        api.declare("x", default_value=5)
+        with running(url, obstacle / "snapshot"):
+            assert setting.get(user="john") == 5
+            obstacle.unlink()
+    with running(url, obstacle / "snapshot"):
+        assert setting.get(user="john") == 5
+
+
 def test_a_program_starts_from_its_snapshot(serve: Serve, url: str, tmp_path: Path) -> None:
     """What was in force in an earlier process is served without the service, also to settings that come later."""
     folder = tmp_path / "snapshots"

@@ -106,11 +106,15 @@ def _changed(before: Catalog, after: Catalog) -> ChangedSettings | None:
         known = before.entries.get(setting_id)
         if known is not entry:
             changed[entry.setting.name] = None if known is None else _changed_conditions(known, entry)
-            if known is not None and known.setting.name != entry.setting.name:
-                changed.setdefault(known.setting.name)
+            if known is not None:
+                changed |= dict.fromkeys(_names(known) - _names(entry) | {known.setting.name} - {entry.setting.name})
     for setting_id in before.entries.keys() - after.entries.keys():
-        changed.setdefault(before.entries[setting_id].setting.name)
+        changed |= dict.fromkeys(_names(before.entries[setting_id]) - after.ids_by_name.keys())
     return changed
+
+
+def _names(entry: Entry) -> set[str]:
+    return {entry.setting.name, *entry.setting.aliases}
 
 
 def _changed_conditions(before: Entry, after: Entry) -> frozenset[Conditions] | None:
