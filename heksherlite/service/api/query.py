@@ -13,7 +13,7 @@ from heksherlite.service.api.compression import CODECS, SMALLEST, accepted_codin
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import ServiceRoute, needs
 from heksherlite.service.api.service_state import AnswersOfApp, StoreOfApp
-from heksherlite.service.api.stream import LINK
+from heksherlite.service.api.stream import LINK, revision_of
 from heksherlite.service.domain import query as queries
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_moment, parse_setting_names
@@ -96,6 +96,9 @@ async def query_rules(
         str,
         Header(description="With `heksherlite`, lines may be only those that changed since the tag in If-None-Match."),
     ] = "",
+    last_event_id: Annotated[
+        str, Header(description="The id of an event of the stream: the answer is not older than that.")
+    ] = "",
 ) -> Response:
     """Return the rules of settings that pass a filter."""
     moment = None if at is None else parse_moment(at, now=datetime.now(UTC))
@@ -109,7 +112,8 @@ async def query_rules(
     )
     known_tags = _tags(if_none_match or [])
     if moment is None:
-        catalog = await _catalog(store, query, request.scope["query_string"], known_tags)
+        heard = revision_of(last_event_id) or 0
+        catalog = await _catalog(store, query, request.scope["query_string"], known_tags, heard)
     else:
         catalog = await store.at(moment)
     _log_unknown_features(catalog, query.context_filter)
@@ -132,10 +136,12 @@ async def query_rules(
     return await _response(200, body, headers, LINES if query.lines else "application/json", query.coding, answers)
 
 
-async def _catalog(store: StoreOfApp, query: queries.Query, query_string: bytes, known_tags: set[str]) -> Catalog:
+async def _catalog(
+    store: StoreOfApp, query: queries.Query, query_string: bytes, known_tags: set[str], heard: int
+) -> Catalog:
     """Return a catalog that is not older than what another replica has told this client."""
     catalog = store.catalog
-    if queries.seen_revision(catalog, query, query_string, known_tags) > catalog.state.revision:
+    if max(heard, queries.seen_revision(catalog, query, query_string, known_tags)) > catalog.state.revision:
         await store.catch_up()
     elif any(catalog.find(name) is None for name in query.setting_names or ()):
         # It may just have been declared through another replica.

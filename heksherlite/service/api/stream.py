@@ -51,10 +51,11 @@ async def stream_changes(
     for name in names or ():
         store.catalog.find(name)  # refuses those that the token does not reach
     interest = Interest(names, parse_context_filter(context_filters), store.catalog.setting_prefix)
-    return _EventStream(streams, interest, _revision(last_event_id))
+    return _EventStream(streams, interest, revision_of(last_event_id))
 
 
-def _revision(last_event_id: str) -> int | None:
+def revision_of(last_event_id: str) -> int | None:
+    """Return the revision that the id of an event is, or None if it is no such id."""
     is_revision = last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= _LONGEST_REVISION
     return int(last_event_id) if is_revision else None
 
