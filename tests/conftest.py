@@ -7,6 +7,11 @@ from heksherlite import main_client
 from heksherlite.clients.base import BaseClient
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the API be tested over another database too."""
+    parser.addoption("--postgresql", action="store_true", help="run the tests of the API over PostgreSQL, too")
+
+
 @pytest.fixture(autouse=True)
 def _own_main_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give each test a process without main client and without waiting settings, and refuse clients left running."""

@@ -30,7 +30,14 @@ def database(new_database: Callable[[], str]) -> str:
     return new_database()
 
 
-@pytest.fixture(scope="session", params=KINDS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Test the API over SQLite, and also over PostgreSQL if asked to. What differs has tests of its own."""
+    if "shared_api" in metafunc.fixturenames:
+        kinds = KINDS if metafunc.config.getoption("postgresql") else KINDS[:1]
+        metafunc.parametrize("shared_api", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def shared_api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """Return a client of one service for all tests, in whatever state the last one left it."""
     database = _maker(request, tmp_path_factory.mktemp("shared"))()

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from heksherlite.service.domain.catalog import Catalog, Decision
+from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 
@@ -63,3 +65,9 @@ def run_sql(url: str, *statements: str) -> list[Any]:
         return rows
 
     return asyncio.run(run())
+
+
+def without_logs(catalog: Catalog) -> Catalog:
+    """Leave out what a catalog remembers of its own past, which a process that starts later does not know."""
+    entries = {id_: replace(entry, log=ChangeLog(0)) for id_, entry in catalog.entries.items()}
+    return replace(catalog, entries=entries)

@@ -5,7 +5,6 @@ from contextlib import closing
 from typing import Any
 
 import httpx
-import pytest
 
 from heksherlite.service import embedded
 from tests.service.api import FEATURES, Api
@@ -52,7 +51,6 @@ def test_all_in_lines(api: Api) -> None:
     ]
 
 
-@pytest.mark.parametrize("shared_api", ["sqlite"], indirect=True)  # the rules take long to add
 def test_lines_have_a_thousand_rules_at_most(api: Api) -> None:
     """More rules than fit come in several lines."""
     api.declare("many", configurable_features=["user"])

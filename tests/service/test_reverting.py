@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from heksherlite.service.domain import context_features, rules
 from heksherlite.service.domain import settings as setting_writes
-from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.reverting import revert
 from heksherlite.service.storage.store import Store
 from tests.service.api import Api
-from tests.service.stores import opened
+from tests.service.stores import opened, without_logs
 from tests.service.test_store import check_invariants, declaration
 from tests.service.writes import WRITES, Write, begin
 
@@ -36,7 +35,7 @@ def conflicts(api: Api, revision: int) -> list[str]:
 
 
 @given(st.lists(WRITES, min_size=1, max_size=8))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_last_change_can_always_be_undone(shared_api: Api, writes: list[Write]) -> None:
     """Whatever was written last, undoing it restores everything that can be read, and undoing that redoes it."""
     begin(shared_api)
@@ -291,13 +290,8 @@ WRITES_IN_STORE: st.SearchStrategy[Any] = st.one_of(
 )
 
 
-def without_logs(catalog: Catalog) -> Any:
-    entries = {key: (entry.setting, entry.rules, entry.ids_by_conditions) for key, entry in catalog.entries.items()}
-    return catalog.state, catalog.context_features, entries, catalog.ids_by_name, catalog.rules, catalog.scheduled
-
-
 @given(st.lists(st.tuples(st.booleans(), WRITES_IN_STORE), max_size=25))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_replicas_agree_on_what_comes_back(new_database: Callable[[], str], writes: list[tuple[bool, Any]]) -> None:
     """What is removed and restored through two services in turn is the same for both and for one that starts later."""
 

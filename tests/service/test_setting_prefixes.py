@@ -72,7 +72,11 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "rules", {"setting": "{name}", "feature_values": {"environment": "dev"}, "value": 1}),
     ("GET", "rules/search?setting={name}&feature_values=user:john", None),
     ("GET", "rules/{rule_id}", None),
+    ("PUT", "rules/{rule_id}/schedule", {}),
     ("DELETE", "rules/{rule_id}", None),
+    ("GET", "history", None),
+    ("GET", "history/{revision}", None),
+    ("POST", "history/{revision}/revert", None),
     ("PATCH", "rules/{rule_id}", {"value": 2}),
     ("PUT", "rules/{rule_id}/value", {"value": 2}),
     ("GET", "rules/{rule_id}/metadata", None),
@@ -118,7 +122,7 @@ def test_other_settings_are_403(service: Service, name: str) -> None:
     """Reads and writes of others' settings and rules are refused alike, exist they or not, and change nothing."""
     before = service.everything.state()
     for method, path, body in CALLS:
-        names = {"name": name, "rule_id": service.foreign_rule, "key": "a", "feature": "theme"}
+        names = {"name": name, "rule_id": service.foreign_rule, "key": "a", "feature": "theme", "revision": 1}
         answer = service.limited.call(method, filled(path, **names), filled(body, **names))
         assert answer.status_code == 403, (method, path, answer.text)
         assert "'backend.'" in answer.json()["detail"]
@@ -130,7 +134,7 @@ def test_other_settings_are_403(service: Service, name: str) -> None:
 def test_the_same_calls_work_for_own_settings(service: Service) -> None:
     """The limit is all that refuses them: each call is fine where the setting is one's own."""
     for method, path, body in CALLS:
-        if "context_features" in path or path.startswith("stream"):
+        if "context_features" in path or path.startswith(("history", "stream")):
             continue
         names = {"name": "backend.old", "rule_id": service.own_rule, "key": "a"}
         answer = service.limited.call(method, filled(path, **names), filled(body, **names))
