@@ -221,7 +221,7 @@ def _of_subject(search: Search) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _ranked(columns: list[Any], *, by: Any, order: Any) -> Select[Any]:
+def _ranked(columns: list[Any], *, by: Any, order: Any) -> Any:
     return select(*columns, func.row_number().over(partition_by=by, order_by=order).label("rank"))
 
 
