@@ -1,5 +1,6 @@
 """The application: the API over one store."""
 
+import threading
 from functools import partial
 
 from fastapi import FastAPI, Request, Response
@@ -31,6 +32,8 @@ from heksherlite.service.domain.query import AnswerBuilder
 from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
+
+_building = threading.Lock()
 
 _RESOURCES = (health, query, stream, context_features, declarations, settings, rules, history, documentation)
 
@@ -65,7 +68,18 @@ def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits:
         app.include_router(resource.router)
     require_needs(app.routes)
     app.openapi = partial(documentation.describe, app)  # type: ignore[method-assign]
+    _build_routes(app)
     return app
+
+
+def _build_routes(app: FastAPI) -> None:
+    """Have FastAPI build its routes now, and not while it answers the first request.
+
+    It ignores warnings meanwhile, which does not work in several threads at once.
+    """
+    with _building:
+        for route in app.routes:
+            route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
 
 
 async def _answer_fault(_request: Request, _error: Exception) -> Response:

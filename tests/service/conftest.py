@@ -9,6 +9,9 @@ from tests.service.api import FEATURES, Api
 from tests.service.postgresql import PostgresqlServer
 
 KINDS = ["sqlite", "postgresql"]
+STORAGE = {
+    f"tests.service.test_{name}" for name in ("history", "looking_back", "migrations", "replicas", "reverting", "store")
+}
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +21,7 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
         yield server
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture
 def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
     """Return a function that makes an empty database and returns its URL."""
     return _maker(request, tmp_path)
@@ -31,10 +34,13 @@ def database(new_database: Callable[[], str]) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Test the API over SQLite, and also over PostgreSQL if asked to. What differs has tests of its own."""
+    """Test storage over both databases, and all the rest over PostgreSQL only if asked to."""
+    both = metafunc.config.getoption("postgresql") or metafunc.module.__name__ in STORAGE
+    kinds = KINDS if both else KINDS[:1]
     if "shared_api" in metafunc.fixturenames:
-        kinds = KINDS if metafunc.config.getoption("postgresql") else KINDS[:1]
         metafunc.parametrize("shared_api", kinds, indirect=True, scope="session")
+    if "new_database" in metafunc.fixturenames:
+        metafunc.parametrize("new_database", kinds, indirect=True)
 
 
 @pytest.fixture(scope="session")
