@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 RUN = Path(__file__).parents[1] / "benchmarks" / "run.py"
 
 
+@pytest.mark.thorough
 def test_benchmarks_run_at_the_smallest_size(tmp_path: Path) -> None:
     """Every measurement of ours gives right answers and rows; peers are left out, for they would be downloaded."""
     results = tmp_path / "results.json"

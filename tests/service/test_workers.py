@@ -13,7 +13,10 @@ import pytest
 from tests.service.api import FEATURES, Api, until
 from tests.service.test_processes import SERVE, environment, process
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs to see processes")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs to see processes"),
+]
 
 WORKERS = ("--workers", "2", "--context-features", ";".join(FEATURES))
 
