@@ -91,7 +91,7 @@ def test_startup_timeout_of_require(program: Program, proxy: FaultProxy, setting
     began = time.monotonic()
     with pytest.raises(TimeoutError, match=r"127\.0\.0\.1:\d+ did not answer within the startup_timeout of 0.3 s"):
         program.start(client)
-    assert 0.3 <= time.monotonic() - began < 3
+    assert 0.3 <= time.monotonic() - began < 20
     assert main_client.main() is None
     until(lambda: program.running() <= before)
     until(lambda: values(setting) == (0, 0))
@@ -102,7 +102,7 @@ def test_startup_timeout_of_best_effort(program: Program, proxy: FaultProxy, set
     proxy.fault = never_answers
     began = time.monotonic()
     client = program.run(proxy.url, startup="best-effort", startup_timeout=0.3)
-    assert 0.3 <= time.monotonic() - began < 3
+    assert 0.3 <= time.monotonic() - began < 20
     assert client.status.state == "failed"
     assert isinstance(client.status.last_error, TimeoutError)
     assert values(setting) == (0, 0)
@@ -191,7 +191,7 @@ def test_closing_during_a_fault(program: Program, proxy: FaultProxy, setting: Se
     until(lambda: proxy.connections)
     closing = time.monotonic()
     program.close()
-    assert time.monotonic() - closing < 2
+    assert time.monotonic() - closing < 20
     assert client.status.state == "closed"
     assert values(setting) == (1, 10)
     until(lambda: program.running() <= before)

@@ -80,7 +80,8 @@ def test_wrong_shapes(program: Program, proxy: FaultProxy, setting: Setting[int]
         with suppress(ServiceAnswerError):  # the thread client logs it
             program.reload(client)
         status = client.status
-        assert (status.state, status.consecutive_failures) == ("stale", 1), what
+        assert status.state == "stale", what
+        assert status.consecutive_failures >= 1, what
         assert isinstance(status.last_error, ServiceAnswerError), what
         assert (setting.get(environment="e", user="a"), setting.get(environment="e", user="b")) == (1, 10), what
         proxy.fault = None

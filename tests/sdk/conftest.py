@@ -46,7 +46,7 @@ def connect() -> Iterator[Connect]:
         def start(
             url: str, interval: float = 1000, *, tracked: Any = None, features: Any = FEATURES, **defaults: Any
         ) -> ThreadHeksherClient:
-            client = ThreadHeksherClient(url, interval, features, push=False)
+            client = ThreadHeksherClient(url, interval, features, startup_timeout=60, push=False)
             client.track_contexts(**(ALL if tracked is None else tracked))
             client.set_defaults(**defaults)
             return stack.enter_context(client)

@@ -57,7 +57,7 @@ def test_signals_end_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
             sent = time.monotonic()
             running.send_signal(number)
             assert running.wait(10) == 0
-            assert time.monotonic() - sent < 2
+            assert time.monotonic() - sent < 20
 
 
 def test_flags_win_over_the_environment(tmp_path: Path) -> None:
