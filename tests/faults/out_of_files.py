@@ -9,6 +9,7 @@ import logging
 import os
 import resource
 import sys
+from contextlib import suppress
 from typing import Any
 
 from heksherlite import Setting
@@ -38,10 +39,16 @@ def main(program: Program, url: str) -> None:
         print(json.dumps({"value": value, "state": client.status.state, **more}), flush=True)  # noqa: T201
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.dup(0)
-    os.close(lowest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
-    until(lambda: client.status.consecutive_failures > 1)
+
+    def fails_without_files() -> bool:
+        with suppress(OSError):  # nothing is left
+            lowest = os.dup(0)
+            os.close(lowest)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+        return client.status.consecutive_failures > 1
+
+    # Again and again, because a poll under way has a file that is free afterwards.
+    until(fails_without_files)
     tell(error=type(client.status.last_error).__name__)
     sys.stdin.readline()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -35,7 +35,7 @@ def database(new_database: Callable[[], str]) -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Test storage over both databases, and all the rest over PostgreSQL only if asked to."""
-    both = metafunc.config.getoption("thorough") or metafunc.module.__name__ in STORAGE
+    both = metafunc.config.getoption("thorough") or getattr(metafunc.module, "__name__", None) in STORAGE
     kinds = KINDS if both else KINDS[:1]
     if "shared_api" in metafunc.fixturenames:
         metafunc.parametrize("shared_api", kinds, indirect=True, scope="session")
