@@ -87,4 +87,4 @@ def test_wrong_shapes(program: Program, proxy: FaultProxy, setting: Setting[int]
         proxy.fault = None
         program.reload(client)
         assert client.status.state == "fresh", what
-        assert log.times("heksher update works again") in (0, number), what
+        assert log.times("heksher update works again") <= number, what

@@ -109,7 +109,9 @@ class Program:
         kind = sdk.AsyncHeksherClient if self.flavour == "async" else sdk.ThreadHeksherClient
         hook = self._note_async if self.flavour == "async" else self._note
         arguments = {"event_hooks": {"response": [hook]}, "headers": {"api_token": "secret"}}
-        self.client = kind(url, 300, features, http_client_args=arguments)
+        # Ours would hear of changes by itself, and leave nothing to a reload.
+        polling = {"push": False} if sdk.__name__ == "heksherlite" else {}
+        self.client = kind(url, 300, features, http_client_args=arguments, **polling)
         self.client.track_contexts(**track)
         self.variables = {feature: ContextVar(feature) for feature in variables}
         self.client.set_defaults(**constants)
