@@ -11,6 +11,7 @@ from heksherlite.service.api import (
     context_features,
     declarations,
     documentation,
+    export,
     health,
     history,
     query,
@@ -35,7 +36,7 @@ from heksherlite.service.storage.store import Store
 
 _building = threading.Lock()
 
-_RESOURCES = (health, query, stream, context_features, declarations, settings, rules, history, documentation)
+_RESOURCES = (health, query, stream, export, context_features, declarations, settings, rules, history, documentation)
 
 
 def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits: Limits = Limits()) -> FastAPI:  # noqa: B008 - immutable

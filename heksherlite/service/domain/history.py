@@ -9,7 +9,7 @@ from heksherlite.service.domain import snapshots
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
 from heksherlite.service.domain.json_values import Json
 
-AuthorKind: TypeAlias = Literal["anonymous", "token", "person", "schedule", "service"]
+AuthorKind: TypeAlias = Literal["anonymous", "token", "person", "schedule", "service", "command_line"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class Author:
 
     Attributes:
         kind: ``anonymous``, ``token`` or ``person`` for a request; ``schedule`` for the switch of a scheduled rule;
-            ``service`` for what a service does at its start.
-        name: Which token or person.
+            ``service`` for what a service does at its start; ``command_line`` for an import.
+        name: Which token or person, or which user of the machine.
         address: Where the request came from.
     """
 
@@ -72,6 +72,16 @@ class Record:
     cause: Cause
     change_count: int
     changes: tuple[Change, ...]
+
+
+def added_setting(setting: Setting) -> Change:
+    """Return the change that a new setting is."""
+    return _of_setting(setting, before=None, after=setting)
+
+
+def added_rule(setting_name: str, rule: Rule) -> Change:
+    """Return the change that a new rule is."""
+    return _of_rule(setting_name, rule, before=None, after=rule)
 
 
 def changes_between(catalog: Catalog, changes: Changes) -> Iterator[Change]:
