@@ -51,6 +51,9 @@ class Store:
         self.available = True
         """Whether the database could be reached at the last look."""
         self.history = History(database)
+        self.writes = 0
+        """How many writes were committed here."""
+        self._current_at = time.monotonic()
         self._tokens: Tokens = {}
         self._database = database
         self._news_interval = news_interval
@@ -65,14 +68,22 @@ class Store:
         """The tokens there are, as of the latest look at the database that found something new."""
         return self._tokens
 
+    @property
+    def lag(self) -> float:
+        """How many seconds ago the catalog was known to be the newest: up to the interval of looks, if all is well."""
+        return time.monotonic() - self._current_at
+
     async def load(self) -> None:
         """Read the catalog, or what changed since it was read last.
 
         Raises:
             DatabaseUnavailableError: The database cannot be reached.
         """
-        async with self._writing, self._database.reading() as connection:
-            self._replace(await self._newest(connection))
+        async with self._writing:
+            now = time.monotonic()
+            async with self._database.reading() as connection:
+                self._replace(await self._newest(connection))
+            self._current_at = now
 
     async def catch_up(self) -> None:
         """Read what changed, for somebody who knows that there is something newer than the catalog.
@@ -157,6 +168,7 @@ class Store:
                     await write_changes(connection, catalog, decision.changes, state)
                     await write_record(connection, state, cause, changes_between(catalog, decision.changes))
                     catalog = catalog.after(decision.changes, state)
+            self.writes += bool(decision.changes)
             self._replace(catalog)
             return decision.answer
 
@@ -171,10 +183,12 @@ class Store:
                     self._check_at = time.monotonic() + self._check_interval
                     await self._database.check()
                     self._set_available()
+                now = time.monotonic()
                 behind = await self._database.has_news() or behind
                 if behind:
                     await self.load()
                     behind = False
+                self._current_at = max(now, self._current_at)
             except DatabaseUnavailableError as error:
                 self._set_unavailable(error)
             await _first_of(until, self._database.stirred, seconds=self._news_interval)
