@@ -13,6 +13,7 @@ from heksherlite.service.api import (
     documentation,
     health,
     history,
+    metrics,
     query,
     rules,
     settings,
@@ -20,6 +21,8 @@ from heksherlite.service.api import (
 )
 from heksherlite.service.api.access import Access
 from heksherlite.service.api.bodies import BodyMiddleware
+from heksherlite.service.api.counting import CountingMiddleware
+from heksherlite.service.api.meter import Meter
 from heksherlite.service.api.refusals import Refusal, answer_outside_prefix, answer_refusal
 from heksherlite.service.api.responses import answer_domain_error, answer_invalid, answer_unavailable
 from heksherlite.service.api.routes import require_needs
@@ -29,22 +32,30 @@ from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.query import AnswerBuilder
+from heksherlite.service.metrics.board import Board
 from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
 
 _building = threading.Lock()
 
-_RESOURCES = (health, query, stream, context_features, declarations, settings, rules, history, documentation)
+_RESOURCES = (health, metrics, query, stream, context_features, declarations, settings, rules, history, documentation)
 
 
-def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits: Limits = Limits()) -> FastAPI:  # noqa: B008 - immutable
+def create_app(
+    store: Store,
+    *,
+    access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
+    limits: Limits = Limits(),  # noqa: B008 - immutable
+    board: Board | None = None,
+) -> FastAPI:
     """Return the ASGI application that serves a store.
 
     Args:
         store: Loaded; whoever loaded it keeps it up to date and closes its database.
         access: Who may use it.
         limits: How much it takes in.
+        board: Where other processes of the same service tell what they count; None if there are none.
 
     Raises:
         TypeError: A route does not say which scope it needs.
@@ -54,10 +65,12 @@ def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits:
     app.state.streams = Streams(store.catalog)
     store.on_replaced = app.state.streams.publish
     app.state.access = Access(lambda: store.tokens, access, limits)
+    app.state.meter = Meter(store, app.state.streams, app.state.access, board)
     app.state.limits = limits
     app.state.view = partial(StoreView, store, limits, LimitedCatalogs())
     app.add_middleware(BodyMiddleware, max_bytes=limits.max_body_size, timeout=limits.request_timeout)
     app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(CountingMiddleware, meter=app.state.meter)
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(OutsidePrefixError, answer_outside_prefix)
     app.add_exception_handler(DomainError, answer_domain_error)

@@ -55,7 +55,7 @@ def test_a_replica_that_does_not_keep_up_is_not_ready(tmp_path: Path, monkeypatc
     """One that can reach its database and has not looked for news for long is 503 until it does."""
 
     async def look(made: Application) -> None:
-        monkeypatch.setattr(made.store, "_current_at", made.store._current_at - 3600)
+        monkeypatch.setattr(made.store, "newest_at", made.store.newest_at - 3600)
         answer = await made.http.get("/api/ready")
         assert answer.status_code == 503
         assert "was last known to be the newest 36" in answer.json()["reasons"][0]

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -48,6 +49,8 @@ class Access:
     """
 
     def __init__(self, tokens: Callable[[], Tokens], options: AccessOptions, limits: Limits) -> None:
+        self.refused_tokens: Counter[str] = Counter()
+        """How many tokens were refused, by reason."""
         self._tokens = tokens
         self._asks_for_tokens = options.auth == "tokens"
         self._origins = Origins(options)
@@ -103,8 +106,10 @@ class Access:
         if token is None:
             shaped = SHAPE.fullmatch(sent.decode("latin-1")) is not None
             reason = "the token is unknown, or was revoked" if shaped else "this is no token: one is hkl_..._..."
+            self.refused_tokens["unknown" if shaped else "malformed"] += 1
             self._refuse_attempt(request, reason, scope)
         if token.expired(time.time()):
+            self.refused_tokens["expired"] += 1
             self._refuse_attempt(request, f"the token {token.name!r} has expired", scope)
         return token
 
@@ -120,6 +125,7 @@ class Access:
         raise Refusal(401, reason, needed_scope=scope, headers={"www-authenticate": challenge})
 
     def _forbid(self, reason: str, scope: Scope) -> NoReturn:
+        self.refused_tokens["insufficient"] += 1
         challenge = f'Bearer realm="heksherlite", scope="{scope}", error="insufficient_scope"'
         raise Refusal(403, reason, needed_scope=scope, headers={"www-authenticate": challenge})
 

@@ -77,7 +77,8 @@ class BodyMiddleware:
             await _refusal(413, f"the body is larger than {self._max_bytes} bytes")(scope, receive, send)
             return
         if b"content-type" not in headers:
-            scope = {**scope, "headers": [*scope["headers"], (b"content-type", b"application/json")]}
+            # In place: the middleware around this one looks up the route in the same scope afterwards.
+            scope["headers"] = [*scope["headers"], (b"content-type", b"application/json")]
         await self._app(scope, _replaying(body, receive), send)
 
     async def _read(self, receive: Receive) -> bytes | None:

@@ -53,7 +53,8 @@ class Store:
         self.history = History(database)
         self.writes = 0
         """How many writes were committed here."""
-        self._current_at = time.monotonic()
+        self.newest_at = time.monotonic()
+        """When the catalog was last known to be the newest, by the clock that is never set."""
         self._tokens: Tokens = {}
         self._database = database
         self._news_interval = news_interval
@@ -71,7 +72,7 @@ class Store:
     @property
     def lag(self) -> float:
         """How many seconds ago the catalog was known to be the newest: up to the interval of looks, if all is well."""
-        return time.monotonic() - self._current_at
+        return time.monotonic() - self.newest_at
 
     async def load(self) -> None:
         """Read the catalog, or what changed since it was read last.
@@ -83,7 +84,7 @@ class Store:
             now = time.monotonic()
             async with self._database.reading() as connection:
                 self._replace(await self._newest(connection))
-            self._current_at = now
+            self.newest_at = now
 
     async def catch_up(self) -> None:
         """Read what changed, for somebody who knows that there is something newer than the catalog.
@@ -188,7 +189,7 @@ class Store:
                 if behind:
                     await self.load()
                     behind = False
-                self._current_at = max(now, self._current_at)
+                self.newest_at = max(now, self.newest_at)
             except DatabaseUnavailableError as error:
                 self._set_unavailable(error)
             await _first_of(until, self._database.stirred, seconds=self._news_interval)
