@@ -1,14 +1,15 @@
 """``heksherlite serve``: run the service."""
 
-import logging
 import signal
 import threading
 from datetime import timedelta
+from functools import partial
 
 import click
 
 from heksherlite.cli.access import access_options
 from heksherlite.cli.database import database_option, default_database
+from heksherlite.cli.logs import LogFormat, configure_logging
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.options import AccessOptions, ServiceOptions
@@ -45,6 +46,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
     type=click.FloatRange(0, 36_500, min_open=True),
     help="For how many days changes are kept in the history. By default for ever.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the log on the standard error is written: lines for people, or JSON objects, one per line.",
+)
+@click.option("--access-log", is_flag=True, help="Log each request too.")
 @access_options
 def serve(
     *,
@@ -54,11 +63,14 @@ def serve(
     context_features: str | None,
     workers: int,
     keep_history: float | None,
+    log_format: LogFormat,
+    access_log: bool,
     access: AccessOptions,
     limits: Limits,
 ) -> None:
     """Run the service until it is interrupted."""
-    configure_logging()
+    set_up = partial(configure_logging, log_format)
+    set_up()
     stop = _stop_signal()
     service: ServiceThread | WorkerProcesses
     try:
@@ -69,11 +81,12 @@ def serve(
             keep_history=None if keep_history is None else timedelta(days=keep_history),
             access=access,
             limits=limits,
+            access_log=access_log,
         )
         if workers == 1:
             service = ServiceThread(opened, listener, options)
         else:
-            service = WorkerProcesses(location, listener, options, count=workers, set_up=configure_logging)
+            service = WorkerProcesses(location, listener, options, count=workers, set_up=set_up)
         service.start()
     except ServiceStartError as error:
         raise click.ClickException(str(error)) from error
@@ -87,13 +100,6 @@ def serve(
     service.stop()
     if failed:
         raise click.ClickException("the service ended by itself; the log says why")
-
-
-def configure_logging() -> None:
-    """Log to the standard error, in this process and in the workers."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for talkative in ("alembic", "uvicorn"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 def _stop_signal() -> threading.Event:

@@ -20,6 +20,7 @@ from heksherlite.service.api import (
     stream,
 )
 from heksherlite.service.api.access import Access
+from heksherlite.service.api.access_log import AccessLogMiddleware
 from heksherlite.service.api.bodies import BodyMiddleware
 from heksherlite.service.api.counting import CountingMiddleware
 from heksherlite.service.api.meter import Meter
@@ -30,10 +31,9 @@ from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityH
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
-from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.query import AnswerBuilder
 from heksherlite.service.metrics.board import Board
-from heksherlite.service.options import AccessOptions
+from heksherlite.service.options import ServiceOptions
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
 
@@ -44,17 +44,15 @@ _RESOURCES = (health, metrics, query, stream, context_features, declarations, se
 
 def create_app(
     store: Store,
+    options: ServiceOptions = ServiceOptions(),  # noqa: B008 - immutable
     *,
-    access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
-    limits: Limits = Limits(),  # noqa: B008 - immutable
     board: Board | None = None,
 ) -> FastAPI:
     """Return the ASGI application that serves a store.
 
     Args:
         store: Loaded; whoever loaded it keeps it up to date and closes its database.
-        access: Who may use it.
-        limits: How much it takes in.
+        options: How it serves.
         board: Where other processes of the same service tell what they count; None if there are none.
 
     Raises:
@@ -64,13 +62,16 @@ def create_app(
     app.state.answers = AnswerBuilder()
     app.state.streams = Streams(store.catalog)
     store.on_replaced = app.state.streams.publish
-    app.state.access = Access(lambda: store.tokens, access, limits)
+    limits = options.limits
+    app.state.access = Access(lambda: store.tokens, options.access, limits)
     app.state.meter = Meter(store, app.state.streams, app.state.access, board)
     app.state.limits = limits
     app.state.view = partial(StoreView, store, limits, LimitedCatalogs())
     app.add_middleware(BodyMiddleware, max_bytes=limits.max_body_size, timeout=limits.request_timeout)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(CountingMiddleware, meter=app.state.meter)
+    if options.access_log:
+        app.add_middleware(AccessLogMiddleware, store=store)
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(OutsidePrefixError, answer_outside_prefix)
     app.add_exception_handler(DomainError, answer_domain_error)

@@ -51,9 +51,11 @@ class ServiceOptions:
         keep_history: For how long changes are kept in the history; None is for ever.
         access: Who may use it.
         limits: How much it takes in.
+        access_log: Whether each request is logged, to ``heksherlite.access``.
     """
 
     context_features: tuple[str, ...] = ()
     keep_history: timedelta | None = None
     access: AccessOptions = AccessOptions()
     limits: Limits = Limits()  # noqa: RUF009 - immutable
+    access_log: bool = False

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from ipaddress import ip_address
+from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.app import create_app
@@ -112,7 +114,7 @@ class ServiceThread:
         store = Store(self._database)
         try:
             self.first_token = await load(store, self._database, self._options)
-            app = create_app(store, access=self._options.access, limits=self._options.limits, board=self._board)
+            app = create_app(store, self._options, board=self._board)
             server = _Server(app, on_started=self._ready.set_result, on_stopping=app.state.streams.close)
             stopping = asyncio.Event()
             follower = asyncio.create_task(follow(store, keep_history=self._options.keep_history, until=stopping))
@@ -147,6 +149,13 @@ async def load(store: Store, database: Database, options: ServiceOptions) -> str
     return first_token
 
 
+def _silent_protocol(**arguments: Any) -> asyncio.Protocol:
+    """Return a connection that logs no requests: uvicorn's would, as soon as any logger above its own has a handler."""
+    protocol: asyncio.Protocol = AutoHTTPProtocol(**arguments)
+    vars(protocol)["access_log"] = False
+    return protocol
+
+
 class _Server(uvicorn.Server):
     def __init__(
         self,
@@ -157,6 +166,7 @@ class _Server(uvicorn.Server):
     ) -> None:
         config = uvicorn.Config(
             app,
+            http=_silent_protocol,  # type: ignore[arg-type]  # it is only called
             lifespan="off",
             log_config=None,
             ws="none",
@@ -164,7 +174,6 @@ class _Server(uvicorn.Server):
             proxy_headers=False,  # which proxies are believed is decided by the application
             server_header=False,
         )
-        config.access_log = False  # given as an argument, it would reconfigure the logger
         super().__init__(config)
         self._on_started = on_started
         self._on_stopping = on_stopping

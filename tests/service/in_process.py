@@ -11,6 +11,7 @@ import httpx
 from fastapi import FastAPI
 
 from heksherlite.service.app import create_app
+from heksherlite.service.options import ServiceOptions
 from heksherlite.service.storage.store import Store
 from tests.service.stores import opened
 
@@ -26,7 +27,7 @@ class Application:
 async def application(folder: Path, **options: Any) -> AsyncIterator[Application]:
     """Make the application over an empty database, with a client of it."""
     async with opened(f"sqlite:///{folder}/in_process.db") as store:
-        app = create_app(store, **options)
+        app = create_app(store, ServiceOptions(**options))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(base_url="http://service", transport=transport) as http:
             yield Application(app, store, http)
