@@ -1,9 +1,11 @@
 """``heksherlite serve``: run the service."""
 
+import os
 import signal
 import threading
 from datetime import timedelta
 from functools import partial
+from importlib.util import find_spec
 
 import click
 
@@ -18,6 +20,17 @@ from heksherlite.service.storage.urls import open_database
 from heksherlite.service.workers import WorkerProcesses
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _require_collector(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> bool:
+    if not wanted:
+        return False
+    if find_spec("opentelemetry.sdk") is None or find_spec("opentelemetry.exporter") is None:
+        raise click.BadParameter("this needs pip install 'heksherlite[opentelemetry]'")
+    if not any(name.startswith("OTEL_EXPORTER_OTLP_") and name.endswith("ENDPOINT") for name in os.environ):
+        raise click.BadParameter("where the collector is has to be said: OTEL_EXPORTER_OTLP_ENDPOINT=http://...:4318")
+    os.environ.setdefault("OTEL_SERVICE_NAME", "heksherlite")
+    return True
 
 
 @click.command()
@@ -54,6 +67,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
     help="How the log on the standard error is written: lines for people, or JSON objects, one per line.",
 )
 @click.option("--access-log", is_flag=True, help="Log each request too.")
+@click.option(
+    "--opentelemetry",
+    is_flag=True,
+    callback=_require_collector,
+    help="Send traces, metrics and faults to an OpenTelemetry collector, as the variables OTEL_* say, such as"
+    " OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318. Needs heksherlite[opentelemetry].",
+)
 @access_options
 def serve(
     *,
@@ -65,6 +85,7 @@ def serve(
     keep_history: float | None,
     log_format: LogFormat,
     access_log: bool,
+    opentelemetry: bool,
     access: AccessOptions,
     limits: Limits,
 ) -> None:
@@ -82,6 +103,7 @@ def serve(
             access=access,
             limits=limits,
             access_log=access_log,
+            opentelemetry=opentelemetry,
         )
         if workers == 1:
             service = ServiceThread(opened, listener, options)

@@ -1,7 +1,9 @@
 """The application: the API over one store."""
 
 import threading
+from collections.abc import MutableMapping
 from functools import partial
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -58,7 +60,12 @@ def create_app(
     Raises:
         TypeError: A route does not say which scope it needs.
     """
-    app = FastAPI(title="heksherlite", version=__version__, openapi_url=None)
+    app = FastAPI(
+        title="heksherlite",
+        version=__version__,
+        openapi_url=None,
+        telemetry={"auto_configure": options.opentelemetry, "operation_spans": False, "exclude": _is_probe},
+    )
     app.state.answers = AnswerBuilder()
     app.state.streams = Streams(store.catalog)
     store.on_replaced = app.state.streams.publish
@@ -84,6 +91,10 @@ def create_app(
     app.openapi = partial(documentation.describe, app)  # type: ignore[method-assign]
     _build_routes(app)
     return app
+
+
+def _is_probe(scope: MutableMapping[str, Any]) -> bool:
+    return scope["path"] in {"/api/health", "/api/ready", "/metrics"}
 
 
 def _build_routes(app: FastAPI) -> None:

@@ -52,6 +52,8 @@ class ServiceOptions:
         access: Who may use it.
         limits: How much it takes in.
         access_log: Whether each request is logged, to ``heksherlite.access``.
+        opentelemetry: Whether OpenTelemetry is set up as the variables ``OTEL_*`` say. Where the program has set it up,
+            it is used in any case.
     """
 
     context_features: tuple[str, ...] = ()
@@ -59,3 +61,4 @@ class ServiceOptions:
     access: AccessOptions = AccessOptions()
     limits: Limits = Limits()  # noqa: RUF009 - immutable
     access_log: bool = False
+    opentelemetry: bool = False

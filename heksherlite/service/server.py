@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -115,7 +115,12 @@ class ServiceThread:
         try:
             self.first_token = await load(store, self._database, self._options)
             app = create_app(store, self._options, board=self._board)
-            server = _Server(app, on_started=self._ready.set_result, on_stopping=app.state.streams.close)
+            server = _Server(
+                app,
+                lifespan="on" if self._options.opentelemetry else "off",
+                on_started=self._ready.set_result,
+                on_stopping=app.state.streams.close,
+            )
             stopping = asyncio.Event()
             follower = asyncio.create_task(follow(store, keep_history=self._options.keep_history, until=stopping))
             # Without its follower the service would answer from an old catalog, so it ends instead.
@@ -161,13 +166,14 @@ class _Server(uvicorn.Server):
         self,
         app: Callable[..., object],
         *,
+        lifespan: Literal["on", "off"],
         on_started: Callable[[Callable[[], object]], object],
         on_stopping: Callable[[], object],
     ) -> None:
         config = uvicorn.Config(
             app,
             http=_silent_protocol,  # type: ignore[arg-type]  # it is only called
-            lifespan="off",
+            lifespan=lifespan,
             log_config=None,
             ws="none",
             timeout_graceful_shutdown=_GRACE_SECONDS,

@@ -34,6 +34,11 @@ class Meter:
         self._board = board
         self._answers: dict[Kind, Latencies] = {}
 
+    @property
+    def revision(self) -> int:
+        """The revision that is served."""
+        return self._store.catalog.state.revision
+
     def count(self, kind: Kind, seconds: float) -> None:
         """Count an answer.
 
@@ -81,7 +86,7 @@ class Meter:
         return Reading(
             totals=totals,
             streams=streams.count,
-            revision=store.catalog.state.revision,
+            revision=self.revision,
             newest_at=store.newest_at,
             database_up=store.available,
             settings=len(store.catalog.entries),

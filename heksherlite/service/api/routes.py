@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from opentelemetry import trace
 from starlette.routing import BaseRoute
 
 from heksherlite.service.api.access import Need
@@ -62,6 +63,7 @@ class ServiceRoute(APIRoute):
 
         async def handle_admitted(request: Request) -> Response:
             state = request.app.state
+            _tell_trace(state.meter.revision)
             state.access.admit(request, need)
             deadline = asyncio.timeout(state.limits.request_timeout)
             try:
@@ -74,6 +76,12 @@ class ServiceRoute(APIRoute):
                 return Response(text, 503, {"retry-after": "5"}, "text/plain")
 
         return handle_admitted
+
+
+def _tell_trace(revision: int) -> None:
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.set_attribute("heksherlite.revision", revision)
 
 
 def still_admitted(request: Request) -> bool:
