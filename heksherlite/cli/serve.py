@@ -60,6 +60,14 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, wan
     help="For how many days changes are kept in the history. By default for ever.",
 )
 @click.option(
+    "--cache-max-age",
+    metavar="SECONDS",
+    type=click.IntRange(0, 86_400),
+    default=0,
+    show_default=True,
+    help="For how long an HTTP cache in front may answer queries without asking the service. 0 lets it ask each time.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
@@ -83,6 +91,7 @@ def serve(
     context_features: str | None,
     workers: int,
     keep_history: float | None,
+    cache_max_age: int,
     log_format: LogFormat,
     access_log: bool,
     opentelemetry: bool,
@@ -102,6 +111,7 @@ def serve(
             keep_history=None if keep_history is None else timedelta(days=keep_history),
             access=access,
             limits=limits,
+            cache_max_age=cache_max_age,
             access_log=access_log,
             opentelemetry=opentelemetry,
         )

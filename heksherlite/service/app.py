@@ -24,6 +24,7 @@ from heksherlite.service.api import (
 from heksherlite.service.api.access import Access
 from heksherlite.service.api.access_log import AccessLogMiddleware
 from heksherlite.service.api.bodies import BodyMiddleware
+from heksherlite.service.api.caching import Caching
 from heksherlite.service.api.counting import CountingMiddleware
 from heksherlite.service.api.meter import Meter
 from heksherlite.service.api.refusals import Refusal, answer_outside_prefix, answer_refusal
@@ -72,6 +73,7 @@ def create_app(
     limits = options.limits
     app.state.access = Access(lambda: store.tokens, options.access, limits)
     app.state.meter = Meter(store, app.state.streams, app.state.access, board)
+    app.state.caching = Caching(options)
     app.state.limits = limits
     app.state.view = partial(StoreView, store, limits, LimitedCatalogs())
     app.add_middleware(BodyMiddleware, max_bytes=limits.max_body_size, timeout=limits.request_timeout)
