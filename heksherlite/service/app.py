@@ -20,6 +20,7 @@ from heksherlite.service.api import (
 )
 from heksherlite.service.api.access import Access
 from heksherlite.service.api.bodies import BodyMiddleware
+from heksherlite.service.api.operators import Operators
 from heksherlite.service.api.refusals import Refusal, answer_outside_prefix, answer_refusal
 from heksherlite.service.api.responses import answer_domain_error, answer_invalid, answer_unavailable
 from heksherlite.service.api.routes import require_needs
@@ -30,12 +31,25 @@ from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.query import AnswerBuilder
 from heksherlite.service.options import AccessOptions
+from heksherlite.service.pages import device, login
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
 
 _building = threading.Lock()
 
-_RESOURCES = (health, query, stream, context_features, declarations, settings, rules, history, documentation)
+_RESOURCES = (
+    health,
+    query,
+    stream,
+    context_features,
+    declarations,
+    settings,
+    rules,
+    history,
+    documentation,
+    login,
+    device,
+)
 
 
 def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits: Limits = Limits()) -> FastAPI:  # noqa: B008 - immutable
@@ -54,6 +68,7 @@ def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits:
     app.state.streams = Streams(store.catalog)
     store.on_replaced = app.state.streams.publish
     app.state.access = Access(lambda: store.tokens, access, limits)
+    app.state.operators = Operators(app.state.access, access, store.sessions)
     app.state.limits = limits
     app.state.view = partial(StoreView, store, limits, LimitedCatalogs())
     app.add_middleware(BodyMiddleware, max_bytes=limits.max_body_size, timeout=limits.request_timeout)

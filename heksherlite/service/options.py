@@ -22,19 +22,24 @@ class AccessOptions:
         auth: ``none`` lets everybody do everything, ``tokens`` asks for a token with the right scope.
         insecure: Whether ``none`` is fine on an address that other machines can reach.
         trust_user_header: The header in which a reverse proxy names the person who asks; None for no such header.
-        trusted_proxies: From where that header is believed, and ``X-Forwarded-For``.
+        trusted_proxies: From where that header is believed, and ``X-Forwarded-For``, ``-Proto`` and ``-Host``.
+        operators: Who need not log in to let applications in, as that header names them; ``*`` is everybody it names.
 
     Raises:
-        ValueError: The header is no name of a header, or nobody is trusted to send it.
+        ValueError: The header is no name of a header, or nobody is trusted to send it; or there are operators and no
+            header.
     """
 
     auth: Auth = "none"
     insecure: bool = False
     trust_user_header: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
+    operators: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.trust_user_header is None:
+            if self.operators:
+                raise ValueError("operators are known by the header with the user: say which one that is")
             return
         if _HEADER_NAME.fullmatch(self.trust_user_header) is None:
             raise ValueError(f"{self.trust_user_header!r} is not a name of a header")

@@ -32,10 +32,12 @@ class Need:
     Attributes:
         scope: The scope that a token must have; None lets everybody in.
         all_settings: Whether it takes a token that is not limited to some settings.
+        operator: Whether it takes a person who is logged in as an operator.
     """
 
     scope: Scope | None
     all_settings: bool = False
+    operator: bool = False
 
 
 class Access:
@@ -50,7 +52,8 @@ class Access:
     def __init__(self, tokens: Callable[[], Tokens], options: AccessOptions, limits: Limits) -> None:
         self._tokens = tokens
         self._asks_for_tokens = options.auth == "tokens"
-        self._origins = Origins(options)
+        self.origins = Origins(options)
+        """Finds out where requests come from."""
         self._failures = RateLimiter(per_second=1 / _FAILED_ATTEMPT_SECONDS, burst=_FAILED_ATTEMPTS)
         per_second = limits.writes_per_second
         self._writes = RateLimiter(per_second=per_second, burst=max(1, per_second * _BURST_SECONDS))
@@ -68,14 +71,33 @@ class Access:
         Raises:
             Refusal: It is not let in.
         """
-        address = self._origins.address(request.scope)
+        address = self.origins.address(request.scope)
         if need.scope is None:
             request.state.identity = Identity(address=address)
             return
         token = self._authorized(request.scope, need, need.scope) if self._asks_for_tokens else None
         if need.scope is not Scope.READ:
             self._count_write(token.public_prefix if token else address)
-        request.state.identity = Identity(token, self._origins.person(request.scope), address)
+        request.state.identity = Identity(token, self.origins.person(request.scope), address)
+
+    def token_of_operator(self, request: Request, sent: bytes) -> Token:
+        """Return the token that a person logs in with.
+
+        Args:
+            request: The request that brings it along.
+            sent: What the person entered.
+
+        Raises:
+            Refusal: It is of no use, or not for this, or there were too many attempts.
+        """
+        token = self._known(request.scope, sent, Scope.ADMIN)
+        if not may_operate(token):
+            self._forbid(
+                f"operators log in with a token that has scope {Scope.ADMIN} and is not limited to some settings,"
+                f" and {token.name!r} is not such a one",
+                Scope.ADMIN,
+            )
+        return token
 
     def _authorized(self, request: RequestScope, need: Need, scope: Scope) -> Token:
         token = self._authenticated(request, scope)
@@ -99,6 +121,9 @@ class Access:
                 needed_scope=scope,
                 headers={"www-authenticate": f'Bearer realm="heksherlite", scope="{scope}"'},
             )
+        return self._known(request, sent, scope)
+
+    def _known(self, request: RequestScope, sent: bytes, scope: Scope) -> Token:
         token = find_token(self._tokens(), sent)
         if token is None:
             shaped = SHAPE.fullmatch(sent.decode("latin-1")) is not None
@@ -111,7 +136,7 @@ class Access:
     def _refuse_attempt(self, request: RequestScope, reason: str, scope: Scope) -> NoReturn:
         # Only what is wrong is counted: whoever shares an address with a client that has an old token is not shut
         # out by it, and 256 random bits are not guessed at any rate.
-        address = self._origins.address(request)
+        address = self.origins.address(request)
         wait = self._failures.take(address, time.monotonic())
         if wait:
             raise _too_many(f"too many attempts with wrong tokens; {reason}", wait, scope)
@@ -127,6 +152,11 @@ class Access:
         wait = self._writes.take(client, time.monotonic())
         if wait:
             raise _too_many("too many writes at once", wait, None)
+
+
+def may_operate(token: Token) -> bool:
+    """Tell whether somebody with this token may decide on what concerns the whole service."""
+    return Scope.ADMIN in token.scopes and not token.setting_prefix
 
 
 def _too_many(detail: str, wait: float, scope: Scope | None) -> Refusal:

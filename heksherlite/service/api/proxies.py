@@ -53,6 +53,22 @@ class Origins:
             raise Refusal(400, f"the header {self._user_header.decode()} does not hold a name")
         return person or None
 
+    def scheme(self, scope: Scope) -> str:
+        """Return how the client reached the service: ``https``, if a trusted proxy says so, or ``http``."""
+        if self._trusts(_peer(scope)):
+            for said in ",".join(_values(scope, b"x-forwarded-proto")).split(",")[-1:]:
+                if said.strip().lower() in {"http", "https"}:
+                    return said.strip().lower()
+        scheme: str = scope["scheme"]
+        return scheme
+
+    def host(self, scope: Scope) -> str:
+        """Return the host, with its port if there is one, by which the client knows the service."""
+        names = list(_values(scope, b"host"))
+        if self._trusts(_peer(scope)):
+            names += _values(scope, b"x-forwarded-host")
+        return names[-1].strip().lower() if names else ""
+
     def _trusts(self, address: str) -> bool:
         if not self._networks:
             return False

@@ -22,6 +22,7 @@ from heksherlite.service.storage.database import (
 )
 from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.rows import read_changes, read_state, write_changes
+from heksherlite.service.storage.sessions import Sessions
 from heksherlite.service.storage.tokens import read_tokens
 
 T = TypeVar("T")
@@ -51,6 +52,7 @@ class Store:
         self.available = True
         """Whether the database could be reached at the last look."""
         self.history = History(database)
+        self.sessions = Sessions(database)
         self._tokens: Tokens = {}
         self._database = database
         self._news_interval = news_interval

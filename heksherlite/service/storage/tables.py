@@ -146,3 +146,12 @@ tokens = Table(
 )
 """``digest`` is the SHA-256 of a token in hexadecimal, ``scopes`` are separated by spaces, times are in seconds since
 the epoch. A write here moves the revision of the state, by which running services notice it."""
+
+operator_sessions = Table(
+    "operator_sessions",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("public_prefix", ForeignKey("tokens.public_prefix", ondelete="CASCADE"), nullable=False, index=True),
+    Column("expires_at", BigInteger, nullable=False),
+)
+"""Who is logged in on the pages: ``digest`` is the SHA-256 of what the cookie holds, ``public_prefix`` is the token."""
