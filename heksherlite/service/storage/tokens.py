@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.tokens import Scope, Token, Tokens, new_token
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.transactions import move_revision
 
 
 async def read_tokens(connection: AsyncConnection) -> Tokens:
@@ -25,6 +26,12 @@ async def read_tokens(connection: AsyncConnection) -> Tokens:
         )
         for row in rows
     }
+
+
+async def read_signing_key(connection: AsyncConnection) -> str:
+    """Return the key that services sign with."""
+    key = select(tables.keys.c.key).where(tables.keys.c.purpose == "signing")
+    return str((await connection.execute(key)).scalar_one())
 
 
 async def add_token(database: Database, token: Token) -> None:
@@ -68,7 +75,7 @@ async def remove_token(database: Database, name: str) -> bool:
         named = (columns.name == name) | (columns.public_prefix == name)
         removed = (await connection.execute(delete(tables.tokens).where(named))).rowcount
         if removed:
-            await _move_revision(connection)
+            await move_revision(connection)
         return bool(removed)
 
 
@@ -93,8 +100,4 @@ async def _insert(connection: AsyncConnection, token: Token) -> None:
         "expires_at": token.expires_at,
     }
     await connection.execute(insert(tables.tokens).values(row))
-    await _move_revision(connection)
-
-
-async def _move_revision(connection: AsyncConnection) -> None:
-    await connection.execute(update(tables.state).values(revision=tables.state.c.revision + 1))
+    await move_revision(connection)
