@@ -174,6 +174,12 @@ class Operators:
         return origin is None or origin.lower().partition("://")[2:] == (self._origins.host(request.scope),)
 
 
+def operators_of(request: Request) -> Operators:
+    """Return who knows the operators of the service that a request was sent to."""
+    operators: Operators = request.app.state.operators
+    return operators
+
+
 def _cookie_name(*, secure: bool) -> str:
     # With this prefix, browsers do not let other hosts of the same domain set it.
     return "__Host-heksherlite_session" if secure else "heksherlite_session"

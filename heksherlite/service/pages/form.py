@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 from fastapi import Request
 
-from heksherlite.service.api.operators import Operators
+from heksherlite.service.api.operators import operators_of
 from heksherlite.service.api.refusals import Refusal
 
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -48,6 +48,6 @@ async def read_form(request: Request) -> Form:
     except ValueError as error:
         raise Refusal(400, "the form cannot be read") from error
     form = Form(fields)
-    operators: Operators = request.app.state.operators
+    operators = operators_of(request)
     operators.require_own_form(request, form.text("form_token"))
     return form

@@ -5,7 +5,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from heksherlite.service.api.operators import Operators
+from heksherlite.service.api.operators import operators_of
 from heksherlite.service.api.refusals import Refusal
 from heksherlite.service.api.routes import needs_operator, open_to_all
 from heksherlite.service.pages.form import read_form
@@ -29,7 +29,7 @@ async def get_style_sheet() -> Response:
 @open_to_all
 async def show_login(request: Request) -> Response:
     """Ask for a token, or go on if there is nothing to log in for."""
-    operators: Operators = request.app.state.operators
+    operators = operators_of(request)
     page = own_page(request.query_params.get("next", ""))
     if await operators.find(request) is not None:
         return redirect(request, page)
@@ -40,7 +40,7 @@ async def show_login(request: Request) -> Response:
 @open_to_all
 async def log_in(request: Request) -> Response:
     """Log in with a token, and go on to the page that was asked for."""
-    operators: Operators = request.app.state.operators
+    operators = operators_of(request)
     form = await read_form(request)
     page = own_page(form.text("next"))
     try:
@@ -58,7 +58,7 @@ async def log_in(request: Request) -> Response:
 @needs_operator
 async def log_out(request: Request) -> Response:
     """End the session."""
-    operators: Operators = request.app.state.operators
+    operators = operators_of(request)
     await read_form(request)
     await operators.log_out(request)
     return redirect(request, "login")

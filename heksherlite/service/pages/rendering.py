@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from heksherlite.service.api.operators import Operators
+from heksherlite.service.api.operators import operators_of
 
 PAGE_HEADERS: Final = {
     "cache-control": "no-store",
@@ -29,7 +29,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         status: The status of the answer.
         values: What the template shows.
     """
-    operators: Operators = request.app.state.operators
+    operators = operators_of(request)
     visitor = operators.visitor(request)
     html = (
         _environment()

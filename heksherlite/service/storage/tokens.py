@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.tokens import Scope, Token, Tokens, new_token
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.transactions import move_revision
 
 
 async def read_tokens(connection: AsyncConnection) -> Tokens:
@@ -28,6 +29,12 @@ def token_of(row: Row[Any]) -> Token:
         created_at=row.created_at,
         expires_at=row.expires_at,
     )
+
+
+async def read_signing_key(connection: AsyncConnection) -> str:
+    """Return the key that services sign with."""
+    key = select(tables.keys.c.key).where(tables.keys.c.purpose == "signing")
+    return str((await connection.execute(key)).scalar_one())
 
 
 async def add_token(database: Database, token: Token) -> None:
@@ -71,7 +78,7 @@ async def remove_token(database: Database, name: str) -> bool:
         named = (columns.name == name) | (columns.public_prefix == name)
         removed = (await connection.execute(delete(tables.tokens).where(named))).rowcount
         if removed:
-            await _move_revision(connection)
+            await move_revision(connection)
         return bool(removed)
 
 
@@ -96,8 +103,4 @@ async def _insert(connection: AsyncConnection, token: Token) -> None:
         "expires_at": token.expires_at,
     }
     await connection.execute(insert(tables.tokens).values(row))
-    await _move_revision(connection)
-
-
-async def _move_revision(connection: AsyncConnection) -> None:
-    await connection.execute(update(tables.state).values(revision=tables.state.c.revision + 1))
+    await move_revision(connection)
