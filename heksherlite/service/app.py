@@ -28,10 +28,11 @@ from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityH
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
+from heksherlite.service.domain.guesses import Guesses
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.query import AnswerBuilder
 from heksherlite.service.options import AccessOptions
-from heksherlite.service.pages import device, login
+from heksherlite.service.pages import approval, device, login
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
 
@@ -49,6 +50,7 @@ _RESOURCES = (
     documentation,
     login,
     device,
+    approval,
 )
 
 
@@ -69,6 +71,7 @@ def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits:
     store.on_replaced = app.state.streams.publish
     app.state.access = Access(lambda: store.tokens, access, limits)
     app.state.operators = Operators(app.state.access, access, store.sessions)
+    app.state.guesses = Guesses()
     app.state.limits = limits
     app.state.view = partial(StoreView, store, limits, LimitedCatalogs())
     app.add_middleware(BodyMiddleware, max_bytes=limits.max_body_size, timeout=limits.request_timeout)

@@ -1,13 +1,16 @@
 """A browser without engine: it follows links and redirects, keeps cookies, and sends the forms that a page has."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 from urllib.parse import urljoin
 
 import httpx
+
+Entered: TypeAlias = str | Sequence[str] | None
+"""What a field is changed to; None leaves it out."""
 
 
 @dataclass
@@ -37,7 +40,7 @@ class Form:
         """Return all values of a field."""
         return [value for known, value in self.values if known == name]
 
-    def filled_in(self, changes: dict[str, str | Sequence[str] | None]) -> list[tuple[str, str]]:
+    def filled_in(self, changes: Mapping[str, Entered]) -> list[tuple[str, str]]:
         """Return what it would send after some changes."""
         values = [(name, value) for name, value in self.values if name not in changes]
         for name, changed in changes.items():
