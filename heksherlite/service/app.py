@@ -11,8 +11,10 @@ from heksherlite.service.api import (
     context_features,
     declarations,
     documentation,
+    grants,
     health,
     history,
+    oauth2,
     query,
     rules,
     settings,
@@ -20,6 +22,7 @@ from heksherlite.service.api import (
 )
 from heksherlite.service.api.access import Access
 from heksherlite.service.api.bodies import BodyMiddleware
+from heksherlite.service.api.grants_state import GrantsState
 from heksherlite.service.api.operators import Operators
 from heksherlite.service.api.refusals import Refusal, answer_outside_prefix, answer_refusal
 from heksherlite.service.api.responses import answer_domain_error, answer_invalid, answer_unavailable
@@ -27,8 +30,8 @@ from heksherlite.service.api.routes import require_needs
 from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView
 from heksherlite.service.api.streams import Streams
+from heksherlite.service.domain.access_tokens import AccessTokens
 from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
-from heksherlite.service.domain.guesses import Guesses
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.query import AnswerBuilder
 from heksherlite.service.options import AccessOptions
@@ -47,6 +50,8 @@ _RESOURCES = (
     settings,
     rules,
     history,
+    grants,
+    oauth2,
     documentation,
     login,
     device,
@@ -54,13 +59,20 @@ _RESOURCES = (
 )
 
 
-def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits: Limits = Limits()) -> FastAPI:  # noqa: B008 - immutable
+def create_app(
+    store: Store,
+    *,
+    access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
+    limits: Limits = Limits(),  # noqa: B008 - immutable
+    public_url: str | None = None,
+) -> FastAPI:
     """Return the ASGI application that serves a store.
 
     Args:
         store: Loaded; whoever loaded it keeps it up to date and closes its database.
         access: Who may use it.
         limits: How much it takes in.
+        public_url: Where it is for its clients; None if it is where they say.
 
     Raises:
         TypeError: A route does not say which scope it needs.
@@ -69,9 +81,11 @@ def create_app(store: Store, *, access: AccessOptions = AccessOptions(), limits:
     app.state.answers = AnswerBuilder()
     app.state.streams = Streams(store.catalog)
     store.on_replaced = app.state.streams.publish
-    app.state.access = Access(lambda: store.tokens, access, limits)
-    app.state.operators = Operators(app.state.access, access, store.sessions)
-    app.state.guesses = Guesses()
+    app.state.access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens)
+    app.state.access = Access(lambda: store.tokens, app.state.access_tokens, store.catch_up, access, limits)
+    app.state.grants = GrantsState(app.state.access.origins, public_url)
+    app.state.guesses = app.state.grants.guesses
+    app.state.operators = Operators(app.state.access, access, store.sessions, app.state.grants.base_url)
     app.state.limits = limits
     app.state.view = partial(StoreView, store, limits, LimitedCatalogs())
     app.add_middleware(BodyMiddleware, max_bytes=limits.max_body_size, timeout=limits.request_timeout)

@@ -11,6 +11,7 @@ from heksherlite.service.domain.limits import Limits
 Auth: TypeAlias = Literal["none", "tokens"]
 Network: TypeAlias = IPv4Network | IPv6Network
 
+_PUBLIC_URL: Final = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*[^\s?#/])?")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~\w-]+", re.ASCII)
 
 
@@ -56,9 +57,19 @@ class ServiceOptions:
         keep_history: For how long changes are kept in the history; None is for ever.
         access: Who may use it.
         limits: How much it takes in.
+        public_url: Where the service is for its clients, such as ``https://settings.example.com``; None if it is where
+            their requests, and trusted proxies, say.
+
+    Raises:
+        ValueError: The public URL is none.
     """
 
     context_features: tuple[str, ...] = ()
     keep_history: timedelta | None = None
     access: AccessOptions = AccessOptions()
     limits: Limits = Limits()  # noqa: RUF009 - immutable
+    public_url: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.public_url is not None and _PUBLIC_URL.fullmatch(self.public_url) is None:
+            raise ValueError(f"{self.public_url!r} is not a URL such as https://settings.example.com")

@@ -107,7 +107,8 @@ class ServiceThread:
         store = Store(self._database)
         try:
             self.first_token = await load(store, self._database, self._options)
-            app = create_app(store, access=self._options.access, limits=self._options.limits)
+            options = self._options
+            app = create_app(store, access=options.access, limits=options.limits, public_url=options.public_url)
             server = _Server(app, on_started=self._ready.set_result, on_stopping=app.state.streams.close)
             stopping = asyncio.Event()
             follower = asyncio.create_task(follow(store, keep_history=self._options.keep_history, until=stopping))

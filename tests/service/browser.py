@@ -125,10 +125,17 @@ class Browser:
         """Open a page."""
         return Page(self.http.get(path))
 
-    def send(self, form: Form, *, headers: dict[str, str] | None = None, **changes: str | Sequence[str] | None) -> Page:
+    def send(
+        self,
+        form: Form,
+        entered: Mapping[str, Entered] | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+        **more: Entered,
+    ) -> Page:
         """Send a form, after some changes."""
         data: dict[str, list[str]] = {}
-        for name, value in form.filled_in(changes):
+        for name, value in form.filled_in({**(entered or {}), **more}):
             data.setdefault(name, []).append(value)
         return Page(self.http.request(form.method.upper(), form.action, data=data, headers=headers))
 

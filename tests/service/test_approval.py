@@ -72,6 +72,13 @@ class Desk:
         """Return the applications that were let in."""
         return list(self.in_storage(lambda transactions: Applications(transactions).all()))
 
+    def application(self, code: str) -> Application:
+        """Return the application that was let in by a code."""
+        known = self.find(code)
+        assert known is not None
+        (application,) = [each for each in self.applications() if each.id == known.application_id]
+        return application
+
     def open(self, code: str, **query: str) -> Page:
         """Open the page of a code."""
         return self.browser.open(f"{CONFIGURE}?{urlencode({'device_code': code, **query})}")
@@ -136,7 +143,7 @@ def test_an_operator_approves(desk: Desk) -> None:
     )
     assert (page.status, page.headings) == (200, ["Approved"])
     assert desk.state(code) is State.APPROVED
-    application = desk.applications()[-1]
+    application = desk.application(code)
     assert f"heksherlite app revoke {application.id}" in page.text
     approval = application.approval
     assert (approval.scopes, approval.setting_prefix) == (frozenset({Scope.READ}), "shop.")
@@ -160,7 +167,7 @@ def test_an_application_may_get_no_scope(desk: Desk) -> None:
     """With all scopes taken away, the application gets its configuration alone."""
     code = desk.start()
     assert desk.browser.send(desk.form(code), decision="approve", scope=None).headings == ["Approved"]
-    assert desk.applications()[-1].approval.scopes == frozenset()
+    assert desk.application(code).approval.scopes == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -191,7 +198,7 @@ def test_context_features_are_those_of_the_service(desk: Desk) -> None:
     """A default for what is no context feature is not taken from a form."""
     code = desk.start()
     desk.browser.send(desk.form(code), {"default.planet": "mars"}, decision="approve")
-    assert desk.applications()[-1].approval.defaults == {}
+    assert desk.application(code).approval.defaults == {}
 
 
 @pytest.mark.parametrize("decision", [None, "", "maybe"])

@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -13,16 +14,19 @@ from starlette.types import Scope as RequestScope
 from heksherlite.service.api.identity import Identity
 from heksherlite.service.api.proxies import Origins
 from heksherlite.service.api.refusals import Refusal
+from heksherlite.service.domain.access_tokens import AccessTokens
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.rates import RateLimiter
 from heksherlite.service.domain.tokens import SHAPE, Scope, Token, Tokens, find_token
 from heksherlite.service.options import AccessOptions
+from heksherlite.service.storage.database import NotCaughtUpError
 
 _logger = logging.getLogger(__name__)
 
 _FAILED_ATTEMPTS = 10  # with wrong tokens, from one address; then one every so many seconds:
 _FAILED_ATTEMPT_SECONDS = 6.0
 _BURST_SECONDS = 10.0
+_LOOKS_PER_SECOND = 5.0  # for tokens that this replica does not know yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +44,38 @@ class Need:
     operator: bool = False
 
 
+class UnknownTokenError(Exception):
+    """A token looks like one, and is not among those that were read from the database so far."""
+
+
 class Access:
     """Lets requests in or refuses them.
 
     Args:
         tokens: Returns the tokens that are valid now.
+        access_tokens: Those that were made from them, for OAuth2 clients.
+        catch_up: Reads the tokens anew, from the database that other services write to as well.
         options: Whether tokens are needed, and which proxies are trusted.
         limits: How many writes a client may make.
+
+    Attributes:
+        origins: Where requests come from.
     """
 
-    def __init__(self, tokens: Callable[[], Tokens], options: AccessOptions, limits: Limits) -> None:
-        self._tokens = tokens
-        self._asks_for_tokens = options.auth == "tokens"
+    def __init__(
+        self,
+        tokens: Callable[[], Tokens],
+        access_tokens: AccessTokens,
+        catch_up: Callable[[], Awaitable[None]],
+        options: AccessOptions,
+        limits: Limits,
+    ) -> None:
         self.origins = Origins(options)
-        """Finds out where requests come from."""
+        self._tokens = tokens
+        self._access_tokens = access_tokens
+        self._catch_up = catch_up
+        self._looks = RateLimiter(per_second=_LOOKS_PER_SECOND, burst=_LOOKS_PER_SECOND)
+        self._asks_for_tokens = options.auth == "tokens"
         self._failures = RateLimiter(per_second=1 / _FAILED_ATTEMPT_SECONDS, burst=_FAILED_ATTEMPTS)
         per_second = limits.writes_per_second
         self._writes = RateLimiter(per_second=per_second, burst=max(1, per_second * _BURST_SECONDS))
@@ -63,19 +85,39 @@ class Access:
         """Whether requests need a token."""
         return self._asks_for_tokens
 
-    def admit(self, request: Request, need: Need) -> None:
+    async def admit_by_newest(self, request: Request, need: Need) -> None:
+        """Let a request in as `admit` does, also by a token that was made through another replica just now.
+
+        Raises:
+            Refusal: It is not let in.
+        """
+        try:
+            self.admit(request, need, final=False)
+        except UnknownTokenError:
+            if not self._looks.take("", time.monotonic()):
+                with suppress(NotCaughtUpError):
+                    await self._catch_up()
+            self.admit(request, need)
+
+    def admit(self, request: Request, need: Need, *, final: bool = True) -> None:
         """Let a request in, and note who makes it in ``request.state.identity``.
 
         An answer that takes long may call this again, to end when the token is revoked or expires.
 
+        Args:
+            request: The request.
+            need: What it needs.
+            final: Whether to refuse a token that is unknown.
+
         Raises:
             Refusal: It is not let in.
+            UnknownTokenError: Its token is unknown, and that is not final.
         """
         address = self.origins.address(request.scope)
         if need.scope is None:
             request.state.identity = Identity(address=address)
             return
-        token = self._authorized(request.scope, need, need.scope) if self._asks_for_tokens else None
+        token = self._authorized(request.scope, need, need.scope, final=final) if self._asks_for_tokens else None
         if need.scope is not Scope.READ:
             self._count_write(token.public_prefix if token else address)
         request.state.identity = Identity(token, self.origins.person(request.scope), address)
@@ -99,8 +141,8 @@ class Access:
             )
         return token
 
-    def _authorized(self, request: RequestScope, need: Need, scope: Scope) -> Token:
-        token = self._authenticated(request, scope)
+    def _authorized(self, request: RequestScope, need: Need, scope: Scope, *, final: bool) -> Token:
+        token = self._authenticated(request, scope, final=final)
         if scope not in token.scopes:
             granted = ", ".join(sorted(token.scopes))
             self._forbid(f"this call needs scope {scope}, and the token {token.name!r} has: {granted}", scope)
@@ -112,7 +154,7 @@ class Access:
             )
         return token
 
-    def _authenticated(self, request: RequestScope, scope: Scope) -> Token:
+    def _authenticated(self, request: RequestScope, scope: Scope, *, final: bool) -> Token:
         sent = _credentials(request)
         if sent is None:
             raise Refusal(
@@ -121,12 +163,14 @@ class Access:
                 needed_scope=scope,
                 headers={"www-authenticate": f'Bearer realm="heksherlite", scope="{scope}"'},
             )
-        return self._known(request, sent, scope)
+        return self._known(request, sent, scope, final=final)
 
-    def _known(self, request: RequestScope, sent: bytes, scope: Scope) -> Token:
-        token = find_token(self._tokens(), sent)
+    def _known(self, request: RequestScope, sent: bytes, scope: Scope, *, final: bool = True) -> Token:
+        token = find_token(self._tokens(), sent) or self._access_tokens.find(sent)
         if token is None:
-            shaped = SHAPE.fullmatch(sent.decode("latin-1")) is not None
+            shaped = SHAPE.fullmatch(sent.decode("latin-1")) is not None or self._access_tokens.has_shape(sent)
+            if shaped and not final:
+                raise UnknownTokenError
             reason = "the token is unknown, or was revoked" if shaped else "this is no token: one is hkl_..._..."
             self._refuse_attempt(request, reason, scope)
         if token.expired(time.time()):

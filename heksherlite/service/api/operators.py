@@ -7,8 +7,10 @@ cannot make one up.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
@@ -61,13 +63,21 @@ class Operators:
         access: Who is let in otherwise.
         options: Whether anybody needs to log in, and who need not.
         sessions: Who is logged in.
+        base_url: Returns where the service is for its clients.
     """
 
-    def __init__(self, access: Access, options: AccessOptions, sessions: Sessions) -> None:
+    def __init__(
+        self,
+        access: Access,
+        options: AccessOptions,
+        sessions: Sessions,
+        base_url: Callable[[Request], str],
+    ) -> None:
         self._access = access
         self._origins = access.origins
         self._operators = options.operators
         self._sessions = sessions
+        self._base_url = base_url
 
     async def admit(self, request: Request) -> None:
         """Let an operator in, who is ``request.state.identity`` from then on.
@@ -113,7 +123,7 @@ class Operators:
         token = self._access.token_of_operator(request, text.encode())
         secret = new_secret()
         if not await self._sessions.begin(digest_of(secret), token, now=time.time(), seconds=LIFETIME):
-            raise Refusal(401, "the token was revoked")
+            raise Refusal(403, "operators are people, and this token is of an application")
         return Visitor(secret, is_new=True)
 
     async def log_out(self, request: Request) -> None:
@@ -150,7 +160,7 @@ class Operators:
 
     def set_cookie(self, request: Request, response: Response, visitor: Visitor) -> None:
         """Give a browser its cookie."""
-        secure = self._is_encrypted(request)
+        secure = self._origins.is_secure(request.scope)
         response.set_cookie(
             _cookie_name(secure=secure),
             visitor.secret,
@@ -160,18 +170,16 @@ class Operators:
         )
 
     def _secret(self, request: Request) -> str | None:
-        secret = request.cookies.get(_cookie_name(secure=self._is_encrypted(request)), "")
+        secret = request.cookies.get(_cookie_name(secure=self._origins.is_secure(request.scope)), "")
         return secret if is_secret(secret) else None
-
-    def _is_encrypted(self, request: Request) -> bool:
-        return self._origins.scheme(request.scope) == "https"
 
     def _sent_from_here(self, request: Request) -> bool:
         # Browsers say one of these; programs that say neither have no cookies of people.
         site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
         if site is not None:
             return site in {"same-origin", "none"}
-        return origin is None or origin.lower().partition("://")[2:] == (self._origins.host(request.scope),)
+        urls = map(urlsplit, (self._base_url(request), self._origins.base_url(request.scope)))
+        return origin is None or origin.lower() in {f"{url.scheme}://{url.netloc}".lower() for url in urls}
 
 
 def operators_of(request: Request) -> Operators:

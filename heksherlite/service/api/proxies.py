@@ -1,5 +1,6 @@
 """Where a request comes from, and what a reverse proxy in front of the service says about that."""
 
+import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -9,6 +10,7 @@ from heksherlite.service.api.refusals import Refusal
 from heksherlite.service.options import AccessOptions
 
 _LONGEST_USER = 320  # characters: the longest e-mail address
+_HOST = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 
 class Origins:
@@ -34,6 +36,25 @@ class Origins:
                     break
         return address
 
+    def is_secure(self, scope: Scope) -> bool:
+        """Tell whether the client speaks HTTPS, to a trusted proxy or to the service itself."""
+        return (self._forwarded(scope, b"x-forwarded-proto") or scope["scheme"]).lower() == "https"
+
+    def base_url(self, scope: Scope) -> str:
+        """Return the URL of the service as the client has it, without a slash at its end."""
+        host = self._forwarded(scope, b"x-forwarded-host") or next(_values(scope, b"host"), "")
+        if _HOST.fullmatch(host) is None:
+            address, port = scope.get("server") or ("localhost", None)
+            host = f"[{address}]" if ":" in address else address
+            host = host if port is None else f"{host}:{port}"
+        return f"{'https' if self.is_secure(scope) else 'http'}://{host}{scope.get('root_path', '').rstrip('/')}"
+
+    def _forwarded(self, scope: Scope, header: bytes) -> str | None:
+        if not self._trusts(_peer(scope)):
+            return None
+        values = list(_values(scope, header))
+        return values[-1].rpartition(",")[2].strip() if values else None
+
     def person(self, scope: Scope) -> str | None:
         """Return the person whom a trusted proxy names.
 
@@ -52,22 +73,6 @@ class Origins:
         if len(person) > _LONGEST_USER or not person.isprintable():
             raise Refusal(400, f"the header {self._user_header.decode()} does not hold a name")
         return person or None
-
-    def scheme(self, scope: Scope) -> str:
-        """Return how the client reached the service: ``https``, if a trusted proxy says so, or ``http``."""
-        if self._trusts(_peer(scope)):
-            for said in ",".join(_values(scope, b"x-forwarded-proto")).split(",")[-1:]:
-                if said.strip().lower() in {"http", "https"}:
-                    return said.strip().lower()
-        scheme: str = scope["scheme"]
-        return scheme
-
-    def host(self, scope: Scope) -> str:
-        """Return the host, with its port if there is one, by which the client knows the service."""
-        names = list(_values(scope, b"host"))
-        if self._trusts(_peer(scope)):
-            names += _values(scope, b"x-forwarded-host")
-        return names[-1].strip().lower() if names else ""
 
     def _trusts(self, address: str) -> bool:
         if not self._networks:

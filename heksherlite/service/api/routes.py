@@ -67,7 +67,7 @@ class ServiceRoute(APIRoute):
 
         async def handle_admitted(request: Request) -> Response:
             state = request.app.state
-            state.access.admit(request, need)
+            await state.access.admit_by_newest(request, need)
             deadline = asyncio.timeout(state.limits.request_timeout)
             try:
                 async with deadline:

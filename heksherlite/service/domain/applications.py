@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from heksherlite.service.domain.credentials import Digests
+from heksherlite.service.domain.credentials import Digests, matches
 from heksherlite.service.domain.errors import RefusedError
 from heksherlite.service.domain.history import Change
 from heksherlite.service.domain.manifests import Manifest
@@ -111,6 +111,14 @@ class Application:
     def expired(self, now: float) -> bool:
         """Tell whether it is too late for it to come for its token."""
         return self.expires_at is not None and now >= self.expires_at
+
+    def has_claim_token(self, secret: str) -> bool:
+        """Tell whether a secret is its claim token."""
+        return self.digests is not None and matches(secret, self.digests.claim_token)
+
+    def has_client_secret(self, secret: str) -> bool:
+        """Tell whether a secret is its own as an OAuth2 client."""
+        return self.digests is not None and matches(secret, self.digests.client_secret)
 
     def token(self) -> Token | None:
         """Return its token for the API, as tokens are kept, or None if it has not got it yet."""

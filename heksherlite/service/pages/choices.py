@@ -1,7 +1,6 @@
 """What an operator reads about an application, and chooses for it."""
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -35,10 +34,10 @@ class Choices:
         reason: Why, for the history.
     """
 
-    scopes: AbstractSet[str]
+    scopes: frozenset[str]
     setting_prefix: str = ""
     defaults: Mapping[str, str]
-    groups: AbstractSet[str] = frozenset()
+    groups: frozenset[str] = frozenset()
     reason: str = ""
 
     @classmethod

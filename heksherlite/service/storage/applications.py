@@ -120,13 +120,20 @@ class Applications:
         Returns:
             Its claim token, or None if there is no such invitation, or not any more, or for another application.
         """
+        application_id = application_of("invite", one_time_token)
+        if application_id is None:
+            return None
 
-        async def work(connection: AsyncConnection) -> str | None:
-            application_id = application_of("invite", one_time_token)
-            invited = None if application_id is None else await read_application(connection, application_id)
+        async def find(connection: AsyncConnection) -> Application | None:
+            invited = await read_application(connection, application_id)
             if invited is None or not matches(one_time_token, invited.invite_digest):
                 return None
-            if invited.expired(now) or invited.identifier != manifest.identifier:
+            usable = invited.identifier == manifest.identifier and not invited.expired(now)
+            return invited if usable else None
+
+        async def work(connection: AsyncConnection) -> str | None:
+            invited = await find(connection)
+            if invited is None:
                 return None
             application = replace(invited, manifest=manifest, status=Status.ACTIVE, invite_digest=None, expires_at=None)
             credentials = Credentials(invited.id, new_secret("claim", invited.id))
@@ -135,6 +142,9 @@ class Applications:
             await record(connection, cause, [change(invited, application)])
             return credentials.claim_token
 
+        # Nobody is kept waiting for the write lock by one-time tokens that are of no use.
+        if await self._transactions.read(find) is None:
+            return None
         return await self._transactions.write(work)
 
     async def public(self, identifier: str) -> Application | None:

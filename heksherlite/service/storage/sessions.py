@@ -36,7 +36,7 @@ class Sessions:
             seconds: How long it lasts at most.
 
         Returns:
-            False if there is no such token for operators any more, and so no session.
+            False if this is no token that was made for people, or not any more; then no session begins.
         """
         row = {"digest": digest.hex(), "public_prefix": token.public_prefix, "expires_at": int(now) + seconds}
 
