@@ -17,6 +17,7 @@ from heksherlite.service.domain.device_codes import DeviceCode, State, is_code
 from heksherlite.service.domain.errors import ConflictError, NotFoundError, RefusedError
 from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
+from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.pages.choices import (
     IN_WORDS,
     POWERFUL,
@@ -140,8 +141,7 @@ async def _show_outcome(request: Request, store: StoreView, known: DeviceCode, *
         state=state.value,
         manifest=known.manifest,
         approved=approved,
-        in_words=IN_WORDS,
-        scopes=[] if approved is None else sorted(approved.approval.scopes),
+        scopes=[] if approved is None else [scope for scope in Scope if scope in approved.approval.scopes],
         late=status == 409,
     )
 
