@@ -45,6 +45,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
     type=click.FloatRange(0, 36_500, min_open=True),
     help="For how many days changes are kept in the history. By default for ever.",
 )
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="Where the service is for applications that get their configuration from it, such as"
+    " https://settings.example.com. By default where their requests, and trusted proxies, say.",
+)
 @access_options
 def serve(
     *,
@@ -54,6 +60,7 @@ def serve(
     context_features: str | None,
     workers: int,
     keep_history: float | None,
+    public_url: str | None,
     access: AccessOptions,
     limits: Limits,
 ) -> None:
@@ -62,20 +69,21 @@ def serve(
     stop = _stop_signal()
     service: ServiceThread | WorkerProcesses
     try:
-        location = database or default_database()
-        opened, listener = open_database(location), listen(host, port, access)
         options = ServiceOptions(
             context_features=_split(context_features),
             keep_history=None if keep_history is None else timedelta(days=keep_history),
             access=access,
             limits=limits,
+            public_url=public_url,
         )
+        location = database or default_database()
+        opened, listener = open_database(location), listen(host, port, access)
         if workers == 1:
             service = ServiceThread(opened, listener, options)
         else:
             service = WorkerProcesses(location, listener, options, count=workers, set_up=configure_logging)
         service.start()
-    except ServiceStartError as error:
+    except (ServiceStartError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"heksherlite serves {opened.location} at {service.url}")
     if service.first_token is not None:

@@ -9,7 +9,7 @@ from tests.service.api import FEATURES, Api
 from tests.service.postgresql import PostgresqlServer
 
 KINDS = ["sqlite", "postgresql"]
-STORAGE = {f"tests.service.test_{name}" for name in ("migrations", "replicas", "store")}
+STORAGE = {f"tests.service.test_{name}" for name in ("applications", "migrations", "replicas", "store")}
 
 
 @pytest.fixture(scope="session")

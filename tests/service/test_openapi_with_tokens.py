@@ -45,7 +45,7 @@ OPERATIONS = {
 
 
 PAGES = {
-    *("/docs", "/redoc", "/openapi.json"),
+    *("/docs", "/redoc", "/openapi.json", "/o/token/"),
     *("/f/style.css", "/f/login", "/f/logout", "/f/device", "/f/configure/"),
 }
 

@@ -120,6 +120,25 @@ class Application:
         """Tell whether a secret is its own as an OAuth2 client."""
         return self.digests is not None and matches(secret, self.digests.client_secret)
 
+    def described(self) -> dict[str, Any]:
+        """Return all about it as JSON, but for what proves it."""
+        approval = self.approval
+        return {
+            "id": self.id,
+            **self.manifest.parts(),
+            "status": self.status.value,
+            "granted_scopes": sorted(approval.scopes),
+            "setting_prefix": approval.setting_prefix,
+            "defaults": dict(approval.defaults),
+            "track": {
+                feature: tracked if isinstance(tracked, str) else list(tracked)
+                for feature, tracked in approval.track.items()
+            },
+            "groups": list(approval.groups),
+            "expires_at": self.expires_at,
+            "redirect_uri": self.redirect_uri,
+        }
+
     def token(self) -> Token | None:
         """Return its token for the API, as tokens are kept, or None if it has not got it yet."""
         if self.digests is None:
@@ -139,27 +158,9 @@ def change(before: Application | None, after: Application | None) -> Change:
     """Return what the history tells of an application that changes."""
     known = after or before
     name = None if known is None else known.identifier
-    return Change(None, None, None, _snapshot(before), _snapshot(after), "application", name)
+    return Change(None, None, None, before and before.described(), after and after.described(), "application", name)
 
 
 def denial(manifest: Manifest) -> Change:
     """Return what the history tells of an application that was denied."""
     return Change(None, None, None, None, {**manifest.parts(), "status": "denied"}, "application", manifest.identifier)
-
-
-def _snapshot(application: Application | None) -> dict[str, Any] | None:
-    if application is None:
-        return None
-    approval = application.approval
-    return {
-        "id": application.id,
-        **application.manifest.parts(),
-        "status": application.status.value,
-        "granted_scopes": sorted(approval.scopes),
-        "setting_prefix": approval.setting_prefix,
-        "defaults": dict(approval.defaults),
-        "track": {feature: tracked if tracked == "*" else list(tracked) for feature, tracked in approval.track.items()},
-        "groups": list(approval.groups),
-        "expires_at": application.expires_at,
-        "redirect_uri": application.redirect_uri,
-    }
