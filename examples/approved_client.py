@@ -2,7 +2,8 @@
 
 Usage: python approved_client.py http://host:port
 
-With ``FAKTS_...`` variables or a ``config.yaml`` that has a group ``heksher``, it asks nobody. Needs ``heksherlite[yaml]``.
+With ``FAKTS_...`` variables or a ``config.yaml`` that has a group ``heksher``, it asks nobody.
+Needs ``heksherlite[yaml]``.
 """
 
 import asyncio

@@ -55,7 +55,7 @@ def label(call: Call) -> str:
 
 
 def test_the_walk_finds_the_routes() -> None:
-    """Resources, nested routers and the documentation are walked; health and what asks for secrets of its own is open."""
+    """Resources, nested routers and the documentation are walked; health and what asks for its own secrets is open."""
     labels = set(map(label, CALLS))
     assert {"GET /docs", "GET /redoc", "GET /openapi.json", "GET /api/v1/query", "GET /api/v1/stream"} <= labels
     assert {"DELETE /api/v1/rules/{rule_id}/metadata/{key}", "PUT /api/v1/settings/{name}/metadata"} <= labels
