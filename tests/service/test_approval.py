@@ -176,11 +176,11 @@ def test_an_application_may_get_no_scope(desk: Desk) -> None:
         ({"scope": ["read", "admin"]}, "did not ask for admin"),
         ({"scope": ["fly"]}, "no scope 'fly'"),
         ({"scope": ["<script>"]}, "no scope '<script>'"),
-        ({"setting_prefix": "-"}, "no name of a setting begins with '-'"),
+        ({"setting_prefix": "-"}, "No name of a setting begins with '-'"),
         ({"default.user": "a b"}, "'a b' is not a value of a context feature"),
         ({"group": ["nothing"]}, "no configuration group 'nothing'"),
-        ({"reason": "x" * 1001}, "a reason is a text of at most"),
-        ({"reason": "\0"}, "a reason is a text of at most"),
+        ({"reason": "x" * 1001}, "A reason is a text of at most"),
+        ({"reason": "\0"}, "A reason is a text of at most"),
     ],
 )
 def test_what_makes_no_sense_is_shown_and_kept(desk: Desk, changes: dict[str, str | list[str]], message: str) -> None:
@@ -372,14 +372,23 @@ class TestDevicePage:
     def enter(self, desk: Desk, code: str) -> Page:
         return desk.browser.send(desk.browser.open(DEVICE).form(DEVICE), code=code)
 
-    @pytest.mark.parametrize("written", ["{}", " {} ", "{0[0]}{0[1]} {0[2]}{0[3]}{0[4]}{0[5]}{0[6]}{0[7]}"])
+    @pytest.mark.parametrize(
+        "written",
+        [
+            "{}",
+            " {} ",
+            "{0[0]}{0[1]}{0[2]}{0[3]}-{0[4]}{0[5]}{0[6]}{0[7]}",
+            "{0[0]}{0[1]} {0[2]}{0[3]}{0[4]}{0[5]}{0[6]}{0[7]}",
+        ],
+    )
     def test_leads_to_the_application(self, desk: Desk, written: str) -> None:
-        """A code leads to its page, in whatever letters and with blanks in between."""
+        """A code leads to its page, in whatever letters and with blanks in between, and stands there as it is."""
         code = desk.start()
         for text in (written.format(code), written.format(code.lower())):
             page = self.enter(desk, text)
             assert page.url.startswith(desk.url + CONFIGURE)
             assert "org.example.app" in page.text
+            assert code in page.text
 
     @pytest.mark.parametrize("code", ["BCDFGHJK", "", "<script>alert(1)</script>", "x" * 500, "\r\nX: y", "?a=b"])
     def test_unknown_codes(self, desk: Desk, code: str) -> None:

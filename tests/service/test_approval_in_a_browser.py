@@ -219,7 +219,7 @@ def test_pages_fit_the_screen(chromium: Any, service: tuple[str, str], size: str
     visit.page.goto(f"{url}/f/device")
     visit.picture("login")
     visit.log_in("wrong")
-    assert "this is no token" in visit.page.get_by_role("alert").inner_text()
+    assert "This is no token" in visit.page.get_by_role("alert").inner_text()
     visit.picture("login-failed")
     visit.log_in(token)
     visit.picture("device")

@@ -84,11 +84,11 @@ def test_the_cookie_of_a_session_is_a_new_one(guarded: Guarded, browser: Browser
 @pytest.mark.parametrize(
     ("secret", "message", "status"),
     [
-        ("nonsense", "this is no token", 401),
-        ("", "this is no token", 401),
-        ("hkl_00000000_" + "a" * 43, "the token is unknown", 401),
-        ("é\u202e😀", "this is no token", 401),
-        ("x" * 100_000, "this is no token", 401),
+        ("nonsense", "This is no token", 401),
+        ("", "This is no token", 401),
+        ("hkl_00000000_" + "a" * 43, "The token is unknown", 401),
+        ("é\u202e😀", "This is no token", 401),
+        ("x" * 100_000, "This is no token", 401),
     ],
 )
 def test_a_token_that_is_of_no_use_does_not_log_in(guarded: Guarded, secret: str, message: str, status: int) -> None:

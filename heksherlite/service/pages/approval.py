@@ -108,6 +108,8 @@ async def _show_form(
     problem: str = "",
 ) -> Response:
     now = time.time()
+    if known.chosen_by == "service":
+        code = code.replace("-", "").upper()  # as the application shows it, however it was typed in
     return render(
         request,
         "configure",
