@@ -7,9 +7,11 @@ import click
 from heksherlite._version import __version__
 
 _COMMANDS = {
+    "app": "app",
     "beacon": "beacons",
     "discover": "beacons",
     "export": "export",
+    "group": "group",
     "login": "login",
     "logout": "login",
     "serve": "serve",

@@ -1,9 +1,22 @@
-"""Which database a command works on."""
+"""Which database a command works on, and how."""
 
+import getpass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
+import anyio
 import click
 from platformdirs import user_data_path
+
+from heksherlite.errors import ServiceStartError
+from heksherlite.service.domain.errors import DomainError
+from heksherlite.service.domain.history import Author, Cause
+from heksherlite.service.storage.database import Database, DatabaseUnavailableError
+from heksherlite.service.storage.transactions import Transactions
+from heksherlite.service.storage.urls import open_database
+
+T = TypeVar("T")
 
 database_option = click.option(
     "--database",
@@ -14,7 +27,52 @@ database_option = click.option(
     " By default a file in the user's data folder.",
 )
 
+reason_option = click.option("--reason", metavar="TEXT", help="Why, for the history.")
+
 
 def default_database() -> Path:
     """Return the file that is used if no database is named; its folder is created."""
     return user_data_path("heksherlite", appauthor=False, ensure_exists=True) / "settings.db"
+
+
+def in_database(location: str | None, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Do something with a database, whether a service runs on it or not.
+
+    Args:
+        location: Its URL; None is the one that is used if none is named.
+        work: What to do.
+
+    Raises:
+        ClickException: The database cannot be used, or the work refuses.
+    """
+
+    async def prepare_and_work() -> T:
+        database = open_database(location or default_database())
+        try:
+            await database.prepare()
+            return await work(database)
+        finally:
+            await database.close()
+
+    try:
+        return anyio.run(prepare_and_work)
+    except (ServiceStartError, DatabaseUnavailableError, DomainError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def in_transactions(location: str | None, work: Callable[[Transactions], Awaitable[T]]) -> T:
+    """Do the same with the transactions of a database."""
+
+    async def work_in_transactions(database: Database) -> T:
+        return await work(Transactions(database))
+
+    return in_database(location, work_in_transactions)
+
+
+def cause(reason: str | None) -> Cause:
+    """Return what the history tells of a change that is made on the command line."""
+    try:
+        user: str | None = getpass.getuser()
+    except (OSError, KeyError):  # the user of this process has no name
+        user = None
+    return Cause(Author("command", user), reason)

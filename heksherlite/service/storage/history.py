@@ -81,6 +81,8 @@ async def write_record(connection: AsyncConnection, state: State, cause: Cause, 
                 "setting_name": change.setting_name,
                 "before": _text(change.before),
                 "after": _text(change.after),
+                "subject": change.subject,
+                "subject_name": change.subject_name,
             }
             for position, change in portion
         ]
@@ -151,7 +153,7 @@ class History:
         """
         subject = [_changes.setting_id, _changes.rule_id]
         ranked = _ranked([*subject, _changes.before], by=subject, order=_changes.revision)
-        between = ranked.where(_changes.revision > after, _changes.revision <= until)
+        between = ranked.where(_changes.revision > after, _changes.revision <= until, _changes.subject.is_(None))
         async with self._database.reading() as connection:
             first = (await connection.execute(_first)).one_or_none()
             if first is None or first.revision > after + 1:
@@ -243,8 +245,9 @@ async def _changes_of(
     changes: dict[int, list[Change]] = {revision: [] for revision in revisions}
     query = query.where(column.revision.in_(revisions)).order_by(column.revision, column.position)
     async for row in _in_portions(connection, query):
-        change = Change(row.setting_id, row.rule_id, row.setting_name, _json(row.before), _json(row.after))
-        changes[row.revision].append(change)
+        before, after = _json(row.before), _json(row.after)
+        about = (row.subject, row.subject_name)
+        changes[row.revision].append(Change(row.setting_id, row.rule_id, row.setting_name, before, after, *about))
     return changes
 
 
