@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
+from random import Random
+from string import ascii_letters, digits
 from typing import Any
 
 import psycopg
@@ -43,6 +45,18 @@ def own_server() -> Iterator[PostgresqlServer]:
 
 def add(name: str) -> stores.Write:
     return partial(context_features.add, name=name)
+
+
+def test_the_longest_names_fit_into_its_indexes(url: str) -> None:
+    """A name of 1,000 characters is taken however little it can be compressed, and a longer one is 422."""
+    longest = "".join(Random(0).choices(ascii_letters + digits + "_", k=1_000))
+    with embedded(url, context_features=FEATURES) as service, closing(Api(service.url)) as api:
+        assert api.call("POST", "context_features", {"context_feature": longest}).status_code == 204
+        assert api.declare(longest, configurable_features=[longest]).status_code == 200
+        assert api.declare("a", alias=longest, version="1.1", configurable_features=[longest]).status_code == 200
+        assert api.setting(longest)["aliases"] == [longest]
+        assert api.call("POST", "context_features", {"context_feature": f"{longest}x"}).status_code == 422
+        assert api.declare(f"{longest}x").status_code == 422
 
 
 def test_a_killed_server_loses_no_acknowledged_write(own_server: PostgresqlServer) -> None:
