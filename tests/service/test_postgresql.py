@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
+from hashlib import sha512
 from pathlib import Path
-from random import Random
-from string import ascii_letters, digits
 from typing import Any
 
 import psycopg
@@ -49,7 +48,7 @@ def add(name: str) -> stores.Write:
 
 def test_the_longest_names_fit_into_its_indexes(url: str) -> None:
     """A name of 1,000 characters is taken however little it can be compressed, and a longer one is 422."""
-    longest = "".join(Random(0).choices(ascii_letters + digits + "_", k=1_000))
+    longest = "".join(sha512(bytes([number])).hexdigest() for number in range(8))[:1_000]
     with embedded(url, context_features=FEATURES) as service, closing(Api(service.url)) as api:
         assert api.call("POST", "context_features", {"context_feature": longest}).status_code == 204
         assert api.declare(longest, configurable_features=[longest]).status_code == 200
