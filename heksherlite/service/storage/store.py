@@ -57,6 +57,7 @@ class Store:
         self._check_interval = check_interval
         self._check_at = 0.0
         self._writing = asyncio.Lock()
+        self._next_load: asyncio.Task[None] | None = None  # one that has not begun to read yet
         self._looking_back = asyncio.Lock()
         self._past: Catalog | None = None  # the one that was looked back to last: there are often several questions
 
@@ -71,19 +72,25 @@ class Store:
         Raises:
             DatabaseUnavailableError: The database cannot be reached.
         """
-        async with self._writing, self._database.reading() as connection:
-            self._replace(await self._newest(connection))
+        async with self._writing:
+            self._next_load = None
+            async with self._database.reading() as connection:
+                self._replace(await self._newest(connection))
 
     async def catch_up(self) -> None:
         """Read what changed, for somebody who knows that there is something newer than the catalog.
+
+        Those who ask at the same time share a look at the database.
 
         Raises:
             NotCaughtUpError: The database cannot be reached, or does not answer within a second.
         """
         if not self.available:
             raise NotCaughtUpError("the database could not be reached at the last check")
-        loading = asyncio.create_task(self.load())
-        loading.add_done_callback(self._check_if_failed)
+        if self._next_load is None:
+            self._next_load = asyncio.create_task(self.load())
+            self._next_load.add_done_callback(self._check_if_failed)
+        loading = self._next_load
         await asyncio.wait([loading], timeout=_CATCH_UP_SECONDS)
         if not loading.done() or loading.exception() is not None:
             raise NotCaughtUpError("the database does not answer")
