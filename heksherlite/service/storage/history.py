@@ -30,6 +30,14 @@ _PAGE_CHARACTERS: Final = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """Records that were searched for, the newest first, and whether there are more."""
+
+    records: tuple[Record, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """Which records to return, the newest first; None is no restriction.
 
@@ -52,14 +60,6 @@ class Search:
     author_name: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Records that were searched for, the newest first, and whether there are more."""
-
-    records: tuple[Record, ...]
-    more: bool
 
 
 async def write_record(connection: AsyncConnection, state: State, cause: Cause, changes: Iterable[Change]) -> None:
