@@ -73,6 +73,7 @@ class Store:
         self._check_at = 0.0
         self._behind = False
         self._writing = asyncio.Lock()
+        self._next_load: asyncio.Task[None] | None = None  # one that has not begun to read yet
         self._looking_back = asyncio.Lock()
         self._past: Catalog | None = None  # the one that was looked back to last: there are often several questions
 
@@ -98,6 +99,7 @@ class Store:
             DatabaseUnavailableError: The database cannot be reached.
         """
         async with self._writing:
+            self._next_load = None
             now = time.monotonic()
             async with self._database.reading() as connection:
                 self._replace(await self._newest(connection))
@@ -106,13 +108,17 @@ class Store:
     async def catch_up(self) -> None:
         """Read what changed, for somebody who knows that there is something newer than the catalog.
 
+        Those who ask at the same time share a look at the database.
+
         Raises:
             NotCaughtUpError: The database cannot be reached, or does not answer within a second.
         """
         if not self.available:
             raise NotCaughtUpError("the database could not be reached at the last check")
-        loading = asyncio.create_task(self.load())
-        loading.add_done_callback(self._check_if_failed)
+        if self._next_load is None:
+            self._next_load = asyncio.create_task(self.load())
+            self._next_load.add_done_callback(self._check_if_failed)
+        loading = self._next_load
         await asyncio.wait([loading], timeout=_CATCH_UP_SECONDS)
         if not loading.done() or loading.exception() is not None:
             raise NotCaughtUpError("the database does not answer")
