@@ -8,9 +8,11 @@ import click
 from heksherlite._version import __version__
 
 _COMMANDS = {
+    "app": "app",
     "beacon": "beacons",
     "discover": "beacons",
     "export": "export",
+    "group": "group",
     "import": "importing",
     "login": "login",
     "logout": "login",

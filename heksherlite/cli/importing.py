@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from getpass import getuser
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, Final
@@ -12,12 +11,12 @@ import anyio
 import click
 
 from heksherlite.cli.copying import copy_service
-from heksherlite.cli.database import database_option, default_database
+from heksherlite.cli.database import cause, database_option, default_database
 from heksherlite.cli.progress import progress
 from heksherlite.cli.source import header_option, parsed_headers, transport_to
 from heksherlite.clients.transport import Transport
 from heksherlite.errors import ServiceAnswerError, ServiceStartError
-from heksherlite.service.domain.history import Author, Cause
+from heksherlite.service.domain.history import Cause
 from heksherlite.service.storage.database import DatabaseUnavailableError, UnknownOutcomeError
 from heksherlite.service.storage.urls import open_database
 from heksherlite.service.transfer.importing import NotEmptyError, import_export
@@ -112,10 +111,9 @@ async def _copy(transport: Transport, copied: BinaryIO) -> None:
 
 
 def _put(lines: Iterable[bytes], length: int | None, reason: str, database: str | None, *, replace: bool) -> None:
-    cause = Cause(_author(), reason)
     with progress("importing", length) as advance:
         export = ExportReader(_counted(lines, advance))
-        location = anyio.run(partial(_import, export, cause, database or default_database(), replace=replace))
+        location = anyio.run(partial(_import, export, cause(reason), database or default_database(), replace=replace))
     click.echo(f"Imported {export.settings} settings with {export.rules} rules into {location}")
 
 
@@ -133,10 +131,3 @@ def _counted(lines: Iterable[bytes], advance: Callable[[int], object]) -> Iterat
     for line in lines:
         yield line
         advance(len(line))
-
-
-def _author() -> Author:
-    try:
-        return Author("command_line", getuser())
-    except (ImportError, KeyError, OSError):  # in containers, the user may have no name
-        return Author("command_line")

@@ -24,6 +24,7 @@ def embedded(
     context_features: Sequence[str] = (),
     access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
     limits: Limits = Limits(),  # noqa: B008 - immutable
+    public_url: str | None = None,
 ) -> "EmbeddedService":
     """Return a service that runs in this process within a ``with`` or ``async with`` block.
 
@@ -43,13 +44,17 @@ def embedded(
         context_features: The expected context features, in order. They are added if missing.
         access: Who may use it. By default everybody, and then the address must be one of this machine only.
         limits: How much it takes in.
+        public_url: Where it is for its clients, such as ``https://settings.example.com``; None if it is where their
+            requests, and trusted proxies, say.
 
     Raises:
+        ValueError: The public URL is none.
         ServiceStartError: On entering the block, if the service cannot start.
     """
-    return EmbeddedService(
-        database, host=host, port=port, context_features=context_features, access=access, limits=limits
+    options = ServiceOptions(
+        context_features=tuple(context_features), access=access, limits=limits, public_url=public_url
     )
+    return EmbeddedService(database, host=host, port=port, options=options)
 
 
 class EmbeddedService:
@@ -66,16 +71,12 @@ class EmbeddedService:
         *,
         host: str,
         port: int,
-        context_features: Sequence[str],
-        access: AccessOptions,
-        limits: Limits,
+        options: ServiceOptions,
     ) -> None:
         self._database = database
         self._host = host
         self._port = port
-        self._context_features = tuple(context_features)
-        self._access = access
-        self._limits = limits
+        self._options = options
         self._cleanup = ExitStack()
         self.url = ""
         self.first_token: str | None = None
@@ -86,11 +87,8 @@ class EmbeddedService:
             if database is None:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="heksherlite-"))
                 database = Path(folder, "settings.db")
-            service = ServiceThread(
-                open_database(database),
-                listen(self._host, self._port, self._access),
-                ServiceOptions(context_features=self._context_features, access=self._access, limits=self._limits),
-            )
+            opened = open_database(database)
+            service = ServiceThread(opened, listen(self._host, self._port, self._options.access), self._options)
             stack.callback(service.stop)
             service.start()
             self.url = service.url

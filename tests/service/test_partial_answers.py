@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import Any
 
 import httpx
+import pytest
 
 from heksherlite.service import embedded
 from tests.service.api import FEATURES, Api
@@ -51,6 +52,7 @@ def test_all_in_lines(api: Api) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_lines_have_a_thousand_rules_at_most(api: Api) -> None:
     """More rules than fit come in several lines."""
     api.declare("many", configurable_features=["user"])
@@ -67,7 +69,7 @@ def test_lines_and_json_have_tags_of_their_own(api: Api) -> None:
     in_lines = ask(api)
     assert as_json.headers["Content-Type"] == "application/json"
     assert as_json.headers["ETag"] != in_lines.headers["ETag"]
-    assert {as_json.headers["Vary"], in_lines.headers["Vary"]} == {"accept, accept-encoding, a-im"}
+    assert {as_json.headers["Vary"], in_lines.headers["Vary"]} == {"accept, accept-encoding, a-im, last-event-id"}
     assert ask(api, in_lines.headers["ETag"]).status_code == 304
 
 
@@ -86,6 +88,7 @@ def test_only_what_changed(api: Api) -> None:
     third = api.add_rule(3, user="jane")
     answer = ask(api, tag)
     assert answer.status_code == 226
+    assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["IM"] == "heksherlite"
     assert answer.headers["Delta-Base"] == tag
     assert answer.headers["ETag"] == ask(api).headers["ETag"]
