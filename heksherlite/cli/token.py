@@ -1,5 +1,6 @@
 """``heksherlite token``: make, list and revoke the tokens of a service that runs with ``--auth tokens``."""
 
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,7 +17,7 @@ from heksherlite.service.domain.names import SETTING_NAME
 from heksherlite.service.domain.tokens import Scope, Token, new_token
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
 from heksherlite.service.storage.tokens import add_token, list_tokens, remove_token
-from heksherlite.service.storage.urls import open_database
+from heksherlite.service.storage.urls import file_of, open_database
 
 T = TypeVar("T")
 
@@ -78,7 +79,7 @@ def create(name: str, scopes: Sequence[str], setting_prefix: str, expires: str |
 def list_(database: str | None) -> None:
     """List the tokens, without their secrets."""
     now = time.time()
-    tokens = [_row(known, now) for known in _run(database, list_tokens)]
+    tokens = [_row(known, now) for known in _run(_existing(database), list_tokens)]
     rows = [_TITLES, *tokens]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -90,11 +91,24 @@ def list_(database: str | None) -> None:
 @database_option
 def revoke(name: str, database: str | None) -> None:
     """Revoke the token named NAME, or that begins with NAME as the list shows it."""
-    if not _run(database, partial(remove_token, name=name)):
+    if not _run(_existing(database), partial(remove_token, name=name)):
         raise click.ClickException(f"there is no token named {name!r}; see heksherlite token list")
 
 
-def _run(location: str | None, work: Callable[[Database], Awaitable[T]]) -> T:
+def _existing(location: str | None) -> str | os.PathLike[str]:
+    """Return a database, unless it is a file that does not exist: opening it would make an empty one."""
+    database = location or default_database()
+    try:
+        path = file_of(database)
+    except ServiceStartError as error:
+        raise click.ClickException(str(error)) from error
+    if path is not None and not path.exists():
+        advice = "name the one of the service (--database), which it prints at its start"
+        raise click.ClickException(f"there is no database {path.absolute()}: {advice}")
+    return database
+
+
+def _run(location: str | os.PathLike[str] | None, work: Callable[[Database], Awaitable[T]]) -> T:
     async def prepare_and_work() -> T:
         database = open_database(location or default_database())
         try:

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +25,7 @@ def embedded(
     context_features: Sequence[str] = (),
     access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
     limits: Limits = Limits(),  # noqa: B008 - immutable
+    keep_history: timedelta | None = None,
 ) -> "EmbeddedService":
     """Return a service that runs in this process within a ``with`` or ``async with`` block.
 
@@ -43,13 +45,15 @@ def embedded(
         context_features: The expected context features, in order. They are added if missing.
         access: Who may use it. By default everybody, and then the address must be one of this machine only.
         limits: How much it takes in.
+        keep_history: For how long changes are kept in the history; None is for ever.
 
     Raises:
         ServiceStartError: On entering the block, if the service cannot start.
     """
-    return EmbeddedService(
-        database, host=host, port=port, context_features=context_features, access=access, limits=limits
+    options = ServiceOptions(
+        context_features=tuple(context_features), keep_history=keep_history, access=access, limits=limits
     )
+    return EmbeddedService(database, host=host, port=port, options=options)
 
 
 class EmbeddedService:
@@ -66,16 +70,12 @@ class EmbeddedService:
         *,
         host: str,
         port: int,
-        context_features: Sequence[str],
-        access: AccessOptions,
-        limits: Limits,
+        options: ServiceOptions,
     ) -> None:
         self._database = database
         self._host = host
         self._port = port
-        self._context_features = tuple(context_features)
-        self._access = access
-        self._limits = limits
+        self._options = options
         self._cleanup = ExitStack()
         self.url = ""
         self.first_token: str | None = None
@@ -86,11 +86,8 @@ class EmbeddedService:
             if database is None:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="heksherlite-"))
                 database = Path(folder, "settings.db")
-            service = ServiceThread(
-                open_database(database),
-                listen(self._host, self._port, self._access),
-                ServiceOptions(context_features=self._context_features, access=self._access, limits=self._limits),
-            )
+            opened = open_database(database)
+            service = ServiceThread(opened, listen(self._host, self._port, self._options.access), self._options)
             stack.callback(service.stop)
             service.start()
             self.url = service.url
