@@ -10,6 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from heksherlite.service.api.operators import operators_of
 
+_PACKAGE: Final = "heksherlite.service.pages"
+
 PAGE_HEADERS: Final = {
     "cache-control": "no-store",
     "content-security-policy": (
@@ -67,14 +69,14 @@ def redirect(request: Request, page: str) -> Response:
 @cache
 def style_sheet() -> tuple[str, str]:
     """Return the style sheet, and what tells its versions apart."""
-    text = files(__package__).joinpath("style.css").read_text("utf-8")
+    text = files(_PACKAGE).joinpath("style.css").read_text("utf-8")
     return text, sha256(text.encode()).hexdigest()[:16]
 
 
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("heksherlite.service.pages"),
+        loader=PackageLoader(_PACKAGE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
