@@ -57,6 +57,10 @@ class ServiceOptions:
         keep_history: For how long changes are kept in the history; None is for ever.
         access: Who may use it.
         limits: How much it takes in.
+        cache_max_age: For how many seconds caches may answer queries without asking the service; 0 is never.
+        access_log: Whether each request is logged, to ``heksherlite.access``.
+        opentelemetry: Whether OpenTelemetry is set up as the variables ``OTEL_*`` say. Where the program has set it up,
+            it is used in any case.
         public_url: Where the service is for its clients, such as ``https://settings.example.com``; None if it is where
             their requests, and trusted proxies, say.
 
@@ -68,6 +72,9 @@ class ServiceOptions:
     keep_history: timedelta | None = None
     access: AccessOptions = AccessOptions()
     limits: Limits = Limits()  # noqa: RUF009 - immutable
+    cache_max_age: int = 0
+    access_log: bool = False
+    opentelemetry: bool = False
     public_url: str | None = None
 
     def __post_init__(self) -> None:

@@ -62,7 +62,7 @@ def test_the_walk_finds_the_routes() -> None:
     grants = {f"POST /f/{call}/" for call in ("claim", "retrieve", "redeem", "start", "challenge")}
     login = {"GET /f/login", "POST /f/login", "GET /f/style.css"}
     open_calls = {label(call) for call in CALLS if call.need.scope is None and not call.need.operator}
-    others = {"GET /api/health", "GET /.well-known/fakts", "POST /o/token", "POST /o/token/"}
+    others = {"GET /api/health", "GET /api/ready", "GET /.well-known/fakts", "POST /o/token", "POST /o/token/"}
     assert open_calls == others | grants | login
 
 

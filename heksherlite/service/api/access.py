@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class Access:
 
     Attributes:
         origins: Where requests come from.
+        refused_tokens: How many tokens were refused, by reason.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Access:
         options: AccessOptions,
         limits: Limits,
     ) -> None:
+        self.refused_tokens: Counter[str] = Counter()
         self.origins = Origins(options)
         self._tokens = tokens
         self._access_tokens = access_tokens
@@ -172,8 +175,10 @@ class Access:
             if shaped and not final:
                 raise UnknownTokenError
             reason = "the token is unknown, or was revoked" if shaped else "this is no token: one is hkl_..._..."
+            self.refused_tokens["unknown" if shaped else "malformed"] += 1
             self._refuse_attempt(request, reason, scope)
         if token.expired(time.time()):
+            self.refused_tokens["expired"] += 1
             self._refuse_attempt(request, f"the token {token.name!r} has expired", scope)
         return token
 
@@ -189,6 +194,7 @@ class Access:
         raise Refusal(401, reason, needed_scope=scope, headers={"www-authenticate": challenge})
 
     def _forbid(self, reason: str, scope: Scope) -> NoReturn:
+        self.refused_tokens["insufficient"] += 1
         challenge = f'Bearer realm="heksherlite", scope="{scope}", error="insufficient_scope"'
         raise Refusal(403, reason, needed_scope=scope, headers={"www-authenticate": challenge})
 

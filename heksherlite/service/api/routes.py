@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from opentelemetry import trace
 from starlette.routing import BaseRoute
 
 from heksherlite.service.api.access import Need
@@ -67,6 +68,7 @@ class ServiceRoute(APIRoute):
 
         async def handle_admitted(request: Request) -> Response:
             state = request.app.state
+            _tell_trace(state.meter.revision)
             await state.access.admit_by_newest(request, need)
             deadline = asyncio.timeout(state.limits.request_timeout)
             try:
@@ -81,6 +83,12 @@ class ServiceRoute(APIRoute):
                 return Response(text, 503, {"retry-after": "5"}, "text/plain")
 
         return handle_admitted
+
+
+def _tell_trace(revision: int) -> None:
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.set_attribute("heksherlite.revision", revision)
 
 
 def still_admitted(request: Request) -> bool:
