@@ -43,6 +43,12 @@ class FloorOfOne:
         """Return the value."""
         return self.values[ENVIRONMENT]
 
+    def get_as_specified(self, *, environment: str = ENVIRONMENT, **others: str) -> int:
+        """Return the value, or raise a ValueError for other features: the least that does so."""
+        if others:
+            raise ValueError(others)
+        return self.values[environment]
+
 
 def floor_for(rules: Rules, users: Iterable[str]) -> Floor:
     """Return a floor that gives these users the same values as the rules, and all others what they get too."""

@@ -8,7 +8,7 @@ from benchmarks.results import PeerResult, Row, spread
 _FLOORS = {
     "get": "floor: a slotted method with one dict look-up, in the same contexts",
     "load": "processor time; floor: orjson.loads of the same bytes without garbage collection, or the first load",
-    "stall": "floor: the same while nothing happens",
+    "stall": "floor: the same while another process loads the rules",
     "memory": "as tracemalloc counts it",
     "import": "in fresh processes",
     "peers": "multiples of the floor above; floor: those of heksher",

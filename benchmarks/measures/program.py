@@ -13,6 +13,9 @@ theme: ContextVar[str] = ContextVar("theme")
 NEVER = 1e9
 """An update interval, in seconds, that never ends while something is measured."""
 
+_STARTUP_TIMEOUT = 120.0
+"""In seconds: a thousand declarations may take long where something else is going on too."""
+
 
 def declare(names: Iterable[str], features: Sequence[str] = FEATURES) -> dict[str, Setting[int]]:
     """Declare settings of these names."""
@@ -51,7 +54,7 @@ def async_client(url: str, **http_client_args: Any) -> AsyncHeksherClient:
 
 def thread_client(url: str) -> ThreadHeksherClient:
     """Return a client of threads that stands in for everything but the user."""
-    client = ThreadHeksherClient(url, NEVER, FEATURES, push=False)
+    client = ThreadHeksherClient(url, NEVER, FEATURES, push=False, startup_timeout=_STARTUP_TIMEOUT)
     _configure(client)
     return client
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import multiprocessing
 import statistics
 import sys
 import threading
@@ -20,12 +21,10 @@ from heksherlite import Setting
 
 _TICK = 0.001
 _BURST, _PAUSE = 0.001, 0.0001
-_IDLE = 0.3
-"""Seconds in which nothing happens, to see what this machine does by itself."""
 _TARGET = 10
 
 Samples: TypeAlias = dict[str, list[float]]
-"""Milliseconds by what happened meanwhile: ``idle``, ``first load``, or ``reload``."""
+"""Milliseconds by what happened meanwhile: ``first load``, ``reload``, or the load in another process."""
 
 
 class Collections:
@@ -105,7 +104,7 @@ async def stalls_of_event_loop(
     service: Service, settings: dict[str, Rules], samples: Samples, collections: Collections
 ) -> None:
     """Add one sample of each."""
-    samples["idle"].append(await longest_stall(asyncio.sleep(_IDLE)))
+    samples["elsewhere"].append(await longest_stall(asyncio.to_thread(load_elsewhere, service, settings)))
     declared = declare(settings)
     name, user, _ = one_of(settings)
     client = async_client(service.url)
@@ -124,7 +123,7 @@ def waits_for_get(service: Service, settings: dict[str, Rules], samples: Samples
     declared = declare(settings)
     name, user, _ = one_of(settings)
     setting = declared[name]
-    samples["idle"].append(worst_get(setting, user, lambda: time.sleep(_IDLE)))
+    samples["elsewhere"].append(worst_get(setting, user, lambda: load_elsewhere(service, settings)))
     client = thread_client(service.url)
     with collections.watched("first load"):
         samples["first load"].append(worst_get(setting, user, client.set_as_main))
@@ -134,6 +133,20 @@ def waits_for_get(service: Service, settings: dict[str, Rules], samples: Samples
         samples["reload"].append(worst_get(setting, user, client.reload))
     assert setting.get(user=user) == before + 1
     client.close()
+
+
+def load_elsewhere(service: Service, settings: dict[str, Rules]) -> None:
+    """Have another process load the same, to see what that alone costs a program on this machine."""
+    process = multiprocessing.get_context("spawn").Process(target=_load, args=(service.url, list(settings)))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def _load(url: str, names: list[str]) -> None:
+    declared = declare(names)
+    with thread_client(url):
+        assert declared
 
 
 def one_of(settings: dict[str, Rules]) -> tuple[str, str, int]:
@@ -149,14 +162,14 @@ def rows_of(what: str, where: str, samples: Samples, collections: Collections) -
     for kind, load in {"first load": "first load", "reload": "reload, every rule changed"}.items():
         collection = f"garbage collection: {statistics.median(collections.worst[kind]):.1f} ms"
         name = f"{what}, {load}, {where}"
-        rows.append(Row("stall", name, "ms", samples[kind], samples["idle"], _TARGET, "value", collection))
+        rows.append(Row("stall", name, "ms", samples[kind], samples["elsewhere"], _TARGET, "value", collection))
     return rows
 
 
 def measure(where: str, settings: dict[str, Rules], size: Size) -> list[Row]:
     """Measure with these settings."""
-    of_loop: Samples = {"idle": [], "first load": [], "reload": []}
-    of_get: Samples = {"idle": [], "first load": [], "reload": []}
+    of_loop: Samples = defaultdict(list)
+    of_get: Samples = defaultdict(list)
     during_loop, during_get = Collections(), Collections()
     with running(settings) as service:
         for _ in range(size.stalls):

@@ -305,6 +305,7 @@ def test_retry_after(program: Program, proxy: FaultProxy, stored: Stored, settin
     assert get(setting) == 2
 
 
+@pytest.mark.thorough
 def test_a_million_rules(stored: Stored, setting: Setting[int], log: Log) -> None:
     """A million rules are no fault: they are served, and the update after it is quick again."""
     count, portion = 1_000_000, 1000

@@ -131,6 +131,7 @@ def test_restarts_of_a_service(program: Program, setting: Setting[int], log: Log
     assert log.times(ENDS) == 3
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not FILES.is_dir(), reason="needs to count file descriptors")
 def test_a_hundred_restarts_in_a_row(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log

@@ -33,6 +33,7 @@ def answer_and_close(exchange: Exchange) -> None:
     exchange.hang_up()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_more_files(kind: str, proxy: FaultProxy, stored: Stored) -> None:
     """A program that is out of file descriptors keeps its values, and gets new ones as soon as it has some."""

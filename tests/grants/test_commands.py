@@ -106,6 +106,7 @@ def test_a_program_finds_what_login_kept(endpoint: ScriptedEndpoint, tmp_path: P
     assert loaded(CacheGrant(asks, cache_file=tmp_path / "facts.json", hash="v1")) == CONFIG
 
 
+@pytest.mark.thorough
 def test_login_that_fails(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     """Denied, too late, nobody there, or no place for the file: one line that says so, and no file."""
     endpoint.script["/f/challenge/"] = Answer({"status": "denied"})

@@ -32,7 +32,7 @@ def run(module: str, *arguments: str) -> list[str]:
     return result.stdout.splitlines()
 
 
-@pytest.mark.parametrize("kind", ["fork", "spawn", "async"])
+@pytest.mark.parametrize("kind", ["fork", pytest.param("spawn", marks=pytest.mark.thorough), "async"])
 def test_children_follow(service: Api, kind: str) -> None:
     """A child reads the inherited value at once, then new ones; the parent goes on undisturbed."""
     assert run("tests.processes.forks", kind, service.url) == ["[1, 1, 1, 7, 7, 7] [0, 0, 0]", "7 fresh"]

@@ -304,6 +304,7 @@ def test_only_files_are_replaced(make: Callable[[Path], None], tmp_path: Path) -
     assert stat.S_IFMT(path.stat().st_mode) == kind
 
 
+@pytest.mark.thorough
 def test_processes_share_a_file(tmp_path: Path, log: Log) -> None:
     """While two processes write 200 times each, every read gets one whole snapshot, and nothing else remains."""
     file = file_at(tmp_path)

@@ -314,6 +314,7 @@ def test_the_client_recovers_by_itself(scripted: ScriptedService, connect: Conne
     until(lambda: setting.get(user="a") == 6)
 
 
+@pytest.mark.thorough
 def test_more_settings_than_fit_into_one_url(service: Api, connect: Connect) -> None:
     """Names that are too long for the URL of one query are asked for in several, each with a tag of its own."""
     settings = [Setting(f"{'x' * 200}_{number:03}", int, ["user"], number) for number in range(400)]

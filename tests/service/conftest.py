@@ -8,7 +8,6 @@ from tests.service import postgresql
 from tests.service.api import FEATURES, Api
 from tests.service.postgresql import PostgresqlServer
 
-KINDS = ["sqlite", "postgresql"]
 STORAGE = {f"tests.service.test_{name}" for name in ("applications", "migrations", "replicas", "store")}
 
 
@@ -32,9 +31,9 @@ def database(new_database: Callable[[], str]) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Test storage over both databases, and all the rest over PostgreSQL only if asked to."""
-    both = metafunc.config.getoption("thorough") or getattr(metafunc.module, "__name__", None) in STORAGE
-    kinds = KINDS if both else KINDS[:1]
+    """Test everything over both databases, but what is not storage over PostgreSQL only where there is time."""
+    marks = [] if getattr(metafunc.module, "__name__", None) in STORAGE else [pytest.mark.thorough]
+    kinds = ["sqlite", pytest.param("postgresql", marks=marks)]
     if "shared_api" in metafunc.fixturenames:
         metafunc.parametrize("shared_api", kinds, indirect=True, scope="session")
     if "new_database" in metafunc.fixturenames:

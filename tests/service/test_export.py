@@ -104,6 +104,7 @@ def test_an_empty_service(api: Api, tmp_path: Path) -> None:
     assert replayed(exported(api.url, tmp_path / "file")) == {}
 
 
+@pytest.mark.thorough
 def test_very_many_settings(api: Api, tmp_path: Path) -> None:
     """Names that do not fit into one query are asked for in several."""
     for number in range(160):

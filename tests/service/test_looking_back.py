@@ -30,6 +30,7 @@ def answers(api: Api, **params: Any) -> tuple[bytes, ...]:
     return whole.content, filtered.content, in_lines.content, named.content
 
 
+@pytest.mark.thorough
 @given(st.lists(WRITES, min_size=3, max_size=12))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_query_as_of_a_revision_answers_what_it_answered_then(shared_api: Api, writes: list[Write]) -> None:

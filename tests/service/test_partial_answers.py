@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import Any
 
 import httpx
+import pytest
 
 from heksherlite.service import embedded
 from tests.service.api import FEATURES, Api
@@ -51,6 +52,7 @@ def test_all_in_lines(api: Api) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_lines_have_a_thousand_rules_at_most(api: Api) -> None:
     """More rules than fit come in several lines."""
     api.declare("many", configurable_features=["user"])

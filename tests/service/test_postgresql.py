@@ -45,6 +45,7 @@ def add(name: str) -> stores.Write:
     return partial(context_features.add, name=name)
 
 
+@pytest.mark.thorough
 def test_a_killed_server_loses_no_acknowledged_write(own_server: PostgresqlServer) -> None:
     """SIGKILL of PostgreSQL in a burst of writes: reads go on, writes are refused, and all comes back by itself."""
     url = own_server.new_database()

@@ -60,6 +60,7 @@ def test_signals_end_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
             assert time.monotonic() - sent < 20
 
 
+@pytest.mark.thorough
 def test_flags_win_over_the_environment(tmp_path: Path) -> None:
     """The variables mean the same as the flags, and the flags win."""
     variables = {
@@ -131,6 +132,7 @@ def test_unusable_options_are_refused(
     assert "secret" not in result.output
 
 
+@pytest.mark.thorough
 def test_old_history_is_forgotten(tmp_path: Path) -> None:
     """With --keep-history, changes that are older are forgotten at the start, but for the last of them."""
     database = f"sqlite:///{tmp_path}/a.db"
@@ -210,6 +212,7 @@ def test_a_killed_service_loses_no_acknowledged_write(database: str) -> None:
         assert run_sql(database, "PRAGMA foreign_key_check") == []
 
 
+@pytest.mark.thorough
 def test_two_services_share_a_database(database: str) -> None:
     """Writers through two processes lose nothing, and each process soon shows what the other wrote."""
     arguments = ("--database", database, "--context-features", ";".join(FEATURES))

@@ -145,6 +145,7 @@ async def stored(database: str) -> Catalog:
         return store.catalog
 
 
+@pytest.mark.thorough
 def test_concurrent_writes_are_as_if_one_after_the_other(made: list[Made], replicas: list[Api], database: str) -> None:
     """Writes of all kinds through several replicas at once have the outcomes of a sequence, and its final state."""
 

@@ -34,6 +34,7 @@ def conflicts(api: Api, revision: int) -> list[str]:
     return texts
 
 
+@pytest.mark.thorough
 @given(st.lists(WRITES, min_size=1, max_size=8))
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_last_change_can_always_be_undone(shared_api: Api, writes: list[Write]) -> None:
@@ -290,6 +291,7 @@ WRITES_IN_STORE: st.SearchStrategy[Any] = st.one_of(
 )
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(st.booleans(), WRITES_IN_STORE), max_size=25))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_replicas_agree_on_what_comes_back(new_database: Callable[[], str], writes: list[tuple[bool, Any]]) -> None:

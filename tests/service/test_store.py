@@ -67,6 +67,7 @@ def check_invariants(catalog: Catalog) -> None:
         assert setting.revision <= catalog.state.revision
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(st.booleans(), WRITES), max_size=25))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_memory_follows_the_database(new_database: Callable[[], str], writes: list[tuple[bool, Write]]) -> None:

@@ -27,6 +27,7 @@ def listed(path: Path) -> list[list[str]]:
     return [re.split("  +", line) for line in lines[1:]]
 
 
+@pytest.mark.thorough
 def test_a_served_token_is_made_used_and_revoked(tmp_path: Path) -> None:
     """The first start prints a token; the commands make more of them, and take them back, while the service runs."""
     path = tmp_path / "a.db"
