@@ -23,6 +23,7 @@ from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.transactions import Transactions
 from tests.service.api import FEATURES, Api
+from tests.service.approved_program import program
 from tests.service.browser import Browser, Form, Page
 from tests.service.tokens import in_database, make_token
 
@@ -413,3 +414,16 @@ class TestDevicePage:
         """Other sites cannot try codes in an operator's name."""
         form = desk.browser.open(DEVICE).form(DEVICE)
         assert desk.browser.send(form, code="BCDFGHJK", form_token="").status == 403
+
+
+def test_the_example_is_approved(desk: Desk, tmp_path: Path) -> None:
+    """A program that knows one address is let in, and reads settings in the context that was chosen for it."""
+    api = Api(desk.url, token=desk.token)
+    with api.http, program(desk.url, tmp_path) as asking:
+        page = desk.browser.open(asking.line_with(CONFIGURE))
+        assert "shop.checkout" in page.text
+        desk.browser.send(page.form(CONFIGURE), {"default.environment": "prod"}, decision="approve")
+        assert asking.output() == "page_size of john: 20\n"
+        api.add_rule(50, "checkout.page_size", environment="prod")
+        with program(desk.url, tmp_path) as again:
+            assert again.output() == "page_size of john: 50\n"
