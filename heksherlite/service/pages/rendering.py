@@ -17,6 +17,7 @@ PAGE_HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
+    "cross-origin-opener-policy": "same-origin",
     # With the usual no-referrer, browsers would not say in Origin that a form comes from here.
     "referrer-policy": "same-origin",
 }
