@@ -205,12 +205,14 @@ class Store:
         catalog = self.catalog
         if state == catalog.state:
             return catalog
-        of_applications = [application.token() for application in await read_applications(connection)]
-        tokens = {token.public_prefix: token for token in of_applications if token is not None}
-        self._tokens = {**tokens, **await read_tokens(connection)}
-        self._signing_key = await read_signing_key(connection)
-        if state.database_id != catalog.state.database_id or state.revision < catalog.state.revision:
-            # The first look, or the database was exchanged or put back to an earlier revision.
+        # The first look, or the database was exchanged or put back to an earlier revision.
+        is_other = state.database_id != catalog.state.database_id or state.revision < catalog.state.revision
+        if is_other or state.access_revision != catalog.state.access_revision:
+            of_applications = [application.token() for application in await read_applications(connection)]
+            tokens = {token.public_prefix: token for token in of_applications if token is not None}
+            self._tokens = {**tokens, **await read_tokens(connection)}
+            self._signing_key = await read_signing_key(connection)
+        if is_other:
             catalog = Catalog(State(state.database_id))
             self._past = None
         return catalog.after(await read_changes(connection, since=catalog.state), state)

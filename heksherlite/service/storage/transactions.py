@@ -66,8 +66,9 @@ class Transactions:
 
 
 async def move_revision(connection: AsyncConnection) -> None:
-    """Let all services on the database notice that something was written."""
-    await connection.execute(update(tables.state).values(revision=tables.state.c.revision + 1))
+    """Let all services on the database notice that tokens or applications were written."""
+    following = tables.state.c.revision + 1
+    await connection.execute(update(tables.state).values(revision=following, access_revision=following))
 
 
 async def record(connection: AsyncConnection, cause: Cause, changes: Iterable[Change]) -> None:
