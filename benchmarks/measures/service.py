@@ -66,12 +66,12 @@ class Service:
 
 
 @contextmanager
-def running(settings: Mapping[str, Rules]) -> Iterator[Service]:
-    """Run a service that has these settings, as a program would have declared them."""
+def running(settings: Mapping[str, Rules], *options: str) -> Iterator[Service]:
+    """Run a service that has these settings, as a program would have declared them, with more options."""
     with tempfile.TemporaryDirectory(prefix="heksherlite-benchmarks-") as folder:
         database = Path(folder, "settings.db")
         _fill(database, settings)
-        command = ["-m", "heksherlite", "serve", "--port", "0", "--database", f"sqlite:///{database}"]
+        command = ["-m", "heksherlite", "serve", "--port", "0", "--database", f"sqlite:///{database}", *options]
         with subprocess.Popen(
             [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as process:

@@ -1,14 +1,17 @@
 """``heksherlite serve``: run the service."""
 
-import logging
+import os
 import signal
 import threading
 from datetime import timedelta
+from functools import partial
+from importlib.util import find_spec
 
 import click
 
 from heksherlite.cli.access import access_options
 from heksherlite.cli.database import database_option, default_database
+from heksherlite.cli.logs import LogFormat, configure_logging
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.options import AccessOptions, ServiceOptions
@@ -17,6 +20,17 @@ from heksherlite.service.storage.urls import open_database
 from heksherlite.service.workers import WorkerProcesses
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _require_collector(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> bool:
+    if not wanted:
+        return False
+    if find_spec("opentelemetry.sdk") is None or find_spec("opentelemetry.exporter") is None:
+        raise click.BadParameter("this needs pip install 'heksherlite[opentelemetry]'")
+    if not any(name.startswith("OTEL_EXPORTER_OTLP_") and name.endswith("ENDPOINT") for name in os.environ):
+        raise click.BadParameter("where the collector is has to be said: OTEL_EXPORTER_OTLP_ENDPOINT=http://...:4318")
+    os.environ.setdefault("OTEL_SERVICE_NAME", "heksherlite")
+    return True
 
 
 @click.command()
@@ -46,6 +60,29 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
     help="For how many days changes are kept in the history. By default for ever.",
 )
 @click.option(
+    "--cache-max-age",
+    metavar="SECONDS",
+    type=click.IntRange(0, 86_400),
+    default=0,
+    show_default=True,
+    help="For how long an HTTP cache in front may answer queries without asking the service. 0 lets it ask each time.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the log on the standard error is written: lines for people, or JSON objects, one per line.",
+)
+@click.option("--access-log", is_flag=True, help="Log each request too.")
+@click.option(
+    "--opentelemetry",
+    is_flag=True,
+    callback=_require_collector,
+    help="Send traces, metrics and faults to an OpenTelemetry collector, as the variables OTEL_* say, such as"
+    " OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318. Needs heksherlite[opentelemetry].",
+)
+@click.option(
     "--public-url",
     metavar="URL",
     help="Where the service is for applications that get their configuration from it, such as"
@@ -60,12 +97,17 @@ def serve(
     context_features: str | None,
     workers: int,
     keep_history: float | None,
+    cache_max_age: int,
+    log_format: LogFormat,
+    access_log: bool,
+    opentelemetry: bool,
     public_url: str | None,
     access: AccessOptions,
     limits: Limits,
 ) -> None:
     """Run the service until it is interrupted."""
-    configure_logging()
+    set_up = partial(configure_logging, log_format)
+    set_up()
     stop = _stop_signal()
     service: ServiceThread | WorkerProcesses
     try:
@@ -74,6 +116,9 @@ def serve(
             keep_history=None if keep_history is None else timedelta(days=keep_history),
             access=access,
             limits=limits,
+            cache_max_age=cache_max_age,
+            access_log=access_log,
+            opentelemetry=opentelemetry,
             public_url=public_url,
         )
         location = database or default_database()
@@ -81,7 +126,7 @@ def serve(
         if workers == 1:
             service = ServiceThread(opened, listener, options)
         else:
-            service = WorkerProcesses(location, listener, options, count=workers, set_up=configure_logging)
+            service = WorkerProcesses(location, listener, options, count=workers, set_up=set_up)
         service.start()
     except (ServiceStartError, ValueError) as error:
         raise click.ClickException(str(error)) from error
@@ -95,13 +140,6 @@ def serve(
     service.stop()
     if failed:
         raise click.ClickException("the service ended by itself; the log says why")
-
-
-def configure_logging() -> None:
-    """Log to the standard error, in this process and in the workers."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for talkative in ("alembic", "uvicorn"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 def _stop_signal() -> threading.Event:

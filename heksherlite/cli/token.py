@@ -34,8 +34,9 @@ def token() -> None:
     multiple=True,
     required=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="What the token allows: read (queries, lists, documentation), declare (settings, as programs do), write (rules"
-    " and metadata), admin (context features, and all else about settings). None includes another; give several.",
+    help="What the token allows: read (queries, lists, metrics, documentation), declare (settings, as programs do),"
+    " write (rules and metadata), admin (context features, and all else about settings). None includes another; give"
+    " several.",
 )
 @click.option(
     "--setting-prefix",

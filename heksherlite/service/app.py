@@ -1,7 +1,9 @@
 """The application: the API over one store."""
 
 import threading
+from collections.abc import MutableMapping
 from functools import partial
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,9 +13,11 @@ from heksherlite.service.api import (
     context_features,
     declarations,
     documentation,
+    export,
     grants,
     health,
     history,
+    metrics,
     oauth2,
     query,
     rules,
@@ -21,8 +25,13 @@ from heksherlite.service.api import (
     stream,
 )
 from heksherlite.service.api.access import Access
+from heksherlite.service.api.access_log import AccessLogMiddleware
 from heksherlite.service.api.bodies import BodyMiddleware
+from heksherlite.service.api.caching import Caching
+from heksherlite.service.api.counting import CountingMiddleware
 from heksherlite.service.api.grants_state import GrantsState
+from heksherlite.service.api.meter import Meter
+from heksherlite.service.api.operators import Operators
 from heksherlite.service.api.refusals import Refusal, answer_outside_prefix, answer_refusal
 from heksherlite.service.api.responses import answer_domain_error, answer_invalid, answer_unavailable
 from heksherlite.service.api.routes import require_needs
@@ -31,9 +40,10 @@ from heksherlite.service.api.store_view import LimitedCatalogs, StoreView
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.access_tokens import AccessTokens
 from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
-from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.query import AnswerBuilder
-from heksherlite.service.options import AccessOptions
+from heksherlite.service.metrics.board import Board
+from heksherlite.service.options import ServiceOptions
+from heksherlite.service.pages import approval, device, login
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
 
@@ -41,8 +51,10 @@ _building = threading.Lock()
 
 _RESOURCES = (
     health,
+    metrics,
     query,
     stream,
+    export,
     context_features,
     declarations,
     settings,
@@ -51,39 +63,52 @@ _RESOURCES = (
     grants,
     oauth2,
     documentation,
+    login,
+    device,
+    approval,
 )
 
 
 def create_app(
     store: Store,
+    options: ServiceOptions = ServiceOptions(),  # noqa: B008 - immutable
     *,
-    access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
-    limits: Limits = Limits(),  # noqa: B008 - immutable
-    public_url: str | None = None,
+    board: Board | None = None,
 ) -> FastAPI:
     """Return the ASGI application that serves a store.
 
     Args:
         store: Loaded; whoever loaded it keeps it up to date and closes its database.
-        access: Who may use it.
-        limits: How much it takes in.
-        public_url: Where it is for its clients; None if it is where they say.
+        options: How it serves.
+        board: Where other processes of the same service tell what they count; None if there are none.
 
     Raises:
         TypeError: A route does not say which scope it needs.
     """
-    app = FastAPI(title="heksherlite", version=__version__, openapi_url=None)
+    app = FastAPI(
+        title="heksherlite",
+        version=__version__,
+        openapi_url=None,
+        telemetry={"auto_configure": options.opentelemetry, "operation_spans": False, "exclude": _is_probe},
+    )
     app.state.answers = AnswerBuilder()
     app.state.streams = Streams(store.catalog)
     store.on_replaced = app.state.streams.publish
+    access, limits = options.access, options.limits
     app.state.access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens)
     app.state.access = Access(lambda: store.tokens, app.state.access_tokens, store.catch_up, access, limits)
-    app.state.grants = GrantsState(app.state.access.origins, public_url)
+    app.state.meter = Meter(store, app.state.streams, app.state.access, board)
+    app.state.caching = Caching(options)
+    app.state.grants = GrantsState(app.state.access.origins, options.public_url)
     app.state.guesses = app.state.grants.guesses
+    app.state.operators = Operators(app.state.access, access, store.sessions, app.state.grants.base_url)
     app.state.limits = limits
     app.state.view = partial(StoreView, store, limits, LimitedCatalogs())
     app.add_middleware(BodyMiddleware, max_bytes=limits.max_body_size, timeout=limits.request_timeout)
     app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(CountingMiddleware, meter=app.state.meter)
+    if options.access_log:
+        app.add_middleware(AccessLogMiddleware, store=store)
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(OutsidePrefixError, answer_outside_prefix)
     app.add_exception_handler(DomainError, answer_domain_error)
@@ -96,6 +121,10 @@ def create_app(
     app.openapi = partial(documentation.describe, app)  # type: ignore[method-assign]
     _build_routes(app)
     return app
+
+
+def _is_probe(scope: MutableMapping[str, Any]) -> bool:
+    return scope["path"] in {"/api/health", "/api/ready", "/metrics"}
 
 
 def _build_routes(app: FastAPI) -> None:

@@ -23,19 +23,24 @@ class AccessOptions:
         auth: ``none`` lets everybody do everything, ``tokens`` asks for a token with the right scope.
         insecure: Whether ``none`` is fine on an address that other machines can reach.
         trust_user_header: The header in which a reverse proxy names the person who asks; None for no such header.
-        trusted_proxies: From where that header is believed, and ``X-Forwarded-For``.
+        trusted_proxies: From where that header is believed, and ``X-Forwarded-For``, ``-Proto`` and ``-Host``.
+        operators: Who need not log in to let applications in, as that header names them; ``*`` is everybody it names.
 
     Raises:
-        ValueError: The header is no name of a header, or nobody is trusted to send it.
+        ValueError: The header is no name of a header, or nobody is trusted to send it; or there are operators and no
+            header.
     """
 
     auth: Auth = "none"
     insecure: bool = False
     trust_user_header: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
+    operators: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.trust_user_header is None:
+            if self.operators:
+                raise ValueError("operators are known by the header with the user: say which one that is")
             return
         if _HEADER_NAME.fullmatch(self.trust_user_header) is None:
             raise ValueError(f"{self.trust_user_header!r} is not a name of a header")
@@ -52,6 +57,10 @@ class ServiceOptions:
         keep_history: For how long changes are kept in the history; None is for ever.
         access: Who may use it.
         limits: How much it takes in.
+        cache_max_age: For how many seconds caches may answer queries without asking the service; 0 is never.
+        access_log: Whether each request is logged, to ``heksherlite.access``.
+        opentelemetry: Whether OpenTelemetry is set up as the variables ``OTEL_*`` say. Where the program has set it up,
+            it is used in any case.
         public_url: Where the service is for its clients, such as ``https://settings.example.com``; None if it is where
             their requests, and trusted proxies, say.
 
@@ -63,6 +72,9 @@ class ServiceOptions:
     keep_history: timedelta | None = None
     access: AccessOptions = AccessOptions()
     limits: Limits = Limits()  # noqa: RUF009 - immutable
+    cache_max_age: int = 0
+    access_log: bool = False
+    opentelemetry: bool = False
     public_url: str | None = None
 
     def __post_init__(self) -> None:

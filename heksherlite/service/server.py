@@ -9,13 +9,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from ipaddress import ip_address
+from typing import Any, Literal
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.app import create_app
 from heksherlite.service.domain import context_features as features
 from heksherlite.service.following import follow
+from heksherlite.service.metrics.board import Board
 from heksherlite.service.options import AccessOptions, ServiceOptions
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
@@ -36,6 +39,7 @@ class ServiceThread:
         database: Where settings and rules are kept.
         listener: Where requests arrive, from `listen`; it is closed at the end.
         options: How it serves.
+        board: Where other processes of the same service tell of themselves; None if there are none.
     """
 
     def __init__(
@@ -43,10 +47,13 @@ class ServiceThread:
         database: Database,
         listener: socket.socket,
         options: ServiceOptions = ServiceOptions(),  # noqa: B008 - immutable
+        *,
+        board: Board | None = None,
     ) -> None:
         self._database = database
         self._listener = listener
         self._options = options
+        self._board = board
         self._ready: Future[Callable[[], object]] = Future()
         self._thread: threading.Thread | None = None
         self.url = url_of(listener)
@@ -107,16 +114,22 @@ class ServiceThread:
         store = Store(self._database)
         try:
             self.first_token = await load(store, self._database, self._options)
-            options = self._options
-            app = create_app(store, access=options.access, limits=options.limits, public_url=options.public_url)
-            server = _Server(app, on_started=self._ready.set_result, on_stopping=app.state.streams.close)
+            app = create_app(store, self._options, board=self._board)
+            server = _Server(
+                app,
+                lifespan="on" if self._options.opentelemetry else "off",
+                on_started=self._ready.set_result,
+                on_stopping=app.state.streams.close,
+            )
             stopping = asyncio.Event()
             follower = asyncio.create_task(follow(store, keep_history=self._options.keep_history, until=stopping))
             # Without its follower the service would answer from an old catalog, so it ends instead.
             follower.add_done_callback(lambda _: server.stop())
+            publisher = asyncio.create_task(app.state.meter.publish(until=stopping))
             await server.serve(sockets=[self._listener])
             stopping.set()
             await follower
+            await publisher
         finally:
             await store.close()
 
@@ -141,24 +154,32 @@ async def load(store: Store, database: Database, options: ServiceOptions) -> str
     return first_token
 
 
+def _silent_protocol(**arguments: Any) -> asyncio.Protocol:
+    """Return a connection that logs no requests: uvicorn's would, as soon as any logger above its own has a handler."""
+    protocol: asyncio.Protocol = AutoHTTPProtocol(**arguments)
+    vars(protocol)["access_log"] = False
+    return protocol
+
+
 class _Server(uvicorn.Server):
     def __init__(
         self,
         app: Callable[..., object],
         *,
+        lifespan: Literal["on", "off"],
         on_started: Callable[[Callable[[], object]], object],
         on_stopping: Callable[[], object],
     ) -> None:
         config = uvicorn.Config(
             app,
-            lifespan="off",
+            http=_silent_protocol,  # type: ignore[arg-type]  # it is only called
+            lifespan=lifespan,
             log_config=None,
             ws="none",
             timeout_graceful_shutdown=_GRACE_SECONDS,
             proxy_headers=False,  # which proxies are believed is decided by the application
             server_header=False,
         )
-        config.access_log = False  # given as an argument, it would reconfigure the logger
         super().__init__(config)
         self._on_started = on_started
         self._on_stopping = on_stopping

@@ -6,16 +6,19 @@ import multiprocessing
 import os
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from typing import Final
 
 from heksherlite.errors import ServiceStartError
+from heksherlite.service.metrics.board import Board
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.server import ServiceThread, load, url_of
 from heksherlite.service.storage.store import Store
@@ -65,6 +68,8 @@ class WorkerProcesses:
         self._options = options
         self._set_up = set_up
         self._workers: list[_Worker] = []
+        self._cleanup = ExitStack()
+        self._board = ""
         self._watcher = threading.Thread(target=self._watch, name="heksherlite-workers", daemon=True)
         self._stopping = threading.Event()
         self.url = url_of(listener)
@@ -86,7 +91,8 @@ class WorkerProcesses:
         try:
             asyncio.run(self._prepare())
             self._listener.listen()
-            self._workers = [self._new_worker(_FIRST_PAUSE) for _ in range(self._count)]
+            self._board = self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="heksherlite-workers-"))
+            self._workers = [self._new_worker(index, _FIRST_PAUSE) for index in range(self._count)]
             self._await_ready()
             self._watcher.start()
         except BaseException:
@@ -107,6 +113,7 @@ class WorkerProcesses:
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
+        self._cleanup.close()
 
     async def _prepare(self) -> None:
         database = open_database(self._database)
@@ -116,11 +123,11 @@ class WorkerProcesses:
         finally:
             await store.close()
 
-    def _new_worker(self, pause: float) -> _Worker:
+    def _new_worker(self, index: int, pause: float) -> _Worker:
         line, workers_line = multiprocessing.Pipe()
         process = _context.Process(
             target=_work,
-            args=(self._database, self._listener, workers_line, self._options, self._set_up),
+            args=(self._database, self._listener, workers_line, self._options, self._set_up, self._board, index),
             name="heksherlite-worker",
             daemon=True,
         )
@@ -152,7 +159,7 @@ class WorkerProcesses:
             self._stopping.wait(worker.pause)
             pause = min(2 * worker.pause, _LONGEST_PAUSE)
         if not self._stopping.is_set():
-            self._workers[index] = self._new_worker(pause)
+            self._workers[index] = self._new_worker(index, pause)
 
 
 def _becomes_ready(worker: _Worker, seconds: float) -> bool:
@@ -168,12 +175,19 @@ def _work(
     line: Connection,
     options: ServiceOptions,
     set_up: Callable[[], object],
+    board: str,
+    index: int,
 ) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it comes to the whole group from a terminal, and our parent decides
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     set_up()
-    service = ServiceThread(open_database(database), listener, replace(options, context_features=()))
+    service = ServiceThread(
+        open_database(database),
+        listener,
+        replace(options, context_features=()),
+        board=Board(Path(board), str(index)),
+    )
     service.start()
     line.send(True)
     while service.running and not stop.is_set() and not line.poll(0.5):

@@ -73,7 +73,7 @@ def test_an_application_is_invited_configured_and_revoked(commands: Commands) ->
         of_group = [("group", "db"), ("secret", "db-password")]
         assert changes[:7] == [*revoked_detached_redeemed_attached, *of_group, application]
         kinds = {record["author"]["kind"] for record in records}
-        assert kinds == {"command", "application", "service"}
+        assert kinds == {"command_line", "application", "service"}
         assert "for CI" in {record["reason"] for record in records}
         assert "hunter2" not in repr(records)
 

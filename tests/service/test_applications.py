@@ -291,7 +291,7 @@ def test_every_change_is_in_the_history(database: str) -> None:
             await store.device_codes.deny(denied, BY_JANE, NOW)
             await store.applications.revoke(SHOP.identifier, BY_JANE)
             await store.groups.remove("db", BY_JANE)
-            records = (await store.history.search(Search(limit=100), changes_per_record=10))[::-1]
+            records = (await store.history.search(Search(limit=100), changes_per_record=10)).records[::-1]
             changes = [change for record in records for change in record.changes]
             assert {record.cause for record in records} == {BY_JANE}
             assert [(change.kind, change.subject_name) for change in changes] == [

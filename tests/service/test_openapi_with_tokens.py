@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from heksherlite.service import AccessOptions, embedded
 from heksherlite.service.app import create_app
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.options import ServiceOptions
 from heksherlite.service.storage.sqlite import SqliteDatabase
 from heksherlite.service.storage.store import Store
 from tests.service.api import FEATURES, Api
@@ -32,7 +33,7 @@ def without_tuples(schema: Any) -> Any:
     return {**changed, "items": schema["prefixItems"][0]} if "prefixItems" in schema else changed
 
 
-SCHEMA = create_app(Store(SqliteDatabase(Path("unopened.db"))), access=WITH_TOKENS).openapi()
+SCHEMA = create_app(Store(SqliteDatabase(Path("unopened.db"))), ServiceOptions(access=WITH_TOKENS)).openapi()
 OPERATIONS = {
     operation.label: operation
     for operation in (
@@ -43,6 +44,11 @@ OPERATIONS = {
     if operation.label != "GET /api/v1/stream"  # has no end
 }
 
+
+PAGES = {
+    *("/docs", "/redoc", "/openapi.json", "/o/token/"),
+    *("/f/style.css", "/f/login", "/f/logout", "/f/device", "/f/configure/"),
+}
 
 ADDRESSES = map(ip_address, count(2**24))
 
@@ -78,7 +84,7 @@ def test_each_operation_says_what_it_needs() -> None:
     for call in all_calls():
         operation = SCHEMA["paths"].get(call.path, {}).get(call.method.lower())
         if operation is None:
-            assert call.path in {"/docs", "/redoc", "/openapi.json", "/o/token/"}
+            assert call.path in PAGES
         elif call.need.scope is None:
             assert "security" not in operation
         else:

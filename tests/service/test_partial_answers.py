@@ -69,7 +69,7 @@ def test_lines_and_json_have_tags_of_their_own(api: Api) -> None:
     in_lines = ask(api)
     assert as_json.headers["Content-Type"] == "application/json"
     assert as_json.headers["ETag"] != in_lines.headers["ETag"]
-    assert {as_json.headers["Vary"], in_lines.headers["Vary"]} == {"accept, accept-encoding, a-im"}
+    assert {as_json.headers["Vary"], in_lines.headers["Vary"]} == {"accept, accept-encoding, a-im, last-event-id"}
     assert ask(api, in_lines.headers["ETag"]).status_code == 304
 
 
@@ -88,6 +88,7 @@ def test_only_what_changed(api: Api) -> None:
     third = api.add_rule(3, user="jane")
     answer = ask(api, tag)
     assert answer.status_code == 226
+    assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["IM"] == "heksherlite"
     assert answer.headers["Delta-Base"] == tag
     assert answer.headers["ETag"] == ask(api).headers["ETag"]

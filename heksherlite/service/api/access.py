@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,10 +37,12 @@ class Need:
     Attributes:
         scope: The scope that a token must have; None lets everybody in.
         all_settings: Whether it takes a token that is not limited to some settings.
+        operator: Whether it takes a person who is logged in as an operator.
     """
 
     scope: Scope | None
     all_settings: bool = False
+    operator: bool = False
 
 
 class UnknownTokenError(Exception):
@@ -58,6 +61,7 @@ class Access:
 
     Attributes:
         origins: Where requests come from.
+        refused_tokens: How many tokens were refused, by reason.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Access:
         options: AccessOptions,
         limits: Limits,
     ) -> None:
+        self.refused_tokens: Counter[str] = Counter()
         self.origins = Origins(options)
         self._tokens = tokens
         self._access_tokens = access_tokens
@@ -120,6 +125,25 @@ class Access:
             self._count_write(token.public_prefix if token else address)
         request.state.identity = Identity(token, self.origins.person(request.scope), address)
 
+    def token_of_operator(self, request: Request, sent: bytes) -> Token:
+        """Return the token that a person logs in with.
+
+        Args:
+            request: The request that brings it along.
+            sent: What the person entered.
+
+        Raises:
+            Refusal: It is of no use, or not for this, or there were too many attempts.
+        """
+        token = self._known(request.scope, sent, Scope.ADMIN)
+        if not may_operate(token):
+            self._forbid(
+                f"operators log in with a token that has scope {Scope.ADMIN} and is not limited to some settings,"
+                f" and {token.name!r} is not such a one",
+                Scope.ADMIN,
+            )
+        return token
+
     def _authorized(self, request: RequestScope, need: Need, scope: Scope, *, final: bool) -> Token:
         token = self._authenticated(request, scope, final=final)
         if scope not in token.scopes:
@@ -142,14 +166,19 @@ class Access:
                 needed_scope=scope,
                 headers={"www-authenticate": f'Bearer realm="heksherlite", scope="{scope}"'},
             )
+        return self._known(request, sent, scope, final=final)
+
+    def _known(self, request: RequestScope, sent: bytes, scope: Scope, *, final: bool = True) -> Token:
         token = find_token(self._tokens(), sent) or self._access_tokens.find(sent)
         if token is None:
             shaped = SHAPE.fullmatch(sent.decode("latin-1")) is not None or self._access_tokens.has_shape(sent)
             if shaped and not final:
                 raise UnknownTokenError
             reason = "the token is unknown, or was revoked" if shaped else "this is no token: one is hkl_..._..."
+            self.refused_tokens["unknown" if shaped else "malformed"] += 1
             self._refuse_attempt(request, reason, scope)
         if token.expired(time.time()):
+            self.refused_tokens["expired"] += 1
             self._refuse_attempt(request, f"the token {token.name!r} has expired", scope)
         return token
 
@@ -165,6 +194,7 @@ class Access:
         raise Refusal(401, reason, needed_scope=scope, headers={"www-authenticate": challenge})
 
     def _forbid(self, reason: str, scope: Scope) -> NoReturn:
+        self.refused_tokens["insufficient"] += 1
         challenge = f'Bearer realm="heksherlite", scope="{scope}", error="insufficient_scope"'
         raise Refusal(403, reason, needed_scope=scope, headers={"www-authenticate": challenge})
 
@@ -172,6 +202,11 @@ class Access:
         wait = self._writes.take(client, time.monotonic())
         if wait:
             raise _too_many("too many writes at once", wait, None)
+
+
+def may_operate(token: Token) -> bool:
+    """Tell whether somebody with this token may decide on what concerns the whole service."""
+    return Scope.ADMIN in token.scopes and not token.setting_prefix
 
 
 def _too_many(detail: str, wait: float, scope: Scope | None) -> Refusal:

@@ -104,10 +104,10 @@ async def list_history(
     before: Annotated[Number | None, Query(description="Only revisions below this one.")] = None,
     limit: Annotated[int, Query(ge=1, le=_MOST_RECORDS, description="At most how many to return.")] = 100,
 ) -> Response:
-    """List what was changed, the newest first, each with its first hundred changes."""
+    """List what was changed, the newest first, each with its first hundred changes; fewer at once if they are large."""
     known = None if setting is None else store.catalog.find(setting)
     search = Search(
-        limit=limit + 1,
+        limit=limit,
         before=before,
         setting_name=setting,
         setting_id=None if known is None else known.setting.id,
@@ -116,9 +116,9 @@ async def list_history(
         since=since,
         until=until,
     )
-    records = await store.history.search(search, changes_per_record=_CHANGES_PER_RECORD)
-    page = [_shown(record) for record in records[:limit]]
-    return json_answer({"history": page, "next": page[-1]["revision"] if len(records) > limit else None})
+    page = await store.history.search(search, changes_per_record=_CHANGES_PER_RECORD)
+    shown = [_shown(record) for record in page.records]
+    return json_answer({"history": shown, "next": shown[-1]["revision"] if page.more else None})
 
 
 @router.get("/{revision}", response_model=RecordAnswer, responses={**text_responses(404, 503), **INVALID})

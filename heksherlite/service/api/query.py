@@ -9,10 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
+from heksherlite.service.api.caching import NOT_AT_ALL
 from heksherlite.service.api.compression import CODECS, SMALLEST, accepted_coding
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import ServiceRoute, needs
-from heksherlite.service.api.service_state import AnswersOfApp, StoreOfApp
+from heksherlite.service.api.service_state import AnswersOfApp, CachingOfApp, StoreOfApp
 from heksherlite.service.api.stream import LINK, revision_of
 from heksherlite.service.domain import query as queries
 from heksherlite.service.domain.catalog import Catalog
@@ -24,9 +25,6 @@ _logger = logging.getLogger(__name__)
 
 LINES = "application/x-ndjson"
 DELTA = "heksherlite"
-
-_PAST_SECONDS = 86_400
-"""For how long a client may keep the answer as of a revision, which never changes."""
 
 router = APIRouter(tags=["query"], route_class=ServiceRoute)
 
@@ -72,6 +70,7 @@ async def query_rules(
     request: Request,
     store: StoreOfApp,
     answers: AnswersOfApp,
+    caching: CachingOfApp,
     *,
     settings: Annotated[
         str | None, Query(description="Names, separated by commas. All settings if absent, none if empty.")
@@ -119,18 +118,18 @@ async def query_rules(
     _log_unknown_features(catalog, query.context_filter)
     entries = queries.entries_of(catalog, query.setting_names)
     tag = queries.tag_of(catalog, query, entries, request.scope["query_string"])
-    headers = {"etag": tag, "vary": "accept, accept-encoding, a-im"}
+    headers = {"etag": tag, "vary": caching.vary, "cache-control": caching.now}
     if moment is None:
         headers["link"] = LINK
     elif isinstance(moment, int):
-        headers["cache-control"] = f"private, max-age={_PAST_SECONDS}, immutable"
+        headers["cache-control"] = caching.past
     if "*" in known_tags or tag in known_tags:
         return Response(status_code=304, headers=headers)
     if a_im == DELTA and len(known_tags) == 1:
         (known_tag,) = known_tags
         changes = answers.changes(catalog, query, entries, tag, known_tag)
         if changes is not None:
-            headers |= {"im": DELTA, "delta-base": known_tag}
+            headers |= {"im": DELTA, "delta-base": known_tag, "cache-control": NOT_AT_ALL}
             return await _response(226, changes, headers, LINES, query.coding, answers)
     body = answers.body(catalog, query, entries, tag)
     return await _response(200, body, headers, LINES if query.lines else "application/json", query.coding, answers)

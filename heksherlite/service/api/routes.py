@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from opentelemetry import trace
 from starlette.routing import BaseRoute
 
 from heksherlite.service.api.access import Need
@@ -30,6 +31,11 @@ def needs(scope: Scope, *, all_settings: bool = False) -> Callable[[Endpoint], E
         all_settings: Whether it takes a token that is not limited to some settings.
     """
     return _noting(Need(scope, all_settings))
+
+
+def needs_operator(endpoint: Endpoint) -> Endpoint:
+    """Declare that the routes to a function are for a person who is logged in as an operator."""
+    return _noting(Need(None, operator=True))(endpoint)
 
 
 def open_to_all(endpoint: Endpoint) -> Endpoint:
@@ -62,10 +68,13 @@ class ServiceRoute(APIRoute):
 
         async def handle_admitted(request: Request) -> Response:
             state = request.app.state
+            _tell_trace(state.meter.revision)
             await state.access.admit_by_newest(request, need)
             deadline = asyncio.timeout(state.limits.request_timeout)
             try:
                 async with deadline:
+                    if need.operator:
+                        await state.operators.admit(request)
                     return await handle(StrictJsonRequest(request.scope, request.receive))
             except TimeoutError:
                 if not deadline.expired():
@@ -74,6 +83,12 @@ class ServiceRoute(APIRoute):
                 return Response(text, 503, {"retry-after": "5"}, "text/plain")
 
         return handle_admitted
+
+
+def _tell_trace(revision: int) -> None:
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.set_attribute("heksherlite.revision", revision)
 
 
 def still_admitted(request: Request) -> bool:

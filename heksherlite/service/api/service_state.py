@@ -7,6 +7,8 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
+from heksherlite.service.api.caching import Caching
+from heksherlite.service.api.meter import Meter
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.query import AnswerBuilder
@@ -27,6 +29,18 @@ async def _streams(request: Request) -> Streams:
     return streams
 
 
+async def _caching(request: Request) -> Caching:
+    caching: Caching = request.app.state.caching
+    return caching
+
+
+async def _meter(request: Request) -> Meter:
+    meter: Meter = request.app.state.meter
+    return meter
+
+
 StoreOfApp: TypeAlias = Annotated[StoreView, Depends(_store)]
 AnswersOfApp: TypeAlias = Annotated[AnswerBuilder, Depends(_answers)]
 StreamsOfApp: TypeAlias = Annotated[Streams, Depends(_streams)]
+CachingOfApp: TypeAlias = Annotated[Caching, Depends(_caching)]
+MeterOfApp: TypeAlias = Annotated[Meter, Depends(_meter)]

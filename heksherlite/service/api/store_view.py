@@ -64,6 +64,11 @@ class StoreView:
         """Whether the database could be reached at the last look."""
         return self._store.available
 
+    @property
+    def lag(self) -> float:
+        """The same as `Store.lag`."""
+        return self._store.lag
+
     async def catch_up(self) -> None:
         """Do the same as `Store.catch_up`."""
         await self._store.catch_up()

@@ -22,6 +22,7 @@ LINK = '<stream>; rel="monitor"'
 
 _RECONNECT_MILLISECONDS = 2_000
 _LONGEST_REVISION = 18  # digits
+_UNREAD_SECONDS = 1.0  # from when on the client is why something is not sent
 
 router = APIRouter(tags=["query"], route_class=ServiceRoute)
 
@@ -77,20 +78,27 @@ class _EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._streams.count += 1
         gone = asyncio.create_task(_disconnect(receive))
+        ending = "failed"
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await self._send_events(Request(scope), gone, send)
+            ending = await self._send_events(Request(scope), gone, send)
         finally:
             self._streams.count -= 1
+            self._streams.ended[ending] += 1
             gone.cancel()
 
-    async def _send_events(self, request: Request, gone: asyncio.Task[None], send: Send) -> None:
+    async def _send_events(self, request: Request, gone: asyncio.Task[None], send: Send) -> str:
+        """Send events, and return why there are no more."""
+        clock = asyncio.get_running_loop().time
+        unread = False
         streams, feed = self._streams, self._streams.feed
         told = feed.revision if self._since is None else self._since
         text = f"retry: {_RECONNECT_MILLISECONDS}\n".encode() + _event("ready", told, {"spread": streams.spread})
         while not (streams.closed or gone.done()) and still_admitted(request):
             if text:
+                began = clock()
                 await send({"type": "http.response.body", "body": text, "more_body": True})
+                unread = clock() - began > _UNREAD_SECONDS
                 text = b""
             elif told != feed.revision:
                 changed = feed.since(told)
@@ -99,11 +107,17 @@ class _EventStream(Response):
                 if names is None or names:
                     text = _event("change", told, {"settings": names, "spread": streams.spread})
             else:
+                unread = False
                 awaited = (streams.news, gone)
                 done, _ = await asyncio.wait(awaited, timeout=streams.heartbeat, return_when=asyncio.FIRST_COMPLETED)
                 if not done:
                     text = f"id: {told}\n\n".encode()
         await send({"type": "http.response.body"})
+        if streams.closed:
+            return "stopped"
+        if gone.done():
+            return "unread" if unread else "disconnected"
+        return "refused"
 
 
 async def _disconnect(receive: Receive) -> None:

@@ -1,6 +1,7 @@
 """The open streams of changes, and the news that they wait for."""
 
 import asyncio
+from collections import Counter
 from typing import Final
 
 from heksherlite.service.domain.catalog import Catalog
@@ -19,6 +20,7 @@ class Streams:
     Attributes:
         feed: What changed lately.
         count: How many streams are open.
+        ended: How many have ended, by reason.
         closed: Whether the service stops.
     """
 
@@ -26,6 +28,7 @@ class Streams:
         self.feed = ChangeFeed(catalog)
         self.heartbeat = heartbeat
         self.count = 0
+        self.ended: Counter[str] = Counter()
         self.closed = False
         self._news: asyncio.Future[None] | None = None
 

@@ -25,6 +25,7 @@ from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.rows import read_changes, read_state, write_changes
+from heksherlite.service.storage.sessions import Sessions
 from heksherlite.service.storage.tokens import read_signing_key, read_tokens
 from heksherlite.service.storage.transactions import Transactions
 
@@ -55,6 +56,11 @@ class Store:
         self.available = True
         """Whether the database could be reached at the last look."""
         self.history = History(database)
+        self.writes = 0
+        """How many writes were committed here."""
+        self.newest_at = time.monotonic()
+        """When the catalog was last known to be the newest, by the clock that is never set."""
+        self.sessions = Sessions(Transactions(database))
         transactions = Transactions(database, self._look_again)
         self.applications = Applications(transactions)
         self.device_codes = DeviceCodes(transactions)
@@ -67,6 +73,7 @@ class Store:
         self._check_at = 0.0
         self._behind = False
         self._writing = asyncio.Lock()
+        self._next_load: asyncio.Task[None] | None = None  # one that has not begun to read yet
         self._looking_back = asyncio.Lock()
         self._past: Catalog | None = None  # the one that was looked back to last: there are often several questions
 
@@ -74,6 +81,11 @@ class Store:
     def tokens(self) -> Tokens:
         """The tokens there are, those of applications too, as of the latest look that found something new."""
         return self._tokens
+
+    @property
+    def lag(self) -> float:
+        """How many seconds ago the catalog was known to be the newest: up to the interval of looks, if all is well."""
+        return time.monotonic() - self.newest_at
 
     @property
     def signing_key(self) -> str:
@@ -86,19 +98,27 @@ class Store:
         Raises:
             DatabaseUnavailableError: The database cannot be reached.
         """
-        async with self._writing, self._database.reading() as connection:
-            self._replace(await self._newest(connection))
+        async with self._writing:
+            self._next_load = None
+            now = time.monotonic()
+            async with self._database.reading() as connection:
+                self._replace(await self._newest(connection))
+            self.newest_at = now
 
     async def catch_up(self) -> None:
         """Read what changed, for somebody who knows that there is something newer than the catalog.
+
+        Those who ask at the same time share a look at the database.
 
         Raises:
             NotCaughtUpError: The database cannot be reached, or does not answer within a second.
         """
         if not self.available:
             raise NotCaughtUpError("the database could not be reached at the last check")
-        loading = asyncio.create_task(self.load())
-        loading.add_done_callback(self._check_if_failed)
+        if self._next_load is None:
+            self._next_load = asyncio.create_task(self.load())
+            self._next_load.add_done_callback(self._check_if_failed)
+        loading = self._next_load
         await asyncio.wait([loading], timeout=_CATCH_UP_SECONDS)
         if not loading.done() or loading.exception() is not None:
             raise NotCaughtUpError("the database does not answer")
@@ -172,6 +192,7 @@ class Store:
                     await write_changes(connection, catalog, decision.changes, state)
                     await write_record(connection, state, cause, changes_between(catalog, decision.changes))
                     catalog = catalog.after(decision.changes, state)
+            self.writes += bool(decision.changes)
             self._replace(catalog)
             return decision.answer
 
@@ -185,10 +206,12 @@ class Store:
                     self._check_at = time.monotonic() + self._check_interval
                     await self._database.check()
                     self._set_available()
+                now = time.monotonic()
                 self._behind = await self._database.has_news() or self._behind
                 if self._behind:
                     await self.load()
                     self._behind = False
+                self.newest_at = max(now, self.newest_at)
             except DatabaseUnavailableError as error:
                 self._set_unavailable(error)
             await _first_of(until, self._database.stirred, seconds=self._news_interval)

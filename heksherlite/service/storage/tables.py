@@ -208,3 +208,12 @@ keys = Table(
     Column("key", String, nullable=False),
 )
 """Random keys that all services on the database have in common: ``signing`` is for what they sign for each other."""
+
+operator_sessions = Table(
+    "operator_sessions",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("public_prefix", ForeignKey("tokens.public_prefix", ondelete="CASCADE"), nullable=False, index=True),
+    Column("expires_at", BigInteger, nullable=False),
+)
+"""Who is logged in on the pages: ``digest`` is the SHA-256 of what the cookie holds, ``public_prefix`` is the token."""

@@ -1,8 +1,9 @@
 """Tokens in the database: services read them along with everything else, the command line writes them."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.tokens import Scope, Token, Tokens, new_token
@@ -14,18 +15,20 @@ from heksherlite.service.storage.transactions import move_revision
 async def read_tokens(connection: AsyncConnection) -> Tokens:
     """Return all tokens by their public prefix, the oldest first."""
     rows = await connection.execute(select(tables.tokens).order_by(tables.tokens.c.created_at, tables.tokens.c.name))
-    return {
-        row.public_prefix: Token(
-            name=row.name,
-            public_prefix=row.public_prefix,
-            digest=bytes.fromhex(row.digest),
-            scopes=frozenset(scope for scope in Scope if scope in row.scopes.split()),
-            setting_prefix=row.setting_prefix,
-            created_at=row.created_at,
-            expires_at=row.expires_at,
-        )
-        for row in rows
-    }
+    return {row.public_prefix: token_of(row) for row in rows}
+
+
+def token_of(row: Row[Any]) -> Token:
+    """Return the token of a row of the table."""
+    return Token(
+        name=row.name,
+        public_prefix=row.public_prefix,
+        digest=bytes.fromhex(row.digest),
+        scopes=frozenset(scope for scope in Scope if scope in row.scopes.split()),
+        setting_prefix=row.setting_prefix,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )
 
 
 async def read_signing_key(connection: AsyncConnection) -> str:

@@ -1,0 +1,58 @@
+"""A record in the log for each request."""
+
+import logging
+from time import perf_counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from heksherlite.service.api.counting import route_of
+from heksherlite.service.storage.store import Store
+
+_logger = logging.getLogger("heksherlite.access")
+
+
+class AccessLogMiddleware:
+    """Logs each request when its answer has ended: who, what and how long, without query strings, headers and bodies.
+
+    Args:
+        app: The application.
+        store: What it serves.
+    """
+
+    def __init__(self, app: ASGIApp, *, store: Store) -> None:
+        self._app = app
+        self._store = store
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        arrived = perf_counter()
+        status = 500  # if nothing else is answered here, that is what is answered outside of all middleware
+
+        async def send_noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noted)
+        finally:
+            _log(scope, status, perf_counter() - arrived, self._store.catalog.state.revision)
+
+
+def _log(scope: Scope, status: int, seconds: float, revision: int) -> None:
+    identity = scope.get("state", {}).get("identity")
+    details = {
+        "client": identity.address if identity else (scope.get("client") or [""])[0],
+        "by": identity.name if identity else None,
+        "method": scope["method"],
+        "path": scope["path"],
+        "route": route_of(scope),
+        "status": status,
+        "duration": round(seconds, 6),
+        "revision": revision,
+    }
+    _logger.info("request", extra=details)

@@ -1,0 +1,1 @@
+"""What a service counts and measures of itself, for Prometheus."""

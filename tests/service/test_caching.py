@@ -1,0 +1,76 @@
+"""What answers to queries say to caches in between."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from heksherlite.service.domain.tokens import Scope
+from tests.service.in_process import Application, with_application
+from tests.service.tokens import WITH_TOKENS, make_token
+
+EVERYBODY = "accept, accept-encoding, a-im, last-event-id"
+
+
+def directives(answer: httpx.Response) -> set[str]:
+    return {directive.strip() for directive in answer.headers["cache-control"].split(",")}
+
+
+@pytest.mark.parametrize(("max_age", "expected"), [(0, {"no-cache"}), (5, {"max-age=5"})])
+def test_caches_may_share_what_everybody_gets(tmp_path: Path, max_age: int, expected: set[str]) -> None:
+    """Without tokens answers may be stored by all caches, and reused for as long as the option says, 304 too."""
+
+    async def look(made: Application) -> None:
+        answer = await made.http.get("/api/v1/query")
+        unchanged = await made.http.get("/api/v1/query", headers={"If-None-Match": answer.headers["etag"]})
+        assert [answer.status_code, unchanged.status_code] == [200, 304]
+        assert directives(answer) == directives(unchanged) == expected
+        assert answer.headers["vary"] == unchanged.headers["vary"] == EVERYBODY
+        assert answer.headers["etag"] == unchanged.headers["etag"]
+
+    with_application(tmp_path, look, cache_max_age=max_age)
+
+
+@pytest.mark.parametrize(("max_age", "expected"), [(0, {"private", "no-cache"}), (5, {"private", "max-age=5"})])
+def test_caches_must_not_share_what_a_token_gets(tmp_path: Path, max_age: int, expected: set[str]) -> None:
+    """With tokens only the client's own cache may store answers, and each is for the token that was sent."""
+    token = make_token(tmp_path / "in_process.db", "reader", Scope.READ)
+
+    async def look(made: Application) -> None:
+        for headers in ({"Authorization": f"Bearer {token}"}, {"api_token": token}):
+            answer = await made.http.get("/api/v1/query", headers=headers)
+            assert answer.status_code == 200
+            assert directives(answer) == expected
+            assert answer.headers["vary"] == f"{EVERYBODY}, authorization, api_token"
+        past = await made.http.get("/api/v1/query?at=0", headers=headers)
+        assert "private" in directives(past)
+
+    with_application(tmp_path, look, access=WITH_TOKENS, cache_max_age=max_age)
+
+
+def test_only_answers_to_queries_are_for_caches(tmp_path: Path) -> None:
+    """Whatever has no tag, and all that is refused, is not stored by shared caches, however old answers may be."""
+
+    async def look(made: Application) -> None:
+        paths = (
+            "settings",
+            "context_features",
+            "rules/7",
+            "history",
+            "query?settings=nope",
+            "query?context_filters=a:",
+        )
+        for path in (*(f"/api/v1/{path}" for path in paths), "/api/health", "/api/ready", "/metrics", "/docs", "/no"):
+            assert directives(await made.http.get(path)) == {"private", "no-cache"}, path
+
+    with_application(tmp_path, look, cache_max_age=5)
+
+
+def test_what_was_may_be_kept_by_everybody(tmp_path: Path) -> None:
+    """The answer as of a revision never changes, so that caches need not ask again."""
+
+    async def look(made: Application) -> None:
+        await made.http.post("/api/v1/context_features", json={"context_feature": "f"})
+        assert directives(await made.http.get("/api/v1/query?at=1")) == {"max-age=86400", "immutable"}
+
+    with_application(tmp_path, look)

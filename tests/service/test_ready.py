@@ -1,0 +1,66 @@
+"""``/api/ready``: whether to send requests to a replica."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.service.in_process import Application, with_application
+from tests.service.stores import following, until
+from tests.service.tokens import WITH_TOKENS
+
+READY = {"ready": True, "reasons": [], "database": "reachable"}
+
+
+def test_a_service_that_answers_is_ready(tmp_path: Path) -> None:
+    """It is 200 for everybody, also where all else needs a token."""
+
+    async def look(made: Application) -> None:
+        answer = await made.http.get("/api/ready", headers={"Authorization": "Bearer nonsense"})
+        assert (answer.status_code, answer.json()) == (200, READY)
+
+    with_application(tmp_path, look, access=WITH_TOKENS)
+
+
+def test_a_service_that_stops_is_not_ready(tmp_path: Path) -> None:
+    """From the beginning of its end it is 503, and says so."""
+
+    async def look(made: Application) -> None:
+        made.app.state.streams.close()
+        answer = await made.http.get("/api/ready")
+        assert answer.status_code == 503
+        assert answer.json() == {**READY, "ready": False, "reasons": ["the service stops"]}
+
+    with_application(tmp_path, look)
+
+
+def test_a_service_without_its_database_is_ready(tmp_path: Path) -> None:
+    """Reads go on from memory, as at all other replicas, so that none of them should be taken out for it."""
+    path, away = tmp_path / "in_process.db", tmp_path / "away.db"
+
+    async def look(made: Application) -> None:
+        async with following(made.store):
+            path.rename(away)
+            await until(lambda: not made.store.available)
+            answer = await made.http.get("/api/ready")
+            assert (answer.status_code, answer.json()) == (200, {**READY, "database": "unreachable"})
+            assert (await made.http.get("/api/health")).status_code == 500
+            away.rename(path)
+            await until(lambda: made.store.available)
+        assert (await made.http.get("/api/ready")).json() == READY
+
+    with_application(tmp_path, look)
+
+
+def test_a_replica_that_does_not_keep_up_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that can reach its database and has not looked for news for long is 503 until it does."""
+
+    async def look(made: Application) -> None:
+        monkeypatch.setattr(made.store, "newest_at", made.store.newest_at - 3600)
+        answer = await made.http.get("/api/ready")
+        assert answer.status_code == 503
+        assert "was last known to be the newest 36" in answer.json()["reasons"][0]
+        async with following(made.store):
+            await until(lambda: made.store.lag < 3600)
+        assert (await made.http.get("/api/ready")).json() == READY
+
+    with_application(tmp_path, look)
