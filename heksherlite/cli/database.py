@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import anyio
 import click
-from platformdirs import user_data_path
 
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.errors import DomainError
@@ -32,6 +31,8 @@ reason_option = click.option("--reason", metavar="TEXT", help="Why, for the hist
 
 def default_database() -> Path:
     """Return the file that is used if no database is named; its folder is created."""
+    from platformdirs import user_data_path  # noqa: PLC0415  # needs the service extra, and this option does not
+
     return user_data_path("heksherlite", appauthor=False, ensure_exists=True) / "settings.db"
 
 
@@ -73,6 +74,6 @@ def cause(reason: str | None) -> Cause:
     """Return what the history tells of a change that is made on the command line."""
     try:
         user: str | None = getpass.getuser()
-    except (OSError, KeyError):  # the user of this process has no name
+    except (ImportError, KeyError, OSError):  # in containers, the user may have no name
         user = None
-    return Cause(Author("command", user), reason)
+    return Cause(Author("command_line", user), reason)

@@ -22,8 +22,9 @@ def tell(**what: object) -> None:
     print(json.dumps(what), flush=True)
 
 
-def show_page(url: str, new: int = 0, autoraise: bool = True) -> bool:  # noqa: ARG001 - as it is called
+def show_page(url: str, new: int = 0, autoraise: bool = True) -> bool:
     """Stand in for a person's browser."""
+    del new, autoraise
     tell(page=url)
     return True
 

@@ -73,7 +73,7 @@ def test_an_application_is_invited_configured_and_revoked(commands: Commands) ->
         of_group = [("group", "db"), ("secret", "db-password")]
         assert changes[:7] == [*revoked_detached_redeemed_attached, *of_group, application]
         kinds = {record["author"]["kind"] for record in records}
-        assert kinds == {"command", "application", "service"}
+        assert kinds == {"command_line", "application", "service"}
         assert "for CI" in {record["reason"] for record in records}
         assert "hunter2" not in repr(records)
 
@@ -119,7 +119,8 @@ def test_secrets_are_not_shown(commands: Commands) -> None:
         (("group", "show", "x"), None, "see heksherlite group list"),
         (("group", "remove", "x"), None, "there is no configuration group 'x'"),
         (("group", "attach", "x", "y"), None, "there is no application 'y'"),
-        (("group", "secret", "set", "x"), "\n", "the secret is empty"),
+        (("group", "secret", "set", "x"), "\n", "a text that is not empty"),
+        (("group", "secret", "set", "x"), "a\0b", "has no NUL character"),
         (("group", "secret", "remove", "x"), None, "there is no secret 'x'"),
     ],
 )

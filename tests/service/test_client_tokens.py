@@ -78,7 +78,8 @@ def test_the_commands_of_the_documentation_exist() -> None:
     }
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE))
     assert mentioned - known == {"--output", "--header"}  # of heksherlite export
-    assert known - mentioned <= {"--port", "--database", "--context-features", "--workers", "--keep-history", "name"}
+    elsewhere = {"--port", "--database", "--context-features", "--workers", "--keep-history", "--public-url"}
+    assert known - mentioned <= {*elsewhere, "name"}
     assert {f"`{scope}`" for scope in Scope} <= set(re.findall(r"`[a-z]+`", PAGE))
 
 

@@ -142,6 +142,7 @@ class Application:
                 for feature, tracked in approval.track.items()
             },
             "groups": list(approval.groups),
+            "created_at": self.created_at,
             "expires_at": self.expires_at,
             "redirect_uri": self.redirect_uri,
         }

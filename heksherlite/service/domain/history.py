@@ -9,7 +9,7 @@ from heksherlite.service.domain import snapshots
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
 from heksherlite.service.domain.json_values import Json
 
-AuthorKind: TypeAlias = Literal["anonymous", "token", "person", "application", "command", "schedule", "service"]
+AuthorKind: TypeAlias = Literal["anonymous", "token", "person", "application", "command_line", "schedule", "service"]
 Subject: TypeAlias = Literal["application", "group", "secret"]
 ChangeKind: TypeAlias = Literal["context_features", "setting", "rule"] | Subject
 
@@ -20,9 +20,9 @@ class Author:
 
     Attributes:
         kind: ``anonymous``, ``token`` or ``person`` for a request; ``application`` for one that asks for its own
-            token; ``command`` for the command line; ``schedule`` for the switch of a scheduled rule; ``service`` for
+            token; ``command_line`` for a command; ``schedule`` for the switch of a scheduled rule; ``service`` for
             what a service does at its start.
-        name: Which token, person or application, or the user of the command line.
+        name: Which token, person or application, or which user of the machine.
         address: Where the request came from.
     """
 
@@ -86,6 +86,16 @@ class Record:
     cause: Cause
     change_count: int
     changes: tuple[Change, ...]
+
+
+def added_setting(setting: Setting) -> Change:
+    """Return the change that a new setting is."""
+    return _of_setting(setting, before=None, after=setting)
+
+
+def added_rule(setting_name: str, rule: Rule) -> Change:
+    """Return the change that a new rule is."""
+    return _of_rule(setting_name, rule, before=None, after=rule)
 
 
 def changes_between(catalog: Catalog, changes: Changes) -> Iterator[Change]:

@@ -62,7 +62,7 @@ class Search:
     until: datetime | None = None
 
 
-async def write_record(connection: AsyncConnection, state: State, cause: Cause, changes: Iterable[Change]) -> None:
+async def write_record(connection: AsyncConnection, state: State, cause: Cause, changes: Iterable[Change]) -> int:
     """Store what a write changed, in its transaction.
 
     Args:
@@ -70,6 +70,9 @@ async def write_record(connection: AsyncConnection, state: State, cause: Cause, 
         state: The counters after the write.
         cause: Who wrote, and why.
         changes: What changed.
+
+    Returns:
+        How many changes that were.
     """
     author = cause.author
     await connection.execute(
@@ -83,10 +86,28 @@ async def write_record(connection: AsyncConnection, state: State, cause: Cause, 
             reverts=cause.reverts,
         )
     )
-    for portion in portions(enumerate(changes)):
+    return await write_changes_of_record(connection, state.revision, changes)
+
+
+async def write_changes_of_record(
+    connection: AsyncConnection, revision: int, changes: Iterable[Change], *, first_position: int = 0
+) -> int:
+    """Store what a write changed, or more of it, behind its record.
+
+    Args:
+        connection: One that holds the write lock.
+        revision: The revision that the write makes.
+        changes: What changed.
+        first_position: How many changes are stored behind the record already.
+
+    Returns:
+        How many there are then.
+    """
+    stored = first_position
+    for portion in portions(enumerate(changes, first_position)):
         rows = [
             {
-                "revision": state.revision,
+                "revision": revision,
                 "position": position,
                 "setting_id": change.setting_id,
                 "rule_id": change.rule_id,
@@ -99,6 +120,8 @@ async def write_record(connection: AsyncConnection, state: State, cause: Cause, 
             for position, change in portion
         ]
         await connection.execute(insert(tables.history_changes), rows)
+        stored += len(rows)
+    return stored
 
 
 class History:
