@@ -335,6 +335,25 @@ class TestClientsCodes:
         assert desk.find("ab12cf") is None
 
 
+def test_pages_can_be_read_out(desk: Desk) -> None:
+    """Each page says its language and what it is called, has one main heading, and a label for every field."""
+    code = desk.start()
+    with Browser(desk.url) as stranger:
+        login = stranger.open("/f/login")
+    asked = desk.open(code)
+    refused = desk.browser.send(asked.form(CONFIGURE), {"default.user": "a b"}, decision="approve")
+    unknown = desk.open("BCDFGHJK")
+    decided = desk.browser.send(asked.form(CONFIGURE), decision="approve")
+    problem = desk.browser.send(asked.form(CONFIGURE))
+    for page in (login, asked, refused, unknown, decided, problem):
+        assert ("html", {"lang": "en"}) in page.tags
+        tags = [tag for tag, _ in page.tags]
+        assert (tags.count("title"), tags.count("h1"), tags.count("main")) == (1, 1, 1)
+        assert page.unlabelled == []
+    for page in (refused, unknown, problem):
+        assert "alert" in {attributes.get("role") for _, attributes in page.tags}
+
+
 def test_strangers_write_text_and_nothing_else(desk: Desk) -> None:
     """Markup in whatever an application says about itself stands there as text, and no picture is loaded."""
     evil = """"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"""

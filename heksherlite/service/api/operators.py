@@ -6,6 +6,7 @@ replica knows the session at once, it ends when the person logs out or the token
 cannot make one up.
 """
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from heksherlite.service.domain.sessions import (
 )
 from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.sessions import Sessions
+
+_logger = logging.getLogger(__name__)
 
 _EVERYBODY: Final = "*"
 
@@ -67,13 +70,7 @@ class Operators:
         public_url: Where the service is for its clients; None if it is where they say.
     """
 
-    def __init__(
-        self,
-        access: Access,
-        options: AccessOptions,
-        sessions: Sessions,
-        public_url: str | None,
-    ) -> None:
+    def __init__(self, access: Access, options: AccessOptions, sessions: Sessions, public_url: str | None) -> None:
         self._access = access
         self._origins = access.origins
         self._operators = options.operators
@@ -128,6 +125,8 @@ class Operators:
         secret = new_secret()
         if not await self._sessions.begin(digest_of(secret), token, now=time.time(), seconds=LIFETIME):
             raise Refusal(403, "operators are people, and this token is of an application")
+        client = self._origins.address(request.scope)
+        _logger.info("an operator logged in", extra={"token": token.name, "client": client})
         return Visitor(secret, is_new=True)
 
     async def log_out(self, request: Request) -> None:

@@ -1,5 +1,6 @@
 """HTML from templates: everything is escaped, and nothing but the style sheet of this service is loaded with it."""
 
+from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -23,13 +24,16 @@ PAGE_HEADERS: Final = {
 }
 
 
-def render(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+def render(
+    request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+) -> Response:
     """Answer with a page.
 
     Args:
         request: The request, of any path below ``/f/``.
         template: The name of the template, without ``.html``.
         status: The status of the answer.
+        headers: Further headers of the answer.
         values: What the template shows.
     """
     operators = operators_of(request)
@@ -45,7 +49,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
             identity=request.state.identity,
         )
     )
-    answer = Response(html, status, dict(PAGE_HEADERS), "text/html")
+    answer = Response(html, status, {**PAGE_HEADERS, **(headers or {})}, "text/html")
     if visitor.is_new:
         operators.set_cookie(request, answer, visitor)
     return answer
