@@ -122,7 +122,8 @@ def test_secrets_are_not_shown(commands: Commands) -> None:
         (("group", "show", "x"), None, "see heksherlite group list"),
         (("group", "remove", "x"), None, "there is no configuration group 'x'"),
         (("group", "attach", "x", "y"), None, "there is no application 'y'"),
-        (("group", "secret", "set", "x"), "\n", "the secret is empty"),
+        (("group", "secret", "set", "x"), "\n", "a text that is not empty"),
+        (("group", "secret", "set", "x"), "a\0b", "has no NUL character"),
         (("group", "secret", "remove", "x"), None, "there is no secret 'x'"),
     ],
 )
