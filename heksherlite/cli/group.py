@@ -8,7 +8,8 @@ from typing import Any, Final, TextIO
 import click
 import orjson
 
-from heksherlite.cli.database import cause, database_option, in_transactions, reason_option
+from heksherlite.cli.database import cause, in_transactions, reason_option
+from heksherlite.cli.location import database_option
 from heksherlite.cli.tables import print_table
 from heksherlite.service.domain.applications import Approval
 from heksherlite.service.domain.groups import Group, references
@@ -129,10 +130,8 @@ def secret() -> None:
 @database_option
 def set_secret(name: str, reason: str | None, database: str | None) -> None:
     """Set the secret NAME to what is read from the standard input, or asked for at a terminal."""
-    value = _read_secret(sys.stdin)
-    if not value:
-        raise click.ClickException("the secret is empty")
     try:
+        value = _read_secret(sys.stdin)
         in_transactions(database, lambda transactions: Groups(transactions).set_secret(name, value, cause(reason)))
     except ValueError as error:
         raise click.ClickException(str(error)) from error

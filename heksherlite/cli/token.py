@@ -7,7 +7,8 @@ from typing import Final
 
 import click
 
-from heksherlite.cli.database import database_option, in_database
+from heksherlite.cli.database import in_database
+from heksherlite.cli.location import database_option
 from heksherlite.cli.tables import print_table
 from heksherlite.cli.times import read_expiry, show_date
 from heksherlite.service.domain.names import SETTING_NAME
@@ -60,7 +61,7 @@ def create(name: str, scopes: Sequence[str], setting_prefix: str, expires: str |
         text, kept = new_token(
             name, map(Scope, scopes), now=now, setting_prefix=setting_prefix, expires_at=read_expiry(expires, now)
         )
-        in_database(database, partial(add_token, token=kept))
+        in_database(database, partial(add_token, token=kept), creates=True)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     click.echo(text)

@@ -36,7 +36,10 @@ class Commands:
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
-    return Commands(tmp_path / "a.db")
+    """Return commands for a database that a service has made."""
+    path = tmp_path / "a.db"
+    with embedded(path):
+        return Commands(path)
 
 
 def test_an_application_is_invited_configured_and_revoked(commands: Commands) -> None:
@@ -119,7 +122,8 @@ def test_secrets_are_not_shown(commands: Commands) -> None:
         (("group", "show", "x"), None, "see heksherlite group list"),
         (("group", "remove", "x"), None, "there is no configuration group 'x'"),
         (("group", "attach", "x", "y"), None, "there is no application 'y'"),
-        (("group", "secret", "set", "x"), "\n", "the secret is empty"),
+        (("group", "secret", "set", "x"), "\n", "a text that is not empty"),
+        (("group", "secret", "set", "x"), "a\0b", "has no NUL character"),
         (("group", "secret", "remove", "x"), None, "there is no secret 'x'"),
     ],
 )

@@ -82,7 +82,8 @@ class State:
 
     ``revision`` counts the writes, ``features_revision`` is the last one that touched the context features,
     and the ids are the highest ever given out. ``changed_at`` is the time of the last write, in UTC, and never goes
-    back; it is None if that was by a version without history.
+    back; it is None if that was by a version without history. ``access_revision`` is the last one that touched tokens
+    or applications.
     """
 
     database_id: str
@@ -91,6 +92,7 @@ class State:
     last_setting_id: int = 0
     last_rule_id: int = 0
     changed_at: datetime | None = None
+    access_revision: int = 0
 
     def dated(self, now: datetime) -> "State":
         """Return the counters with the time of their write."""
