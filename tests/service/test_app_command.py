@@ -66,6 +66,9 @@ def test_an_application_is_invited_configured_and_revoked(commands: Commands) ->
         assert commands.table("app", "list") == []
         api = Api(service.url, token=token)
         with api.http:
+            about = api.history(application=SHOP.identifier)
+            assert [change["name"] for record in about for change in record["changes"]] == [SHOP.identifier] * 5
+            assert api.history(application="other") == []
             records = api.history(limit=100)
             changes = [(change["kind"], change.get("name")) for record in records for change in record["changes"]]
         application = ("application", SHOP.identifier)
