@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import click
 
-from heksherlite.cli.database import default_database
+from heksherlite.cli.location import default_database
 from heksherlite.cli.progress import progress
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.catalog import Catalog
