@@ -124,6 +124,8 @@ def test_expiry_is_a_date(tmp_path: Path, text: str, expected: int) -> None:
 )
 def test_unusable_arguments_are_refused(tmp_path: Path, arguments: list[str], message: str) -> None:
     """What cannot be a token is told in a line, and none is made."""
+    with embedded(tmp_path / "a.db"):
+        pass
     result = run(tmp_path / "a.db", *arguments)
     assert result.exit_code in {1, 2}
     assert message in result.stderr.splitlines()[-1]
@@ -144,9 +146,18 @@ def test_a_name_is_taken_once(tmp_path: Path) -> None:
 
 def test_an_unusable_database_is_told(tmp_path: Path) -> None:
     """A database that cannot be opened is told in a line."""
-    result = run(tmp_path / "nowhere" / "a.db", "list")
+    result = run(tmp_path / "nowhere" / "a.db", "create", "a", "--scope", "read")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: cannot use database")
+
+
+@pytest.mark.parametrize("command", [["list"], ["revoke", "a"]])
+def test_a_mistyped_file_is_told(tmp_path: Path, command: list[str]) -> None:
+    """What can only be about a database that there is makes none."""
+    result = run(tmp_path / "a.db", *command)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: there is no database {tmp_path}/a.db")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104

@@ -189,8 +189,9 @@ class Store:
                 decision = decide(catalog)
                 if decision.changes:
                     state = catalog.state_after(decision.changes).dated(datetime.now(UTC))
-                    await write_changes(connection, catalog, decision.changes, state)
-                    await write_record(connection, state, cause, changes_between(catalog, decision.changes))
+                    async with self._database.batching(connection):
+                        await write_changes(connection, catalog, decision.changes, state)
+                        await write_record(connection, state, cause, changes_between(catalog, decision.changes))
                     catalog = catalog.after(decision.changes, state)
             self.writes += bool(decision.changes)
             self._replace(catalog)
