@@ -42,8 +42,16 @@ _OPTIONS = (
         metavar="CIDR",
         multiple=True,
         callback=_networks,
-        help="From where --trust-user-header and X-Forwarded-For are believed, such as 10.0.0.0/8 or 127.0.0.1; may be"
-        " given several times.",
+        help="From where --trust-user-header and X-Forwarded-For, -Proto and -Host are believed, such as 10.0.0.0/8 or"
+        " 127.0.0.1; may be given several times.",
+    ),
+    click.option(
+        "--operator",
+        "operators",
+        metavar="PERSON",
+        multiple=True,
+        help="Who, as --trust-user-header names them, may let applications in on the pages without a token; * is"
+        " everybody whom it names. May be given several times.",
     ),
     click.option(
         "--max-body-size",
@@ -101,6 +109,7 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
         insecure: bool,
         trust_user_header: str | None,
         trusted_proxies: tuple[Network, ...],
+        operators: tuple[str, ...],
         max_body_size: int,
         max_value_size: int,
         max_settings: int,
@@ -111,7 +120,11 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         try:
             access = AccessOptions(
-                auth=auth, insecure=insecure, trust_user_header=trust_user_header, trusted_proxies=trusted_proxies
+                auth=auth,
+                insecure=insecure,
+                trust_user_header=trust_user_header,
+                trusted_proxies=trusted_proxies,
+                operators=frozenset(operators),
             )
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--trust-user-header") from error

@@ -1,15 +1,19 @@
 """The group of all commands."""
 
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
 from heksherlite._version import __version__
 
 _COMMANDS = {
+    "app": "app",
     "beacon": "beacons",
     "discover": "beacons",
     "export": "export",
+    "group": "group",
+    "import": "importing",
     "login": "login",
     "logout": "login",
     "serve": "serve",
@@ -28,7 +32,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"heksherlite.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        function = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(import_module(f"heksherlite.cli.{_COMMANDS[cmd_name]}"), function)
         return command
 
 

@@ -1,9 +1,22 @@
-"""Which database a command works on."""
+"""Which database a command works on, and how."""
 
+import getpass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
+import anyio
 import click
-from platformdirs import user_data_path
+
+from heksherlite.errors import ServiceStartError
+from heksherlite.service.domain.errors import DomainError
+from heksherlite.service.domain.history import Author, Cause
+from heksherlite.service.storage.database import Database, DatabaseUnavailableError
+from heksherlite.service.storage.sqlite import SqliteDatabase
+from heksherlite.service.storage.transactions import Transactions
+from heksherlite.service.storage.urls import open_database
+
+T = TypeVar("T")
 
 database_option = click.option(
     "--database",
@@ -14,7 +27,68 @@ database_option = click.option(
     " By default a file in the user's data folder.",
 )
 
+reason_option = click.option("--reason", metavar="TEXT", help="Why, for the history.")
+
 
 def default_database() -> Path:
     """Return the file that is used if no database is named; its folder is created."""
+    from platformdirs import user_data_path  # noqa: PLC0415  # needs the service extra, and this option does not
+
     return user_data_path("heksherlite", appauthor=False, ensure_exists=True) / "settings.db"
+
+
+def existing_database(location: str | None) -> Database:
+    """Return the database of a URL, or the one that is used if none is named.
+
+    Raises:
+        ServiceStartError: It is a file that does not exist, or the URL is of a kind that is not supported.
+    """
+    database = open_database(location or default_database())
+    if isinstance(database, SqliteDatabase) and not Path(database.location).exists():
+        advice = "name the one of the service (--database), which it prints at its start"
+        raise ServiceStartError(f"there is no database {database.location}: {advice}")
+    return database
+
+
+def in_database(location: str | None, work: Callable[[Database], Awaitable[T]], *, may_be_new: bool = False) -> T:
+    """Do something with a database, whether a service runs on it or not.
+
+    Args:
+        location: Its URL; None is the one that is used if none is named.
+        work: What to do.
+        may_be_new: Whether to make the database if there is none; otherwise a name that was mistyped is told.
+
+    Raises:
+        ClickException: The database cannot be used, or the work refuses.
+    """
+
+    async def prepare_and_work() -> T:
+        database = open_database(location or default_database()) if may_be_new else existing_database(location)
+        try:
+            await database.prepare()
+            return await work(database)
+        finally:
+            await database.close()
+
+    try:
+        return anyio.run(prepare_and_work)
+    except (ServiceStartError, DatabaseUnavailableError, DomainError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def in_transactions(location: str | None, work: Callable[[Transactions], Awaitable[T]]) -> T:
+    """Do the same with the transactions of a database."""
+
+    async def work_in_transactions(database: Database) -> T:
+        return await work(Transactions(database))
+
+    return in_database(location, work_in_transactions)
+
+
+def cause(reason: str | None) -> Cause:
+    """Return what the history tells of a change that is made on the command line."""
+    try:
+        user: str | None = getpass.getuser()
+    except (ImportError, KeyError, OSError):  # in containers, the user may have no name
+        user = None
+    return Cause(Author("command_line", user), reason)

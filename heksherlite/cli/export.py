@@ -1,71 +1,70 @@
-"""``heksherlite export``: make a snapshot of a service, for programs that are to start without it."""
+"""``heksherlite export``: everything in a database, for an import; or a snapshot of a service, for programs."""
 
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import anyio
 import click
 
+from heksherlite.cli.database import database_option
+from heksherlite.cli.source import ask, header_option, parsed_headers, transport_to
 from heksherlite.clients.snapshot_file import replace_file
-from heksherlite.clients.transport import AnswerLimits, Transport
+from heksherlite.clients.transport import Transport
 from heksherlite.engine import protocol
-from heksherlite.engine.messages import Answer, Request
+from heksherlite.engine.messages import Answer
 from heksherlite.engine.query_answers import read_query
 from heksherlite.engine.query_events import FeatureOrder
-from heksherlite.engine.snapshots import EVERYTHING, LARGEST, KeptAnswer, Snapshot, encode
+from heksherlite.engine.snapshots import EVERYTHING, KeptAnswer, Snapshot, encode
 from heksherlite.errors import ServiceAnswerError, SnapshotError
-
-_SECONDS: Final = 60
-"""For how long the service may be silent: what it is asked for at once is more than any client asks for."""
-
-_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~\w-]+): *([ -~]*)", re.ASCII)
 
 
 @click.command()
-@click.argument("url")
+@click.argument("url", required=False)
 @click.option(
     "--output",
     metavar="FILE",
     required=True,
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Where the snapshot goes; - is the standard output.",
+    help="Where the export or the snapshot goes; - is the standard output.",
 )
+@database_option
+@header_option
 @click.option(
-    "--header",
-    "headers",
-    metavar='"NAME: VALUE"',
-    multiple=True,
-    help="A header for every request, such as one with a token; may be given several times.",
+    "--settings", metavar="NAMES", help="The settings of a snapshot, separated by commas. By default all of them."
 )
-@click.option(
-    "--settings", metavar="NAMES", help="The settings to export, separated by commas. By default all of them."
-)
-def export(url: str, output: str, headers: Sequence[str], settings: str | None) -> None:
-    """Make a snapshot of the service at URL: its settings with all their rules.
+def export(url: str | None, output: str, database: str | None, headers: Sequence[str], settings: str | None) -> None:
+    """Write all settings and rules of a database into a file, which heksherlite import takes back.
 
-    Programs start from it when they cannot reach a service, whichever that is.
+    With the URL of a service, make a snapshot instead: programs start from it when they cannot reach a service,
+    whichever that is.
     """
+    if url is None:
+        if headers or settings is not None:
+            raise click.UsageError("--header and --settings are about a snapshot, and there is no URL.")
+        from heksherlite.cli.backup import exported  # noqa: PLC0415  # needs the service extra, and a snapshot does not
+
+        with exported(database) as lines:
+            _write(output, lines)
+        return
     names = _names(settings)
-    try:
-        args = {"headers": [_header(text) for text in headers], "timeout": _SECONDS}
-        transport = Transport(url, args, AnswerLimits(response_timeout=10 * _SECONDS, max_body_size=LARGEST))
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="URL") from error
+    transport = transport_to(url, parsed_headers(headers))
     try:
         snapshot = anyio.run(_take, transport, names)
         data = encode(snapshot)
     except (ServiceAnswerError, SnapshotError) as error:
         raise click.ClickException(f"cannot make a snapshot of {transport}: {error}") from error
+    _write(output, [data])
+
+
+def _write(output: str, pieces: Iterable[bytes]) -> None:
     try:
         if output == "-":
             with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
-                stdout.write(data)
+                stdout.writelines(pieces)
         else:
-            replace_file(Path(output), data, mode=0o666)
+            replace_file(Path(output), pieces, mode=0o666)
     except (OSError, ValueError) as error:
         raise click.ClickException(f"cannot write {output}: {error}") from error
 
@@ -73,26 +72,17 @@ def export(url: str, output: str, headers: Sequence[str], settings: str | None) 
 async def _take(transport: Transport, names: Sequence[str] | None) -> Snapshot:
     try:
         if names is None:
-            (listed,) = await _ask(transport, [protocol.ALL_SETTINGS])
+            (listed,) = await ask(transport, [protocol.ALL_SETTINGS])
             names = list(protocol.read_settings(listed))
         queries = [protocol.query(portion, EVERYTHING, None) for portion in protocol.portions(names)]
-        answers = await _ask(transport, queries)
-        (order,) = await _ask(transport, [protocol.CONTEXT_FEATURES])
+        answers = await ask(transport, queries)
+        (order,) = await ask(transport, [protocol.CONTEXT_FEATURES])
     finally:
         await transport.aclose()
     context_features = protocol.read_context_features(order)
     for answer in answers:
         _check(answer, context_features)
     return Snapshot("", context_features, EVERYTHING, datetime.now(UTC), tuple(map(KeptAnswer.of, answers)))
-
-
-async def _ask(transport: Transport, requests: Sequence[Request]) -> list[Answer]:
-    answers = []
-    for answer in await transport.send(requests):
-        if isinstance(answer, Exception):
-            raise click.ClickException(f"no answer from {transport}: {str(answer) or repr(answer)}") from answer
-        answers.append(answer)
-    return answers
 
 
 def _check(answer: Answer, context_features: tuple[str, ...]) -> None:
@@ -116,11 +106,3 @@ def _names(settings: str | None) -> list[str] | None:
     if not names:
         raise click.BadParameter("there is no name in it", param_hint="--settings")
     return names
-
-
-def _header(text: str) -> tuple[str, str]:
-    match = _HEADER.fullmatch(text)
-    if match is None:
-        # Without the text, which may be a secret.
-        raise click.BadParameter('expected "Name: value", in printable ASCII characters', param_hint="--header")
-    return match[1], match[2]

@@ -82,6 +82,12 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, wan
     help="Send traces, metrics and faults to an OpenTelemetry collector, as the variables OTEL_* say, such as"
     " OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318. Needs heksherlite[opentelemetry].",
 )
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="Where the service is for applications that get their configuration from it, such as"
+    " https://settings.example.com. By default where their requests, and trusted proxies, say.",
+)
 @access_options
 def serve(
     *,
@@ -95,6 +101,7 @@ def serve(
     log_format: LogFormat,
     access_log: bool,
     opentelemetry: bool,
+    public_url: str | None,
     access: AccessOptions,
     limits: Limits,
 ) -> None:
@@ -104,8 +111,6 @@ def serve(
     stop = _stop_signal()
     service: ServiceThread | WorkerProcesses
     try:
-        location = database or default_database()
-        opened, listener = open_database(location), listen(host, port, access)
         options = ServiceOptions(
             context_features=_split(context_features),
             keep_history=None if keep_history is None else timedelta(days=keep_history),
@@ -114,13 +119,16 @@ def serve(
             cache_max_age=cache_max_age,
             access_log=access_log,
             opentelemetry=opentelemetry,
+            public_url=public_url,
         )
+        location = database or default_database()
+        opened, listener = open_database(location), listen(host, port, access)
         if workers == 1:
             service = ServiceThread(opened, listener, options)
         else:
             service = WorkerProcesses(location, listener, options, count=workers, set_up=set_up)
         service.start()
-    except ServiceStartError as error:
+    except (ServiceStartError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"heksherlite serves {opened.location} at {service.url}")
     if service.first_token is not None:

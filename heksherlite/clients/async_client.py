@@ -87,7 +87,7 @@ class AsyncHeksherClient(BaseClient):
         Args:
             fakts: The loader of the facts; by default the one whose ``with`` block the code is in.
             group: The group that has ``service_url``, ``context_features``, and perhaps ``update_interval``,
-                ``defaults``, ``track``, and ``headers`` or ``token``.
+                ``defaults``, ``track``, ``push``, and ``headers`` or ``token``.
             options: Further keyword arguments of the client, such as ``snapshot``.
 
         Raises:
@@ -96,8 +96,7 @@ class AsyncHeksherClient(BaseClient):
             FaktsError: If the facts cannot be loaded, or do not have the group.
         """
         facts = read_client_facts(await (fakts or get_current_fakts()).aget(group), group)
-        options["http_client_args"] = facts.http_client_args(options.get("http_client_args"))
-        client = cls(facts.service_url, facts.update_interval, facts.context_features, **options)
+        client = cls(facts.service_url, facts.update_interval, facts.context_features, **facts.options(options))
         client.set_defaults(**facts.defaults)
         client.track_contexts(**facts.track)
         return client

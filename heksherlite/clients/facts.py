@@ -21,20 +21,27 @@ class ClientFacts:
     """What a group says about a client.
 
     Attributes:
-        service_url: Where the service is.
+        service_url: Where the service is; None for a client that has a snapshot only.
         update_interval: Seconds between updates.
         context_features: The context features, the most general first.
         defaults: What stands in for context features that a caller leaves out.
         track: The values to ask rules for by context feature.
         headers: What is sent with each request.
+        push: Whether to listen for changes; None if the group does not say so.
     """
 
-    service_url: str
+    service_url: str | None
     update_interval: float
     context_features: tuple[str, ...]
     defaults: Mapping[str, str]
     track: Mapping[str, str | list[str]]
     headers: Mapping[str, str] = field(repr=False)
+    push: bool | None
+
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return keyword arguments of the client: those that the program gives, with these where it gives no others."""
+        push = {} if self.push is None else {"push": self.push}
+        return {**push, **given, "http_client_args": self.http_client_args(given.get("http_client_args"))}
 
     def http_client_args(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return arguments for httpx: those that the program gives, with these headers where it gives no others."""
@@ -49,7 +56,8 @@ class ClientFacts:
 def read_client_facts(facts: object, group: str = GROUP) -> ClientFacts:
     """Return what a group says. Lists may be strings too, as the environment has them.
 
-    ``context_features`` is separated by semicolons then, and values to track by commas.
+    ``context_features`` is separated by semicolons then, and values to track by commas; ``push`` is ``true`` or
+    ``false``.
 
     Args:
         facts: The group.
@@ -78,13 +86,16 @@ def read_client_facts(facts: object, group: str = GROUP) -> ClientFacts:
         if any(name.lower() == "authorization" for name in headers):
             problems["token"] = "the headers have an Authorization already"  # noqa: S105
         headers = {**headers, "Authorization": f"Bearer {read('token', _string)}"}
+    # Null is said on purpose, unlike a key that is not there.
+    without_service = "service_url" in facts and facts["service_url"] is None
     read_facts = ClientFacts(
-        service_url=read("service_url", _string),
+        service_url=None if without_service else read("service_url", _string),
         update_interval=read("update_interval", _seconds, _UPDATE_INTERVAL),
         context_features=tuple(read("context_features", lambda value: _list(value, ";")) or ()),
         defaults=read("defaults", _strings, {}),
         track=read("track", _track, {}),
         headers=headers,
+        push=read("push", _flag) if facts.get("push") is not None else None,
     )
     if problems:
         raise FactsShapeError(group, problems)
@@ -105,6 +116,14 @@ def _seconds(value: object) -> float:
     if not (isfinite(seconds) and seconds > 0):
         raise ValueError(f"a number of seconds above 0 was expected, and this {kind(value)} is none")
     return seconds
+
+
+def _flag(value: object) -> bool:
+    flags = {"true": True, "false": False}
+    flag = flags.get(value.lower()) if isinstance(value, str) else value
+    if not isinstance(flag, bool):
+        raise ValueError(f"true or false was expected, and this {kind(value)} is neither")  # noqa: TRY004 - read() collects
+    return flag
 
 
 def _list(value: object, separator: str) -> list[str]:

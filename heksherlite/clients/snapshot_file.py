@@ -3,7 +3,7 @@
 import logging
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -102,12 +102,12 @@ class SnapshotFile:
             return True
 
 
-def replace_file(path: Path, content: bytes, *, mode: int) -> None:
+def replace_file(path: Path, content: bytes | Iterable[bytes], *, mode: int) -> None:
     """Put a file in a place at once: who reads it meanwhile gets all of the old content or all of the new.
 
     Args:
         path: The place, in a folder that exists.
-        content: What is to be in the file.
+        content: What is to be in the file, in one piece or in many.
         mode: Its permissions, less those that the umask of the process takes away.
 
     Raises:
@@ -119,7 +119,7 @@ def replace_file(path: Path, content: bytes, *, mode: int) -> None:
     temporary = path.with_name(f".heksherlite-{uuid4().hex}.tmp")
     try:
         with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

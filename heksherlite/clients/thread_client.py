@@ -95,7 +95,7 @@ class ThreadHeksherClient(BaseClient):
         Args:
             fakts: The loader of the facts; by default the one whose ``with`` block the code is in.
             group: The group that has ``service_url``, ``context_features``, and perhaps ``update_interval``,
-                ``defaults``, ``track``, and ``headers`` or ``token``.
+                ``defaults``, ``track``, ``push``, and ``headers`` or ``token``.
             options: Further keyword arguments of the client, such as ``snapshot``.
 
         Raises:
@@ -104,8 +104,7 @@ class ThreadHeksherClient(BaseClient):
             FaktsError: If the facts cannot be loaded, or do not have the group.
         """
         facts = read_client_facts((fakts or get_current_fakts()).get(group), group)
-        options["http_client_args"] = facts.http_client_args(options.get("http_client_args"))
-        client = cls(facts.service_url, facts.update_interval, facts.context_features, **options)
+        client = cls(facts.service_url, facts.update_interval, facts.context_features, **facts.options(options))
         client.set_defaults(**facts.defaults)
         client.track_contexts(**facts.track)
         return client

@@ -15,6 +15,7 @@ from heksherlite.grants.event_loops import in_event_loop, run_from_sync
 from heksherlite.grants.facts import kind
 from heksherlite.grants.loader import Fakts, get_current_fakts
 from heksherlite.grants.loading import Loaded, SharedLoad
+from heksherlite.grants.remote.http import FAILURES, reason_of
 from heksherlite.grants.remote.messages import http_url, printable, shown_url
 from heksherlite.grants.remote.secret import Secret
 
@@ -134,10 +135,8 @@ class OAuth2Auth(httpx.Auth):
             with anyio.fail_after(_SECONDS):
                 async with httpx.AsyncClient(**{**self._http_client_args, "follow_redirects": False}) as http:
                     return self._read(await http.post(url, headers=headers, content=content))
-        except TimeoutError:
-            return f"no answer within {_SECONDS} s"
-        except httpx.HTTPError as error:
-            return f"{type(error).__name__}: {error}"
+        except FAILURES as failure:
+            return reason_of(failure, _SECONDS)
 
     def _read(self, response: httpx.Response) -> OAuth2Token | str:
         try:

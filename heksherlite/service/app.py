@@ -13,9 +13,12 @@ from heksherlite.service.api import (
     context_features,
     declarations,
     documentation,
+    export,
+    grants,
     health,
     history,
     metrics,
+    oauth2,
     query,
     rules,
     settings,
@@ -26,23 +29,44 @@ from heksherlite.service.api.access_log import AccessLogMiddleware
 from heksherlite.service.api.bodies import BodyMiddleware
 from heksherlite.service.api.caching import Caching
 from heksherlite.service.api.counting import CountingMiddleware
+from heksherlite.service.api.grants_state import GrantsState
 from heksherlite.service.api.meter import Meter
+from heksherlite.service.api.operators import Operators
 from heksherlite.service.api.refusals import Refusal, answer_outside_prefix, answer_refusal
 from heksherlite.service.api.responses import answer_domain_error, answer_invalid, answer_unavailable
 from heksherlite.service.api.routes import require_needs
 from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView
 from heksherlite.service.api.streams import Streams
+from heksherlite.service.domain.access_tokens import AccessTokens
 from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
 from heksherlite.service.domain.query import AnswerBuilder
 from heksherlite.service.metrics.board import Board
 from heksherlite.service.options import ServiceOptions
+from heksherlite.service.pages import approval, device, login
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
 
 _building = threading.Lock()
 
-_RESOURCES = (health, metrics, query, stream, context_features, declarations, settings, rules, history, documentation)
+_RESOURCES = (
+    health,
+    metrics,
+    query,
+    stream,
+    export,
+    context_features,
+    declarations,
+    settings,
+    rules,
+    history,
+    grants,
+    oauth2,
+    documentation,
+    login,
+    device,
+    approval,
+)
 
 
 def create_app(
@@ -65,15 +89,19 @@ def create_app(
         title="heksherlite",
         version=__version__,
         openapi_url=None,
-        telemetry={"auto_configure": options.opentelemetry, "operation_spans": False, "exclude": _is_probe},
+        telemetry={"auto_configure": options.opentelemetry, "operation_spans": False, "exclude": _is_untraced},
     )
     app.state.answers = AnswerBuilder()
     app.state.streams = Streams(store.catalog)
     store.on_replaced = app.state.streams.publish
-    limits = options.limits
-    app.state.access = Access(lambda: store.tokens, options.access, limits)
+    access, limits = options.access, options.limits
+    app.state.access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens)
+    app.state.access = Access(lambda: store.tokens, app.state.access_tokens, store.catch_up, access, limits)
     app.state.meter = Meter(store, app.state.streams, app.state.access, board)
     app.state.caching = Caching(options)
+    app.state.grants = GrantsState(app.state.access.origins, options.public_url)
+    app.state.guesses = app.state.grants.guesses
+    app.state.operators = Operators(app.state.access, access, store.sessions, app.state.grants.base_url)
     app.state.limits = limits
     app.state.view = partial(StoreView, store, limits, LimitedCatalogs())
     app.add_middleware(BodyMiddleware, max_bytes=limits.max_body_size, timeout=limits.request_timeout)
@@ -95,8 +123,10 @@ def create_app(
     return app
 
 
-def _is_probe(scope: MutableMapping[str, Any]) -> bool:
-    return scope["path"] in {"/api/health", "/api/ready", "/metrics"}
+def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
+    """Leave out of traces who asks every few seconds, and pages whose addresses, which are in spans, hold codes."""
+    path: str = scope["path"]
+    return path in {"/api/health", "/api/ready", "/metrics"} or path.startswith(("/f/configure", "/f/login"))
 
 
 def _build_routes(app: FastAPI) -> None:

@@ -26,6 +26,7 @@ def embedded(
     access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
     limits: Limits = Limits(),  # noqa: B008 - immutable
     keep_history: timedelta | None = None,
+    public_url: str | None = None,
 ) -> "EmbeddedService":
     """Return a service that runs in this process within a ``with`` or ``async with`` block.
 
@@ -46,12 +47,19 @@ def embedded(
         access: Who may use it. By default everybody, and then the address must be one of this machine only.
         limits: How much it takes in.
         keep_history: For how long changes are kept in the history; None is for ever.
+        public_url: Where it is for its clients, such as ``https://settings.example.com``; None if it is where their
+            requests, and trusted proxies, say.
 
     Raises:
+        ValueError: The public URL is none.
         ServiceStartError: On entering the block, if the service cannot start.
     """
     options = ServiceOptions(
-        context_features=tuple(context_features), keep_history=keep_history, access=access, limits=limits
+        context_features=tuple(context_features),
+        keep_history=keep_history,
+        access=access,
+        limits=limits,
+        public_url=public_url,
     )
     return EmbeddedService(database, host=host, port=port, options=options)
 

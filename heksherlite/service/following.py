@@ -45,9 +45,11 @@ async def switch_rules(store: Store, *, until: asyncio.Event) -> None:
     Of several services on one database each tries, and whichever has the write lock first makes the switch: the
     others find it done.
     """
+    catalog, due = store.catalog, rules.next_switch(store.catalog)
     while not until.is_set():
         seconds = _LOOK_SECONDS
-        due = rules.next_switch(store.catalog)
+        if store.catalog is not catalog:
+            catalog, due = store.catalog, rules.next_switch(store.catalog)
         if due is not None:
             now = datetime.now(UTC)
             if due > now:

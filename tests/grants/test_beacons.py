@@ -114,6 +114,7 @@ async def test_the_first_that_answers(port: int, endpoint: ScriptedEndpoint) -> 
                 for datagram in [
                     *GARBAGE[1:],
                     encode_beacon("http://127.0.0.1:9"),
+                    encode_beacon("http://xn--a"),
                     encode_beacon(f"{endpoint.url}/wrong"),
                     encode_beacon(endpoint.url),
                 ]:

@@ -1,12 +1,13 @@
 """Settings clients that are configured from facts, against a real service."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from heksherlite import TRACK_ALL, AsyncHeksherClient, Setting, ThreadHeksherClient
 from heksherlite.clients.facts import read_client_facts
-from heksherlite.errors import FactsShapeError, GroupNotFound, NoFaktsFound
+from heksherlite.errors import FactsShapeError, GroupNotFound, NoFaktsFound, SnapshotError
 from heksherlite.grants import EnvGrant, Fakts, HardGrant
 from tests.sdk.conftest import service, shared_service
 from tests.sdk.scripted_service import QUERY, scripted_service
@@ -85,6 +86,24 @@ def test_authorisation(more: Any, given: Any, sent: str) -> None:
     assert "hunter2" not in repr(read_client_facts(fakts.get("heksher")))
 
 
+def test_push_is_what_the_facts_say_unless_the_program_does() -> None:
+    """The group may switch listening off, also as text, and an argument of the program wins."""
+    for said, given, push in ((False, None, False), ("false", None, False), ("true", None, True), (False, True, True)):
+        fakts = Fakts(HardGrant(facts("http://127.0.0.1:9", push=said)))
+        options: dict[str, Any] = {} if given is None else {"push": given}
+        assert ThreadHeksherClient.from_fakts(fakts, **options)._policy.push is push
+
+
+def test_no_service(tmp_path: Path) -> None:
+    """A service_url that is null is a client that has a snapshot only, and needs one."""
+    snapshot = tmp_path / "settings.snapshot"
+    fakts = Fakts(HardGrant({"heksher": {"service_url": None, "context_features": FEATURES}}))
+    with pytest.raises(SnapshotError), ThreadHeksherClient.from_fakts(fakts, snapshot=snapshot, startup="require"):
+        pass
+    with pytest.raises(ValueError, match="a client without a service needs a snapshot"):
+        ThreadHeksherClient.from_fakts(fakts)
+
+
 def test_further_arguments(service: Api) -> None:
     """Keyword arguments of the client go through, and wrong ones are refused as ever."""
     fakts = Fakts(HardGrant(facts(service.url)))
@@ -112,6 +131,7 @@ def test_further_arguments(service: Api) -> None:
         (
             {
                 "service_url": "http://x",
+                "push": "maybe",
                 "update_interval": float("nan"),
                 "context_features": "a;b",
                 "headers": {"authorization": "x"},
@@ -119,6 +139,7 @@ def test_further_arguments(service: Api) -> None:
                 "track": {"a": 5},
             },
             {
+                "push": "true or false was expected, and this a value of type str is neither",
                 "token": "the headers have an Authorization already",
                 "update_interval": "a number of seconds above 0 was expected, and this a value of type float is none",
                 "track": "several strings were expected, not a value of type int",

@@ -2,7 +2,9 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -131,6 +133,23 @@ def test_trouble_that_passes(endpoint: ScriptedEndpoint) -> None:
 
     endpoint.script["/f/challenge/"] = answer
     assert loaded(grant(endpoint, tell=lambda _: None)) == CONFIG
+
+
+@pytest.mark.parametrize("answer", [Answer({"status": "waiting"}), Answer(status=429)])
+def test_an_endpoint_that_wants_to_be_asked_less_often(answer: Answer, endpoint: ScriptedEndpoint) -> None:
+    """Its Retry-After counts where it is longer than the interval."""
+    asked: list[float] = []
+
+    def slow_down(_: Received) -> Answer:
+        asked.append(monotonic())
+        if len(asked) > 1:
+            return Answer({"status": "denied"})
+        return replace(answer, headers={"retry-after": "1"})
+
+    endpoint.script["/f/challenge/"] = slow_down
+    with pytest.raises(DemandError, match="the person denied it"):
+        loaded(grant(endpoint, tell=lambda _: None))
+    assert asked[1] - asked[0] >= 1
 
 
 @pytest.mark.parametrize(

@@ -156,8 +156,30 @@ def test_malformed_addresses() -> None:
         with pytest.raises(ValueError, match="a URL without credentials was expected") as caught:
             WellKnownDiscovery(url=url)
         assert "hunter2" not in str(caught.value)
+    for url in ("user:hunter2@host:80", "//user:hunter2@host", "hunter2@host"):
+        with pytest.raises(ValueError, match=r"a URL like 'https://host:port' was expected, not '.*host") as caught:
+            StaticDiscovery(base_url=url)
+        assert "hunter2" not in str(caught.value)
     with pytest.raises(ValueError, match="has no protocol, and none is to be tried"):
         WellKnownDiscovery(url="host", auto_protocols=[])
+
+
+def test_protocols_are_in_any_case(secure: ScriptedEndpoint, authority: trustme.CA) -> None:
+    """HTTPS in capital letters is as safe as https."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    secure.script[WELL_KNOWN] = Answer({"name": "x", "base_url": "http://127.0.0.1/f/"})
+    with pytest.raises(DiscoveryError, match="it leads from HTTPS to http:"):
+        discover(secure.url.replace("https", "HTTPS"), http_client_args={"verify": context})
+    secure.script[WELL_KNOWN] = Answer({"name": "x", "base_url": secure.base_url.replace("https", "HTTPS")})
+    assert discover(secure.url, http_client_args={"verify": context}).name == "x"
+
+
+def test_hosts_that_cannot_be() -> None:
+    """A host name that only HTTP finds to be malformed is an endpoint that is not there, wherever it comes from."""
+    for host in ("xn--a", "xn--", "a..b"):
+        with pytest.raises(DiscoveryError):
+            discover(f"http://{host}")
 
 
 def test_a_static_endpoint() -> None:

@@ -152,6 +152,22 @@ def test_nobody_there() -> None:
         http.get("http://127.0.0.1:9/")
 
 
+@pytest.mark.parametrize(
+    ("url", "args", "reason"),
+    [
+        ("http://127.0.0.1:9/token", {"verify": "/missing.pem"}, "No such file or directory"),
+        ("http://xn--a/token", {}, "Codepoint"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:`verify=<str>`:DeprecationWarning")
+def test_what_cannot_be_sent(url: str, args: dict[str, Any], reason: str) -> None:
+    """Whatever keeps the request from being sent is that error too, and shows no secret."""
+    auth = OAuth2Auth(url, "me", "hunter2", http_client_args=args)
+    with httpx.Client(auth=auth) as http, pytest.raises(DemandError, match=reason) as caught:
+        http.get("http://127.0.0.1:9/")
+    assert "hunter2" not in shown(caught.value)
+
+
 @pytest.mark.anyio
 async def test_a_synchronous_client_in_an_event_loop(issuer: Issuer) -> None:
     """It would block the loop to fetch a token there, so that is an error."""

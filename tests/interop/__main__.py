@@ -11,7 +11,8 @@ import httpx
 
 from heksherlite.service.embedded import embedded
 from tests.interop.comparison import Comparison, Programs
-from tests.interop.environment import NotInstallableError, python_with_original
+from tests.interop.environment import SDK, NotInstallableError
+from tests.interop.loader import compare_loader
 from tests.interop.scenario import (
     FEATURES,
     FIRST_RELEASE,
@@ -160,21 +161,32 @@ class Story:
         comparison.values_of_ours(self._first, old, canonical=names)
 
 
-def main() -> int:
-    """Compare, print what was compared, and return the exit code."""
-    try:
-        original = python_with_original()
-    except NotInstallableError as error:
-        print(f"The original SDK does not install here:\n{error}")
-        if sys.version_info >= (3, 12):
-            print("SKIPPED: that is no surprise on a Python newer than 3.11.")
-            return 0
-        return 1
+def compare_sdk() -> int:
+    """Compare the SDKs, print what was compared, and return the exit code.
+
+    Raises:
+        NotInstallableError: The original cannot be had here.
+    """
+    original = SDK.python()
     with ExitStack() as stack:
         service = stack.enter_context(embedded(context_features=FEATURES))
         comparison = Comparison(original, service.url, three_features=THREE_FEATURES)
         Story(stack, comparison, service.url).tell()
     return comparison.report()
+
+
+def main() -> int:
+    """Compare the SDKs and the loaders of grants, and return the exit code."""
+    try:
+        exit_code = compare_sdk()
+        compare_loader()
+    except NotInstallableError as error:
+        print(f"An original does not install here:\n{error}")
+        if sys.version_info >= (3, 12):
+            print("SKIPPED: that is no surprise on a Python newer than 3.11.")
+            return 0
+        return 1
+    return exit_code
 
 
 if __name__ == "__main__":

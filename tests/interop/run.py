@@ -1,4 +1,4 @@
-"""Run the original SDK as a black box against our service, and compare it with ours.
+"""Run the original SDK and the original loader of grants as black boxes against our service.
 
 Usage: ``python tests/interop/run.py``. Exit code 0 if they agree (or the original does not install on this Python,
 which is newer than 3.11), else 1.

@@ -57,6 +57,17 @@ def test_hostile_bodies_are_422(api: Api, method: str, path: str, body: bytes) -
     assert api.state() == before
 
 
+def test_what_is_nested_as_deep_as_possible_can_be_read_everywhere(api: Api) -> None:
+    """No answer is too deep to be written, whatever was taken in."""
+    api.declare(metadata={})
+    bodies = (b'{"version":"1.1","value":%s}' % (b"[" * levels + b"]" * levels) for levels in range(300, 0, -1))
+    answers = (api.call("PUT", "settings/cache_ttl/metadata/deep", content=body) for body in bodies)
+    assert next(answer for answer in answers if answer.status_code != 422).status_code == 204
+    api.call("POST", f"history/{api.revision()}/revert")
+    for path in ("settings?include_additional_data=true", "settings/cache_ttl", f"history/{api.revision()}", "history"):
+        assert api.call("GET", path).status_code == 200
+
+
 def test_a_nul_character_in_a_value_is_kept(api: Api) -> None:
     """An escaped NUL is a character like any other in values, types and metadata."""
     options = 'Enum["\\u0000","a"]'

@@ -52,12 +52,14 @@ def test_a_request_is_a_span_of_its_caller(tmp_path: Path, spans: InMemorySpanEx
     assert revisions == [0, 0, 1]
 
 
-def test_probes_are_no_spans(tmp_path: Path, spans: InMemorySpanExporter) -> None:
-    """What asks every few seconds whether the service lives does not fill the traces."""
+def test_probes_and_codes_are_in_no_spans(tmp_path: Path, spans: InMemorySpanExporter) -> None:
+    """Who asks every few seconds does not fill the traces, and codes in the addresses of pages do not get there."""
 
     async def look(made: Application) -> None:
         for path in ("/api/health", "/api/ready", "/metrics"):
             assert (await made.http.get(path)).status_code == 200
+        for path in ("/f/configure/?device_code=ABCD2345", "/f/configure?device_code=A", "/f/login?next=configure/"):
+            await made.http.get(path)
 
     with_application(tmp_path, look)
     assert spans.get_finished_spans() == ()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
+from hashlib import sha512
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,18 @@ def own_server() -> Iterator[PostgresqlServer]:
 
 def add(name: str) -> stores.Write:
     return partial(context_features.add, name=name)
+
+
+def test_the_longest_names_fit_into_its_indexes(url: str) -> None:
+    """A name of 1,000 characters is taken however little it can be compressed, and a longer one is 422."""
+    longest = "".join(sha512(bytes([number])).hexdigest() for number in range(8))[:1_000]
+    with embedded(url, context_features=FEATURES) as service, closing(Api(service.url)) as api:
+        assert api.call("POST", "context_features", {"context_feature": longest}).status_code == 204
+        assert api.declare(longest, configurable_features=[longest]).status_code == 200
+        assert api.declare("a", alias=longest, version="1.1", configurable_features=[longest]).status_code == 200
+        assert api.setting(longest)["aliases"] == [longest]
+        assert api.call("POST", "context_features", {"context_feature": f"{longest}x"}).status_code == 422
+        assert api.declare(f"{longest}x").status_code == 422
 
 
 @pytest.mark.thorough

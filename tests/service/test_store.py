@@ -1,10 +1,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain import context_features, declarations, rules
 from heksherlite.service.domain import settings as setting_writes
@@ -13,6 +15,8 @@ from heksherlite.service.domain.differences import Shape
 from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.metadata import merging
 from heksherlite.service.domain.versions import Version
+from heksherlite.service.storage.store import Store
+from heksherlite.service.storage.urls import open_database
 from heksherlite.wire_types import INT
 from tests.service.stores import Write, following, opened, until, without_logs
 
@@ -126,6 +130,31 @@ def test_foreign_writes_are_noticed(database: str) -> None:
             await until(lambda: two.catalog.context_features == ("g",))
 
     asyncio.run(run())
+
+
+def test_those_who_catch_up_at_once_share_a_look(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ask at the same time, the database is read once or twice, and all of them see what there is."""
+    looks: list[None] = []
+
+    async def run() -> None:
+        async with opened(database) as one:
+            two = open_database(database)
+            reading = two.reading
+
+            def counted() -> AbstractAsyncContextManager[AsyncConnection]:
+                looks.append(None)
+                return reading()
+
+            monkeypatch.setattr(two, "reading", counted)
+            store = Store(two)
+            for number in range(3):
+                await one.write(partial(context_features.add, name=f"f{number}"))
+                await asyncio.gather(*(store.catch_up() for _ in range(50)))
+                assert store.catalog.context_features[-1] == f"f{number}"
+            await store.close()
+
+    asyncio.run(run())
+    assert len(looks) <= 6
 
 
 def test_a_failed_decision_changes_nothing(database: str) -> None:

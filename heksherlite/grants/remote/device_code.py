@@ -71,7 +71,8 @@ class DeviceCodeGrant:
         open_browser: Whether to open the page in a browser.
         tell: Tells the person what to do; called with a :class:`DeviceLogin`. By default it is written to the
             standard error stream.
-        poll_interval: Seconds between the questions whether the person has decided.
+        poll_interval: Seconds between the questions whether the person has decided; more if the endpoint asks for it
+            by ``Retry-After``.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
     """
 
@@ -123,16 +124,30 @@ class DeviceCodeGrant:
         trouble = ""
         with anyio.move_on_after(self.timeout):
             while True:
-                token, trouble = await _challenge(endpoint, http, code)
-                if token is not None:
-                    return token
-                await anyio.sleep(self.poll_interval)
+                decision = await _challenge(endpoint, http, code)
+                if isinstance(decision, Secret):
+                    return decision
+                trouble = decision.trouble
+                await anyio.sleep(max(self.poll_interval, decision.retry_after))
         reason = f"nobody decided within {self.timeout:g} s{trouble and '; the last time, ' + trouble}"
         raise DemandError(shown_url(endpoint.base_url), reason)
 
 
-async def _challenge(endpoint: Endpoint, http: Session, code: Secret) -> tuple[Secret | None, str]:
-    """Return the token if the person has approved, and otherwise what goes wrong, but may pass.
+@dataclass(frozen=True, slots=True)
+class _Undecided:
+    """The person has not decided yet.
+
+    Attributes:
+        trouble: What goes wrong, but may pass.
+        retry_after: For how many seconds the endpoint does not want to be asked.
+    """
+
+    trouble: str = ""
+    retry_after: float = 0
+
+
+async def _challenge(endpoint: Endpoint, http: Session, code: Secret) -> Secret | _Undecided:
+    """Return the token if the person has approved.
 
     Raises:
         DemandError: If there will be no token.
@@ -140,11 +155,11 @@ async def _challenge(endpoint: Endpoint, http: Session, code: Secret) -> tuple[S
     try:
         reply = await http.ask("POST", endpoint.url("challenge"), {"code": code}, error=DemandError)
     except DemandError as error:
-        return None, error.reason
+        return _Undecided(error.reason)
     if reply.status in _LATER:
-        return None, status_of(reply)
+        return _Undecided(status_of(reply), reply.retry_after)
     try:
-        return _decision(reply), ""
+        return _decision(reply) or _Undecided(retry_after=reply.retry_after)
     except Unusable as error:
         raise DemandError(reply.url, code.masked(str(error))) from None
 

@@ -1,6 +1,7 @@
 """HTTP to endpoints. The only module of the grants that imports httpx."""
 
 import os
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,12 @@ from heksherlite.grants.remote.secret import Secret
 _LARGEST: Final = 16 * 2**20
 """How many bytes an answer may have."""
 
+_SECONDS: Final = re.compile("[0-9]{1,9}")
+
+
+FAILURES: Final = (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError)
+"""What a request may raise. Of an error in a host name like ``xn--a``, httpx lets out what idna raises."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -28,11 +35,13 @@ class Reply:
         url: What was asked, as it may be shown.
         status: Its status.
         content: Its body.
+        retry_after: For how many seconds it asks to be left alone.
     """
 
     url: str
     status: int
     content: bytes = field(repr=False)  # tracebacks may show it
+    retry_after: float = 0
 
 
 class Session:
@@ -65,14 +74,8 @@ class Session:
         try:
             with anyio.fail_after(self._timeout):
                 return await self._asked(method, url, body, shown, error)
-        except TimeoutError:
-            reason = f"no answer within {self._timeout:g} s"
-        except httpx.InvalidURL as cause:
-            reason = str(cause)
-        except httpx.HTTPError as cause:
-            reason = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
-        except OSError as cause:  # such as a certificate file that is not there
-            reason = os.strerror(cause.errno) if cause.errno else type(cause).__name__
+        except FAILURES as failure:
+            reason = reason_of(failure, self._timeout)
         # Without the cause, because its frames have the body in them.
         raise error(shown, reason)
 
@@ -102,7 +105,9 @@ class Session:
                 await response.aclose()
         if len(content) > _LARGEST:
             raise error(shown, f"the answer is larger than {_LARGEST:,} bytes")
-        return Reply(shown, response.status_code, bytes(content))
+        retry_after = response.headers.get("Retry-After", "")
+        seconds = float(retry_after) if _SECONDS.fullmatch(retry_after) else 0
+        return Reply(shown, response.status_code, bytes(content), seconds)
 
 
 @asynccontextmanager
@@ -127,6 +132,22 @@ def status_of(reply: Reply) -> str:
     """Return an answer's status in words."""
     phrase = httpx.codes.get_reason_phrase(reply.status)
     return f"status {reply.status} {phrase}".strip()
+
+
+def reason_of(failure: Exception, seconds: float) -> str:
+    """Return why there is no answer, without what was sent.
+
+    Args:
+        failure: One of `FAILURES`.
+        seconds: After how many a `TimeoutError` is raised.
+    """
+    if isinstance(failure, TimeoutError):
+        return f"no answer within {seconds:g} s"
+    if isinstance(failure, OSError) and failure.errno:  # such as a certificate file that is not there
+        return os.strerror(failure.errno)
+    if isinstance(failure, httpx.InvalidURL):
+        return str(failure)
+    return f"{type(failure).__name__}: {failure}".removesuffix(": ")
 
 
 def _encoded(body: Mapping[str, Any] | None) -> bytes | None:

@@ -127,6 +127,8 @@ def shown_url(url: str) -> str:
     """Return a URL without what may be secret in it: credentials, query and fragment."""
     try:
         parts = urlsplit(url)
+        if not parts.netloc:  # without ``//``, what is in front of a host is taken for a path
+            parts = parts._replace(path=parts.path.rpartition("@")[2])
         return printable(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())
     except ValueError:
         return "a malformed URL"
@@ -174,7 +176,7 @@ def read_endpoint(content: bytes, asked: str) -> Endpoint:
     except ValueError as error:
         raise Unusable(str(error)) from None
     urls = [url for url in (endpoint.base_url, endpoint.retrieve_url, endpoint.claim_url) if url]
-    if asked.startswith("https:") and (insecure := [url for url in urls if not url.startswith("https:")]):
+    if _is_https(asked) and (insecure := [url for url in urls if not _is_https(url)]):
         raise Unusable(f"it leads from HTTPS to {shown_url(insecure[0])}, where tokens could be read on the way")
     return endpoint
 
@@ -237,6 +239,10 @@ def read_config(granted: Granted) -> Facts:
     if problem := problem_of(config):
         raise Unusable(f"'config': {problem}")
     return dict(config)
+
+
+def _is_https(url: str) -> bool:
+    return urlsplit(url).scheme == "https"
 
 
 def _object(data: Any) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -14,16 +15,19 @@ from starlette.types import Scope as RequestScope
 from heksherlite.service.api.identity import Identity
 from heksherlite.service.api.proxies import Origins
 from heksherlite.service.api.refusals import Refusal
+from heksherlite.service.domain.access_tokens import AccessTokens
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.rates import RateLimiter
 from heksherlite.service.domain.tokens import SHAPE, Scope, Token, Tokens, find_token
 from heksherlite.service.options import AccessOptions
+from heksherlite.service.storage.database import NotCaughtUpError
 
 _logger = logging.getLogger(__name__)
 
 _FAILED_ATTEMPTS = 10  # with wrong tokens, from one address; then one every so many seconds:
 _FAILED_ATTEMPT_SECONDS = 6.0
 _BURST_SECONDS = 10.0
+_LOOKS_PER_SECOND = 5.0  # for tokens that this replica does not know yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,16 @@ class Need:
     Attributes:
         scope: The scope that a token must have; None lets everybody in.
         all_settings: Whether it takes a token that is not limited to some settings.
+        operator: Whether it takes a person who is logged in as an operator.
     """
 
     scope: Scope | None
     all_settings: bool = False
+    operator: bool = False
+
+
+class UnknownTokenError(Exception):
+    """A token looks like one, and is not among those that were read from the database so far."""
 
 
 class Access:
@@ -44,16 +54,31 @@ class Access:
 
     Args:
         tokens: Returns the tokens that are valid now.
+        access_tokens: Those that were made from them, for OAuth2 clients.
+        catch_up: Reads the tokens anew, from the database that other services write to as well.
         options: Whether tokens are needed, and which proxies are trusted.
         limits: How many writes a client may make.
+
+    Attributes:
+        origins: Where requests come from.
+        refused_tokens: How many tokens were refused, by reason.
     """
 
-    def __init__(self, tokens: Callable[[], Tokens], options: AccessOptions, limits: Limits) -> None:
+    def __init__(
+        self,
+        tokens: Callable[[], Tokens],
+        access_tokens: AccessTokens,
+        catch_up: Callable[[], Awaitable[None]],
+        options: AccessOptions,
+        limits: Limits,
+    ) -> None:
         self.refused_tokens: Counter[str] = Counter()
-        """How many tokens were refused, by reason."""
+        self.origins = Origins(options)
         self._tokens = tokens
+        self._access_tokens = access_tokens
+        self._catch_up = catch_up
+        self._looks = RateLimiter(per_second=_LOOKS_PER_SECOND, burst=_LOOKS_PER_SECOND)
         self._asks_for_tokens = options.auth == "tokens"
-        self._origins = Origins(options)
         self._failures = RateLimiter(per_second=1 / _FAILED_ATTEMPT_SECONDS, burst=_FAILED_ATTEMPTS)
         per_second = limits.writes_per_second
         self._writes = RateLimiter(per_second=per_second, burst=max(1, per_second * _BURST_SECONDS))
@@ -63,25 +88,64 @@ class Access:
         """Whether requests need a token."""
         return self._asks_for_tokens
 
-    def admit(self, request: Request, need: Need) -> None:
-        """Let a request in, and note who makes it in ``request.state.identity``.
-
-        An answer that takes long may call this again, to end when the token is revoked or expires.
+    async def admit_by_newest(self, request: Request, need: Need) -> None:
+        """Let a request in as `admit` does, also by a token that was made through another replica just now.
 
         Raises:
             Refusal: It is not let in.
         """
-        address = self._origins.address(request.scope)
+        try:
+            self.admit(request, need, final=False)
+        except UnknownTokenError:
+            if not self._looks.take("", time.monotonic()):
+                with suppress(NotCaughtUpError):
+                    await self._catch_up()
+            self.admit(request, need)
+
+    def admit(self, request: Request, need: Need, *, final: bool = True) -> None:
+        """Let a request in, and note who makes it in ``request.state.identity``.
+
+        An answer that takes long may call this again, to end when the token is revoked or expires.
+
+        Args:
+            request: The request.
+            need: What it needs.
+            final: Whether to refuse a token that is unknown.
+
+        Raises:
+            Refusal: It is not let in.
+            UnknownTokenError: Its token is unknown, and that is not final.
+        """
+        address = self.origins.address(request.scope)
         if need.scope is None:
             request.state.identity = Identity(address=address)
             return
-        token = self._authorized(request.scope, need, need.scope) if self._asks_for_tokens else None
+        token = self._authorized(request.scope, need, need.scope, final=final) if self._asks_for_tokens else None
         if need.scope is not Scope.READ:
             self._count_write(token.public_prefix if token else address)
-        request.state.identity = Identity(token, self._origins.person(request.scope), address)
+        request.state.identity = Identity(token, self.origins.person(request.scope), address)
 
-    def _authorized(self, request: RequestScope, need: Need, scope: Scope) -> Token:
-        token = self._authenticated(request, scope)
+    def token_of_operator(self, request: Request, sent: bytes) -> Token:
+        """Return the token that a person logs in with.
+
+        Args:
+            request: The request that brings it along.
+            sent: What the person entered.
+
+        Raises:
+            Refusal: It is of no use, or not for this, or there were too many attempts.
+        """
+        token = self._known(request.scope, sent, Scope.ADMIN)
+        if not may_operate(token):
+            self._forbid(
+                f"operators log in with a token that has scope {Scope.ADMIN} and is not limited to some settings,"
+                f" and {token.name!r} is not such a one",
+                Scope.ADMIN,
+            )
+        return token
+
+    def _authorized(self, request: RequestScope, need: Need, scope: Scope, *, final: bool) -> Token:
+        token = self._authenticated(request, scope, final=final)
         if scope not in token.scopes:
             granted = ", ".join(sorted(token.scopes))
             self._forbid(f"this call needs scope {scope}, and the token {token.name!r} has: {granted}", scope)
@@ -93,7 +157,7 @@ class Access:
             )
         return token
 
-    def _authenticated(self, request: RequestScope, scope: Scope) -> Token:
+    def _authenticated(self, request: RequestScope, scope: Scope, *, final: bool) -> Token:
         sent = _credentials(request)
         if sent is None:
             raise Refusal(
@@ -102,9 +166,14 @@ class Access:
                 needed_scope=scope,
                 headers={"www-authenticate": f'Bearer realm="heksherlite", scope="{scope}"'},
             )
-        token = find_token(self._tokens(), sent)
+        return self._known(request, sent, scope, final=final)
+
+    def _known(self, request: RequestScope, sent: bytes, scope: Scope, *, final: bool = True) -> Token:
+        token = find_token(self._tokens(), sent) or self._access_tokens.find(sent)
         if token is None:
-            shaped = SHAPE.fullmatch(sent.decode("latin-1")) is not None
+            shaped = SHAPE.fullmatch(sent.decode("latin-1")) is not None or self._access_tokens.has_shape(sent)
+            if shaped and not final:
+                raise UnknownTokenError
             reason = "the token is unknown, or was revoked" if shaped else "this is no token: one is hkl_..._..."
             self.refused_tokens["unknown" if shaped else "malformed"] += 1
             self._refuse_attempt(request, reason, scope)
@@ -116,7 +185,7 @@ class Access:
     def _refuse_attempt(self, request: RequestScope, reason: str, scope: Scope) -> NoReturn:
         # Only what is wrong is counted: whoever shares an address with a client that has an old token is not shut
         # out by it, and 256 random bits are not guessed at any rate.
-        address = self._origins.address(request)
+        address = self.origins.address(request)
         wait = self._failures.take(address, time.monotonic())
         if wait:
             raise _too_many(f"too many attempts with wrong tokens; {reason}", wait, scope)
@@ -133,6 +202,11 @@ class Access:
         wait = self._writes.take(client, time.monotonic())
         if wait:
             raise _too_many("too many writes at once", wait, None)
+
+
+def may_operate(token: Token) -> bool:
+    """Tell whether somebody with this token may decide on what concerns the whole service."""
+    return Scope.ADMIN in token.scopes and not token.setting_prefix
 
 
 def _too_many(detail: str, wait: float, scope: Scope | None) -> Refusal:

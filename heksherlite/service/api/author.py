@@ -40,14 +40,16 @@ async def cause_of(request: Request, *, reverts: int | None = None) -> Cause:
 
 
 def describe_reasons(schema: dict[str, Any]) -> dict[str, Any]:
-    """Add the header with the reason to all writes of an OpenAPI schema, and return the schema."""
+    """Add the header with the reason to all writes of the API in an OpenAPI schema, and return the schema."""
     header = {
         "name": REASON_HEADER,
         "in": "header",
         "description": "Why, for the history. A field `reason` in the body does the same.",
         "schema": {"type": "string", "maxLength": LONGEST_REASON},
     }
-    for operations in schema["paths"].values():
+    for path, operations in schema["paths"].items():
+        if not path.startswith("/api/"):
+            continue
         for method, operation in operations.items():
             if method != "get" and header not in operation.setdefault("parameters", []):
                 operation["parameters"].append(header)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import reduce
 from math import isfinite
 from typing import Any, NoReturn
 
@@ -10,6 +11,7 @@ from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _DISCARDED_BYTES = 32 * 2**20  # read off a body that is too large, so that its sender gets to see the answer
+_LEVELS_AROUND = 32  # what is stored comes back deeper inside of answers than it was in the request
 
 
 def decode_json(body: bytes) -> Any:
@@ -17,13 +19,13 @@ def decode_json(body: bytes) -> Any:
 
     Raises:
         json.JSONDecodeError: The text is not JSON in UTF-8, or it is JSON that not every reader could take back: an
-            integer beyond 64 bits, a number beyond the range of floats, a lone surrogate, some hundred levels deep.
+            integer beyond 64 bits, a number beyond the range of floats, a lone surrogate, more than some 200 levels.
     """
     text = ""
     try:
         text = body.decode()
         value = json.loads(text, parse_constant=_refuse_number, parse_float=_finite_float)
-        orjson.dumps(value)
+        orjson.dumps(reduce(lambda inner, _: [inner], range(_LEVELS_AROUND), value))
     except json.JSONDecodeError:
         raise
     except RecursionError as error:

@@ -1,13 +1,13 @@
 """``/api/v1/settings/declare``: programs say what their settings are."""
 
 from functools import partial
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from heksherlite.service.api.fields import (
-    ContextFeatureName,
+    DistinctFeatures,
     Metadata,
     RequestBody,
     SettingName,
@@ -23,19 +23,6 @@ from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.domain.versions import INITIAL
 
 router = APIRouter(tags=["settings"], route_class=ServiceRoute)
-
-
-def _distinct(names: list[str]) -> list[str]:
-    if len(set(names)) != len(names):
-        raise ValueError("the names have duplicates")
-    return names
-
-
-DistinctFeatures: TypeAlias = Annotated[
-    list[ContextFeatureName],
-    Field(min_length=1, json_schema_extra={"uniqueItems": True}),
-    AfterValidator(_distinct),
-]
 
 
 class DeclarationBody(RequestBody):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, StrictStr, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StrictStr, WithJsonSchema
 
 from heksherlite.errors import TypeStringError
 from heksherlite.service.domain import names, versions
@@ -54,10 +54,26 @@ def _read_time(text: Any) -> datetime:
     return read_time(text)
 
 
+def distinct(names: list[str]) -> list[str]:
+    """Return names that are all different.
+
+    Raises:
+        ValueError: They are not.
+    """
+    if len(set(names)) != len(names):
+        raise ValueError("the names have duplicates")
+    return names
+
+
 ContextFeatureName: TypeAlias = Annotated[
     StrictStr,
     AfterValidator(_matching(names.CONTEXT_FEATURE_NAME, "a name of a context feature")),
     _schema(names.CONTEXT_FEATURE_NAME.pattern, "environment"),
+]
+DistinctFeatures: TypeAlias = Annotated[
+    list[ContextFeatureName],
+    Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(distinct),
 ]
 ContextFeatureValue: TypeAlias = Annotated[
     StrictStr,

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
@@ -12,7 +12,7 @@ from heksherlite.service.api.fields import RequestBody, SettingName, Time
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, text_responses
 from heksherlite.service.api.routes import ServiceRoute, needs
 from heksherlite.service.api.service_state import StoreOfApp
-from heksherlite.service.domain.history import AuthorKind, Change, Record
+from heksherlite.service.domain.history import AuthorKind, Change, ChangeKind, Record
 from heksherlite.service.domain.reverting import revert
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Scope
@@ -36,11 +36,15 @@ class AuthorAnswer(BaseModel):
 
 
 class ChangeAnswer(BaseModel):
-    """A setting, a rule, or the list of the context features, before and after; null is where it does not exist."""
+    """A setting, a rule, the list of the context features, an application, a configuration group or a secret.
 
-    kind: Literal["context_features", "setting", "rule"]
+    ``before`` and ``after`` are null where it does not exist; ``name`` is that of the last three.
+    """
+
+    kind: ChangeKind
     setting: str | None
     rule_id: int | None
+    name: str | None = None
     before: dict[str, Any] | list[str] | None
     after: dict[str, Any] | list[str] | None
 
@@ -100,10 +104,10 @@ async def list_history(
     before: Annotated[Number | None, Query(description="Only revisions below this one.")] = None,
     limit: Annotated[int, Query(ge=1, le=_MOST_RECORDS, description="At most how many to return.")] = 100,
 ) -> Response:
-    """List what was changed, the newest first, each with its first hundred changes."""
+    """List what was changed, the newest first, each with its first hundred changes; fewer at once if they are large."""
     known = None if setting is None else store.catalog.find(setting)
     search = Search(
-        limit=limit + 1,
+        limit=limit,
         before=before,
         setting_name=setting,
         setting_id=None if known is None else known.setting.id,
@@ -112,9 +116,9 @@ async def list_history(
         since=since,
         until=until,
     )
-    records = await store.history.search(search, changes_per_record=_CHANGES_PER_RECORD)
-    page = [_shown(record) for record in records[:limit]]
-    return json_answer({"history": page, "next": page[-1]["revision"] if len(records) > limit else None})
+    page = await store.history.search(search, changes_per_record=_CHANGES_PER_RECORD)
+    shown = [_shown(record) for record in page.records]
+    return json_answer({"history": shown, "next": shown[-1]["revision"] if page.more else None})
 
 
 @router.get("/{revision}", response_model=RecordAnswer, responses={**text_responses(404, 503), **INVALID})
@@ -155,11 +159,11 @@ def _shown(record: Record) -> dict[str, Any]:
 
 
 def _shown_change(change: Change) -> dict[str, Any]:
-    kind = "context_features" if change.setting_id is None else "setting" if change.rule_id is None else "rule"
-    return {
-        "kind": kind,
+    shown = {
+        "kind": change.kind,
         "setting": change.setting_name,
         "rule_id": change.rule_id,
         "before": change.before,
         "after": change.after,
     }
+    return shown if change.subject is None else {**shown, "name": change.subject_name}

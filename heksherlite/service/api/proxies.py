@@ -1,5 +1,6 @@
 """Where a request comes from, and what a reverse proxy in front of the service says about that."""
 
+import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -9,6 +10,7 @@ from heksherlite.service.api.refusals import Refusal
 from heksherlite.service.options import AccessOptions
 
 _LONGEST_USER = 320  # characters: the longest e-mail address
+_HOST = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 
 class Origins:
@@ -33,6 +35,25 @@ class Origins:
                 if not self._trusts(address):
                     break
         return address
+
+    def is_secure(self, scope: Scope) -> bool:
+        """Tell whether the client speaks HTTPS, to a trusted proxy or to the service itself."""
+        return (self._forwarded(scope, b"x-forwarded-proto") or scope["scheme"]).lower() == "https"
+
+    def base_url(self, scope: Scope) -> str:
+        """Return the URL of the service as the client has it, without a slash at its end."""
+        host = self._forwarded(scope, b"x-forwarded-host") or next(_values(scope, b"host"), "")
+        if _HOST.fullmatch(host) is None:
+            address, port = scope.get("server") or ("localhost", None)
+            host = f"[{address}]" if ":" in address else address
+            host = host if port is None else f"{host}:{port}"
+        return f"{'https' if self.is_secure(scope) else 'http'}://{host}{scope.get('root_path', '').rstrip('/')}"
+
+    def _forwarded(self, scope: Scope, header: bytes) -> str | None:
+        if not self._trusts(_peer(scope)):
+            return None
+        values = list(_values(scope, header))
+        return values[-1].rpartition(",")[2].strip() if values else None
 
     def person(self, scope: Scope) -> str | None:
         """Return the person whom a trusted proxy names.

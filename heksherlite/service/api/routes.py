@@ -33,6 +33,11 @@ def needs(scope: Scope, *, all_settings: bool = False) -> Callable[[Endpoint], E
     return _noting(Need(scope, all_settings))
 
 
+def needs_operator(endpoint: Endpoint) -> Endpoint:
+    """Declare that the routes to a function are for a person who is logged in as an operator."""
+    return _noting(Need(None, operator=True))(endpoint)
+
+
 def open_to_all(endpoint: Endpoint) -> Endpoint:
     """Declare that the routes to a function need no token."""
     return _noting(Need(None))(endpoint)
@@ -64,10 +69,12 @@ class ServiceRoute(APIRoute):
         async def handle_admitted(request: Request) -> Response:
             state = request.app.state
             _tell_trace(state.meter.revision)
-            state.access.admit(request, need)
+            await state.access.admit_by_newest(request, need)
             deadline = asyncio.timeout(state.limits.request_timeout)
             try:
                 async with deadline:
+                    if need.operator:
+                        await state.operators.admit(request)
                     return await handle(StrictJsonRequest(request.scope, request.receive))
             except TimeoutError:
                 if not deadline.expired():

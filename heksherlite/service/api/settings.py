@@ -6,8 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel
 
-from heksherlite.service.api.declarations import DistinctFeatures
-from heksherlite.service.api.fields import RequestBody, SettingName, SettingType, SettingVersion
+from heksherlite.service.api.fields import DistinctFeatures, RequestBody, SettingName, SettingType, SettingVersion
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, no_content, text_responses
 from heksherlite.service.api.routes import ServiceRoute, needs

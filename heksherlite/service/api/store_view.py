@@ -9,6 +9,9 @@ from fastapi import Request
 from heksherlite.service.api.author import cause_of
 from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.limits import Limits
+from heksherlite.service.storage.applications import Applications
+from heksherlite.service.storage.device_codes import DeviceCodes
+from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.history import History
 from heksherlite.service.storage.store import Store
 
@@ -74,6 +77,26 @@ class StoreView:
     def history(self) -> History:
         """What was written before, about whatever settings."""
         return self._store.history
+
+    @property
+    def applications(self) -> Applications:
+        """The applications that were let in."""
+        return self._store.applications
+
+    @property
+    def device_codes(self) -> DeviceCodes:
+        """The codes that people decide on."""
+        return self._store.device_codes
+
+    @property
+    def groups(self) -> Groups:
+        """The configuration groups."""
+        return self._store.groups
+
+    @property
+    def signing_key(self) -> str:
+        """Do the same as `Store.signing_key`."""
+        return self._store.signing_key
 
     async def at(self, moment: int | datetime) -> Catalog:
         """Do the same as `Store.at`, with the settings that there are for the request."""

@@ -9,7 +9,9 @@ from heksherlite.service.domain import snapshots
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
 from heksherlite.service.domain.json_values import Json
 
-AuthorKind: TypeAlias = Literal["anonymous", "token", "person", "schedule", "service"]
+AuthorKind: TypeAlias = Literal["anonymous", "token", "person", "application", "command_line", "schedule", "service"]
+Subject: TypeAlias = Literal["application", "group", "secret"]
+ChangeKind: TypeAlias = Literal["context_features", "setting", "rule"] | Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +19,10 @@ class Author:
     """Who makes a change.
 
     Attributes:
-        kind: ``anonymous``, ``token`` or ``person`` for a request; ``schedule`` for the switch of a scheduled rule;
-            ``service`` for what a service does at its start.
-        name: Which token or person.
+        kind: ``anonymous``, ``token`` or ``person`` for a request; ``application`` for one that asks for its own
+            token; ``command_line`` for a command; ``schedule`` for the switch of a scheduled rule; ``service`` for
+            what a service does at its start.
+        name: Which token, person or application, or which user of the machine.
         address: Where the request came from.
     """
 
@@ -43,14 +46,16 @@ BY_SCHEDULE: Final = Cause(Author("schedule"))
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A setting, a rule, or the list of context features, before and after a write.
+    """A setting, a rule, the list of context features, or what has no part in settings, before and after a write.
 
     Attributes:
-        setting_id: The setting, or the setting of the rule; None if it is about the context features.
+        setting_id: The setting, or the setting of the rule; None if it is about neither.
         rule_id: The rule, if it is about one.
         setting_name: What the setting is called after the write, or was called last.
         before: All about it, as JSON; None if it did not exist.
         after: The same afterwards; None if it does not exist any more.
+        subject: What it is about, if that is neither a setting, a rule, nor the context features.
+        subject_name: Which of these.
     """
 
     setting_id: int | None
@@ -58,6 +63,15 @@ class Change:
     setting_name: str | None
     before: Json
     after: Json
+    subject: Subject | None = None
+    subject_name: str | None = None
+
+    @property
+    def kind(self) -> ChangeKind:
+        """What it is about."""
+        if self.subject is not None:
+            return self.subject
+        return "context_features" if self.setting_id is None else "setting" if self.rule_id is None else "rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,16 @@ class Record:
     cause: Cause
     change_count: int
     changes: tuple[Change, ...]
+
+
+def added_setting(setting: Setting) -> Change:
+    """Return the change that a new setting is."""
+    return _of_setting(setting, before=None, after=setting)
+
+
+def added_rule(setting_name: str, rule: Rule) -> Change:
+    """Return the change that a new rule is."""
+    return _of_rule(setting_name, rule, before=None, after=rule)
 
 
 def changes_between(catalog: Catalog, changes: Changes) -> Iterator[Change]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, Final
 
 import orjson
@@ -23,6 +24,17 @@ _changes = tables.history_changes.c
 
 _ROWS_AT_ONCE: Final = 1_000
 """How many changes are read without giving way to other requests."""
+
+_PAGE_CHARACTERS: Final = 8 * 2**20
+"""How much the changes of the records of a page may be, in JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records that were searched for, the newest first, and whether there are more."""
+
+    records: tuple[Record, ...]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,7 @@ class Search:
     until: datetime | None = None
 
 
-async def write_record(connection: AsyncConnection, state: State, cause: Cause, changes: Iterable[Change]) -> None:
+async def write_record(connection: AsyncConnection, state: State, cause: Cause, changes: Iterable[Change]) -> int:
     """Store what a write changed, in its transaction.
 
     Args:
@@ -58,6 +70,9 @@ async def write_record(connection: AsyncConnection, state: State, cause: Cause, 
         state: The counters after the write.
         cause: Who wrote, and why.
         changes: What changed.
+
+    Returns:
+        How many changes that were.
     """
     author = cause.author
     await connection.execute(
@@ -71,20 +86,42 @@ async def write_record(connection: AsyncConnection, state: State, cause: Cause, 
             reverts=cause.reverts,
         )
     )
-    for portion in portions(enumerate(changes)):
+    return await write_changes_of_record(connection, state.revision, changes)
+
+
+async def write_changes_of_record(
+    connection: AsyncConnection, revision: int, changes: Iterable[Change], *, first_position: int = 0
+) -> int:
+    """Store what a write changed, or more of it, behind its record.
+
+    Args:
+        connection: One that holds the write lock.
+        revision: The revision that the write makes.
+        changes: What changed.
+        first_position: How many changes are stored behind the record already.
+
+    Returns:
+        How many there are then.
+    """
+    stored = first_position
+    for portion in portions(enumerate(changes, first_position)):
         rows = [
             {
-                "revision": state.revision,
+                "revision": revision,
                 "position": position,
                 "setting_id": change.setting_id,
                 "rule_id": change.rule_id,
                 "setting_name": change.setting_name,
                 "before": _text(change.before),
                 "after": _text(change.after),
+                "subject": change.subject,
+                "subject_name": change.subject_name,
             }
             for position, change in portion
         ]
         await connection.execute(insert(tables.history_changes), rows)
+        stored += len(rows)
+    return stored
 
 
 class History:
@@ -99,8 +136,8 @@ class History:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def search(self, search: Search, *, changes_per_record: int) -> list[Record]:
-        """Return some records.
+    async def search(self, search: Search, *, changes_per_record: int) -> Page:
+        """Return some records: fewer than the limit if they are large, but at least one if there is one.
 
         Args:
             search: Which. If it is about a setting or a rule, only changes of that are in the records.
@@ -110,9 +147,15 @@ class History:
         query = select(tables.history).where(*_of_record(search))
         if shown:
             query = query.where(_history.revision.in_(select(_changes.revision).where(*shown)))
-        query = query.order_by(_history.revision.desc()).limit(search.limit)
+        query = query.order_by(_history.revision.desc()).limit(search.limit + 1)
         ranked = _ranked([*tables.history_changes.c], by=_changes.revision, order=_changes.position).where(*shown)
-        return await self._records(query, _up_to(changes_per_record, ranked))
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+            totals = await _totals(connection, [row.revision for row in rows])
+            characters = accumulate(totals[row.revision].characters for row in rows[: search.limit])
+            fitting = max(1, sum(total <= _PAGE_CHARACTERS for total in characters))
+            records = await _records(connection, rows[:fitting], totals, _up_to(changes_per_record, ranked))
+        return Page(records, more=len(rows) > fitting)
 
     async def record(self, revision: int) -> Record:
         """Return one record, with all its changes.
@@ -121,10 +164,13 @@ class History:
             NotFoundError: There is none.
         """
         query = select(tables.history).where(_history.revision == revision)
-        records = await self._records(query, select(tables.history_changes))
-        if not records:
-            raise NotFoundError(f"the history has no revision {revision}")
-        return records[0]
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+            if not rows:
+                raise NotFoundError(f"the history has no revision {revision}")
+            totals = await _totals(connection, [revision])
+            (record,) = await _records(connection, rows, totals, select(tables.history_changes))
+        return record
 
     async def revision_at(self, time: datetime) -> int:
         """Return the revision that was the newest at a time.
@@ -151,7 +197,7 @@ class History:
         """
         subject = [_changes.setting_id, _changes.rule_id]
         ranked = _ranked([*subject, _changes.before], by=subject, order=_changes.revision)
-        between = ranked.where(_changes.revision > after, _changes.revision <= until)
+        between = ranked.where(_changes.revision > after, _changes.revision <= until, _changes.subject.is_(None))
         async with self._database.reading() as connection:
             first = (await connection.execute(_first)).one_or_none()
             if first is None or first.revision > after + 1:
@@ -172,23 +218,6 @@ class History:
             async with self._database.writing() as connection:
                 await connection.execute(delete(tables.history_changes).where(_changes.revision < first))
                 await connection.execute(delete(tables.history).where(_history.revision < first))
-
-    async def _records(self, query: Select[Any], changes_query: Select[Any]) -> list[Record]:
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(query)).all()
-            revisions = [row.revision for row in rows]
-            counts = await _counts(connection, revisions)
-            changes = await _changes_of(connection, revisions, changes_query)
-        return [
-            Record(
-                revision=row.revision,
-                time=row.time,
-                cause=Cause(Author(row.author_kind, row.author_name, row.address), row.reason, row.reverts),
-                change_count=counts[row.revision],
-                changes=tuple(changes[row.revision]),
-            )
-            for row in rows
-        ]
 
 
 _first = select(_history.revision, _history.time).order_by(_history.revision).limit(1)
@@ -230,10 +259,29 @@ def _up_to(rank: int, ranked: Select[Any]) -> Select[Any]:
     return select(rows).where(rows.c.rank <= rank)
 
 
-async def _counts(connection: AsyncConnection, revisions: Sequence[int]) -> dict[int, int]:
-    counts = select(_changes.revision, func.count()).where(_changes.revision.in_(revisions))
-    rows = await connection.execute(counts.group_by(_changes.revision))
-    return {revision: count for revision, count in rows}  # noqa: C416  # a row is no tuple for the type checkers
+async def _totals(connection: AsyncConnection, revisions: Sequence[int]) -> dict[int, Any]:
+    """Return, by revision, a row with the number of its changes and how much they are in JSON."""
+    characters = func.coalesce(func.length(_changes.before), 0) + func.coalesce(func.length(_changes.after), 0)
+    totals = select(
+        _changes.revision, func.count().label("change_count"), func.sum(characters).label("characters")
+    ).where(_changes.revision.in_(revisions))
+    return {row.revision: row for row in await connection.execute(totals.group_by(_changes.revision))}
+
+
+async def _records(
+    connection: AsyncConnection, rows: Sequence[Any], totals: dict[int, Any], changes_query: Select[Any]
+) -> tuple[Record, ...]:
+    changes = await _changes_of(connection, [row.revision for row in rows], changes_query)
+    return tuple(
+        Record(
+            revision=row.revision,
+            time=row.time,
+            cause=Cause(Author(row.author_kind, row.author_name, row.address), row.reason, row.reverts),
+            change_count=totals[row.revision].change_count,
+            changes=tuple(changes[row.revision]),
+        )
+        for row in rows
+    )
 
 
 async def _changes_of(
@@ -243,8 +291,9 @@ async def _changes_of(
     changes: dict[int, list[Change]] = {revision: [] for revision in revisions}
     query = query.where(column.revision.in_(revisions)).order_by(column.revision, column.position)
     async for row in _in_portions(connection, query):
-        change = Change(row.setting_id, row.rule_id, row.setting_name, _json(row.before), _json(row.after))
-        changes[row.revision].append(change)
+        before, after = _json(row.before), _json(row.after)
+        about = (row.subject, row.subject_name)
+        changes[row.revision].append(Change(row.setting_id, row.rule_id, row.setting_name, before, after, *about))
     return changes
 
 

@@ -1,7 +1,7 @@
 """Between rows and the catalog: read the state, read what changed since a revision, write changes."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -25,6 +25,13 @@ async def read_state(connection: AsyncConnection) -> State:
     """Return the counters as they are stored."""
     row = (await connection.execute(select(*_STATE_COLUMNS))).mappings().one()
     return State(**row)
+
+
+async def read_catalog(connection: AsyncConnection) -> Catalog:
+    """Return everything there is."""
+    state = await read_state(connection)
+    nothing = Catalog(State(state.database_id))
+    return nothing.after(await read_changes(connection, since=nothing.state), state)
 
 
 async def read_changes(connection: AsyncConnection, *, since: State) -> Changes:
@@ -57,15 +64,50 @@ async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: 
     await _remove(connection, "rule", tables.rules, changes.removed_rules, state.revision)
     if changes.context_features is not None:
         await _write_features(connection, changes.context_features)
-    for setting in changes.settings:
-        await _write_setting(connection, setting)
-    await _insert_rules(connection, [rule for rule in changes.rules if rule.id not in catalog.rules], state.revision)
+    # The names that the changed ones give up may be those of the new ones.
+    await _update_settings(connection, [setting for setting in changes.settings if setting.id in catalog.entries])
+    await insert_settings(connection, [setting for setting in changes.settings if setting.id not in catalog.entries])
+    await insert_rules(connection, [rule for rule in changes.rules if rule.id not in catalog.rules], state.revision)
     await _update_rules(connection, [rule for rule in changes.rules if rule.id in catalog.rules], state.revision)
     if touched := catalog.touched_settings(changes):
         in_touched = tables.settings.c.id.in_(touched)
         await connection.execute(update(tables.settings).where(in_touched).values(revision=state.revision))
+    await write_state(connection, state)
+
+
+async def write_state(connection: AsyncConnection, state: State) -> None:
+    """Store the counters."""
     counters = {column.name: getattr(state, column.name) for column in _STATE_COLUMNS}
     await connection.execute(update(tables.state).values(counters))
+
+
+async def insert_settings(connection: AsyncConnection, settings: Iterable[Setting]) -> None:
+    """Store new settings, without rules."""
+    for portion in portions(settings):
+        await connection.execute(insert(tables.settings), [_setting_row(setting) for setting in portion])
+        features = [(setting.id, name) for setting in portion for name in sorted(setting.configurable_features)]
+        await _insert_names(connection, tables.configurable_features, "context_feature", features)
+        aliases = [(setting.id, alias) for setting in portion for alias in sorted(setting.aliases)]
+        await _insert_names(connection, tables.aliases, "alias", aliases)
+
+
+async def insert_rules(connection: AsyncConnection, rules: Iterable[Rule], revision: int) -> None:
+    """Store new rules of settings that are stored.
+
+    Args:
+        connection: One that holds the write lock.
+        rules: The rules.
+        revision: The revision that the write makes.
+    """
+    for portion in portions(rules):
+        rows = [{"id": rule.id, "setting_id": rule.setting_id, **_changing(rule, revision)} for rule in portion]
+        await connection.execute(insert(tables.rules), rows)
+        conditions = [
+            {"rule_id": rule.id, "context_feature": feature, "value": value}
+            for rule in portion
+            for feature, value in rule.conditions
+        ]
+        await connection.execute(insert(tables.conditions), conditions)
 
 
 async def _removals_since(connection: AsyncConnection, revision: int) -> Mapping[str, list[int]]:
@@ -166,8 +208,34 @@ async def _write_features(connection: AsyncConnection, features: tuple[str, ...]
             await connection.execute(insert(table).values(name=name, position=position))
 
 
-async def _write_setting(connection: AsyncConnection, setting: Setting) -> None:
-    row = {
+async def _update_settings(connection: AsyncConnection, settings: Iterable[Setting]) -> None:
+    for setting in settings:
+        changed = update(tables.settings).where(tables.settings.c.id == setting.id)
+        await connection.execute(changed.values(_setting_row(setting)))
+        for table in (tables.configurable_features, tables.aliases):
+            await connection.execute(delete(table).where(table.c.setting_id == setting.id))
+        features = [(setting.id, name) for name in sorted(setting.configurable_features)]
+        await _insert_names(connection, tables.configurable_features, "context_feature", features)
+        await _insert_names(
+            connection, tables.aliases, "alias", [(setting.id, name) for name in sorted(setting.aliases)]
+        )
+
+
+async def _insert_names(connection: AsyncConnection, table: Any, column: str, names: Sequence[tuple[int, str]]) -> None:
+    if names:
+        rows = [{"setting_id": setting_id, column: name} for setting_id, name in names]
+        await connection.execute(insert(table), rows)
+
+
+async def _update_rules(connection: AsyncConnection, rules: Iterable[Rule], revision: int) -> None:
+    for rule in rules:
+        row = update(tables.rules).where(tables.rules.c.id == rule.id)
+        await connection.execute(row.values(_changing(rule, revision)))
+
+
+def _setting_row(setting: Setting) -> dict[str, Any]:
+    return {
+        "id": setting.id,
         "name": setting.name,
         "type": str(setting.type),
         "default_value": _text(setting.default_value),
@@ -175,39 +243,6 @@ async def _write_setting(connection: AsyncConnection, setting: Setting) -> None:
         "metadata": _text(setting.metadata),
         "revision": setting.revision,
     }
-    changed = update(tables.settings).where(tables.settings.c.id == setting.id).values(row)
-    if not (await connection.execute(changed)).rowcount:
-        await connection.execute(insert(tables.settings).values(id=setting.id, **row))
-    await _replace_names(
-        connection, tables.configurable_features, setting.id, "context_feature", setting.configurable_features
-    )
-    await _replace_names(connection, tables.aliases, setting.id, "alias", setting.aliases)
-
-
-async def _replace_names(
-    connection: AsyncConnection, table: Any, setting_id: int, column: str, names: Iterable[str]
-) -> None:
-    await connection.execute(delete(table).where(table.c.setting_id == setting_id))
-    if rows := [{"setting_id": setting_id, column: name} for name in sorted(names)]:
-        await connection.execute(insert(table), rows)
-
-
-async def _insert_rules(connection: AsyncConnection, rules: Iterable[Rule], revision: int) -> None:
-    for portion in portions(rules):
-        rows = [{"id": rule.id, "setting_id": rule.setting_id, **_changing(rule, revision)} for rule in portion]
-        await connection.execute(insert(tables.rules), rows)
-        conditions = [
-            {"rule_id": rule.id, "context_feature": feature, "value": value}
-            for rule in portion
-            for feature, value in rule.conditions
-        ]
-        await connection.execute(insert(tables.conditions), conditions)
-
-
-async def _update_rules(connection: AsyncConnection, rules: Iterable[Rule], revision: int) -> None:
-    for rule in rules:
-        row = update(tables.rules).where(tables.rules.c.id == rule.id)
-        await connection.execute(row.values(_changing(rule, revision)))
 
 
 def _changing(rule: Rule, revision: int) -> dict[str, Any]:

@@ -14,15 +14,20 @@ from heksherlite.service.domain.catalog import Catalog, Decision, State
 from heksherlite.service.domain.errors import NotFoundError
 from heksherlite.service.domain.history import BY_SERVICE, Cause, as_of, changes_between
 from heksherlite.service.domain.tokens import Tokens
+from heksherlite.service.storage.applications import Applications, read_applications
 from heksherlite.service.storage.database import (
     Database,
     DatabaseUnavailableError,
     InterruptedWriteError,
     NotCaughtUpError,
 )
+from heksherlite.service.storage.device_codes import DeviceCodes
+from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.rows import read_changes, read_state, write_changes
-from heksherlite.service.storage.tokens import read_tokens
+from heksherlite.service.storage.sessions import Sessions
+from heksherlite.service.storage.tokens import read_signing_key, read_tokens
+from heksherlite.service.storage.transactions import Transactions
 
 T = TypeVar("T")
 
@@ -55,24 +60,37 @@ class Store:
         """How many writes were committed here."""
         self.newest_at = time.monotonic()
         """When the catalog was last known to be the newest, by the clock that is never set."""
+        self.sessions = Sessions(Transactions(database))
+        transactions = Transactions(database, self._look_again)
+        self.applications = Applications(transactions)
+        self.device_codes = DeviceCodes(transactions)
+        self.groups = Groups(transactions)
         self._tokens: Tokens = {}
+        self._signing_key = ""
         self._database = database
         self._news_interval = news_interval
         self._check_interval = check_interval
         self._check_at = 0.0
+        self._behind = False
         self._writing = asyncio.Lock()
+        self._next_load: asyncio.Task[None] | None = None  # one that has not begun to read yet
         self._looking_back = asyncio.Lock()
         self._past: Catalog | None = None  # the one that was looked back to last: there are often several questions
 
     @property
     def tokens(self) -> Tokens:
-        """The tokens there are, as of the latest look at the database that found something new."""
+        """The tokens there are, those of applications too, as of the latest look that found something new."""
         return self._tokens
 
     @property
     def lag(self) -> float:
         """How many seconds ago the catalog was known to be the newest: up to the interval of looks, if all is well."""
         return time.monotonic() - self.newest_at
+
+    @property
+    def signing_key(self) -> str:
+        """A random key that all services on the database have, for what they sign for each other."""
+        return self._signing_key
 
     async def load(self) -> None:
         """Read the catalog, or what changed since it was read last.
@@ -81,6 +99,7 @@ class Store:
             DatabaseUnavailableError: The database cannot be reached.
         """
         async with self._writing:
+            self._next_load = None
             now = time.monotonic()
             async with self._database.reading() as connection:
                 self._replace(await self._newest(connection))
@@ -89,13 +108,17 @@ class Store:
     async def catch_up(self) -> None:
         """Read what changed, for somebody who knows that there is something newer than the catalog.
 
+        Those who ask at the same time share a look at the database.
+
         Raises:
             NotCaughtUpError: The database cannot be reached, or does not answer within a second.
         """
         if not self.available:
             raise NotCaughtUpError("the database could not be reached at the last check")
-        loading = asyncio.create_task(self.load())
-        loading.add_done_callback(self._check_if_failed)
+        if self._next_load is None:
+            self._next_load = asyncio.create_task(self.load())
+            self._next_load.add_done_callback(self._check_if_failed)
+        loading = self._next_load
         await asyncio.wait([loading], timeout=_CATCH_UP_SECONDS)
         if not loading.done() or loading.exception() is not None:
             raise NotCaughtUpError("the database does not answer")
@@ -176,7 +199,6 @@ class Store:
     async def follow(self, until: asyncio.Event) -> None:
         """Look for news and check the database until an event is set; run this as a task, and do not cancel it."""
         self._check_at = time.monotonic() + self._check_interval
-        behind = False
         while not until.is_set():
             self._database.stirred.clear()
             try:
@@ -185,21 +207,31 @@ class Store:
                     await self._database.check()
                     self._set_available()
                 now = time.monotonic()
-                behind = await self._database.has_news() or behind
-                if behind:
+                self._behind = await self._database.has_news() or self._behind
+                if self._behind:
                     await self.load()
-                    behind = False
+                    self._behind = False
                 self.newest_at = max(now, self.newest_at)
             except DatabaseUnavailableError as error:
                 self._set_unavailable(error)
             await _first_of(until, self._database.stirred, seconds=self._news_interval)
+
+    async def _look_again(self) -> None:
+        self._behind = True
+        try:
+            await self.load()
+        except DatabaseUnavailableError:
+            self._check_soon()  # what was written is written; the follower looks as soon as it can
 
     async def _newest(self, connection: AsyncConnection) -> Catalog:
         state = await read_state(connection)
         catalog = self.catalog
         if state == catalog.state:
             return catalog
-        self._tokens = await read_tokens(connection)
+        of_applications = [application.token() for application in await read_applications(connection)]
+        tokens = {token.public_prefix: token for token in of_applications if token is not None}
+        self._tokens = {**tokens, **await read_tokens(connection)}
+        self._signing_key = await read_signing_key(connection)
         if state.database_id != catalog.state.database_id or state.revision < catalog.state.revision:
             # The first look, or the database was exchanged or put back to an earlier revision.
             catalog = Catalog(State(state.database_id))

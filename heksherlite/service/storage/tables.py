@@ -130,6 +130,8 @@ history_changes = Table(
     Column("setting_name", String, index=True),
     Column("before", Text),
     Column("after", Text),
+    Column("subject", String),
+    Column("subject_name", String, index=True),
 )
 """What the writes changed, in JSON. The columns are those of `heksherlite.service.domain.history.Change`."""
 
@@ -146,3 +148,71 @@ tokens = Table(
 )
 """``digest`` is the SHA-256 of a token in hexadecimal, ``scopes`` are separated by spaces, times are in seconds since
 the epoch. A write here moves the revision of the state, by which running services notice it."""
+
+applications = Table(
+    "applications",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("status", String, nullable=False),
+    Column("manifest", Text, nullable=False),
+    Column("approval", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("redirect_uri", String),
+    Column("invite_digest", String),
+    Column("public_token", String),
+    Column("claim_digest", String),
+    Column("token_digest", String),
+    Column("secret_digest", String),
+)
+"""``manifest`` and ``approval`` are JSON, digests are SHA-256 in hexadecimal, times are in seconds since the epoch. A
+write here moves the revision of the state, as one of tokens does."""
+
+device_codes = Table(
+    "device_codes",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("manifest", Text, nullable=False),
+    Column("address", String),
+    Column("chosen_by", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("opened_at", BigInteger),
+    Column("decision", String),
+    Column("application_id", ForeignKey("applications.id", ondelete="SET NULL"), index=True),
+    Column("used_at", BigInteger),
+)
+"""Those that are of no use any more are removed some time later."""
+
+configuration_groups = Table(
+    "configuration_groups",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("contents", Text, nullable=False),
+)
+"""``contents`` are JSON, with references to ``group_secrets``."""
+
+group_secrets = Table(
+    "group_secrets",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""What operators set and groups refer to. It is given to applications, and so it is kept as it is."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("purpose", String, primary_key=True),
+    Column("key", String, nullable=False),
+)
+"""Random keys that all services on the database have in common: ``signing`` is for what they sign for each other."""
+
+operator_sessions = Table(
+    "operator_sessions",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("public_prefix", ForeignKey("tokens.public_prefix", ondelete="CASCADE"), nullable=False, index=True),
+    Column("expires_at", BigInteger, nullable=False),
+)
+"""Who is logged in on the pages: ``digest`` is the SHA-256 of what the cookie holds, ``public_prefix`` is the token."""

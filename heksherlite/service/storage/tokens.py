@@ -1,30 +1,40 @@
 """Tokens in the database: services read them along with everything else, the command line writes them."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.tokens import Scope, Token, Tokens, new_token
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.transactions import move_revision
 
 
 async def read_tokens(connection: AsyncConnection) -> Tokens:
     """Return all tokens by their public prefix, the oldest first."""
     rows = await connection.execute(select(tables.tokens).order_by(tables.tokens.c.created_at, tables.tokens.c.name))
-    return {
-        row.public_prefix: Token(
-            name=row.name,
-            public_prefix=row.public_prefix,
-            digest=bytes.fromhex(row.digest),
-            scopes=frozenset(scope for scope in Scope if scope in row.scopes.split()),
-            setting_prefix=row.setting_prefix,
-            created_at=row.created_at,
-            expires_at=row.expires_at,
-        )
-        for row in rows
-    }
+    return {row.public_prefix: token_of(row) for row in rows}
+
+
+def token_of(row: Row[Any]) -> Token:
+    """Return the token of a row of the table."""
+    return Token(
+        name=row.name,
+        public_prefix=row.public_prefix,
+        digest=bytes.fromhex(row.digest),
+        scopes=frozenset(scope for scope in Scope if scope in row.scopes.split()),
+        setting_prefix=row.setting_prefix,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )
+
+
+async def read_signing_key(connection: AsyncConnection) -> str:
+    """Return the key that services sign with."""
+    key = select(tables.keys.c.key).where(tables.keys.c.purpose == "signing")
+    return str((await connection.execute(key)).scalar_one())
 
 
 async def add_token(database: Database, token: Token) -> None:
@@ -68,7 +78,7 @@ async def remove_token(database: Database, name: str) -> bool:
         named = (columns.name == name) | (columns.public_prefix == name)
         removed = (await connection.execute(delete(tables.tokens).where(named))).rowcount
         if removed:
-            await _move_revision(connection)
+            await move_revision(connection)
         return bool(removed)
 
 
@@ -93,8 +103,4 @@ async def _insert(connection: AsyncConnection, token: Token) -> None:
         "expires_at": token.expires_at,
     }
     await connection.execute(insert(tables.tokens).values(row))
-    await _move_revision(connection)
-
-
-async def _move_revision(connection: AsyncConnection) -> None:
-    await connection.execute(update(tables.state).values(revision=tables.state.c.revision + 1))
+    await move_revision(connection)

@@ -1,0 +1,214 @@
+"""``heksherlite app``: which applications get their configuration from the service, and what they are allowed."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Any, Final
+
+import click
+
+from heksherlite.cli.database import cause, database_option, in_transactions, reason_option
+from heksherlite.cli.tables import print_table
+from heksherlite.cli.times import read_expiry, show_date
+from heksherlite.service.domain.applications import Application, Approval, Tracked
+from heksherlite.service.domain.credentials import new_application_id
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.storage.applications import Applications, invited, registered
+from heksherlite.service.storage.transactions import Transactions
+
+_TITLES: Final = ("ID", "IDENTIFIER", "VERSION", "STATUS", "SCOPES", "SETTINGS", "GROUPS", "SINCE")
+
+
+def _scopes(_context: click.Context, _parameter: click.Parameter, values: Sequence[str]) -> frozenset[Scope]:
+    names = [name for value in values for name in value.replace(",", " ").split()]
+    if unknown := sorted(set(names).difference(Scope)):
+        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(Scope)}")
+    return frozenset(map(Scope, names))
+
+
+def _pairs(_context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    pairs = dict(value.partition("=")[::2] for value in values)
+    if len(pairs) < len(values) or not all(pairs.values()):
+        raise click.BadParameter(f"each {parameter.opts[0]} is FEATURE=VALUE, once for each context feature")
+    return pairs
+
+
+_APPROVAL_OPTIONS = (
+    click.option(
+        "--scopes",
+        metavar="SCOPES",
+        multiple=True,
+        callback=_scopes,
+        help="What its tokens allow, such as read,declare: of read, declare, write and admin. By default nothing but"
+        " its configuration.",
+    ),
+    click.option(
+        "--setting-prefix",
+        metavar="PREFIX",
+        default="",
+        help="Limits its tokens to settings whose names begin like this.",
+    ),
+    click.option(
+        "--default",
+        "defaults",
+        metavar="FEATURE=VALUE",
+        multiple=True,
+        callback=_pairs,
+        help="What stands in for a context feature that the program leaves out. May be given several times.",
+    ),
+    click.option(
+        "--track",
+        metavar="FEATURE=VALUES",
+        multiple=True,
+        callback=_pairs,
+        help="The values to ask rules for, separated by commas, or *. By default the --default of the context feature,"
+        " or else *.",
+    ),
+    click.option("--group", "groups", metavar="NAME", multiple=True, help="A configuration group that it gets, too."),
+)
+
+
+def _approval_options(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def run(
+        *,
+        scopes: frozenset[Scope],
+        setting_prefix: str,
+        defaults: dict[str, str],
+        track: dict[str, str],
+        groups: Sequence[str],
+        **others: Any,
+    ) -> None:
+        approval = Approval(
+            scopes=scopes,
+            setting_prefix=setting_prefix,
+            defaults=defaults,
+            track={feature: _tracked(values) for feature, values in track.items()},
+            groups=tuple(dict.fromkeys(groups)),
+        )
+        command(approval=approval, **others)
+
+    for option in reversed(_APPROVAL_OPTIONS):
+        run = option(run)
+    return run
+
+
+@click.group()
+def app() -> None:
+    """Let applications in, list them, and revoke what they have.
+
+    An application gets its configuration when a person approves it on the service's page, when it has a one-time token
+    (invite), or when it is registered for everybody (register). These commands work on the database of the service,
+    running or not. A running service learns of what they do within a second.
+    """
+
+
+@app.command(name="list")
+@database_option
+def list_(database: str | None) -> None:
+    """List the applications: who was approved, invited or registered, and who came."""
+    now = time.time()
+    known = in_transactions(database, lambda transactions: Applications(transactions).all())
+    print_table(_TITLES, [_row(application, now) for application in known])
+
+
+@app.command()
+@click.argument("application_id", metavar="ID")
+@database_option
+def show(application_id: str, database: str | None) -> None:
+    """Show all about the application with this ID, in JSON, without secrets."""
+    application = in_transactions(database, lambda transactions: Applications(transactions).get(application_id))
+    if application is None:
+        raise click.ClickException(f"there is no application {application_id!r}; see heksherlite app list")
+    click.echo(json.dumps(application.described(), indent=2, ensure_ascii=False))
+
+
+@app.command()
+@click.argument("identifier")
+@_approval_options
+@click.option(
+    "--expires",
+    metavar="WHEN",
+    default="7d",
+    show_default=True,
+    help="Until when the token is good: a time from now, such as 12h, or a date in UTC, such as 2030-01-31.",
+)
+@reason_option
+@database_option
+def invite(identifier: str, approval: Approval, expires: str, reason: str | None, database: str | None) -> None:
+    """Print a one-time token for one application called IDENTIFIER: it is shown only this once."""
+    now = time.time()
+    expires_at = read_expiry(expires, now)
+    make = partial(invited, identifier, approval, application_id=new_application_id(), now=now, expires_at=expires_at)
+    try:
+        one_time_token, application = make()
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    _add(database, application, reason)
+    click.echo(one_time_token)
+
+
+@app.command()
+@click.argument("identifier")
+@click.option("--public", is_flag=True, required=True, help="Say that everybody may have what it gets.")
+@click.option("--redirect-uri", metavar="URI", help="Where it is reached; another one in a request is refused.")
+@_approval_options
+@reason_option
+@database_option
+def register(
+    identifier: str,
+    public: bool,  # noqa: ARG001  # required, so that nobody does this by accident
+    redirect_uri: str | None,
+    approval: Approval,
+    reason: str | None,
+    database: str | None,
+) -> None:
+    """Let every program in that says it is IDENTIFIER. All get the same token, so it should allow little."""
+    try:
+        application = registered(
+            identifier, approval, application_id=new_application_id(), now=time.time(), redirect_uri=redirect_uri
+        )
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    _add(database, application, reason)
+    click.echo(application.id)
+
+
+@app.command()
+@click.argument("name")
+@reason_option
+@database_option
+def revoke(name: str, reason: str | None, database: str | None) -> None:
+    """Revoke the application with the ID NAME, or all whose identifier is NAME.
+
+    Their tokens are of no use from then on, and neither are one-time tokens that nobody has used.
+    """
+    revoked = in_transactions(database, lambda transactions: Applications(transactions).revoke(name, cause(reason)))
+    for application in revoked:
+        click.echo(f"revoked {application.id} ({application.identifier})")
+
+
+def _add(database: str | None, application: Application, reason: str | None) -> None:
+    async def add(transactions: Transactions) -> None:
+        await Applications(transactions).add(application, cause(reason))
+
+    in_transactions(database, add)
+
+
+def _tracked(values: str) -> Tracked:
+    return "*" if values == "*" else [value.strip() for value in values.split(",") if value.strip()]
+
+
+def _row(application: Application, now: float) -> tuple[str, ...]:
+    approval = application.approval
+    return (
+        application.id,
+        application.identifier,
+        application.manifest.version or "-",
+        application.status.value + " (expired)" * application.expired(now),
+        ",".join(scope for scope in Scope if scope in approval.scopes) or "-",
+        f"{approval.setting_prefix}*",
+        ",".join(approval.groups) or "-",
+        show_date(application.created_at),
+    )

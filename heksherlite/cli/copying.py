@@ -1,0 +1,144 @@
+"""Copying everything from a service, ours or any other with the v1 API, into an export."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, BinaryIO, Final
+
+import click
+
+from heksherlite.cli.progress import progress
+from heksherlite.cli.source import ask
+from heksherlite.clients.transport import Transport
+from heksherlite.engine import protocol
+from heksherlite.engine.messages import Answer, Request
+from heksherlite.engine.protocol import LINES, NOT_MODIFIED, AnswerReader, SettingData
+from heksherlite.service.transfer.lines import end_line, header_line, line
+
+_EXPORT: Final = Request("GET", "/api/v1/export", accept=frozenset({200, 404, 405}))
+
+_ATTEMPTS: Final = 3
+_SETTINGS_AT_ONCE: Final = 20
+"""In one query, because its answer has to fit into memory."""
+
+
+async def copy_service(transport: Transport, file: BinaryIO) -> None:
+    """Write an export of a service into an empty file.
+
+    One of ours gives it as of one revision. Another one is read twice, and must not have changed meanwhile.
+
+    Raises:
+        click.ClickException: There is no answer, or the service is changed all the time.
+        ServiceAnswerError: An answer is not what it should be.
+    """
+    (answer,) = await ask(transport, [_EXPORT])
+    if answer.status == 200 and answer.media_type == LINES:
+        file.write(answer.content)
+        return
+    for _ in range(_ATTEMPTS):
+        file.seek(0)
+        file.truncate()
+        if await _Copy(transport, file).make():
+            return
+    raise click.ClickException(
+        f"{transport} was changed while it was copied, {_ATTEMPTS} times in a row: try again when nobody writes"
+    )
+
+
+class _Copy:
+    def __init__(self, transport: Transport, file: BinaryIO) -> None:
+        self._transport = transport
+        self._file = file
+        self._rules = 0
+        self._last_rule_id = 0
+
+    async def make(self) -> bool:
+        """Copy, and return whether nothing changed meanwhile."""
+        listings = [protocol.CONTEXT_FEATURES, protocol.ALL_SETTINGS]
+        order, listed = await ask(self._transport, listings)
+        self._file.write(header_line(protocol.read_context_features(order)))
+        settings = protocol.read_settings(listed)
+        portions = _portions(list(settings))
+        kept: list[tuple[str | None, bytes]] = []
+        with progress("reading", 2 * len(portions)) as advance:
+            for names in portions:
+                (answer,) = await ask(self._transport, [_query(names, None)])
+                self._write(answer, [settings[name] for name in names])
+                kept.append((answer.etag, _digest(answer)))
+                advance(1)
+            self._file.write(end_line(len(settings), self._rules, self._last_rule_id))
+            for names, (etag, digest) in zip(portions, kept, strict=True):
+                (answer,) = await ask(self._transport, [_query(names, etag)])
+                if answer.status != NOT_MODIFIED and _digest(answer) != digest:
+                    return False
+                advance(1)
+        again = await ask(self._transport, listings)
+        return list(map(_digest, again)) == [_digest(order), _digest(listed)]
+
+    def _write(self, answer: Answer, settings: Sequence[SettingData]) -> None:
+        reader = AnswerReader(answer)
+        found = reader.member(reader.json(), "settings", dict, "")
+        for setting in settings:
+            self._file.write(_setting_line(setting))
+            where = f"settings.{setting.name}"
+            queried = reader.member(found, setting.name, dict, "settings")
+            for index, rule in enumerate(reader.member(queried, "rules", list, where)):
+                record = _rule(reader, rule, f"{where}.rules[{index}]")
+                self._file.write(line({"rule": record}))
+                self._rules += 1
+                self._last_rule_id = max(self._last_rule_id, record["rule_id"])
+
+
+def _portions(names: Sequence[str]) -> list[list[str]]:
+    groups = [names[start : start + _SETTINGS_AT_ONCE] for start in range(0, len(names), _SETTINGS_AT_ONCE)]
+    return [portion.split(",") for group in groups for portion in protocol.portions(group)]
+
+
+def _query(names: Sequence[str], etag: str | None) -> Request:
+    return Request(
+        "GET",
+        "/api/v1/query",
+        params=(("settings", ",".join(names)), ("context_filters", "*"), ("include_metadata", "true")),
+        headers={} if etag is None else {"If-None-Match": etag},
+        accept=frozenset({200} if etag is None else {200, NOT_MODIFIED}),
+    )
+
+
+def _digest(answer: Answer) -> bytes:
+    return sha256(answer.content).digest()
+
+
+def _setting_line(setting: SettingData) -> bytes:
+    return line(
+        {
+            "setting": {
+                "name": setting.name,
+                "type": setting.type,
+                "default_value": setting.default_value,
+                "configurable_features": sorted(setting.configurable_features),
+                "version": setting.version,
+                "metadata": setting.metadata,
+                "aliases": sorted(setting.aliases),
+            }
+        }
+    )
+
+
+def _rule(reader: AnswerReader, rule: Any, where: str) -> Mapping[str, Any]:
+    conditions = _conditions(reader, reader.member(rule, "context_features", list, where), where)
+    return {
+        "rule_id": reader.member(rule, "rule_id", int, where),
+        "feature_values": dict(sorted(conditions)),
+        "value": reader.member(rule, "value", object, where),
+        "metadata": reader.member(rule, "metadata", dict, where),
+    }
+
+
+def _conditions(reader: AnswerReader, conditions: Sequence[Any], where: str) -> Iterator[tuple[str, str]]:
+    place = f"{where}.context_features"
+    features = set()
+    for condition in conditions:
+        pair = reader.items(condition, str, place)
+        if len(pair) != 2 or pair[0] in features:
+            reader.refuse(place, "pairs of a context feature each and its value")
+        features.add(pair[0])
+        yield pair[0], pair[1]

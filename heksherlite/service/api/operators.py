@@ -1,0 +1,193 @@
+"""Operators: the people who decide, on pages, which applications are let in.
+
+A browser has a cookie with 256 random bits from its first page on: forms prove by it that this service showed them to
+this browser. A person who logs in with a token gets another cookie, whose digest is stored with the token: so every
+replica knows the session at once, it ends when the person logs out or the token is revoked, and who reads the database
+cannot make one up.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import Request, Response
+
+from heksherlite.service.api.access import Access, may_operate
+from heksherlite.service.api.identity import Identity
+from heksherlite.service.api.refusals import Refusal
+from heksherlite.service.domain.sessions import (
+    LIFETIME,
+    digest_of,
+    form_token,
+    is_form_token,
+    is_secret,
+    new_secret,
+)
+from heksherlite.service.options import AccessOptions
+from heksherlite.service.storage.sessions import Sessions
+
+_EVERYBODY: Final = "*"
+
+
+class LoginNeeded(Refusal):
+    """A page for operators, asked for by somebody who is not logged in."""
+
+    def __init__(self) -> None:
+        super().__init__(401, "this page is for operators: log in first")
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A browser.
+
+    Attributes:
+        secret: What its cookie holds.
+        is_new: Whether it does not have that cookie yet.
+    """
+
+    secret: str = field(repr=False)
+    is_new: bool
+
+    @property
+    def form_token(self) -> str:
+        """What its forms bring along."""
+        return form_token(self.secret)
+
+
+class Operators:
+    """Knows who is an operator.
+
+    Args:
+        access: Who is let in otherwise.
+        options: Whether anybody needs to log in, and who need not.
+        sessions: Who is logged in.
+        base_url: Returns where the service is for its clients.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        options: AccessOptions,
+        sessions: Sessions,
+        base_url: Callable[[Request], str],
+    ) -> None:
+        self._access = access
+        self._origins = access.origins
+        self._operators = options.operators
+        self._sessions = sessions
+        self._base_url = base_url
+
+    async def admit(self, request: Request) -> None:
+        """Let an operator in, who is ``request.state.identity`` from then on.
+
+        Raises:
+            LoginNeeded: It is none.
+            DatabaseUnavailableError: This cannot be found out.
+        """
+        if (operator := await self.find(request)) is None:
+            raise LoginNeeded
+        request.state.identity = operator
+
+    async def find(self, request: Request) -> Identity | None:
+        """Return the operator who makes a request, if it is one.
+
+        Without tokens everybody is, as everybody may do everything then.
+
+        Raises:
+            Refusal: The header that should name a person does not.
+            DatabaseUnavailableError: This cannot be found out.
+        """
+        address, person = self._origins.address(request.scope), self._origins.person(request.scope)
+        if not self._access.asks_for_tokens or (person and not self._operators.isdisjoint({person, _EVERYBODY})):
+            return Identity(person=person, address=address)
+        secret = self._secret(request)
+        token = None if secret is None else await self._sessions.token(digest_of(secret), now=time.time())
+        return Identity(token, person, address) if token is not None and may_operate(token) else None
+
+    async def log_in(self, request: Request, text: str) -> Visitor:
+        """Begin a session for whoever has a token.
+
+        Args:
+            request: The request that brings it along.
+            text: The token, as a person entered it.
+
+        Returns:
+            The browser with its new cookie: nobody else can know this one.
+
+        Raises:
+            Refusal: The token is of no use, or not for this, or there were too many attempts.
+            DatabaseUnavailableError: The database cannot be reached.
+        """
+        token = self._access.token_of_operator(request, text.encode())
+        secret = new_secret()
+        if not await self._sessions.begin(digest_of(secret), token, now=time.time(), seconds=LIFETIME):
+            raise Refusal(403, "operators are people, and this token is of an application")
+        return Visitor(secret, is_new=True)
+
+    async def log_out(self, request: Request) -> None:
+        """End a session.
+
+        Raises:
+            DatabaseUnavailableError: The database cannot be reached; the session goes on.
+        """
+        if (secret := self._secret(request)) is not None:
+            await self._sessions.end(digest_of(secret))
+
+    def visitor(self, request: Request) -> Visitor:
+        """Return the browser that makes a request."""
+        secret = self._secret(request)
+        return Visitor(new_secret(), is_new=True) if secret is None else Visitor(secret, is_new=False)
+
+    def require_own_form(self, request: Request, token: str) -> None:
+        """Check that a form was sent from a page of this service, shown to this browser.
+
+        Args:
+            request: The request that brings it along.
+            token: What the form holds as proof.
+
+        Raises:
+            Refusal: It was not.
+        """
+        if not self._sent_from_here(request):
+            raise Refusal(403, "this form was sent from another site")
+        secret = self._secret(request)
+        if secret is None:
+            raise Refusal(403, "the browser sent no cookie with this form: it has to accept that of this site")
+        if not is_form_token(secret, token):
+            raise Refusal(403, "this form is not of this session any more: open its page again")
+
+    def set_cookie(self, request: Request, response: Response, visitor: Visitor) -> None:
+        """Give a browser its cookie."""
+        secure = self._origins.is_secure(request.scope)
+        response.set_cookie(
+            _cookie_name(secure=secure),
+            visitor.secret,
+            secure=secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+    def _secret(self, request: Request) -> str | None:
+        secret = request.cookies.get(_cookie_name(secure=self._origins.is_secure(request.scope)), "")
+        return secret if is_secret(secret) else None
+
+    def _sent_from_here(self, request: Request) -> bool:
+        # Browsers say one of these; programs that say neither have no cookies of people.
+        site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+        if site is not None:
+            return site in {"same-origin", "none"}
+        urls = map(urlsplit, (self._base_url(request), self._origins.base_url(request.scope)))
+        return origin is None or origin.lower() in {f"{url.scheme}://{url.netloc}".lower() for url in urls}
+
+
+def operators_of(request: Request) -> Operators:
+    """Return who knows the operators of the service that a request was sent to."""
+    operators: Operators = request.app.state.operators
+    return operators
+
+
+def _cookie_name(*, secure: bool) -> str:
+    # With this prefix, browsers do not let other hosts of the same domain set it.
+    return "__Host-heksherlite_session" if secure else "heksherlite_session"

@@ -1,0 +1,67 @@
+"""The configuration that an application claims."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from heksherlite.service.domain.applications import Application
+from heksherlite.service.domain.credentials import Credentials
+from heksherlite.service.domain.groups import Group, filled_in
+
+
+def configuration(
+    application: Application,
+    credentials: Credentials,
+    *,
+    base_url: str,
+    context_features: Sequence[str],
+    groups: Mapping[str, Group],
+    secrets: Mapping[str, str],
+) -> dict[str, dict[str, Any]]:
+    """Return the groups of values that an application gets.
+
+    These are ``heksher``, by which a settings client configures itself, ``oauth2``, by which an OAuth2 client does, and
+    those that are attached to it. An attached group of one of these names adds to it, and wins.
+
+    Args:
+        application: The application.
+        credentials: What it proves itself with.
+        base_url: The URL of the service, without a slash at its end.
+        context_features: The context features that there are, in order.
+        groups: The configuration groups by name.
+        secrets: The secrets that these refer to.
+    """
+    built: dict[str, dict[str, Any]] = {
+        "heksher": _of_settings(application, credentials, base_url, context_features),
+        "oauth2": {
+            "base_url": f"{base_url}/o/",
+            "token_url": f"{base_url}/o/token",
+            "client_id": application.id,
+            "client_secret": credentials.client_secret,
+            "scopes": sorted(application.approval.scopes),
+        },
+    }
+    for name in application.approval.groups:
+        if name in groups:
+            built[name] = {**built.get(name, {}), **filled_in(groups[name].values, secrets)}
+    return built
+
+
+def _of_settings(
+    application: Application, credentials: Credentials, base_url: str, context_features: Sequence[str]
+) -> dict[str, Any]:
+    approval = application.approval
+    defaults = {feature: approval.defaults[feature] for feature in context_features if feature in approval.defaults}
+    return {
+        "service_url": base_url,
+        "context_features": list(context_features),
+        "defaults": defaults,
+        "track": {
+            feature: approval.track.get(feature) or _tracked_default(defaults.get(feature))
+            for feature in context_features
+        },
+        "token": credentials.settings_token,
+    }
+
+
+def _tracked_default(default: str | None) -> str | list[str]:
+    return "*" if default is None else [default]

@@ -1,0 +1,89 @@
+"""What applications prove themselves with.
+
+An application that was let in gets one random secret, its *claim token*. Whenever it claims its configuration by that,
+it finds the same token for the API and the same secret of an OAuth2 client there. Both are derived from the claim token
+(HMAC-SHA256, keyed by it), so that the service keeps nothing that the three could be read from: their SHA-256 digests
+are enough to recognise them. Who has the claim token could claim the others anyway.
+"""
+
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
+from hashlib import sha256
+from hmac import compare_digest, digest
+from typing import Final, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["claim", "invite"]
+
+_PREFIXES: Final = {"claim": "hkc", "invite": "hki"}
+_SHAPE: Final = re.compile(r"(hk[ci])_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """The SHA-256 of an application's credentials."""
+
+    claim_token: bytes
+    settings_token: bytes
+    client_secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The credentials of an application. They are never shown but to the application.
+
+    Attributes:
+        application_id: Which application; it is its ``client_id`` too.
+        claim_token: What it claims its configuration by.
+    """
+
+    application_id: str
+    claim_token: str = field(repr=False)
+
+    @property
+    def settings_token(self) -> str:
+        """A token for the API, in the form of all tokens."""
+        return f"hkl_{self.application_id}_{self._derived(b'settings token')}"
+
+    @property
+    def client_secret(self) -> str:
+        """The secret of the application as an OAuth2 client."""
+        return self._derived(b"client secret")
+
+    def digests(self) -> Digests:
+        """Return what is to be kept."""
+        return Digests(digest_of(self.claim_token), digest_of(self.settings_token), digest_of(self.client_secret))
+
+    def _derived(self, purpose: bytes) -> str:
+        return _text(digest(self.claim_token.encode(), purpose + b" of " + self.application_id.encode(), "sha256"))
+
+
+def new_application_id() -> str:
+    """Return an id that tokens can begin with."""
+    return secrets.token_hex(4)
+
+
+def new_secret(kind: Kind, application_id: str) -> str:
+    """Return a claim token, or a one-time token, for an application."""
+    return f"{_PREFIXES[kind]}_{application_id}_{secrets.token_urlsafe(32)}"
+
+
+def application_of(kind: Kind, secret: str) -> str | None:
+    """Return the id of the application that a secret says it is for, or None if it is no such secret."""
+    match = _SHAPE.fullmatch(secret)
+    return match[2] if match and match[1] == _PREFIXES[kind] else None
+
+
+def digest_of(secret: str) -> bytes:
+    """Return the SHA-256 of a secret."""
+    return sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def matches(secret: str, kept: bytes | None) -> bool:
+    """Tell whether a secret is the one that was kept, in constant time."""
+    return compare_digest(digest_of(secret), kept or bytes(32))
+
+
+def _text(secret: bytes) -> str:
+    return urlsafe_b64encode(secret).rstrip(b"=").decode()

@@ -1,0 +1,105 @@
+"""Configuration groups: values that operators attach to applications, and the secrets that these refer to.
+
+A secret stands beside the groups, and a group refers to it by ``{"$secret": "name"}`` in the place of a value. So a
+group can be shown, exported and kept in the history without it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from heksherlite.service.domain.errors import RefusedError
+from heksherlite.service.domain.history import Change
+from heksherlite.service.domain.json_values import Json
+
+GROUP_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
+"""What the name of a group or of a secret may look like: a dot would end it in paths such as ``group.key``."""
+
+_REFERENCE: Final = "$secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A named group of values.
+
+    Attributes:
+        name: What it is called in the configuration of applications.
+        values: The values by key, JSON, with references to secrets.
+
+    Raises:
+        ValueError: It cannot be a group.
+    """
+
+    name: str
+    values: Mapping[str, Json]
+
+    def __post_init__(self) -> None:
+        check_name("group", self.name)
+        for _ in references(self.values):
+            pass
+
+    def change(self, before: "Group | None") -> Change:
+        """Return what the history tells when this takes the place of another one."""
+        return Change(None, None, None, before and dict(before.values), dict(self.values), "group", self.name)
+
+    def removal(self) -> Change:
+        """Return what the history tells when it is removed."""
+        return Change(None, None, None, dict(self.values), None, "group", self.name)
+
+
+def check_name(what: str, name: str) -> None:
+    """Check the name of a group or secret.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if GROUP_NAME.fullmatch(name) is None:
+        raise ValueError(f"{name[:100]!r} is not a name for a {what}: it must match {GROUP_NAME.pattern}")
+
+
+def secret_change(name: str, *, before: bool, after: bool) -> Change:
+    """Return what the history tells of a secret: whether there is one, and nothing of what it is."""
+    return Change(None, None, None, {} if before else None, {} if after else None, "secret", name)
+
+
+def references(value: Json) -> Iterator[str]:
+    """Yield the names of the secrets that a value refers to.
+
+    Raises:
+        ValueError: Something looks like a reference and is none.
+    """
+    if isinstance(value, Mapping):
+        if _REFERENCE in value:
+            name = value[_REFERENCE]
+            if len(value) > 1 or not isinstance(name, str):
+                raise ValueError(f'a reference to a secret is {{"{_REFERENCE}": "name"}} and nothing else')
+            check_name("secret", name)
+            yield name
+        else:
+            for item in value.values():
+                yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def check_references(group: Group, secrets: Mapping[str, str]) -> None:
+    """Check that there are the secrets that a group refers to.
+
+    Raises:
+        RefusedError: One is missing.
+    """
+    if missing := sorted(set(references(group.values)) - secrets.keys()):
+        raise RefusedError(f"there is no secret {missing[0]!r}; set it first")
+
+
+def filled_in(value: Json, secrets: Mapping[str, str]) -> Any:
+    """Return a value with the secrets themselves in place of references; there must be all of them."""
+    if isinstance(value, Mapping):
+        if _REFERENCE in value:
+            return secrets[value[_REFERENCE]]
+        return {key: filled_in(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [filled_in(item, secrets) for item in value]
+    return value

@@ -1,0 +1,153 @@
+"""``/f/configure/``: an operator reads what an application asks for, and approves or denies it."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+
+from heksherlite.service.api.author import author_of
+from heksherlite.service.api.refusals import Refusal
+from heksherlite.service.api.routes import needs_operator
+from heksherlite.service.api.service_state import StoreOfApp
+from heksherlite.service.api.store_view import StoreView
+from heksherlite.service.domain.applications import Application
+from heksherlite.service.domain.device_codes import DeviceCode, State, is_code
+from heksherlite.service.domain.errors import ConflictError, NotFoundError, RefusedError
+from heksherlite.service.domain.history import Cause
+from heksherlite.service.domain.manifests import Manifest
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.pages.choices import (
+    IN_WORDS,
+    POWERFUL,
+    Choices,
+    how_long,
+    keys_of,
+    known_scopes,
+    unknown_scopes,
+)
+from heksherlite.service.pages.form import read_form
+from heksherlite.service.pages.guessing import NO_SUCH_CODE, count_wrong, require_patience
+from heksherlite.service.pages.page_route import PageRoute
+from heksherlite.service.pages.rendering import redirect, render
+
+_LONGEST_REASON: Final = 1_000
+
+router = APIRouter(prefix="/f", include_in_schema=False, route_class=PageRoute)
+
+
+@router.get("/configure/")
+@needs_operator
+async def show_application(request: Request, store: StoreOfApp) -> Response:
+    """Show who asks for what, or what became of it."""
+    code = request.query_params.get("device_code", "")
+    if not code:
+        return redirect(request, "device")
+    try:
+        manifest = Manifest.from_query(request.query_params)
+    except ValueError as error:
+        raise Refusal(400, f"the address of this page is not as applications make it: {error}") from error
+    require_patience(request, code)
+    address = request.state.identity.address
+    known = await store.device_codes.open(code, manifest, address, time.time()) if is_code(code) else None
+    if known is None:
+        count_wrong(request, code)
+        return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
+    if known.state(time.time()) is not State.OPENED:
+        return await _show_outcome(request, store, known)
+    choices = Choices.at_first(known.manifest, store.catalog.context_features)
+    return await _show_form(request, store, code, known, choices)
+
+
+@router.post("/configure/")
+@needs_operator
+async def decide(request: Request, store: StoreOfApp) -> Response:
+    """Approve or deny, and show what happens next."""
+    form = await read_form(request)
+    code, decision = form.text("device_code"), form.text("decision")
+    choices = Choices.of_form(form, store.catalog.context_features)
+    try:
+        if decision == "approve":
+            await store.device_codes.approve(code, choices.approval(), _cause(request, choices), time.time())
+        elif decision == "deny":
+            await store.device_codes.deny(code, _cause(request, choices), time.time())
+        else:
+            raise Refusal(400, "the form does not say whether to approve or to deny")
+    except NotFoundError:
+        return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
+    except (ConflictError, RefusedError) as error:
+        known = await store.device_codes.find(code)
+        if known is None or known.state(time.time()) is State.WAITING:
+            return redirect(request, page_of(code))
+        if known.state(time.time()) is not State.OPENED:
+            return await _show_outcome(request, store, known, status=409)
+        return await _show_form(request, store, code, known, choices, status=error.status, problem=error.message)
+    return redirect(request, page_of(code))
+
+
+def page_of(code: str) -> str:
+    """Return the page of a code, relative to ``/f/``."""
+    return "configure/?" + urlencode({"device_code": code, "grant": "device_code"})
+
+
+def _cause(request: Request, choices: Choices) -> Cause:
+    if len(choices.reason) > _LONGEST_REASON or "\0" in choices.reason:
+        raise RefusedError(f"a reason is a text of at most {_LONGEST_REASON} characters")
+    return Cause(author_of(request), choices.reason or None)
+
+
+async def _show_form(
+    request: Request,
+    store: StoreView,
+    code: str,
+    known: DeviceCode,
+    choices: Choices,
+    *,
+    status: int = 200,
+    problem: str = "",
+) -> Response:
+    now = time.time()
+    if known.chosen_by == "service":
+        code = code.replace("-", "").upper()  # as the application shows it, however it was typed in
+    return render(
+        request,
+        "configure",
+        status=status,
+        problem=problem,
+        code=code,
+        page=page_of(code),
+        manifest=known.manifest,
+        address=known.address if known.chosen_by == "service" else None,
+        asked=how_long(now - known.created_at),
+        left=how_long(known.expires_at - now),
+        let_in=await _let_in(store, known.manifest),
+        scopes=known_scopes(known.manifest),
+        unknown_scopes=unknown_scopes(known.manifest),
+        in_words=IN_WORDS,
+        powerful=POWERFUL,
+        groups=[(group.name, keys_of(group)) for group in await store.groups.all()],
+        choices=choices,
+    )
+
+
+async def _show_outcome(request: Request, store: StoreView, known: DeviceCode, *, status: int = 200) -> Response:
+    state = known.state(time.time())
+    if state is State.EXPIRED and status == 200:
+        status = 410
+    approved = None if known.application_id is None else await store.applications.get(known.application_id)
+    return render(
+        request,
+        "outcome",
+        status=status,
+        state=state.value,
+        manifest=known.manifest,
+        approved=approved,
+        scopes=[] if approved is None else [scope for scope in Scope if scope in approved.approval.scopes],
+        late=status == 409,
+    )
+
+
+async def _let_in(store: StoreView, manifest: Manifest) -> Sequence[Application]:
+    """Return the applications that are let in already and say that they are this one."""
+    return [each for each in await store.applications.all() if each.identifier == manifest.identifier]

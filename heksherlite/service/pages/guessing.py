@@ -1,0 +1,43 @@
+"""Codes that do not exist: an address may enter a few, and then has to wait."""
+
+import math
+import time
+from typing import Final
+
+from fastapi import Request
+
+from heksherlite.service.api.refusals import Refusal
+from heksherlite.service.domain.device_codes import digest_of
+from heksherlite.service.domain.guesses import Guesses
+
+NO_SUCH_CODE: Final = (
+    "There is no such code. It may have been mistyped, or it is too old: a code can be used for ten minutes, and once."
+)
+
+
+def require_patience(request: Request, code: str) -> None:
+    """Check that an address may try a code.
+
+    Raises:
+        Refusal: It tried too many that do not exist.
+    """
+    wait = _guesses(request).wait(_address(request), digest_of(code), time.monotonic())
+    if wait:
+        seconds = math.ceil(wait)
+        raise Refusal(
+            429, f"too many codes that do not exist; try again in {seconds} s", headers={"retry-after": str(seconds)}
+        )
+
+
+def count_wrong(request: Request, code: str) -> None:
+    """Count a code that does not exist."""
+    _guesses(request).wrong(_address(request), digest_of(code), time.monotonic())
+
+
+def _guesses(request: Request) -> Guesses:
+    guesses: Guesses = request.app.state.guesses
+    return guesses
+
+
+def _address(request: Request) -> str:
+    return request.state.identity.address or ""

@@ -1,0 +1,54 @@
+"""The routes of pages: whatever goes wrong is a page too, and whoever has to log in is shown where."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request, Response
+
+from heksherlite.service.api.operators import LoginNeeded
+from heksherlite.service.api.refusals import Refusal
+from heksherlite.service.api.responses import answer_unavailable
+from heksherlite.service.api.routes import ServiceRoute
+from heksherlite.service.domain.errors import DomainError
+from heksherlite.service.pages.rendering import redirect, render
+from heksherlite.service.storage.database import DatabaseUnavailableError
+
+
+class PageRoute(ServiceRoute):
+    """A route to a page."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the usual handler, behind one that answers what goes wrong."""
+        handle = super().get_route_handler()
+
+        async def handle_page(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except LoginNeeded:
+                return redirect(request, f"login?next={quote(_page(request), safe='')}")
+            except Refusal as refusal:
+                return problem(request, refusal.status, refusal.detail, refusal.headers)
+            except DomainError as error:
+                return problem(request, error.status, error.message)
+            except DatabaseUnavailableError as error:
+                answer = await answer_unavailable(request, error)
+                return problem(request, answer.status_code, bytes(answer.body).decode(), answer.headers)
+
+        return handle_page
+
+
+def problem(request: Request, status: int, text: str, headers: Any = ()) -> Response:
+    """Answer with a page that says what is wrong."""
+    answer = render(request, "problem", status=status, text=text)
+    for name in ("retry-after", "www-authenticate"):
+        if name in headers:
+            answer.headers[name] = headers[name]
+    return answer
+
+
+def _page(request: Request) -> str:
+    """Return the page that was asked for, relative to ``/f/``."""
+    path: str = request.scope["route"].path
+    query = request.url.query
+    return path.removeprefix("/f/") + (f"?{query}" if query else "")

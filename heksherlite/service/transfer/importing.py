@@ -1,0 +1,79 @@
+"""Putting an export into a database, as one write."""
+
+from dataclasses import replace as with_fields
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
+from heksherlite.service.domain.history import Cause, Change, added_rule, added_setting, changes_between
+from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.history import write_changes_of_record, write_record
+from heksherlite.service.storage.rows import (
+    insert_rules,
+    insert_settings,
+    portions,
+    read_catalog,
+    write_changes,
+    write_state,
+)
+from heksherlite.service.transfer.lines import ExportReader
+
+
+class NotEmptyError(Exception):
+    """There are settings in the database already.
+
+    Args:
+        settings: How many.
+    """
+
+    def __init__(self, settings: int) -> None:
+        super().__init__(f"there are {settings} settings already")
+        self.settings = settings
+
+
+async def import_export(database: Database, export: ExportReader, cause: Cause, *, replace: bool) -> None:
+    """Make the settings, rules and context features of an export those of a database, all of them or none.
+
+    They are stored as they are read, so there may be any number. It is one write, with a record in the history, which
+    services on the database notice like any other.
+
+    Args:
+        database: The database, already prepared.
+        export: The export.
+        cause: Who imports it, and why.
+        replace: Whether settings that there are give way to those of the export.
+
+    Raises:
+        NotEmptyError: There are settings, and they are not to be replaced.
+        ExportError: The export is malformed.
+        DatabaseUnavailableError: The database cannot be reached.
+    """
+    async with database.writing() as connection:
+        catalog = await read_catalog(connection)
+        if catalog.entries and not replace:
+            raise NotEmptyError(len(catalog.entries))
+        await _import(connection, catalog, export, cause)
+
+
+async def _import(connection: AsyncConnection, catalog: Catalog, export: ExportReader, cause: Cause) -> None:
+    features = None if export.context_features == catalog.context_features else export.context_features
+    making_room = Changes(context_features=features, removed_settings=frozenset(catalog.entries))
+    state = catalog.state_after(making_room).dated(datetime.now(UTC))
+    await write_changes(connection, catalog, making_room, state)
+    written = await write_record(connection, state, cause, changes_between(catalog, making_room))
+    setting_name = ""
+    last_setting_id = catalog.state.last_setting_id
+    for portion in portions(export.read(last_setting_id=last_setting_id, revision=state.revision)):
+        changes: list[Change] = []
+        for item in portion:
+            if isinstance(item, Setting):
+                setting_name, last_setting_id = item.name, item.id
+                changes.append(added_setting(item))
+            else:
+                changes.append(added_rule(setting_name, item))
+        await insert_settings(connection, [item for item in portion if isinstance(item, Setting)])
+        await insert_rules(connection, [item for item in portion if isinstance(item, Rule)], state.revision)
+        written = await write_changes_of_record(connection, state.revision, changes, first_position=written)
+    last_rule_id = max(state.last_rule_id, export.last_rule_id)
+    await write_state(connection, with_fields(state, last_setting_id=last_setting_id, last_rule_id=last_rule_id))

@@ -1,0 +1,84 @@
+"""Applications for tests: let in through the database, as the pages and the command line do it."""
+
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from heksherlite.service.domain.applications import Application, Approval
+from heksherlite.service.domain.credentials import new_application_id
+from heksherlite.service.domain.history import Author, Cause
+from heksherlite.service.domain.manifests import Manifest
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.storage.applications import Applications, invited, registered
+from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.device_codes import DeviceCodes
+from heksherlite.service.storage.transactions import Transactions
+from tests.service.tokens import in_database
+
+T = TypeVar("T")
+
+SHOP = Manifest(identifier="shop.checkout", version="1.2", scopes=("read", "declare", "openid"))
+READER = Approval(scopes=frozenset({Scope.READ, Scope.DECLARE}))
+BY_JANE = Cause(Author("person", "jane", "10.0.0.7"), "for a test")
+
+
+def in_transactions(path: Path, work: Callable[[Transactions], Coroutine[Any, Any, T]]) -> T:
+    async def work_in_transactions(database: Database) -> T:
+        return await work(Transactions(database))
+
+    return in_database(path, work_in_transactions)
+
+
+def approve(path: Path, code: str, approval: Approval = READER, *, manifest: Manifest | None = None) -> Application:
+    """Open the page of a code and approve what it asks for."""
+
+    async def work(transactions: Transactions) -> Application:
+        codes = DeviceCodes(transactions)
+        await codes.open(code, manifest, "10.0.0.7", time.time())
+        return await codes.approve(code, approval, BY_JANE, time.time())
+
+    return in_transactions(path, work)
+
+
+def deny(path: Path, code: str) -> None:
+    async def work(transactions: Transactions) -> None:
+        codes = DeviceCodes(transactions)
+        await codes.open(code, None, "10.0.0.7", time.time())
+        await codes.deny(code, BY_JANE, time.time())
+
+    in_transactions(path, work)
+
+
+def invite(path: Path, approval: Approval = READER, *, identifier: str = SHOP.identifier) -> str:
+    one_time_token, application = invitation(approval, identifier=identifier)
+    _add(path, application)
+    return one_time_token
+
+
+def invitation(approval: Approval = READER, *, identifier: str = SHOP.identifier) -> tuple[str, Application]:
+    application_id = new_application_id()
+    return invited(identifier, approval, application_id=application_id, now=time.time(), expires_at=None)
+
+
+def register(path: Path, approval: Approval = READER, *, redirect_uri: str | None = None) -> str:
+    now = time.time()
+    application = registered(
+        SHOP.identifier, approval, application_id=new_application_id(), now=now, redirect_uri=redirect_uri
+    )
+    _add(path, application)
+    return application.id
+
+
+def revoke(path: Path, name: str = SHOP.identifier) -> None:
+    async def work(transactions: Transactions) -> None:
+        await Applications(transactions).revoke(name, BY_JANE)
+
+    in_transactions(path, work)
+
+
+def _add(path: Path, application: Application) -> None:
+    async def work(transactions: Transactions) -> None:
+        await Applications(transactions).add(application, BY_JANE)
+
+    in_transactions(path, work)

@@ -1,0 +1,144 @@
+"""A browser without engine: it follows links and redirects, keeps cookies, and sends the forms that a page has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from types import TracebackType
+from typing import Self, TypeAlias
+from urllib.parse import urljoin
+
+import httpx
+
+Entered: TypeAlias = str | Sequence[str] | None
+"""What a field is changed to; None leaves it out."""
+
+
+@dataclass
+class Form:
+    """A form as it stands on a page.
+
+    Attributes:
+        action: Where it goes, as an absolute URL.
+        method: How.
+        values: What it would send: names and values of all fields that have one, in order.
+        offered: The values of each set of checkboxes, ticked or not.
+        buttons: The values of its buttons by name.
+    """
+
+    action: str
+    method: str
+    values: list[tuple[str, str]] = field(default_factory=list)
+    offered: dict[str, list[str]] = field(default_factory=dict)
+    buttons: dict[str, list[str]] = field(default_factory=dict)
+
+    def value(self, name: str) -> str:
+        """Return the only value of a field."""
+        (value,) = self.chosen(name)
+        return value
+
+    def chosen(self, name: str) -> list[str]:
+        """Return all values of a field."""
+        return [value for known, value in self.values if known == name]
+
+    def filled_in(self, changes: Mapping[str, Entered]) -> list[tuple[str, str]]:
+        """Return what it would send after some changes."""
+        values = [(name, value) for name, value in self.values if name not in changes]
+        for name, changed in changes.items():
+            given = [] if changed is None else [changed] if isinstance(changed, str) else changed
+            values += [(name, value) for value in given]
+        return values
+
+
+class Page(HTMLParser):
+    """What a person, or the software that reads to one, finds on a page."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        super().__init__()
+        self.answer = answer
+        self.url = str(answer.url)
+        self.status = answer.status_code
+        self.forms: list[Form] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.headings: list[str] = []
+        self._texts: list[str] = []
+        self._open: list[str] = []
+        self.feed(answer.text)
+
+    @property
+    def text(self) -> str:
+        """All that is to be read, with single blanks."""
+        return " ".join(" ".join(self._texts).split())
+
+    def form(self, action: str) -> Form:
+        """Return the only form that goes to a page."""
+        (form,) = [form for form in self.forms if httpx.URL(form.action).path == action]
+        return form
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        self.tags.append((tag, attributes))
+        self._open.append(tag)
+        name, value = attributes.get("name"), attributes.get("value") or ""
+        if tag == "form":
+            action = urljoin(self.url, attributes.get("action") or self.url)
+            self.forms.append(Form(action, attributes.get("method") or "get"))
+        elif tag == "button" and name:
+            self.forms[-1].buttons.setdefault(name, []).append(value)
+        elif tag == "input" and name:
+            checkbox = attributes.get("type") == "checkbox"
+            if checkbox:
+                self.forms[-1].offered.setdefault(name, []).append(value)
+            if not checkbox or "checked" in attributes:
+                self.forms[-1].values.append((name, value))
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if "title" not in self._open:
+            self._texts.append(data)
+        if self._open and self._open[-1] in {"h1", "h2", "legend"}:
+            self.headings.append(data.strip())
+
+
+class Browser:
+    """A browser.
+
+    Args:
+        url: The service.
+        headers: Sent with each request, as a proxy may add them.
+    """
+
+    def __init__(self, url: str, headers: dict[str, str] | None = None) -> None:
+        self.http = httpx.Client(base_url=url, headers=headers, follow_redirects=True, timeout=30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.http.close()
+
+    def open(self, path: str) -> Page:
+        """Open a page."""
+        return Page(self.http.get(path))
+
+    def send(
+        self,
+        form: Form,
+        entered: Mapping[str, Entered] | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+        **more: Entered,
+    ) -> Page:
+        """Send a form, after some changes."""
+        data: dict[str, list[str]] = {}
+        for name, value in form.filled_in({**(entered or {}), **more}):
+            data.setdefault(name, []).append(value)
+        return Page(self.http.request(form.method.upper(), form.action, data=data, headers=headers))
+
+    def log_in(self, token: str, path: str = "/f/device") -> Page:
+        """Open a page that needs an operator, and log in."""
+        return self.send(self.open(path).form("/f/login"), token=token)

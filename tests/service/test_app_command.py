@@ -1,0 +1,149 @@
+"""``heksherlite app`` and ``heksherlite group``."""
+
+import json
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from heksherlite.cli.commands import heksherlite
+from heksherlite.service import embedded
+from tests.service.api import Api
+from tests.service.applications import SHOP
+from tests.service.stores import prepare
+from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
+
+PAGE = Path(__file__).parents[2].joinpath("docs", "grants-service.md").read_text("utf-8")
+
+
+class Commands:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def try_(self, *arguments: str, sent: str | None = None) -> Result:
+        database = ["--database", f"sqlite:///{self.path}"]
+        return CliRunner().invoke(heksherlite, [*arguments, *database], input=sent)
+
+    def run(self, *arguments: str, sent: str | None = None) -> str:
+        result = self.try_(*arguments, sent=sent)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def table(self, *arguments: str) -> list[list[str]]:
+        return [re.split("  +", line) for line in self.run(*arguments).splitlines()[1:]]
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Commands:
+    """Return the commands on an empty database."""
+    prepare(f"sqlite:///{tmp_path}/a.db")
+    return Commands(tmp_path / "a.db")
+
+
+def test_an_application_is_invited_configured_and_revoked(commands: Commands) -> None:
+    """The commands make what a program claims from a service that runs, and take it back; the history has it all."""
+    token = make_token(commands.path, "operator", *EVERY_SCOPE)
+    with embedded(commands.path, access=WITH_TOKENS, context_features=["environment"]) as service:
+        invited = ("app", "invite", SHOP.identifier, "--scopes", "read,declare", "--default", "environment=prod")
+        one_time_token = commands.run(*invited, "--reason", "for CI").strip()
+        commands.run("group", "secret", "set", "db-password", sent="hunter2\n")
+        group = '{"host": "db.local", "password": {"$secret": "db-password"}}'
+        commands.run("group", "set", "db", sent=group)
+        commands.run("group", "attach", "db", SHOP.identifier)
+        (row,) = commands.table("app", "list")
+        assert row[1:7] == [SHOP.identifier, "-", "invited", "read,declare", "*", "db"]
+        body = {"manifest": SHOP.parts(), "token": one_time_token}
+        claim_token = httpx.post(f"{service.url}/f/redeem/", json=body).json()["token"]
+        config = httpx.post(f"{service.url}/f/claim/", json={"token": claim_token}).json()["config"]
+        assert config["db"] == {"host": "db.local", "password": "hunter2"}
+        assert config["heksher"]["defaults"] == {"environment": "prod"}
+        (row,) = commands.table("app", "list")
+        assert row[1:4] == [SHOP.identifier, "1.2", "active"]
+        assert commands.table("group", "list") == [["db", "host,password", "db-password", SHOP.identifier]]
+        shown = json.loads(commands.run("app", "show", row[0]))
+        assert (shown["identifier"], shown["groups"]) == (SHOP.identifier, ["db"])
+        commands.run("group", "detach", "db", row[0])
+        assert commands.run("app", "revoke", SHOP.identifier) == f"revoked {row[0]} ({SHOP.identifier})\n"
+        assert commands.table("app", "list") == []
+        api = Api(service.url, token=token)
+        with api.http:
+            records = api.history(limit=100)
+            changes = [(change["kind"], change.get("name")) for record in records for change in record["changes"]]
+        application = ("application", SHOP.identifier)
+        revoked_detached_redeemed_attached = [application] * 4
+        of_group = [("group", "db"), ("secret", "db-password")]
+        assert changes[:7] == [*revoked_detached_redeemed_attached, *of_group, application]
+        kinds = {record["author"]["kind"] for record in records}
+        assert kinds == {"command_line", "application", "service"}
+        assert "for CI" in {record["reason"] for record in records}
+        assert "hunter2" not in repr(records)
+
+
+def test_a_public_application(commands: Commands) -> None:
+    """It has to be said that everybody may have it, and one identifier is registered once."""
+    assert "--public" in commands.try_("app", "register", "kiosk").output
+    commands.run("app", "register", "kiosk", "--public", "--scopes", "read", "--redirect-uri", "http://localhost")
+    assert commands.table("app", "list")[0][1:5] == ["kiosk", "-", "public", "read"]
+    assert "registered already" in commands.try_("app", "register", "kiosk", "--public").output
+
+
+def test_secrets_are_not_shown(commands: Commands) -> None:
+    """Groups are shown with references, secrets by name, and neither goes away while it is in use."""
+    commands.run("group", "secret", "set", "password", sent="hunter2")
+    commands.run("group", "set", "db", sent='{"password": {"$secret": "password"}}')
+    assert json.loads(commands.run("group", "show", "db")) == {"password": {"$secret": "password"}}
+    assert commands.run("group", "secret", "list") == "password\n"
+    assert "refers to" in commands.try_("group", "secret", "remove", "password").output
+    commands.run("group", "remove", "db")
+    commands.run("group", "secret", "remove", "password")
+    assert commands.run("group", "secret", "list") == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sent", "message"),
+    [
+        (("app", "invite", ""), None, "needs an identifier"),
+        (("app", "invite", "a\nb"), None, "must be printable"),
+        (("app", "invite", "a", "--scopes", "read,everything"), None, "'everything' is none of read, declare"),
+        (("app", "invite", "a", "--default", "environment"), None, "FEATURE=VALUE"),
+        (("app", "invite", "a", "--default", "planet=earth"), None, "no context feature 'planet'"),
+        (("app", "invite", "a", "--group", "db"), None, "no configuration group 'db'"),
+        (("app", "invite", "a", "--expires", "soon"), None, "neither a time"),
+        (("app", "invite", "a", "--expires", "2001-01-01"), None, "expired from the start"),
+        (("app", "show", "x"), None, "see heksherlite app list"),
+        (("app", "revoke", "x"), None, "there is no application 'x'"),
+        (("group", "set", "a.b"), "{}", "not a name for a group"),
+        (("group", "set", "db"), "[1", "unexpected end"),
+        (("group", "set", "db"), "[1]", "a group is a JSON object"),
+        (("group", "set", "db"), '{"a": {"$secret": "x"}}', "no secret 'x'; set it first"),
+        (("group", "set", "db"), '{"a": "' + "x" * 2**18 + '"}', "may have 262144 bytes"),
+        (("group", "show", "x"), None, "see heksherlite group list"),
+        (("group", "remove", "x"), None, "there is no configuration group 'x'"),
+        (("group", "attach", "x", "y"), None, "there is no application 'y'"),
+        (("group", "secret", "set", "x"), "\n", "the secret is empty"),
+        (("group", "secret", "remove", "x"), None, "there is no secret 'x'"),
+    ],
+)
+def test_mistakes(commands: Commands, arguments: tuple[str, ...], sent: str | None, message: str) -> None:
+    """What cannot be done is said in one line, and nothing changes."""
+    result = commands.try_(*arguments, sent=sent)
+    assert result.exit_code in {1, 2}
+    assert message in result.output.splitlines()[-1]
+    assert commands.table("app", "list") == []
+
+
+@pytest.mark.parametrize("command", ["app", "group", "group secret"])
+def test_commands_are_documented(command: str) -> None:
+    """Every command and each of its options is in the page."""
+
+    def help_of(*words: str) -> str:
+        return CliRunner().invoke(heksherlite, [*words, "--help"], terminal_width=200).output
+
+    listed = re.findall(r"^  ([a-z]+)  ", help_of(*command.split()).partition("Commands:")[2], re.MULTILINE)
+    assert listed
+    for name in listed:
+        assert f"`heksherlite {command} {name}" in PAGE
+        for option in set(re.findall(r"(?<![\w-])--[a-z-]+", help_of(*command.split(), name))) - {"--help"}:
+            assert option in PAGE, f"{option} of {name}"

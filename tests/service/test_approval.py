@@ -1,0 +1,415 @@
+"""An operator reads on a page who asks for what, and approves or denies it."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from ipaddress import ip_address, ip_network
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlencode
+
+import pytest
+
+from heksherlite.service import AccessOptions, embedded
+from heksherlite.service.domain.applications import Application
+from heksherlite.service.domain.device_codes import DeviceCode, State
+from heksherlite.service.domain.groups import Group
+from heksherlite.service.domain.history import BY_SERVICE
+from heksherlite.service.domain.manifests import Manifest
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.storage.applications import Applications
+from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.device_codes import DeviceCodes
+from heksherlite.service.storage.groups import Groups
+from heksherlite.service.storage.transactions import Transactions
+from tests.service.api import FEATURES, Api
+from tests.service.browser import Browser, Form, Page
+from tests.service.tokens import in_database, make_token
+
+T = TypeVar("T")
+
+CONFIGURE = "/f/configure/"
+DEVICE = "/f/device"
+MANIFEST = Manifest(identifier="org.example.app", version="1.2", scopes=("read", "declare", "write", "fly"))
+QUERY = {"grant": "device_code", "version": "1", "scope": "read a", "identifier": "org.old", "image": "None"}
+ADDRESSES = map(ip_address, count(2**24))
+ACCESS = AccessOptions(auth="tokens", trusted_proxies=(ip_network("127.0.0.1"),))
+
+
+class Desk:
+    """An operator at a browser, in front of a service to which applications come."""
+
+    def __init__(self, browser: Browser, path: Path, token: str) -> None:
+        self.browser = browser
+        self.url = str(browser.http.base_url)
+        self.token = token
+        self._path = path
+
+    def in_storage(self, work: Callable[[Transactions], Awaitable[T]]) -> T:
+        async def run(database: Database) -> T:
+            return await work(Transactions(database))
+
+        return in_database(self._path, run)
+
+    def start(self, manifest: Manifest = MANIFEST, *, lifetime: int = 600) -> str:
+        """Have an application ask for a code."""
+        return self.in_storage(
+            lambda transactions: DeviceCodes(transactions).start(
+                manifest, "203.0.113.9", time.time(), lifetime=lifetime
+            )
+        )
+
+    def find(self, code: str) -> DeviceCode | None:
+        """Return what the service knows of a code."""
+        return self.in_storage(lambda transactions: DeviceCodes(transactions).find(code))
+
+    def state(self, code: str) -> State | None:
+        """Return what became of a code."""
+        known = self.find(code)
+        return None if known is None else known.state(time.time())
+
+    def applications(self) -> list[Application]:
+        """Return the applications that were let in."""
+        return list(self.in_storage(lambda transactions: Applications(transactions).all()))
+
+    def application(self, code: str) -> Application:
+        """Return the application that was let in by a code."""
+        known = self.find(code)
+        assert known is not None
+        (application,) = [each for each in self.applications() if each.id == known.application_id]
+        return application
+
+    def open(self, code: str, **query: str) -> Page:
+        """Open the page of a code."""
+        return self.browser.open(f"{CONFIGURE}?{urlencode({'device_code': code, **query})}")
+
+    def form(self, code: str) -> Form:
+        """Open the page of a code, and return its form."""
+        return self.open(code).form(CONFIGURE)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, str]]:
+    path = tmp_path_factory.mktemp("approval") / "a.db"
+    token = make_token(path, "jane", *Scope)
+
+    async def prepare(database: Database) -> None:
+        groups = Groups(Transactions(database))
+        await groups.set(Group("database", {"host": "db.local", "port": 5432}), BY_SERVICE)
+        await groups.set(Group("mail", {"host": "mail.local"}), BY_SERVICE)
+
+    with embedded(path, access=ACCESS, context_features=FEATURES) as running:
+        in_database(path, prepare)
+        yield running.url, path, token
+
+
+@pytest.fixture
+def desk(service: tuple[str, Path, str]) -> Iterator[Desk]:
+    url, path, token = service
+    # Each test comes from an address of its own, because wrong codes are counted.
+    with Browser(url, {"X-Forwarded-For": str(next(ADDRESSES))}) as browser:
+        browser.log_in(token)
+        yield Desk(browser, path, token)
+
+
+def test_the_page_says_who_asks_for_what(desk: Desk) -> None:
+    """Identifier, version, scopes in words, the address and the time are there, and the code to compare."""
+    code = desk.start()
+    page = desk.open(code)
+    assert page.status == 200
+    for text in (code, "org.example.app", "1.2", "203.0.113.9", "ago", "See all settings", "Change what settings are"):
+        assert text in page.text
+    assert "fly" in page.text
+    form = page.form(CONFIGURE)
+    assert form.offered == {"scope": ["read", "declare", "write"], "group": ["database", "mail"]}
+    assert form.chosen("scope") == ["read", "declare", "write"]
+    assert form.chosen("group") == []
+    assert {f"default.{feature}" for feature in FEATURES} <= {name for name, _ in form.values}
+    assert "db.local" not in page.answer.text
+    assert desk.state(code) is State.OPENED
+
+
+def test_an_operator_approves(desk: Desk) -> None:
+    """The application gets what was chosen, the page says what happens next, and the history who it was and why."""
+    code = desk.start()
+    page = desk.browser.send(
+        desk.form(code),
+        {"default.environment": "prod"},
+        decision="approve",
+        scope=["read"],
+        setting_prefix="shop.",
+        group=["database"],
+        reason="  new shop ",
+    )
+    assert (page.status, page.headings) == (200, ["Approved"])
+    assert desk.state(code) is State.APPROVED
+    application = desk.application(code)
+    assert f"heksherlite app revoke {application.id}" in page.text
+    approval = application.approval
+    assert (approval.scopes, approval.setting_prefix) == (frozenset({Scope.READ}), "shop.")
+    assert (approval.defaults, approval.groups) == ({"environment": "prod"}, ("database",))
+    api = Api(desk.url, token=desk.token)
+    with api.http:
+        record = api.history(limit=1)[0]
+    assert (record["author"]["name"], record["reason"]) == ("jane", "new shop")
+
+
+def test_an_operator_denies(desk: Desk) -> None:
+    """The application gets nothing, and the page says so."""
+    code, before = desk.start(), len(desk.applications())
+    page = desk.browser.send(desk.form(code), decision="deny", reason="unknown to us")
+    assert (page.status, page.headings) == (200, ["Denied"])
+    assert desk.state(code) is State.DENIED
+    assert len(desk.applications()) == before
+
+
+def test_an_application_may_get_no_scope(desk: Desk) -> None:
+    """With all scopes taken away, the application gets its configuration alone."""
+    code = desk.start()
+    assert desk.browser.send(desk.form(code), decision="approve", scope=None).headings == ["Approved"]
+    assert desk.application(code).approval.scopes == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scope": ["read", "admin"]}, "did not ask for admin"),
+        ({"scope": ["fly"]}, "no scope 'fly'"),
+        ({"scope": ["<script>"]}, "no scope '<script>'"),
+        ({"setting_prefix": "-"}, "No name of a setting begins with '-'"),
+        ({"default.user": "a b"}, "'a b' is not a value of a context feature"),
+        ({"group": ["nothing"]}, "no configuration group 'nothing'"),
+        ({"reason": "x" * 1001}, "A reason is a text of at most"),
+        ({"reason": "\0"}, "A reason is a text of at most"),
+    ],
+)
+def test_what_makes_no_sense_is_shown_and_kept(desk: Desk, changes: dict[str, str | list[str]], message: str) -> None:
+    """The page says what is wrong and still has what was entered; nothing is decided."""
+    code = desk.start()
+    page = desk.browser.send(desk.form(code), {"default.theme": "dark", **changes}, decision="approve")
+    assert page.status == 400
+    assert message in page.text
+    assert page.form(CONFIGURE).value("default.theme") == "dark"
+    assert desk.state(code) is State.OPENED
+    assert desk.browser.send(desk.form(code), decision="approve").headings == ["Approved"]
+
+
+def test_context_features_are_those_of_the_service(desk: Desk) -> None:
+    """A default for what is no context feature is not taken from a form."""
+    code = desk.start()
+    desk.browser.send(desk.form(code), {"default.planet": "mars"}, decision="approve")
+    assert desk.application(code).approval.defaults == {}
+
+
+@pytest.mark.parametrize("decision", [None, "", "maybe"])
+def test_a_form_without_decision_decides_nothing(desk: Desk, decision: str | None) -> None:
+    """What the enter key would send is neither a yes nor a no."""
+    code = desk.start()
+    assert desk.browser.send(desk.form(code), decision=decision).status == 400
+    assert desk.state(code) is State.OPENED
+
+
+@pytest.mark.parametrize("first", ["approve", "deny"])
+@pytest.mark.parametrize("second", ["approve", "deny"])
+def test_a_form_counts_once(desk: Desk, first: str, second: str) -> None:
+    """Sent again, or by a second operator, it changes nothing, and the page says what was decided."""
+    code = desk.start()
+    form = desk.form(code)
+    before = len(desk.applications())
+    done = desk.browser.send(form, decision=first)
+    page = desk.browser.send(form, decision=second)
+    assert (page.status, page.headings) == (409, done.headings)
+    assert "Your decision was not taken" in page.text
+    assert desk.open(code).headings == done.headings
+    assert len(desk.applications()) == before + (first == "approve")
+
+
+def test_who_is_not_logged_in_learns_nothing(desk: Desk) -> None:
+    """The page is the login, nothing of the application is on it, and the code does not count as opened."""
+    code = desk.start()
+    with Browser(desk.url) as stranger:
+        page = stranger.open(f"{CONFIGURE}?device_code={code}")
+        assert page.headings == ["Log in"]
+        assert "org.example" not in page.answer.text
+        assert desk.state(code) is State.WAITING
+        form = desk.form(code)
+        page = stranger.send(form, decision="approve")
+        assert page.headings == ["Log in"]
+        assert desk.state(code) is State.OPENED
+        page = stranger.send(page.form("/f/login"), token=desk.token)
+        assert "org.example.app" in page.text
+
+
+def test_a_form_of_another_session_is_refused(desk: Desk) -> None:
+    """What another operator's page holds does not decide in this one's name."""
+    code = desk.start()
+    with Browser(desk.url) as other:
+        other.log_in(desk.token)
+        stolen = other.open(f"{CONFIGURE}?device_code={code}").form(CONFIGURE).value("form_token")
+    assert desk.browser.send(desk.form(code), decision="approve", form_token=stolen).status == 403
+    assert desk.state(code) is State.OPENED
+
+
+class TestOtherCodes:
+    """Codes on which nobody can decide."""
+
+    @pytest.mark.parametrize("code", ["BCDFGHJK", "x" * 1000, "<b>", "a b", "é", "\0", "../..", "%"])
+    def test_unknown(self, desk: Desk, code: str) -> None:
+        """The page says that there is no such code, and asks for one."""
+        page = desk.open(code)
+        assert (page.status, page.headings) == (404, ["Let an application in"])
+        assert "There is no such code" in page.text
+
+    def test_none(self, desk: Desk) -> None:
+        """Without a code, the page asks for one."""
+        assert desk.browser.open(CONFIGURE).url == desk.url + DEVICE
+
+    def test_expired(self, desk: Desk) -> None:
+        """The page says that it is too late, and that the application has to ask again."""
+        page = desk.open(desk.start(lifetime=0))
+        assert (page.status, page.headings) == (410, ["Too late"])
+        assert not [form for form in page.forms if "configure" in form.action]
+
+    def test_expired_while_it_was_read(self, desk: Desk) -> None:
+        """A decision that comes too late is not taken, and the page says so."""
+        code = desk.start(lifetime=2)
+        form = desk.form(code)
+        while desk.state(code) is not State.EXPIRED:
+            time.sleep(0.05)
+        page = desk.browser.send(form, decision="approve")
+        assert (page.status, page.headings) == (409, ["Too late"])
+
+    @pytest.mark.parametrize("decision", ["approve", "deny"])
+    def test_sent_by_somebody_who_never_saw_it(self, desk: Desk, decision: str) -> None:
+        """A decision about a code whose page nobody opened leads to the page."""
+        seen, unseen = desk.start(), desk.start()
+        page = desk.browser.send(desk.form(seen), decision=decision, device_code=unseen)
+        assert unseen in page.text
+        assert desk.state(unseen) is State.OPENED
+
+
+class TestClientsCodes:
+    """Codes that an application made up, with its manifest in the address of the page."""
+
+    def test_is_marked(self, desk: Desk) -> None:
+        """The page says that nothing is known but what its address says, and does not pass it off as an address."""
+        page = desk.open("ab12cd", **QUERY)
+        assert page.status == 200
+        assert "made this code up itself" in page.text
+        assert "Asks from not known" in page.text
+        assert "None" not in page.text
+        known = desk.find("ab12cd")
+        assert known is not None
+        assert (known.chosen_by, known.manifest.identifier) == ("client", "org.old")
+        assert desk.browser.send(page.form(CONFIGURE), decision="approve").headings == ["Approved"]
+
+    def test_is_recorded_once(self, desk: Desk) -> None:
+        """Another address for the same code shows what the first one said, so nobody can exchange the application."""
+        desk.open("ab12ce", **QUERY)
+        page = desk.open("ab12ce", **{**QUERY, "identifier": "org.evil", "scope": "read admin"})
+        assert "org.evil" not in page.text
+        assert page.form(CONFIGURE).offered["scope"] == ["read"]
+
+    def test_cannot_take_a_code_of_the_service(self, desk: Desk) -> None:
+        """The manifest in an address does not replace what an application said when it asked for its code."""
+        code = desk.start()
+        page = desk.open(code, **QUERY)
+        assert "org.example.app" in page.text
+        assert "org.old" not in page.text
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"identifier": "x" * 201},
+            {"identifier": "a\u202eb"},
+            {"version": "a\r\nb"},
+            {"image": "h" * 2001},
+            {"scope": " ".join(map(str, range(51)))},
+        ],
+    )
+    def test_malformed(self, desk: Desk, changes: dict[str, str]) -> None:
+        """What is too long, or cannot be shown as it is, is refused with the reason, and nothing is recorded."""
+        page = desk.open("ab12cf", **{**QUERY, **changes})
+        assert (page.status, page.headings) == (400, ["That did not work"])
+        assert desk.find("ab12cf") is None
+
+
+def test_strangers_write_text_and_nothing_else(desk: Desk) -> None:
+    """Markup in whatever an application says about itself stands there as text, and no picture is loaded."""
+    evil = """"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"""
+    manifest = Manifest(
+        identifier=evil, version=evil, scopes=("read", evil.replace(" ", "")), image=f"https://x/{evil}"
+    )
+    code = desk.start(manifest)
+    for page in (
+        desk.open(code),
+        desk.browser.send(desk.form(code), decision="approve", setting_prefix=evil),
+        desk.browser.send(desk.form(code), decision="approve"),
+    ):
+        assert not {"script", "img"} & {tag for tag, _ in page.tags}
+        assert not [attributes for _, attributes in page.tags if any(name.startswith("on") for name in attributes)]
+        assert evil in page.text
+
+
+def test_long_texts_are_shown_whole(desk: Desk) -> None:
+    """The longest identifier that is taken is on the page."""
+    long = "a" * 200
+    assert long in desk.open(desk.start(Manifest(identifier=long))).text
+
+
+def test_those_who_are_let_in_already_are_counted(desk: Desk) -> None:
+    """Somebody who calls itself like a known application does not pass for it."""
+    manifest = Manifest(identifier="org.example.twice")
+    first = desk.start(manifest)
+    assert "let in already" not in desk.open(first).text
+    desk.browser.send(desk.form(first), decision="approve")
+    assert "1 application that calls itself so is let in already" in desk.open(desk.start(manifest)).text
+
+
+class TestDevicePage:
+    """The page that asks for a code."""
+
+    def enter(self, desk: Desk, code: str) -> Page:
+        return desk.browser.send(desk.browser.open(DEVICE).form(DEVICE), code=code)
+
+    @pytest.mark.parametrize(
+        "written",
+        [
+            "{}",
+            " {} ",
+            "{0[0]}{0[1]}{0[2]}{0[3]}-{0[4]}{0[5]}{0[6]}{0[7]}",
+            "{0[0]}{0[1]} {0[2]}{0[3]}{0[4]}{0[5]}{0[6]}{0[7]}",
+        ],
+    )
+    def test_leads_to_the_application(self, desk: Desk, written: str) -> None:
+        """A code leads to its page, in whatever letters and with blanks in between, and stands there as it is."""
+        code = desk.start()
+        for text in (written.format(code), written.format(code.lower())):
+            page = self.enter(desk, text)
+            assert page.url.startswith(desk.url + CONFIGURE)
+            assert "org.example.app" in page.text
+            assert code in page.text
+
+    @pytest.mark.parametrize("code", ["BCDFGHJK", "", "<script>alert(1)</script>", "x" * 500, "\r\nX: y", "?a=b"])
+    def test_unknown_codes(self, desk: Desk, code: str) -> None:
+        """The page says so and asks again."""
+        page = self.enter(desk, code)
+        assert page.status == 404
+        assert "There is no such code" in page.text
+        assert page.form(DEVICE)
+        assert "script" not in {tag for tag, _ in page.tags}
+
+    def test_guesses_are_slowed_down(self, desk: Desk) -> None:
+        """After five codes that do not exist, an address waits, on both pages, and even for the right one."""
+        code = desk.start()
+        for number in range(5):
+            assert self.enter(desk, f"WRONG{number}").status == 404
+        for page in (self.enter(desk, "WRONG5"), desk.open("WRONG6"), self.enter(desk, code)):
+            assert page.status == 429
+            assert 0 < int(page.answer.headers["retry-after"]) <= 60
+        assert desk.state(code) is State.WAITING
+
+    def test_needs_the_proof_of_the_session(self, desk: Desk) -> None:
+        """Other sites cannot try codes in an operator's name."""
+        form = desk.browser.open(DEVICE).form(DEVICE)
+        assert desk.browser.send(form, code="BCDFGHJK", form_token="").status == 403

@@ -1,0 +1,268 @@
+"""A program asks, a person approves in a real browser, and the program reads its settings.
+
+The service and the program are processes of their own, and the browser is Chromium. What a person sees is kept as
+pictures in the folder ``screenshots``.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import httpx
+import pytest
+
+from heksherlite.service.domain.tokens import Scope
+from tests.service.api import Api
+from tests.service.test_processes import process
+
+pytestmark = pytest.mark.thorough
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = ROOT / "examples" / "approved_client.py"
+SCREENSHOTS = ROOT / "screenshots"
+FEATURES = ("environment", "user", "theme")
+SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
+SCHEMES = ("light", "dark")
+SECONDS = 120
+MILLISECONDS = 60_000
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Return Chromium: the one of the system, or else the one that playwright installed."""
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="there is no playwright: pip install 'heksherlite[browser]' brings it"
+    )
+    with api.sync_playwright() as playwright:
+        installed = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+        path = next((path for path in installed if path), playwright.chromium.executable_path)
+        if not Path(path).exists():
+            pytest.skip("there is no Chromium: apt-get install chromium, or python -m playwright install chromium")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A person at a browser, whose console and whose requests are watched."""
+
+    def __init__(self, browser: Any, url: str, size: str, scheme: str) -> None:
+        width, height = SIZES[size]
+        self._context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=size == "phone"
+        )
+        self._context.set_default_timeout(MILLISECONDS)
+        self._name = f"{size}-{scheme}"
+        self.page = self._context.new_page()
+        self.complaints: list[str] = []
+        self.strangers: list[str] = []
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self._note_request(request.url, url))
+
+    def log_in(self, token: str) -> None:
+        self.page.get_by_label("Token").fill(token)
+        self.page.get_by_role("button", name="Log in").click()
+
+    def heading(self) -> str:
+        text: str = self.page.get_by_role("heading", level=1).inner_text()
+        return text
+
+    def picture(self, name: str) -> None:
+        """Keep what is to be seen, and check that nothing of it is out of reach."""
+        width = self.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= self.page.viewport_size["width"], f"{name} has to be scrolled sideways"
+        SCREENSHOTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}-{self._name}.png", full_page=True)
+
+    def check(self) -> None:
+        """Check that the browser had nothing to complain about, and asked nobody but the service."""
+        self._context.close()
+        assert self.complaints == []
+        assert self.strangers == []
+
+    def _note(self, message: Any) -> None:
+        # Pages with a status of an error, a browser's own icon, and advice about passwords are no complaints.
+        if "Content Security Policy" in message.text or "Refused" in message.text:
+            self.complaints.append(message.text)
+
+    def _note_request(self, requested: str, url: str) -> None:
+        if not requested.startswith(f"{url}/"):
+            self.strangers.append(requested)
+
+
+class Program:
+    """The program that wants its configuration."""
+
+    def __init__(self, running: subprocess.Popen[str]) -> None:
+        self.running = running
+        self._lines: Queue[str] = Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def line_with(self, text: str) -> str:
+        """Return the next line that has a text in it, of what the program tells people."""
+        while True:
+            line = self._lines.get(timeout=SECONDS)
+            if text in line:
+                return line.strip()
+
+    def output(self) -> str:
+        """Return what it prints, when it has ended."""
+        assert self.running.stdout is not None
+        output = self.running.stdout.read()
+        assert self.running.wait(SECONDS) == 0
+        return output
+
+    def _read(self) -> None:
+        assert self.running.stderr is not None
+        for line in self.running.stderr:
+            self._lines.put(line)
+
+
+@contextmanager
+def program(url: str, folder: Path) -> Iterator[Program]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("FAKTS_", "HEKSHER_"))}
+    command = [sys.executable, "-W", "error", str(PROGRAM), url]
+    with subprocess.Popen(
+        command, cwd=folder, env=clean, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        try:
+            yield Program(running)
+        finally:
+            running.kill()
+
+
+def command(*arguments: str, given: str = "") -> str:
+    """Run our command line as an operator does, and return what it prints."""
+    run = [sys.executable, "-m", "heksherlite", *arguments]
+    return subprocess.run(run, input=given, capture_output=True, text=True, check=True, timeout=SECONDS).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Return the URL of a service that is a process of its own, and the token of an operator."""
+    database = ("--database", f"sqlite:///{tmp_path_factory.mktemp('browser')}/a.db")
+    scopes = [option for scope in Scope for option in ("--scope", scope)]
+    token = command("token", "create", "jane", *scopes, *database)
+    command("group", "set", "database", *database, given='{"host": "db.local", "port": 5432}')
+    command("group", "set", "mail", *database, given='{"host": "mail.local", "user": "shop"}')
+    with process(*database, "--auth", "tokens", "--context-features", ";".join(FEATURES)) as (_, api):
+        yield api.url, token
+
+
+def test_a_program_is_approved_and_reads_its_settings(chromium: Any, service: tuple[str, str], tmp_path: Path) -> None:
+    """One address and a person's approval are all that a new machine needs; the next start needs nobody."""
+    url, token = service
+    operator = Api(url, token=token)
+    with operator.http, program(url, tmp_path) as asking:
+        page = asking.line_with("/f/configure/")
+        told = asking.line_with("if the page shows the code")
+        visit = Visit(chromium, url, "desktop", "light")
+        visit.page.goto(page)
+        assert visit.heading() == "Log in"
+        visit.log_in(token)
+        assert visit.heading() == "Let shop.checkout in?"
+        assert visit.page.get_by_label("Code", exact=True).inner_text() in told
+        visit.page.get_by_label("environment").fill("prod")
+        visit.page.get_by_role("checkbox", name="mail").check()
+        visit.page.get_by_label("Why").fill("the new shop")
+        visit.page.get_by_role("button", name="Approve").click()
+        assert visit.heading() in {"Approved", "Let in"}
+        visit.check()
+        assert asking.output() == "page_size of john: 20\n"
+        operator.add_rule(50, "checkout.page_size", environment="prod")
+        with program(url, tmp_path) as again:
+            assert again.output() == "page_size of john: 50\n"
+        record = next(record for record in operator.history() if record["reason"] == "the new shop")
+        assert record["author"]["name"] == "jane"
+
+
+def test_a_program_is_denied(chromium: Any, service: tuple[str, str], tmp_path: Path) -> None:
+    """The program ends with an error that says so."""
+    url, token = service
+    with program(url, tmp_path) as asking:
+        page = asking.line_with("/f/configure/")
+        visit = Visit(chromium, url, "phone", "dark")
+        visit.page.goto(page)
+        visit.log_in(token)
+        visit.page.get_by_label("Why").press("Enter")  # which decides nothing
+        assert visit.heading() == "Let shop.checkout in?"
+        visit.page.get_by_role("button", name="Deny").click()
+        assert visit.heading() == "Denied"
+        visit.picture("denied")
+        visit.check()
+        assert asking.line_with("the person denied it")
+        assert asking.running.wait(SECONDS) == 1
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_pages_fit_the_screen(chromium: Any, service: tuple[str, str], size: str, scheme: str) -> None:
+    """On a phone and on a desktop, by day and by night, nothing overflows, and buttons are large enough."""
+    url, token = service
+    manifest = {
+        "identifier": f"shop.checkout.{size}.{scheme}",
+        "version": "1.2",
+        "scopes": ["read", "declare", "write", "openid"],
+        "image": f"https://shop.example/{'long' * 40}.png",
+    }
+    code = httpx.post(f"{url}/f/start/", json={"manifest": manifest}).json()["code"]
+    visit = Visit(chromium, url, size, scheme)
+    visit.page.goto(f"{url}/f/device")
+    visit.picture("login")
+    visit.log_in("wrong")
+    assert "This is no token" in visit.page.get_by_role("alert").inner_text()
+    visit.picture("login-failed")
+    visit.log_in(token)
+    visit.picture("device")
+    visit.page.get_by_label("Code").fill("no-such-code")
+    visit.page.get_by_role("button", name="Continue").click()
+    assert "There is no such code" in visit.page.get_by_role("alert").inner_text()
+    visit.picture("device-unknown")
+    visit.page.get_by_label("Code").fill(code.lower())
+    visit.page.get_by_label("Code").press("Enter")
+    assert visit.heading() == f"Let {manifest['identifier']} in?"
+    visit.picture("configure")
+    for button in visit.page.get_by_role("button").all():
+        assert button.bounding_box()["height"] >= 44
+    visit.page.get_by_label("environment").fill("not a value")
+    visit.page.get_by_role("button", name="Approve").click()
+    assert "is not a value" in visit.page.get_by_role("alert").inner_text()
+    visit.picture("configure-refused")
+    visit.page.get_by_label("environment").fill("prod")
+    visit.page.get_by_role("button", name="Approve").click()
+    assert visit.heading() == "Approved"
+    visit.picture("approved")
+    visit.page.get_by_role("button", name="Log out").click()
+    assert visit.heading() == "Log in"
+    visit.check()
+
+
+def test_a_client_that_chooses_its_code_is_marked(chromium: Any, service: tuple[str, str]) -> None:
+    """Markup in the address of the page is text, and runs nothing."""
+    url, token = service
+    visit = Visit(chromium, url, "phone", "light")
+    evil = "<img/src=x/onerror=alert(1)><script>alert(1)</script>"
+    query = {"device_code": "0a1b2c", "grant": "device_code", "identifier": evil, "version": "1", "scope": "read"}
+    dialogs: list[str] = []
+
+    def note(dialog: Any) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    visit.page.on("dialog", note)
+    visit.page.goto(str(httpx.URL(f"{url}/f/configure/", params=query)))
+    visit.log_in(token)
+    assert visit.heading() == f"Let {evil} in?"
+    assert "made this code up itself" in visit.page.inner_text("main")
+    visit.picture("configure-client-code")
+    visit.check()
+    assert dialogs == []

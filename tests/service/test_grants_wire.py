@@ -1,0 +1,311 @@
+"""What applications are answered that ask for their configuration."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from heksherlite.service import AccessOptions, embedded
+from heksherlite.service.domain.applications import Approval
+from heksherlite.service.domain.groups import Group
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.storage.groups import Groups
+from heksherlite.service.storage.transactions import Transactions
+from tests.service.api import FEATURES
+from tests.service.applications import BY_JANE, READER, SHOP, approve, deny, in_transactions, invite, register, revoke
+
+MANIFEST = {**SHOP.parts()}
+TRUSTING = AccessOptions(auth="tokens", trusted_proxies=(ip_network("127.0.0.1"),))
+
+
+class Endpoint:
+    def __init__(self, path: Path, url: str) -> None:
+        self.path = path
+        self.url = url
+        self.http = httpx.Client(base_url=url, timeout=30)
+
+    def post(self, call: str, body: Any, *, address: str = "10.0.0.1") -> httpx.Response:
+        return self.http.post(f"/f/{call}/", json=body, headers={"X-Forwarded-For": address})
+
+    def ask(self, call: str, body: Any, *, address: str = "10.0.0.1") -> dict[str, Any]:
+        answer = self.post(call, body, address=address)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["cache-control"] == "no-store"
+        members: dict[str, Any] = answer.json()
+        return members
+
+    def start(self) -> str:
+        code: str = self.ask("start", {"manifest": MANIFEST})["code"]
+        return code
+
+    def challenge(self, code: str, *, address: str = "10.0.0.1") -> str:
+        status: str = self.ask("challenge", {"code": code}, address=address)["status"]
+        return status
+
+    def config(self, token: str) -> dict[str, Any]:
+        answer = self.ask("claim", {"token": token})
+        assert answer["status"] == "granted", answer
+        config: dict[str, Any] = answer["config"]
+        return config
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> Iterator[Endpoint]:
+    path = tmp_path / "a.db"
+    with embedded(path, context_features=FEATURES, access=TRUSTING) as service:
+        endpoint = Endpoint(path, service.url)
+        with endpoint.http:
+            yield endpoint
+
+
+def test_a_code_from_start_to_end(endpoint: Endpoint) -> None:
+    """A code is waiting, pending, granted with a token that claims, and expired: it is of one use."""
+    code = endpoint.start()
+    assert len(code) == 8
+    assert code.isalnum()
+    assert not set(code) & set("01IOL")
+    assert endpoint.challenge(code) == "waiting"
+    application = approve(endpoint.path, code)
+    answer = endpoint.ask("challenge", {"code": code})
+    assert answer["status"] == "granted"
+    assert endpoint.challenge(code) == "expired"
+    config = endpoint.config(answer["token"])
+    assert config == endpoint.config(answer["token"])
+    heksher, oauth2 = config["heksher"], config["oauth2"]
+    assert heksher.pop("token").startswith(f"hkl_{application.id}_")
+    assert heksher == {
+        "service_url": endpoint.url,
+        "context_features": FEATURES,
+        "defaults": {},
+        "track": dict.fromkeys(FEATURES, "*"),
+    }
+    assert len(oauth2.pop("client_secret")) == 43
+    assert oauth2 == {
+        "base_url": f"{endpoint.url}/o/",
+        "token_url": f"{endpoint.url}/o/token",
+        "client_id": application.id,
+        "scopes": ["declare", "read"],
+    }
+
+
+def test_an_opened_code_is_pending_and_a_denied_one_is_denied(endpoint: Endpoint) -> None:
+    """The application learns that somebody reads its page, and what was decided."""
+
+    async def look(transactions: Transactions) -> None:
+        from heksherlite.service.storage.device_codes import DeviceCodes  # noqa: PLC0415
+
+        await DeviceCodes(transactions).open(code, None, None, 0)
+
+    code = endpoint.start()
+    in_transactions(endpoint.path, look)
+    assert endpoint.challenge(code) == "pending"
+    deny(endpoint.path, code)
+    assert endpoint.challenge(code) == "denied"
+
+
+def test_a_code_that_the_client_chose(endpoint: Endpoint) -> None:
+    """It is waiting before anybody opens its page, whose address brings the manifest along; then it is as any other."""
+    assert endpoint.challenge("a1b2c3") == "waiting"
+    approve(endpoint.path, "a1b2c3", manifest=SHOP)
+    assert endpoint.challenge("a1b2c3") == "granted"
+
+
+def test_the_approval_is_in_the_configuration(endpoint: Endpoint) -> None:
+    """Defaults, tracking, groups and their secrets arrive; a group may add to what the service says, and change it."""
+    path = endpoint.path
+
+    async def set_groups(transactions: Transactions) -> None:
+        groups = Groups(transactions)
+        await groups.set_secret("db-password", "hunter2", BY_JANE)
+        password = {"$secret": "db-password"}
+        await groups.set(Group("db", {"host": "db.local", "users": [{"name": "a", "password": password}]}), BY_JANE)
+        await groups.set(Group("heksher", {"update_interval": 5}), BY_JANE)
+
+    in_transactions(path, set_groups)
+    approval = Approval(
+        scopes=frozenset({Scope.READ}),
+        defaults={"environment": "prod"},
+        track={"user": ["jane", "john"]},
+        groups=("db", "heksher"),
+    )
+    config = endpoint.config(endpoint.ask("redeem", {"manifest": MANIFEST, "token": invite(path, approval)})["token"])
+    assert config["db"] == {"host": "db.local", "users": [{"name": "a", "password": "hunter2"}]}
+    assert config["heksher"]["defaults"] == {"environment": "prod"}
+    assert config["heksher"]["track"] == {"environment": ["prod"], "user": ["jane", "john"], "theme": "*"}
+    assert config["heksher"]["update_interval"] == 5
+    assert config["oauth2"]["scopes"] == ["read"]
+
+
+def test_one_time_tokens(endpoint: Endpoint) -> None:
+    """One is exchanged for a token once, by the application that it is for."""
+    body = {"manifest": MANIFEST, "token": invite(endpoint.path)}
+    assert endpoint.ask("redeem", {**body, "manifest": {**MANIFEST, "identifier": "other"}})["status"] == "error"
+    assert endpoint.config(endpoint.ask("redeem", body)["token"])
+    again = endpoint.ask("redeem", body)
+    assert again["status"] == "error"
+    assert body["token"] not in again["message"]
+
+
+def test_public_applications(endpoint: Endpoint) -> None:
+    """One that is registered gets its token whenever it asks; the redirect_uri has to be its own if it is sent."""
+    body = {"manifest": MANIFEST}
+    assert "no public application" in endpoint.ask("retrieve", body)["message"]
+    register(endpoint.path, redirect_uri="http://localhost:6767")
+    token = endpoint.ask("retrieve", body)["token"]
+    assert endpoint.ask("retrieve", {**body, "redirect_uri": "http://localhost:6767"})["token"] == token
+    assert "redirect_uri" in endpoint.ask("retrieve", {**body, "redirect_uri": "http://evil"})["message"]
+    assert endpoint.config(token)["oauth2"]["scopes"] == ["declare", "read"]
+
+
+def test_revoking_ends_a_claim(endpoint: Endpoint) -> None:
+    """The token of an application that was revoked claims nothing from then on, and reads no settings."""
+    token = endpoint.ask("redeem", {"manifest": MANIFEST, "token": invite(endpoint.path)})["token"]
+    settings = {"Authorization": f"Bearer {endpoint.config(token)['heksher']['token']}"}
+    assert endpoint.http.get("/api/v1/query", headers=settings).status_code == 200
+    revoke(endpoint.path)
+    assert endpoint.ask("claim", {"token": token}) == {
+        "status": "error",
+        "message": "the token is unknown, or was revoked",
+    }
+
+
+def test_polling_too_fast(endpoint: Endpoint) -> None:
+    """Whoever asks many times a second is told to wait, and not what became of the code."""
+    code = endpoint.start()
+    approve(endpoint.path, code)
+    endpoint.ask("challenge", {"code": "OTHER"})
+    answer = endpoint.post("challenge", {"code": "ANOTHER"})
+    while "retry-after" not in answer.headers:
+        answer = endpoint.post("challenge", {"code": "ANOTHER"})
+        assert answer.json() == {"status": "waiting"}
+    assert int(answer.headers["retry-after"]) >= 1
+    assert endpoint.challenge(code) == "granted"
+
+
+def test_guessing_codes(endpoint: Endpoint) -> None:
+    """After five different wrong codes an address learns nothing of a right one, and others go on."""
+    code = endpoint.start()
+    approve(endpoint.path, code)
+    for guess in "abcde":
+        assert endpoint.challenge(guess, address="10.6.6.6") == "waiting"
+    blocked = endpoint.post("challenge", {"code": code}, address="10.6.6.6")
+    assert blocked.json() == {"status": "waiting"}
+    assert int(blocked.headers["retry-after"]) > 1
+    assert endpoint.challenge(code) == "granted"
+
+
+def test_guessing_codes_from_many_addresses(endpoint: Endpoint) -> None:
+    """After fifty wrong codes, only where the code came from is it told what became of it."""
+    code = endpoint.start()
+    approve(endpoint.path, code)
+    for guess in range(50):
+        endpoint.challenge(f"guess{guess}", address=f"10.6.6.{guess}")
+    assert endpoint.challenge(code, address="10.7.7.7") == "waiting"
+    assert endpoint.challenge(code) == "granted"
+
+
+def test_many_codes_from_one_address(endpoint: Endpoint) -> None:
+    """Nobody fills the database with codes: after some at once, the others are refused for a while."""
+    for _ in range(100):
+        answer = endpoint.post("start", {"manifest": MANIFEST})
+        if answer.json()["status"] == "error":
+            break
+    assert answer.json()["status"] == "error"
+    assert int(answer.headers["retry-after"]) >= 1
+    assert endpoint.ask("start", {"manifest": MANIFEST}, address="10.0.0.2")["status"] == "granted"
+
+
+HOSTILE: list[Any] = [
+    {},
+    [],
+    "x",
+    None,
+    {"token": None, "code": None, "manifest": None},
+    {"token": ["x"], "code": {"a": 1}, "manifest": []},
+    {"token": "x" * 10_000, "code": "x" * 10_000, "manifest": {**MANIFEST, "identifier": "x" * 10_000}},
+    {"token": "x" * 10_000, "code": "", "manifest": {**MANIFEST, "scopes": ["x"] * 1_000}},
+    {"token": 1, "code": 1, "manifest": {**MANIFEST, "scopes": "read"}},
+    {"token": {}, "code": {}, "manifest": {**MANIFEST, "identifier": "\x1b[2J"}},
+    {"token": {}, "code": {}, "manifest": {**MANIFEST, "version": "1\n2"}},
+    {"token": {}, "code": {}, "manifest": {**MANIFEST, "image": "x" * 3_000}},
+    {"token": {}, "code": {}, "manifest": {**MANIFEST, "identifier": ""}},
+]
+
+
+@pytest.mark.parametrize("call", ["claim", "retrieve", "redeem", "start", "challenge"])
+def test_hostile_bodies(endpoint: Endpoint, call: str) -> None:
+    """What is malformed is refused with 422, and the answer says where; nothing is kept of it."""
+    for body in HOSTILE:
+        answer = endpoint.post(call, body)
+        assert answer.status_code == 422, (body, answer.text)
+        assert answer.json()["detail"][0]["loc"]
+        assert len(answer.content) < 2_000
+    for content in (b"", b"\xff", b'{"token": NaN}', b'{"token": "\\ud800", "code": "\\ud800", "manifest": {}}'):
+        assert endpoint.http.post(f"/f/{call}/", content=content).status_code == 422
+    assert endpoint.http.post(f"/f/{call}/", content=b" " * (2**20 + 1)).status_code == 413
+
+
+def test_odd_texts_are_no_fault(endpoint: Endpoint) -> None:
+    """Well-formed nonsense in place of secrets is unknown, and nothing more."""
+    for number, text in enumerate(
+        ("ß", "\0", "hkc_00000000_" + "A" * 43, "hki_00000000_" + "A" * 43, "a-b", "' OR 1=1")
+    ):
+        assert endpoint.ask("claim", {"token": text})["status"] == "error"
+        assert endpoint.ask("redeem", {"token": text, "manifest": MANIFEST})["status"] == "error"
+        assert endpoint.ask("challenge", {"code": text}, address=f"10.0.1.{number}")["status"] == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("headers", "base_url"),
+    [
+        ({"Host": "settings.internal:8888"}, "http://settings.internal:8888/f/"),
+        ({"X-Forwarded-Proto": "https", "X-Forwarded-Host": "settings.example.com"}, "https://settings.example.com/f/"),
+        ({"X-Forwarded-Proto": "https", "Host": "[::1]:80"}, "https://[::1]:80/f/"),
+        ({"X-Forwarded-Host": "a/b?c=@evil"}, "http://127.0.0.1:{port}/f/"),
+        ({"Host": "evil/path"}, "http://127.0.0.1:{port}/f/"),
+    ],
+)
+def test_the_address_is_that_of_the_client(endpoint: Endpoint, headers: dict[str, str], base_url: str) -> None:
+    """The well-known answer has the host and scheme that the client used, as trusted proxies tell, if it is a host."""
+    port = endpoint.url.rpartition(":")[2]
+    answer = endpoint.http.get("/.well-known/fakts", headers=headers).json()
+    assert answer["name"] == "heksherlite"
+    assert answer["base_url"] == base_url.format(port=port)
+    assert answer["claim_url"] == f"{answer['base_url']}claim/"
+    assert answer["retrieve_url"] == f"{answer['base_url']}retrieve/"
+
+
+def test_forwarded_addresses_of_strangers_do_not_count(tmp_path: Path) -> None:
+    """Without trusted proxies, nobody can make the service tell another address; the public URL is what is told."""
+    forged = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil"}
+    with embedded(tmp_path / "a.db") as service:
+        answer = httpx.get(f"{service.url}/.well-known/fakts", headers=forged).json()
+        assert answer["base_url"] == f"{service.url}/f/"
+    with embedded(tmp_path / "a.db", public_url="https://settings.example.com/a") as service:
+        answer = httpx.get(f"{service.url}/.well-known/fakts", headers=forged).json()
+        assert answer["base_url"] == "https://settings.example.com/a/f/"
+
+
+@pytest.mark.parametrize("url", ["settings.example.com", "ftp://a", "https://a/", "https://u:p@a", "https://a?b", ""])
+def test_a_public_url_must_be_one(url: str) -> None:
+    """A mistake is told at the start."""
+    with pytest.raises(ValueError, match="is not a URL"):
+        embedded(public_url=url)
+
+
+def test_applications_without_tokens(tmp_path: Path) -> None:
+    """A service that asks for no tokens lets applications in all the same; theirs count once it asks."""
+    path = tmp_path / "a.db"
+    with embedded(path, context_features=FEATURES) as service:
+        endpoint = Endpoint(path, service.url)
+        with endpoint.http:
+            token = endpoint.ask("redeem", {"manifest": MANIFEST, "token": invite(path, replace(READER))})["token"]
+            bearer = {"Authorization": f"Bearer {endpoint.config(token)['heksher']['token']}"}
+            assert endpoint.http.get("/api/v1/query", headers=bearer).status_code == 200
+    with embedded(path, access=AccessOptions(auth="tokens")) as service:
+        assert httpx.get(f"{service.url}/api/v1/query").status_code == 401
+        assert httpx.get(f"{service.url}/api/v1/query", headers=bearer).status_code == 200

@@ -1,0 +1,317 @@
+"""``heksherlite export`` of a database, and ``heksherlite import`` of what that wrote."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from heksherlite.cli.commands import heksherlite
+from heksherlite.service import embedded
+from heksherlite.service.domain.tokens import Scope
+from tests.service.api import FEATURES, Api, until
+from tests.service.tokens import WITH_TOKENS, make_token
+
+BODY = [
+    {"setting": {
+        "name": "x", "type": "int", "default_value": 0, "configurable_features": ["environment", "user"],
+        "version": "1.0", "metadata": {}, "aliases": [],
+    }},
+    {"rule": {"rule_id": 1, "feature_values": {"user": "a"}, "value": 1, "metadata": {}}},
+    {"rule": {"rule_id": 2, "feature_values": {"user": "b"}, "value": 2, "metadata": {}}},
+]  # fmt: skip
+LINES: list[Any] = [
+    {"format": "heksherlite-export", "version": 1, "context_features": FEATURES},
+    *BODY,
+    {"end": {"settings": 1, "rules": 2, "last_rule_id": 2}},
+]
+
+
+def run(*arguments: str | Path, **variables: str) -> Result:
+    return CliRunner().invoke(heksherlite, [*map(str, arguments)], env=variables)
+
+
+def imported(file: Path, database: str, *options: str) -> Result:
+    result = run("import", file, "--database", database, *options)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def exported(database: str, file: Path) -> bytes:
+    result = run("export", "--database", database, "--output", file)
+    assert (result.exit_code, result.output) == (0, "")
+    return file.read_bytes()
+
+
+@contextmanager
+def serving(database: str) -> Iterator[Api]:
+    with embedded(database, context_features=FEATURES) as service:
+        api = Api(service.url)
+        with api.http:
+            yield api
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a file with an export: one setting with two rules."""
+    return write(tmp_path / "export.jsonl", LINES)
+
+
+def write(file: Path, lines: list[Any]) -> Path:
+    file.write_text("".join(line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines), "utf-8")
+    return file
+
+
+def fill(api: Api) -> None:
+    """Make settings and rules of all kinds, some of them through changes."""
+    api.declare("old", metadata={"owner": "é"})
+    api.call("PUT", "settings/old/name", {"name": "cache_ttl", "version": "2.7"})
+    api.declare("colors", type='Flags["red",2,null]', default_value=[2], configurable_features=["theme", "user"])
+    api.declare("limits", type="Mapping<Sequence<float>>", default_value={"a": [1.0, 1e300, -0.0]})
+    api.declare("unruly")
+    for number in range(20):
+        api.add_rule(number, user=f"u{number}")
+        api.add_rule([2, "red"], "colors", user=f"ü{number}", theme="dark")
+    api.call("PUT", "rules/3/metadata", {"metadata": {"why": [None, True]}})
+    for starts_at, ends_at in [("2001-01-01T00:00:00Z", None), ("2100-01-01T00:00:00.5Z", "2101-01-01T00:00:00Z")]:
+        rule = {"setting": "limits", "feature_values": {"user": f"x{starts_at[:4]}"}, "value": {}}
+        api.call("POST", "rules", {**rule, "starts_at": starts_at, "ends_at": ends_at}).raise_for_status()
+    gone = api.add_rule(1, environment="gone")
+    api.call("DELETE", f"rules/{gone}")
+    api.call("PATCH", "context_features/theme/index", {"to_before": "environment"})
+
+
+def state_with_schedules(api: Api) -> Any:
+    rules = [api.get(f"rules/{rule_id}") for rule_id in range(1, 60)]
+    return api.state(), [rule.json() for rule in rules if rule.status_code == 200]
+
+
+def test_everything_comes_back(new_database: Callable[[], str], tmp_path: Path) -> None:
+    """An import has the settings, rules and order of context features of the export, and the same export again."""
+    source, target = new_database(), new_database()
+    with embedded(source, context_features=FEATURES) as service:
+        api = Api(service.url)
+        with api.http:
+            fill(api)
+            before = state_with_schedules(api)
+    first = exported(source, tmp_path / "first")
+    result = imported(tmp_path / "first", target)
+    assert result.output.startswith("Imported 4 settings with 42 rules into ")
+    assert exported(target, tmp_path / "second") == first
+    with embedded(target) as service:
+        api = Api(service.url)
+        with api.http:
+            assert state_with_schedules(api) == before
+            assert api.add_rule(1, environment="new") == 44  # 43 is the one that was deleted
+
+
+def test_a_service_notices(database: str, file: Path) -> None:
+    """A service that runs on the database serves what was imported, and its history says who did that."""
+    with serving(database) as api:
+        imported(file, database)
+        until(lambda: api.rule_ids("x") == [1, 2] if api.query() else False)
+        record = api.history(limit=1)[0]
+        assert record["author"]["kind"] == "command_line"
+        assert record["reason"] == f"import of {file}"
+        assert [change["kind"] for change in record["changes"]] == ["setting", "rule", "rule"]
+        assert api.query(at=record["revision"] - 1) == {}
+        assert api.add_rule(3, "x", user="c") == 3
+
+
+def test_what_there_is_gives_way_only_if_told_to(database: str, file: Path) -> None:
+    """Settings that there are make an import fail; with --replace they are deleted, and can still be looked back at."""
+    with serving(database) as api:
+        api.declare("x", type="str", default_value="", configurable_features=["theme"])
+        api.declare("y")
+        api.add_rule("other", "x", theme="dark")
+        api.call("POST", "context_features", {"context_feature": "unused"})
+        before, revision = api.query(), api.revision()
+        refused = run("import", file, "--database", database)
+        assert refused.exit_code == 1
+        assert refused.output == (
+            "Error: there are 2 settings already; --replace would delete them first. nothing was changed\n"
+        )
+        assert (api.query(), api.revision()) == (before, revision)
+        imported(file, database, "--replace")
+        until(lambda: "y" not in api.query())
+        assert api.query()["x"]["rules"][0] == {"rule_id": 1, "value": 1, "context_features": [["user", "a"]]}
+        assert (list(api.query()), api.features()) == (["x"], FEATURES)
+        assert api.query(at=revision) == before
+
+
+def test_writes_meanwhile_are_kept_or_refused(database: str, tmp_path: Path) -> None:
+    """An import and the writes of a service follow one another: what was acknowledged after it is there, and no 500."""
+    rules = [
+        {"rule": {"rule_id": number, "feature_values": {"user": f"u{number}"}, "value": 0, "metadata": {}}}
+        for number in range(1, 3001)
+    ]
+    end = {"end": {"settings": 1, "rules": 3000, "last_rule_id": 3000}}
+    many = write(tmp_path / "many", [LINES[0], BODY[0], *rules, end])
+    acknowledged: dict[int, str] = {}
+    statuses = set()
+    with serving(database) as api:
+        api.declare("x", configurable_features=["environment", "user"])
+        done = threading.Event()
+
+        def add_rules() -> None:
+            number = 0
+            while not done.is_set() or number < 30:
+                number += 1
+                body = {"setting": "x", "feature_values": {"environment": f"e{number}"}, "value": number}
+                answer = api.call("POST", "rules", body)
+                statuses.add(answer.status_code)
+                if answer.status_code == 201:
+                    acknowledged[answer.json()["rule_id"]] = f"e{number}"
+
+        writer = threading.Thread(target=add_rules)
+        writer.start()
+        try:
+            imported(many, database, "--replace")
+        finally:
+            done.set()
+            writer.join()
+        later = {rule_id: value for rule_id, value in acknowledged.items() if rule_id > 3000}
+        served = {rule["rule_id"]: rule["context_features"] for rule in api.query()["x"]["rules"]}
+        assert len(served) == 3000 + len(later)
+        assert all(served[rule_id] == [["environment", value]] for rule_id, value in later.items())
+    assert statuses <= {201, 503}
+
+
+def changed(number: int, **fields: Any) -> list[Any]:
+    """Return the lines with another one in place of one of them."""
+    ((kind, record),) = LINES[number].items()
+    return [*LINES[:number], {kind: {**record, **fields}}, *LINES[number + 1 :]]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "line 1: this is not what heksherlite export wrote"),
+        (["\0\1 no text"], "line 1: this is not what heksherlite export wrote"),
+        (['{"format":"heksherlite-snapshot","version":1}'], "line 1: this is a snapshot, from which programs start"),
+        ([{**LINES[0], "version": 2}], "line 1: a newer heksherlite wrote this: version 2, and this one reads 1"),
+        ([{**LINES[0], "context_features": ["a", "a b"]}], "line 1: context_features: 1: 'a b' is not a name"),
+        ([{**LINES[0], "context_features": ["a", "a"]}], "line 1: context_features: the names have duplicates"),
+        (LINES[:3], "line 4: the file was cut off: it has no end"),
+        ([*LINES[:3], '{"rule":{"rul'], "line 4: not JSON, or cut off"),
+        ([*LINES[:1], [], *LINES[1:]], "line 2: expected an object with one member"),
+        ([*LINES[:1], {"sitting": 1}], "line 2: expected a setting, a rule or the end"),
+        ([LINES[0], LINES[2]], "line 2: rule 1 of setting '': there is no setting before it"),
+        ([*LINES, LINES[1]], "line 6: there is something behind the end"),
+        ([*LINES[:3], LINES[4]], "line 4: there should be 1 settings and 2 rules before it, and there are 1 and 1"),
+        (changed(4, last_rule_id=1), "line 5: last_rule_id is 1, and there is a rule 2"),
+        (changed(1, type="ant"), "line 2: setting 'x': type: invalid type 'ant'"),
+        (changed(1, default_value="a"), "line 2: setting 'x': the default value does not fit type int"),
+        (changed(1, version=1), "line 2: setting 'x': version: a version is a string"),
+        (changed(1, aliases=["x"]), "line 2: setting 'x': the name 'x' belongs to setting 'x'"),
+        (changed(1, configurable_features=["b"]), "line 2: setting 'x': context features ['b'] do not exist"),
+        (changed(1, extra=1), "line 2: setting 'x': extra: Extra inputs are not permitted"),
+        (changed(3, rule_id=1), "line 4: rule 1 of setting 'x': there is another rule with this id"),
+        (changed(3, rule_id=0), "line 4: rule 0 of setting 'x': rule_id: "),
+        (changed(3, value="a"), "line 4: rule 2 of setting 'x': the value does not fit type int: 'a'"),
+        (changed(3, feature_values={"user": "a"}), "line 4: rule 2 of setting 'x': rule 1 has the same conditions"),
+        (changed(3, feature_values={"theme": "a"}), "line 4: rule 2 of setting 'x': the setting is not configurable"),
+        (changed(3, feature_values={"user": "a b"}), "line 4: rule 2 of setting 'x': feature_values: user: 'a b'"),
+        (changed(3, phase="active"), "line 4: rule 2 of setting 'x': phase comes with starts_at or ends_at"),
+    ],
+)  # fmt: skip
+def test_a_bad_file_changes_nothing(lines: list[Any], message: str, tmp_path: Path) -> None:
+    """What is wrong is told in one line with the place, and the database is as it was."""
+    database = f"sqlite:///{tmp_path}/a.db"
+    imported(write(tmp_path / "good", LINES), database)
+    before = exported(database, tmp_path / "before")
+    result = run("import", write(tmp_path / "bad", lines), "--database", database, "--replace")
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: import of {tmp_path}/bad: {message}")
+    assert result.output.endswith("; nothing was changed\n")
+    assert result.output.count("\n") == 1
+    assert exported(database, tmp_path / "after") == before
+
+
+def test_from_standard_input_to_standard_output(file: Path, tmp_path: Path) -> None:
+    """Both commands take - for the standard streams, and write nothing else there."""
+    database = f"sqlite:///{tmp_path}/a.db"
+    result = CliRunner().invoke(heksherlite, ["import", "-", "--database", database], input=file.read_bytes())
+    assert result.exit_code == 0, result.output
+    command = [sys.executable, "-W", "error", "-m", "heksherlite", "export", "--database", database, "--output", "-"]
+    written = subprocess.run(command, capture_output=True, check=False)
+    assert (written.returncode, written.stderr) == (0, b"")
+    assert [json.loads(line) for line in written.stdout.splitlines()] == LINES
+
+
+def test_a_terminal_shows_progress(file: Path, tmp_path: Path) -> None:
+    """On a terminal there is a bar; the standard output has the result and nothing else."""
+    command = [sys.executable, "-m", "heksherlite", "import", str(file), "--database", f"sqlite:///{tmp_path}/a.db"]
+    terminal, end = pty.openpty()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=end) as process:
+        os.close(end)
+        output, _ = process.communicate()
+    shown = os.read(terminal, 10_000)
+    os.close(terminal)
+    assert b"importing" in shown
+    assert b"100%" in shown
+    assert output == f"Imported 1 settings with 2 rules into {tmp_path}/a.db\n".encode()
+
+
+def test_a_service_of_ours_as_the_source(tmp_path: Path) -> None:
+    """A service of ours gives everything, as far as the token reaches, which comes from the environment."""
+    source, target = f"sqlite:///{tmp_path}/a.db", f"sqlite:///{tmp_path}/b.db"
+    token = make_token(tmp_path / "a.db", "everything", *Scope)
+    limited = make_token(tmp_path / "a.db", "limited", Scope.READ, setting_prefix="co")
+    with embedded(source, access=WITH_TOKENS, context_features=FEATURES) as service:
+        api = Api(service.url, token=token)
+        with api.http:
+            fill(api)
+            refused = run("import", "--from-url", service.url, "--database", target)
+            assert (refused.exit_code, "needs a token with scope read" in refused.output) == (1, True)
+            copied = run("import", "--from-url", service.url, "--database", target, HEKSHER_TOKEN=token)
+            assert copied.exit_code == 0, copied.output
+            assert exported(target, tmp_path / "b") == exported(source, tmp_path / "a")
+            some = run("import", "--from-url", service.url, "--database", target, "--replace", HEKSHER_TOKEN=limited)
+            assert some.output.startswith("Imported 1 settings with 20 rules")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["import"], "Give either FILE or --from-url."),
+        (["import", "file", "--from-url", "http://host"], "Give either FILE or --from-url."),
+        (["import", "none"], "'none' does not exist"),
+        (["import", "--from-url", "host:80"], "must be like 'http://host:port'"),
+        (["import", "--from-url", "http://host", "--header", "secret"], 'expected "Name: value"'),
+        (["export", "--output", "out", "--settings", "x"], "there is no URL"),
+    ],
+)
+def test_wrong_arguments(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arguments that cannot be right are refused with status 2, without doing anything."""
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    result = run(*arguments, "--database", "sqlite:///a.db")
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "secret" not in result.output
+    assert os.listdir() == ["file"]  # noqa: PTH208
+
+
+def test_an_export_makes_no_database(tmp_path: Path) -> None:
+    """A path that is not a database's is told, and nothing is there afterwards."""
+    result = run("export", "--database", f"sqlite:///{tmp_path}/a.db", "--output", tmp_path / "out")
+    assert (result.exit_code, result.output) == (1, f"Error: there is no database {tmp_path}/a.db\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_commands_are_documented() -> None:
+    """Help and documentation name the command and each of its options."""
+    text = run("import", "--help").output
+    document = Path(__file__).parents[2].joinpath("docs", "service.md").read_text("utf-8")
+    for name in ("--from-url", "--header", "--token", "--replace", "--database", "HEKSHER_TOKEN"):
+        assert name in text
+        assert f"`{name}" in document

@@ -1,0 +1,388 @@
+"""Operators log in with a token, and stay logged in for a while, on every replica."""
+
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import httpx
+import pytest
+
+from heksherlite.service import AccessOptions, embedded
+from heksherlite.service.domain.sessions import LIFETIME
+from heksherlite.service.domain.tokens import Scope
+from tests.service.browser import Browser, Page
+from tests.service.routes import all_calls
+from tests.service.stores import run_sql
+from tests.service.tokens import WITH_TOKENS, make_token, revoke_token
+
+COOKIE = "heksherlite_session"
+PERSON = "X-Forwarded-Email"
+BEHIND_PROXY = AccessOptions(
+    auth="tokens",
+    trust_user_header=PERSON,
+    trusted_proxies=(ip_network("127.0.0.1"),),
+    operators=frozenset({"jane@example.com"}),
+)
+LOGIN = "/f/login"
+WRONG = "wrong"
+
+
+class Guarded:
+    """A service that asks for tokens, and one of an operator."""
+
+    def __init__(self, url: str, path: Path, token: str) -> None:
+        self.url = url
+        self.path = path
+        self.token = token
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    path = tmp_path_factory.mktemp("login") / "a.db"
+    token = make_token(path, "operator", Scope.ADMIN)
+    access = AccessOptions(auth="tokens", trusted_proxies=(ip_network("127.0.0.1"),))
+    with embedded(path, access=access) as service:
+        yield Guarded(service.url, path, token)
+
+
+@pytest.fixture
+def browser(guarded: Guarded) -> Iterator[Browser]:
+    with Browser(guarded.url) as browser:
+        yield browser
+
+
+def is_login(page: Page) -> bool:
+    return page.headings == ["Log in"]
+
+
+def test_an_operator_logs_in_and_out(guarded: Guarded, browser: Browser) -> None:
+    """A right token opens the page that was asked for; after logging out, the same cookie opens nothing."""
+    asked = browser.open("/f/device")
+    assert is_login(asked)
+    page = browser.send(asked.form(LOGIN), token=f" {guarded.token}\n")
+    assert (page.status, httpx.URL(page.url).path) == (200, "/f/device")
+    assert "operator" in page.text
+    assert browser.open(LOGIN).url == page.url
+    cookie = browser.http.cookies[COOKIE]
+    assert is_login(browser.send(page.form("/f/logout")))
+    browser.http.cookies.set(COOKIE, cookie)
+    assert is_login(browser.open("/f/device"))
+
+
+def test_the_cookie_of_a_session_is_a_new_one(guarded: Guarded, browser: Browser) -> None:
+    """Whoever planted or saw the cookie from before the login does not have that of the session."""
+    browser.open(LOGIN)
+    before = browser.http.cookies[COOKIE]
+    browser.log_in(guarded.token)
+    assert browser.http.cookies[COOKIE] != before
+    with Browser(guarded.url) as other:
+        other.http.cookies.set(COOKIE, before)
+        assert is_login(other.open("/f/device"))
+
+
+@pytest.mark.parametrize(
+    ("secret", "message", "status"),
+    [
+        ("nonsense", "This is no token", 401),
+        ("", "This is no token", 401),
+        ("hkl_00000000_" + "a" * 43, "The token is unknown", 401),
+        ("é\u202e😀", "This is no token", 401),
+        ("x" * 100_000, "This is no token", 401),
+    ],
+)
+def test_a_token_that_is_of_no_use_does_not_log_in(guarded: Guarded, secret: str, message: str, status: int) -> None:
+    """The page says so, repeats nothing of it, and still knows where the person wanted to go."""
+    with Browser(guarded.url, {"X-Forwarded-For": f"10.0.0.{len(secret) % 250}"}) as browser:
+        page = browser.send(browser.open("/f/device").form(LOGIN), token=secret)
+        assert (page.status, is_login(page)) == (status, True)
+        assert message in page.text
+        assert not secret or secret not in page.answer.text
+        assert page.form(LOGIN).value("next") == "device"
+        assert is_login(browser.open("/f/device"))
+
+
+def test_only_an_admin_token_without_prefix_logs_in(guarded: Guarded) -> None:
+    """Decisions about applications concern everything, so a token that reaches less is refused, by its name."""
+    writer = make_token(guarded.path, "writer", Scope.READ, Scope.WRITE, Scope.DECLARE)
+    limited = make_token(guarded.path, "limited", Scope.ADMIN, setting_prefix="backend.")
+    with embedded(guarded.path, access=WITH_TOKENS) as service, Browser(service.url) as browser:
+        for token, name in ((writer, "writer"), (limited, "limited")):
+            page = browser.log_in(token)
+            assert (page.status, is_login(page)) == (403, True)
+            assert name in page.text
+
+
+def test_wrong_tokens_are_slowed_down(guarded: Guarded) -> None:
+    """After ten wrong tokens from an address the page says when to go on, and a right token logs in at any time."""
+    with Browser(guarded.url, {"X-Forwarded-For": "192.0.2.7"}) as browser:
+        login = browser.open(LOGIN).form(LOGIN)
+        for _ in range(10):
+            assert browser.send(login, token=WRONG).status in {401, 429}
+        page = browser.send(login, token=WRONG)
+        assert (page.status, is_login(page)) == (429, True)
+        assert int(page.answer.headers["retry-after"]) >= 1
+        assert not is_login(browser.send(page.form(LOGIN), token=guarded.token))
+
+
+def test_a_session_ends_with_its_token(guarded: Guarded) -> None:
+    """Revoking the token logs out whoever used it, at once."""
+    token = make_token(guarded.path, "leaving", Scope.ADMIN)
+    with embedded(guarded.path, access=WITH_TOKENS) as service, Browser(service.url) as leaving:
+        assert not is_login(leaving.log_in(token))
+        revoke_token(guarded.path, "leaving")
+        assert is_login(leaving.open("/f/device"))
+
+
+@pytest.mark.parametrize("what", ["session", "token"])
+def test_a_session_ends_in_time(new_database: Callable[[], str], what: str) -> None:
+    """It lasts for an hour, and not longer than the token."""
+    database = new_database()
+    with embedded(database, access=WITH_TOKENS) as service, Browser(service.url) as browser:
+        assert service.first_token is not None
+        before = time.time()
+        assert not is_login(browser.log_in(service.first_token))
+        ((expires_at,),) = run_sql(database, "SELECT expires_at FROM operator_sessions")
+        assert int(before) + LIFETIME <= expires_at <= time.time() + LIFETIME
+        table = {"session": "operator_sessions", "token": "tokens"}[what]
+        run_sql(database, f"UPDATE {table} SET expires_at = 1")  # noqa: S608 - of the test's own
+        assert is_login(browser.open("/f/device"))
+
+
+def test_a_session_is_known_to_every_replica(new_database: Callable[[], str]) -> None:
+    """Whoever logged in here is logged in there, and who logs out there is not logged in here any more."""
+    database = new_database()
+    with (
+        embedded(database, access=WITH_TOKENS) as one,
+        embedded(database, access=WITH_TOKENS) as other,
+        Browser(one.url) as browser,
+    ):
+        assert one.first_token is not None
+        browser.log_in(one.first_token)
+        there = browser.open(f"{other.url}/f/device")
+        assert not is_login(there)
+        browser.send(there.form("/f/logout"))
+        assert is_login(browser.open("/f/device"))
+
+
+def test_the_database_holds_nothing_to_log_in_with(new_database: Callable[[], str]) -> None:
+    """Who can read the database finds no cookie in it."""
+    database = new_database()
+    with embedded(database, access=WITH_TOKENS) as service, Browser(service.url) as browser:
+        assert service.first_token is not None
+        browser.log_in(service.first_token)
+        ((digest,),) = run_sql(database, "SELECT digest FROM operator_sessions")
+        assert browser.http.cookies[COOKIE] not in digest
+        browser.http.cookies.set(COOKIE, digest)
+        assert is_login(browser.open("/f/device"))
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "configure/../../api/v1/query",
+        "device\r\nSet-Cookie: a=b",
+        "device?\r\nX: y",
+        "device?\nx",
+        "javascript:alert(1)",
+        "device:80",
+        "login",
+        "",
+    ],
+)
+def test_the_login_leads_to_own_pages_only(guarded: Guarded, browser: Browser, elsewhere: str) -> None:
+    """Whatever an address says about where to go next, it is a page of this service, and no header is added."""
+    browser.http.follow_redirects = False
+    login = Page(browser.http.get(LOGIN, params={"next": elsewhere})).form(LOGIN)
+    assert login.value("next") == "device"
+    page = browser.send(login, token=guarded.token, next=elsewhere)
+    assert (page.status, page.answer.headers["location"]) == (303, "./device")
+    assert [name for name in page.answer.headers if name == "x"] == []
+    assert len(page.answer.headers.get_list("set-cookie")) == 1
+
+
+def test_the_login_leads_back_with_the_query(guarded: Guarded, browser: Browser) -> None:
+    """What was asked for is found again, whatever characters are in it."""
+    query = "device?a=%26b%3D%22%3Cx%3E&c=%C3%A9"
+    page = browser.send(browser.open(f"/f/{query}").form(LOGIN), token=guarded.token)
+    assert page.url == f"{guarded.url}/f/{query}"
+
+
+class TestForms:
+    """Forms are taken from this service's own pages only."""
+
+    @pytest.mark.parametrize("token", ["", "0" * 64, "é", "x" * 100_000])
+    def test_without_the_proof_of_the_session(self, guarded: Guarded, browser: Browser, token: str) -> None:
+        """A form without its hidden field, or with a made-up one, is refused."""
+        page = browser.send(browser.open(LOGIN).form(LOGIN), token=guarded.token, form_token=token)
+        assert page.status == 403
+        assert is_login(browser.open("/f/device"))
+
+    def test_with_the_proof_of_another_session(self, guarded: Guarded, browser: Browser) -> None:
+        """What proves a form of one browser is of no use in another one."""
+        browser.log_in(guarded.token)
+        with Browser(guarded.url) as attacker:
+            stolen = attacker.open(LOGIN).form(LOGIN).value("form_token")
+        page = browser.send(browser.open("/f/device").form("/f/logout"), form_token=stolen)
+        assert page.status == 403
+        assert not is_login(browser.open("/f/device"))
+
+    def test_without_cookie(self, guarded: Guarded, browser: Browser) -> None:
+        """A browser that takes no cookies is told that it has to."""
+        login = browser.open(LOGIN).form(LOGIN)
+        browser.http.cookies.clear()
+        page = browser.send(login, token=guarded.token)
+        assert page.status == 403
+        assert "cookie" in page.text
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "http://127.0.0.1:1"},
+            {"Origin": "http://["},
+        ],
+    )
+    def test_from_another_site(self, guarded: Guarded, browser: Browser, headers: dict[str, str]) -> None:
+        """What the browser itself says about the sender counts, even if the form has the right proof."""
+        page = browser.send(browser.open(LOGIN).form(LOGIN), headers=headers, token=guarded.token)
+        assert page.status == 403
+        assert "another site" in page.text
+
+    @pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "same-origin"}, {}, {"Origin": "own"}])
+    def test_from_here(self, guarded: Guarded, browser: Browser, headers: dict[str, str]) -> None:
+        """Old browsers say nothing, older ones where the form comes from, newer ones that it is from here."""
+        headers = {name: guarded.url if value == "own" else value for name, value in headers.items()}
+        assert not is_login(browser.send(browser.open(LOGIN).form(LOGIN), headers=headers, token=guarded.token))
+
+    def test_behind_a_proxy(self, guarded: Guarded, browser: Browser) -> None:
+        """The origin is the one that the browser knows, which a trusted proxy passes on."""
+        headers = {"Origin": "http://settings.example", "X-Forwarded-Host": "settings.example"}
+        assert not is_login(browser.send(browser.open(LOGIN).form(LOGIN), headers=headers, token=guarded.token))
+
+    @pytest.mark.parametrize(
+        ("content", "kind", "status"),
+        [
+            (b"{}", "application/json", 415),
+            (b"form_token=%ff", "application/x-www-form-urlencoded", 400),
+            (b"\xff", "application/x-www-form-urlencoded", 400),
+            (b"&".join([b"a=b"] * 2000), "application/x-www-form-urlencoded", 400),
+            (b"", "application/x-www-form-urlencoded", 403),
+        ],
+    )
+    def test_that_are_none(self, browser: Browser, content: bytes, kind: str, status: int) -> None:
+        """Bodies of other kinds, and such that cannot be read, are refused with a page."""
+        browser.open(LOGIN)
+        page = Page(browser.http.post(LOGIN, content=content, headers={"Content-Type": kind}))
+        assert (page.status, page.headings) == (status, ["That did not work"])
+
+
+class TestCookies:
+    """The cookie is for this service alone, and never for scripts."""
+
+    def test_over_http(self, guarded: Guarded) -> None:
+        """Without TLS it is kept from scripts and from other sites' forms."""
+        cookie = httpx.get(guarded.url + LOGIN).headers["set-cookie"]
+        assert cookie.startswith(f"{COOKIE}=")
+        assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
+        assert "Secure" not in cookie
+
+    def test_over_https(self, guarded: Guarded) -> None:
+        """Behind a trusted proxy with TLS it never travels in the clear, and no neighbouring host can set it."""
+        with httpx.Client(base_url=guarded.url, headers={"X-Forwarded-Proto": "https"}) as http:
+            answer = http.get(LOGIN)
+            name, _, rest = answer.headers["set-cookie"].partition("=")
+            assert name == f"__Host-{COOKIE}"
+            assert {"HttpOnly", "SameSite=lax", "Path=/", "Secure"} <= set(rest.split("; ")[1:])
+            form = Page(answer).form(LOGIN)
+            cookie = {"Cookie": f"{name}={rest.partition(';')[0]}"}
+            data = dict(form.filled_in({"token": guarded.token}))
+            answer = http.post(LOGIN, data=data, headers=cookie)
+            assert answer.status_code == 303
+            assert answer.headers["set-cookie"].startswith(f"__Host-{COOKIE}=")
+
+    def test_from_a_proxy_that_is_not_trusted(self, tmp_path: Path) -> None:
+        """Anybody can claim to have come by TLS; only trusted proxies are believed."""
+        with embedded(tmp_path / "a.db", access=WITH_TOKENS) as service:
+            answer = httpx.get(service.url + LOGIN, headers={"X-Forwarded-Proto": "https"})
+            assert answer.headers["set-cookie"].startswith(f"{COOKIE}=")
+
+
+class TestOthers:
+    """Who need not log in."""
+
+    def test_an_operator_whom_the_proxy_names(self, tmp_path: Path) -> None:
+        """A person on the list needs no token, and others do, whoever they are."""
+        with embedded(tmp_path / "a.db", access=BEHIND_PROXY) as service:
+            for person, needs_login in (("jane@example.com", False), ("joe@example.com", True), ("*", True)):
+                with Browser(service.url, {PERSON: person}) as browser:
+                    page = browser.open("/f/device")
+                    assert is_login(page) is needs_login
+                    assert needs_login or "jane@example.com" in page.text
+
+    def test_everybody_whom_the_proxy_names(self, tmp_path: Path) -> None:
+        """With ``*`` the proxy alone decides, and whoever it does not name has to log in."""
+        access = AccessOptions(
+            auth="tokens",
+            trust_user_header=PERSON,
+            trusted_proxies=BEHIND_PROXY.trusted_proxies,
+            operators=frozenset({"*"}),
+        )
+        with embedded(tmp_path / "a.db", access=access) as service:
+            with Browser(service.url, {PERSON: "joe@example.com"}) as browser:
+                assert not is_login(browser.open("/f/device"))
+            with Browser(service.url) as browser:
+                assert is_login(browser.open("/f/device"))
+
+    def test_everybody_without_tokens(self) -> None:
+        """Where everybody may do everything anyway, nobody is asked, and forms are guarded all the same."""
+        with embedded() as service, Browser(service.url) as browser:
+            page = browser.open("/f/device")
+            assert (page.status, is_login(page)) == (200, False)
+            login = {"token": "x", "form_token": "0" * 64}
+            assert browser.http.post(LOGIN, data=login).status_code == 403
+
+    def test_operators_without_header_are_a_mistake(self) -> None:
+        """They could not be known."""
+        with pytest.raises(ValueError, match="operators are known by the header"):
+            AccessOptions(auth="tokens", operators=frozenset({"jane@example.com"}))
+
+
+@pytest.mark.parametrize(
+    "call", [call for call in all_calls() if call.need.operator], ids=lambda call: f"{call.method} {call.path}"
+)
+@pytest.mark.parametrize("headers", [{}, {"Cookie": f"{COOKIE}={'a' * 43}"}, {"Cookie": f"{COOKIE}='"}])
+def test_pages_of_operators_lead_to_the_login(guarded: Guarded, call: tuple[str, str], headers: dict[str, str]) -> None:
+    """Whoever is not logged in gets to the login and is told nothing else, whatever is sent."""
+    for content in (None, b"nonsense"):
+        answer = httpx.request(call[0], guarded.url + call[1], headers=headers, content=content)
+        assert answer.status_code == 303
+        assert answer.headers["location"].lstrip("./").startswith("login?next=")
+        assert answer.content == b""
+
+
+def test_pages_load_nothing_but_the_style_sheet(guarded: Guarded, browser: Browser) -> None:
+    """No script, frame or picture, nothing from elsewhere, and the policy says the same to the browser."""
+    page = browser.log_in(guarded.token)
+    policy = dict(part.split(" ", 1) for part in page.answer.headers["content-security-policy"].split("; "))
+    assert policy == {
+        "default-src": "'none'",
+        "style-src": "'self'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+        "base-uri": "'none'",
+    }
+    assert not {"script", "iframe", "img", "object", "style"} & {tag for tag, _ in page.tags}
+    assert not [attributes for _, attributes in page.tags if "style" in attributes]
+    (sheet,) = [attributes["href"] or "" for tag, attributes in page.tags if tag == "link"]
+    answer = browser.http.get(httpx.URL(page.url).join(sheet))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/css")
+    assert "immutable" in answer.headers["cache-control"]
+    assert page.answer.headers["cache-control"] == "no-store"

@@ -1,0 +1,208 @@
+"""Access tokens for applications: what asks for one, what it is good for, and when it ends."""
+
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import httpx
+import pytest
+
+from heksherlite.service import embedded
+from heksherlite.service.domain.access_tokens import LIFETIME, AccessTokens
+from heksherlite.service.domain.tokens import Scope, new_token
+from tests.service.api import FEATURES, Api, until
+from tests.service.applications import SHOP, invite, revoke
+from tests.service.tokens import REFUSED, WITH_TOKENS
+
+GRANT = {"grant_type": "client_credentials"}
+MALFORMED = (b"nocolon", b"\xff:\xff")
+
+
+@dataclass
+class Client:
+    path: Path
+    http: httpx.Client
+    id: str
+    secret: str
+
+    def token(self, **form: str) -> str:
+        answer = self.http.post("/o/token", data={**GRANT, **form}, auth=(self.id, self.secret))
+        assert answer.status_code == 200, answer.text
+        token: str = answer.json()["access_token"]
+        return token
+
+    def status(self, token: str, call: str = "query") -> int:
+        return self.http.get(f"/api/v1/{call}", headers={"Authorization": f"Bearer {token}"}).status_code
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    path = tmp_path / "a.db"
+    with embedded(path, access=WITH_TOKENS, context_features=FEATURES) as service:
+        client = _admitted(path, service.url)
+        with closing(client.http):
+            yield client
+
+
+def _admitted(path: Path, url: str) -> Client:
+    http = httpx.Client(base_url=url, timeout=30)
+    body = {"manifest": SHOP.parts(), "token": invite(path)}
+    token = http.post("/f/redeem/", json=body).json()["token"]
+    group = http.post("/f/claim/", json={"token": token}).json()["config"]["oauth2"]
+    assert group["token_url"] == f"{url}/o/token"
+    return Client(path, http, group["client_id"], group["client_secret"])
+
+
+def test_an_access_token_is_a_token(client: Client) -> None:
+    """By HTTP Basic or by the body, a client gets a short-lived bearer token with the scopes that were granted."""
+    by_body = {**GRANT, "client_id": client.id, "client_secret": client.secret}
+    answers = [
+        client.http.post("/o/token", data=GRANT, auth=(client.id, client.secret)),
+        client.http.post("/o/token/", data=by_body),
+    ]
+    for answer in answers:
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "no-store"
+        members = answer.json()
+        token = members.pop("access_token")
+        assert members == {"token_type": "Bearer", "expires_in": LIFETIME, "scope": "declare read"}
+        assert client.status(token) == 200
+        assert client.status(token, "history/1/revert") in {403, 405}
+        api = Api(str(client.http.base_url), token=token)
+        with api.http:
+            assert api.declare().status_code == 200
+            assert api.call("POST", "context_features", {"context_feature": "x"}).status_code == 403
+
+
+def test_fewer_scopes_can_be_asked_for(client: Client) -> None:
+    """A token has the scopes that were asked for; one that was not granted is refused."""
+    token = client.token(scope="read")
+    assert client.status(token) == 200
+    api = Api(str(client.http.base_url), token=token)
+    with api.http:
+        assert api.declare().status_code == 403
+    answer = client.http.post("/o/token", data={**GRANT, "scope": "read admin"}, auth=(client.id, client.secret))
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "invalid_scope"
+
+
+def test_an_author_of_the_history(client: Client) -> None:
+    """What an application changes by an access token is told as its own."""
+    api = Api(str(client.http.base_url), token=client.token())
+    with api.http:
+        api.declare()
+        assert {"kind": "token", "name": SHOP.identifier, "address": "127.0.0.1"} in [
+            record["author"] for record in api.history()
+        ]
+
+
+def test_revoking_ends_access_tokens_in_every_service(tmp_path: Path) -> None:
+    """What was signed by one service is taken by another, until the application is revoked; then by none."""
+    path = tmp_path / "a.db"
+    with embedded(path, access=WITH_TOKENS) as one, embedded(path, access=WITH_TOKENS) as other:
+        client = _admitted(path, one.url)
+        elsewhere = Client(path, httpx.Client(base_url=other.url, timeout=30), client.id, client.secret)
+        with closing(client.http), closing(elsewhere.http):
+            tokens = [client.token(), elsewhere.token()]
+            assert [each.status(token) for each in (client, elsewhere) for token in tokens] == [200] * 4
+            with elsewhere.http.stream(
+                "GET", "/api/v1/stream", headers={"Authorization": f"Bearer {tokens[0]}"}
+            ) as stream:
+                assert stream.status_code == 200
+                revoke(path)
+                stream.read()  # it ends
+            for each in (client, elsewhere):
+                until(lambda each=each: each.status(tokens[0]) in REFUSED)  # type: ignore[misc]
+                answer = each.http.post("/o/token", data=GRANT, auth=(client.id, client.secret))
+                assert answer.status_code == 401
+
+
+MALFORMED_FORMS: list[tuple[dict[str, Any], str]] = [
+    ({}, "invalid_request"),
+    ({"grant_type": ""}, "invalid_request"),
+    ({"grant_type": "password"}, "unsupported_grant_type"),
+    ({"grant_type": ["client_credentials", "client_credentials"]}, "invalid_request"),
+    ({**GRANT, "client_secret": "x"}, "invalid_request"),
+    ({**GRANT, "scope": "\x00"}, "invalid_scope"),
+    ({str(number): "x" for number in range(100)}, "invalid_request"),
+]
+NO_FORMS = (b"\xff=\xff", b"{}", b"grant_type=%ff", b"a;b", b"grant_type=client_credentials&x=%00")
+
+
+def test_malformed_requests(client: Client) -> None:
+    """Errors are those of RFC 6749, section 5.2, and repeat no secret."""
+    for form, error in MALFORMED_FORMS:
+        answer = client.http.post("/o/token", data=form, auth=(client.id, client.secret))
+        assert (answer.status_code, answer.json()["error"]) == (400, error), form
+        assert answer.headers["cache-control"] == "no-store"
+        assert client.secret not in answer.text
+
+
+def test_bodies_that_are_no_forms(client: Client) -> None:
+    """Whatever is sent, the answer is an error of OAuth2."""
+    for content in NO_FORMS:
+        for kind in ("application/x-www-form-urlencoded", "application/json", "", "nonsense"):
+            answer = client.http.post("/o/token", content=content, headers={"Content-Type": kind})
+            assert answer.status_code in {400, 401}
+            assert set(answer.json()) == {"error", "error_description"}
+
+
+def test_wrong_clients(client: Client) -> None:
+    """A client that is unknown, or has a wrong secret, is challenged; too many attempts are slowed down."""
+    wrong = [("x", "y"), (client.id, "y"), (client.id, ""), ("", ""), (client.id, client.secret + "x")]
+    for credentials in wrong:
+        answer = client.http.post("/o/token", data=GRANT, auth=credentials)
+        assert answer.status_code == 401
+        assert answer.json()["error"] == "invalid_client"
+        assert answer.headers["www-authenticate"].startswith("Basic ")
+    for header in ("Basic !", "Bearer x", *("Basic " + b64encode(each).decode() for each in MALFORMED)):
+        answer = client.http.post("/o/token", data=GRANT, headers={"Authorization": header})
+        assert answer.status_code == 401
+    statuses = {client.http.post("/o/token", data=GRANT, auth=("x", "y")).status_code for _ in range(50)}
+    assert statuses == {401, 429}
+    assert client.token()
+
+
+def test_encoded_credentials(client: Client) -> None:
+    """Credentials in HTTP Basic are those of a form, encoded (RFC 6749, section 2.3.1)."""
+    encoded = "".join(f"%{ord(character):02X}" for character in client.secret)
+    assert quote_plus(client.secret) == client.secret
+    answer = client.http.post("/o/token", data=GRANT, auth=(client.id, encoded))
+    assert answer.status_code == 200
+
+
+def test_forged_and_expired_tokens() -> None:
+    """Nothing but what was signed by the key is a token, and only for its time."""
+    text, token = new_token("shop", [Scope.READ, Scope.WRITE], now=0)
+    tokens = {token.public_prefix: token}
+    access_tokens = AccessTokens(lambda: "key", lambda: tokens)
+    access_token = access_tokens.issue(token, [Scope.READ], 1000).encode()
+    found = access_tokens.find(access_token)
+    assert found is not None
+    assert (found.name, found.scopes) == ("shop", frozenset({Scope.READ}))
+    assert not found.expired(1000 + LIFETIME - 1)
+    assert found.expired(1000 + LIFETIME)
+    assert AccessTokens(lambda: "other", lambda: tokens).find(access_token) is None
+    assert AccessTokens(lambda: "key", dict).find(access_token) is None
+    for position in range(len(access_token) - 1):  # some of the bits of the last character mean nothing
+        forged = bytearray(access_token)
+        forged[position] ^= 1
+        assert access_tokens.find(bytes(forged)) is None
+    for nonsense in (b"", b"hka_", b"hka_.", b"hka_\xff", text.encode(), b"hka_" + b"A" * 10_000, access_token[:-1]):
+        assert access_tokens.find(nonsense) is None
+
+
+def test_it_ends_with_its_token() -> None:
+    """An access token does not outlive what it stands for, and does not allow more."""
+    now = int(time.time())
+    _, token = new_token("shop", [Scope.READ], now=now, expires_at=now + 60)
+    access_tokens = AccessTokens(lambda: "key", lambda: {token.public_prefix: token})
+    found = access_tokens.find(access_tokens.issue(token, Scope, now).encode())
+    assert found is not None
+    assert found.scopes == {Scope.READ}
+    assert found.expired(now + 60)
