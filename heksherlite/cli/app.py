@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import click
 
-from heksherlite.cli.database import cause, database_option, in_transactions, reason_option
+from heksherlite.cli.database import cause, in_transactions, reason_option
+from heksherlite.cli.location import database_option
 from heksherlite.cli.tables import print_table
 from heksherlite.cli.times import read_expiry, show_date
 from heksherlite.service.domain.applications import Application, Approval, Tracked

@@ -1,13 +1,13 @@
-"""Which database a command works on, and how."""
+"""How a command works on a database."""
 
 import getpass
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
 import anyio
 import click
 
+from heksherlite.cli.location import default_database
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.history import Author, Cause
@@ -18,23 +18,7 @@ from heksherlite.service.storage.urls import open_database
 
 T = TypeVar("T")
 
-database_option = click.option(
-    "--database",
-    metavar="URL",
-    envvar="HEKSHER_DB_CONNECTION_STRING",
-    show_envvar=True,
-    help="Where settings and rules are kept: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE."
-    " By default a file in the user's data folder.",
-)
-
 reason_option = click.option("--reason", metavar="TEXT", help="Why, for the history.")
-
-
-def default_database() -> Path:
-    """Return the file that is used if no database is named; its folder is created."""
-    from platformdirs import user_data_path  # noqa: PLC0415  # needs the service extra, and this option does not
-
-    return user_data_path("heksherlite", appauthor=False, ensure_exists=True) / "settings.db"
 
 
 def existing_database(location: str | None) -> Database:

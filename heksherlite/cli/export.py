@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import click
 
-from heksherlite.cli.database import database_option
+from heksherlite.cli.location import database_option
 from heksherlite.cli.source import ask, header_option, parsed_headers, transport_to
 from heksherlite.clients.snapshot_file import replace_file
 from heksherlite.clients.transport import Transport

@@ -8,7 +8,8 @@ from typing import Any, Final, TextIO
 import click
 import orjson
 
-from heksherlite.cli.database import cause, database_option, in_transactions, reason_option
+from heksherlite.cli.database import cause, in_transactions, reason_option
+from heksherlite.cli.location import database_option
 from heksherlite.cli.tables import print_table
 from heksherlite.service.domain.applications import Approval
 from heksherlite.service.domain.groups import Group, references

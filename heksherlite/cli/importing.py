@@ -11,7 +11,8 @@ import anyio
 import click
 
 from heksherlite.cli.copying import copy_service
-from heksherlite.cli.database import cause, database_option, default_database
+from heksherlite.cli.database import cause
+from heksherlite.cli.location import database_option, default_database
 from heksherlite.cli.progress import progress
 from heksherlite.cli.source import header_option, parsed_headers, transport_to
 from heksherlite.clients.transport import Transport

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import click
 
 from heksherlite.cli.access import access_options
-from heksherlite.cli.database import database_option, default_database
+from heksherlite.cli.location import database_option, default_database
 from heksherlite.cli.logs import LogFormat, configure_logging
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.limits import Limits

@@ -7,7 +7,8 @@ from typing import Final
 
 import click
 
-from heksherlite.cli.database import database_option, in_database
+from heksherlite.cli.database import in_database
+from heksherlite.cli.location import database_option
 from heksherlite.cli.tables import print_table
 from heksherlite.cli.times import read_expiry, show_date
 from heksherlite.service.domain.names import SETTING_NAME

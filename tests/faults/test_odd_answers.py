@@ -221,8 +221,8 @@ def test_a_304_for_a_client_without_tag(
     proxy.fault = to_queries(untag)
     client = program.run(proxy.url)
     assert get(setting) == 1
-    stored.change(2)
     proxy.fault = to_queries(lambda exchange: exchange.answer(Answer(304)))
+    stored.change(2)
     until(lambda: client.status.consecutive_failures > 1)
     assert "304" in str(client.status.last_error)
     assert get(setting) == 1
