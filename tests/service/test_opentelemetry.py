@@ -43,6 +43,7 @@ def test_a_request_is_a_span_of_its_caller(tmp_path: Path, spans: InMemorySpanEx
     with_application(tmp_path, look)
     missing, added, listed = spans.get_finished_spans()
     assert missing.name == "GET /api/v1/rules/{rule_id}"
+    assert missing.context is not None
     assert missing.parent is not None
     assert (f"{missing.context.trace_id:032x}", f"{missing.parent.span_id:016x}") == (TRACE, PARENT)
     attributes = missing.attributes or {}
@@ -77,7 +78,7 @@ def collector() -> Iterator[tuple[str, "Queue[tuple[str, bytes]]"]]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_arguments: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
