@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +25,7 @@ def embedded(
     context_features: Sequence[str] = (),
     access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
     limits: Limits = Limits(),  # noqa: B008 - immutable
+    keep_history: timedelta | None = None,
     public_url: str | None = None,
 ) -> "EmbeddedService":
     """Return a service that runs in this process within a ``with`` or ``async with`` block.
@@ -44,6 +46,7 @@ def embedded(
         context_features: The expected context features, in order. They are added if missing.
         access: Who may use it. By default everybody, and then the address must be one of this machine only.
         limits: How much it takes in.
+        keep_history: For how long changes are kept in the history; None is for ever.
         public_url: Where it is for its clients, such as ``https://settings.example.com``; None if it is where their
             requests, and trusted proxies, say.
 
@@ -52,7 +55,11 @@ def embedded(
         ServiceStartError: On entering the block, if the service cannot start.
     """
     options = ServiceOptions(
-        context_features=tuple(context_features), access=access, limits=limits, public_url=public_url
+        context_features=tuple(context_features),
+        keep_history=keep_history,
+        access=access,
+        limits=limits,
+        public_url=public_url,
     )
     return EmbeddedService(database, host=host, port=port, options=options)
 

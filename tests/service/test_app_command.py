@@ -36,7 +36,10 @@ class Commands:
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
-    return Commands(tmp_path / "a.db")
+    """Return commands for a database that a service has made."""
+    path = tmp_path / "a.db"
+    with embedded(path):
+        return Commands(path)
 
 
 def test_an_application_is_invited_configured_and_revoked(commands: Commands) -> None:

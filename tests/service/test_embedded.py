@@ -6,6 +6,7 @@ import socket
 import tempfile
 import threading
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
@@ -15,7 +16,7 @@ import pytest
 from heksherlite.errors import ServiceStartError
 from heksherlite.service import embedded
 from heksherlite.service.storage.urls import sqlite_path
-from tests.service.api import Api
+from tests.service.api import Api, until
 
 
 def service_threads() -> list[threading.Thread]:
@@ -92,6 +93,18 @@ def test_data_outlives_the_service(database: str) -> None:
         before = api.state()
     with embedded(database) as service, closing(Api(service.url)) as api:
         assert api.state() == before
+
+
+def test_old_history_may_be_forgotten(database: str) -> None:
+    """What is older than the time to keep history is gone once the service runs."""
+    with embedded(database, context_features=["environment", "user"]) as service, closing(Api(service.url)) as api:
+        api.declare()
+        assert len(api.history()) == 2
+    with (
+        embedded(database, keep_history=timedelta(microseconds=1)) as service,
+        closing(Api(service.url)) as api,
+    ):
+        until(lambda: len(api.history()) < 2)
 
 
 def test_a_file_may_be_named_by_its_path(tmp_path: Path) -> None:

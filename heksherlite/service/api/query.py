@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
-from heksherlite.service.api.caching import NOT_AT_ALL
+from heksherlite.service.api.caching import NOT_AT_ALL, Caching
 from heksherlite.service.api.compression import CODECS, SMALLEST, accepted_coding
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import ServiceRoute, needs
-from heksherlite.service.api.service_state import AnswersOfApp, CachingOfApp, StoreOfApp
+from heksherlite.service.api.service_state import AnswersOfApp, StoreOfApp
 from heksherlite.service.api.stream import LINK, revision_of
 from heksherlite.service.domain import query as queries
 from heksherlite.service.domain.catalog import Catalog
@@ -70,7 +70,6 @@ async def query_rules(
     request: Request,
     store: StoreOfApp,
     answers: AnswersOfApp,
-    caching: CachingOfApp,
     *,
     settings: Annotated[
         str | None, Query(description="Names, separated by commas. All settings if absent, none if empty.")
@@ -118,6 +117,7 @@ async def query_rules(
     _log_unknown_features(catalog, query.context_filter)
     entries = queries.entries_of(catalog, query.setting_names)
     tag = queries.tag_of(catalog, query, entries, request.scope["query_string"])
+    caching: Caching = request.app.state.caching
     headers = {"etag": tag, "vary": caching.vary, "cache-control": caching.now}
     if moment is None:
         headers["link"] = LINK

@@ -7,7 +7,6 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
-from heksherlite.service.api.caching import Caching
 from heksherlite.service.api.meter import Meter
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.api.streams import Streams
@@ -29,11 +28,6 @@ async def _streams(request: Request) -> Streams:
     return streams
 
 
-async def _caching(request: Request) -> Caching:
-    caching: Caching = request.app.state.caching
-    return caching
-
-
 async def _meter(request: Request) -> Meter:
     meter: Meter = request.app.state.meter
     return meter
@@ -42,5 +36,4 @@ async def _meter(request: Request) -> Meter:
 StoreOfApp: TypeAlias = Annotated[StoreView, Depends(_store)]
 AnswersOfApp: TypeAlias = Annotated[AnswerBuilder, Depends(_answers)]
 StreamsOfApp: TypeAlias = Annotated[Streams, Depends(_streams)]
-CachingOfApp: TypeAlias = Annotated[Caching, Depends(_caching)]
 MeterOfApp: TypeAlias = Annotated[Meter, Depends(_meter)]

@@ -275,9 +275,9 @@ class Catalog:
             entries[setting_id] = entry
         for rule_id in changes.removed_rules:
             rules.pop(rule_id, None)
-        rules.update({rule.id: rule for rule in changes.rules})
+        rules.update((rule.id, rule) for rule in changes.rules)
         features = self.context_features if changes.context_features is None else changes.context_features
-        scheduled = self.scheduled.union([rule.id for rule in changes.rules])
+        scheduled = self.scheduled.union([rule.id for rule in changes.rules if rule.schedule is not None])
         scheduled = frozenset([rule_id for rule_id in scheduled if rule_id in rules and _has_switch(rules[rule_id])])
         return Catalog(state, features, entries, names, rules, scheduled)
 
@@ -307,7 +307,7 @@ def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int], l
         ids_by_conditions[rule.conditions] = rule.id
     if comes_back:
         rules = dict(sorted(rules.items()))
-    unserved = entry.unserved.union([rule.id for rule in stored])
+    unserved = entry.unserved.union([rule.id for rule in stored if not rule.served])
     unserved = frozenset([rule_id for rule_id in unserved if rule_id in rules and not rules[rule_id].served])
     log = entry.log
     if logged_at is not None:  # else the entry is new, and its log begins after the rules that it has now

@@ -60,8 +60,8 @@ class Store:
         """How many writes were committed here."""
         self.newest_at = time.monotonic()
         """When the catalog was last known to be the newest, by the clock that is never set."""
-        self.sessions = Sessions(Transactions(database))
-        transactions = Transactions(database, self._look_again)
+        self.sessions = Sessions(Transactions(database, before_write=self._raise_if_unavailable))
+        transactions = Transactions(database, after_write=self._look_again, before_write=self._raise_if_unavailable)
         self.applications = Applications(transactions)
         self.device_codes = DeviceCodes(transactions)
         self.groups = Groups(transactions)
@@ -189,8 +189,9 @@ class Store:
                 decision = decide(catalog)
                 if decision.changes:
                     state = catalog.state_after(decision.changes).dated(datetime.now(UTC))
-                    await write_changes(connection, catalog, decision.changes, state)
-                    await write_record(connection, state, cause, changes_between(catalog, decision.changes))
+                    async with self._database.batching(connection):
+                        await write_changes(connection, catalog, decision.changes, state)
+                        await write_record(connection, state, cause, changes_between(catalog, decision.changes))
                     catalog = catalog.after(decision.changes, state)
             self.writes += bool(decision.changes)
             self._replace(catalog)
