@@ -38,6 +38,7 @@ from heksherlite.service.api.routes import require_needs
 from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView
 from heksherlite.service.api.streams import Streams
+from heksherlite.service.api.unmodified import Unmodified
 from heksherlite.service.domain.access_tokens import AccessTokens
 from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
 from heksherlite.service.domain.query import AnswerBuilder
@@ -89,9 +90,10 @@ def create_app(
         title="heksherlite",
         version=__version__,
         openapi_url=None,
-        telemetry={"auto_configure": options.opentelemetry, "operation_spans": False, "exclude": _is_probe},
+        telemetry={"auto_configure": options.opentelemetry, "operation_spans": False, "exclude": _is_untraced},
     )
     app.state.answers = AnswerBuilder()
+    app.state.unmodified = Unmodified(lambda: store.catalog.state)
     app.state.streams = Streams(store.catalog)
     store.on_replaced = app.state.streams.publish
     access, limits = options.access, options.limits
@@ -123,8 +125,10 @@ def create_app(
     return app
 
 
-def _is_probe(scope: MutableMapping[str, Any]) -> bool:
-    return scope["path"] in {"/api/health", "/api/ready", "/metrics"}
+def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
+    """Leave out of traces who asks every few seconds, and pages whose addresses, which are in spans, hold codes."""
+    path: str = scope["path"]
+    return path in {"/api/health", "/api/ready", "/metrics"} or path.startswith(("/f/configure", "/f/login"))
 
 
 def _build_routes(app: FastAPI) -> None:

@@ -12,6 +12,7 @@ from heksherlite.cli.commands import heksherlite
 from heksherlite.service import embedded
 from tests.service.api import Api
 from tests.service.applications import SHOP
+from tests.service.stores import prepare
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
 
 PAGE = Path(__file__).parents[2].joinpath("docs", "grants-service.md").read_text("utf-8")
@@ -36,10 +37,9 @@ class Commands:
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
-    """Return commands for a database that a service has made."""
-    path = tmp_path / "a.db"
-    with embedded(path):
-        return Commands(path)
+    """Return the commands on an empty database."""
+    prepare(f"sqlite:///{tmp_path}/a.db")
+    return Commands(tmp_path / "a.db")
 
 
 def test_an_application_is_invited_configured_and_revoked(commands: Commands) -> None:
