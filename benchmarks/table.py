@@ -11,6 +11,10 @@ _FLOORS = {
     "stall": "floor: the same while another process loads the rules",
     "memory": "as tracemalloc counts it",
     "import": "in fresh processes",
+    "reads": "load from another process over eight connections; floor: a constant in the same FastAPI stack",
+    "writes": "one after the other; floor: the same statements in one transaction, by psycopg",
+    "size": "so many rules in the database",
+    "replicas": "two services on one PostgreSQL, a client at the other one",
     "peers": "multiples of the floor above; floor: those of heksher",
 }
 _HEADER = ("", "ours", "±", "floor", "ratio", "target", "met", "")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).parents[1] / "benchmarks" / "run.py"
+RUN_SERVICE = RUN.parent / "service" / "run.py"
 
 
 @pytest.mark.thorough
@@ -28,4 +29,23 @@ def test_benchmarks_run_at_the_smallest_size(tmp_path: Path) -> None:
     assert groups == {"get", "load", "stall", "memory", "import"}
     assert all(row["ours"] for row in interpreter["rows"])
     for row in interpreter["rows"]:
+        assert row["what"] in process.stdout
+
+
+@pytest.mark.thorough
+def test_benchmarks_of_the_service_run_at_the_smallest_size(tmp_path: Path) -> None:
+    """Every measurement of the service gives right answers and rows, in the table and in the file."""
+    results = tmp_path / "results.json"
+    process = subprocess.run(
+        [sys.executable, str(RUN_SERVICE), "--quick", "--json", str(results)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    rows = json.loads(results.read_text("utf-8"))
+    assert {row["group"] for row in rows} == {"reads", "writes", "replicas", "size"}
+    assert all(row["ours"] for row in rows)
+    for row in rows:
         assert row["what"] in process.stdout

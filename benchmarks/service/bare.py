@@ -11,11 +11,12 @@ from heksherlite.service.storage.urls import open_database
 _BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(1)"
 _STATE = b"SELECT database_id, revision, features_revision, last_setting_id, last_rule_id FROM heksherlite_state"
 _STATEMENTS = (
-    b"UPDATE rules SET value = %(value)s, metadata = '{}', revision = %(revision)s WHERE id = %(id)s",
     b"INSERT INTO rules (id, setting_id, value, metadata, revision) VALUES (%(id)s, 1, %(value)s, '{}', %(revision)s)",
     b"INSERT INTO conditions (rule_id, context_feature, value) VALUES (%(id)s, 'user', %(user)s)",
     b"UPDATE settings SET revision = %(revision)s WHERE id = 1",
-    b"UPDATE heksherlite_state SET revision = %(revision)s, last_rule_id = %(id)s",
+    b"UPDATE heksherlite_state SET revision = %(revision)s, last_rule_id = %(id)s, changed_at = now()",
+    b"INSERT INTO history (revision, time, author_kind) VALUES (%(revision)s, now(), 'service')",
+    b"INSERT INTO history_changes VALUES (%(revision)s, 0, 1, %(id)s, 'ttl', NULL, %(after)s)",
 )
 _COMMIT = b"SELECT pg_notify('heksherlite', ''); COMMIT"
 _PREPARE = (
@@ -53,7 +54,13 @@ class BareWriter:
         execute(_BEGIN, prepare=False)
         state = execute(_STATE).fetchone()
         assert state is not None
-        values = {"id": state[4] + 1, "value": str(number), "user": f"u{number}", "revision": state[1] + 1}
+        values = {
+            "id": state[4] + 1,
+            "value": str(number),
+            "user": f"u{number}",
+            "revision": state[1] + 1,
+            "after": f'{{"feature_values":{{"user":"u{number}"}},"value":{number},"metadata":{{}}}}',
+        }
         for statement in _STATEMENTS:
             execute(statement, values)
         execute(_COMMIT, prepare=False)

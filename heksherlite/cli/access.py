@@ -1,6 +1,7 @@
 """The options of ``heksherlite serve`` about who may use the service, and how much of it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import wraps
 from ipaddress import ip_network
 from typing import Any
@@ -110,12 +111,6 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
         trust_user_header: str | None,
         trusted_proxies: tuple[Network, ...],
         operators: tuple[str, ...],
-        max_body_size: int,
-        max_value_size: int,
-        max_settings: int,
-        max_rules: int,
-        request_timeout: float,
-        writes_per_second: float,
         **others: Any,
     ) -> None:
         try:
@@ -128,14 +123,7 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
             )
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--trust-user-header") from error
-        limits = Limits(
-            max_body_size=max_body_size,
-            max_value_size=max_value_size,
-            max_settings=max_settings,
-            max_rules=max_rules,
-            request_timeout=request_timeout,
-            writes_per_second=writes_per_second,
-        )
+        limits = Limits(**{limit.name: others.pop(limit.name) for limit in fields(Limits)})
         command(access=access, limits=limits, **others)
 
     for option in reversed(_OPTIONS):

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, Final
 
 import click
@@ -12,10 +12,9 @@ from heksherlite.cli.database import cause, in_transactions, reason_option
 from heksherlite.cli.location import database_option
 from heksherlite.cli.tables import print_table
 from heksherlite.cli.times import read_expiry, show_date
-from heksherlite.service.domain.applications import Application, Approval, Tracked
-from heksherlite.service.domain.credentials import new_application_id
+from heksherlite.service.domain.applications import Application, Approval, Tracked, invited, registered
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.storage.applications import Applications, invited, registered
+from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.transactions import Transactions
 
 _TITLES: Final = ("ID", "IDENTIFIER", "VERSION", "STATUS", "SCOPES", "SETTINGS", "GROUPS", "SINCE")
@@ -29,7 +28,10 @@ def _scopes(_context: click.Context, _parameter: click.Parameter, values: Sequen
 
 
 def _pairs(_context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, str]:
-    pairs = dict(value.partition("=")[::2] for value in values)
+    pairs: dict[str, str] = {}
+    for value in values:
+        feature, _, wanted = value.partition("=")
+        pairs[feature] = wanted
     if len(pairs) < len(values) or not all(pairs.values()):
         raise click.BadParameter(f"each {parameter.opts[0]} is FEATURE=VALUE, once for each context feature")
     return pairs
@@ -141,9 +143,8 @@ def invite(identifier: str, approval: Approval, expires: str, reason: str | None
     """Print a one-time token for one application called IDENTIFIER: it is shown only this once."""
     now = time.time()
     expires_at = read_expiry(expires, now)
-    make = partial(invited, identifier, approval, application_id=new_application_id(), now=now, expires_at=expires_at)
     try:
-        one_time_token, application = make()
+        one_time_token, application = invited(identifier, approval, now=now, expires_at=expires_at)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     _add(database, application, reason)
@@ -167,9 +168,7 @@ def register(
 ) -> None:
     """Let every program in that says it is IDENTIFIER. All get the same token, so it should allow little."""
     try:
-        application = registered(
-            identifier, approval, application_id=new_application_id(), now=time.time(), redirect_uri=redirect_uri
-        )
+        application = registered(identifier, approval, now=time.time(), redirect_uri=redirect_uri)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     _add(database, application, reason)

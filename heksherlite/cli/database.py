@@ -44,7 +44,7 @@ def in_database(location: str | None, work: Callable[[Database], Awaitable[T]], 
         may_be_new: Whether to make the database if there is none; otherwise a name that was mistyped is told.
 
     Raises:
-        ClickException: The database cannot be used, or the work refuses.
+        ClickException: The database does not exist, or cannot be used, or the work refuses.
     """
 
     async def prepare_and_work() -> T:

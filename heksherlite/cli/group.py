@@ -130,10 +130,8 @@ def secret() -> None:
 @database_option
 def set_secret(name: str, reason: str | None, database: str | None) -> None:
     """Set the secret NAME to what is read from the standard input, or asked for at a terminal."""
-    value = _read_secret(sys.stdin)
-    if not value:
-        raise click.ClickException("the secret is empty")
     try:
+        value = _read_secret(sys.stdin)
         in_transactions(database, lambda transactions: Groups(transactions).set_secret(name, value, cause(reason)))
     except ValueError as error:
         raise click.ClickException(str(error)) from error

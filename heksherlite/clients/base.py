@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class BaseClient:
+class BaseClient(ABC):
     """A client of a settings service.
 
     Args:
@@ -128,10 +129,10 @@ class BaseClient:
         """
         self.listeners.remove(listener)
 
-    def on_update_ok(self) -> None:
+    def on_update_ok(self) -> None:  # noqa: B027 - optional
         """Do something after an update went well. For subclasses; does nothing here."""
 
-    def on_update_error(self, exception: Exception) -> None:
+    def on_update_error(self, exception: Exception) -> None:  # noqa: B027 - optional
         """Do something after an update failed. For subclasses; does nothing here.
 
         Args:
@@ -201,9 +202,9 @@ class BaseClient:
             if isinstance(setting.lookup, forking.InheritedLookup):
                 setting.lookup = setting.lookup.original
 
+    @abstractmethod
     def _restart(self) -> bool:
         """Start to refresh settings in a forked child; return whether that was possible."""
-        raise NotImplementedError
 
     def _become_main(self) -> None:
         if self._state == "main":

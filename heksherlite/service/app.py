@@ -101,7 +101,7 @@ def create_app(
     app.state.caching = Caching(options)
     app.state.grants = GrantsState(app.state.access.origins, options.public_url)
     app.state.guesses = app.state.grants.guesses
-    app.state.operators = Operators(app.state.access, access, store.sessions, app.state.grants.base_url)
+    app.state.operators = Operators(app.state.access, access, store.sessions, options.public_url)
     app.state.limits = limits
     app.state.view = partial(StoreView, store, limits, LimitedCatalogs())
     app.add_middleware(BodyMiddleware, max_bytes=limits.max_body_size, timeout=limits.request_timeout)

@@ -53,5 +53,5 @@ async def main(kind: str, url: str, token: str = "") -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    webbrowser.open = webbrowser.open_new = webbrowser.open_new_tab = show_page
+    webbrowser.open = show_page
     asyncio.run(main(*sys.argv[1:]))

@@ -5,12 +5,11 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from heksherlite.service.domain.applications import Application, Approval
-from heksherlite.service.domain.credentials import new_application_id
+from heksherlite.service.domain.applications import Application, Approval, invited, registered
 from heksherlite.service.domain.history import Author, Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.storage.applications import Applications, invited, registered
+from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.transactions import Transactions
@@ -57,15 +56,11 @@ def invite(path: Path, approval: Approval = READER, *, identifier: str = SHOP.id
 
 
 def invitation(approval: Approval = READER, *, identifier: str = SHOP.identifier) -> tuple[str, Application]:
-    application_id = new_application_id()
-    return invited(identifier, approval, application_id=application_id, now=time.time(), expires_at=None)
+    return invited(identifier, approval, now=time.time())
 
 
 def register(path: Path, approval: Approval = READER, *, redirect_uri: str | None = None) -> str:
-    now = time.time()
-    application = registered(
-        SHOP.identifier, approval, application_id=new_application_id(), now=now, redirect_uri=redirect_uri
-    )
+    application = registered(SHOP.identifier, approval, now=time.time(), redirect_uri=redirect_uri)
     _add(path, application)
     return application.id
 

@@ -60,6 +60,8 @@ class Page(HTMLParser):
         self.forms: list[Form] = []
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.headings: list[str] = []
+        self.labels: set[str | None] = set()
+        self._fields: list[tuple[str, bool]] = []
         self._texts: list[str] = []
         self._open: list[str] = []
         self.feed(answer.text)
@@ -68,6 +70,11 @@ class Page(HTMLParser):
     def text(self) -> str:
         """All that is to be read, with single blanks."""
         return " ".join(" ".join(self._texts).split())
+
+    @property
+    def unlabelled(self) -> list[str]:
+        """The names of the fields without a label."""
+        return [name for name, labelled in self._fields if not labelled and name not in self.labels]
 
     def form(self, action: str) -> Form:
         """Return the only form that goes to a page."""
@@ -82,10 +89,14 @@ class Page(HTMLParser):
         if tag == "form":
             action = urljoin(self.url, attributes.get("action") or self.url)
             self.forms.append(Form(action, attributes.get("method") or "get"))
+        elif tag == "label":
+            self.labels.add(attributes.get("for"))
         elif tag == "button" and name:
             self.forms[-1].buttons.setdefault(name, []).append(value)
         elif tag == "input" and name:
             checkbox = attributes.get("type") == "checkbox"
+            if attributes.get("type") != "hidden":
+                self._fields.append((attributes.get("id") or name, "label" in self._open))
             if checkbox:
                 self.forms[-1].offered.setdefault(name, []).append(value)
             if not checkbox or "checked" in attributes:

@@ -23,6 +23,7 @@ from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.transactions import Transactions
 from tests.service.api import FEATURES, Api
+from tests.service.approved_program import program
 from tests.service.browser import Browser, Form, Page
 from tests.service.tokens import in_database, make_token
 
@@ -334,6 +335,25 @@ class TestClientsCodes:
         assert desk.find("ab12cf") is None
 
 
+def test_pages_can_be_read_out(desk: Desk) -> None:
+    """Each page says its language and what it is called, has one main heading, and a label for every field."""
+    code = desk.start()
+    with Browser(desk.url) as stranger:
+        login = stranger.open("/f/login")
+    asked = desk.open(code)
+    refused = desk.browser.send(asked.form(CONFIGURE), {"default.user": "a b"}, decision="approve")
+    unknown = desk.open("BCDFGHJK")
+    decided = desk.browser.send(asked.form(CONFIGURE), decision="approve")
+    problem = desk.browser.send(asked.form(CONFIGURE))
+    for page in (login, asked, refused, unknown, decided, problem):
+        assert ("html", {"lang": "en"}) in page.tags
+        tags = [tag for tag, _ in page.tags]
+        assert (tags.count("title"), tags.count("h1"), tags.count("main")) == (1, 1, 1)
+        assert page.unlabelled == []
+    for page in (refused, unknown, problem):
+        assert "alert" in {attributes.get("role") for _, attributes in page.tags}
+
+
 def test_strangers_write_text_and_nothing_else(desk: Desk) -> None:
     """Markup in whatever an application says about itself stands there as text, and no picture is loaded."""
     evil = """"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"""
@@ -413,3 +433,16 @@ class TestDevicePage:
         """Other sites cannot try codes in an operator's name."""
         form = desk.browser.open(DEVICE).form(DEVICE)
         assert desk.browser.send(form, code="BCDFGHJK", form_token="").status == 403
+
+
+def test_the_example_is_approved(desk: Desk, tmp_path: Path) -> None:
+    """A program that knows one address is let in, and reads settings in the context that was chosen for it."""
+    api = Api(desk.url, token=desk.token)
+    with api.http, program(desk.url, tmp_path) as asking:
+        page = desk.browser.open(asking.line_with(CONFIGURE))
+        assert "shop.checkout" in page.text
+        desk.browser.send(page.form(CONFIGURE), {"default.environment": "prod"}, decision="approve")
+        assert asking.output() == "page_size of john: 20\n"
+        api.add_rule(50, "checkout.page_size", environment="prod")
+        with program(desk.url, tmp_path) as again:
+            assert again.output() == "page_size of john: 50\n"

@@ -4,15 +4,11 @@ The service and the program are processes of their own, and the browser is Chrom
 pictures in the folder ``screenshots``.
 """
 
-import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import httpx
@@ -20,17 +16,16 @@ import pytest
 
 from heksherlite.service.domain.tokens import Scope
 from tests.service.api import Api
+from tests.service.approved_program import SECONDS, program
 from tests.service.test_processes import process
 
 pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = ROOT / "examples" / "approved_client.py"
 SCREENSHOTS = ROOT / "screenshots"
 FEATURES = ("environment", "user", "theme")
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 SCHEMES = ("light", "dark")
-SECONDS = 120
 MILLISECONDS = 60_000
 
 
@@ -96,48 +91,6 @@ class Visit:
     def _note_request(self, requested: str, url: str) -> None:
         if not requested.startswith(f"{url}/"):
             self.strangers.append(requested)
-
-
-class Program:
-    """The program that wants its configuration."""
-
-    def __init__(self, running: subprocess.Popen[str]) -> None:
-        self.running = running
-        self._lines: Queue[str] = Queue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def line_with(self, text: str) -> str:
-        """Return the next line that has a text in it, of what the program tells people."""
-        while True:
-            line = self._lines.get(timeout=SECONDS)
-            if text in line:
-                return line.strip()
-
-    def output(self) -> str:
-        """Return what it prints, when it has ended."""
-        assert self.running.stdout is not None
-        output = self.running.stdout.read()
-        assert self.running.wait(SECONDS) == 0
-        return output
-
-    def _read(self) -> None:
-        assert self.running.stderr is not None
-        for line in self.running.stderr:
-            self._lines.put(line)
-
-
-@contextmanager
-def program(url: str, folder: Path) -> Iterator[Program]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("FAKTS_", "HEKSHER_"))}
-    command = [sys.executable, "-W", "error", str(PROGRAM), url]
-    with subprocess.Popen(
-        command, cwd=folder, env=clean, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
-        try:
-            yield Program(running)
-        finally:
-            running.kill()
 
 
 def command(*arguments: str, given: str = "") -> str:
@@ -252,17 +205,10 @@ def test_a_client_that_chooses_its_code_is_marked(chromium: Any, service: tuple[
     visit = Visit(chromium, url, "phone", "light")
     evil = "<img/src=x/onerror=alert(1)><script>alert(1)</script>"
     query = {"device_code": "0a1b2c", "grant": "device_code", "identifier": evil, "version": "1", "scope": "read"}
-    dialogs: list[str] = []
-
-    def note(dialog: Any) -> None:
-        dialogs.append(dialog.message)
-        dialog.dismiss()
-
-    visit.page.on("dialog", note)
+    visit.page.on("dialog", lambda dialog: visit.complaints.append(dialog.message))
     visit.page.goto(str(httpx.URL(f"{url}/f/configure/", params=query)))
     visit.log_in(token)
     assert visit.heading() == f"Let {evil} in?"
     assert "made this code up itself" in visit.page.inner_text("main")
     visit.picture("configure-client-code")
     visit.check()
-    assert dialogs == []

@@ -173,6 +173,22 @@ def test_revoking_ends_a_claim(endpoint: Endpoint) -> None:
     }
 
 
+def test_a_new_token_counts_in_every_service_at_once(tmp_path: Path) -> None:
+    """What was made through one replica is known to another before it hears of it, and nonsense is not."""
+    path = tmp_path / "a.db"
+    with embedded(path, access=TRUSTING) as one, embedded(path, access=TRUSTING) as other:
+        endpoint = Endpoint(path, one.url)
+        with endpoint.http, httpx.Client(base_url=other.url, timeout=30) as elsewhere:
+            for _ in range(3):
+                token = endpoint.ask("redeem", {"manifest": MANIFEST, "token": invite(path)})["token"]
+                config = endpoint.config(token)
+                bearer = {"Authorization": f"Bearer {config['heksher']['token']}"}
+                assert elsewhere.get("/api/v1/query", headers=bearer).status_code == 200
+            assert elsewhere.get("/api/v1/query", headers={"Authorization": "Bearer hka_x"}).status_code == 401
+            unknown = {"Authorization": f"Bearer hkl_00000000_{'A' * 43}"}
+            assert elsewhere.get("/api/v1/query", headers=unknown).status_code == 401
+
+
 def test_polling_too_fast(endpoint: Endpoint) -> None:
     """Whoever asks many times a second is told to wait, and not what became of the code."""
     code = endpoint.start()
@@ -210,12 +226,9 @@ def test_guessing_codes_from_many_addresses(endpoint: Endpoint) -> None:
 
 def test_many_codes_from_one_address(endpoint: Endpoint) -> None:
     """Nobody fills the database with codes: after some at once, the others are refused for a while."""
-    for _ in range(100):
-        answer = endpoint.post("start", {"manifest": MANIFEST})
-        if answer.json()["status"] == "error":
-            break
-    assert answer.json()["status"] == "error"
-    assert int(answer.headers["retry-after"]) >= 1
+    answers = [endpoint.post("start", {"manifest": MANIFEST}) for _ in range(50)]
+    assert {answer.json()["status"] for answer in answers} == {"granted", "error"}
+    assert {"retry-after" in answer.headers for answer in answers if answer.json()["status"] == "error"} == {True}
     assert endpoint.ask("start", {"manifest": MANIFEST}, address="10.0.0.2")["status"] == "granted"
 
 

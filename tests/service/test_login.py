@@ -12,8 +12,9 @@ from heksherlite.service import AccessOptions, embedded
 from heksherlite.service.domain.sessions import LIFETIME
 from heksherlite.service.domain.tokens import Scope
 from tests.service.browser import Browser, Page
+from tests.service.in_process import Application, with_application
 from tests.service.routes import all_calls
-from tests.service.stores import run_sql
+from tests.service.stores import following, run_sql, until
 from tests.service.tokens import WITH_TOKENS, make_token, revoke_token
 
 COOKIE = "heksherlite_session"
@@ -111,6 +112,49 @@ def test_only_an_admin_token_without_prefix_logs_in(guarded: Guarded) -> None:
             page = browser.log_in(token)
             assert (page.status, is_login(page)) == (403, True)
             assert name in page.text
+
+
+def test_a_token_that_was_made_just_now_logs_in(guarded: Guarded, browser: Browser) -> None:
+    """Nobody has to wait until the service has heard of a new token."""
+    token = make_token(guarded.path, "new", Scope.ADMIN)
+    assert not is_login(browser.log_in(token))
+
+
+def test_a_token_of_an_application_does_not_log_in(guarded: Guarded, browser: Browser) -> None:
+    """An application with the scope admin cannot let others in."""
+    browser.log_in(guarded.token)
+    manifest = {"identifier": "org.example.app", "version": "1", "scopes": ["admin"]}
+    code = browser.http.post("/f/start/", json={"manifest": manifest}).json()["code"]
+    asked = browser.open(f"/f/configure/?device_code={code}")
+    browser.send(asked.form("/f/configure/"), decision="approve")
+    claim = browser.http.post("/f/challenge/", json={"code": code}).json()
+    config = browser.http.post("/f/claim/", json={"token": claim["token"]}).json()["config"]
+    with Browser(guarded.url) as application:
+        page = application.log_in(config["heksher"]["token"])
+        assert (page.status, is_login(page)) == (403, True)
+        assert "is of an application" in page.text
+
+
+def test_without_database_pages_say_so(tmp_path: Path) -> None:
+    """While it cannot be reached nobody logs in, and the page says when to try again."""
+    path, away = tmp_path / "in_process.db", tmp_path / "away.db"
+    token = make_token(path, "jane", Scope.ADMIN)
+
+    async def look(made: Application) -> None:
+        login = Page(await made.http.get(LOGIN)).form(LOGIN)
+        entered = dict(login.filled_in({"token": token}))
+        async with following(made.store):
+            path.rename(away)
+            await until(lambda: not made.store.available)
+            page = Page(await made.http.post(LOGIN, data=entered))
+            assert (page.status, page.headings) == (503, ["That did not work"])
+            assert "The database cannot be reached" in page.text
+            assert page.answer.headers["retry-after"] == "5"
+            away.rename(path)
+            await until(lambda: made.store.available)
+        assert (await made.http.post(LOGIN, data=entered)).status_code == 303
+
+    with_application(tmp_path, look, access=WITH_TOKENS)
 
 
 def test_wrong_tokens_are_slowed_down(guarded: Guarded) -> None:
@@ -347,6 +391,26 @@ class TestOthers:
             assert (page.status, is_login(page)) == (200, False)
             login = {"token": "x", "form_token": "0" * 64}
             assert browser.http.post(LOGIN, data=login).status_code == 403
+
+    @pytest.mark.parametrize(
+        ("host", "status"),
+        [
+            ("127.0.0.1:8888", 200),
+            ("[::1]:8888", 200),
+            ("localhost:8888", 200),
+            ("a.localhost", 200),
+            ("settings.example:8888", 200),
+            ("evil.example", 403),
+            ("evillocalhost", 403),
+            ("127.0.0.1.evil.example", 403),
+        ],
+    )
+    def test_everybody_by_a_name_of_the_service(self, host: str, status: int) -> None:
+        """A foreign name that was made to lead here opens no page, for its site could use it as its own."""
+        with embedded(public_url="http://settings.example:8888") as service, Browser(service.url) as browser:
+            page = Page(browser.http.get("/f/device", headers={"Host": host}))
+            assert page.status == status
+            assert status == 200 or f"--public-url http://{host}" in page.text
 
     def test_operators_without_header_are_a_mistake(self) -> None:
         """They could not be known."""

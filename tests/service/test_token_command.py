@@ -5,13 +5,16 @@ import sqlite3
 import time
 from pathlib import Path
 
+import click
 import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from heksherlite.cli.access import access_options
 from heksherlite.cli.commands import heksherlite
 from heksherlite.errors import ServiceStartError
 from heksherlite.service import AccessOptions, embedded
+from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.tokens import SHAPE, Scope
 from tests.service.api import Api, until
 from tests.service.test_processes import process
@@ -187,6 +190,7 @@ def test_loopback_addresses_do_not(tmp_path: Path, host: str) -> None:
         (["--auth", "all"], "is not one of 'none', 'tokens'"),
         (["--trust-user-header", "X-User"], "needs trusted proxies"),
         (["--trust-user-header", "X User", "--trusted-proxies", "::1"], "not a name of a header"),
+        (["--operator", "jane@example.com"], "operators are known by the header"),
         (["--trusted-proxies", "10.0.0.0/33"], "a network is like 10.0.0.0/8"),
         (["--trusted-proxies", "10.0.0.1/8"], "has host bits set"),
         (["--max-rules", "0"], "--max-rules"),
@@ -217,12 +221,28 @@ def test_options_reach_the_service(tmp_path: Path) -> None:
         assert api.call("GET", "query", headers=twice[:1]).status_code == 200
 
 
+def test_operators_reach_the_service() -> None:
+    """People who need not log in can be named one by one."""
+    seen: list[AccessOptions] = []
+
+    @click.command()
+    @access_options
+    def take(*, access: AccessOptions, limits: Limits) -> None:
+        del limits
+        seen.append(access)
+
+    proxies = ["--trust-user-header", "X-User", "--trusted-proxies", "127.0.0.1"]
+    result = CliRunner().invoke(take, [*proxies, "--operator", "jane", "--operator", "joe"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert seen[0].operators == {"jane", "joe"}
+
+
 def test_help_names_every_option() -> None:
     """The options and scopes are documented."""
     text = CliRunner().invoke(heksherlite, ["serve", "--help"], terminal_width=200).output
     for name in ("--auth", "--insecure", "--trust-user-header", "--trusted-proxies", "--max-settings", "--max-rules"):
         assert name in text
-    for name in ("--max-body-size", "--max-value-size", "--request-timeout", "--writes-per-second"):
+    for name in ("--max-body-size", "--max-value-size", "--request-timeout", "--writes-per-second", "--operator"):
         assert name in text
     text = CliRunner().invoke(heksherlite, ["token", "create", "--help"], terminal_width=200).output
     for name in ("--scope", "--setting-prefix", "--expires", "--database", *Scope):

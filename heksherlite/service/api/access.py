@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NoReturn
+from functools import partial
+from typing import NoReturn, TypeVar
 
 from fastapi import Request
 from starlette.types import Scope as RequestScope
@@ -21,6 +22,8 @@ from heksherlite.service.domain.rates import RateLimiter
 from heksherlite.service.domain.tokens import SHAPE, Scope, Token, Tokens, find_token
 from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.database import NotCaughtUpError
+
+T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
@@ -94,13 +97,7 @@ class Access:
         Raises:
             Refusal: It is not let in.
         """
-        try:
-            self.admit(request, need, final=False)
-        except UnknownTokenError:
-            if not self._looks.take("", time.monotonic()):
-                with suppress(NotCaughtUpError):
-                    await self._catch_up()
-            self.admit(request, need)
+        await self._by_newest(partial(self.admit, request, need))
 
     def admit(self, request: Request, need: Need, *, final: bool = True) -> None:
         """Let a request in, and note who makes it in ``request.state.identity``.
@@ -125,8 +122,8 @@ class Access:
             self._count_write(token.public_prefix if token else address)
         request.state.identity = Identity(token, self.origins.person(request.scope), address)
 
-    def token_of_operator(self, request: Request, sent: bytes) -> Token:
-        """Return the token that a person logs in with.
+    async def token_of_operator(self, request: Request, sent: bytes) -> Token:
+        """Return the token that a person logs in with, also one that was made just now.
 
         Args:
             request: The request that brings it along.
@@ -135,7 +132,7 @@ class Access:
         Raises:
             Refusal: It is of no use, or not for this, or there were too many attempts.
         """
-        token = self._known(request.scope, sent, Scope.ADMIN)
+        token = await self._by_newest(partial(self._known, request.scope, sent, Scope.ADMIN))
         if not may_operate(token):
             self._forbid(
                 f"operators log in with a token that has scope {Scope.ADMIN} and is not limited to some settings,"
@@ -143,6 +140,15 @@ class Access:
                 Scope.ADMIN,
             )
         return token
+
+    async def _by_newest(self, look: Callable[..., T]) -> T:
+        try:
+            return look(final=False)
+        except UnknownTokenError:
+            if not self._looks.take("", time.monotonic()):
+                with suppress(NotCaughtUpError):
+                    await self._catch_up()
+            return look(final=True)
 
     def _authorized(self, request: RequestScope, need: Need, scope: Scope, *, final: bool) -> Token:
         token = self._authenticated(request, scope, final=final)
@@ -168,7 +174,7 @@ class Access:
             )
         return self._known(request, sent, scope, final=final)
 
-    def _known(self, request: RequestScope, sent: bytes, scope: Scope, *, final: bool = True) -> Token:
+    def _known(self, request: RequestScope, sent: bytes, scope: Scope, *, final: bool) -> Token:
         token = find_token(self._tokens(), sent) or self._access_tokens.find(sent)
         if token is None:
             shaped = SHAPE.fullmatch(sent.decode("latin-1")) is not None or self._access_tokens.has_shape(sent)

@@ -6,11 +6,13 @@ replica knows the session at once, it ends when the person logs out or the token
 cannot make one up.
 """
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fastapi import Request, Response
 
@@ -27,6 +29,8 @@ from heksherlite.service.domain.sessions import (
 )
 from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.sessions import Sessions
+
+_logger = logging.getLogger(__name__)
 
 _EVERYBODY: Final = "*"
 
@@ -63,21 +67,15 @@ class Operators:
         access: Who is let in otherwise.
         options: Whether anybody needs to log in, and who need not.
         sessions: Who is logged in.
-        base_url: Returns where the service is for its clients.
+        public_url: Where the service is for its clients; None if it is where they say.
     """
 
-    def __init__(
-        self,
-        access: Access,
-        options: AccessOptions,
-        sessions: Sessions,
-        base_url: Callable[[Request], str],
-    ) -> None:
+    def __init__(self, access: Access, options: AccessOptions, sessions: Sessions, public_url: str | None) -> None:
         self._access = access
         self._origins = access.origins
         self._operators = options.operators
         self._sessions = sessions
-        self._base_url = base_url
+        self._public_url = public_url
 
     async def admit(self, request: Request) -> None:
         """Let an operator in, who is ``request.state.identity`` from then on.
@@ -96,9 +94,12 @@ class Operators:
         Without tokens everybody is, as everybody may do everything then.
 
         Raises:
-            Refusal: The header that should name a person does not.
+            Refusal: The header that should name a person does not; or nobody has to log in, and the page was not opened
+                by a name of the service.
             DatabaseUnavailableError: This cannot be found out.
         """
+        if not self._access.asks_for_tokens:
+            self._require_own_name(request)
         address, person = self._origins.address(request.scope), self._origins.person(request.scope)
         if not self._access.asks_for_tokens or (person and not self._operators.isdisjoint({person, _EVERYBODY})):
             return Identity(person=person, address=address)
@@ -120,10 +121,12 @@ class Operators:
             Refusal: The token is of no use, or not for this, or there were too many attempts.
             DatabaseUnavailableError: The database cannot be reached.
         """
-        token = self._access.token_of_operator(request, text.encode())
+        token = await self._access.token_of_operator(request, text.encode())
         secret = new_secret()
         if not await self._sessions.begin(digest_of(secret), token, now=time.time(), seconds=LIFETIME):
             raise Refusal(403, "operators are people, and this token is of an application")
+        client = self._origins.address(request.scope)
+        _logger.info("an operator logged in", extra={"token": token.name, "client": client})
         return Visitor(secret, is_new=True)
 
     async def log_out(self, request: Request) -> None:
@@ -178,8 +181,34 @@ class Operators:
         site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
         if site is not None:
             return site in {"same-origin", "none"}
-        urls = map(urlsplit, (self._base_url(request), self._origins.base_url(request.scope)))
-        return origin is None or origin.lower() in {f"{url.scheme}://{url.netloc}".lower() for url in urls}
+        return origin is None or origin.lower() in {
+            f"{url.scheme}://{url.netloc}".lower() for url in self._urls(request)
+        }
+
+    def _urls(self, request: Request) -> Sequence[SplitResult]:
+        """Return where the service is: as the browser says, and as it was told."""
+        return [urlsplit(url) for url in (self._origins.base_url(request.scope), self._public_url) if url]
+
+    def _require_own_name(self, request: Request) -> None:
+        """Check that a page is not opened by a name that anybody could have given to this machine.
+
+        Where nobody logs in, a foreign site whose name leads here could otherwise use the pages as if it were ours.
+        """
+        opened, *public = [url.hostname or "" for url in self._urls(request)]
+        if not (opened in public or opened == "localhost" or opened.endswith(".localhost") or _is_address(opened)):
+            raise Refusal(
+                403,
+                f"this service is not known as {opened}: open the page by its IP address, or start the service with"
+                f" --public-url {self._origins.base_url(request.scope)}",
+            )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def operators_of(request: Request) -> Operators:

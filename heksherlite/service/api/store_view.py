@@ -93,11 +93,6 @@ class StoreView:
         """The configuration groups."""
         return self._store.groups
 
-    @property
-    def signing_key(self) -> str:
-        """Do the same as `Store.signing_key`."""
-        return self._store.signing_key
-
     async def at(self, moment: int | datetime) -> Catalog:
         """Do the same as `Store.at`, with the settings that there are for the request."""
         return (await self._store.at(moment)).limited_to(self._setting_prefix)

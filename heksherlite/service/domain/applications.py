@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from heksherlite.service.domain.credentials import Digests, matches
+from heksherlite.service.domain.credentials import (
+    Digests,
+    digest_of,
+    matches,
+    new_application_id,
+    new_credentials,
+    new_secret,
+)
 from heksherlite.service.domain.errors import RefusedError
 from heksherlite.service.domain.history import Change
 from heksherlite.service.domain.manifests import Manifest
@@ -135,6 +142,7 @@ class Application:
                 for feature, tracked in approval.track.items()
             },
             "groups": list(approval.groups),
+            "created_at": self.created_at,
             "expires_at": self.expires_at,
             "redirect_uri": self.redirect_uri,
         }
@@ -152,6 +160,49 @@ class Application:
             created_at=self.created_at,
             expires_at=None,
         )
+
+
+def invited(
+    identifier: str, approval: Approval, *, now: float, expires_at: int | None = None
+) -> tuple[str, Application]:
+    """Return the one-time token of a new invitation, and what is to be kept of it.
+
+    Raises:
+        ValueError: The identifier cannot be one, or the invitation would be expired from the start.
+    """
+    if expires_at is not None and expires_at <= now:
+        raise ValueError("the invitation would be expired from the start")
+    application_id = new_application_id()
+    one_time_token = new_secret("invite", application_id)
+    application = Application(
+        id=application_id,
+        manifest=Manifest(identifier=identifier),
+        status=Status.INVITED,
+        approval=approval,
+        created_at=int(now),
+        expires_at=expires_at,
+        invite_digest=digest_of(one_time_token),
+    )
+    return one_time_token, application
+
+
+def registered(identifier: str, approval: Approval, *, now: float, redirect_uri: str | None = None) -> Application:
+    """Return a new public application.
+
+    Raises:
+        ValueError: The identifier cannot be one.
+    """
+    credentials = new_credentials()
+    return Application(
+        id=credentials.application_id,
+        manifest=Manifest(identifier=identifier),
+        status=Status.PUBLIC,
+        approval=approval,
+        created_at=int(now),
+        redirect_uri=redirect_uri,
+        public_token=credentials.claim_token,
+        digests=credentials.digests(),
+    )
 
 
 def change(before: Application | None, after: Application | None) -> Change:

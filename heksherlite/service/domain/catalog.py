@@ -82,7 +82,8 @@ class State:
 
     ``revision`` counts the writes, ``features_revision`` is the last one that touched the context features,
     and the ids are the highest ever given out. ``changed_at`` is the time of the last write, in UTC, and never goes
-    back; it is None if that was by a version without history.
+    back; it is None if that was by a version without history. ``access_revision`` is the last one that touched tokens
+    or applications.
     """
 
     database_id: str
@@ -91,6 +92,7 @@ class State:
     last_setting_id: int = 0
     last_rule_id: int = 0
     changed_at: datetime | None = None
+    access_revision: int = 0
 
     def dated(self, now: datetime) -> "State":
         """Return the counters with the time of their write."""
@@ -273,9 +275,9 @@ class Catalog:
             entries[setting_id] = entry
         for rule_id in changes.removed_rules:
             rules.pop(rule_id, None)
-        rules.update({rule.id: rule for rule in changes.rules})
+        rules.update((rule.id, rule) for rule in changes.rules)
         features = self.context_features if changes.context_features is None else changes.context_features
-        scheduled = self.scheduled.union([rule.id for rule in changes.rules])
+        scheduled = self.scheduled.union([rule.id for rule in changes.rules if rule.schedule is not None])
         scheduled = frozenset([rule_id for rule_id in scheduled if rule_id in rules and _has_switch(rules[rule_id])])
         return Catalog(state, features, entries, names, rules, scheduled)
 
@@ -305,7 +307,7 @@ def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int], l
         ids_by_conditions[rule.conditions] = rule.id
     if comes_back:
         rules = dict(sorted(rules.items()))
-    unserved = entry.unserved.union([rule.id for rule in stored])
+    unserved = entry.unserved.union([rule.id for rule in stored if not rule.served])
     unserved = frozenset([rule_id for rule_id in unserved if rule_id in rules and not rules[rule_id].served])
     log = entry.log
     if logged_at is not None:  # else the entry is new, and its log begins after the rules that it has now

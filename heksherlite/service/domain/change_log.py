@@ -24,8 +24,10 @@ class ChangeLog:
         """Return the log with one more revision; the oldest ones are forgotten if it becomes too long."""
         changes = [*self.changes, (revision, frozenset(rule_ids))]
         complete_after = self.complete_after
-        while len(changes) > _MOST_RULES or sum(len(ids) for _, ids in changes) > _MOST_RULES:
-            complete_after, _ = changes.pop(0)
+        excess = sum([len(ids) for _, ids in changes]) - _MOST_RULES
+        while excess > 0 or len(changes) > _MOST_RULES:
+            complete_after, ids = changes.pop(0)
+            excess -= len(ids)
         return ChangeLog(complete_after, tuple(changes))
 
     def since(self, revision: int) -> frozenset[int] | None:

@@ -59,6 +59,12 @@ class Credentials:
         return _text(digest(self.claim_token.encode(), purpose + b" of " + self.application_id.encode(), "sha256"))
 
 
+def new_credentials(application_id: str | None = None) -> Credentials:
+    """Return credentials for an application, by default for a new one."""
+    application_id = application_id or new_application_id()
+    return Credentials(application_id, new_secret("claim", application_id))
+
+
 def new_application_id() -> str:
     """Return an id that tokens can begin with."""
     return secrets.token_hex(4)

@@ -46,9 +46,9 @@ async def log_in(request: Request) -> Response:
     try:
         visitor = await operators.log_in(request, form.text("token"))
     except Refusal as refusal:
-        answer = render(request, "login", status=refusal.status, page=page, problem=refusal.detail)
-        answer.headers.update(refusal.headers)
-        return answer
+        return render(
+            request, "login", status=refusal.status, headers=refusal.headers, page=page, problem=refusal.detail
+        )
     answer = redirect(request, page)
     operators.set_cookie(request, answer, visitor)
     return answer

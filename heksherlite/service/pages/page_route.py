@@ -1,6 +1,6 @@
 """The routes of pages: whatever goes wrong is a page too, and whoever has to log in is shown where."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -33,18 +33,15 @@ class PageRoute(ServiceRoute):
                 return problem(request, error.status, error.message)
             except DatabaseUnavailableError as error:
                 answer = await answer_unavailable(request, error)
-                return problem(request, answer.status_code, bytes(answer.body).decode(), answer.headers)
+                retry = {"retry-after": answer.headers["retry-after"]}
+                return problem(request, answer.status_code, bytes(answer.body).decode(), retry)
 
         return handle_page
 
 
-def problem(request: Request, status: int, text: str, headers: Any = ()) -> Response:
+def problem(request: Request, status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with a page that says what is wrong."""
-    answer = render(request, "problem", status=status, text=text)
-    for name in ("retry-after", "www-authenticate"):
-        if name in headers:
-            answer.headers[name] = headers[name]
-    return answer
+    return render(request, "problem", status=status, headers=headers, text=text)
 
 
 def _page(request: Request) -> str:

@@ -1,5 +1,6 @@
 """HTML from templates: everything is escaped, and nothing but the style sheet of this service is loaded with it."""
 
+from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -10,23 +11,29 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from heksherlite.service.api.operators import operators_of
 
+_PACKAGE: Final = "heksherlite.service.pages"
+
 PAGE_HEADERS: Final = {
     "cache-control": "no-store",
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
+    "cross-origin-opener-policy": "same-origin",
     # With the usual no-referrer, browsers would not say in Origin that a form comes from here.
     "referrer-policy": "same-origin",
 }
 
 
-def render(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+def render(
+    request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+) -> Response:
     """Answer with a page.
 
     Args:
         request: The request, of any path below ``/f/``.
         template: The name of the template, without ``.html``.
         status: The status of the answer.
+        headers: Further headers of the answer.
         values: What the template shows.
     """
     operators = operators_of(request)
@@ -42,7 +49,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
             identity=request.state.identity,
         )
     )
-    answer = Response(html, status, dict(PAGE_HEADERS), "text/html")
+    answer = Response(html, status, {**PAGE_HEADERS, **(headers or {})}, "text/html")
     if visitor.is_new:
         operators.set_cookie(request, answer, visitor)
     return answer
@@ -67,14 +74,14 @@ def redirect(request: Request, page: str) -> Response:
 @cache
 def style_sheet() -> tuple[str, str]:
     """Return the style sheet, and what tells its versions apart."""
-    text = files(__package__).joinpath("style.css").read_text("utf-8")
+    text = files(_PACKAGE).joinpath("style.css").read_text("utf-8")
     return text, sha256(text.encode()).hexdigest()[:16]
 
 
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("heksherlite.service.pages"),
+        loader=PackageLoader(_PACKAGE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

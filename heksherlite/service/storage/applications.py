@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.applications import Application, Approval, Status, change
-from heksherlite.service.domain.credentials import Credentials, Digests, application_of, digest_of, matches, new_secret
+from heksherlite.service.domain.credentials import Digests, application_of, matches, new_credentials
 from heksherlite.service.domain.errors import NotFoundError, RefusedError
 from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
@@ -136,7 +136,7 @@ class Applications:
             if invited is None:
                 return None
             application = replace(invited, manifest=manifest, status=Status.ACTIVE, invite_digest=None, expires_at=None)
-            credentials = Credentials(invited.id, new_secret("claim", invited.id))
+            credentials = new_credentials(invited.id)
             application = replace(application, digests=credentials.digests())
             await _update(connection, application)
             await record(connection, cause, [change(invited, application)])
@@ -150,50 +150,6 @@ class Applications:
     async def public(self, identifier: str) -> Application | None:
         """Return the public application of an identifier, or None."""
         return await self._transactions.read(lambda connection: _public(connection, identifier))
-
-
-def invited(
-    identifier: str, approval: Approval, *, application_id: str, now: float, expires_at: int | None
-) -> tuple[str, Application]:
-    """Return the one-time token of a new invitation, and what is to be kept of it.
-
-    Raises:
-        ValueError: The identifier cannot be one, or the invitation would be expired from the start.
-    """
-    if expires_at is not None and expires_at <= now:
-        raise ValueError("the invitation would be expired from the start")
-    one_time_token = new_secret("invite", application_id)
-    application = Application(
-        id=application_id,
-        manifest=Manifest(identifier=identifier),
-        status=Status.INVITED,
-        approval=approval,
-        created_at=int(now),
-        expires_at=expires_at,
-        invite_digest=digest_of(one_time_token),
-    )
-    return one_time_token, application
-
-
-def registered(
-    identifier: str, approval: Approval, *, application_id: str, now: float, redirect_uri: str | None = None
-) -> Application:
-    """Return a new public application.
-
-    Raises:
-        ValueError: The identifier cannot be one.
-    """
-    credentials = Credentials(application_id, new_secret("claim", application_id))
-    return Application(
-        id=application_id,
-        manifest=Manifest(identifier=identifier),
-        status=Status.PUBLIC,
-        approval=approval,
-        created_at=int(now),
-        redirect_uri=redirect_uri,
-        public_token=credentials.claim_token,
-        digests=credentials.digests(),
-    )
 
 
 async def read_applications(connection: AsyncConnection) -> Sequence[Application]:
@@ -216,7 +172,7 @@ async def insert_application(connection: AsyncConnection, application: Applicati
 
 async def give_credentials(connection: AsyncConnection, application: Application) -> str:
     """Make an application that was approved an active one, and return its claim token."""
-    credentials = Credentials(application.id, new_secret("claim", application.id))
+    credentials = new_credentials(application.id)
     active = replace(application, status=Status.ACTIVE, expires_at=None, digests=credentials.digests())
     await _update(connection, active)
     await move_revision(connection)

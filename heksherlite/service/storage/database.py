@@ -54,6 +54,16 @@ class Database(Protocol):
         """
         ...
 
+    def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
+        """Send the statements of a block together, if that is quicker; none of them is to return anything.
+
+        What goes wrong with one of them is raised at the end of the block at the latest.
+
+        Args:
+            connection: One of `writing`.
+        """
+        ...
+
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a transaction that sees one revision.
 

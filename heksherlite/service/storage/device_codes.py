@@ -25,7 +25,7 @@ from heksherlite.service.storage.transactions import Transactions, record
 
 _columns = tables.device_codes.c
 
-_KEPT_SECONDS: Final = 3_600
+_KEPT_SECONDS: Final = 600
 """For how long it is remembered what became of a code that cannot be used any more."""
 
 _MOST_CODES: Final = 10_000

@@ -91,9 +91,11 @@ class Groups:
         """Store a secret in place of the one of its name; applications get it with their next claim.
 
         Raises:
-            ValueError: The name is none.
+            ValueError: The name is none, or the value is no text.
         """
         check_name("secret", name)
+        if not value or "\0" in value:
+            raise ValueError("a secret is a text that is not empty and has no NUL character")
 
         async def work(connection: AsyncConnection) -> None:
             known = name in await _read_secrets(connection)

@@ -75,17 +75,16 @@ async def write_record(connection: AsyncConnection, state: State, cause: Cause, 
         How many changes that were.
     """
     author = cause.author
-    await connection.execute(
-        insert(tables.history).values(
-            revision=state.revision,
-            time=state.changed_at,
-            author_kind=author.kind,
-            author_name=author.name,
-            address=author.address,
-            reason=cause.reason,
-            reverts=cause.reverts,
-        )
-    )
+    row = {
+        "revision": state.revision,
+        "time": state.changed_at,
+        "author_kind": author.kind,
+        "author_name": author.name,
+        "address": author.address,
+        "reason": cause.reason,
+        "reverts": cause.reverts,
+    }
+    await connection.execute(insert(tables.history), row)
     return await write_changes_of_record(connection, state.revision, changes)
 
 

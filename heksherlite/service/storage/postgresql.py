@@ -59,6 +59,13 @@ _WRITE_SECONDS: Final = 10.0
 _READ_SECONDS: Final = 60.0  # everything at once may take long
 
 
+_FAULTS: Final = (
+    *(DataError, IntegrityError, ProgrammingError),
+    # in a batch, they come as they are
+    *(psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError),
+)
+
+
 class PostgresqlDatabase:
     """A database of a PostgreSQL server.
 
@@ -127,6 +134,13 @@ class PostgresqlDatabase:
                 with _telling_when_outcome_unknown(driver):
                     committed = await _execute(driver, _NOTIFY_AND_COMMIT)
             self._seen = await _first_row(committed)
+
+    @asynccontextmanager
+    async def batching(self, connection: AsyncConnection) -> AsyncIterator[None]:
+        """Send the statements of a block without waiting for the answer to each: a pipeline of libpq."""
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        async with driver.pipeline():
+            yield
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -252,8 +266,8 @@ def _telling_when_outcome_unknown(driver: psycopg.AsyncConnection[Any]) -> Itera
 def _telling_when_unavailable() -> Iterator[None]:
     try:
         yield
-    except (DataError, IntegrityError, ProgrammingError):
-        raise  # a fault of ours, not of the database
+    except _FAULTS:
+        raise  # of ours, and not of the database
     except (psycopg.Error, DBAPIError, PoolTimeoutError) as error:
         raise DatabaseUnavailableError(_reason(error)) from error
 

@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
-from sqlalchemy import Executable, delete, insert, select, update
+from sqlalchemy import Executable, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting, State
-from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.storage import tables
@@ -18,12 +18,25 @@ from heksherlite.wire_types import WireType, parse
 
 T = TypeVar("T")
 
+_RULES_AT_ONCE: Final = 10_000
+
 _STATE_COLUMNS = [column for column in tables.state.columns if column.name != "id"]
+
+# Made once, because every write needs them, and making one takes as long as sending it.
+_SELECT_STATE: Final = select(*_STATE_COLUMNS)
+_UPDATE_STATE: Final = update(tables.state).values({column.name: bindparam(column.name) for column in _STATE_COLUMNS})
+_TOUCH_SETTING: Final = (
+    update(tables.settings)
+    .where(tables.settings.c.id == bindparam("touched_id"))
+    .values(revision=bindparam("new_revision"))
+)
+_INSERT_RULE: Final = insert(tables.rules)
+_INSERT_CONDITION: Final = insert(tables.conditions)
 
 
 async def read_state(connection: AsyncConnection) -> State:
     """Return the counters as they are stored."""
-    row = (await connection.execute(select(*_STATE_COLUMNS))).mappings().one()
+    row = (await connection.execute(_SELECT_STATE)).mappings().one()
     return State(**row)
 
 
@@ -52,7 +65,7 @@ async def read_changes(connection: AsyncConnection, *, since: State) -> Changes:
 
 
 async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: Changes, state: State) -> None:
-    """Store changes and the counters that go with them.
+    """Store changes and the counters that go with them. Nothing is read, so it may be done in a batch.
 
     Args:
         connection: One that holds the write lock.
@@ -63,22 +76,21 @@ async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: 
     await _remove(connection, "setting", tables.settings, changes.removed_settings, state.revision)
     await _remove(connection, "rule", tables.rules, changes.removed_rules, state.revision)
     if changes.context_features is not None:
-        await _write_features(connection, changes.context_features)
+        await _write_features(connection, catalog.context_features, changes.context_features)
     # The names that the changed ones give up may be those of the new ones.
     await _update_settings(connection, [setting for setting in changes.settings if setting.id in catalog.entries])
     await insert_settings(connection, [setting for setting in changes.settings if setting.id not in catalog.entries])
     await insert_rules(connection, [rule for rule in changes.rules if rule.id not in catalog.rules], state.revision)
     await _update_rules(connection, [rule for rule in changes.rules if rule.id in catalog.rules], state.revision)
     if touched := catalog.touched_settings(changes):
-        in_touched = tables.settings.c.id.in_(touched)
-        await connection.execute(update(tables.settings).where(in_touched).values(revision=state.revision))
+        rows = [{"touched_id": setting_id, "new_revision": state.revision} for setting_id in touched]
+        await connection.execute(_TOUCH_SETTING, rows)
     await write_state(connection, state)
 
 
 async def write_state(connection: AsyncConnection, state: State) -> None:
     """Store the counters."""
-    counters = {column.name: getattr(state, column.name) for column in _STATE_COLUMNS}
-    await connection.execute(update(tables.state).values(counters))
+    await connection.execute(_UPDATE_STATE, {column.name: getattr(state, column.name) for column in _STATE_COLUMNS})
 
 
 async def insert_settings(connection: AsyncConnection, settings: Iterable[Setting]) -> None:
@@ -101,13 +113,13 @@ async def insert_rules(connection: AsyncConnection, rules: Iterable[Rule], revis
     """
     for portion in portions(rules):
         rows = [{"id": rule.id, "setting_id": rule.setting_id, **_changing(rule, revision)} for rule in portion]
-        await connection.execute(insert(tables.rules), rows)
+        await connection.execute(_INSERT_RULE, rows)
         conditions = [
             {"rule_id": rule.id, "context_feature": feature, "value": value}
             for rule in portion
             for feature, value in rule.conditions
         ]
-        await connection.execute(insert(tables.conditions), conditions)
+        await connection.execute(_INSERT_CONDITION, conditions)
 
 
 async def _removals_since(connection: AsyncConnection, revision: int) -> Mapping[str, list[int]]:
@@ -138,10 +150,10 @@ async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[S
             name=row.name,
             type=types.get(row.type) or types.setdefault(row.type, parse(row.type)),
             default_value=orjson.loads(row.default_value),
-            configurable_features=frozenset(name for (name,) in features[row.id]),
+            configurable_features=frozenset(features[row.id]),
             version=Version.parse(row.version),
             metadata=orjson.loads(row.metadata),
-            aliases=frozenset(alias for (alias,) in aliases[row.id]),
+            aliases=frozenset(aliases[row.id]),
             revision=row.revision,
         )
         for row in rows
@@ -149,37 +161,59 @@ async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[S
 
 
 async def _rules_since(connection: AsyncConnection, revision: int) -> tuple[Rule, ...]:
-    changed = select(tables.rules.c.id).where(tables.rules.c.revision > revision).scalar_subquery()
+    # In portions, because a million rows in hand take more memory than the rules that they become.
+    rules: list[Rule] = []
+    conditions: dict[tuple[str, str], tuple[str, str]] = {}
+    columns = tables.rules.c
+    query = select(tables.rules).where(columns.revision > revision).order_by(columns.id).limit(_RULES_AT_ONCE)
+    last_id = 0
+    while rows := (await connection.execute(query.where(columns.id > last_id))).all():
+        first_id, last_id = rows[0].id, rows[-1].id
+        rules += _rules_of(rows, await _conditions_between(connection, first_id, last_id, revision, conditions))
+        if len(rows) < _RULES_AT_ONCE:
+            break
+    return tuple(rules)
+
+
+async def _conditions_between(
+    connection: AsyncConnection,
+    first_id: int,
+    last_id: int,
+    revision: int,
+    known: dict[tuple[str, str], tuple[str, str]],
+) -> Mapping[int, list[tuple[str, str]]]:
+    """Return the conditions of changed rules by their ids, which are in a range; equal conditions are one object."""
     columns = tables.conditions.c
-    conditions = await _grouped(
-        connection,
-        select(columns.rule_id, columns.context_feature, columns.value).where(columns.rule_id.in_(changed)),
+    query = (
+        select(columns.rule_id, columns.context_feature, columns.value)
+        .join(tables.rules)
+        .where(tables.rules.c.revision > revision, tables.rules.c.id.between(first_id, last_id))
     )
-    rows = await connection.execute(
-        select(tables.rules).where(tables.rules.c.revision > revision).order_by(tables.rules.c.id)
-    )
-    return tuple(
-        Rule(
+    conditions: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for rule_id, feature, value in await connection.execute(query):
+        condition = (feature, value)
+        conditions[rule_id].append(known.setdefault(condition, condition))
+    return conditions
+
+
+def _rules_of(rows: Sequence[Any], conditions: Mapping[int, list[tuple[str, str]]]) -> Iterator[Rule]:
+    none: Metadata = {}
+    for row in rows:
+        yield Rule(
             id=row.id,
             setting_id=row.setting_id,
             conditions=tuple(sorted(conditions[row.id])),
             value=orjson.loads(row.value),
-            metadata=orjson.loads(row.metadata),
+            metadata=none if row.metadata == "{}" else orjson.loads(row.metadata),
             schedule=row.phase and Schedule(row.starts_at, row.ends_at, Phase(row.phase)),
         )
-        for row in rows
-    )
 
 
-async def _grouped(connection: AsyncConnection, query: Executable) -> defaultdict[int, list[Any]]:
-    """Group rows by their first column, as tuples of the others.
-
-    Equal texts become one object, for there are few different ones and many rows.
-    """
-    grouped: defaultdict[int, list[Any]] = defaultdict(list)
-    texts: dict[str, str] = {}
-    for row in await connection.execute(query):
-        grouped[row[0]].append(tuple(texts.setdefault(text, text) for text in row[1:]))
+async def _grouped(connection: AsyncConnection, query: Executable) -> defaultdict[int, list[str]]:
+    """Group the texts in the second column by the ids in the first one."""
+    grouped: defaultdict[int, list[str]] = defaultdict(list)
+    for owner_id, text in await connection.execute(query):
+        grouped[owner_id].append(text)
     return grouped
 
 
@@ -194,12 +228,11 @@ async def _remove(connection: AsyncConnection, kind: str, table: Any, ids: Itera
         await connection.execute(removal)
 
 
-async def _write_features(connection: AsyncConnection, features: tuple[str, ...]) -> None:
-    known = set((await connection.scalars(select(tables.context_features.c.name))).all())
+async def _write_features(connection: AsyncConnection, known: tuple[str, ...], features: tuple[str, ...]) -> None:
     table = tables.context_features
     # Positions are unique, so the old ones are moved out of the way of the new ones first.
     await connection.execute(update(table).values(position=-1 - table.c.position))
-    for removed in known.difference(features):
+    for removed in set(known).difference(features):
         await connection.execute(delete(table).where(table.c.name == removed))
     for position, name in enumerate(features):
         if name in known:

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,10 @@ class SqliteDatabase:
         """Open a transaction that holds the write lock; commit at the end, roll back on an exception."""
         async with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
+
+    def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
+        """Do nothing: there is nobody far away who answers."""
+        return nullcontext()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

@@ -60,8 +60,8 @@ class Store:
         """How many writes were committed here."""
         self.newest_at = time.monotonic()
         """When the catalog was last known to be the newest, by the clock that is never set."""
-        self.sessions = Sessions(Transactions(database))
-        transactions = Transactions(database, self._look_again)
+        self.sessions = Sessions(Transactions(database, before_write=self._raise_if_unavailable))
+        transactions = Transactions(database, after_write=self._look_again, before_write=self._raise_if_unavailable)
         self.applications = Applications(transactions)
         self.device_codes = DeviceCodes(transactions)
         self.groups = Groups(transactions)
@@ -189,8 +189,9 @@ class Store:
                 decision = decide(catalog)
                 if decision.changes:
                     state = catalog.state_after(decision.changes).dated(datetime.now(UTC))
-                    await write_changes(connection, catalog, decision.changes, state)
-                    await write_record(connection, state, cause, changes_between(catalog, decision.changes))
+                    async with self._database.batching(connection):
+                        await write_changes(connection, catalog, decision.changes, state)
+                        await write_record(connection, state, cause, changes_between(catalog, decision.changes))
                     catalog = catalog.after(decision.changes, state)
             self.writes += bool(decision.changes)
             self._replace(catalog)
@@ -228,12 +229,14 @@ class Store:
         catalog = self.catalog
         if state == catalog.state:
             return catalog
-        of_applications = [application.token() for application in await read_applications(connection)]
-        tokens = {token.public_prefix: token for token in of_applications if token is not None}
-        self._tokens = {**tokens, **await read_tokens(connection)}
-        self._signing_key = await read_signing_key(connection)
-        if state.database_id != catalog.state.database_id or state.revision < catalog.state.revision:
-            # The first look, or the database was exchanged or put back to an earlier revision.
+        # The first look, or the database was exchanged or put back to an earlier revision.
+        is_other = state.database_id != catalog.state.database_id or state.revision < catalog.state.revision
+        if is_other or state.access_revision != catalog.state.access_revision:
+            of_applications = [application.token() for application in await read_applications(connection)]
+            tokens = {token.public_prefix: token for token in of_applications if token is not None}
+            self._tokens = {**tokens, **await read_tokens(connection)}
+            self._signing_key = await read_signing_key(connection)
+        if is_other:
             catalog = Catalog(State(state.database_id))
             self._past = None
         return catalog.after(await read_changes(connection, since=catalog.state), state)

@@ -40,6 +40,7 @@ state = Table(
     Column("last_setting_id", BigInteger, nullable=False),
     Column("last_rule_id", BigInteger, nullable=False),
     Column("changed_at", UtcTime),
+    Column("access_revision", BigInteger, nullable=False),
 )
 
 context_features = Table(

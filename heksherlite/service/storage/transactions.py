@@ -36,11 +36,19 @@ class Transactions:
     Args:
         database: The database.
         after_write: Called after each write; whoever holds something in memory can look again.
+        before_write: Called before each write; it may raise `DatabaseUnavailableError`.
     """
 
-    def __init__(self, database: Database, after_write: Callable[[], Awaitable[None]] = _nothing) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        after_write: Callable[[], Awaitable[None]] = _nothing,
+        before_write: Callable[[], None] = lambda: None,
+    ) -> None:
         self._database = database
         self._after_write = after_write
+        self._before_write = before_write
 
     async def read(self, work: Work[T]) -> T:
         """Do some work that only reads, and return what it returns."""
@@ -49,6 +57,7 @@ class Transactions:
 
     async def write(self, work: Work[T]) -> T:
         """Do some work while nobody else can write, and return what it returns after it is committed."""
+        self._before_write()
         # A request that is cancelled, as when the service stops, does not cut a transaction in two.
         return await asyncio.shield(self._write_and_tell(work))
 
@@ -66,8 +75,9 @@ class Transactions:
 
 
 async def move_revision(connection: AsyncConnection) -> None:
-    """Let all services on the database notice that something was written."""
-    await connection.execute(update(tables.state).values(revision=tables.state.c.revision + 1))
+    """Let all services on the database notice that tokens or applications were written."""
+    following = tables.state.c.revision + 1
+    await connection.execute(update(tables.state).values(revision=following, access_revision=following))
 
 
 async def record(connection: AsyncConnection, cause: Cause, changes: Iterable[Change]) -> None:

@@ -11,6 +11,8 @@ down_revision = "0004"
 
 def upgrade(op: Operations) -> None:
     """Create the tables, make a key, and let the history tell of applications and groups."""
+    never = sa.Column("access_revision", sa.BigInteger, nullable=False, server_default="0")
+    op.add_column("heksherlite_state", never)
     op.add_column("history_changes", sa.Column("subject", sa.String))
     op.add_column("history_changes", sa.Column("subject_name", sa.String))
     op.create_index("ix_history_changes_subject_name", "history_changes", ["subject_name"])

@@ -1,0 +1,71 @@
+"""Asks the same again and again: ``load.py HOST PORT REQUEST SECONDS`` prints seconds per answer.
+
+The first answer tells how long the others are; that is all that is looked at, so that this costs little beside what is
+measured.
+"""
+
+import asyncio
+import sys
+import time
+from functools import partial
+
+CONNECTIONS = 8
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, request: bytes, size: int, until: float) -> None:
+        self.answers = 0
+        self.ended = asyncio.get_running_loop().create_future()
+        self._request = request
+        self._size = size
+        self._until = until
+        self._missing = size
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._missing -= len(data)
+        if self._missing > 0:
+            return
+        assert self._missing == 0
+        self.answers += 1
+        self._missing = self._size
+        if time.perf_counter() < self._until:
+            self._transport.write(self._request)
+        else:
+            self._transport.close()
+            self.ended.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(exc or ConnectionError("the service closed the connection"))
+
+
+async def _size_of_answer(host: str, port: int, request: bytes) -> int:
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    fields = dict(line.split(b": ", 1) for line in head.lower().split(b"\r\n")[1:] if line)
+    writer.close()
+    return len(head) + int(fields.get(b"content-length", b"0"))
+
+
+def _itself(connection: _Connection) -> _Connection:
+    return connection
+
+
+async def _main(host: str, port: int, request: bytes, seconds: float) -> None:
+    size = await _size_of_answer(host, port, request)
+    start = time.perf_counter()
+    connections = [_Connection(request, size, start + seconds) for _ in range(CONNECTIONS)]
+    for connection in connections:
+        await asyncio.get_running_loop().create_connection(partial(_itself, connection), host, port)
+    await asyncio.gather(*[connection.ended for connection in connections])
+    print((time.perf_counter() - start) / sum(connection.answers for connection in connections))
+
+
+asyncio.run(_main(sys.argv[1], int(sys.argv[2]), sys.argv[3].encode(), float(sys.argv[4])))

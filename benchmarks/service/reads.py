@@ -1,0 +1,74 @@
+"""Queries: how many a service answers, and how long a new one takes."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from benchmarks.results import Row
+from benchmarks.service.processes import Running, constants, filled, service
+from benchmarks.service.sizes import Sizes
+
+_QUERY = "/api/v1/query"
+_PASSED_ON = ("content-type", "etag", "vary", "cache-control", "link")
+
+
+def reads(sizes: Sizes) -> list[Row]:
+    """Measure queries of all rules: not modified, and in full; and ones for filters that are all different."""
+    with filled(sizes.settings, sizes.rules_each) as database, service(database) as ours:
+        with httpx.Client(base_url=ours.url, timeout=60) as http:
+            answer = http.get(_QUERY).raise_for_status()
+        tag = answer.headers["etag"]
+        headers = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
+        answers = {"/304": (304, headers, ""), "/200": (200, headers, answer.text)}
+        with constants(answers) as constant:
+            unmodified = _in_turns(ours, constant, "/304", {"If-None-Match": tag}, sizes)
+            full = _in_turns(ours, constant, "/200", {}, sizes)
+    size = f"{sizes.settings} settings x {sizes.rules_each} rules"
+    return [
+        Row("reads", f"304, {size}", "µs", *unmodified, target=1.25, note="80 % of the rate"),
+        Row("reads", f"200, {size}, warm", "µs", *full, target=2),
+        _new_filters(sizes),
+    ]
+
+
+def _new_filters(sizes: Sizes) -> Row:
+    samples = []
+    with (
+        filled(sizes.filtered_settings, sizes.filtered_rules_each) as database,
+        service(database) as ours,
+        httpx.Client(base_url=ours.url, timeout=60) as http,
+    ):
+        http.get(_QUERY).raise_for_status()
+        for number in range(sizes.filters):
+            start = time.perf_counter()
+            answer = http.get(_QUERY, params={"context_filters": f"environment:*,user:(u{number})"})
+            samples.append((time.perf_counter() - start) * 1e3)
+            assert all(len(found["rules"]) == 1 for found in answer.raise_for_status().json()["settings"].values())
+    rules = sizes.filtered_settings * sizes.filtered_rules_each
+    what = f"200 for a filter never seen before, {rules:,} rules"
+    return Row("reads", what, "ms", samples, target=50, against="value", note=f"worst {max(samples):.0f} ms")
+
+
+def _in_turns(
+    ours: Running, constant: Running, path: str, headers: Mapping[str, str], sizes: Sizes
+) -> tuple[list[float], list[float]]:
+    samples: tuple[list[float], list[float]] = ([], [])
+    for _ in range(sizes.repeats):
+        samples[0].append(_load(ours.url + _QUERY, headers, sizes.seconds))
+        samples[1].append(_load(constant.url + path, headers, sizes.seconds))
+    return samples
+
+
+def _load(url: str, headers: Mapping[str, str], seconds: float) -> float:
+    """Return microseconds per answer."""
+    parts = urlsplit(url)
+    lines = [f"GET {parts.path} HTTP/1.1", f"Host: {parts.netloc}", *(f"{name}: {headers[name]}" for name in headers)]
+    request = "".join(f"{line}\r\n" for line in [*lines, ""])
+    program = [sys.executable, str(Path(__file__).with_name("load.py"))]
+    command = [*program, str(parts.hostname), str(parts.port), request, str(seconds)]
+    return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout) * 1e6

@@ -1,0 +1,35 @@
+"""How much is measured."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """The sizes of all measurements; the defaults are those that the targets are about."""
+
+    repeats: int = 7
+    seconds: float = 3.0
+    settings: int = 100
+    rules_each: int = 100
+    filtered_settings: int = 100
+    filtered_rules_each: int = 1_000
+    filters: int = 100
+    writes: int = 1_000
+    changes: int = 1_000
+    large_settings: int = 100
+    large_rules_each: int = 10_000
+
+
+QUICK = Sizes(
+    repeats=2,
+    seconds=0.1,
+    settings=3,
+    rules_each=3,
+    filtered_settings=3,
+    filtered_rules_each=20,
+    filters=3,
+    writes=5,
+    changes=5,
+    large_settings=2,
+    large_rules_each=500,
+)
