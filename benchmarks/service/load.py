@@ -1,7 +1,7 @@
-"""Asks the same again and again: ``load.py HOST PORT REQUEST SECONDS`` prints seconds per answer.
+"""Asks the same again and again: ``load.py HOST PORT REQUEST STATUS SECONDS`` prints seconds per answer.
 
-The first answer tells how long the others are; that is all that is looked at, so that this costs little beside what is
-measured.
+The first answer has to have the status, and tells how long the others are. That is all that is looked at, so that this
+costs little beside what is measured.
 """
 
 import asyncio
@@ -45,10 +45,11 @@ class _Connection(asyncio.Protocol):
             self.ended.set_exception(exc or ConnectionError("the service closed the connection"))
 
 
-async def _size_of_answer(host: str, port: int, request: bytes) -> int:
+async def _size_of_answer(host: str, port: int, request: bytes, status: int) -> int:
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(request)
     head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status), head
     fields = dict(line.split(b": ", 1) for line in head.lower().split(b"\r\n")[1:] if line)
     writer.close()
     return len(head) + int(fields.get(b"content-length", b"0"))
@@ -58,8 +59,8 @@ def _itself(connection: _Connection) -> _Connection:
     return connection
 
 
-async def _main(host: str, port: int, request: bytes, seconds: float) -> None:
-    size = await _size_of_answer(host, port, request)
+async def _main(host: str, port: int, request: bytes, status: int, seconds: float) -> None:
+    size = await _size_of_answer(host, port, request, status)
     start = time.perf_counter()
     connections = [_Connection(request, size, start + seconds) for _ in range(CONNECTIONS)]
     for connection in connections:
@@ -68,4 +69,4 @@ async def _main(host: str, port: int, request: bytes, seconds: float) -> None:
     print((time.perf_counter() - start) / sum(connection.answers for connection in connections))
 
 
-asyncio.run(_main(sys.argv[1], int(sys.argv[2]), sys.argv[3].encode(), float(sys.argv[4])))
+asyncio.run(_main(sys.argv[1], int(sys.argv[2]), sys.argv[3].encode(), int(sys.argv[4]), float(sys.argv[5])))

@@ -38,6 +38,7 @@ from heksherlite.service.api.routes import require_needs
 from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView
 from heksherlite.service.api.streams import Streams
+from heksherlite.service.api.unmodified import Unmodified
 from heksherlite.service.domain.access_tokens import AccessTokens
 from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
 from heksherlite.service.domain.query import AnswerBuilder
@@ -92,6 +93,7 @@ def create_app(
         telemetry={"auto_configure": options.opentelemetry, "operation_spans": False, "exclude": _is_untraced},
     )
     app.state.answers = AnswerBuilder()
+    app.state.unmodified = Unmodified(lambda: store.catalog.state)
     app.state.streams = Streams(store.catalog)
     store.on_replaced = app.state.streams.publish
     access, limits = options.access, options.limits

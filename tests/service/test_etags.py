@@ -35,6 +35,24 @@ def test_tags_in_several_headers_count(api: Api) -> None:
     assert api.call("GET", "query", headers=headers).status_code == 304
 
 
+def test_304_again_and_again(api: Api) -> None:
+    """The same request is 304 until something changes; one with another header or query is looked at anew."""
+    api.declare()
+    rule_id = api.add_rule(1, user="john")
+    headers = {"if-none-match": tag(api)}
+    first = api.call("GET", "query", headers=headers)
+    for _ in range(2):
+        again = api.call("GET", "query", headers=headers)
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == first.headers["etag"]
+        assert again.headers.keys() == first.headers.keys()
+    assert api.call("GET", "query", headers={**headers, "accept": "application/x-ndjson"}).status_code == 200
+    assert api.call("GET", "query", headers=headers, params={"settings": "cache_ttl"}).status_code == 200
+    assert api.call("GET", "query", headers=headers, params={"settings": "none"}).status_code == 404
+    api.call("PUT", f"rules/{rule_id}/value", {"value": 2})
+    assert api.call("GET", "query", headers=headers).status_code == 200
+
+
 def test_tags_are_strong(api: Api) -> None:
     """The tag is quoted and not weak."""
     assert tag(api).startswith('"')

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from heksherlite.service.api.caching import NOT_AT_ALL, Caching
 from heksherlite.service.api.compression import CODECS, SMALLEST, accepted_coding
 from heksherlite.service.api.responses import INVALID, text_responses
-from heksherlite.service.api.routes import ServiceRoute, needs
+from heksherlite.service.api.routes import Handler, ServiceRoute, needs
 from heksherlite.service.api.service_state import AnswersOfApp, StoreOfApp
 from heksherlite.service.api.stream import LINK, revision_of
 from heksherlite.service.domain import query as queries
@@ -26,7 +26,20 @@ _logger = logging.getLogger(__name__)
 LINES = "application/x-ndjson"
 DELTA = "heksherlite"
 
-router = APIRouter(tags=["query"], route_class=ServiceRoute)
+
+class QueryRoute(ServiceRoute):
+    """A route to queries, which are mostly the same, with the same answer."""
+
+    def answering(self, handle: Handler) -> Handler:
+        """Return what answers as before, if that is known without reading the request."""
+
+        async def answer(request: Request) -> Response:
+            return request.app.state.unmodified.answer(request) or await handle(request)
+
+        return answer
+
+
+router = APIRouter(tags=["query"], route_class=QueryRoute)
 
 
 class QueriedRule(BaseModel):
@@ -100,6 +113,7 @@ async def query_rules(
 ) -> Response:
     """Return the rules of settings that pass a filter."""
     moment = None if at is None else parse_moment(at, now=datetime.now(UTC))
+    heard = revision_of(last_event_id) or 0
     query = queries.Query(
         setting_names=None if settings is None else parse_setting_names(settings),
         context_filter=parse_context_filter(context_filters),
@@ -110,7 +124,6 @@ async def query_rules(
     )
     known_tags = _tags(if_none_match or [])
     if moment is None:
-        heard = revision_of(last_event_id) or 0
         catalog = await _catalog(store, query, request.scope["query_string"], known_tags, heard)
     else:
         catalog = await store.at(moment)
@@ -124,6 +137,8 @@ async def query_rules(
     elif isinstance(moment, int):
         headers["cache-control"] = caching.past
     if "*" in known_tags or tag in known_tags:
+        if moment is None and len(known_tags) == 1 and heard <= catalog.state.revision:
+            request.app.state.unmodified.remember(request, catalog.state, headers)
         return Response(status_code=304, headers=headers)
     if a_im == DELTA and len(known_tags) == 1:
         (known_tag,) = known_tags

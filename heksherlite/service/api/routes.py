@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -15,6 +15,7 @@ from heksherlite.service.api.refusals import REFUSALS, Refusal
 from heksherlite.service.api.responses import text_responses
 from heksherlite.service.domain.tokens import Scope
 
+Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
 
 _NEED = "_heksherlite_need"
@@ -61,9 +62,13 @@ class ServiceRoute(APIRoute):
             options["openapi_extra"] = {NEEDED_SCOPE: need.scope, **(options.get("openapi_extra") or {})}
         super().__init__(path, endpoint, **options)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def answering(self, handle: Handler) -> Handler:
+        """Return what answers a request that was let in: FastAPI's handler, unless a kind of route knows better."""
+        return handle
+
+    def get_route_handler(self) -> Handler:
         """Return FastAPI's handler behind ours: it would read a body before it asks who sent it."""
-        handle = super().get_route_handler()
+        handle = self.answering(super().get_route_handler())
         need = self.need
 
         async def handle_admitted(request: Request) -> Response:

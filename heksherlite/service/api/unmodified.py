@@ -1,0 +1,53 @@
+"""Requests that are answered 304 again and again, as most are: to read one anew takes longer than all the rest."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from fastapi import Request, Response
+
+from heksherlite.service.domain.catalog import State
+
+_MOST_REQUESTS: Final = 10_000
+
+_LOOKED_AT: Final = frozenset({b"if-none-match", b"accept", b"accept-encoding", b"a-im", b"last-event-id"})
+"""The headers that an answer depends on, beside who asks."""
+
+_Key: TypeAlias = tuple[bytes, str, tuple[tuple[bytes, bytes], ...]]
+
+
+class Unmodified:
+    """Remembers what was answered 304, until something changes.
+
+    Args:
+        newest: Returns the counters of the catalog that is answered from.
+    """
+
+    def __init__(self, newest: Callable[[], State]) -> None:
+        self._newest = newest
+        self._state: State | None = None
+        self._headers: dict[_Key, Mapping[str, str]] = {}
+
+    def answer(self, request: Request) -> Response | None:
+        """Return the answer to an admitted request if it is the one that the same request got before."""
+        if self._state is not self._newest():
+            return None
+        headers = self._headers.get(_key(request))
+        return None if headers is None else Response(status_code=304, headers=headers)
+
+    def remember(self, request: Request, state: State, headers: Mapping[str, str]) -> None:
+        """Remember an answer that only depends on the request and the catalog.
+
+        Args:
+            request: The request.
+            state: The counters of the catalog.
+            headers: The headers of the answer.
+        """
+        if state is not self._state or len(self._headers) >= _MOST_REQUESTS:
+            self._state, self._headers = state, {}
+        self._headers[_key(request)] = headers
+
+
+def _key(request: Request) -> _Key:
+    scope = request.scope
+    looked_at = tuple([header for header in scope["headers"] if header[0] in _LOOKED_AT])
+    return scope["query_string"], request.state.identity.setting_prefix, looked_at
