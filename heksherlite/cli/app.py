@@ -2,108 +2,32 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, Final
+from typing import Final
 
 import click
 
+from heksherlite.cli.approvals import approval_options
 from heksherlite.cli.database import cause, in_transactions, reason_option
 from heksherlite.cli.location import database_option
 from heksherlite.cli.tables import print_table
 from heksherlite.cli.times import read_expiry, show_date
-from heksherlite.service.domain.applications import Application, Approval, Tracked, invited, registered
+from heksherlite.service.domain.applications import Application, Approval, invited, registered
+from heksherlite.service.domain.device_codes import DeviceCode
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.storage.applications import Applications
+from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.transactions import Transactions
 
 _TITLES: Final = ("ID", "IDENTIFIER", "VERSION", "STATUS", "SCOPES", "SETTINGS", "GROUPS", "SINCE")
-
-
-def _scopes(_context: click.Context, _parameter: click.Parameter, values: Sequence[str]) -> frozenset[Scope]:
-    names = [name for value in values for name in value.replace(",", " ").split()]
-    if unknown := sorted(set(names).difference(Scope)):
-        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(Scope)}")
-    return frozenset(map(Scope, names))
-
-
-def _pairs(_context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for value in values:
-        feature, _, wanted = value.partition("=")
-        pairs[feature] = wanted
-    if len(pairs) < len(values) or not all(pairs.values()):
-        raise click.BadParameter(f"each {parameter.opts[0]} is FEATURE=VALUE, once for each context feature")
-    return pairs
-
-
-_APPROVAL_OPTIONS = (
-    click.option(
-        "--scopes",
-        metavar="SCOPES",
-        multiple=True,
-        callback=_scopes,
-        help="What its tokens allow, such as read,declare: of read, declare, write and admin. By default nothing but"
-        " its configuration.",
-    ),
-    click.option(
-        "--setting-prefix",
-        metavar="PREFIX",
-        default="",
-        help="Limits its tokens to settings whose names begin like this.",
-    ),
-    click.option(
-        "--default",
-        "defaults",
-        metavar="FEATURE=VALUE",
-        multiple=True,
-        callback=_pairs,
-        help="What stands in for a context feature that the program leaves out. May be given several times.",
-    ),
-    click.option(
-        "--track",
-        metavar="FEATURE=VALUES",
-        multiple=True,
-        callback=_pairs,
-        help="The values to ask rules for, separated by commas, or *. By default the --default of the context feature,"
-        " or else *.",
-    ),
-    click.option("--group", "groups", metavar="NAME", multiple=True, help="A configuration group that it gets, too."),
-)
-
-
-def _approval_options(command: Callable[..., None]) -> Callable[..., None]:
-    @wraps(command)
-    def run(
-        *,
-        scopes: frozenset[Scope],
-        setting_prefix: str,
-        defaults: dict[str, str],
-        track: dict[str, str],
-        groups: Sequence[str],
-        **others: Any,
-    ) -> None:
-        approval = Approval(
-            scopes=scopes,
-            setting_prefix=setting_prefix,
-            defaults=defaults,
-            track={feature: _tracked(values) for feature, values in track.items()},
-            groups=tuple(dict.fromkeys(groups)),
-        )
-        command(approval=approval, **others)
-
-    for option in reversed(_APPROVAL_OPTIONS):
-        run = option(run)
-    return run
 
 
 @click.group()
 def app() -> None:
     """Let applications in, list them, and revoke what they have.
 
-    An application gets its configuration when a person approves it on the service's page, when it has a one-time token
-    (invite), or when it is registered for everybody (register). These commands work on the database of the service,
-    running or not. A running service learns of what they do within a second.
+    An application gets its configuration when a person approves it, on the service's page or here (approve), when it
+    has a one-time token (invite), or when it is registered for everybody (register). These commands work on the
+    database of the service, running or not. A running service learns of what they do within a second.
     """
 
 
@@ -129,7 +53,7 @@ def show(application_id: str, database: str | None) -> None:
 
 @app.command()
 @click.argument("identifier")
-@_approval_options
+@approval_options
 @click.option(
     "--expires",
     metavar="WHEN",
@@ -155,7 +79,7 @@ def invite(identifier: str, approval: Approval, expires: str, reason: str | None
 @click.argument("identifier")
 @click.option("--public", is_flag=True, required=True, help="Say that everybody may have what it gets.")
 @click.option("--redirect-uri", metavar="URI", help="Where it is reached; another one in a request is refused.")
-@_approval_options
+@approval_options
 @reason_option
 @database_option
 def register(
@@ -176,6 +100,39 @@ def register(
 
 
 @app.command()
+@click.argument("code")
+@approval_options
+@click.option("--yes", is_flag=True, help="Do not ask whether it is the right application.")
+@reason_option
+@database_option
+def approve(code: str, approval: Approval, *, yes: bool, reason: str | None, database: str | None) -> None:
+    """Let the application in that shows CODE, and waits."""
+    now = time.time()
+    asking = _asking(database, code, now)
+    manifest = asking.manifest
+    click.echo(f"{manifest.identifier} {manifest.version}, from {asking.address or 'somewhere'}", err=True)
+    click.echo(f"asks for {', '.join(manifest.scopes) or 'its configuration'}", err=True)
+    click.echo(f"and gets {', '.join(sorted(approval.scopes)) or 'its configuration and no scope'}", err=True)
+    if not yes:
+        click.confirm("Approve?", abort=True, err=True)
+    approved = in_transactions(
+        database,
+        lambda transactions: DeviceCodes(transactions).approve(code, approval, cause(reason), time.time()),
+    )
+    click.echo(approved.id)
+
+
+@app.command()
+@click.argument("code")
+@reason_option
+@database_option
+def deny(code: str, reason: str | None, database: str | None) -> None:
+    """Refuse the application that shows CODE, and waits."""
+    _asking(database, code, time.time())
+    in_transactions(database, lambda transactions: DeviceCodes(transactions).deny(code, cause(reason), time.time()))
+
+
+@app.command()
 @click.argument("name")
 @reason_option
 @database_option
@@ -189,15 +146,20 @@ def revoke(name: str, reason: str | None, database: str | None) -> None:
         click.echo(f"revoked {application.id} ({application.identifier})")
 
 
+def _asking(database: str | None, code: str, now: float) -> DeviceCode:
+    asking = in_transactions(database, lambda transactions: DeviceCodes(transactions).open(code, None, None, now))
+    if asking is None:
+        raise click.ClickException(
+            "no application asks with this code; one that made it up itself has to be approved on its page"
+        )
+    return asking
+
+
 def _add(database: str | None, application: Application, reason: str | None) -> None:
     async def add(transactions: Transactions) -> None:
         await Applications(transactions).add(application, cause(reason))
 
     in_transactions(database, add)
-
-
-def _tracked(values: str) -> Tracked:
-    return "*" if values == "*" else [value.strip() for value in values.split(",") if value.strip()]
 
 
 def _row(application: Application, now: float) -> tuple[str, ...]:

@@ -2,19 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import anyio
 import click
 
-from heksherlite.cli.location import default_database
+from heksherlite.cli.database import existing_database
 from heksherlite.cli.progress import progress
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
 from heksherlite.service.storage.rows import portions, read_catalog
-from heksherlite.service.storage.sqlite import SqliteDatabase
-from heksherlite.service.storage.urls import open_database
 from heksherlite.service.transfer.lines import lines_of
 
 
@@ -26,7 +23,7 @@ def exported(location: str | None) -> Iterator[Iterator[bytes]]:
         click.ClickException: The database cannot be read.
     """
     try:
-        catalog = anyio.run(_read, _existing(location))
+        catalog = anyio.run(_read, existing_database(location))
     except (ServiceStartError, DatabaseUnavailableError) as error:
         raise click.ClickException(str(error)) from error
     with progress("exporting", len(catalog.entries) + len(catalog.rules) + 2) as advance:
@@ -37,13 +34,6 @@ def exported(location: str | None) -> Iterator[Iterator[bytes]]:
                 advance(len(portion))
 
         yield pieces()
-
-
-def _existing(location: str | None) -> Database:
-    database = open_database(location or default_database())
-    if isinstance(database, SqliteDatabase) and not Path(database.location).exists():
-        raise ServiceStartError(f"there is no database {database.location}")
-    return database
 
 
 async def _read(database: Database) -> Catalog:

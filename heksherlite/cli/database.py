@@ -13,29 +13,42 @@ from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.history import Author, Cause
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
+from heksherlite.service.storage.sqlite import SqliteDatabase
 from heksherlite.service.storage.transactions import Transactions
-from heksherlite.service.storage.urls import file_of, open_database
+from heksherlite.service.storage.urls import open_database
 
 T = TypeVar("T")
 
 reason_option = click.option("--reason", metavar="TEXT", help="Why, for the history.")
 
 
-def in_database(location: str | None, work: Callable[[Database], Awaitable[T]], *, creates: bool = False) -> T:
+def existing_database(location: str | None) -> Database:
+    """Return the database of a URL, or the one that is used if none is named.
+
+    Raises:
+        ServiceStartError: It is a file that does not exist, or the URL is of a kind that is not supported.
+    """
+    database = open_database(location or default_database())
+    if isinstance(database, SqliteDatabase) and not Path(database.location).exists():
+        advice = "name the one of the service (--database), which it prints at its start"
+        raise ServiceStartError(f"there is no database {database.location}: {advice}")
+    return database
+
+
+def in_database(location: str | None, work: Callable[[Database], Awaitable[T]], *, may_be_new: bool = False) -> T:
     """Do something with a database, whether a service runs on it or not.
 
     Args:
         location: Its URL; None is the one that is used if none is named.
         work: What to do.
-        creates: Whether a file that does not exist becomes an empty database. Where a command looks for something, its
-            name is more likely mistyped.
+        may_be_new: Whether to make the database if there is none; otherwise a name that was mistyped is told.
 
     Raises:
         ClickException: The database does not exist, or cannot be used, or the work refuses.
     """
 
     async def prepare_and_work() -> T:
-        database = _open(location or default_database(), creates=creates)
+        database = open_database(location or default_database()) if may_be_new else existing_database(location)
         try:
             await database.prepare()
             return await work(database)
@@ -46,14 +59,6 @@ def in_database(location: str | None, work: Callable[[Database], Awaitable[T]], 
         return anyio.run(prepare_and_work)
     except (ServiceStartError, DatabaseUnavailableError, DomainError) as error:
         raise click.ClickException(str(error)) from error
-
-
-def _open(location: str | Path, *, creates: bool) -> Database:
-    path = file_of(location)
-    if not creates and path is not None and not path.exists():
-        advice = "name the one of the service (--database), which it prints at its start"
-        raise ServiceStartError(f"there is no database {path.absolute()}: {advice}")
-    return open_database(location)
 
 
 def in_transactions(location: str | None, work: Callable[[Transactions], Awaitable[T]]) -> T:

@@ -61,7 +61,7 @@ def create(name: str, scopes: Sequence[str], setting_prefix: str, expires: str |
         text, kept = new_token(
             name, map(Scope, scopes), now=now, setting_prefix=setting_prefix, expires_at=read_expiry(expires, now)
         )
-        in_database(database, partial(add_token, token=kept), creates=True)
+        in_database(database, partial(add_token, token=kept), may_be_new=True)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     click.echo(text)

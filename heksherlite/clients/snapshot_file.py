@@ -4,16 +4,15 @@ import logging
 import os
 import stat
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import orjson
 
+from heksherlite.atomic_file import write_atomically
 from heksherlite.engine.snapshots import LARGEST, Snapshot, decode, encode, unusable_because
 from heksherlite.errors import SnapshotError
 
@@ -103,7 +102,7 @@ class SnapshotFile:
 
 
 def replace_file(path: Path, content: bytes | Iterable[bytes], *, mode: int) -> None:
-    """Put a file in a place at once: who reads it meanwhile gets all of the old content or all of the new.
+    """Put a file in a place at once, as `write_atomically` does; where a link leads, if there is one.
 
     Args:
         path: The place, in a folder that exists.
@@ -116,17 +115,7 @@ def replace_file(path: Path, content: bytes | Iterable[bytes], *, mode: int) -> 
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         raise FileExistsError(f"{path} is not a regular file")
-    temporary = path.with_name(f".heksherlite-{uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            file.writelines([content] if isinstance(content, bytes) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    write_atomically(path, [content] if isinstance(content, bytes) else content, mode=mode)
 
 
 def _content(path: Path) -> bytes:

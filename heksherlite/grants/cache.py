@@ -4,15 +4,14 @@ import json
 import logging
 import os
 import stat
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
 from typing import Any, Final
-from uuid import uuid4
 
 import anyio.to_thread
 
+from heksherlite.atomic_file import write_atomically
 from heksherlite.grants.facts import Facts, problem_of
 from heksherlite.grants.grant import GrantLike, LoadRequest, as_grant, load
 
@@ -142,18 +141,7 @@ def write_cache(path: Path, cached: CachedFacts) -> None:
         TypeError: If there are values that come back as others or not at all, such as dates.
     """
     # A link is replaced, and not what it leads to, which somebody else may have chosen.
-    content = _encoded(cached)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    write_atomically(path, [_encoded(cached)], mode=0o600)
 
 
 def reason_of(error: Exception) -> str:

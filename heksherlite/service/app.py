@@ -90,7 +90,7 @@ def create_app(
         title="heksherlite",
         version=__version__,
         openapi_url=None,
-        telemetry={"auto_configure": options.opentelemetry, "operation_spans": False, "exclude": _is_probe},
+        telemetry={"auto_configure": options.opentelemetry, "operation_spans": False, "exclude": _is_untraced},
     )
     app.state.answers = AnswerBuilder()
     app.state.unmodified = Unmodified(lambda: store.catalog.state)
@@ -125,8 +125,10 @@ def create_app(
     return app
 
 
-def _is_probe(scope: MutableMapping[str, Any]) -> bool:
-    return scope["path"] in {"/api/health", "/api/ready", "/metrics"}
+def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
+    """Leave out of traces who asks every few seconds, and pages whose addresses, which are in spans, hold codes."""
+    path: str = scope["path"]
+    return path in {"/api/health", "/api/ready", "/metrics"} or path.startswith(("/f/configure", "/f/login"))
 
 
 def _build_routes(app: FastAPI) -> None:

@@ -73,7 +73,7 @@ def compare_loader() -> None:
 
 
 def _is_approved(python: Path, url: str, operator: Browser) -> None:
-    with _original(python, "device_code", url) as original:
+    with _original(python, "device_code", url, "60") as original:
         page = _page_of(original, operator)
         done = operator.send(page.form(_CONFIGURE), {"default.environment": "prod"}, decision="approve", scope=["read"])
         assert done.headings[0] in {"Approved", "Let in"}, done.text
@@ -84,8 +84,12 @@ def _is_approved(python: Path, url: str, operator: Browser) -> None:
 
 
 def _is_denied(python: Path, url: str, operator: Browser) -> None:
-    with _original(python, "device_code", url) as original:
-        operator.send(_page_of(original, operator).form(_CONFIGURE), decision="deny")
+    # The original does not look at a denial, and goes on asking until its time is over.
+    with _original(python, "device_code", url, "5") as original:
+        form = _page_of(original, operator).form(_CONFIGURE)
+        assert operator.send(form, decision="deny").headings == ["Denied"]
+        told = httpx.post(f"{url}/f/challenge/", json={"code": form.value("device_code")}).json()
+        assert told == {"status": "denied"}, told
         original.next("error")
 
 

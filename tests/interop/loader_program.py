@@ -1,6 +1,6 @@
 """A program with the original loader of grants, as somebody would write it.
 
-Usage: ``python loader_program.py static URL TOKEN``, or ``python loader_program.py device_code URL``.
+Usage: ``python loader_program.py static URL TOKEN``, or ``python loader_program.py device_code URL SECONDS``.
 
 Prints what it does, one JSON object per line: the page that it opens for a person, then what it was given, or why not.
 """
@@ -13,8 +13,6 @@ import warnings
 import webbrowser
 from importlib import import_module
 from typing import Any
-
-SECONDS = 60
 
 
 def tell(**what: object) -> None:
@@ -29,22 +27,23 @@ def show_page(url: str, new: int = 0, autoraise: bool = True) -> bool:
     return True
 
 
-def grant(kind: str, url: str, token: str) -> Any:
+def grant(kind: str, url: str, token_or_seconds: str) -> Any:
     """Return a grant of the original."""
     remote, discovery = import_module("fakts.grants.remote"), import_module("fakts.discovery.well_known")
     well_known = discovery.WellKnownDiscovery(url=url)
     if kind == "static":
-        return remote.StaticGrant(discovery=well_known, token=token)
+        return remote.StaticGrant(discovery=well_known, token=token_or_seconds)
     manifest = remote.Manifest(identifier="org.example.original", version="1.0", scopes=["read", "declare"])
-    return remote.DeviceCodeGrant(discovery=well_known, manifest=manifest, timeout=SECONDS, open_browser=True)
+    seconds = int(token_or_seconds)
+    return remote.DeviceCodeGrant(discovery=well_known, manifest=manifest, timeout=seconds, open_browser=True)
 
 
-async def main(kind: str, url: str, token: str = "") -> None:
+async def main(kind: str, url: str, token_or_seconds: str) -> None:
     """Load facts."""
     fakts = import_module("fakts")
     try:
-        async with fakts.Fakts(grant=grant(kind, url, token)) as loader:
-            group = await asyncio.wait_for(loader.aget("heksher"), SECONDS)
+        async with fakts.Fakts(grant=grant(kind, url, token_or_seconds)) as loader:
+            group = await loader.aget("heksher")
     except Exception as error:  # noqa: BLE001 - whatever it is, it is to be compared
         tell(error=f"{type(error).__name__}: {error}")
     else:

@@ -12,6 +12,7 @@ from heksherlite.cli.commands import heksherlite
 from heksherlite.service import embedded
 from tests.service.api import Api
 from tests.service.applications import SHOP
+from tests.service.stores import prepare
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
 
 PAGE = Path(__file__).parents[2].joinpath("docs", "grants-service.md").read_text("utf-8")
@@ -36,10 +37,9 @@ class Commands:
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
-    """Return commands for a database that a service has made."""
-    path = tmp_path / "a.db"
-    with embedded(path):
-        return Commands(path)
+    """Return the commands on an empty database."""
+    prepare(f"sqlite:///{tmp_path}/a.db")
+    return Commands(tmp_path / "a.db")
 
 
 def test_an_application_is_invited_configured_and_revoked(commands: Commands) -> None:
@@ -69,6 +69,9 @@ def test_an_application_is_invited_configured_and_revoked(commands: Commands) ->
         assert commands.table("app", "list") == []
         api = Api(service.url, token=token)
         with api.http:
+            about = api.history(application=SHOP.identifier)
+            assert [change["name"] for record in about for change in record["changes"]] == [SHOP.identifier] * 5
+            assert api.history(application="other") == []
             records = api.history(limit=100)
             changes = [(change["kind"], change.get("name")) for record in records for change in record["changes"]]
         application = ("application", SHOP.identifier)
@@ -79,6 +82,34 @@ def test_an_application_is_invited_configured_and_revoked(commands: Commands) ->
         assert kinds == {"command_line", "application", "service"}
         assert "for CI" in {record["reason"] for record in records}
         assert "hunter2" not in repr(records)
+
+
+def test_a_code_is_approved_or_denied(commands: Commands) -> None:
+    """Whoever approves sees who asks and for what, and may still say no; the application learns what was decided."""
+    with embedded(commands.path) as service, httpx.Client(base_url=service.url) as http:
+
+        def start() -> str:
+            code: str = http.post("/f/start/", json={"manifest": SHOP.parts()}).json()["code"]
+            return code
+
+        def challenge(code: str) -> str:
+            status: str = http.post("/f/challenge/", json={"code": code}).json()["status"]
+            return status
+
+        code = start()
+        refused = commands.try_("app", "approve", code, "--scopes", "read", sent="n\n")
+        assert refused.exit_code == 1
+        for shown in ("shop.checkout 1.2, from 127.0.0.1", "asks for read, declare, openid", "and gets read\n"):
+            assert shown in refused.output
+        assert challenge(code) == "pending"
+        assert "did not ask for admin" in commands.try_("app", "approve", code, "--scopes", "admin", "--yes").output
+        approved = commands.run("app", "approve", code.lower(), "--scopes", "read", sent="y\n").strip()
+        assert challenge(code) == "granted"
+        assert commands.table("app", "list")[0][0] == approved
+        code = start()
+        commands.run("app", "deny", code)
+        assert challenge(code) == "denied"
+        assert "already" in commands.try_("app", "approve", code, "--yes").output
 
 
 def test_a_public_application(commands: Commands) -> None:
@@ -112,10 +143,13 @@ def test_secrets_are_not_shown(commands: Commands) -> None:
         (("app", "invite", "a", "--group", "db"), None, "no configuration group 'db'"),
         (("app", "invite", "a", "--expires", "soon"), None, "neither a time"),
         (("app", "invite", "a", "--expires", "2001-01-01"), None, "expired from the start"),
+        (("app", "approve", "BCDFGHJK"), None, "no application asks with this code"),
+        (("app", "deny", "BCDFGHJK"), None, "no application asks with this code"),
         (("app", "show", "x"), None, "see heksherlite app list"),
         (("app", "revoke", "x"), None, "there is no application 'x'"),
         (("group", "set", "a.b"), "{}", "not a name for a group"),
         (("group", "set", "db"), "[1", "unexpected end"),
+        (("group", "set", "db"), '{"a": ' + "[" * 240 + "]" * 240 + "}", "this cannot be kept as JSON"),
         (("group", "set", "db"), "[1]", "a group is a JSON object"),
         (("group", "set", "db"), '{"a": {"$secret": "x"}}', "no secret 'x'; set it first"),
         (("group", "set", "db"), '{"a": "' + "x" * 2**18 + '"}', "may have 262144 bytes"),

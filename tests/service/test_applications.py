@@ -63,6 +63,8 @@ def test_an_application_that_is_approved_gets_a_token(database: str) -> None:
             assert active.has_claim_token(claim_token)
             assert active.has_client_secret(credentials.client_secret)
             assert not active.has_claim_token(credentials.client_secret)
+            for nonsense in ("", "\0", "ß", application.id + "\n", "x" * 10_000):
+                assert await one.applications.get(nonsense) is None
             await other.applications.revoke(application.id, BY_JANE)
             assert other.tokens == {}
             await one.catch_up()

@@ -1,11 +1,13 @@
 """What answers to queries say to caches in between."""
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import httpx
 import pytest
 
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.options import AccessOptions
 from tests.service.in_process import Application, with_application
 from tests.service.tokens import WITH_TOKENS, make_token
 
@@ -66,11 +68,24 @@ def test_only_answers_to_queries_are_for_caches(tmp_path: Path) -> None:
     with_application(tmp_path, look, cache_max_age=5)
 
 
-def test_what_was_may_be_kept_by_everybody(tmp_path: Path) -> None:
-    """The answer as of a revision never changes, so that caches need not ask again."""
+@pytest.mark.parametrize("max_age", [0, 5])
+def test_what_was_may_be_kept(tmp_path: Path, max_age: int) -> None:
+    """The answer as of a revision never changes: a client may keep it, and others where answers may have an age."""
 
     async def look(made: Application) -> None:
         await made.http.post("/api/v1/context_features", json={"context_feature": "f"})
-        assert directives(await made.http.get("/api/v1/query?at=1")) == {"max-age=86400", "immutable"}
+        kept = {"max-age=86400", "immutable"} | (set() if max_age else {"private"})
+        assert directives(await made.http.get("/api/v1/query?at=1")) == kept
 
-    with_application(tmp_path, look)
+    with_application(tmp_path, look, cache_max_age=max_age)
+
+
+def test_caches_must_not_share_what_a_proxy_guards(tmp_path: Path) -> None:
+    """Where a proxy lets people in and names them, a cache in front of it could answer others."""
+    access = AccessOptions(trust_user_header="X-User", trusted_proxies=(ip_network("10.0.0.0/8"),))
+
+    async def look(made: Application) -> None:
+        assert directives(await made.http.get("/api/v1/query")) == {"private", "max-age=5"}
+        assert "private" in directives(await made.http.get("/api/v1/query?at=0"))
+
+    with_application(tmp_path, look, access=access, cache_max_age=5)

@@ -91,7 +91,7 @@ def test_an_answer_as_of_a_revision_may_be_kept(api: Api) -> None:
     api.declare()
     then = api.revision()
     first = api.get("query", settings="cache_ttl", at=then)
-    assert first.headers["cache-control"] == "max-age=86400, immutable"
+    assert first.headers["cache-control"] == "private, max-age=86400, immutable"
     api.add_rule(1, user="a")
     again = api.call(
         "GET", "query", params={"settings": "cache_ttl", "at": then}, headers={"if-none-match": first.headers["etag"]}

@@ -18,6 +18,7 @@ from heksherlite.service.api import stream
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.metrics.board import Board
 from heksherlite.service.metrics.readings import BOUNDS, Kind, Latencies, Reading, Totals, together
+from heksherlite.service.storage.database import DatabaseUnavailableError
 from tests.service.api import FEATURES, Api, until
 from tests.service.in_process import Application, with_application
 from tests.service.test_processes import process
@@ -116,7 +117,7 @@ def test_a_database_that_is_away_shows(tmp_path: Path) -> None:
     """Without its database a service says so, and its lag grows until there is one again."""
 
     async def look(made: Application) -> None:
-        made.store.available = False
+        made.store.availability.lost(DatabaseUnavailableError("it is away"))
         made.store.newest_at -= 3600
         told = await scrape_async(made.http)
         assert told("database_up") == 0

@@ -154,7 +154,7 @@ def test_bodies_that_are_no_forms(client: Client) -> None:
 
 def test_wrong_clients(client: Client) -> None:
     """A client that is unknown, or has a wrong secret, is challenged; too many attempts are slowed down."""
-    wrong = [("x", "y"), (client.id, "y"), (client.id, ""), ("", ""), (client.id, client.secret + "x")]
+    wrong = [("x", "y"), ("\0", "\0"), (client.id, "y"), (client.id, ""), ("", ""), (client.id, client.secret + "x")]
     for credentials in wrong:
         answer = client.http.post("/o/token", data=GRANT, auth=credentials)
         assert answer.status_code == 401

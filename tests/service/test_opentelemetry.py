@@ -43,6 +43,7 @@ def test_a_request_is_a_span_of_its_caller(tmp_path: Path, spans: InMemorySpanEx
     with_application(tmp_path, look)
     missing, added, listed = spans.get_finished_spans()
     assert missing.name == "GET /api/v1/rules/{rule_id}"
+    assert missing.context is not None
     assert missing.parent is not None
     assert (f"{missing.context.trace_id:032x}", f"{missing.parent.span_id:016x}") == (TRACE, PARENT)
     attributes = missing.attributes or {}
@@ -52,12 +53,14 @@ def test_a_request_is_a_span_of_its_caller(tmp_path: Path, spans: InMemorySpanEx
     assert revisions == [0, 0, 1]
 
 
-def test_probes_are_no_spans(tmp_path: Path, spans: InMemorySpanExporter) -> None:
-    """What asks every few seconds whether the service lives does not fill the traces."""
+def test_probes_and_codes_are_in_no_spans(tmp_path: Path, spans: InMemorySpanExporter) -> None:
+    """Who asks every few seconds does not fill the traces, and codes in the addresses of pages do not get there."""
 
     async def look(made: Application) -> None:
         for path in ("/api/health", "/api/ready", "/metrics"):
             assert (await made.http.get(path)).status_code == 200
+        for path in ("/f/configure/?device_code=ABCD2345", "/f/configure?device_code=A", "/f/login?next=configure/"):
+            await made.http.get(path)
 
     with_application(tmp_path, look)
     assert spans.get_finished_spans() == ()
@@ -75,7 +78,7 @@ def collector() -> Iterator[tuple[str, "Queue[tuple[str, bytes]]"]]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_arguments: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:

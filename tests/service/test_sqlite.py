@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import sqlite3
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +38,35 @@ def test_an_unreachable_database_is_noticed_and_comes_back(tmp_path: Path, caplo
         "the database cannot be reached",
         "the database can be reached again",
     ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit of the system on files")
+def test_a_full_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Writes fail and reads go on; one warning says why, and one record that it is over."""
+    import resource  # noqa: PLC0415 - not on all systems
+
+    caplog.set_level("INFO", "heksherlite.service.storage")
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def run() -> None:
+        async with opened(f"sqlite:///{tmp_path}/a.db") as store, following(store):
+            await store.write(partial(context_features.expect, expected=["f"]))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, unlimited[1]))
+            try:
+                for _ in range(2):
+                    with pytest.raises(DatabaseUnavailableError):
+                        await store.write(partial(context_features.add, name="g"))
+                    await until(lambda: bool(caplog.messages))
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+            assert store.available
+            assert store.catalog.context_features == ("f",)
+            await store.write(partial(context_features.add, name="g"))
+
+    asyncio.run(run())
+    expected = ["the database can be reached, but a write failed", "the database can be written again"]
+    assert caplog.messages == expected
+    assert "reason" in vars(caplog.records[0])
 
 
 def test_the_file_is_used_as_promised(tmp_path: Path) -> None:

@@ -30,7 +30,6 @@ _logger = logging.getLogger(__name__)
 _FAILED_ATTEMPTS = 10  # with wrong tokens, from one address; then one every so many seconds:
 _FAILED_ATTEMPT_SECONDS = 6.0
 _BURST_SECONDS = 10.0
-_LOOKS_PER_SECOND = 5.0  # for tokens that this replica does not know yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,6 @@ class Access:
         self._tokens = tokens
         self._access_tokens = access_tokens
         self._catch_up = catch_up
-        self._looks = RateLimiter(per_second=_LOOKS_PER_SECOND, burst=_LOOKS_PER_SECOND)
         self._asks_for_tokens = options.auth == "tokens"
         self._failures = RateLimiter(per_second=1 / _FAILED_ATTEMPT_SECONDS, burst=_FAILED_ATTEMPTS)
         per_second = limits.writes_per_second
@@ -145,9 +143,8 @@ class Access:
         try:
             return look(final=False)
         except UnknownTokenError:
-            if not self._looks.take("", time.monotonic()):
-                with suppress(NotCaughtUpError):
-                    await self._catch_up()
+            with suppress(NotCaughtUpError):
+                await self._catch_up()
             return look(final=True)
 
     def _authorized(self, request: RequestScope, need: Need, scope: Scope, *, final: bool) -> Token:

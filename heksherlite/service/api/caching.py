@@ -14,8 +14,9 @@ NOT_AT_ALL: Final = "no-store"
 class Caching:
     """The headers that tell caches.
 
-    Without tokens everybody gets the same answer, so that caches may share it. With tokens an answer is for those who
-    send the same one: besides ``private`` there is ``Vary``, for caches that are told to ignore the former.
+    Without tokens everybody gets the same answer, so that caches may share it, unless a proxy in front lets only some
+    people in. With tokens an answer is for those who send the same one: besides ``private`` there is ``Vary``, for
+    caches that are told to ignore the former.
 
     Args:
         options: How the service serves.
@@ -27,9 +28,11 @@ class Caching:
     """
 
     def __init__(self, options: ServiceOptions) -> None:
-        asks_for_tokens = options.access.auth == "tokens"
+        access, max_age = options.access, options.cache_max_age
+        asks_for_tokens = access.auth == "tokens"
         # Never "public", nor what implies it: a proxy in front may ask for passwords of its own.
-        shared = "private, " if asks_for_tokens else ""
-        self.now = shared + (f"max-age={options.cache_max_age}" if options.cache_max_age else "no-cache")
-        self.past = f"{shared}max-age={_PAST_SECONDS}, immutable"
+        private = "private, " if asks_for_tokens or access.trust_user_header is not None else ""
+        self.now = private + (f"max-age={max_age}" if max_age else "no-cache")
+        # Others than the client itself may answer without asking only if somebody has said so.
+        self.past = ("" if max_age and not private else "private, ") + f"max-age={_PAST_SECONDS}, immutable"
         self.vary = "accept, accept-encoding, a-im, last-event-id" + ", authorization, api_token" * asks_for_tokens

@@ -96,6 +96,9 @@ async def list_history(
         Query(description="Only changes of the settings that have or had this name, or of their rules."),
     ] = None,
     rule_id: Annotated[Number | None, Query(description="Only changes of this rule.")] = None,
+    application: Annotated[
+        str | None, Query(pattern=r"^[^\x00]*$", description="Only changes of the applications with this identifier.")
+    ] = None,
     author: Annotated[
         str | None, Query(pattern=r"^[^\x00]*$", description="Only what this token or person did.")
     ] = None,
@@ -112,6 +115,7 @@ async def list_history(
         setting_name=setting,
         setting_id=None if known is None else known.setting.id,
         rule_id=rule_id,
+        application=application,
         author_name=author,
         since=since,
         until=until,

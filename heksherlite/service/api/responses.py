@@ -93,7 +93,7 @@ async def answer_unavailable(_request: Request, error: Exception) -> Response:
     """Answer what cannot be done without the database, while it cannot be reached."""
     if not isinstance(error, DatabaseUnavailableError):
         raise error
-    text, retry_after = "the database cannot be reached right now; nothing was changed", 5
+    text, retry_after = "the database cannot be reached or written right now; nothing was changed", 5
     if isinstance(error, UnknownOutcomeError):
         text = "the database was lost during the write; it is either made as a whole or not at all"
     elif isinstance(error, NotCaughtUpError):

@@ -17,6 +17,7 @@ from typing import Final, Literal, TypeAlias
 Kind: TypeAlias = Literal["claim", "invite"]
 
 _PREFIXES: Final = {"claim": "hkc", "invite": "hki"}
+_ID: Final = re.compile(r"[0-9a-f]{8}")
 _SHAPE: Final = re.compile(r"(hk[ci])_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
 
 
@@ -68,6 +69,11 @@ def new_credentials(application_id: str | None = None) -> Credentials:
 def new_application_id() -> str:
     """Return an id that tokens can begin with."""
     return secrets.token_hex(4)
+
+
+def is_application_id(text: str) -> bool:
+    """Tell whether a text, which may come from anybody, could be the id of an application."""
+    return _ID.fullmatch(text) is not None
 
 
 def new_secret(kind: Kind, application_id: str) -> str:

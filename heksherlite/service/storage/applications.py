@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.applications import Application, Approval, Status, change
-from heksherlite.service.domain.credentials import Digests, application_of, matches, new_credentials
+from heksherlite.service.domain.credentials import Digests, application_of, is_application_id, matches, new_credentials
 from heksherlite.service.domain.errors import NotFoundError, RefusedError
 from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
@@ -160,6 +160,8 @@ async def read_applications(connection: AsyncConnection) -> Sequence[Application
 
 async def read_application(connection: AsyncConnection, application_id: str) -> Application | None:
     """Return the application of an id, or None."""
+    if not is_application_id(application_id):
+        return None
     rows = await connection.execute(select(tables.applications).where(_columns.id == application_id))
     row = rows.one_or_none()
     return None if row is None else _application(row)

@@ -47,6 +47,7 @@ class Search:
         setting_name: Those of the settings that have or had this name, and of their rules.
         setting_id: The setting that has this name now, if it is known.
         rule_id: Those of one rule.
+        application: Those of the applications with this identifier.
         author_name: Those by one token or person.
         since: Those at this time or later.
         until: Those before this time.
@@ -57,6 +58,7 @@ class Search:
     setting_name: str | None = None
     setting_id: int | None = None
     rule_id: int | None = None
+    application: str | None = None
     author_name: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -246,6 +248,8 @@ def _of_subject(search: Search) -> list[ColumnElement[bool]]:
         conditions.append(of_setting)
     if search.rule_id is not None:
         conditions.append(_changes.rule_id == search.rule_id)
+    if search.application is not None:
+        conditions += [_changes.subject == "application", _changes.subject_name == search.application]
     return conditions
 
 

@@ -1,7 +1,6 @@
 """The catalog in memory, and the one way to change it."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +14,7 @@ from heksherlite.service.domain.errors import NotFoundError
 from heksherlite.service.domain.history import BY_SERVICE, Cause, as_of, changes_between
 from heksherlite.service.domain.tokens import Tokens
 from heksherlite.service.storage.applications import Applications, read_applications
+from heksherlite.service.storage.availability import Availability
 from heksherlite.service.storage.database import (
     Database,
     DatabaseUnavailableError,
@@ -34,8 +34,6 @@ T = TypeVar("T")
 _CATCH_UP_SECONDS = 1.0
 _ATTEMPTS = 4  # at a write that other transactions or lost connections get in the way of
 
-_logger = logging.getLogger(__name__)
-
 
 class Store:
     """The settings and rules of a database, kept in memory.
@@ -53,8 +51,7 @@ class Store:
         self.catalog = Catalog(State(database_id=""))
         self.on_replaced: Callable[[Catalog], object] = lambda _: None
         """Called with each new catalog."""
-        self.available = True
-        """Whether the database could be reached at the last look."""
+        self.availability = Availability()
         self.history = History(database)
         self.writes = 0
         """How many writes were committed here."""
@@ -76,6 +73,11 @@ class Store:
         self._next_load: asyncio.Task[None] | None = None  # one that has not begun to read yet
         self._looking_back = asyncio.Lock()
         self._past: Catalog | None = None  # the one that was looked back to last: there are often several questions
+
+    @property
+    def available(self) -> bool:
+        """Whether the database could be reached at the last look."""
+        return self.availability.reachable
 
     @property
     def tokens(self) -> Tokens:
@@ -177,7 +179,8 @@ class Store:
                 with suppress(InterruptedWriteError):
                     return await self._write(decide, cause)
             return await self._write(decide, cause)
-        except DatabaseUnavailableError:
+        except DatabaseUnavailableError as error:
+            self.availability.write_failed(error)
             self._check_soon()
             raise
 
@@ -193,6 +196,7 @@ class Store:
                         await write_changes(connection, catalog, decision.changes, state)
                         await write_record(connection, state, cause, changes_between(catalog, decision.changes))
                     catalog = catalog.after(decision.changes, state)
+            self.availability.written()
             self.writes += bool(decision.changes)
             self._replace(catalog)
             return decision.answer
@@ -206,7 +210,7 @@ class Store:
                 if not self.available or time.monotonic() >= self._check_at:
                     self._check_at = time.monotonic() + self._check_interval
                     await self._database.check()
-                    self._set_available()
+                    self.availability.reached()
                 now = time.monotonic()
                 self._behind = await self._database.has_news() or self._behind
                 if self._behind:
@@ -214,7 +218,7 @@ class Store:
                     self._behind = False
                 self.newest_at = max(now, self.newest_at)
             except DatabaseUnavailableError as error:
-                self._set_unavailable(error)
+                self.availability.lost(error)
             await _first_of(until, self._database.stirred, seconds=self._news_interval)
 
     async def _look_again(self) -> None:
@@ -257,16 +261,6 @@ class Store:
     def _raise_if_unavailable(self) -> None:
         if not self.available:
             raise DatabaseUnavailableError("the database could not be reached at the last check")
-
-    def _set_available(self) -> None:
-        if not self.available:
-            _logger.info("the database can be reached again")
-        self.available = True
-
-    def _set_unavailable(self, error: DatabaseUnavailableError) -> None:
-        if self.available:
-            _logger.warning("the database cannot be reached", extra={"reason": str(error)})
-        self.available = False
 
 
 async def _first_of(*events: asyncio.Event, seconds: float) -> None:

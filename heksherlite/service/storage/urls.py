@@ -27,15 +27,6 @@ def open_database(database: str | os.PathLike[str]) -> Database:
     return SqliteDatabase(sqlite_path(database))
 
 
-def file_of(database: str | os.PathLike[str]) -> Path | None:
-    """Return the file that the database of a URL or path is, or None if it is not a file.
-
-    Raises:
-        ServiceStartError: The URL is of a kind that is not supported.
-    """
-    return None if isinstance(database, str) and _POSTGRESQL.match(database) else sqlite_path(database)
-
-
 def _postgresql(url: str) -> Database:
     try:
         from heksherlite.service.storage.postgresql import PostgresqlDatabase  # noqa: PLC0415  # needs an extra
