@@ -1,5 +1,6 @@
 """``heksherlite serve``: run the service."""
 
+import gc
 import os
 import signal
 import threading
@@ -127,7 +128,12 @@ def serve(
             service = ServiceThread(opened, listener, options)
         else:
             service = WorkerProcesses(location, listener, options, count=workers, set_up=set_up)
-        service.start()
+        # What is loaded stays: to look for garbage among a million rules meanwhile takes a third of the time.
+        gc.disable()
+        try:
+            service.start()
+        finally:
+            gc.enable()
     except (ServiceStartError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"heksherlite serves {opened.location} at {service.url}")
