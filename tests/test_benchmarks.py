@@ -20,7 +20,7 @@ def test_benchmarks_run_at_the_smallest_size(tmp_path: Path) -> None:
         [sys.executable, str(RUN), *options, "--python", sys.executable],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert process.returncode == 0, process.stderr

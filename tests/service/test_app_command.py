@@ -149,6 +149,7 @@ def test_secrets_are_not_shown(commands: Commands) -> None:
         (("app", "revoke", "x"), None, "there is no application 'x'"),
         (("group", "set", "a.b"), "{}", "not a name for a group"),
         (("group", "set", "db"), "[1", "unexpected end"),
+        (("group", "set", "db"), '{"a": ' + "[" * 240 + "]" * 240 + "}", "this cannot be kept as JSON"),
         (("group", "set", "db"), "[1]", "a group is a JSON object"),
         (("group", "set", "db"), '{"a": {"$secret": "x"}}', "no secret 'x'; set it first"),
         (("group", "set", "db"), '{"a": "' + "x" * 2**18 + '"}', "may have 262144 bytes"),

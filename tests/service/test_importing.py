@@ -185,6 +185,14 @@ def test_writes_meanwhile_are_kept_or_refused(database: str, tmp_path: Path) -> 
     assert statuses <= {201, 503}
 
 
+def deep(levels: int) -> dict[str, Any]:
+    """Return metadata that is nested."""
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"k": value}
+    return value
+
+
 def changed(number: int, **fields: Any) -> list[Any]:
     """Return the lines with another one in place of one of them."""
     ((kind, record),) = LINES[number].items()
@@ -213,6 +221,8 @@ def changed(number: int, **fields: Any) -> list[Any]:
         (changed(1, version=1), "line 2: setting 'x': version: a version is a string"),
         (changed(1, aliases=["x"]), "line 2: setting 'x': the name 'x' belongs to setting 'x'"),
         (changed(1, configurable_features=["b"]), "line 2: setting 'x': context features ['b'] do not exist"),
+        (changed(1, metadata=deep(240)), "line 2: this cannot be kept as JSON: Recursion limit reached"),
+        (changed(1, metadata=deep(900)), "line 2: this cannot be kept as JSON: Recursion limit reached"),
         (changed(1, extra=1), "line 2: setting 'x': extra: Extra inputs are not permitted"),
         (changed(3, rule_id=1), "line 4: rule 1 of setting 'x': there is another rule with this id"),
         (changed(3, rule_id=0), "line 4: rule 0 of setting 'x': rule_id: "),

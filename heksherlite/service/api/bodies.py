@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-from functools import reduce
 from math import isfinite
 from typing import Any, NoReturn
 
-import orjson
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heksherlite.service.domain.json_values import require_encodable
+
 _DISCARDED_BYTES = 32 * 2**20  # read off a body that is too large, so that its sender gets to see the answer
-_LEVELS_AROUND = 32  # what is stored comes back deeper inside of answers than it was in the request
 
 
 def decode_json(body: bytes) -> Any:
@@ -25,12 +24,12 @@ def decode_json(body: bytes) -> Any:
     try:
         text = body.decode()
         value = json.loads(text, parse_constant=_refuse_number, parse_float=_finite_float)
-        orjson.dumps(reduce(lambda inner, _: [inner], range(_LEVELS_AROUND), value))
+        require_encodable(value)
     except json.JSONDecodeError:
         raise
     except RecursionError as error:
         raise json.JSONDecodeError("too deep", text, 0) from error
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise json.JSONDecodeError(str(error), text, 0) from error
     return value
 

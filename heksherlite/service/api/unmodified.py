@@ -7,7 +7,11 @@ from fastapi import Request, Response
 
 from heksherlite.service.domain.catalog import State
 
-_MOST_REQUESTS: Final = 10_000
+_MOST_BYTES: Final = 16 * 1024 * 1024
+"""How much of requests is remembered: a thousand that name a thousand settings each, or many more of fewer."""
+
+_OVERHEAD: Final = 1_000
+"""About how many bytes an answer takes beside what is counted."""
 
 _LOOKED_AT: Final = frozenset({b"if-none-match", b"accept", b"accept-encoding", b"a-im", b"last-event-id"})
 """The headers that an answer depends on, beside who asks."""
@@ -26,6 +30,7 @@ class Unmodified:
         self._newest = newest
         self._state: State | None = None
         self._headers: dict[_Key, Mapping[str, str]] = {}
+        self._bytes = 0
 
     def answer(self, request: Request) -> Response | None:
         """Return the answer to an admitted request if it is the one that the same request got before."""
@@ -42,12 +47,20 @@ class Unmodified:
             state: The counters of the catalog.
             headers: The headers of the answer.
         """
-        if state is not self._state or len(self._headers) >= _MOST_REQUESTS:
-            self._state, self._headers = state, {}
-        self._headers[_key(request)] = headers
+        key = _key(request)
+        size = _size(key)
+        if state is not self._state or self._bytes + size > _MOST_BYTES:
+            self._state, self._headers, self._bytes = state, {}, 0
+        self._headers[key] = headers
+        self._bytes += size
 
 
 def _key(request: Request) -> _Key:
     scope = request.scope
     looked_at = tuple([header for header in scope["headers"] if header[0] in _LOOKED_AT])
     return scope["query_string"], request.state.identity.setting_prefix, looked_at
+
+
+def _size(key: _Key) -> int:
+    query, _, headers = key
+    return len(query) + sum(len(value) for _, value in headers) + _OVERHEAD

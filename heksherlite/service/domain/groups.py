@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from heksherlite.service.domain.errors import RefusedError
 from heksherlite.service.domain.history import Change
-from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.json_values import Json, require_encodable
 
 GROUP_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 """What the name of a group or of a secret may look like: a dot would end it in paths such as ``group.key``."""
@@ -36,6 +36,7 @@ class Group:
 
     def __post_init__(self) -> None:
         check_name("group", self.name)
+        require_encodable(self.values)
         for _ in references(self.values):
             pass
 

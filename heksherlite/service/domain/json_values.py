@@ -1,10 +1,29 @@
 """JSON values in memory: what `json.loads` makes of them, kept as they were sent."""
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from functools import reduce
+from typing import Any, Final, TypeAlias
+
+import orjson
 
 Json: TypeAlias = Any
 Metadata: TypeAlias = Mapping[str, Json]
+
+
+_LEVELS_AROUND: Final = 32
+"""How much deeper what is stored may come inside of answers than it was in what brought it."""
+
+
+def require_encodable(value: Json) -> None:
+    """Check that a value can be written wherever it is shown.
+
+    Raises:
+        ValueError: It cannot: it has more than some 200 levels, an integer beyond 64 bits, or a lone surrogate.
+    """
+    try:
+        orjson.dumps(reduce(lambda inner, _: [inner], range(_LEVELS_AROUND), value))
+    except TypeError as error:
+        raise ValueError(f"this cannot be kept as JSON: {error}") from error
 
 
 def same_json(one: Json, other: Json) -> bool:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from heksherlite.service.domain.catalog import Catalog, Rule, Setting
 from heksherlite.service.domain.intake import Intake
+from heksherlite.service.domain.json_values import require_encodable
 from heksherlite.service.domain.snapshots import of_rule, of_setting
 from heksherlite.service.transfer.records import End, Header, RuleRecord, SettingRecord
 
@@ -132,8 +133,11 @@ class ExportReader:
     def _object(self, text: bytes) -> dict[str, Any]:
         try:
             data = orjson.loads(text)
+            require_encodable(data)
         except orjson.JSONDecodeError as error:
             self._refuse(f"not JSON, or cut off: {error}")
+        except ValueError as error:
+            self._refuse(str(error))
         if not (isinstance(data, dict) and len(data) == 1):
             self._refuse("expected an object with one member: setting, rule or end")
         return data
