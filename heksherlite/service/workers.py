@@ -24,7 +24,7 @@ from heksherlite.service.server import ServiceThread, load, url_of
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 
-_START_SECONDS: Final = 60.0
+_START_SECONDS: Final = 300.0
 _STOP_SECONDS: Final = 15.0
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0  # seconds between attempts to replace a worker
