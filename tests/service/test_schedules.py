@@ -262,7 +262,7 @@ def test_a_switch_is_not_undone(api: Api) -> None:
     assert api.rule_ids() == [rule_id]
 
 
-TIMES = st.datetimes(timezones=st.just(UTC))
+TIMES = st.datetimes(min_value=datetime(1900, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - as hypothesis wants it
 
 
 @given(st.none() | TIMES, st.none() | TIMES, st.lists(TIMES, min_size=1))

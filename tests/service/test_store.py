@@ -134,6 +134,7 @@ def test_foreign_writes_are_noticed(database: str) -> None:
 
 def test_those_who_catch_up_at_once_share_a_look(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many ask at the same time, the database is read once or twice, and all of them see what there is."""
+    monkeypatch.setattr("heksherlite.service.storage.store._CATCH_UP_SECONDS", 60.0)
     looks: list[None] = []
 
     async def run() -> None:
