@@ -1,12 +1,13 @@
 """The application: the API over one store."""
 
 import threading
-from collections.abc import MutableMapping
-from functools import partial
+from collections.abc import MutableMapping, Sequence
+from functools import cache, partial
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.routing import BaseRoute
 
 from heksherlite._version import __version__
 from heksherlite.service.api import (
@@ -117,11 +118,9 @@ def create_app(
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(DatabaseUnavailableError, answer_unavailable)
     app.add_exception_handler(Exception, _answer_fault)
-    for resource in _RESOURCES:
-        app.include_router(resource.router)
+    app.router.routes.extend(_built_routes())
     require_needs(app.routes)
     app.openapi = partial(documentation.describe, app)  # type: ignore[method-assign]
-    _build_routes(app)
     return app
 
 
@@ -131,14 +130,24 @@ def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
     return path in {"/api/health", "/api/ready", "/metrics"} or path.startswith(("/f/configure", "/f/login"))
 
 
-def _build_routes(app: FastAPI) -> None:
-    """Have FastAPI build its routes now, and not while it answers the first request.
+def _built_routes() -> Sequence[BaseRoute]:
+    """Return the routes, which are the same for all services of a process, and which FastAPI takes its time to build.
 
-    It ignores warnings meanwhile, which does not work in several threads at once.
+    It would do so while it answers the first request, and ignores warnings meanwhile, which does not work in several
+    threads at once.
     """
     with _building:
-        for route in app.routes:
-            route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
+        return _routes()
+
+
+@cache
+def _routes() -> Sequence[BaseRoute]:
+    router = APIRouter()
+    for resource in _RESOURCES:
+        router.include_router(resource.router)
+    for route in router.routes:
+        route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
+    return router.routes
 
 
 async def _answer_fault(_request: Request, _error: Exception) -> Response:
