@@ -17,6 +17,9 @@ from heksherlite import TRACK_ALL, Setting, ThreadHeksherClient
 _BATCH = 50
 _SETTING = {"name": "ttl", "type": "int", "default_value": 0, "configurable_features": ["user"]}
 
+_APART = 0.15
+"""Seconds between changes: a client fetches at most ten times a second, and one right after another waits for that."""
+
 
 def writes(sizes: Sizes, server: PostgresServer) -> list[Row]:
     """Time writes of one rule each, in turns."""
@@ -54,6 +57,7 @@ def replicas(sizes: Sizes, server: PostgresServer) -> list[Row]:
         with client:
             rule_id = _add_rule(writer, 0)
             for value in range(1, sizes.changes + 1):
+                time.sleep(_APART)
                 writer.put(f"/api/v1/rules/{rule_id}/value", json={"value": value}).raise_for_status()
                 written = time.perf_counter()
                 while setting.get(user="u0") != value:
