@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import anyio
 import anyio.lowlevel
@@ -284,8 +285,8 @@ class Transport:
         # Kept, because encoding the names of a thousand settings takes longer than all the rest of an idle poll.
         url = self._urls.get((request.path, request.params))
         if url is None:
-            relative = httpx.URL(request.path, params=request.params or None)
-            url = base_url.copy_with(raw_path=base_url.raw_path + relative.raw_path.lstrip(b"/"))
+            relative = request.path.lstrip("/") + (f"?{urlencode(request.params)}" if request.params else "")
+            url = base_url.copy_with(raw_path=base_url.raw_path + relative.encode("ascii"))
             self._urls[request.path, request.params] = url
         return url
 
