@@ -1,4 +1,6 @@
-"""``/.well-known/fakts`` and ``/f/``: how an application gets its configuration, see ``docs/grants-service.md``.
+"""``/.well-known/fakts`` and ``/f/``: how an application gets its configuration.
+
+The protocol is described in ``docs/operators/applications.md``.
 
 What is refused here is answered with status 200 and ``{"status": "error"}``, as existing clients expect it.
 """
