@@ -20,7 +20,8 @@ from heksherlite.service.domain.tokens import Scope, find_token
 from heksherlite.service.storage.history import Search
 from heksherlite.service.storage.store import Store
 from tests.service.applications import BY_JANE, READER, SHOP, invitation
-from tests.service.stores import following, opened, run_sql, until
+from tests.service.stores import following, opened, run_sql
+from tests.waiting import until_async
 
 NOW = 1_800_000_000
 
@@ -53,7 +54,7 @@ def test_an_application_that_is_approved_gets_a_token(database: str) -> None:
             assert known is not None
             assert (known.state(NOW), known.chosen_by, known.address) == (State.USED, "service", "10.0.0.1")
             credentials = Credentials(application.id, claim_token)
-            await until(lambda: bool(other.tokens))
+            await until_async(lambda: bool(other.tokens))
             for store in (one, other):
                 token = find_token(store.tokens, credentials.settings_token.encode())
                 assert token is not None
