@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heksherlite.clients import compression
-from heksherlite.clients.compression import decompressed
+from heksherlite.http.compression import decompressed
 
 PIECE = compression._PIECE
 compress: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstandard.compress}

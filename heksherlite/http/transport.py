@@ -16,9 +16,9 @@ import httpx
 import orjson
 from cachetools import LRUCache
 
-from heksherlite.clients.compression import DECOMPRESSORS, decompressed
 from heksherlite.engine.messages import Answer, Request, succeeded
 from heksherlite.errors import ServiceAnswerError
+from heksherlite.http.compression import DECOMPRESSORS, decompressed
 
 _AT_ONCE: Final = 10
 """How many requests are under way side by side."""
