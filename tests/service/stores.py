@@ -35,12 +35,6 @@ async def following(store: Store) -> AsyncIterator[None]:
     await task
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  # the code under test has no event to wait for
-            await asyncio.sleep(0.005)
-
-
 def prepare(url: str) -> None:
     """Start on a database as a service does, and stop again."""
 

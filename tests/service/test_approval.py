@@ -26,6 +26,7 @@ from tests.service.api import FEATURES, Api
 from tests.service.approved_program import program
 from tests.service.browser import Browser, Form, Page
 from tests.service.tokens import in_database, make_token
+from tests.waiting import until
 
 T = TypeVar("T")
 
@@ -275,8 +276,7 @@ class TestOtherCodes:
         """A decision that comes too late is not taken, and the page says so."""
         code = desk.start(lifetime=2)
         form = desk.form(code)
-        while desk.state(code) is not State.EXPIRED:
-            time.sleep(0.05)
+        until(lambda: desk.state(code) is State.EXPIRED)
         page = desk.browser.send(form, decision="approve")
         assert (page.status, page.headings) == (409, ["Too late"])
 

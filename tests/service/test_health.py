@@ -7,7 +7,8 @@ import pytest
 from heksherlite import __version__
 from heksherlite.service import embedded, server
 from heksherlite.service.storage.store import Store
-from tests.service.api import Api, until
+from tests.service.api import Api
+from tests.waiting import until
 
 
 def test_health_tells_the_version(api: Api) -> None:
