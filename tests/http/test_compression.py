@@ -9,7 +9,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heksherlite.clients import compression
+from heksherlite.http import compression
 from heksherlite.http.compression import decompressed
 
 PIECE = compression._PIECE
