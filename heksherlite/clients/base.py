@@ -55,7 +55,7 @@ class BaseClient(ABC):
     ) -> None:
         if transport.is_offline and snapshot is None:
             raise ValueError("service_url is None: a client without a service needs a snapshot")
-        self.engine = Engine(context_features, ContextOptions(), keeps_answers=snapshot is not None)
+        self.engine = Engine(context_features, ContextOptions(), keeps_responses=snapshot is not None)
         self._snapshot_file = (
             None
             if snapshot is None

@@ -1,4 +1,4 @@
-"""Decompression of answers: the content comes out in small pieces, or it is refused."""
+"""Decompression of responses: the content comes out in small pieces, or it is refused."""
 
 import gzip
 import random

@@ -183,7 +183,7 @@ def test_writes_are_told_to_other_replicas(url: str) -> None:
     """A replica that would not look for an hour hears of each write, also after it lost the connection for that."""
 
     async def run() -> None:
-        async with opened(url) as one, opened(url, news_interval=3600) as two, following(two):
+        async with opened(url) as one, opened(url, poll_interval=3600) as two, following(two):
             await one.write(add("a"))
             await until_async(lambda: two.catalog.context_features == ("a",))
             async with await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
