@@ -16,10 +16,10 @@ from heksherlite.clients.background import BackgroundTask
 from heksherlite.clients.policy import UpdatePolicy
 from heksherlite.clients.runner import Runner
 from heksherlite.clients.snapshot_file import SnapshotFile
-from heksherlite.clients.transport import Transport
 from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import ClientStatus, Health
 from heksherlite.engine.options import ContextOptions
+from heksherlite.http.transport import Transport
 from heksherlite.listeners import Listeners
 from heksherlite.main_client import MainClient
 from heksherlite.setting import Setting

@@ -17,7 +17,6 @@ from heksherlite.clients.policy import UpdatePolicy
 from heksherlite.clients.push import Push
 from heksherlite.clients.schedule import Schedule
 from heksherlite.clients.snapshot_file import SnapshotFile
-from heksherlite.clients.transport import Transport, retry_after
 from heksherlite.engine.changes import Change
 from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import Health
@@ -25,6 +24,7 @@ from heksherlite.engine.messages import Flow, Response
 from heksherlite.engine.polling import Polling
 from heksherlite.engine.snapshots import Snapshot
 from heksherlite.errors import ServiceResponseError, SnapshotError
+from heksherlite.http.transport import Transport, retry_after
 from heksherlite.listeners import Listeners
 from heksherlite.setting import Supplier
 
