@@ -1,4 +1,6 @@
-"""``/.well-known/fakts`` and ``/f/``: how an application gets its configuration, see ``docs/grants-service.md``.
+"""``/.well-known/fakts`` and ``/f/``: how an application gets its configuration.
+
+The protocol is described in ``docs/operators/applications.md``.
 
 What is refused here is answered with status 200 and ``{"status": "error"}``, as existing clients expect it.
 """
@@ -14,11 +16,11 @@ from heksherlite._version import __version__
 from heksherlite.service.api.fields import RequestBody
 from heksherlite.service.api.grants_state import GrantsOfApp
 from heksherlite.service.api.responses import EVERY_WRITE, json_answer
-from heksherlite.service.api.routes import ServiceRoute, open_to_all
+from heksherlite.service.api.routes import ServiceRoute, public
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain.configurations import configuration
 from heksherlite.service.domain.credentials import Credentials, application_of
-from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, State, digest_of
+from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, CodeState, code_digest
 from heksherlite.service.domain.errors import ConflictError, InvalidError
 from heksherlite.service.domain.history import Author, Cause
 from heksherlite.service.domain.manifests import Manifest
@@ -28,11 +30,11 @@ router = APIRouter(tags=["grants"], route_class=ServiceRoute)
 _LONGEST_TOKEN: Final = 1_000
 
 _STATUSES: Final = {
-    State.WAITING: "waiting",
-    State.OPENED: "pending",
-    State.DENIED: "denied",
-    State.USED: "expired",
-    State.EXPIRED: "expired",
+    CodeState.WAITING: "waiting",
+    CodeState.OPENED: "pending",
+    CodeState.DENIED: "denied",
+    CodeState.USED: "expired",
+    CodeState.EXPIRED: "expired",
 }
 
 _NOT_STORED: Final = {"cache-control": "no-store"}
@@ -141,7 +143,7 @@ class Challenge(RequestBody):
 
 
 @router.get("/.well-known/fakts", response_model=Description)
-@open_to_all
+@public
 async def describe_endpoint(request: Request, grants: GrantsOfApp) -> Response:
     """Tell where an application asks for its configuration."""
     base_url = f"{grants.base_url(request)}/f/"
@@ -157,7 +159,7 @@ async def describe_endpoint(request: Request, grants: GrantsOfApp) -> Response:
 
 
 @router.post("/f/claim/", response_model=GrantedConfiguration | Refused, responses=EVERY_WRITE)
-@open_to_all
+@public
 async def claim(body: Claim, request: Request, store: StoreOfApp, grants: GrantsOfApp) -> Response:
     """Return the configuration of the application that has a token."""
     application_id = application_of("claim", body.token)
@@ -177,7 +179,7 @@ async def claim(body: Claim, request: Request, store: StoreOfApp, grants: Grants
 
 
 @router.post("/f/retrieve/", response_model=GrantedToken | Refused, responses=EVERY_WRITE)
-@open_to_all
+@public
 async def retrieve(body: Retrieval, store: StoreOfApp) -> Response:
     """Return the token of an application that is registered as a public one."""
     manifest = body.manifest.manifest()
@@ -190,7 +192,7 @@ async def retrieve(body: Retrieval, store: StoreOfApp) -> Response:
 
 
 @router.post("/f/redeem/", response_model=GrantedToken | Refused, responses=EVERY_WRITE)
-@open_to_all
+@public
 async def redeem(body: Redemption, request: Request, store: StoreOfApp) -> Response:
     """Return a token in exchange for a one-time token, which is of no use afterwards."""
     manifest = body.manifest.manifest()
@@ -202,7 +204,7 @@ async def redeem(body: Redemption, request: Request, store: StoreOfApp) -> Respo
 
 
 @router.post("/f/start/", response_model=GrantedCode | Refused, responses=EVERY_WRITE)
-@open_to_all
+@public
 async def start(body: Start, request: Request, store: StoreOfApp, grants: GrantsOfApp) -> Response:
     """Return a code that a person decides on."""
     manifest = body.manifest.manifest()
@@ -219,10 +221,10 @@ async def start(body: Start, request: Request, store: StoreOfApp, grants: Grants
 
 
 @router.post("/f/challenge/", response_model=GrantedToken | Undecided, responses=EVERY_WRITE)
-@open_to_all
+@public
 async def challenge(body: Challenge, request: Request, store: StoreOfApp, grants: GrantsOfApp) -> Response:
     """Return a token if a person has approved, once; otherwise how it stands."""
-    address, digest = request.state.identity.address or "", digest_of(body.code)
+    address, digest = request.state.identity.address or "", code_digest(body.code)
     now, monotonic = time.time(), time.monotonic()
     wait = grants.failed_codes.retry_after(address, digest, monotonic) or grants.polls.take(digest.hex(), monotonic)
     if wait:
@@ -234,7 +236,7 @@ async def challenge(body: Challenge, request: Request, store: StoreOfApp, grants
     if known.address != address and grants.failed_codes.exhausted(now - known.created_at, monotonic):
         return _status("waiting")
     state = known.state(now)
-    if state is not State.APPROVED:
+    if state is not CodeState.APPROVED:
         return _status(_STATUSES[state])
     token = await store.device_codes.take(body.code, now)
     return _status("expired") if token is None else _granted(token=token)

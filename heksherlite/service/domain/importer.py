@@ -1,0 +1,101 @@
+"""Settings and rules that come from elsewhere: each is checked against those that came before."""
+
+from collections.abc import Mapping, Sequence
+
+from heksherlite.service.domain.catalog import Conditions, Rule, Setting
+from heksherlite.service.domain.json_values import Json, Metadata
+from heksherlite.service.domain.rules import conditions_of
+from heksherlite.service.domain.schedule import Schedule
+from heksherlite.service.domain.versions import Version
+from heksherlite.wire_types import WireType
+
+
+class Importer:
+    """Takes in settings, each followed by its rules, as the only ones there are.
+
+    Args:
+        context_features: The context features in their order.
+        last_setting_id: The highest id of a setting that is taken.
+        revision: The revision that the settings and rules come with.
+    """
+
+    def __init__(self, context_features: Sequence[str], *, last_setting_id: int, revision: int) -> None:
+        self._context_features = frozenset(context_features)
+        self._last_setting_id = last_setting_id
+        self._revision = revision
+        self._names: dict[str, str] = {}
+        self._rule_ids: set[int] = set()
+        self.last_rule_id = 0
+        """The highest id of a rule so far."""
+        self._setting: Setting | None = None
+        self._ids_by_conditions: dict[Conditions, int] = {}
+
+    def setting(
+        self,
+        *,
+        name: str,
+        type: WireType,
+        default_value: Json,
+        configurable_features: Sequence[str],
+        version: Version,
+        metadata: Metadata,
+        aliases: Sequence[str],
+    ) -> Setting:
+        """Take in a setting.
+
+        Raises:
+            ValueError: It contradicts itself, or what came before.
+        """
+        if unknown := sorted(set(configurable_features) - self._context_features):
+            raise ValueError(f"context features {unknown} do not exist")
+        if problem := type.problem(default_value):
+            raise ValueError(f"the default value does not fit type {type}: {problem}")
+        for known_as in (name, *aliases):
+            if known_as in self._names:
+                raise ValueError(f"the name {known_as!r} belongs to setting {self._names[known_as]!r}")
+            self._names[known_as] = name
+        self._last_setting_id += 1
+        self._ids_by_conditions = {}
+        self._setting = Setting(
+            id=self._last_setting_id,
+            name=name,
+            type=type,
+            default_value=default_value,
+            configurable_features=frozenset(configurable_features),
+            version=version,
+            metadata=metadata,
+            aliases=frozenset(aliases),
+            revision=self._revision,
+        )
+        return self._setting
+
+    def rule(
+        self,
+        *,
+        rule_id: int,
+        feature_values: Mapping[str, str],
+        value: Json,
+        metadata: Metadata,
+        schedule: Schedule | None,
+    ) -> Rule:
+        """Take in a rule of the setting that came last.
+
+        Raises:
+            ValueError: It contradicts that, or another rule.
+        """
+        setting = self._setting
+        if setting is None:
+            raise ValueError("there is no setting before it")
+        if rule_id in self._rule_ids:
+            raise ValueError("there is another rule with this id")
+        if foreign := sorted(feature_values.keys() - setting.configurable_features):
+            raise ValueError(f"the setting is not configurable by {foreign}")
+        if problem := setting.type.problem(value):
+            raise ValueError(f"the value does not fit type {setting.type}: {problem}")
+        conditions = conditions_of(feature_values)
+        same = self._ids_by_conditions.setdefault(conditions, rule_id)
+        if same != rule_id:
+            raise ValueError(f"rule {same} has the same conditions")
+        self._rule_ids.add(rule_id)
+        self.last_rule_id = max(self.last_rule_id, rule_id)
+        return Rule(rule_id, setting.id, conditions, value, metadata, schedule)
