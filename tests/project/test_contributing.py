@@ -48,9 +48,8 @@ def test_named_classes_and_functions_exist(page: str) -> None:
         is_name = match is not None and (not code.islower() or "_" in code) and not ROOT.joinpath(code).exists()
         if match is None or not is_name or match[1] in FOREIGN:
             continue
-        for name in filter(None, match.groups()):
-            if not re.search(rf"\b(?:class|def) {name}\b|\b{name}\b *[:=]", source):
-                missing.append(code)
+        names = [name for name in match.groups() if name]
+        missing += [code for name in names if not re.search(rf"\b(?:class|def) {name}\b|\b{name}\b *[:=]", source)]
     assert missing == []
 
 
