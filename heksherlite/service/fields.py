@@ -7,8 +7,9 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StrictStr, WithJsonSchema
 
+from heksherlite import names
 from heksherlite.errors import TypeStringError
-from heksherlite.service.domain import names, versions
+from heksherlite.service.domain import versions
 from heksherlite.service.domain.times import read_time
 from heksherlite.service.domain.versions import Version
 from heksherlite.type_strings import parse_type
