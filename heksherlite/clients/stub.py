@@ -11,12 +11,13 @@ from unittest.mock import AsyncMock, Mock
 from weakref import WeakSet
 
 from heksherlite import main_client
-from heksherlite.contexts import ContextCompletion, ContextDefaults
+from heksherlite.contexts import ContextCompletion, ContextDefaults, text_of
 from heksherlite.engine.options import ContextOptions
 from heksherlite.lookup import Lookup
 from heksherlite.main_client import MainClient
 from heksherlite.rules import QueriedRule, RuleSet, build_rule_set
 from heksherlite.setting import Setting
+from heksherlite.setting_arguments import converted_value
 
 T = TypeVar("T")
 
@@ -56,7 +57,8 @@ class StubbedSetting:
 
         Reading returns an opaque object that represents the current state. Assign it to restore that state. Assigning
         rules raises :class:`ValueError` if two rules have the same conditions, or a rule has a condition on a feature
-        that is not configurable.
+        that is not configurable. A value is converted like a value from the service, and raises :class:`TypeError` if
+        it is not of the type of the setting.
         """
         return PreviousValue(self._setting._lookup)
 
@@ -75,7 +77,8 @@ class StubbedSetting:
         setting = self._setting
         features = setting.configurable_features
         if not (isinstance(value, list | tuple) and any(isinstance(rule, Rule) for rule in value)):
-            return Lookup(setting.name, RuleSet(features), value, ContextCompletion(features), "stub")
+            default = converted_value("stub value", setting.name, setting.type, value)
+            return Lookup(setting.name, RuleSet(features), default, ContextCompletion(features), "stub")
         rule_set, conflicts = build_rule_set(features, features, _queried_rules(setting, value))
         if conflicts:
             conditions = [dict(rule.context_features) for rule in conflicts]
@@ -92,10 +95,22 @@ def _queried_rules(setting: Setting[Any], rules: Sequence[Any]) -> Iterator[Quer
     for number, rule in enumerate(rules, start=1):
         if not isinstance(rule, Rule):
             raise ValueError(f"stub rules of setting {setting.name!r} must all be Rule objects, not {rule!r}")  # noqa: TRY004
-        conditions = {feature: wanted for feature, wanted in rule.match_conditions.items() if wanted is not None}
+        conditions = {
+            feature: _condition_text(setting, feature, expected)
+            for feature, expected in rule.match_conditions.items()
+            if expected is not None
+        }
         if unknown := sorted(conditions.keys() - set(setting.configurable_features)):
             raise ValueError(f"{rule!r} is for setting {setting.name!r}, which is not configurable by {unknown}")
-        yield QueriedRule(number, tuple(conditions.items()), rule.value)
+        value = converted_value("stub value", setting.name, setting.type, rule.value)
+        yield QueriedRule(number, tuple(conditions.items()), value)
+
+
+def _condition_text(setting: Setting[Any], feature: str, expected: object) -> str:
+    text = text_of(expected)
+    if text is None:
+        raise TypeError(f"a stub rule of setting {setting.name!r} expects {feature}={expected!r}, which is not text")
+    return text
 
 
 class StubClient:

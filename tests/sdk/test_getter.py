@@ -19,7 +19,7 @@ def outcome(read: Callable[..., Any], contexts: dict[str, Any]) -> Any:
     """Return the value, or the exception, so that two ways can be compared."""
     try:
         return read(**contexts)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         return type(error), str(error)
 
 
@@ -38,7 +38,9 @@ steps = st.lists(
         st.tuples(st.just("forget")),
         st.tuples(
             st.just("get"),
-            st.dictionaries(st.sampled_from([*FEATURES, "other"]), st.sampled_from([*VALUES, None, 1, ""])),
+            st.dictionaries(
+                st.sampled_from([*FEATURES, "other"]), st.sampled_from([*VALUES, None, 1, True, "", ("x",)])
+            ),
         ),
     ),
     max_size=30,
