@@ -6,7 +6,7 @@ from typing import Self
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, model_validator
 
-from heksherlite.service.api.fields import ContextFeatureName, RequestBody
+from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.responses import (
     EMPTY_NOT_FOUND,
     EVERY_WRITE,
@@ -16,10 +16,10 @@ from heksherlite.service.api.responses import (
     text_responses,
 )
 from heksherlite.service.api.routes import ServiceRoute, requires
-from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.domain import context_features
 from heksherlite.service.domain.errors import NotFoundError
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.fields import ContextFeatureName, RequestBody
 
 router = APIRouter(prefix="/api/v1/context_features", tags=["context features"], route_class=ServiceRoute)
 

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
-from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.context import ReadableStore
+from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.storage.rows import portions
 from heksherlite.service.transfer.lines import MEDIA_TYPE, lines_of

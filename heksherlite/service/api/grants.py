@@ -13,16 +13,16 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from heksherlite._version import __version__
-from heksherlite.service.api.fields import RequestBody
+from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.responses import EVERY_WRITE, json_response
 from heksherlite.service.api.routes import ServiceRoute, public
-from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.domain.configurations import configuration
 from heksherlite.service.domain.credentials import Credentials, application_of
 from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, CodeState, code_digest
 from heksherlite.service.domain.errors import ConflictError, InvalidError
 from heksherlite.service.domain.history import Author, Cause
 from heksherlite.service.domain.manifests import Manifest
+from heksherlite.service.fields import RequestBody
 
 router = APIRouter(tags=["grants"], route_class=ServiceRoute)
 
@@ -225,7 +225,9 @@ async def challenge(body: Challenge, request: Request, store: ReadableStore, con
     """Return a token, once, if a person has approved the code, or else the status of the code."""
     address, digest = request.state.identity.address or "", code_digest(body.code)
     now, monotonic = time.time(), time.monotonic()
-    wait = context.grant_limits.failed_codes.retry_after(address, digest, monotonic) or context.grant_limits.polls.take(digest.hex(), monotonic)
+    wait = context.grant_limits.failed_codes.retry_after(address, digest, monotonic) or context.grant_limits.polls.take(
+        digest.hex(), monotonic
+    )
     if wait:
         return _status("waiting", retry_after=wait)
     known = await store.device_codes.find(body.code)

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from heksherlite._version import __version__
+from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.responses import json_response
 from heksherlite.service.api.routes import ServiceRoute, public
-from heksherlite.service.api.context import Context, ReadableStore
 
 _MAX_LAG: Final = 10.0
 """The maximal time that a ready replica may lag behind a reachable database, in seconds: ten times the promised lag."""

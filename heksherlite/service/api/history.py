@@ -8,14 +8,14 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH
-from heksherlite.service.api.fields import RequestBody, SettingName, Time
+from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
-from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.domain.history import AuthorKind, Change, ChangeKind, Record
 from heksherlite.service.domain.reverting import revert
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.fields import RequestBody, SettingName, Time
 from heksherlite.service.storage.history import Search
 
 router = APIRouter(prefix="/api/v1/history", tags=["history"], route_class=ServiceRoute)
@@ -142,7 +142,11 @@ async def get_record(revision: Annotated[Number, Path()], store: ReadableStore) 
     },
 )
 @requires(Scope.ADMIN, all_settings=True)
-async def revert_change(revision: Annotated[Number, Path()], store: WritableStore, body: RevertBody | None = None) -> Response:  # noqa: ARG001  # the store reads the reason
+async def revert_change(
+    revision: Annotated[Number, Path()],
+    store: WritableStore,
+    body: RevertBody | None = None,  # noqa: ARG001  # the store reads the reason
+) -> Response:
     """Revert a change with a new write."""
     record = await store.history.record(revision)
     decide = partial(revert, record=record, now=datetime.now(UTC))

@@ -101,13 +101,13 @@ async def issue_token(request: Request, context: Context, store: ReadableStore) 
     except OAuth2Error as error:
         body = {"error": error.error, "error_description": str(error)}
         return json_response(body, error.status, {**_NOT_STORED, **error.headers})
-    body = {
+    granted = {
         "access_token": context.access_tokens.issue(token, scopes),
         "token_type": "Bearer",
         "expires_in": LIFETIME,
         "scope": " ".join(scopes),
     }
-    return json_response(body, headers=_NOT_STORED)
+    return json_response(granted, headers=_NOT_STORED)
 
 
 async def _grant(request: Request, store: StoreView, failures: RateLimiter) -> tuple[Token, Sequence[Scope]]:

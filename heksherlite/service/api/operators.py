@@ -103,9 +103,7 @@ class Operators:
         if not self._authorizer.requires_tokens:
             self._require_own_name(request)
         address, person = self._proxy_headers.address(request.scope), self._proxy_headers.person(request.scope)
-        if not self._authorizer.requires_tokens or (
-            person and not self._operators.isdisjoint({person, _EVERY_PERSON})
-        ):
+        if not self._authorizer.requires_tokens or (person and not self._operators.isdisjoint({person, _EVERY_PERSON})):
             return Identity(person=person, address=address)
         secret = self._secret(request)
         token = None if secret is None else await self._sessions.token(session_digest(secret), now=time.time())

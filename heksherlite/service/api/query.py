@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from heksherlite.service.api.cache_policy import NO_STORE
 from heksherlite.service.api.compression import CODECS, MIN_SIZE, accepted_coding
+from heksherlite.service.api.context import Context, ReadableStore, context_of
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import Handler, ServiceRoute, requires
-from heksherlite.service.api.context import Context, ReadableStore, context_of
 from heksherlite.service.api.stream import LINK, event_revision
 from heksherlite.service.domain import query as queries
 from heksherlite.service.domain.catalog import Catalog
@@ -69,7 +69,10 @@ class QueryResponse(BaseModel):
     "/api/v1/query",
     response_model=QueryResponse,
     responses={
-        200: {"content": {LINES: {"schema": {"type": "string"}}}, "description": "The settings, as JSON or as JSON lines."},
+        200: {
+            "content": {LINES: {"schema": {"type": "string"}}},
+            "description": "The settings, as JSON or as JSON lines.",
+        },
         226: {
             "content": {LINES: {"schema": {"type": "string"}}},
             "description": "The changes since the response whose tag the client sent.",
@@ -100,9 +103,7 @@ async def query_rules(
         str | None, Query(description="A revision, or a time such as 2030-01-31T12:00:00Z, as of which to respond.")
     ] = None,
     if_none_match: Annotated[list[str] | None, Header()] = None,
-    accept: Annotated[
-        str, Header(description="`application/x-ndjson` without metadata selects JSON lines.")
-    ] = "*/*",
+    accept: Annotated[str, Header(description="`application/x-ndjson` without metadata selects JSON lines.")] = "*/*",
     accept_encoding: Annotated[str, Header(description="Large responses are compressed with an accepted coding.")] = "",
     a_im: Annotated[
         str,
@@ -167,7 +168,7 @@ async def _catalog(
 
 
 async def _response(
-    status: int, body: bytes, headers: dict[str, str], media_type: str, coding: str | None, context: Context
+    status: int, body: bytes, headers: dict[str, str], media_type: str, coding: str | None, responses: AnswerBuilder
 ) -> Response:
     if coding is not None and len(body) >= MIN_SIZE:
         key = f"{headers['etag']} since {headers.get('delta-base')} in {coding}"

@@ -6,16 +6,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel
 
-from heksherlite.service.api.fields import DistinctFeatures, RequestBody, SettingName, SettingType, SettingVersion
+from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, no_content, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
-from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.domain import settings
 from heksherlite.service.domain.catalog import Catalog, Setting
 from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.fields import DistinctFeatures, RequestBody, SettingName, SettingType, SettingVersion
 
 _TAGS = ["settings"]
 

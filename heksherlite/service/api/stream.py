@@ -8,9 +8,9 @@ import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
+from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires, still_authorized
-from heksherlite.service.api.context import ReadableStore
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.change_feed import Interest
 from heksherlite.service.domain.filters import parse_context_filter, parse_setting_names
@@ -41,7 +41,9 @@ async def stream_changes(
     store: ReadableStore,
     context: Context,
     *,
-    settings: Annotated[str | None, Query(description="As in queries. Unknown names are accepted, because settings may be added later.")] = None,
+    settings: Annotated[
+        str | None, Query(description="As in queries. Unknown names are accepted, because settings may be added later.")
+    ] = None,
     context_filters: Annotated[str, Query(description="As in queries.")] = "*",
     last_event_id: Annotated[
         str, Header(description="The id of the last event that the client received. The stream continues after it.")

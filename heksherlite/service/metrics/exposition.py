@@ -49,9 +49,7 @@ class _SnapshotCollector(Collector):
 
 def _request_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     labels = ["method", "route"]
-    requests = CounterMetricFamily(
-        "heksherlite_http_requests", "Requests answered.", labels=[*labels, "status"]
-    )
+    requests = CounterMetricFamily("heksherlite_http_requests", "Requests answered.", labels=[*labels, "status"])
     durations = HistogramMetricFamily(
         "heksherlite_http_request_duration_seconds", "Time until the response to a request started.", labels=labels
     )
@@ -67,7 +65,9 @@ def _request_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
 
 def _other_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     yield InfoMetricFamily(
-        "heksherlite_build", "The version of the service and of Python.", value={"version": __version__, "python": platform.python_version()}
+        "heksherlite_build",
+        "The version of the service and of Python.",
+        value={"version": __version__, "python": platform.python_version()},
     )
     gauges = [
         ("revision", "The current revision.", snapshot.revision),

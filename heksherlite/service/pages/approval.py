@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, author_of
-from heksherlite.service.api.routes import requires_operator
 from heksherlite.service.api.context import ReadableStore
+from heksherlite.service.api.routes import requires_operator
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.domain.applications import Application
 from heksherlite.service.domain.device_codes import CodeState, DeviceCode, is_code

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Request, Response
 
-from heksherlite.service.api.routes import requires_operator
 from heksherlite.service.api.context import ReadableStore
+from heksherlite.service.api.routes import requires_operator
 from heksherlite.service.domain.device_codes import is_code
 from heksherlite.service.pages.approval import page_of
 from heksherlite.service.pages.form import read_form
