@@ -297,7 +297,7 @@ class TestClientsCodes:
         page = desk.open("ab12cd", **QUERY)
         assert page.status == 200
         assert "chose this code itself" in page.text
-        assert "Asks from not known" in page.text
+        assert "Address unknown" in page.text
         assert "None" not in page.text
         known = desk.find("ab12cd")
         assert known is not None
