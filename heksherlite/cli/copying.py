@@ -8,10 +8,10 @@ import click
 
 from heksherlite.cli.progress import progress
 from heksherlite.cli.source import ask
-from heksherlite.clients.transport import Transport
 from heksherlite.engine import protocol
 from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.protocol import LINES, NOT_MODIFIED, ResponseReader, SettingData
+from heksherlite.http.transport import Transport
 from heksherlite.service.transfer.lines import end_line, header_line, line
 
 _EXPORT: Final = Request("GET", "/api/v1/export", accept=frozenset({200, 404, 405}))

@@ -11,13 +11,13 @@ import click
 from heksherlite.cli.location import database_option
 from heksherlite.cli.source import ask, header_option, parsed_headers, transport_to
 from heksherlite.clients.snapshot_file import replace_file
-from heksherlite.clients.transport import Transport
 from heksherlite.engine import protocol
 from heksherlite.engine.messages import Response
 from heksherlite.engine.query_events import FeatureOrder
 from heksherlite.engine.query_responses import read_query
 from heksherlite.engine.snapshots import EVERYTHING, KeptResponse, Snapshot, encode
 from heksherlite.errors import ServiceResponseError, SnapshotError
+from heksherlite.http.transport import Transport
 
 
 @click.command()
@@ -43,7 +43,7 @@ def export(url: str | None, output: str, database: str | None, headers: Sequence
     if url is None:
         if headers or settings is not None:
             raise click.UsageError("--header and --settings are about a snapshot, and there is no URL.")
-        from heksherlite.cli.backup import exported  # noqa: PLC0415  # needs the service extra, and a snapshot does not
+        from heksherlite.cli.backup import exported  # noqa: PLC0415  # requires the service extra, and a snapshot does not
 
         with exported(database) as lines:
             _write(output, lines)

@@ -15,8 +15,8 @@ from heksherlite.cli.database import cause
 from heksherlite.cli.location import database_option, default_database
 from heksherlite.cli.progress import progress
 from heksherlite.cli.source import header_option, parsed_headers, transport_to
-from heksherlite.clients.transport import Transport
 from heksherlite.errors import ServiceResponseError, ServiceStartError
+from heksherlite.http.transport import Transport
 from heksherlite.service.domain.history import Cause
 from heksherlite.service.storage.database import DatabaseUnavailableError, UnknownOutcomeError
 from heksherlite.service.storage.urls import open_database

@@ -6,9 +6,9 @@ from typing import Final
 
 import click
 
-from heksherlite.clients.transport import ResponseLimits, Transport
 from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.snapshots import LARGEST
+from heksherlite.http.transport import ResponseLimits, Transport
 
 _SECONDS: Final = 60
 """For how long the service may be silent: what it is asked for at once is more than any client asks for."""

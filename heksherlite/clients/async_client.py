@@ -14,11 +14,11 @@ from heksherlite.clients.base import BaseClient
 from heksherlite.clients.facts import GROUP, read_client_facts
 from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.runner import Runner
-from heksherlite.clients.transport import ResponseLimits, Transport
 from heksherlite.engine import protocol
 from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.protocol import SettingData
 from heksherlite.grants.loader import Fakts, get_current_fakts
+from heksherlite.http.transport import ResponseLimits, Transport
 
 _CLOSING: Final = 2.0
 """How many seconds closing may take."""

@@ -9,11 +9,11 @@ from typing import Final
 import anyio
 
 from heksherlite.clients.outage import Outage
-from heksherlite.clients.transport import Transport, retry_after
 from heksherlite.engine.event_stream import EventStreamReader
 from heksherlite.engine.health import Health
 from heksherlite.engine.messages import Request
 from heksherlite.engine.polling import Polling
+from heksherlite.http.transport import Transport, retry_after
 
 logger = logging.getLogger(__name__)
 

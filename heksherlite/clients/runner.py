@@ -17,7 +17,6 @@ from heksherlite.clients.policy import UpdatePolicy
 from heksherlite.clients.push import Push
 from heksherlite.clients.schedule import Schedule
 from heksherlite.clients.snapshot_file import SnapshotFile
-from heksherlite.clients.transport import Transport, retry_after
 from heksherlite.engine.changes import Change
 from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import Health
@@ -25,6 +24,7 @@ from heksherlite.engine.messages import Flow, Response
 from heksherlite.engine.polling import Polling
 from heksherlite.engine.snapshots import Snapshot
 from heksherlite.errors import ServiceResponseError, SnapshotError
+from heksherlite.http.transport import Transport, retry_after
 from heksherlite.listeners import Listeners
 from heksherlite.setting import Supplier
 
@@ -296,8 +296,8 @@ class Runner:
         """Call listeners, and free what is not needed any more, which takes about as long as making it."""
         while changes:
             change = changes.pop()
-            if (change.setting.listeners or self._listeners) and change.matters:
-                await change.setting.listeners.call(change.before.rules, change.after.rules)
+            if (change.setting._listeners or self._listeners) and change.matters:
+                await change.setting._listeners.call(change.before.rules, change.after.rules)
                 await self._listeners.call(change.setting, change.before.rules, change.after.rules)
             await self._checkpoint()
 

@@ -16,10 +16,10 @@ from heksherlite.clients.facts import GROUP, read_client_facts
 from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.portal import PortalThread
 from heksherlite.clients.runner import Runner
-from heksherlite.clients.transport import ResponseLimits, Transport, args_for_async
 from heksherlite.engine import protocol
 from heksherlite.engine.protocol import SettingData
 from heksherlite.grants.loader import Fakts, get_current_fakts
+from heksherlite.http.transport import ResponseLimits, Transport, args_for_async
 
 logger = logging.getLogger(__name__)
 

@@ -10,19 +10,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from heksherlite.grants.facts import problem_of
-from heksherlite.grants.formats import Malformed, parse_json, parse_toml, parse_yaml
+from heksherlite.grants.formats import parse_json, parse_toml, parse_yaml
+from heksherlite.grants.malformed import Malformed
 from heksherlite.grants.remote.messages import (
     Endpoint,
     Unusable,
-    http_url,
-    printable,
     read_config,
     read_endpoint,
     read_message,
     read_status,
     read_token,
-    shown_url,
 )
+from heksherlite.http.urls import http_url, printable, shown_url
 
 PIECES = st.sampled_from(
     [

@@ -16,9 +16,9 @@ import httpx
 import orjson
 from cachetools import LRUCache
 
-from heksherlite.clients.compression import DECOMPRESSORS, decompressed
 from heksherlite.engine.messages import Request, Response, unwrap
 from heksherlite.errors import ServiceResponseError
+from heksherlite.http.compression import DECOMPRESSORS, decompressed
 
 _AT_ONCE: Final = 10
 """How many requests are under way side by side."""
