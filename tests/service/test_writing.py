@@ -27,7 +27,7 @@ def test_an_interrupted_write_is_tried_again(tmp_path: Path) -> None:
 
     async def run() -> None:
         async with opened(f"sqlite:///{tmp_path}/a.db") as store:
-            writer = Writer(store.access._database)  # noqa: SLF001  # one that nothing else uses
+            writer = Writer(store.access._database)  # one that nothing else uses
             failures: list[str] = []
             writer.on_failure = partial(failures.append, "failed")
             assert await writer.write(partial(interrupted, [], ATTEMPTS)) == ATTEMPTS
@@ -54,13 +54,13 @@ def test_every_kind_of_write_notices_a_database_that_cannot_be_written(
             async def without_space(connection: AsyncConnection) -> None:
                 await connection.exec_driver_sql(limit)
 
-            await store._writer.write(without_space)  # noqa: SLF001  # the disk is full from now on
+            await store._writer.write(without_space)  # the disk is full from now on
             large = Group("large", {"a": "x" * 2**20})
             for _ in range(3):
                 with pytest.raises(DatabaseUnavailableError):
                     await store.groups.put(large, BY_SERVICE)
                 store.availability.reached()
-            await store._writer.write(with_space)  # noqa: SLF001
+            await store._writer.write(with_space)
             await store.groups.put(large, BY_SERVICE)
         assert [record.message for record in caplog.records] == [
             "the database can be reached, but a write failed",
