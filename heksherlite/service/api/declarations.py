@@ -6,7 +6,14 @@ from typing import Any, Literal, Self
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, model_validator
 
-from heksherlite.service.api.fields import (
+from heksherlite.service.api.responses import EVERY_WRITE, json_answer, text_responses
+from heksherlite.service.api.routes import ServiceRoute, requires
+from heksherlite.service.api.service_state import StoreOfApp
+from heksherlite.service.domain import declarations
+from heksherlite.service.domain.differences import Shape
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.domain.versions import INITIAL
+from heksherlite.service.fields import (
     DistinctFeatures,
     Metadata,
     RequestBody,
@@ -14,13 +21,6 @@ from heksherlite.service.api.fields import (
     SettingType,
     SettingVersion,
 )
-from heksherlite.service.api.responses import EVERY_WRITE, json_answer, text_responses
-from heksherlite.service.api.routes import ServiceRoute, needs
-from heksherlite.service.api.service_state import StoreOfApp
-from heksherlite.service.domain import declarations
-from heksherlite.service.domain.differences import Shape
-from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.domain.versions import INITIAL
 
 router = APIRouter(tags=["settings"], route_class=ServiceRoute)
 
@@ -85,7 +85,7 @@ class RejectedDeclaration(BaseModel):
         **EVERY_WRITE,
     },
 )
-@needs(Scope.DECLARE)
+@requires(Scope.DECLARE)
 async def declare_setting(body: DeclarationBody, store: StoreOfApp) -> Response:
     """Create a setting, upgrade it by a higher version, or learn how a declaration compares to it."""
     shape = Shape(

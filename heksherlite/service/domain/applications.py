@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from heksherlite.names import CONTEXT_FEATURE_VALUE, SETTING_NAME
 from heksherlite.service.domain.credentials import (
     Digests,
     matches,
     new_application_id,
     new_credentials,
-    new_secret,
+    new_one_time_token,
     secret_digest,
 )
 from heksherlite.service.domain.errors import BadRequestError
 from heksherlite.service.domain.history import Change
 from heksherlite.service.domain.manifests import Manifest
-from heksherlite.service.domain.names import CONTEXT_FEATURE_VALUE, SETTING_NAME
 from heksherlite.service.domain.tokens import Scope, Token
 
 Tracked: TypeAlias = str | Sequence[str]
@@ -173,7 +173,7 @@ def invited(
     if expires_at is not None and expires_at <= now:
         raise ValueError("the invitation would be expired from the start")
     application_id = new_application_id()
-    one_time_token = new_secret("invite", application_id)
+    one_time_token = new_one_time_token(application_id)
     application = Application(
         id=application_id,
         manifest=Manifest(identifier=identifier),

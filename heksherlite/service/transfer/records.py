@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from heksherlite.service.api.fields import (
+from heksherlite.service.domain.schedule import Phase, Schedule
+from heksherlite.service.fields import (
     ContextFeatureName,
     ContextFeatureValue,
     DistinctFeatures,
@@ -16,7 +17,6 @@ from heksherlite.service.api.fields import (
     Time,
     distinct,
 )
-from heksherlite.service.domain.schedule import Phase, Schedule
 
 _LARGEST_ID = 2**63 - 1
 

@@ -1,0 +1,108 @@
+"""The kinds of fields that requests are made of, checked and described for OpenAPI."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StrictStr, WithJsonSchema
+
+from heksherlite import names
+from heksherlite.errors import TypeStringError
+from heksherlite.service.domain import versions
+from heksherlite.service.domain.times import read_time
+from heksherlite.service.domain.versions import Version
+from heksherlite.type_strings import parse_type
+from heksherlite.wire_types import WireType
+
+
+class RequestBody(BaseModel):
+    """A JSON object: types are not converted, unknown fields are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", arbitrary_types_allowed=True)
+
+
+def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if pattern.fullmatch(text) is None:
+            raise ValueError(f"{text[:100]!r} is not {what}: it must match {pattern.pattern}")
+        return text
+
+    return check
+
+
+def _schema(pattern: str, example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "examples": [example]})
+
+
+def _read_type(text: Any) -> WireType:
+    if not isinstance(text, str):
+        raise ValueError("a type is a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
+    try:
+        return parse_type(text)
+    except TypeStringError as error:
+        raise ValueError(str(error)) from error
+
+
+def _read_version(text: Any) -> Version:
+    if not isinstance(text, str):
+        raise ValueError("a version is a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
+    return Version.parse(text)
+
+
+def _read_time(text: Any) -> datetime:
+    if not isinstance(text, str):
+        raise ValueError("a time is a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
+    return read_time(text)
+
+
+def distinct(names: list[str]) -> list[str]:
+    """Return names that are all different.
+
+    Raises:
+        ValueError: They are not.
+    """
+    if len(set(names)) != len(names):
+        raise ValueError("the names have duplicates")
+    return names
+
+
+ContextFeatureName: TypeAlias = Annotated[
+    StrictStr,
+    AfterValidator(_matching(names.CONTEXT_FEATURE_NAME, "a name of a context feature")),
+    _schema(names.CONTEXT_FEATURE_NAME.pattern, "environment"),
+]
+DistinctFeatures: TypeAlias = Annotated[
+    list[ContextFeatureName],
+    Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(distinct),
+]
+ContextFeatureValue: TypeAlias = Annotated[
+    StrictStr,
+    AfterValidator(_matching(names.CONTEXT_FEATURE_VALUE, "a value of a context feature")),
+    _schema(names.CONTEXT_FEATURE_VALUE.pattern, "dev"),
+]
+SettingName: TypeAlias = Annotated[
+    StrictStr,
+    AfterValidator(_matching(names.SETTING_NAME, "a name of a setting")),
+    _schema(names.SETTING_NAME.pattern, "cache_ttl"),
+]
+MetadataKey: TypeAlias = Annotated[
+    StrictStr,
+    AfterValidator(_matching(names.METADATA_KEY, "a key of metadata")),
+    _schema(names.METADATA_KEY.pattern, "owner"),
+]
+Metadata: TypeAlias = dict[MetadataKey, Any]
+SettingType: TypeAlias = Annotated[
+    WireType,
+    PlainValidator(_read_type),
+    WithJsonSchema({"type": "string", "examples": ["int", 'Enum["dark","bright"]', "Sequence<str>"]}),
+]
+SettingVersion: TypeAlias = Annotated[Version, PlainValidator(_read_version), _schema(versions.PATTERN, "1.0")]
+
+Time: TypeAlias = Annotated[
+    datetime,
+    PlainValidator(_read_time),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-31T12:00:00Z"]}),
+]
+"""A time in ISO 8601; one without an offset is in UTC."""
