@@ -35,17 +35,16 @@ from heksherlite.service.api.bodies import BodyMiddleware
 from heksherlite.service.api.context import ServiceContext
 from heksherlite.service.api.counting import CountingMiddleware
 from heksherlite.service.api.responses import (
-    respond_to_domain_error,
     respond_to_invalid,
+    respond_to_request_error,
     respond_to_unavailable,
 )
 from heksherlite.service.api.routes import require_scopes
 from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
-from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
+from heksherlite.service.errors import DatabaseUnavailableError, OutsidePrefixError, RequestError
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.pages import approval, device, login
-from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
 
 _build_lock: Final = threading.Lock()
@@ -101,7 +100,7 @@ def create_app(
         app.add_middleware(AccessLogMiddleware, store=store)
     app.add_exception_handler(AccessDeniedError, respond_to_access_denied)
     app.add_exception_handler(OutsidePrefixError, respond_to_outside_prefix)
-    app.add_exception_handler(DomainError, respond_to_domain_error)
+    app.add_exception_handler(RequestError, respond_to_request_error)
     app.add_exception_handler(RequestValidationError, respond_to_invalid)
     app.add_exception_handler(DatabaseUnavailableError, respond_to_unavailable)
     app.add_exception_handler(Exception, _respond_to_fault)

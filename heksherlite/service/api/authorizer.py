@@ -23,8 +23,8 @@ from heksherlite.service.api.proxy_headers import ProxyHeaders
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.rates import RateLimiter
 from heksherlite.service.domain.tokens import SHAPE, Scope, Token, Tokens, find_token
+from heksherlite.service.errors import NotCaughtUpError
 from heksherlite.service.options import AccessOptions
-from heksherlite.service.storage.database import NotCaughtUpError
 
 T = TypeVar("T")
 

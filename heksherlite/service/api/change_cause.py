@@ -5,8 +5,8 @@ from typing import Annotated, Final, TypeAlias
 
 from fastapi import Depends, Header, Request
 
-from heksherlite.service.domain.errors import InvalidError
 from heksherlite.service.domain.history import Author, Cause
+from heksherlite.service.errors import InvalidError
 
 REASON_HEADER: Final = "X-Change-Reason"
 MAX_REASON_LENGTH: Final = 1_000

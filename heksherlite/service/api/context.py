@@ -18,9 +18,9 @@ from heksherlite.service.api.not_modified import NotModifiedCache
 from heksherlite.service.api.operators import Operators
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView, WritableStoreView
 from heksherlite.service.api.streams import Streams
-from heksherlite.service.domain.query import AnswerBuilder
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
+from heksherlite.service.responses.bodies import ResponseBodies
 from heksherlite.service.storage.store import Store
 
 
@@ -32,7 +32,7 @@ class ServiceContext:
         store: The settings, rules, tokens and applications.
         options: The options of the service.
         limited_catalogs: The latest catalog, limited to each setting prefix in use.
-        query_responses: The cache of query responses.
+        response_bodies: The cache of the bodies of query responses.
         not_modified: The cache of 304 responses.
         cache_policy: The caching headers of query responses.
         streams: The open streams of changes.
@@ -46,7 +46,7 @@ class ServiceContext:
     store: Store
     options: ServiceOptions
     limited_catalogs: LimitedCatalogs
-    query_responses: AnswerBuilder
+    response_bodies: ResponseBodies
     not_modified: NotModifiedCache
     cache_policy: CachePolicy
     streams: Streams
@@ -73,7 +73,7 @@ class ServiceContext:
             store=store,
             options=options,
             limited_catalogs=LimitedCatalogs(),
-            query_responses=AnswerBuilder(),
+            response_bodies=ResponseBodies(),
             not_modified=NotModifiedCache(lambda: store.catalog.state),
             cache_policy=CachePolicy(options),
             streams=streams,

@@ -15,12 +15,14 @@ from heksherlite.service.api.context import Context, ReadableStore, context_of
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import Handler, ServiceRoute, requires
 from heksherlite.service.api.stream import LINK, event_revision
-from heksherlite.service.domain import query as queries
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_moment, parse_setting_names
-from heksherlite.service.domain.query import AnswerBuilder
+from heksherlite.service.domain.query import entries_of
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.storage.database import NotCaughtUpError
+from heksherlite.service.errors import NotCaughtUpError
+from heksherlite.service.responses.bodies import ResponseBodies
+from heksherlite.service.responses.entity_tags import seen_revision, tag_of
+from heksherlite.service.responses.query import QueryRequest
 
 _logger = logging.getLogger(__name__)
 
@@ -116,7 +118,7 @@ async def query_rules(
     """Return the rules of settings that pass a filter."""
     moment = None if at is None else parse_moment(at, now=datetime.now(UTC))
     heard = event_revision(last_event_id) or 0
-    query = queries.Query(
+    query = QueryRequest(
         setting_names=None if settings is None else parse_setting_names(settings),
         context_filter=parse_context_filter(context_filters),
         include_metadata=include_metadata,
@@ -124,15 +126,15 @@ async def query_rules(
         coding=accepted_coding(accept_encoding),
         past=moment is not None,
     )
-    responses = context.query_responses
+    responses = context.response_bodies
     known_tags = _tags(if_none_match or [])
     if moment is None:
         catalog = await _catalog(store, query, request.scope["query_string"], known_tags, heard)
     else:
         catalog = await store.at(moment)
     _log_unknown_features(catalog, query.context_filter)
-    entries = queries.entries_of(catalog, query.setting_names)
-    tag = queries.tag_of(catalog, query, entries, request.scope["query_string"])
+    entries = entries_of(catalog, query.setting_names)
+    tag = tag_of(catalog, query, entries, request.scope["query_string"])
     cache_policy = context.cache_policy
     headers = {"etag": tag, "vary": cache_policy.vary, "cache-control": cache_policy.now}
     if moment is None:
@@ -154,11 +156,11 @@ async def query_rules(
 
 
 async def _catalog(
-    store: ReadableStore, query: queries.Query, query_string: bytes, known_tags: set[str], heard: int
+    store: ReadableStore, query: QueryRequest, query_string: bytes, known_tags: set[str], heard: int
 ) -> Catalog:
     """Return a catalog that is not older than the one this client has seen at another replica."""
     catalog = store.catalog
-    if max(heard, queries.seen_revision(catalog, query, query_string, known_tags)) > catalog.state.revision:
+    if max(heard, seen_revision(catalog, query, query_string, known_tags)) > catalog.state.revision:
         await store.catch_up()
     elif any(catalog.find(name) is None for name in query.setting_names or ()):
         # The setting may have been declared through another replica a moment ago.
@@ -168,7 +170,7 @@ async def _catalog(
 
 
 async def _response(
-    status: int, body: bytes, headers: dict[str, str], media_type: str, coding: str | None, responses: AnswerBuilder
+    status: int, body: bytes, headers: dict[str, str], media_type: str, coding: str | None, responses: ResponseBodies
 ) -> Response:
     if coding is not None and len(body) >= MIN_SIZE:
         key = f"{headers['etag']} since {headers.get('delta-base')} in {coding}"

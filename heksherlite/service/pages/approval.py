@@ -9,14 +9,15 @@ from fastapi import APIRouter, Request, Response
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, author_of
 from heksherlite.service.api.context import ReadableStore
+from heksherlite.service.api.responses import status_of
 from heksherlite.service.api.routes import requires_operator
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.domain.applications import Application
 from heksherlite.service.domain.device_codes import CodeState, DeviceCode, is_code
-from heksherlite.service.domain.errors import BadRequestError, ConflictError, NotFoundError
 from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import BadRequestError, ConflictError, NotFoundError
 from heksherlite.service.pages.choices import (
     DESCRIPTIONS,
     POWERFUL,
@@ -79,7 +80,7 @@ async def decide(request: Request, store: ReadableStore) -> Response:
             return redirect(request, page_of(code))
         if known.state(time.time()) is not CodeState.OPENED:
             return await _show_outcome(request, store, known, status=409)
-        return await _show_form(request, store, code, known, choices, status=error.status, problem=error.message)
+        return await _show_form(request, store, code, known, choices, status=status_of(error), problem=error.message)
     return redirect(request, page_of(code))
 
 
