@@ -7,6 +7,9 @@ from typing import Any, Final, NoReturn, Protocol
 from heksherlite.errors import MissingContextError
 from heksherlite.rules import NO_VALUE, Context
 
+TRACK_ALL: Final = "*"
+"""Passed to ``track_contexts`` to track all values of a context feature."""
+
 ContextDefaults = Mapping[str, str | ContextVar[str]]
 """What stands in for context features that a caller leaves out: constants, and variables that are read at each call."""
 
