@@ -5,13 +5,13 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import anyio
 
 from heksherlite.cancellation import is_cancellation
-from heksherlite.daemon_threads import call_soon_in_this_loop
 from heksherlite.engine.polling import Polling
+from heksherlite.http.daemon_threads import call_soon_in_this_loop
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +52,13 @@ class BackgroundTask:
         self.call_soon = call_soon_in_this_loop()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._trio_token: object = None
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
-            sys.modules["trio"].lowlevel.spawn_system_task(self._run)
+            trio = sys.modules["trio"]
+            self._trio_token = trio.lowlevel.current_trio_token()
+            trio.lowlevel.spawn_system_task(self._run)
         else:
             self._start_in_asyncio()
 
@@ -63,6 +66,20 @@ class BackgroundTask:
     def is_running(self) -> bool:
         """Whether the work is running, as far as it is known here. May be asked by any thread."""
         return self._is_running and (self._loop is None or not self._loop.is_closed())
+
+    @property
+    def is_of_other_loop(self) -> bool:
+        """Whether this code does not run in the event loop of the work."""
+        try:
+            return asyncio.get_running_loop() is not self._loop
+        except RuntimeError:
+            trio = sys.modules.get("trio")
+            return trio is None or trio.lowlevel.current_trio_token() is not self._trio_token
+
+    def abandon(self) -> None:
+        """Cancel the work from another event loop, if its own is still running, and do not wait."""
+        self._is_stopped = True
+        self.call_soon(self._scope.cancel)
 
     async def stop(self) -> None:
         """Cancel the work and wait until it ended."""

@@ -1,14 +1,16 @@
 """Runs the flows of an engine over HTTP."""
 
-from collections.abc import Sequence
 from time import perf_counter, sleep
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 import anyio.lowlevel
 
 from heksherlite.engine.messages import Flow, Response
 from heksherlite.http.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 R = TypeVar("R")
 

@@ -35,17 +35,23 @@ class PortalThread:
         """Whether this code runs on the thread."""
         return threading.current_thread() is self._thread
 
-    def call(self, function: Callable[..., Coroutine[Any, Any, R]], *args: object) -> R:
+    def call(self, function: Callable[..., Coroutine[Any, Any, R]], *args: object, timeout: float | None = None) -> R:
         """Call an asynchronous function on the thread, and return its result.
 
+        Args:
+            function: The function.
+            args: Its arguments.
+            timeout: The maximum number of seconds to wait; ``None`` for no limit.
+
         Raises:
+            TimeoutError: If it takes longer. The function is cancelled.
             RuntimeError: If this code runs on the thread, or the thread was stopped.
         """
         if self.is_current:
             raise RuntimeError("a function that the client calls cannot wait for the client: it would wait for itself")
         future = self.start(function, *args)
         try:
-            return future.result()
+            return future.result(timeout)
         except CancelledError:
             raise RuntimeError("the client was closed") from None
         finally:

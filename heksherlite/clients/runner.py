@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from random import Random
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -23,10 +24,12 @@ from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import ClientStatus, Health
 from heksherlite.engine.polling import Polling
 from heksherlite.engine.state import Change
-from heksherlite.errors import SnapshotError
 from heksherlite.http.transport import Transport, retry_after
 from heksherlite.listeners import Listeners
 from heksherlite.setting import Supplier
+
+if TYPE_CHECKING:
+    from heksherlite.errors import SnapshotError
 
 logger = logging.getLogger(__name__)
 

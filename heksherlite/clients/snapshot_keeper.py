@@ -3,18 +3,20 @@
 import logging
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from heksherlite.clients.clock import now
 from heksherlite.clients.flows import FlowRunner
 from heksherlite.clients.snapshot_file import SnapshotFile
-from heksherlite.daemon_threads import run_in_daemon_thread
 from heksherlite.engine.engine import Engine
-from heksherlite.engine.snapshots import Snapshot
 from heksherlite.engine.state import Change
 from heksherlite.errors import ServiceResponseError, SnapshotError
-from heksherlite.setting import Setting
+from heksherlite.http.daemon_threads import run_in_daemon_thread
+
+if TYPE_CHECKING:
+    from heksherlite.engine.snapshots import Snapshot
+    from heksherlite.setting import Setting
 
 logger = logging.getLogger(__name__)
 
