@@ -224,7 +224,7 @@ class BaseClient(ABC):
             return
         self._process = os.getpid()
         forking.inherited.append((self._runner, self._background, self._transport))
-        self._transport = self._transport.anew()
+        self._transport = self._transport.copy()
         self._restarting = threading.Lock()
         self._engine.registry.replace_lock_after_fork()
         self._create_lock()

@@ -24,7 +24,8 @@ from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import ClientStatus, Health
 from heksherlite.engine.polling import Polling
 from heksherlite.engine.state import Change
-from heksherlite.http.transport import Transport, retry_after
+from heksherlite.http.retry_after import retry_after
+from heksherlite.http.transport import Transport
 from heksherlite.listeners import Listeners
 from heksherlite.setting import Supplier
 

@@ -20,7 +20,7 @@ from heksherlite.engine import protocol
 from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.protocol import SettingData
 from heksherlite.grants.loader import Fakts, get_current_fakts
-from heksherlite.http.transport import args_for_async
+from heksherlite.http.sync_adapters import async_http_client_args
 
 logger = logging.getLogger(__name__)
 
@@ -205,7 +205,7 @@ class ThreadHeksherClient(BaseClient):
         self._start_and_stop = threading.Lock()
 
     def _transport_args(self, http_client_args: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        return args_for_async(http_client_args)
+        return async_http_client_args(http_client_args)
 
     def _restart(self) -> bool:
         # On another thread, because to start a thread with an event loop takes milliseconds.
