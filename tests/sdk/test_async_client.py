@@ -163,11 +163,11 @@ async def test_reload_raises(scripted: ScriptedService) -> None:
 async def test_reload_needs_a_running_client(service: Api) -> None:
     """``reload`` of a client that was not started, or was closed, is a RuntimeError."""
     client = async_client(service.url)
-    with pytest.raises(RuntimeError, match="is not running; call set_as_main|is closed"):
+    with pytest.raises(RuntimeError, match=r"is not running; call set_as_main|is closed"):
         await client.reload()
     async with client:
         pass
-    with pytest.raises(RuntimeError, match="is not running; call set_as_main|is closed"):
+    with pytest.raises(RuntimeError, match=r"is not running; call set_as_main|is closed"):
         await client.reload()
 
 
