@@ -18,6 +18,7 @@ from heksherlite.main_client import MainClient
 from heksherlite.rules import QueriedRule, RuleSet, build_rule_set
 from heksherlite.setting import Setting
 from heksherlite.setting_arguments import converted_value
+from heksherlite.setting_types import HeksherSequence
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class StubbedSetting:
 
     @property
     def rules(self) -> Any:
-        """The value that the setting returns. Assign a value, or a list of :class:`Rule`.
+        """The value that the setting returns. Assign a value, or a list of :class:`Rule`, which may be empty.
 
         Reading returns an opaque object that represents the current state. Assign it to restore that state. Assigning
         rules raises :class:`ValueError` if two rules have the same conditions, or a rule has a condition on a feature
@@ -76,7 +77,7 @@ class StubbedSetting:
     def _stub_lookup(self, value: Any) -> Lookup:
         setting = self._setting
         features = setting.configurable_features
-        if not (isinstance(value, list | tuple) and any(isinstance(rule, Rule) for rule in value)):
+        if not _are_rules(setting, value):
             default = converted_value("stub value", setting.name, setting.type, value)
             return Lookup(setting.name, RuleSet(features), default, ContextCompletion(features), "stub")
         rule_set, conflicts = build_rule_set(features, features, _queried_rules(setting, value))
@@ -84,6 +85,12 @@ class StubbedSetting:
             conditions = [dict(rule.context_features) for rule in conflicts]
             raise ValueError(f"several stub rules of setting {setting.name!r} have the same conditions: {conditions}")
         return Lookup(setting.name, rule_set, setting.default_value, ContextCompletion(features))
+
+
+def _are_rules(setting: Setting[Any], value: Any) -> bool:
+    if not isinstance(value, list | tuple):
+        return False
+    return any(isinstance(rule, Rule) for rule in value) or not (value or isinstance(setting.type, HeksherSequence))
 
 
 def _with_defaults(lookup: Lookup, defaults: ContextDefaults) -> Lookup:

@@ -31,7 +31,7 @@ rules = st.lists(
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("rules"), rules),
-        st.tuples(st.just("value"), st.integers()),
+        st.tuples(st.just("value"), st.integers(0, 9)),
         st.tuples(st.just("constant"), st.sampled_from(FEATURES), st.sampled_from(VALUES)),
         st.tuples(st.just("variable"), st.sampled_from(FEATURES)),
         st.tuples(st.just("set"), st.sampled_from(FEATURES), st.sampled_from(VALUES)),

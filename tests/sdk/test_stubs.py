@@ -77,6 +77,13 @@ def test_assigned_rules_win_by_priority(stub: SyncStubHeksherClient, setting: Se
     assert [setting.get(user=user, theme=theme) for user, theme in contexts] == [2, 3, 4, 1]
 
 
+def test_an_empty_list_is_no_rules(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """For a setting that is not a sequence, an empty list removes all rules, so that the default is returned."""
+    stub[setting].rules = [Rule({"user": "a"}, 3)]
+    stub[setting].rules = []
+    assert setting.get(user="a", theme="b") == 1
+
+
 def test_a_rule_without_conditions_loses_to_all_others(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
     """A rule without conditions matches every context, and loses to every other rule."""
     stub[setting].rules = [Rule({}, 7), Rule({"user": "a"}, 3)]
