@@ -153,8 +153,8 @@ def explain(lookup: Lookup, given: Context) -> Explanation[Any]:
         ContextValueError: If a value has no obvious text.
     """
     features = lookup.rules.features
-    completed = lookup.contexts.complete(lookup.setting_name, given)
-    context = lookup.contexts.texts(lookup.setting_name, completed)
+    contexts, name = lookup.contexts, lookup.setting_name
+    context = contexts.texts(name, contexts.complete(name, contexts.texts(name, given)))
     winner = lookup.rules.winner(context)
     actual = dict(zip(features, context, strict=True))
     return Explanation(

@@ -3,7 +3,6 @@
 import collections.abc
 from collections.abc import Mapping, Sequence
 from enum import Enum, Flag
-from functools import cache
 from typing import Any, Final, TypeVar, get_args, get_origin
 
 from heksherlite.conversions import Conversion, SettingType
@@ -165,6 +164,9 @@ def _convert_at(place: object, inner: SettingType[Any], value: Any) -> Any:
 _SEQUENCES: Final = (collections.abc.Sequence, list)
 _MAPPINGS: Final = (collections.abc.Mapping, dict)
 
+_SETTING_TYPES: Final[Mapping[Any, SettingType[Any]]] = {type_: PrimitiveSettingType(type_) for type_ in _ACCEPTED}
+"""The Python types that have one setting type each. Classes of enums and generic types have many."""
+
 
 def setting_type(type_: Any) -> SettingType[Any]:
     """Return the setting type of a Python type.
@@ -182,8 +184,8 @@ def setting_type(type_: Any) -> SettingType[Any]:
     """
     if isinstance(type_, SettingType):
         return type_
-    if isinstance(type_, type) and type_ in _ACCEPTED:
-        return _primitive(type_)
+    if isinstance(type_, type) and type_ in _SETTING_TYPES:
+        return _SETTING_TYPES[type_]
     if isinstance(type_, type) and issubclass(type_, Flag):
         return HeksherFlags(type_)
     if isinstance(type_, type) and issubclass(type_, Enum):
@@ -200,8 +202,3 @@ def setting_type(type_: Any) -> SettingType[Any]:
         f"{type_!r} cannot be the type of a setting: use int, float, str, bool, an Enum or Flag class, Sequence[T], "
         "Mapping[str, T], or a SettingType of your own"
     )
-
-
-@cache
-def _primitive(type_: type[Any]) -> PrimitiveSettingType[Any]:
-    return PrimitiveSettingType(type_)
