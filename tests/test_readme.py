@@ -16,7 +16,7 @@ ADDRESS_IN_README = "http://127.0.0.1:8888"
 
 
 def python_blocks() -> list[str]:
-    text = "".join(ROOT.joinpath(name).read_text("utf-8") for name in ("README.md", "docs/history.md"))
+    text = "".join(ROOT.joinpath(name).read_text("utf-8") for name in ("README.md", "docs/operators/history.md"))
     return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 

@@ -46,8 +46,8 @@ class AsyncHeksherClient(BaseClient):
             are those of httpx, 5 seconds unless ``http_client_args`` say otherwise.)
         max_body_size: Bytes that the body of an answer may have, as it was sent and decompressed.
         snapshot: The path of a file, or of a folder for it, that keeps the last good state. If the service cannot be
-            reached at the start, a ``"best-effort"`` client serves that; see ``docs/snapshots.md``.
-        push: Whether to hear of changes as they happen, from services that offer it; see ``docs/push.md``.
+            reached at the start, a ``"best-effort"`` client serves that; see ``docs/guides/snapshots.md``.
+        push: Whether to hear of changes as they happen, from services that offer it; see ``docs/reference/stream.md``.
 
     Attributes:
         modification_lock: While the program holds it, no setting changes.
@@ -82,7 +82,7 @@ class AsyncHeksherClient(BaseClient):
 
     @classmethod
     async def from_fakts(cls, fakts: Fakts | None = None, *, group: str = GROUP, **options: Any) -> Self:
-        """Make a client as the facts of the application say; see ``docs/grants.md``.
+        """Make a client as the facts of the application say; see ``docs/guides/grants.md``.
 
         Args:
             fakts: The loader of the facts; by default the one whose ``with`` block the code is in.

@@ -16,7 +16,7 @@ JSON: Final = "application/json"
 LINES: Final = "application/x-ndjson"
 DELTA: Final = "heksherlite"
 DELTA_STATUS: Final = 226
-"""What is asked for beside the v1 answer: lines, and only what changed; see ``docs/partial-answers.md``."""
+"""What is asked for beside the v1 answer: lines, and only what changed; see ``docs/reference/partial-answers.md``."""
 
 _LONGEST_PORTION: Final = 30_000
 """How many characters of settings' names are in one query. Percent-encoded, a comma takes three."""
@@ -129,7 +129,7 @@ def query(names: str, context_filters: str, etag: str | None, event_id: str | No
 
 
 def stream(names: str | None, context_filters: str) -> Request:
-    """Ask for the stream of changes, see ``docs/push.md``.
+    """Ask for the stream of changes, see ``docs/reference/stream.md``.
 
     Args:
         names: Of which settings, as in a :func:`query`; None for all.

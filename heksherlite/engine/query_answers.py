@@ -1,4 +1,4 @@
-"""Reads answers to queries: the lines of ``docs/partial-answers.md``, or else the v1 answer."""
+"""Reads answers to queries: the lines of ``docs/reference/partial-answers.md``, or else the v1 answer."""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,6 @@
 """The last good state of a client, as bytes for a file: the answers of the service, exactly as they were.
 
-The format is described in ``docs/snapshots.md``.
+The format is described in ``docs/guides/snapshots.md``.
 """
 
 import zlib

@@ -103,7 +103,7 @@ def create_app(
     app.state.meter = Meter(store, app.state.streams, app.state.access, board)
     app.state.caching = Caching(options)
     app.state.grants = GrantsState(app.state.access.origins, options.public_url)
-    app.state.guesses = app.state.grants.guesses
+    app.state.failed_codes = app.state.grants.failed_codes
     app.state.operators = Operators(app.state.access, access, store.sessions, options.public_url)
     app.state.limits = limits
     app.state.view = partial(StoreView, store, limits, LimitedCatalogs())

@@ -1,4 +1,4 @@
-"""The programs of docs/grants.md run, and so do the examples."""
+"""The programs of docs/guides/grants.md run, and so do the examples."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from heksherlite.service import embedded
 from tests.grants.endpoint import Answer, Received, ScriptedEndpoint
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT.joinpath("docs", "grants.md").read_text("utf-8")
+PAGE = ROOT.joinpath("docs", "guides", "grants.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 (GROUP,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 ADDRESS = "http://127.0.0.1:8888"

@@ -1,4 +1,4 @@
-"""The bytes of snapshots: what goes in comes out, and anything else is refused, see docs/snapshots.md."""
+"""The bytes of snapshots: what goes in comes out, and anything else is refused, see docs/guides/snapshots.md."""
 
 import json
 import tracemalloc

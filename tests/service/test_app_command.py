@@ -15,7 +15,7 @@ from tests.service.applications import SHOP
 from tests.service.stores import prepare
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
 
-PAGE = Path(__file__).parents[2].joinpath("docs", "grants-service.md").read_text("utf-8")
+PAGE = Path(__file__).parents[2].joinpath("docs", "operators", "applications.md").read_text("utf-8")
 
 
 class Commands:

@@ -12,7 +12,7 @@ from heksherlite.service.domain import context_features
 from heksherlite.service.domain.applications import Approval, Status
 from heksherlite.service.domain.credentials import Credentials
 from heksherlite.service.domain.device_codes import LIFETIME, State
-from heksherlite.service.domain.errors import ConflictError, NotFoundError, RefusedError
+from heksherlite.service.domain.errors import BadRequestError, ConflictError, NotFoundError
 from heksherlite.service.domain.groups import Group
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.reverting import revert
@@ -197,7 +197,7 @@ def test_an_approval_that_makes_no_sense_is_refused(tmp_path: object, approval: 
             await store.write(partial(context_features.add, name="user"))
             code = await store.device_codes.start(SHOP, None, NOW)
             await store.device_codes.open(code, None, None, NOW)
-            with pytest.raises(RefusedError, match=message):
+            with pytest.raises(BadRequestError, match=message):
                 await store.device_codes.approve(code, approval, BY_JANE, NOW)
             assert await store.applications.all() == []
             await store.device_codes.approve(code, READER, BY_JANE, NOW)
@@ -250,15 +250,15 @@ def test_groups_and_their_secrets(database: str) -> None:
     async def run() -> None:
         async with opened(database) as store:
             group = Group("db", {"host": "db.local", "users": [{"password": {"$secret": "db-password"}}]})
-            with pytest.raises(RefusedError, match="no secret 'db-password'"):
+            with pytest.raises(BadRequestError, match="no secret 'db-password'"):
                 await store.groups.set(group, BY_JANE)
             await store.groups.set_secret("db-password", "hunter2", BY_JANE)
             await store.groups.set(group, BY_JANE)
             await approved(store, replace(READER, groups=("db",)))
             assert await store.groups.with_secrets() == ({"db": group}, {"db-password": "hunter2"})
-            with pytest.raises(RefusedError, match="refers to the secret"):
+            with pytest.raises(BadRequestError, match="refers to the secret"):
                 await store.groups.remove_secret("db-password", BY_JANE)
-            with pytest.raises(RefusedError, match="attached to shop"):
+            with pytest.raises(BadRequestError, match="attached to shop"):
                 await store.groups.remove("db", BY_JANE)
             await store.applications.approve_again(SHOP.identifier, lambda _: READER, BY_JANE)
             await store.groups.remove("db", BY_JANE)

@@ -22,7 +22,7 @@ from tests.service.api import FEATURES, Api
 from tests.service.tokens import WITH_TOKENS, make_token, revoke_token
 from tests.waiting import until
 
-PAGE = Path(__file__).parents[2].joinpath("docs", "security.md").read_text("utf-8")
+PAGE = Path(__file__).parents[2].joinpath("docs", "operators", "security.md").read_text("utf-8")
 
 
 class Guarded:

@@ -260,7 +260,7 @@ def test_the_command_is_documented() -> None:
     assert "export" in group
     assert "serve" in group
     text = CliRunner().invoke(heksherlite, ["export", "--help"]).output
-    document = Path(__file__).parents[2].joinpath("docs", "snapshots.md").read_text("utf-8")
+    document = Path(__file__).parents[2].joinpath("docs", "guides", "snapshots.md").read_text("utf-8")
     for name in ("URL", "--output", "--header", "--settings"):
         assert name in text
         assert f"`{name}" in document

@@ -130,7 +130,7 @@ def test_a_program_that_was_revoked_gets_nothing(served: Served) -> None:
 
 def test_the_documentation(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program of the page runs with a one-time token, and again without one, from its cache."""
-    page = Path(__file__).parents[2].joinpath("docs", "grants-service.md").read_text("utf-8")
+    page = Path(__file__).parents[2].joinpath("docs", "operators", "applications.md").read_text("utf-8")
     (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     program = tmp_path / "program.py"
     program.write_text(block.replace("http://127.0.0.1:8888", served.url), "utf-8")

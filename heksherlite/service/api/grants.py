@@ -1,4 +1,6 @@
-"""``/.well-known/fakts`` and ``/f/``: how an application gets its configuration, see ``docs/grants-service.md``.
+"""``/.well-known/fakts`` and ``/f/``: how an application gets its configuration.
+
+The protocol is described in ``docs/operators/applications.md``.
 
 What is refused here is answered with status 200 and ``{"status": "error"}``, as existing clients expect it.
 """
@@ -224,14 +226,14 @@ async def challenge(body: Challenge, request: Request, store: StoreOfApp, grants
     """Return a token if a person has approved, once; otherwise how it stands."""
     address, digest = request.state.identity.address or "", digest_of(body.code)
     now, monotonic = time.time(), time.monotonic()
-    wait = grants.guesses.wait(address, digest, monotonic) or grants.polls.take(digest.hex(), monotonic)
+    wait = grants.failed_codes.retry_after(address, digest, monotonic) or grants.polls.take(digest.hex(), monotonic)
     if wait:
         return _status("waiting", retry_after=wait)
     known = await store.device_codes.find(body.code)
     if known is None:
-        grants.guesses.wrong(address, digest, monotonic)
+        grants.failed_codes.record(address, digest, monotonic)
         return _status("waiting")  # a code that the client chose is unknown until a person opens its page
-    if known.address != address and grants.guesses.exhausted(now - known.created_at, monotonic):
+    if known.address != address and grants.failed_codes.exhausted(now - known.created_at, monotonic):
         return _status("waiting")
     state = known.state(now)
     if state is not State.APPROVED:

@@ -5,7 +5,7 @@ from typing import Annotated, Final, TypeAlias
 from fastapi import Depends, Request
 
 from heksherlite.service.api.proxies import Origins
-from heksherlite.service.domain.guesses import Guesses
+from heksherlite.service.domain.failed_attempts import FailedAttempts
 from heksherlite.service.domain.rates import RateLimiter
 
 _STARTS_AT_ONCE: Final = 20  # codes from one address; then one every so many seconds:
@@ -24,14 +24,14 @@ class GrantsState:
         public_url: Where the service is for its clients; None if it is where they say.
 
     Attributes:
-        guesses: Codes that do not exist.
+        failed_codes: Failed attempts to enter a device code.
         starts: Codes that were asked for.
         polls: Questions about codes.
         failed_clients: Clients of OAuth2 with wrong secrets.
     """
 
     def __init__(self, origins: Origins, public_url: str | None) -> None:
-        self.guesses = Guesses()
+        self.failed_codes = FailedAttempts()
         self.starts = RateLimiter(per_second=1 / _START_SECONDS, burst=_STARTS_AT_ONCE)
         self.polls = RateLimiter(per_second=_POLLS_PER_SECOND, burst=_POLLS_AT_ONCE)
         self.failed_clients = RateLimiter(per_second=1 / _FAILED_CLIENT_SECONDS, burst=_FAILED_CLIENTS)

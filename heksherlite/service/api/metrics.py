@@ -1,4 +1,4 @@
-"""``/metrics``: what Prometheus scrapes, see ``docs/observing.md``."""
+"""``/metrics``: what Prometheus scrapes, see ``docs/operators/observing.md``."""
 
 from typing import Annotated
 

@@ -45,7 +45,7 @@ class OAuth2Error(BaseModel):
     error_description: str
 
 
-class _RefusedError(Exception):
+class _OAuth2Error(Exception):
     def __init__(self, error: str, description: str, status: int = 400, **headers: str) -> None:
         super().__init__(description)
         self.error = error
@@ -100,7 +100,7 @@ async def issue_token(
     """Return an access token for the API, for a client that proves its secret by HTTP Basic or in the body."""
     try:
         token, scopes = await _granted(request, store, grants)
-    except _RefusedError as refused:
+    except _OAuth2Error as refused:
         body = {"error": refused.error, "error_description": str(refused)}
         return json_answer(body, refused.status, {**_NOT_STORED, **refused.headers})
     answer = {
@@ -116,9 +116,9 @@ async def _granted(request: Request, store: StoreView, grants: GrantsState) -> t
     form = _read_form(request.headers.get("content-type", ""), await request.body())
     client_id, client_secret = _client(request.headers.getlist("authorization"), form)
     if "grant_type" not in form:
-        raise _RefusedError("invalid_request", "there is no grant_type")
+        raise _OAuth2Error("invalid_request", "there is no grant_type")
     if form["grant_type"] != "client_credentials":
-        raise _RefusedError("unsupported_grant_type", "the grant_type must be client_credentials")
+        raise _OAuth2Error("unsupported_grant_type", "the grant_type must be client_credentials")
     application = await store.applications.get(client_id)
     token = None if application is None else application.token()
     if application is None or token is None or not application.has_client_secret(client_secret):
@@ -128,42 +128,42 @@ async def _granted(request: Request, store: StoreView, grants: GrantsState) -> t
 
 def _read_form(content_type: str, body: bytes) -> dict[str, str]:
     if content_type.partition(";")[0].strip().lower() != _FORM:
-        raise _RefusedError("invalid_request", f"the body must be {_FORM}")
+        raise _OAuth2Error("invalid_request", f"the body must be {_FORM}")
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
     except ValueError as error:
-        raise _RefusedError("invalid_request", "the body is malformed") from error
+        raise _OAuth2Error("invalid_request", "the body is malformed") from error
     form = dict(pairs)
     if len(form) < len(pairs):
-        raise _RefusedError("invalid_request", "a parameter is there more than once")
+        raise _OAuth2Error("invalid_request", "a parameter is there more than once")
     return {name: value for name, value in form.items() if value}  # as if they were not there (section 3.2)
 
 
 def _client(authorizations: list[str], form: dict[str, str]) -> tuple[str, str]:
     if not authorizations:
         if "client_id" not in form or "client_secret" not in form:
-            raise _RefusedError("invalid_client", "no client credentials were sent", 401, **_CHALLENGE)
+            raise _OAuth2Error("invalid_client", "no client credentials were sent", 401, **_CHALLENGE)
         return form["client_id"], form["client_secret"]
     scheme, _, credentials = authorizations[0].partition(" ")
     if len(authorizations) > 1 or "client_secret" in form:
-        raise _RefusedError("invalid_request", "the client credentials are there more than once")
+        raise _OAuth2Error("invalid_request", "the client credentials are there more than once")
     try:
         decoded = b64decode(credentials.strip(), validate=True).decode()
     except ValueError:
         decoded = ""
     client_id, colon, client_secret = decoded.partition(":")
     if scheme.lower() != "basic" or not colon:
-        raise _RefusedError("invalid_client", "the client credentials are malformed", 401, **_CHALLENGE)
+        raise _OAuth2Error("invalid_client", "the client credentials are malformed", 401, **_CHALLENGE)
     return unquote_plus(client_id), unquote_plus(client_secret)  # section 2.3.1
 
 
-def _unknown_client(failures: RateLimiter, address: str) -> _RefusedError:
+def _unknown_client(failures: RateLimiter, address: str) -> _OAuth2Error:
     wait = failures.take(address, time.monotonic())
     _logger.warning("an OAuth2 client was refused", extra={"client": address})
     if wait:
         retry = {"retry-after": str(math.ceil(wait))}
-        return _RefusedError("invalid_client", "too many attempts with wrong secrets", 429, **retry)
-    return _RefusedError(
+        return _OAuth2Error("invalid_client", "too many attempts with wrong secrets", 429, **retry)
+    return _OAuth2Error(
         "invalid_client", "the client is unknown or was revoked, or its secret is wrong", 401, **_CHALLENGE
     )
 
@@ -173,5 +173,5 @@ def _scopes(asked: str | None, token: Token) -> list[Scope]:
         return sorted(token.scopes)
     if not token.scopes.issuperset(asked.split()):
         granted = ", ".join(sorted(token.scopes)) or "none"
-        raise _RefusedError("invalid_scope", f"only these scopes were granted: {granted}")
+        raise _OAuth2Error("invalid_scope", f"only these scopes were granted: {granted}")
     return [scope for scope in sorted(token.scopes) if scope in asked.split()]

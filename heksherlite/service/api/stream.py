@@ -1,4 +1,4 @@
-"""``/api/v1/stream``: hearing of changes as they happen, see ``docs/push.md``."""
+"""``/api/v1/stream``: hearing of changes as they happen, see ``docs/reference/stream.md``."""
 
 import asyncio
 from collections.abc import Mapping

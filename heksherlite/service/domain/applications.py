@@ -13,7 +13,7 @@ from heksherlite.service.domain.credentials import (
     new_credentials,
     new_secret,
 )
-from heksherlite.service.domain.errors import RefusedError
+from heksherlite.service.domain.errors import BadRequestError
 from heksherlite.service.domain.history import Change
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.names import CONTEXT_FEATURE_VALUE, SETTING_NAME
@@ -65,20 +65,20 @@ class Approval:
             asked: The scopes that the application asks for; None if nobody asked.
 
         Raises:
-            RefusedError: It does not.
+            BadRequestError: It does not.
         """
         if asked is not None and (more := sorted(self.scopes.difference(asked))):
-            raise RefusedError(f"the application did not ask for {', '.join(more)}")
+            raise BadRequestError(f"the application did not ask for {', '.join(more)}")
         if self.setting_prefix and SETTING_NAME.fullmatch(self.setting_prefix) is None:
-            raise RefusedError(f"no name of a setting begins with {self.setting_prefix[:100]!r}")
+            raise BadRequestError(f"no name of a setting begins with {self.setting_prefix[:100]!r}")
         if unknown := sorted({*self.defaults, *self.track}.difference(context_features)):
-            raise RefusedError(f"there is no context feature {unknown[0][:100]!r}")
+            raise BadRequestError(f"there is no context feature {unknown[0][:100]!r}")
         if missing := sorted(set(self.groups).difference(groups)):
-            raise RefusedError(f"there is no configuration group {missing[0][:100]!r}")
+            raise BadRequestError(f"there is no configuration group {missing[0][:100]!r}")
         values = [value for tracked in self.track.values() if tracked != "*" for value in tracked]
         for value in [*self.defaults.values(), *values]:
             if CONTEXT_FEATURE_VALUE.fullmatch(value) is None:
-                raise RefusedError(f"{value[:100]!r} is not a value of a context feature")
+                raise BadRequestError(f"{value[:100]!r} is not a value of a context feature")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

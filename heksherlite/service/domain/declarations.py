@@ -6,7 +6,7 @@ from typing import Any
 
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Entry, Setting
 from heksherlite.service.domain.differences import Difference, Level, Shape, differences, shape_of
-from heksherlite.service.domain.errors import ConflictError, NotFoundError, RefusedError
+from heksherlite.service.domain.errors import BadRequestError, ConflictError, NotFoundError
 from heksherlite.service.domain.versions import INITIAL, Version
 
 
@@ -23,7 +23,7 @@ def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
     """Create, upgrade or just compare a setting; the answer is what the API answers.
 
     Raises:
-        RefusedError: A new setting has another version than 1.0.
+        BadRequestError: A new setting has another version than 1.0.
         NotFoundError: A context feature or the alias is unknown.
         ConflictError: The alias is another setting's, or the declaration contradicts the stored setting.
     """
@@ -92,7 +92,7 @@ def _declared_entry(catalog: Catalog, declaration: Declaration) -> Entry | None:
 def _create(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, Any]]:
     shape = declaration.shape
     if declaration.version != INITIAL:
-        raise RefusedError(f"a new setting must have version {INITIAL}, not {declaration.version}")
+        raise BadRequestError(f"a new setting must have version {INITIAL}, not {declaration.version}")
     require_features(catalog, shape.configurable_features)
     setting = Setting(
         id=catalog.state.last_setting_id + 1,

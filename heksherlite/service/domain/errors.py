@@ -19,7 +19,7 @@ class DomainError(Exception):
         self.body = body
 
 
-class RefusedError(DomainError):
+class BadRequestError(DomainError):
     """The request contradicts itself or what it refers to."""
 
     status = 400

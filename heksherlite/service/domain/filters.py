@@ -7,7 +7,7 @@ from datetime import datetime
 
 from heksherlite.service.domain import names
 from heksherlite.service.domain.catalog import Conditions
-from heksherlite.service.domain.errors import InvalidError, RefusedError
+from heksherlite.service.domain.errors import BadRequestError, InvalidError
 from heksherlite.service.domain.times import read_time
 
 _VALUE = names.CONTEXT_FEATURE_VALUE.pattern
@@ -43,7 +43,7 @@ def parse_context_filter(text: str) -> ContextFilter | None:
 
     Raises:
         InvalidError: The text is malformed.
-        RefusedError: A feature is listed twice.
+        BadRequestError: A feature is listed twice.
     """
     if text == "*":
         return None
@@ -54,7 +54,7 @@ def parse_context_filter(text: str) -> ContextFilter | None:
         if term is None:
             raise _malformed("context_filters", position, "feature:* or feature:(value,...)")
         if term["feature"] in allowed:
-            raise RefusedError(f"context feature {term['feature']!r} is listed twice in context_filters")
+            raise BadRequestError(f"context feature {term['feature']!r} is listed twice in context_filters")
         allowed[term["feature"]] = None if term["values"] is None else frozenset(term["values"].split(","))
         position = term.end()
         if position < len(text):
@@ -99,7 +99,7 @@ def parse_moment(text: str, *, now: datetime) -> int | datetime:
 
     Raises:
         InvalidError: The text is neither.
-        RefusedError: The time is ahead.
+        BadRequestError: The time is ahead.
     """
     if _REVISION.fullmatch(text):
         return int(text)
@@ -108,7 +108,7 @@ def parse_moment(text: str, *, now: datetime) -> int | datetime:
     except ValueError as error:
         raise InvalidError(f"{error}, and no revision", location=("query", "at")) from error
     if time > now:
-        raise RefusedError(f"at {text} is ahead: nobody knows what will be then")
+        raise BadRequestError(f"at {text} is ahead: nobody knows what will be then")
     return time
 
 

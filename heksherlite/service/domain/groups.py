@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from heksherlite.service.domain.errors import RefusedError
+from heksherlite.service.domain.errors import BadRequestError
 from heksherlite.service.domain.history import Change
 from heksherlite.service.domain.json_values import Json, require_encodable
 
@@ -89,10 +89,10 @@ def check_references(group: Group, secrets: Mapping[str, str]) -> None:
     """Check that there are the secrets that a group refers to.
 
     Raises:
-        RefusedError: One is missing.
+        BadRequestError: One is missing.
     """
     if missing := sorted(set(references(group.values)) - secrets.keys()):
-        raise RefusedError(f"there is no secret {missing[0]!r}; set it first")
+        raise BadRequestError(f"there is no secret {missing[0]!r}; set it first")
 
 
 def filled_in(value: Json, secrets: Mapping[str, str]) -> Any:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from heksherlite.service.domain.catalog import Catalog, Changes, Conditions, Decision, Rule, Setting
-from heksherlite.service.domain.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from heksherlite.service.domain.errors import BadRequestError, ConflictError, InvalidError, NotFoundError
 from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.schedule import Phase, Schedule
@@ -27,7 +27,7 @@ def add(
     setting = entry.setting
     foreign = sorted(feature_values.keys() - setting.configurable_features)
     if foreign:
-        raise RefusedError(f"setting {setting.name!r} is not configurable by {foreign}")
+        raise BadRequestError(f"setting {setting.name!r} is not configurable by {foreign}")
     _require_fit(setting, value)
     conditions = conditions_of(feature_values)
     existing = entry.ids_by_conditions.get(conditions)
@@ -99,12 +99,12 @@ def conditions_of(feature_values: Mapping[str, str]) -> Conditions:
 
 def _require_fit(setting: Setting, value: Json) -> None:
     if problem := setting.type.problem(value):
-        raise RefusedError(f"the value does not fit setting {setting.name!r} of type {setting.type}: {problem}")
+        raise BadRequestError(f"the value does not fit setting {setting.name!r} of type {setting.type}: {problem}")
 
 
 def _require_time_to_be_served(schedule: Schedule | None) -> None:
     if schedule is not None and schedule.phase is Phase.ENDED and schedule.ends_at is not None:
-        raise RefusedError(f"ends_at is over: {show_time(schedule.ends_at)}")
+        raise BadRequestError(f"ends_at is over: {show_time(schedule.ends_at)}")
 
 
 def _stored(before: Rule, after: Rule) -> Decision[None]:

@@ -14,7 +14,7 @@ from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.domain.applications import Application
 from heksherlite.service.domain.device_codes import DeviceCode, State, is_code
-from heksherlite.service.domain.errors import ConflictError, NotFoundError, RefusedError
+from heksherlite.service.domain.errors import BadRequestError, ConflictError, NotFoundError
 from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
@@ -76,7 +76,7 @@ async def decide(request: Request, store: StoreOfApp) -> Response:
             raise Refusal(400, "the form does not say whether to approve or to deny")
     except NotFoundError:
         return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
-    except (ConflictError, RefusedError) as error:
+    except (ConflictError, BadRequestError) as error:
         known = await store.device_codes.find(code)
         if known is None or known.state(time.time()) is State.WAITING:
             return redirect(request, page_of(code))
@@ -93,7 +93,7 @@ def page_of(code: str) -> str:
 
 def _cause(request: Request, choices: Choices) -> Cause:
     if len(choices.reason) > _LONGEST_REASON or "\0" in choices.reason:
-        raise RefusedError(f"a reason is a text of at most {_LONGEST_REASON} characters")
+        raise BadRequestError(f"a reason is a text of at most {_LONGEST_REASON} characters")
     return Cause(author_of(request), choices.reason or None)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from heksherlite.service.domain.applications import Approval
-from heksherlite.service.domain.errors import RefusedError
+from heksherlite.service.domain.errors import BadRequestError
 from heksherlite.service.domain.groups import Group
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
@@ -60,10 +60,10 @@ class Choices:
         """Return it as what is approved.
 
         Raises:
-            RefusedError: There is no such scope.
+            BadRequestError: There is no such scope.
         """
         if unknown := sorted(self.scopes.difference(Scope)):
-            raise RefusedError(f"there is no scope {unknown[0][:100]!r}")
+            raise BadRequestError(f"there is no scope {unknown[0][:100]!r}")
         return Approval(
             scopes=frozenset(map(Scope, self.scopes)),
             setting_prefix=self.setting_prefix,

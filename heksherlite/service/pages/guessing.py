@@ -8,7 +8,7 @@ from fastapi import Request
 
 from heksherlite.service.api.refusals import Refusal
 from heksherlite.service.domain.device_codes import digest_of
-from heksherlite.service.domain.guesses import Guesses
+from heksherlite.service.domain.failed_attempts import FailedAttempts
 
 NO_SUCH_CODE: Final = (
     "There is no such code. It may have been mistyped, or it is too old: a code can be used for ten minutes, and once."
@@ -21,7 +21,7 @@ def require_patience(request: Request, code: str) -> None:
     Raises:
         Refusal: It tried too many that do not exist.
     """
-    wait = _guesses(request).wait(_address(request), digest_of(code), time.monotonic())
+    wait = _failed_codes(request).retry_after(_address(request), digest_of(code), time.monotonic())
     if wait:
         seconds = math.ceil(wait)
         raise Refusal(
@@ -31,12 +31,12 @@ def require_patience(request: Request, code: str) -> None:
 
 def count_wrong(request: Request, code: str) -> None:
     """Count a code that does not exist."""
-    _guesses(request).wrong(_address(request), digest_of(code), time.monotonic())
+    _failed_codes(request).record(_address(request), digest_of(code), time.monotonic())
 
 
-def _guesses(request: Request) -> Guesses:
-    guesses: Guesses = request.app.state.guesses
-    return guesses
+def _failed_codes(request: Request) -> FailedAttempts:
+    failed_codes: FailedAttempts = request.app.state.failed_codes
+    return failed_codes
 
 
 def _address(request: Request) -> str:

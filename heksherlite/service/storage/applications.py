@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.applications import Application, Approval, Status, change
 from heksherlite.service.domain.credentials import Digests, application_of, is_application_id, matches, new_credentials
-from heksherlite.service.domain.errors import NotFoundError, RefusedError
+from heksherlite.service.domain.errors import BadRequestError, NotFoundError
 from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
@@ -44,13 +44,13 @@ class Applications:
         """Store an application that was invited or registered.
 
         Raises:
-            RefusedError: What was approved for it makes no sense, or there is a public one of this identifier.
+            BadRequestError: What was approved for it makes no sense, or there is a public one of this identifier.
         """
 
         async def work(connection: AsyncConnection) -> None:
             await check_approval(connection, application.approval)
             if application.status is Status.PUBLIC and await _public(connection, application.identifier):
-                raise RefusedError(f"{application.identifier!r} is registered already; revoke it first")
+                raise BadRequestError(f"{application.identifier!r} is registered already; revoke it first")
             await insert_application(connection, application)
             await record(connection, cause, [change(None, application)])
 
@@ -71,7 +71,7 @@ class Applications:
 
         Raises:
             NotFoundError: There is none.
-            RefusedError: The new approval makes no sense.
+            BadRequestError: The new approval makes no sense.
         """
 
         async def work(connection: AsyncConnection) -> Sequence[Application]:
@@ -185,7 +185,7 @@ async def check_approval(connection: AsyncConnection, approval: Approval, asked:
     """Check that an approval fits what there is.
 
     Raises:
-        RefusedError: It does not.
+        BadRequestError: It does not.
     """
     features = (await connection.scalars(select(tables.context_features.c.name))).all()
     groups = (await connection.scalars(select(tables.configuration_groups.c.name))).all()

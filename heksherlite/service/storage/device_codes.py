@@ -119,7 +119,7 @@ class DeviceCodes:
         Raises:
             NotFoundError: There is no such code.
             ConflictError: It was decided on already, or has expired.
-            RefusedError: The approval makes no sense.
+            BadRequestError: The approval makes no sense.
         """
 
         async def work(connection: AsyncConnection) -> Application:

@@ -6,7 +6,7 @@ import orjson
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heksherlite.service.domain.errors import NotFoundError, RefusedError
+from heksherlite.service.domain.errors import BadRequestError, NotFoundError
 from heksherlite.service.domain.groups import Group, check_name, check_references, references, secret_change
 from heksherlite.service.domain.history import Cause
 from heksherlite.service.storage import tables
@@ -50,7 +50,7 @@ class Groups:
         """Store a group in place of the one of its name.
 
         Raises:
-            RefusedError: There is no such secret as it refers to.
+            BadRequestError: There is no such secret as it refers to.
         """
 
         async def work(connection: AsyncConnection) -> None:
@@ -71,7 +71,7 @@ class Groups:
 
         Raises:
             NotFoundError: There is none.
-            RefusedError: It is attached to an application.
+            BadRequestError: It is attached to an application.
         """
 
         async def work(connection: AsyncConnection) -> None:
@@ -81,7 +81,7 @@ class Groups:
             users = [each for each in await read_applications(connection) if name in each.approval.groups]
             if users:
                 described = ", ".join(f"{each.identifier} ({each.id})" for each in users[:5])
-                raise RefusedError(f"the group {name!r} is attached to {described}; detach it first")
+                raise BadRequestError(f"the group {name!r} is attached to {described}; detach it first")
             await connection.execute(delete(_groups).where(_groups.c.name == name))
             await record(connection, cause, [group.removal()])
 
@@ -112,14 +112,14 @@ class Groups:
 
         Raises:
             NotFoundError: There is none.
-            RefusedError: A group refers to it.
+            BadRequestError: A group refers to it.
         """
 
         async def work(connection: AsyncConnection) -> None:
             if name not in await _read_secrets(connection):
                 raise NotFoundError(f"there is no secret {name!r}")
             if users := [group.name for group in await _read_groups(connection) if name in references(group.values)]:
-                raise RefusedError(f"the group {users[0]!r} refers to the secret {name!r}")
+                raise BadRequestError(f"the group {users[0]!r} refers to the secret {name!r}")
             await connection.execute(delete(_secrets).where(_secrets.c.name == name))
             await record(connection, cause, [secret_change(name, before=True, after=False)])
 

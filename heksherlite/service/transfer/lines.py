@@ -1,4 +1,4 @@
-"""The file format of exports: writing a catalog as lines, and reading them back; see ``docs/service.md``."""
+"""The file format of exports: writing a catalog as lines, and reading them back; see ``docs/operators/service.md``."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What the lines of an export must look like; see ``docs/service.md``."""
+"""What the lines of an export must look like; see ``docs/operators/service.md``."""
 
 from typing import Annotated, Any, Literal, Self
 

@@ -1,4 +1,4 @@
-"""Wrong guesses at device codes: from one address a few, and at one code not many from all of them."""
+"""Failed attempts to enter a device code, limited for each address and for all addresses together."""
 
 from collections import OrderedDict, deque
 from typing import Final
@@ -10,31 +10,31 @@ _REMEMBERED_SECONDS: Final = 600.0
 _MOST_ADDRESSES: Final = 10_000
 
 
-class Guesses:
-    """Counts codes that do not exist, by the address that tried them.
+class FailedAttempts:
+    """Counts unknown device codes for each address that sent them.
 
-    Asking for the same code again is no new guess: a program asks until a person has opened its page.
+    Repeating a code is not a new attempt: a program polls until a person has opened its page.
     """
 
     def __init__(self) -> None:
         self._by_address: OrderedDict[str, dict[bytes, float]] = OrderedDict()
         self._times: deque[float] = deque(maxlen=_PER_CODE)
 
-    def wait(self, address: str, digest: bytes, now: float) -> float:
-        """Return after how many seconds an address may try a code; 0 if it may now.
+    def retry_after(self, address: str, digest: bytes, now: float) -> float:
+        """Return how many seconds an address must wait before it may try a code; 0 means it may try now.
 
         Args:
-            address: From where it is tried.
+            address: The address of the client.
             digest: The digest of the code.
-            now: The time in seconds, by a clock that is not set back.
+            now: The time in seconds on a monotonic clock.
         """
         tried = self._tried(address, now)
         if digest in tried or len(tried) < _PER_ADDRESS:
             return 0.0
         return min(tried.values()) + _ADDRESS_SECONDS - now
 
-    def wrong(self, address: str, digest: bytes, now: float) -> None:
-        """Count a code that does not exist."""
+    def record(self, address: str, digest: bytes, now: float) -> None:
+        """Count an attempt with an unknown code."""
         tried = self._tried(address, now)
         if digest not in tried:
             self._times.append(now)
@@ -45,13 +45,13 @@ class Guesses:
             self._by_address.popitem(last=False)
 
     def exhausted(self, age: float, now: float) -> bool:
-        """Tell whether so many wrong guesses were made since a code exists that one more may be no accident.
+        """Return whether so many attempts have failed since a code was created that the next one may be an attack.
 
-        Then only the address that the code came from gets an answer about it.
+        Only the address that the code was issued to is then told about it.
 
         Args:
-            age: How many seconds ago the code was made.
-            now: The time, as above.
+            age: The age of the code, in seconds.
+            now: The time in seconds on a monotonic clock.
         """
         since = now - min(age, _REMEMBERED_SECONDS)
         return len(self._times) == _PER_CODE and self._times[0] >= since
