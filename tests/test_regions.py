@@ -77,7 +77,7 @@ def test_winning_regions_partition_the_contexts(rules: Rules, order: Sequence[st
 
 
 @given(rules_of_settings, rules_of_settings, orders, orders, st.integers(0, 3), st.integers(0, 3))
-def test_differences_are_those_of_every_context(  # noqa: PLR0917 - one argument for each thing that varies
+def test_differences_are_those_of_every_context(
     rules_before: Rules,
     rules_after: Rules,
     order_before: Sequence[str],

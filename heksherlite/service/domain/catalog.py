@@ -4,10 +4,11 @@ A `Catalog` never changes. A write is decided against one (`Decision`), its `Cha
 the same `Changes` applied to the catalog make the next one. What another process wrote arrives as `Changes` too.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.errors import NotFoundError, OutsidePrefixError
@@ -20,6 +21,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 Conditions: TypeAlias = tuple[tuple[str, str], ...]
 """Pairs of context feature and value, sorted by feature name, so that equal conditions are equal tuples."""
+
+
+Copying: TypeAlias = Callable[[Mapping[Any, Any]], MutableMapping[Any, Any]]
+"""Makes a mapping that may be changed from one that stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +242,7 @@ class Catalog:
         removed = (self.rules[rule_id] for rule_id in changes.removed_rules if rule_id in self.rules)
         return {rule.setting_id for rule in (*changes.rules, *removed)}
 
-    def after(self, changes: Changes, state: State) -> "Catalog":
+    def after(self, changes: Changes, state: State, *, copied: Copying = dict) -> "Catalog":
         """Return the catalog that follows from this one by some changes.
 
         Args:
@@ -245,13 +250,16 @@ class Catalog:
                 and went between two looks at the database.
             state: The counters that go with them. A setting that is only touched through its rules gets this
                 revision; one that is listed brings its own.
+            copied: Makes the mappings of the new catalog from those of this one, to be changed.
         """
-        entries = dict(self.entries)
-        names = dict(self.ids_by_name)
-        rules = dict(self.rules)
+        entries = copied(self.entries)
+        names = copied(self.ids_by_name)
+        rules = copied(self.rules)
+        gone: list[int] = []
         for setting_id in changes.removed_settings & entries.keys():
             entry = entries.pop(setting_id)
             _forget_names(names, entry.setting)
+            gone.extend(entry.rules)
             for rule_id in entry.rules:
                 del rules[rule_id]
         for setting in changes.settings:
@@ -267,9 +275,12 @@ class Catalog:
         for rule in changes.rules:
             stored.setdefault(rule.setting_id, []).append(rule)
         listed = {setting.id for setting in changes.settings}
+        is_logged = state.revision > self.state.revision
         for setting_id in self.touched_settings(changes) & entries.keys():
-            logged_at = state.revision if setting_id in self.entries else None
-            entry = _with_rules(entries[setting_id], stored.get(setting_id, []), changes.removed_rules, logged_at)
+            logged_at = state.revision if is_logged and setting_id in self.entries else None
+            entry = _with_rules(
+                entries[setting_id], stored.get(setting_id, []), changes.removed_rules, logged_at, copied
+            )
             if setting_id not in listed:
                 entry = replace(entry, setting=replace(entry.setting, revision=state.revision))
             entries[setting_id] = entry
@@ -277,8 +288,9 @@ class Catalog:
             rules.pop(rule_id, None)
         rules.update((rule.id, rule) for rule in changes.rules)
         features = self.context_features if changes.context_features is None else changes.context_features
-        scheduled = self.scheduled.union([rule.id for rule in changes.rules if rule.schedule is not None])
-        scheduled = frozenset([rule_id for rule_id in scheduled if rule_id in rules and _has_switch(rules[rule_id])])
+        switching = [rule.id for rule in changes.rules if _has_switch(rule)]
+        not_switching = {*gone, *changes.removed_rules, *[rule.id for rule in changes.rules]}.difference(switching)
+        scheduled = _with_members(self.scheduled, added=switching, removed=not_switching)
         return Catalog(state, features, entries, names, rules, scheduled)
 
 
@@ -286,17 +298,25 @@ def _has_switch(rule: Rule) -> bool:
     return rule.schedule is not None and rule.schedule.next_switch is not None
 
 
-def _forget_names(names: dict[str, int], setting: Setting) -> None:
+def _with_members(members: frozenset[int], *, added: Sequence[int], removed: AbstractSet[int]) -> frozenset[int]:
+    if not added and members.isdisjoint(removed):
+        return members
+    return members.difference(removed).union(added)
+
+
+def _forget_names(names: MutableMapping[str, int], setting: Setting) -> None:
     for name in (setting.name, *setting.aliases):
         if names.get(name) == setting.id:
             del names[name]
 
 
-def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int], logged_at: int | None) -> Entry:
+def _with_rules(
+    entry: Entry, stored: Sequence[Rule], removed: frozenset[int], logged_at: int | None, copied: Copying
+) -> Entry:
     # A new rule has the highest id so far and a changed one keeps its place, so the rules stay ascending by id. Only
     # those that were removed and come back need sorting.
-    rules = dict(entry.rules)
-    ids_by_conditions = dict(entry.ids_by_conditions)
+    rules = copied(entry.rules)
+    ids_by_conditions = copied(entry.ids_by_conditions)
     leaving = removed & rules.keys()
     for rule_id in leaving:
         del ids_by_conditions[rules.pop(rule_id).conditions]
@@ -307,8 +327,11 @@ def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int], l
         ids_by_conditions[rule.conditions] = rule.id
     if comes_back:
         rules = dict(sorted(rules.items()))
-    unserved = entry.unserved.union([rule.id for rule in stored if not rule.served])
-    unserved = frozenset([rule_id for rule_id in unserved if rule_id in rules and not rules[rule_id].served])
+    unserved = _with_members(
+        entry.unserved,
+        added=[rule.id for rule in stored if not rule.served],
+        removed=leaving.union([rule.id for rule in stored if rule.served]),
+    )
     log = entry.log
     if logged_at is not None:  # else the entry is new, and its log begins after the rules that it has now
         log = log.with_change(logged_at, leaving.union([rule.id for rule in stored]))
