@@ -1,4 +1,4 @@
-"""Throws bytes at what reads answers, streams and snapshots: nothing but the documented exceptions may come out.
+"""Throws bytes at what reads responses, streams and snapshots: nothing but the documented exceptions may come out.
 
 Usage: ``python benchmarks/fuzz.py {v1,lines,stream,snapshot} [libFuzzer options]``, such as
 ``python benchmarks/fuzz.py v1 -max_total_time=60``. Needs ``pip install atheris``, which there is for CPython 3.11.
@@ -22,13 +22,13 @@ if __name__ == "__main__":
 atheris: Any = import_module("atheris")  # not there for every Python, nor for type checkers
 
 with atheris.instrument_imports(include=["heksherlite"]):
-    from heksherlite import ServiceAnswerError, Setting
+    from heksherlite import ServiceResponseError, Setting
     from heksherlite.engine import protocol
     from heksherlite.engine.engine import Engine
     from heksherlite.engine.event_stream import EventStreamReader
-    from heksherlite.engine.messages import Answer, Request, Steps
+    from heksherlite.engine.messages import Flow, Request, Response
     from heksherlite.engine.options import ContextOptions
-    from heksherlite.engine.snapshots import KeptAnswer, Snapshot, decode, encode
+    from heksherlite.engine.snapshots import KeptResponse, Snapshot, decode, encode
     from heksherlite.errors import SnapshotError
 
 R = TypeVar("R")
@@ -37,7 +37,7 @@ _FEATURES = ("environment", "user")
 
 
 class Service:
-    """Answers queries with whatever bytes come, and everything else as a service does."""
+    """Responds to queries with whatever bytes come, and everything else as a service does."""
 
     def __init__(self, media_type: str) -> None:
         self._media_type = media_type
@@ -53,7 +53,7 @@ class Service:
         before = self._setting.lookup
         try:
             update = self._perform(self._engine.fetch())
-        except ServiceAnswerError:
+        except ServiceResponseError:
             assert self._setting.lookup is before
             return
         if update is not None:
@@ -66,21 +66,21 @@ class Service:
         """Stand for a client that supplies rules."""
         return True
 
-    def _perform(self, steps: Steps[R]) -> R:
+    def _perform(self, flow: Flow[R]) -> R:
         try:
-            requests = next(steps)
+            requests = next(flow)
             while True:
-                requests = steps.send([self._answer(request) for request in requests])
+                requests = flow.send([self._answer(request) for request in requests])
         except StopIteration as stop:
             result: R = stop.value
             return result
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Response:
         if request.path == "/api/v1/query":
-            return Answer(request, 200, self._body, None, self._media_type)
+            return Response(request, 200, self._body, None, self._media_type)
         if request == protocol.CONTEXT_FEATURES:
-            return Answer(request, 200, b'{"context_features":["environment","user"]}')
-        return Answer(request, 200, b'{"outcome":"uptodate","name":"x"}')
+            return Response(request, 200, b'{"context_features":["environment","user"]}')
+        return Response(request, 200, b'{"outcome":"uptodate","name":"x"}')
 
 
 def read_stream(data: bytes) -> None:
@@ -112,7 +112,7 @@ _LINES = b"""{"context_features":["environment","user"]}
 
 _STREAM = b"""\x30retry: 2000\nevent: ready\nid: 5\ndata: {"spread":0.5}\n\nid: 6\r\n\r\n"""
 
-_ANSWER = KeptAnswer(200, protocol.LINES, '"1"', _LINES)
+_ANSWER = KeptResponse(200, protocol.LINES, '"1"', _LINES)
 _SNAPSHOT = encode(Snapshot("http://a", _FEATURES, "*", datetime(2026, 1, 31, tzinfo=UTC), (_ANSWER,)))
 
 TARGETS: Mapping[str, tuple[Callable[[], Callable[[bytes], None]], bytes]] = {

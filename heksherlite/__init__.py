@@ -9,7 +9,7 @@ from heksherlite.errors import (
     HeksherError,
     MissingContextError,
     NoMatchError,
-    ServiceAnswerError,
+    ServiceResponseError,
     TypeStringError,
 )
 from heksherlite.setting import Setting
@@ -44,7 +44,7 @@ __all__ = [
     "MissingContextError",
     "NoMatchError",
     "Rule",
-    "ServiceAnswerError",
+    "ServiceResponseError",
     "Setting",
     "SettingData",
     "SettingType",

@@ -14,7 +14,7 @@
     │           └── ClaimError      when it was asked for the facts
     ├── NoMatchError            there is no value for a context; never raised         (also a LookupError)
     ├── MissingContextError     a context feature has neither argument nor default    (also a RuntimeError)
-    ├── ServiceAnswerError      the service answered something that is not the v1 API (also a ValueError)
+    ├── ServiceResponseError    a response of the service does not follow the v1 API   (also a ValueError)
     ├── ServiceStartError       a service that was to be run here cannot start
     ├── SnapshotError           bytes are no snapshot, or none that can be used       (also a ValueError)
     └── TypeStringError         a wire type such as ``Enum[`` is malformed            (also a ValueError)
@@ -59,12 +59,12 @@ class MissingContextError(HeksherError, RuntimeError):
         )
 
 
-class ServiceAnswerError(HeksherError, ValueError):
-    """The service answered with success, but not with what the v1 API says.
+class ServiceResponseError(HeksherError, ValueError):
+    """The service sent a successful response that does not follow the v1 API.
 
     Attributes:
-        request: What was asked for, such as ``GET /api/v1/query``.
-        reason: What was wrong with the answer, and where.
+        request: The request, such as ``GET /api/v1/query``.
+        reason: What is wrong with the response, and where.
     """
 
     def __init__(self, request: str, reason: str) -> None:
@@ -73,7 +73,7 @@ class ServiceAnswerError(HeksherError, ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"unusable answer to {self.request}: {self.reason}"
+        return f"unusable response to {self.request}: {self.reason}"
 
 
 class ServiceStartError(HeksherError):

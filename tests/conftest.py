@@ -15,3 +15,10 @@ def _own_main_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     left = main_client.main()
     assert not (isinstance(left, BaseClient) and left.is_live), f"{left!r} was not closed"
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Run each test marked with `pytest.mark.anyio` once on each event loop that the package supports."""
+    backend: str = request.param
+    return backend

@@ -15,8 +15,8 @@ import psutil
 from heksherlite.errors import DiscoveryError
 from heksherlite.grants.remote.beacon import BEACON_PORT, advertise, encode_beacon, listening
 from heksherlite.grants.remote.discovery import well_known
-from heksherlite.grants.remote.http import session
-from heksherlite.grants.remote.messages import printable
+from heksherlite.http.session import session
+from heksherlite.http.urls import printable
 
 _PORT: Final = click.option(
     "--port", type=click.IntRange(1, 65535), default=BEACON_PORT, show_default=True, help="The UDP port of beacons."

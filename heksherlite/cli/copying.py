@@ -8,17 +8,17 @@ import click
 
 from heksherlite.cli.progress import progress
 from heksherlite.cli.source import ask
-from heksherlite.clients.transport import Transport
 from heksherlite.engine import protocol
-from heksherlite.engine.messages import Answer, Request
-from heksherlite.engine.protocol import LINES, NOT_MODIFIED, AnswerReader, SettingData
+from heksherlite.engine.messages import Request, Response
+from heksherlite.engine.protocol import LINES, NOT_MODIFIED, ResponseReader, SettingData
+from heksherlite.http.transport import Transport
 from heksherlite.service.transfer.lines import end_line, header_line, line
 
 _EXPORT: Final = Request("GET", "/api/v1/export", accept=frozenset({200, 404, 405}))
 
 _ATTEMPTS: Final = 3
 _SETTINGS_AT_ONCE: Final = 20
-"""In one query, because its answer has to fit into memory."""
+"""In one query, because its response has to fit into memory."""
 
 
 async def copy_service(transport: Transport, file: BinaryIO) -> None:
@@ -27,12 +27,12 @@ async def copy_service(transport: Transport, file: BinaryIO) -> None:
     One of ours gives it as of one revision. Another one is read twice, and must not have changed meanwhile.
 
     Raises:
-        click.ClickException: There is no answer, or the service is changed all the time.
-        ServiceAnswerError: An answer is not what it should be.
+        click.ClickException: There is no response, or the service is changed all the time.
+        ServiceResponseError: A response is not what it should be.
     """
-    (answer,) = await ask(transport, [_EXPORT])
-    if answer.status == 200 and answer.media_type == LINES:
-        file.write(answer.content)
+    (response,) = await ask(transport, [_EXPORT])
+    if response.status == 200 and response.media_type == LINES:
+        file.write(response.content)
         return
     for _ in range(_ATTEMPTS):
         file.seek(0)
@@ -61,21 +61,21 @@ class _Copy:
         kept: list[tuple[str | None, bytes]] = []
         with progress("reading", 2 * len(portions)) as advance:
             for names in portions:
-                (answer,) = await ask(self._transport, [_query(names, None)])
-                self._write(answer, [settings[name] for name in names])
-                kept.append((answer.etag, _digest(answer)))
+                (response,) = await ask(self._transport, [_query(names, None)])
+                self._write(response, [settings[name] for name in names])
+                kept.append((response.etag, _digest(response)))
                 advance(1)
             self._file.write(end_line(len(settings), self._rules, self._last_rule_id))
             for names, (etag, digest) in zip(portions, kept, strict=True):
-                (answer,) = await ask(self._transport, [_query(names, etag)])
-                if answer.status != NOT_MODIFIED and _digest(answer) != digest:
+                (response,) = await ask(self._transport, [_query(names, etag)])
+                if response.status != NOT_MODIFIED and _digest(response) != digest:
                     return False
                 advance(1)
         again = await ask(self._transport, listings)
         return list(map(_digest, again)) == [_digest(order), _digest(listed)]
 
-    def _write(self, answer: Answer, settings: Sequence[SettingData]) -> None:
-        reader = AnswerReader(answer)
+    def _write(self, response: Response, settings: Sequence[SettingData]) -> None:
+        reader = ResponseReader(response)
         found = reader.member(reader.json(), "settings", dict, "")
         for setting in settings:
             self._file.write(_setting_line(setting))
@@ -103,8 +103,8 @@ def _query(names: Sequence[str], etag: str | None) -> Request:
     )
 
 
-def _digest(answer: Answer) -> bytes:
-    return sha256(answer.content).digest()
+def _digest(response: Response) -> bytes:
+    return sha256(response.content).digest()
 
 
 def _setting_line(setting: SettingData) -> bytes:
@@ -123,7 +123,7 @@ def _setting_line(setting: SettingData) -> bytes:
     )
 
 
-def _rule(reader: AnswerReader, rule: Any, where: str) -> Mapping[str, Any]:
+def _rule(reader: ResponseReader, rule: Any, where: str) -> Mapping[str, Any]:
     conditions = _conditions(reader, reader.member(rule, "context_features", list, where), where)
     return {
         "rule_id": reader.member(rule, "rule_id", int, where),
@@ -133,7 +133,7 @@ def _rule(reader: AnswerReader, rule: Any, where: str) -> Mapping[str, Any]:
     }
 
 
-def _conditions(reader: AnswerReader, conditions: Sequence[Any], where: str) -> Iterator[tuple[str, str]]:
+def _conditions(reader: ResponseReader, conditions: Sequence[Any], where: str) -> Iterator[tuple[str, str]]:
     place = f"{where}.context_features"
     features = set()
     for condition in conditions:

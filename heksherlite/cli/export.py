@@ -11,13 +11,13 @@ import click
 from heksherlite.cli.location import database_option
 from heksherlite.cli.source import ask, header_option, parsed_headers, transport_to
 from heksherlite.clients.snapshot_file import replace_file
-from heksherlite.clients.transport import Transport
 from heksherlite.engine import protocol
-from heksherlite.engine.messages import Answer
-from heksherlite.engine.query_answers import read_query
+from heksherlite.engine.messages import Response
 from heksherlite.engine.query_events import FeatureOrder
-from heksherlite.engine.snapshots import EVERYTHING, KeptAnswer, Snapshot, encode
-from heksherlite.errors import ServiceAnswerError, SnapshotError
+from heksherlite.engine.query_responses import read_query
+from heksherlite.engine.snapshots import EVERYTHING, KeptResponse, Snapshot, encode
+from heksherlite.errors import ServiceResponseError, SnapshotError
+from heksherlite.http.transport import Transport
 
 
 @click.command()
@@ -53,7 +53,7 @@ def export(url: str | None, output: str, database: str | None, headers: Sequence
     try:
         snapshot = anyio.run(_take, transport, names)
         data = encode(snapshot)
-    except (ServiceAnswerError, SnapshotError) as error:
+    except (ServiceResponseError, SnapshotError) as error:
         raise click.ClickException(f"cannot make a snapshot of {transport}: {error}") from error
     _write(output, [data])
 
@@ -75,28 +75,28 @@ async def _take(transport: Transport, names: Sequence[str] | None) -> Snapshot:
             (listed,) = await ask(transport, [protocol.ALL_SETTINGS])
             names = list(protocol.read_settings(listed))
         queries = [protocol.query(portion, EVERYTHING, None) for portion in protocol.portions(names)]
-        answers = await ask(transport, queries)
+        responses = await ask(transport, queries)
         (order,) = await ask(transport, [protocol.CONTEXT_FEATURES])
     finally:
         await transport.aclose()
     context_features = protocol.read_context_features(order)
-    for answer in answers:
-        _check(answer, context_features)
-    return Snapshot("", context_features, EVERYTHING, datetime.now(UTC), tuple(map(KeptAnswer.of, answers)))
+    for response in responses:
+        _check(response, context_features)
+    return Snapshot("", context_features, EVERYTHING, datetime.now(UTC), tuple(map(KeptResponse.of, responses)))
 
 
-def _check(answer: Answer, context_features: tuple[str, ...]) -> None:
-    """Read an answer as a client will.
+def _check(response: Response, context_features: tuple[str, ...]) -> None:
+    """Read a response as a client will.
 
     Raises:
-        ServiceAnswerError: If it is not what it should be.
+        ServiceResponseError: If it is not what it should be.
     """
-    if answer.status != 200:
-        reason = f"status {answer.status}, {answer.content[:200].decode(errors='replace')!r}"
-        raise ServiceAnswerError(str(answer.request), reason)
-    for event in read_query(answer):
+    if response.status != 200:
+        reason = f"status {response.status}, {response.content[:200].decode(errors='replace')!r}"
+        raise ServiceResponseError(str(response.request), reason)
+    for event in read_query(response):
         if isinstance(event, FeatureOrder) and event.names != context_features:
-            raise ServiceAnswerError(str(answer.request), "the context features just changed, so try again")
+            raise ServiceResponseError(str(response.request), "the context features just changed, so try again")
 
 
 def _names(settings: str | None) -> list[str] | None:

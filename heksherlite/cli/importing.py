@@ -15,8 +15,8 @@ from heksherlite.cli.database import cause
 from heksherlite.cli.location import database_option, default_database
 from heksherlite.cli.progress import progress
 from heksherlite.cli.source import header_option, parsed_headers, transport_to
-from heksherlite.clients.transport import Transport
-from heksherlite.errors import ServiceAnswerError, ServiceStartError
+from heksherlite.errors import ServiceResponseError, ServiceStartError
+from heksherlite.http.transport import Transport
 from heksherlite.service.domain.history import Cause
 from heksherlite.service.storage.database import DatabaseUnavailableError, UnknownOutcomeError
 from heksherlite.service.storage.urls import open_database
@@ -105,7 +105,7 @@ def _import_service(transport: Transport, database: str | None, *, replace: bool
 async def _copy(transport: Transport, copied: BinaryIO) -> None:
     try:
         await copy_service(transport, copied)
-    except ServiceAnswerError as error:
+    except ServiceResponseError as error:
         raise click.ClickException(f"cannot copy {transport}: {error}; {_NOTHING_CHANGED}") from error
     finally:
         await transport.aclose()

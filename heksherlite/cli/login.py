@@ -17,7 +17,8 @@ from heksherlite.grants.cache import DEFAULT_FILE, CachedFacts, read_cache, reas
 from heksherlite.grants.grant import LoadRequest, load
 from heksherlite.grants.remote.device_code import DeviceCodeGrant, DeviceLogin
 from heksherlite.grants.remote.discovery import WellKnownDiscovery
-from heksherlite.grants.remote.messages import Manifest, printable, shown_url
+from heksherlite.grants.remote.messages import Manifest
+from heksherlite.http.urls import printable, shown_url
 
 _CACHE_FILE: Final = click.option(
     "--cache-file",

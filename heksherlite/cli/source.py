@@ -6,9 +6,9 @@ from typing import Final
 
 import click
 
-from heksherlite.clients.transport import AnswerLimits, Transport
-from heksherlite.engine.messages import Answer, Request
+from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.snapshots import LARGEST
+from heksherlite.http.transport import ResponseLimits, Transport
 
 _SECONDS: Final = 60
 """For how long the service may be silent: what it is asked for at once is more than any client asks for."""
@@ -30,25 +30,25 @@ def transport_to(url: str, headers: Sequence[tuple[str, str]]) -> Transport:
     Raises:
         click.BadParameter: It is no URL of a service.
     """
-    limits = AnswerLimits(response_timeout=10 * _SECONDS, max_body_size=LARGEST)
+    limits = ResponseLimits(response_timeout=10 * _SECONDS, max_body_size=LARGEST)
     try:
         return Transport(url, {"headers": [*headers], "timeout": _SECONDS}, limits)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URL") from error
 
 
-async def ask(transport: Transport, requests: Sequence[Request]) -> list[Answer]:
-    """Return the answers to requests.
+async def ask(transport: Transport, requests: Sequence[Request]) -> list[Response]:
+    """Return the responses to requests.
 
     Raises:
         click.ClickException: There is none to one of them.
     """
-    answers = []
-    for answer in await transport.send(requests):
-        if isinstance(answer, Exception):
-            raise click.ClickException(f"no answer from {transport}: {str(answer) or repr(answer)}") from answer
-        answers.append(answer)
-    return answers
+    responses = []
+    for response in await transport.send_all(requests):
+        if isinstance(response, Exception):
+            raise click.ClickException(f"no response from {transport}: {str(response) or repr(response)}") from response
+        responses.append(response)
+    return responses
 
 
 def parsed_headers(texts: Sequence[str]) -> list[tuple[str, str]]:

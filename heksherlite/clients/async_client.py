@@ -14,11 +14,11 @@ from heksherlite.clients.base import BaseClient
 from heksherlite.clients.facts import GROUP, read_client_facts
 from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.runner import Runner
-from heksherlite.clients.transport import AnswerLimits, Transport
 from heksherlite.engine import protocol
-from heksherlite.engine.messages import Answer, Request
+from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.protocol import SettingData
 from heksherlite.grants.loader import Fakts, get_current_fakts
+from heksherlite.http.transport import ResponseLimits, Transport
 
 _CLOSING: Final = 2.0
 """How many seconds closing may take."""
@@ -36,15 +36,15 @@ class AsyncHeksherClient(BaseClient):
         update_interval: Seconds between updates of the rules.
         context_features: The context features in the order that the program expects, most general first.
         http_client_args: Arguments for the :class:`httpx.AsyncClient`: headers, auth, transport, verify, timeout...
-        startup: What :meth:`set_as_main` does if the service cannot be reached, or answers with an error:
+        startup: What :meth:`set_as_main` does if the service cannot be reached, or responds with an error:
             ``"require"`` raises, ``"best-effort"`` logs it, serves the defaults, and keeps trying.
         startup_timeout: After how many seconds the start counts as failed.
         max_staleness: After how many seconds without a successful update values are stale; ``None`` for never.
         on_stale: What happens then: ``"keep"`` keeps them, ``"default"`` returns to the defaults of the declarations
             until an update succeeds, and a function is called once, with the :attr:`status`.
-        response_timeout: Seconds until a whole answer has to be there. (The time-outs of connecting and of each read
+        response_timeout: Seconds until a whole response has to be there. (The time-outs of connecting and of each read
             are those of httpx, 5 seconds unless ``http_client_args`` say otherwise.)
-        max_body_size: Bytes that the body of an answer may have, as it was sent and decompressed.
+        max_body_size: Bytes that the body of a response may have, as it was sent and decompressed.
         snapshot: The path of a file, or of a folder for it, that keeps the last good state. If the service cannot be
             reached at the start, a ``"best-effort"`` client serves that; see ``docs/guides/snapshots.md``.
         push: Whether to hear of changes as they happen, from services that offer it; see ``docs/reference/stream.md``.
@@ -76,7 +76,7 @@ class AsyncHeksherClient(BaseClient):
         push: bool = True,
     ) -> None:
         policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale, push)
-        transport = Transport(service_url, http_client_args, AnswerLimits(response_timeout, max_body_size))
+        transport = Transport(service_url, http_client_args, ResponseLimits(response_timeout, max_body_size))
         super().__init__(context_features, transport, policy, snapshot)
         self.modification_lock = anyio.Lock()
 
@@ -105,10 +105,10 @@ class AsyncHeksherClient(BaseClient):
         """Make this the process's main client: declare all settings, load their rules, and keep both going.
 
         Raises:
-            httpx.HTTPError: If the service is unreachable or answers with an error. This and whatever else went
+            httpx.HTTPError: If the service is unreachable or responds with an error. This and whatever else went
                 wrong with a declaration or with the first load leaves nothing running, and no main client. With
                 ``startup="best-effort"`` it is logged instead.
-            ServiceAnswerError: If the service's answer is not what it should be. Likewise.
+            ServiceResponseError: If the service's response is not what it should be. Likewise.
             TimeoutError: If all this takes longer than ``startup_timeout``. Likewise.
             heksherlite.errors.SnapshotError: If there is no service, and the snapshot cannot be used. Likewise.
             RuntimeError: If this is the main client already, or cannot take over from the one that is.
@@ -132,8 +132,8 @@ class AsyncHeksherClient(BaseClient):
         """Declare the settings that wait for it, and load the rules now. Restarts the interval.
 
         Raises:
-            httpx.HTTPError: If the service is unreachable or answers with an error.
-            ServiceAnswerError: If the service's answer is not what it should be.
+            httpx.HTTPError: If the service is unreachable or responds with an error.
+            ServiceResponseError: If the service's response is not what it should be.
             RuntimeError: If this is not the main client.
         """
         await self._running().update()
@@ -164,8 +164,8 @@ class AsyncHeksherClient(BaseClient):
         """Return all settings of the service by name, whoever declared them.
 
         Raises:
-            httpx.HTTPError: If the service is unreachable or answers with an error.
-            ServiceAnswerError: If the service's answer is not what it should be.
+            httpx.HTTPError: If the service is unreachable or responds with an error.
+            ServiceResponseError: If the service's response is not what it should be.
         """
         return protocol.read_settings(await self._ask(protocol.ALL_SETTINGS))
 
@@ -194,9 +194,9 @@ class AsyncHeksherClient(BaseClient):
     ) -> None:
         await self.aclose()
 
-    async def _ask(self, request: Request) -> Answer:
+    async def _ask(self, request: Request) -> Response:
         try:
-            return await self._transport.ask(request)
+            return await self._transport.send(request)
         finally:
             if not self.is_live:
                 with anyio.CancelScope(shield=True):

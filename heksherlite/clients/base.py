@@ -16,10 +16,10 @@ from heksherlite.clients.background import BackgroundTask
 from heksherlite.clients.policy import UpdatePolicy
 from heksherlite.clients.runner import Runner
 from heksherlite.clients.snapshot_file import SnapshotFile
-from heksherlite.clients.transport import Transport
 from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import ClientStatus, Health
 from heksherlite.engine.options import ContextOptions
+from heksherlite.http.transport import Transport
 from heksherlite.listeners import Listeners
 from heksherlite.main_client import MainClient
 from heksherlite.setting import Setting
@@ -55,7 +55,7 @@ class BaseClient(ABC):
     ) -> None:
         if transport.is_offline and snapshot is None:
             raise ValueError("service_url is None: a client without a service needs a snapshot")
-        self.engine = Engine(context_features, ContextOptions(), keeps_answers=snapshot is not None)
+        self.engine = Engine(context_features, ContextOptions(), keeps_responses=snapshot is not None)
         self._snapshot_file = (
             None
             if snapshot is None

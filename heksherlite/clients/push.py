@@ -8,12 +8,12 @@ from typing import Final
 
 import anyio
 
-from heksherlite.clients.conditions import Condition
-from heksherlite.clients.transport import Transport, retry_after
+from heksherlite.clients.outage import Outage
 from heksherlite.engine.event_stream import EventStreamReader
 from heksherlite.engine.health import Health
 from heksherlite.engine.messages import Request
 from heksherlite.engine.polling import Polling
+from heksherlite.http.transport import Transport, retry_after
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Push:
         self._hint = hint
         self._random = Random()  # noqa: S311 - only spreads requests
         self._back_off = Polling(interval, self._random)
-        self._lost = Condition(logger, "stream of changes lost", "stream of changes works again", level=logging.INFO)
+        self._lost = Outage(logger, "stream of changes lost", "stream of changes works again", level=logging.INFO)
         self._request: Request | None = None
         self._changed = anyio.Event()
         self._reader = EventStreamReader()

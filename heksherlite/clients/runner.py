@@ -12,19 +12,19 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from heksherlite.clients.conditions import Condition
+from heksherlite.clients.outage import Outage
 from heksherlite.clients.policy import UpdatePolicy
 from heksherlite.clients.push import Push
 from heksherlite.clients.schedule import Schedule
 from heksherlite.clients.snapshot_file import SnapshotFile
-from heksherlite.clients.transport import Transport, retry_after
 from heksherlite.engine.changes import Change
 from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import Health
-from heksherlite.engine.messages import Answer, Steps
+from heksherlite.engine.messages import Flow, Response
 from heksherlite.engine.polling import Polling
 from heksherlite.engine.snapshots import Snapshot
-from heksherlite.errors import ServiceAnswerError, SnapshotError
+from heksherlite.errors import ServiceResponseError, SnapshotError
+from heksherlite.http.transport import Transport, retry_after
 from heksherlite.listeners import Listeners
 from heksherlite.setting import Supplier
 
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-_BREATH: Final = 0.001
+_SLICE: Final = 0.001
 """For how many seconds the engine works before the rest of the program gets its turn."""
 
 _MOMENT: Final = 1e-6
@@ -86,18 +86,18 @@ class Runner:
         self._is_unsaved = False
         self._save_at = 0.0
         self._declaring = Polling(policy.update_interval, Random())  # noqa: S311 - only spreads polls
-        self._declarations = Condition(logger, declaration_failed, "setting declarations work again")
+        self._declarations = Outage(logger, declaration_failed, "setting declarations work again")
         self._declaration_failures = 0
         self._declare_at = anyio.current_time()
         self._declared_adoptions = 0
         self._push: Push | None = None
         if policy.push and transport.can_listen:
             self._push = Push(transport, policy.update_interval, health, self.hint)
-        self._updates = Condition(logger, "error during heksher update", "heksher update works again")
+        self._updates = Outage(logger, "error during heksher update", "heksher update works again")
         self._one_at_a_time = anyio.Lock()
         self._schedule = Schedule(policy.update_interval)
         self._succeeded = anyio.Event()
-        self._breath = perf_counter()
+        self._checked_at = perf_counter()
 
     async def start(self) -> None:
         """Read the service's context features, declare and load, within the time that the policy gives.
@@ -116,7 +116,7 @@ class Runner:
                 await self._perform(self._engine.read_context_features())
             await (self.update() if required else self.update_logging_failures())
         if scope.cancelled_caught:
-            error = TimeoutError(f"{self._transport} did not answer within the startup_timeout of {seconds} s")
+            error = TimeoutError(f"{self._transport} did not respond within the startup_timeout of {seconds} s")
             self._note_failure(error)
             if required:
                 raise error
@@ -268,7 +268,7 @@ class Runner:
         try:
             async with self._one_at_a_time:
                 changes = await self._restore(self._snapshot)
-        except ServiceAnswerError as error:
+        except ServiceResponseError as error:
             logger.warning("snapshot cannot be used", extra={"reason": str(error)})
             self._snapshot = None
             return
@@ -299,7 +299,7 @@ class Runner:
             if (change.setting.listeners or self._listeners) and change.matters:
                 await change.setting.listeners.call(change.before.rules, change.after.rules)
                 await self._listeners.call(change.setting, change.before.rules, change.after.rules)
-            await self._breathe()
+            await self._checkpoint()
 
     def _log(self, declaration_failure: Exception | None, load_failure: Exception | None) -> None:
         if declaration_failure is not None:
@@ -349,25 +349,25 @@ class Runner:
         except Exception:
             logger.exception("error in a callback of heksher client", extra={"callback": repr(function)})
 
-    async def _perform(self, steps: Steps[R]) -> R:
+    async def _perform(self, flow: Flow[R]) -> R:
         try:
-            requests = next(steps)
+            requests = next(flow)
             while True:
-                answers: Sequence[Answer | Exception] = ()
+                responses: Sequence[Response | Exception] = ()
                 if requests:
-                    answers = await self._transport.send(requests)
-                    self._breath = perf_counter()
+                    responses = await self._transport.send_all(requests)
+                    self._checked_at = perf_counter()
                 else:
-                    await self._breathe()
-                requests = steps.send(answers)
+                    await self._checkpoint()
+                requests = flow.send(responses)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
 
-    async def _breathe(self) -> None:
-        if perf_counter() - self._breath > _BREATH:
+    async def _checkpoint(self) -> None:
+        if perf_counter() - self._checked_at > _SLICE:
             # Other threads wait for the interpreter until its holder has kept it for 5 ms (sys.getswitchinterval). An
             # event loop with work to do lets go of it more often than that, but takes it back before they wake up, and
             # their time begins anew: without sleep they would wait until all is done.
             sleep(_MOMENT)  # noqa: ASYNC251
             await anyio.lowlevel.checkpoint()
-            self._breath = perf_counter()
+            self._checked_at = perf_counter()

@@ -16,10 +16,10 @@ from heksherlite.clients.facts import GROUP, read_client_facts
 from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.portal import PortalThread
 from heksherlite.clients.runner import Runner
-from heksherlite.clients.transport import AnswerLimits, Transport, args_for_async
 from heksherlite.engine import protocol
 from heksherlite.engine.protocol import SettingData
 from heksherlite.grants.loader import Fakts, get_current_fakts
+from heksherlite.http.transport import ResponseLimits, Transport, args_for_async
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +41,15 @@ class ThreadHeksherClient(BaseClient):
         update_interval: Seconds between updates of the rules.
         context_features: The context features in the order that the program expects, most general first.
         http_client_args: Arguments as for :class:`httpx.Client`: headers, auth, transport, verify, timeout...
-        startup: What :meth:`set_as_main` does if the service cannot be reached, or answers with an error:
+        startup: What :meth:`set_as_main` does if the service cannot be reached, or responds with an error:
             ``"require"`` raises, ``"best-effort"`` logs it, serves the defaults, and keeps trying.
         startup_timeout: After how many seconds the start counts as failed.
         max_staleness: After how many seconds without a successful update values are stale; ``None`` for never.
         on_stale: What happens then: ``"keep"`` keeps them, ``"default"`` returns to the defaults of the declarations
             until an update succeeds, and a function is called once, with the :attr:`status`.
-        response_timeout: Seconds until a whole answer has to be there. (The time-outs of connecting and of each read
+        response_timeout: Seconds until a whole response has to be there. (The time-outs of connecting and of each read
             are those of httpx, 5 seconds unless ``http_client_args`` say otherwise.)
-        max_body_size: Bytes that the body of an answer may have, as it was sent and decompressed.
+        max_body_size: Bytes that the body of a response may have, as it was sent and decompressed.
         snapshot: The path of a file, or of a folder for it, that keeps the last good state. If the service cannot be
             reached at the start, a ``"best-effort"`` client serves that; see ``docs/guides/snapshots.md``.
         push: Whether to hear of changes as they happen, from services that offer it; see ``docs/reference/stream.md``.
@@ -81,7 +81,7 @@ class ThreadHeksherClient(BaseClient):
         push: bool = True,
     ) -> None:
         policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale, push)
-        limits = AnswerLimits(response_timeout, max_body_size)
+        limits = ResponseLimits(response_timeout, max_body_size)
         transport = Transport(service_url, args_for_async(http_client_args), limits)
         super().__init__(context_features, transport, policy, snapshot)
         self.modification_lock = threading.Lock()
@@ -115,9 +115,9 @@ class ThreadHeksherClient(BaseClient):
         What goes wrong with the service is logged, and the settings keep their defaults until an update succeeds.
 
         Raises:
-            httpx.HTTPError: With ``startup="require"``, if the service is unreachable or answers with an error. This
+            httpx.HTTPError: With ``startup="require"``, if the service is unreachable or responds with an error. This
                 and whatever else went wrong leaves nothing running, and no main client.
-            ServiceAnswerError: Likewise, if the service's answer is not what it should be.
+            ServiceResponseError: Likewise, if the service's response is not what it should be.
             TimeoutError: Likewise, if all this takes longer than ``startup_timeout``.
             heksherlite.errors.SnapshotError: Likewise, if there is no service, and the snapshot cannot be used.
             RuntimeError: If this is the main client already, or cannot take over from the one that is.
@@ -167,16 +167,16 @@ class ThreadHeksherClient(BaseClient):
         Raises:
             httpx.HTTPError: If it is not, or cannot be reached.
         """
-        self._call(self._transport.ask, protocol.HEALTH)
+        self._call(self._transport.send, protocol.HEALTH)
 
     def get_settings(self) -> dict[str, SettingData]:
         """Return all settings of the service by name, whoever declared them.
 
         Raises:
-            httpx.HTTPError: If the service is unreachable or answers with an error.
-            ServiceAnswerError: If the service's answer is not what it should be.
+            httpx.HTTPError: If the service is unreachable or responds with an error.
+            ServiceResponseError: If the service's response is not what it should be.
         """
-        return protocol.read_settings(self._call(self._transport.ask, protocol.ALL_SETTINGS))
+        return protocol.read_settings(self._call(self._transport.send, protocol.ALL_SETTINGS))
 
     def close(self) -> None:
         """End the background work and close the connections, within 2 seconds. Settings keep their last values.

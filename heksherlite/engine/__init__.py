@@ -1,4 +1,4 @@
-"""What a client does, without I/O: requests are handed out, answers are handed in.
+"""What a client does, without I/O: requests are handed out, responses are handed in.
 
 Nothing in this package imports an HTTP library, an event loop or a clock.
 """

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from heksherlite.engine.history import Question
-from heksherlite.engine.messages import Answer
+from heksherlite.engine.messages import Response
+from heksherlite.engine.response_history import Query
 from heksherlite.engine.versions import Version
 from heksherlite.lookup import Lookup
 from heksherlite.setting import Setting
@@ -13,19 +13,19 @@ from heksherlite.setting import Setting
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A query's answer that was checked and converted, and is not in force yet.
+    """A query's response that was checked and converted, and is not in force yet.
 
     Attributes:
         lookups: What each setting is to be read from.
         order: The service's order of the context features, that they were made with.
-        versions: The versions of the answers, with the questions that they belong to.
-        answers: The answers.
+        versions: The versions of the responses, with the queries that they belong to.
+        responses: The responses.
     """
 
     lookups: Sequence[tuple[Setting[Any], Lookup]]
     order: tuple[str, ...]
-    versions: Mapping[Question, Version]
-    answers: Mapping[Question, Answer]
+    versions: Mapping[Query, Version]
+    responses: Mapping[Query, Response]
 
 
 class Change(NamedTuple):

@@ -1,4 +1,4 @@
-"""The state of a client, and what it does with the service's answers."""
+"""The state of a client, and what it does with the service's responses."""
 
 import logging
 from collections import defaultdict
@@ -9,14 +9,14 @@ from typing import Any
 
 from heksherlite.engine import protocol
 from heksherlite.engine.changes import Change, Update
-from heksherlite.engine.history import AnswerHistory, Question
-from heksherlite.engine.messages import Answer, Request, Steps, ask, ask_all, succeeded
+from heksherlite.engine.messages import CHECKPOINT, Flow, Request, Response, send, send_all, unwrap
 from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.registry import Registry
+from heksherlite.engine.response_history import Query, ResponseHistory
 from heksherlite.engine.snapshots import Snapshot
 from heksherlite.engine.updates import SettingUpdate, read_updates
 from heksherlite.engine.versions import Version, tag_in, version_of
-from heksherlite.errors import ServiceAnswerError
+from heksherlite.errors import ServiceResponseError
 from heksherlite.lookup import Lookup
 from heksherlite.rules import RuleSet
 from heksherlite.setting import Setting, Supplier
@@ -33,7 +33,7 @@ class Engine:
     Args:
         context_features: The context features in the order that the program expects.
         options: Tracking and defaults.
-        keeps_answers: Whether :meth:`snapshot` is going to be asked for.
+        keeps_responses: Whether :meth:`snapshot` is going to be asked for.
 
     Attributes:
         registry: The settings, and which of them are declared.
@@ -43,14 +43,14 @@ class Engine:
     """
 
     def __init__(
-        self, context_features: Sequence[str], options: ContextOptions, *, keeps_answers: bool = False
+        self, context_features: Sequence[str], options: ContextOptions, *, keeps_responses: bool = False
     ) -> None:
         self.context_features = tuple(context_features)
         self.options = options
         self.registry = Registry()
         self._global_order = self.context_features
-        self._kept: AnswerHistory | None = AnswerHistory() if keeps_answers else None
-        self._versions: Mapping[Question, Version] = {}
+        self._kept: ResponseHistory | None = ResponseHistory() if keeps_responses else None
+        self._versions: Mapping[Query, Version] = {}
         self._applied_order = self._global_order
         self._declarations = 0  # that the versions are about
         self._order_is_unreadable = False
@@ -87,10 +87,10 @@ class Engine:
         with self.registry.lock:
             self._apply_options(self.registry.settings)
 
-    def read_context_features(self) -> Steps[None]:
+    def read_context_features(self) -> Flow[None]:
         """Learn the service's order of the context features. If that fails, it is logged, and stays as it was."""
         try:
-            order = protocol.read_context_features((yield from ask(protocol.CONTEXT_FEATURES)))
+            order = protocol.read_context_features((yield from send(protocol.CONTEXT_FEATURES)))
         except Exception as error:
             level = logging.DEBUG if self._order_is_unreadable else logging.ERROR
             logger.log(level, "failure to get context_features from heksher service", exc_info=error)
@@ -111,37 +111,37 @@ class Engine:
             _warn_of_unknown(used, order, "context features are not specified in server")
         self._global_order = order
 
-    def fetch(self) -> Steps[Update | None]:
+    def fetch(self) -> Flow[Update | None]:
         """Ask for the rules of all declared settings.
 
         Returns:
             What is to be applied, or ``None`` if nothing changed.
 
         Raises:
-            ServiceAnswerError: If the answer is not what it should be; nothing of it will be in force.
+            ServiceResponseError: If the response is not what it should be; nothing of it will be in force.
         """
-        answers = yield from self._query()
-        if any(answer.status == 404 for answer in answers.values()):
+        responses = yield from self._query()
+        if any(response.status == 404 for response in responses.values()):
             yield from self.registry.declare_lost()
-            answers = yield from self._query()
-        news = {question: answer for question, answer in answers.items() if answer.status != protocol.NOT_MODIFIED}
+            responses = yield from self._query()
+        news = {query: response for query, response in responses.items() if response.status != protocol.NOT_MODIFIED}
         versions = {}
-        for question, answer in news.items():
-            versions[question] = yield from version_of(answer)
+        for query, response in news.items():
+            versions[query] = yield from version_of(response)
         if not (yield from self._are_new(versions)):
             return None
         lookups: list[tuple[Setting[Any], Lookup]] = []
-        for answer in news.values():
-            if answer.status == 404:
-                reason = f"404 for settings that were just declared: {answer.content[:200]!r}"
-                raise ServiceAnswerError(str(answer.request), reason)
-            for update in (yield from self._read_updates(answer)):
+        for response in news.values():
+            if response.status == 404:
+                reason = f"404 for settings that were just declared: {response.content[:200]!r}"
+                raise ServiceResponseError(str(response.request), reason)
+            for update in (yield from self._read_updates(response)):
                 lookups.append((update.setting, update.lookup(self._global_order, self.options)))
-                yield []
-        return Update(lookups, self._global_order, {**self._versions, **versions}, answers)
+                yield CHECKPOINT
+        return Update(lookups, self._global_order, {**self._versions, **versions}, responses)
 
-    def _are_new(self, versions: Mapping[Question, Version]) -> Steps[bool]:
-        """Tell whether answers of these versions, which the service sent, can change anything."""
+    def _are_new(self, versions: Mapping[Query, Version]) -> Flow[bool]:
+        """Tell whether responses of these versions, which the service sent, can change anything."""
         if any(isinstance(version, str) or version != self._versions.get(q) for q, version in versions.items()):
             return True
         if versions:
@@ -150,12 +150,12 @@ class Engine:
             return self._global_order != self._applied_order
         return False
 
-    def _read_updates(self, answer: Answer) -> Steps[list[SettingUpdate]]:
-        reading = yield from read_updates(answer, self.registry.by_canonical_name())
+    def _read_updates(self, response: Response) -> Flow[list[SettingUpdate]]:
+        reading = yield from read_updates(response, self.registry.by_canonical_name())
         if reading.unknown_names:
             # Settings were renamed in the service. Their canonical names are known after this.
-            yield from self.registry.find(self.registry.queried)
-            reading = yield from read_updates(answer, self.registry.by_canonical_name())
+            yield from self.registry.look_up(self.registry.queried)
+            reading = yield from read_updates(response, self.registry.by_canonical_name())
         if reading.order is None:
             # Asked for after the rules: a reordering in between moves the tag, so the next query mends it.
             yield from self.read_context_features()
@@ -177,7 +177,7 @@ class Engine:
         self._applied_order = update.order
         if self._kept is not None:
             # Where a history became too long, everything is asked for again, which begins a new one.
-            too_long = self._kept.add(update.answers)
+            too_long = self._kept.add(update.responses)
             self._versions = {q: version for q, version in self._versions.items() if q not in too_long}
         return changes
 
@@ -196,7 +196,7 @@ class Engine:
         return changes
 
     def snapshot(self, service: str, taken_at: datetime) -> Snapshot | None:
-        """Return what the settings are made of, if answers are kept.
+        """Return what the settings are made of, if responses are kept.
 
         Args:
             service: The service's URL without credentials.
@@ -204,24 +204,24 @@ class Engine:
         """
         return None if self._kept is None else self._kept.snapshot(service, self._global_order, taken_at)
 
-    def restore(self, snapshot: Snapshot) -> Steps[Sequence[tuple[Setting[Any], Lookup]]]:
+    def restore(self, snapshot: Snapshot) -> Flow[Sequence[tuple[Setting[Any], Lookup]]]:
         """Read from a snapshot what settings are to be read from that have not got anything from a service.
 
         Raises:
-            ServiceAnswerError: If it is not what it should be.
+            ServiceResponseError: If it is not what it should be.
         """
         by_name: dict[str | None, list[Setting[Any]]] = defaultdict(list)
         for setting in self.registry.settings:
             if not setting.lookup.loaded:
                 by_name[setting.name].append(setting)
         restored: dict[int, tuple[Setting[Any], Lookup]] = {}
-        for kept in snapshot.answers:
+        for kept in snapshot.responses:
             before = {key: lookup for key, (_, lookup) in restored.items()}
-            reading = yield from read_updates(kept.to_answer(), by_name, before)
+            reading = yield from read_updates(kept.to_response(), by_name, before)
             for update in reading.updates:
                 lookup = update.lookup(snapshot.context_features, self.options)
                 restored[id(update.setting)] = (update.setting, lookup)
-                yield []
+                yield CHECKPOINT
         return list(restored.values())
 
     def apply_restored(self, lookups: Iterable[tuple[Setting[Any], Lookup]]) -> list[Change]:
@@ -236,7 +236,7 @@ class Engine:
 
     @property
     def revision(self) -> str | None:
-        """The tag of the latest answer; of the first, if there are several."""
+        """The tag of the latest response; of the first, if there are several."""
         return next((version for version in self._versions.values() if isinstance(version, str)), None)
 
     @property
@@ -244,29 +244,26 @@ class Engine:
         """What to ask for to hear of changes, if the service offers that."""
         if not self._offers_stream:
             return None
-        (names, filters), *others = self._questions()
+        (names, filters), *others = self._queries()
         return protocol.stream(None if others else names, filters)
 
-    def _questions(self) -> list[Question]:
+    def _queries(self) -> list[Query]:
         names = sorted(dict.fromkeys([setting.name for setting in self.registry.queried]))
         filters = self.options.context_filters()
         return [(portion, filters) for portion in protocol.portions(names)]
 
-    def _query(self) -> Steps[dict[Question, Answer]]:
-        questions = self._questions()
+    def _query(self) -> Flow[dict[Query, Response]]:
+        queries = self._queries()
         if self._declarations != self.registry.declarations:
             # One that is new may have the name of one that is not, and would miss what was answered before.
             self._declarations, self._versions = self.registry.declarations, {}
-        # Some services make the tag from the answer alone, so it only counts for the query that it came with.
-        requests = (
-            protocol.query(*question, tag_in(self._versions.get(question)), self.last_event_id)
-            for question in questions
-        )
-        answers = yield from ask_all(requests)
-        self._versions = {q: version for q, version in self._versions.items() if q in questions}
-        by_question = {question: succeeded(answer) for question, answer in zip(questions, answers, strict=True)}
-        self._offers_stream = any(answer.offers_stream for answer in by_question.values())
-        return by_question
+        # Some services make the tag from the response alone, so it only counts for the query that it came with.
+        requests = (protocol.query(*query, tag_in(self._versions.get(query)), self.last_event_id) for query in queries)
+        responses = yield from send_all(requests)
+        self._versions = {q: version for q, version in self._versions.items() if q in queries}
+        by_query = {query: unwrap(response) for query, response in zip(queries, responses, strict=True)}
+        self._offers_stream = any(response.offers_stream for response in by_query.values())
+        return by_query
 
 
 def _warn_of_unknown(features: Iterable[str], known: Sequence[str], message: str) -> None:

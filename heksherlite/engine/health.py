@@ -19,7 +19,7 @@ class ClientStatus:
         source: Where values come from: ``"service"``, ``"snapshot"``, or ``"defaults"``, those of the declarations.
         last_success: When an update succeeded last, in UTC; for values from a snapshot, when it was taken.
         age: How many seconds ago that was, by a clock that nobody can set. None if there was none, or for a snapshot.
-        revision: The tag of the last answer; of the first one, if there are several because of many settings.
+        revision: The tag of the last response; of the first one, if there are several because of many settings.
         last_error: What went wrong last, with an update or a declaration. It stays after a success.
         consecutive_failures: How many updates failed since one succeeded.
         streaming: Whether a stream of changes is open, so that updates need not wait for the interval.

@@ -1,4 +1,4 @@
-"""Requests and answers, and the steps that exchange them."""
+"""Requests, responses, and the flows that exchange them."""
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 R = TypeVar("R")
 
-_AT_ONCE: Final = 50
-"""How many requests are in hand at the same time."""
+_BATCH: Final = 50
+"""The maximum number of requests that exist at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Request:
         params: The query parameters, in order.
         json: The body, or ``None`` for none.
         headers: Headers beside those of the HTTP client.
-        accept: The statuses that count as an answer; any other is an error.
+        accept: The statuses that count as a response; any other is an error.
     """
 
     method: str
@@ -36,11 +36,11 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer of the service, with a status that the request accepts.
+class Response:
+    """An HTTP response of the service, with a status that the request accepts.
 
     Attributes:
-        request: What it answers.
+        request: The request that it belongs to.
         status: The HTTP status.
         content: The body.
         etag: The ``ETag`` header, if there was one.
@@ -56,35 +56,40 @@ class Answer:
     offers_stream: bool = False
 
 
-Steps: TypeAlias = Generator[Sequence[Request], Sequence[Answer | Exception], R]
-"""Work that needs answers to go on: yields requests to be sent side by side, is sent back what became of each of them
-(in the same order), and finally returns its result. Yielding no request gives way to whatever else the program does.
+Flow: TypeAlias = Generator[Sequence[Request], Sequence[Response | Exception], R]
+"""Work that needs responses to continue, like an httpx auth flow.
+
+It yields requests to be sent concurrently. It is sent back the outcome of each one, a response or an exception, in the
+same order. Finally it returns its result.
 """
 
-
-def ask(request: Request) -> Steps[Answer]:
-    """Send one request and return its answer; what went wrong is raised."""
-    (answer,) = yield [request]
-    return succeeded(answer)
+CHECKPOINT: Final[Sequence[Request]] = ()
+"""Yielded by a flow to let other work of the program run, like a checkpoint of anyio."""
 
 
-def ask_all(requests: Iterable[Request]) -> Steps[list[Answer | Exception]]:
-    """Send many requests, made as they are needed, and return what became of each of them.
+def send(request: Request) -> Flow[Response]:
+    """Send one request and return its response. Raise its exception if it failed."""
+    (outcome,) = yield [request]
+    return unwrap(outcome)
 
-    If all of those in hand fail, the others are not sent, and have the last failure too.
+
+def send_all(requests: Iterable[Request]) -> Flow[list[Response | Exception]]:
+    """Send many requests, which are created as they are needed, and return the outcome of each one.
+
+    If all requests of a batch fail, the remaining requests are not sent. Their outcome is the last failure.
     """
     remaining = iter(requests)
-    answers: list[Answer | Exception] = []
-    while some := list(islice(remaining, _AT_ONCE)):
-        became = yield some
-        answers += became
-        if all(isinstance(answer, Exception) for answer in became):
-            answers += [became[-1] for _ in remaining]
-    return answers
+    outcomes: list[Response | Exception] = []
+    while batch := list(islice(remaining, _BATCH)):
+        batch_outcomes = yield batch
+        outcomes += batch_outcomes
+        if all(isinstance(outcome, Exception) for outcome in batch_outcomes):
+            outcomes += [batch_outcomes[-1] for _ in remaining]
+    return outcomes
 
 
-def succeeded(answer: Answer | Exception) -> Answer:
-    """Return the answer, or raise what went wrong instead."""
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+def unwrap(outcome: Response | Exception) -> Response:
+    """Return the response, or raise the exception."""
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome

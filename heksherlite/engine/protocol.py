@@ -1,4 +1,4 @@
-"""The client's side of the v1 HTTP API: what is asked, and what the answers must look like."""
+"""The client's side of the v1 HTTP API: what is asked, and what the responses must look like."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import orjson
 
-from heksherlite.engine.messages import Answer, Request
-from heksherlite.errors import ServiceAnswerError
+from heksherlite.engine.messages import Request, Response
+from heksherlite.errors import ServiceResponseError
 
 T = TypeVar("T")
 
@@ -16,7 +16,7 @@ JSON: Final = "application/json"
 LINES: Final = "application/x-ndjson"
 DELTA: Final = "heksherlite"
 DELTA_STATUS: Final = 226
-"""What is asked for beside the v1 answer: lines, and only what changed; see ``docs/reference/partial-answers.md``."""
+"""Lines, and only the changes, are requested beside v1 responses; see ``docs/reference/partial-answers.md``."""
 
 _LONGEST_PORTION: Final = 30_000
 """How many characters of settings' names are in one query. Percent-encoded, a comma takes three."""
@@ -52,7 +52,7 @@ class SettingData:
 
 
 @dataclass(frozen=True, slots=True)
-class DeclarationAnswer:
+class DeclarationResponse:
     """What the service said to a declaration.
 
     Attributes:
@@ -60,7 +60,7 @@ class DeclarationAnswer:
             a conflict without outcome.
         latest_version: The service's version, if the declaration was outdated.
         differences: What differs, as the service lists it.
-        detail: The whole answer, for the log.
+        detail: The whole response, for the log.
     """
 
     outcome: str
@@ -77,12 +77,12 @@ class DeclarationAnswer:
 
 
 def declare(body: Mapping[str, Any]) -> Request:
-    """Ask to declare a setting; 409 is an answer."""
+    """Ask to declare a setting; 409 is a response."""
     return Request("POST", "/api/v1/settings/declare", json=body, accept=frozenset({200, 409}))
 
 
 def look_up(name: str) -> Request:
-    """Ask for the setting that a name or an alias belongs to; 404 is an answer."""
+    """Ask for the setting that a name or an alias belongs to; 404 is a response."""
     return Request("GET", f"/api/v1/settings/{quote(name, safe='')}", accept=frozenset({200, 404}))
 
 
@@ -105,13 +105,13 @@ def portions(names: Sequence[str]) -> list[str]:
 def query(names: str, context_filters: str, etag: str | None, event_id: str | None = None) -> Request:
     """Ask for the rules of settings, unless they are those that ``etag`` stands for.
 
-    Without a tag, an answer that refers to one is an error: nobody knows what it would not say.
+    Without a tag, a response that refers to one is an error: nobody knows what it would not say.
 
     Args:
         names: One of the :func:`portions`.
         context_filters: Which rules.
-        etag: The tag of the earlier answer to the same query, if there is one.
-        event_id: The id of the last event of the stream of changes, which the answer must not be older than.
+        etag: The tag of the earlier response to the same query, if there is one.
+        event_id: The id of the last event of the stream of changes, which the response must not be older than.
     """
     heard = {"Last-Event-ID": event_id} if event_id else {}
     tagged = {"A-IM": DELTA, "If-None-Match": etag} if etag else {}
@@ -139,25 +139,25 @@ def stream(names: str | None, context_filters: str) -> Request:
     return Request("GET", "/api/v1/stream", params=(*settings, ("context_filters", context_filters)))
 
 
-def read_context_features(answer: Answer) -> tuple[str, ...]:
+def read_context_features(response: Response) -> tuple[str, ...]:
     """Return the context features in the service's order."""
-    reader = AnswerReader(answer)
+    reader = ResponseReader(response)
     names = reader.member(reader.json(), "context_features", list, "")
     return tuple(reader.items(names, str, "context_features"))
 
 
-def read_declaration(answer: Answer) -> DeclarationAnswer:
+def read_declaration(response: Response) -> DeclarationResponse:
     """Return what the service said to a declaration."""
-    reader = AnswerReader(answer)
+    reader = ResponseReader(response)
     body = reader.json()
-    if answer.status == 409 and not (isinstance(body, dict) and "outcome" in body):
-        return DeclarationAnswer("conflict", None, (), body)
+    if response.status == 409 and not (isinstance(body, dict) and "outcome" in body):
+        return DeclarationResponse("conflict", None, (), body)
     outcome = reader.member(body, "outcome", str, "")
     latest_version = body.get("latest_version")
     differences = reader.item(body.get("differences", []), list, "differences")
     for index, difference in enumerate(differences):
         reader.item(difference, dict, f"differences[{index}]")
-    return DeclarationAnswer(
+    return DeclarationResponse(
         outcome,
         None if latest_version is None else reader.item(latest_version, str, "latest_version"),
         differences,
@@ -165,17 +165,17 @@ def read_declaration(answer: Answer) -> DeclarationAnswer:
     )
 
 
-def read_canonical_name(answer: Answer) -> str | None:
+def read_canonical_name(response: Response) -> str | None:
     """Return the name of the setting that was looked up, or ``None`` if there is none."""
-    if answer.status == 404:
+    if response.status == 404:
         return None
-    reader = AnswerReader(answer)
+    reader = ResponseReader(response)
     return reader.member(reader.json(), "name", str, "")
 
 
-def read_settings(answer: Answer) -> dict[str, SettingData]:
+def read_settings(response: Response) -> dict[str, SettingData]:
     """Return all settings of the service by name."""
-    reader = AnswerReader(answer)
+    reader = ResponseReader(response)
     settings = {}
     for index, data in enumerate(reader.member(reader.json(), "settings", list, "")):
         where = f"settings[{index}]"
@@ -201,21 +201,21 @@ _IN_JSON: Final[Mapping[type[object], str]] = {
 }
 
 
-class AnswerReader:
-    """Reads the JSON of one answer; what is not as it should be is named with its place.
+class ResponseReader:
+    """Reads the JSON of one response; what is not as it should be is named with its place.
 
-    Every method raises :class:`ServiceAnswerError` for that.
+    Every method raises :class:`ServiceResponseError` for that.
     """
 
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
+    def __init__(self, response: Response) -> None:
+        self.response = response
 
     def json(self, part: bytes | memoryview | None = None) -> Any:
         """Return the body, or the part of it that is given, decoded."""
         try:
-            return orjson.loads(self.answer.content if part is None else part)
+            return orjson.loads(self.response.content if part is None else part)
         except orjson.JSONDecodeError as error:
-            raise ServiceAnswerError(str(self.answer.request), f"not JSON: {error}") from None
+            raise ServiceResponseError(str(self.response.request), f"not JSON: {error}") from None
 
     def member(self, data: Any, name: str, kind: type[T], where: str) -> T:
         """Return a member of an object, which must be of a type."""
@@ -239,5 +239,5 @@ class AnswerReader:
         return values
 
     def refuse(self, where: str, expected: str) -> NoReturn:
-        """Refuse the answer."""
-        raise ServiceAnswerError(str(self.answer.request), f"expected {expected} at {where or 'the top'}")
+        """Refuse the response."""
+        raise ServiceResponseError(str(self.response.request), f"expected {expected} at {where or 'the top'}")

@@ -1,4 +1,4 @@
-"""What an answer to a query says, whatever its form.
+"""What a response to a query says, whatever its form.
 
 Perhaps the order of the context features, then for each setting its beginning, its default, and its rules in batches.
 """
@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from heksherlite.engine.protocol import AnswerReader
+from heksherlite.engine.protocol import ResponseReader
 from heksherlite.rules import RuleBatch
 
 
@@ -45,12 +45,12 @@ Event = FeatureOrder | SettingBegins | SettingDefault | RuleBatch[Any]
 
 
 def checked_batch(
-    reader: AnswerReader, where: str, rule_ids: Any, features: Any, columns: list[Any], values: list[Any]
+    reader: ResponseReader, where: str, rule_ids: Any, features: Any, columns: list[Any], values: list[Any]
 ) -> RuleBatch[Any]:
     """Return rules in columns, if they are what they should be.
 
     Raises:
-        ServiceAnswerError: If they are not.
+        ServiceResponseError: If they are not.
     """
     reader.items(rule_ids, int, f"{where}: the rules' ids")
     reader.items(features, str, f"{where}: the context features")

@@ -8,8 +8,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from heksherlite.engine import protocol
-from heksherlite.engine.messages import Steps, ask_all, succeeded
-from heksherlite.engine.protocol import DeclarationAnswer
+from heksherlite.engine.messages import CHECKPOINT, Flow, send_all, unwrap
+from heksherlite.engine.protocol import DeclarationResponse
 from heksherlite.engine.updates import receive
 from heksherlite.setting import Setting
 
@@ -95,7 +95,7 @@ class Registry:
             self._declared.update(self._undeclared)
             self._undeclared.clear()
 
-    def declare_pending(self) -> Steps[None]:
+    def declare_pending(self) -> Flow[None]:
         """Declare the settings that are not declared yet.
 
         Raises:
@@ -104,13 +104,13 @@ class Registry:
         pending = self.pending
         if not pending:
             return
-        answers = yield from ask_all(protocol.declare(setting.to_v1_declaration_body()) for setting in pending)
+        responses = yield from send_all(protocol.declare(setting.to_v1_declaration_body()) for setting in pending)
         failures: list[Exception] = []
         without_outcome: list[Setting[Any]] = []
-        for setting, answer in zip(pending, answers, strict=True):
-            yield []
+        for setting, response in zip(pending, responses, strict=True):
+            yield CHECKPOINT
             try:
-                declaration = protocol.read_declaration(succeeded(answer))
+                declaration = protocol.read_declaration(unwrap(response))
             except Exception as error:  # noqa: BLE001 - raised below
                 error.add_note(f"while declaring setting {setting.name!r}")
                 failures.append(error)
@@ -119,7 +119,7 @@ class Registry:
             if declaration.outcome == "conflict":
                 without_outcome.append(setting)
         try:
-            yield from self.find(without_outcome)
+            yield from self.look_up(without_outcome)
         except Exception as error:  # noqa: BLE001 - raised below
             failures.append(error)
         if failures:
@@ -128,20 +128,20 @@ class Registry:
                 first.add_note(f"also failed: {other!r}")
             raise first
 
-    def find(self, settings: Sequence[Setting[Any]]) -> Steps[list[Setting[Any]]]:
+    def look_up(self, settings: Sequence[Setting[Any]]) -> Flow[list[Setting[Any]]]:
         """Look up the canonical names of settings; return those that the service does not have."""
-        answers = yield from ask_all(protocol.look_up(setting.name) for setting in settings)
+        responses = yield from send_all(protocol.look_up(setting.name) for setting in settings)
         lost = []
-        for setting, answer in zip(settings, answers, strict=True):
-            name = protocol.read_canonical_name(succeeded(answer))
+        for setting, response in zip(settings, responses, strict=True):
+            name = protocol.read_canonical_name(unwrap(response))
             self._canonical_names[setting.name] = name
             if name is None:
                 lost.append(setting)
         return lost
 
-    def declare_lost(self) -> Steps[None]:
+    def declare_lost(self) -> Flow[None]:
         """Declare again what the service does not have any more."""
-        lost = yield from self.find(self.queried)
+        lost = yield from self.look_up(self.queried)
         with self.lock:
             for setting in lost:
                 self._canonical_names.pop(setting.name, None)
@@ -155,26 +155,26 @@ class Registry:
         return bool(self._latest_defaults)
 
     def apply_latest_defaults(self) -> None:
-        """Put the defaults in force that came with the answers to declarations."""
+        """Put the defaults in force that came with the responses to declarations."""
         with self.lock:
             for setting, default in self._latest_defaults:
                 if setting in self:
                     setting.serve(setting.lookup.with_default(default, "service"))
         self._latest_defaults.clear()
 
-    def _take_declaration(self, setting: Setting[Any], answer: DeclarationAnswer) -> None:
-        match answer.outcome:
+    def _take_declaration(self, setting: Setting[Any], response: DeclarationResponse) -> None:
+        match response.outcome:
             case "created" | "uptodate" | "upgraded":
                 pass
             case "outdated":
-                _log_outdated(setting, answer)
-                self._take_declared_default(setting, answer)
+                _log_outdated(setting, response)
+                self._take_declared_default(setting, response)
             case _:
                 logger.error(
                     "conflict when declaring setting",
-                    extra={"setting": setting.name, "response": answer.detail},
+                    extra={"setting": setting.name, "response": response.detail},
                 )
-        canonical = answer.latest_value("name", setting.name)
+        canonical = response.latest_value("name", setting.name)
         if isinstance(canonical, str) and canonical != setting.name:
             self._canonical_names[setting.name] = canonical
         self.declarations += 1
@@ -183,9 +183,9 @@ class Registry:
             if self._undeclared.pop(id(setting), None) is not None:
                 self._declared[id(setting)] = setting
 
-    def _take_declared_default(self, setting: Setting[Any], answer: DeclarationAnswer) -> None:
+    def _take_declared_default(self, setting: Setting[Any], response: DeclarationResponse) -> None:
         nothing = object()
-        raw_value = answer.latest_value("default_value", nothing)
+        raw_value = response.latest_value("default_value", nothing)
         if raw_value is nothing:
             return
         extra = {"setting": setting.name, "server_default_value": raw_value}
@@ -205,14 +205,14 @@ class Registry:
         self._latest_defaults.append((setting, received.value))
 
 
-def _log_outdated(setting: Setting[Any], answer: DeclarationAnswer) -> None:
+def _log_outdated(setting: Setting[Any], response: DeclarationResponse) -> None:
     extra = {
         "setting": setting.name,
         "version": setting.version,
-        "latest_version": answer.latest_version,
-        "differences": list(answer.differences),
+        "latest_version": response.latest_version,
+        "differences": list(response.differences),
     }
-    if answer.latest_version is not None and _major(answer.latest_version) > _major(setting.version):
+    if response.latest_version is not None and _major(response.latest_version) > _major(setting.version):
         logger.warning("setting is outdated by a major version", extra=extra)
     else:
         logger.info("setting is outdated", extra=extra)

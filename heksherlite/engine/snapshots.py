@@ -1,4 +1,4 @@
-"""The last good state of a client, as bytes for a file: the answers of the service, exactly as they were.
+"""The last good state of a client, as bytes for a file: the responses of the service, exactly as they were.
 
 The format is described in ``docs/guides/snapshots.md``.
 """
@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeVar
 
 import orjson
 
-from heksherlite.engine.messages import Answer, Request
+from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.protocol import DELTA_STATUS
 from heksherlite.errors import SnapshotError
 
@@ -23,7 +23,7 @@ EVERYTHING: Final = "*"
 """The context filters that let every rule pass."""
 
 LARGEST: Final = 1 << 30
-"""How many bytes all answers of a snapshot have at the most."""
+"""How many bytes all responses of a snapshot have at the most."""
 
 _VERSION: Final = 1
 _BEGINNING: Final = b'{"format":"heksherlite-snapshot","version":'
@@ -32,11 +32,11 @@ _QUERY: Final = Request("GET", "/api/v1/query")
 
 
 @dataclass(frozen=True, slots=True)
-class KeptAnswer:
-    """An answer to a query as it arrived.
+class KeptResponse:
+    """A response to a query as it arrived.
 
     Attributes:
-        status: The HTTP status: 200 for a full answer, 226 for what changed since the answers before.
+        status: The HTTP status: 200 for a full response, 226 for what changed since the responses before.
         media_type: What the body is, without parameters.
         etag: The ``ETag`` header, if there was one.
         content: The body.
@@ -48,13 +48,13 @@ class KeptAnswer:
     content: bytes
 
     @classmethod
-    def of(cls, answer: Answer) -> Self:
-        """Return what is kept of an answer."""
-        return cls(answer.status, answer.media_type, answer.etag, answer.content)
+    def of(cls, response: Response) -> Self:
+        """Return what is kept of a response."""
+        return cls(response.status, response.media_type, response.etag, response.content)
 
-    def to_answer(self) -> Answer:
-        """Return the answer again, for :func:`heksherlite.engine.query_answers.read_query`."""
-        return Answer(_QUERY, self.status, self.content, self.etag, self.media_type)
+    def to_response(self) -> Response:
+        """Return the response again, for :func:`heksherlite.engine.query_responses.read_query`."""
+        return Response(_QUERY, self.status, self.content, self.etag, self.media_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Snapshot:
         context_features: The context features in the service's order.
         context_filters: Which rules were asked for, in the notation of the query.
         taken_at: When, in UTC.
-        answers: Full answers, one per portion of the settings' names, and then partial ones in the order of arrival.
+        responses: Full responses, one per query, followed by the partial responses in the order of arrival.
 
     Raises:
         ValueError: If ``taken_at`` is not in UTC.
@@ -76,7 +76,7 @@ class Snapshot:
     context_features: tuple[str, ...]
     context_filters: str
     taken_at: datetime
-    answers: tuple[KeptAnswer, ...]
+    responses: tuple[KeptResponse, ...]
 
     def __post_init__(self) -> None:
         if self.taken_at.utcoffset() != timedelta(0):
@@ -87,13 +87,13 @@ def encode(snapshot: Snapshot) -> bytes:
     """Return a snapshot as bytes.
 
     Raises:
-        SnapshotError: If the answers are larger than a snapshot can be.
+        SnapshotError: If the responses are larger than a snapshot can be.
     """
-    if (size := sum(len(answer.content) for answer in snapshot.answers)) > LARGEST:
-        raise SnapshotError(f"it is too large: {size:,} bytes of answers, of at most {LARGEST:,}")
+    if (size := sum(len(response.content) for response in snapshot.responses)) > LARGEST:
+        raise SnapshotError(f"it is too large: {size:,} bytes of responses, of at most {LARGEST:,}")
     # The fastest level: rules repeat themselves, so that any level makes them several times smaller.
     compressor = zlib.compressobj(zlib.Z_BEST_SPEED)
-    pieces = [compressor.compress(answer.content) for answer in snapshot.answers]
+    pieces = [compressor.compress(response.content) for response in snapshot.responses]
     contents = b"".join([*pieces, compressor.flush()])
     header = {
         "service": snapshot.service,
@@ -102,12 +102,12 @@ def encode(snapshot: Snapshot) -> bytes:
         "taken_at": snapshot.taken_at.isoformat(),
         "answers": [
             {
-                "status": answer.status,
-                "media_type": answer.media_type,
-                "etag": answer.etag,
-                "size": len(answer.content),
+                "status": response.status,
+                "media_type": response.media_type,
+                "etag": response.etag,
+                "size": len(response.content),
             }
-            for answer in snapshot.answers
+            for response in snapshot.responses
         ],
         "compressed_size": len(contents),
     }
@@ -139,7 +139,7 @@ def decode(data: bytes) -> Snapshot:
         context_features=_context_features(header),
         context_filters=_member(header, "context_filters", str),
         taken_at=_taken_at(header),
-        answers=_answers(_member(header, "answers", list), contents),
+        responses=_responses(_member(header, "answers", list), contents),
     )
 
 
@@ -202,26 +202,26 @@ def _taken_at(header: dict[str, Any]) -> datetime:
     return taken_at.replace(tzinfo=UTC)
 
 
-def _answers(described: list[Any], contents: memoryview) -> tuple[KeptAnswer, ...]:
+def _responses(described: list[Any], contents: memoryview) -> tuple[KeptResponse, ...]:
     ends = [0]
-    for answer in described:
-        if not isinstance(answer, dict):
+    for response in described:
+        if not isinstance(response, dict):
             raise _wrong("answers", described)
-        if answer.get("status") not in (200, DELTA_STATUS):
-            raise _wrong("status", answer.get("status"))
-        size = _member(answer, "size", int)
+        if response.get("status") not in (200, DELTA_STATUS):
+            raise _wrong("status", response.get("status"))
+        size = _member(response, "size", int)
         if size < 0 or ends[-1] + size > LARGEST:
             raise _wrong("size", size)
         ends.append(ends[-1] + size)
     content = _decompressed(contents, ends[-1])
     return tuple(
-        KeptAnswer(
-            status=_member(answer, "status", int),
-            media_type=_member(answer, "media_type", str),
-            etag=None if answer.get("etag") is None else _member(answer, "etag", str),
+        KeptResponse(
+            status=_member(response, "status", int),
+            media_type=_member(response, "media_type", str),
+            etag=None if response.get("etag") is None else _member(response, "etag", str),
             content=content[start:end],
         )
-        for answer, (start, end) in zip(described, pairwise(ends), strict=True)
+        for response, (start, end) in zip(described, pairwise(ends), strict=True)
     )
 
 
@@ -233,7 +233,7 @@ def _decompressed(contents: memoryview, size: int) -> bytes:
     except zlib.error as error:
         raise SnapshotError(f"it is corrupt: {error}") from None
     if len(content) != size or not decompressor.eof or decompressor.unused_data:
-        raise SnapshotError("it is corrupt: the answers are not as large as its header says")
+        raise SnapshotError("it is corrupt: the responses are not as large as its header says")
     return content
 
 

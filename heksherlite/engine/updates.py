@@ -4,10 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from heksherlite.engine.messages import Answer, Steps
+from heksherlite.engine.messages import CHECKPOINT, Flow, Response
 from heksherlite.engine.options import ContextOptions
-from heksherlite.engine.query_answers import read_query
 from heksherlite.engine.query_events import FeatureOrder, SettingBegins, SettingDefault
+from heksherlite.engine.query_responses import read_query
 from heksherlite.lookup import DefaultSource, Lookup
 from heksherlite.rules import NO_VALUE, QueriedRule, RuleBatch, RuleSetBuilder
 from heksherlite.setting import Setting
@@ -38,7 +38,7 @@ def receive(setting: Setting[Any], raw_value: Any, rule: QueriedRule[Any] | None
 
 
 class Reading(NamedTuple):
-    """What an answer says about some settings.
+    """What a response says about some settings.
 
     Attributes:
         updates: One for each of the settings that it is about.
@@ -52,25 +52,25 @@ class Reading(NamedTuple):
 
 
 def read_updates(
-    answer: Answer,
+    response: Response,
     by_name: Mapping[str | None, Sequence[Setting[Any]]],
     before: Mapping[int, Lookup] | None = None,
-) -> Steps[Reading]:
-    """Read what an answer to a query says about settings, piece by piece.
+) -> Flow[Reading]:
+    """Read what a response to a query says about settings, piece by piece.
 
     Args:
-        answer: The answer.
+        response: The response.
         by_name: The settings by canonical name.
-        before: What partial answers are about to change, by the id of the setting, if not what is in force.
+        before: What partial responses are about to change, by the id of the setting, if not what is in force.
 
     Raises:
-        ServiceAnswerError: If it is not what it should be.
+        ServiceResponseError: If it is not what it should be.
     """
     updates: list[SettingUpdate] = []
     begun: list[SettingUpdate] = []
     order: tuple[str, ...] | None = None
     unknown_names = False
-    for event in read_query(answer):
+    for event in read_query(response):
         match event:
             case FeatureOrder(names):
                 order = names
@@ -85,12 +85,12 @@ def read_updates(
             case RuleBatch():
                 for update in begun:
                     update.add(event)
-        yield []
+        yield CHECKPOINT
     return Reading(updates, order, unknown_names)
 
 
 class SettingUpdate:
-    """Takes in what a query answers about a setting, and makes the lookup of it.
+    """Takes in what a query's response says about a setting, and makes the lookup of it.
 
     Args:
         setting: The setting. It stays as it is.

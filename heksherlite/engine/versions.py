@@ -1,24 +1,24 @@
-"""What tells an answer from an earlier one to the same question."""
+"""What tells a response from an earlier one to the same query."""
 
 from hashlib import blake2b
 from typing import Final, TypeAlias
 
-from heksherlite.engine.messages import Answer, Steps
+from heksherlite.engine.messages import CHECKPOINT, Flow, Response
 
 Version: TypeAlias = str | bytes
-"""The tag of an answer; or a digest of its body, if the service sent none that can be sent back."""
+"""The tag of a response; or a digest of its body, if the service sent none that can be sent back."""
 
 _PIECE: Final = 1 << 20
 
 
-def version_of(answer: Answer) -> Steps[Version]:
-    """Return the version of an answer, giving way now and then."""
-    if answer.etag is not None:
-        return answer.etag
-    digest = blake2b(answer.media_type.encode())
-    for start in range(0, len(answer.content), _PIECE):
-        digest.update(memoryview(answer.content)[start : start + _PIECE])
-        yield []
+def version_of(response: Response) -> Flow[Version]:
+    """Return the version of a response, giving way now and then."""
+    if response.etag is not None:
+        return response.etag
+    digest = blake2b(response.media_type.encode())
+    for start in range(0, len(response.content), _PIECE):
+        digest.update(memoryview(response.content)[start : start + _PIECE])
+        yield CHECKPOINT
     return digest.digest()
 
 

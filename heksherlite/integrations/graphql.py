@@ -10,7 +10,7 @@ from gql.transport.httpx import HTTPXAsyncTransport, HTTPXTransport
 from heksherlite.errors import FactsShapeError
 from heksherlite.grants.facts import kind
 from heksherlite.grants.loader import Fakts, get_current_fakts
-from heksherlite.grants.remote.messages import http_url
+from heksherlite.http.urls import http_url
 
 
 async def agraphql_client(

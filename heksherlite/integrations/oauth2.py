@@ -15,9 +15,9 @@ from heksherlite.grants.event_loops import in_event_loop, run_from_sync
 from heksherlite.grants.facts import kind
 from heksherlite.grants.loader import Fakts, get_current_fakts
 from heksherlite.grants.loading import Loaded, SharedLoad
-from heksherlite.grants.remote.http import FAILURES, reason_of
-from heksherlite.grants.remote.messages import http_url, printable, shown_url
-from heksherlite.grants.remote.secret import Secret
+from heksherlite.http.session import FAILURES, reason_of
+from heksherlite.http.urls import http_url, printable, shown_url
+from heksherlite.secret import Secret
 
 _SECONDS: Final = 10
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx
 import zstandard
 
-from heksherlite import ServiceAnswerError
+from heksherlite import ServiceResponseError
 from tests.faults.proxy import Answer, Exchange, Fault, refuses_connections
 from tests.sdk.scripted_service import QUERY, queried, rule
 
@@ -201,7 +201,7 @@ STATUSES: Final[Mapping[str, Failure]] = {
 }
 
 BODIES: Final[Mapping[str, Failure]] = {
-    name: Failure(fault, ServiceAnswerError, message, _SMALL)
+    name: Failure(fault, ServiceResponseError, message, _SMALL)
     for name, (fault, message) in {
         "HTML": (answers(b"<html>Log in</html>", Content_Type="text/html"), "not JSON"),
         "empty": (answers(), "not JSON"),

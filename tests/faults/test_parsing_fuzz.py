@@ -1,6 +1,6 @@
-"""Whatever the service answers, the engine refuses it in the documented way or can use it; nothing in between.
+"""Whatever the service responds, the engine refuses it in the documented way or can use it; nothing in between.
 
-Answers to queries in v1 form have tests of their own, in ``tests/sdk/test_v1_answers.py``.
+Responses to queries in v1 form have tests of their own, in ``tests/sdk/test_v1_responses.py``.
 """
 
 import json
@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from heksherlite import Setting
 from heksherlite.engine import protocol
 from heksherlite.engine.engine import Engine
-from heksherlite.engine.messages import Answer, Request, Steps
+from heksherlite.engine.messages import Flow, Request, Response
 from heksherlite.engine.options import ContextOptions
-from heksherlite.engine.query_answers import read_query
-from heksherlite.errors import ServiceAnswerError
+from heksherlite.engine.query_responses import read_query
+from heksherlite.errors import ServiceResponseError
 from tests.sdk.conftest import ALL
 from tests.service.api import FEATURES
 
@@ -146,21 +146,21 @@ bodies = st.one_of(
 statuses = st.sampled_from([200, 226])
 
 
-def answer_in_lines(status: int, body: bytes) -> Answer:
-    return Answer(QUERY, status, body, '"2"', protocol.LINES)
+def answer_in_lines(status: int, body: bytes) -> Response:
+    return Response(QUERY, status, body, '"2"', protocol.LINES)
 
 
 @given(statuses, bodies)
 def test_lines_are_read_or_refused(status: int, body: bytes) -> None:
-    """Reading an answer in lines raises a ServiceAnswerError or nothing."""
+    """Reading a response in lines raises a ServiceResponseError or nothing."""
     try:
         for _ in read_query(answer_in_lines(status, body)):
             pass
-    except ServiceAnswerError:
+    except ServiceResponseError:
         return
 
 
-READERS: list[Callable[[Answer], object]] = [
+READERS: list[Callable[[Response], object]] = [
     protocol.read_context_features,
     protocol.read_declaration,
     protocol.read_canonical_name,
@@ -194,20 +194,20 @@ other_bodies = st.one_of(
 
 @pytest.mark.parametrize("read", READERS)
 @given(status=st.sampled_from([200, 404, 409]), body=other_bodies)
-def test_other_answers_are_read_or_refused(read: Callable[[Answer], object], status: int, body: bytes) -> None:
-    """Reading any other answer raises a ServiceAnswerError or nothing."""
+def test_other_answers_are_read_or_refused(read: Callable[[Response], object], status: int, body: bytes) -> None:
+    """Reading any other response raises a ServiceResponseError or nothing."""
     try:
-        read(Answer(QUERY, status, body))
-    except ServiceAnswerError:
+        read(Response(QUERY, status, body))
+    except ServiceResponseError:
         return
 
 
-def perform(steps: Steps[Any], answer: Callable[[Request], Answer]) -> Any:
-    """Do an engine's steps with made-up answers."""
+def perform(flow: Flow[Any], response: Callable[[Request], Response]) -> Any:
+    """Do an engine's flow with made-up responses."""
     try:
-        requests = next(steps)
+        requests = next(flow)
         while True:
-            requests = steps.send([answer(request) for request in requests])
+            requests = flow.send([response(request) for request in requests])
     except StopIteration as stop:
         return stop.value
 
@@ -228,15 +228,15 @@ def served(settings: Sequence[Setting[Any]]) -> list[Any]:
 @hypothesis.settings(max_examples=300)
 @given(statuses, bodies, other_bodies)
 def test_an_answer_is_applied_as_a_whole_or_not_at_all(status: int, body: bytes, other_body: bytes) -> None:
-    """An engine that is given any answers raises a ServiceAnswerError and changes nothing, or all settings work."""
+    """An engine that is given any responses raises a ServiceResponseError and changes nothing, or all settings work."""
     settings = [Setting(name, int, ["environment", "user"], 0) for name in ("x", "y")]
     engine = Engine(FEATURES, ContextOptions())
     engine.track_contexts(ALL)
     engine.adopt(settings)
 
-    def good(request: Request) -> Answer:
+    def good(request: Request) -> Response:
         if request.path.endswith("/declare"):
-            return Answer(request, 200, b'{"outcome":"created"}')
+            return Response(request, 200, b'{"outcome":"created"}')
         known = [{"setting": name, "default_value": 10, "whole": True} for name in ("x", "y")]
         rules = {
             "rule_ids": [1, 2],
@@ -245,17 +245,17 @@ def test_an_answer_is_applied_as_a_whole_or_not_at_all(status: int, body: bytes,
             "values": [1, 2],
         }
         lines = in_lines([{"context_features": FEATURES}, known[0], rules, known[1], rules, {"settings": 2}])
-        return Answer(request, 200, lines, '"1"', protocol.LINES)
+        return Response(request, 200, lines, '"1"', protocol.LINES)
 
-    def any_answer(request: Request) -> Answer:
-        return answer_in_lines(status, body) if request.path == QUERY.path else Answer(request, 200, other_body)
+    def any_response(request: Request) -> Response:
+        return answer_in_lines(status, body) if request.path == QUERY.path else Response(request, 200, other_body)
 
     perform(engine.registry.declare_pending(), good)
     engine.apply(perform(engine.fetch(), good), Program())
     before = served(settings)
     try:
-        update = perform(engine.fetch(), any_answer)
-    except ServiceAnswerError:
+        update = perform(engine.fetch(), any_response)
+    except ServiceResponseError:
         assert served(settings) == before
         assert engine.revision == '"1"'
         return
@@ -269,19 +269,19 @@ def test_an_answer_is_applied_as_a_whole_or_not_at_all(status: int, body: bytes,
 @given(other_bodies, st.sampled_from([200, 409]))
 @pytest.mark.usefixtures("_quiet")
 def test_declarations_whatever_they_are_answered(body: bytes, status: int) -> None:
-    """An engine that is given any answers to declarations raises a ServiceAnswerError or nothing."""
+    """An engine that is given any responses to declarations raises a ServiceResponseError or nothing."""
     engine = Engine(FEATURES, ContextOptions())
     settings = [Setting(name, int, ["environment", "user"], 0) for name in ("x", "y")]
     engine.adopt(settings)
-    with suppress(ServiceAnswerError):
-        perform(engine.registry.declare_pending(), lambda request: Answer(request, status, body))
+    with suppress(ServiceResponseError):
+        perform(engine.registry.declare_pending(), lambda request: Response(request, status, body))
     engine.registry.apply_latest_defaults()
     served(settings)
 
 
 @pytest.fixture(scope="module")
 def _quiet() -> Any:
-    """Do not keep what is logged about thousands of answers."""
+    """Do not keep what is logged about thousands of responses."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("logging.Logger.isEnabledFor", lambda *_: False)
         yield

@@ -5,7 +5,7 @@ import time
 import httpx
 import pytest
 
-from heksherlite import ServiceAnswerError, Setting, main_client
+from heksherlite import ServiceResponseError, Setting, main_client
 from tests.faults.conftest import Stored
 from tests.faults.faults import ALL, Failure, answers, never_answers, only, to_queries, without_tag
 from tests.faults.program import Log, Program
@@ -46,7 +46,7 @@ def test_require_raises(failure: Failure, program: Program, proxy: FaultProxy, s
     proxy.fault = failure.fault
     before = program.running()
     client = program.client(proxy.url, startup="require", **failure.options)
-    with pytest.raises((httpx.HTTPError, ServiceAnswerError)) as raised:
+    with pytest.raises((httpx.HTTPError, ServiceResponseError)) as raised:
         program.start(client)
     assert isinstance(raised.value, failure.error)
     assert not client.is_live

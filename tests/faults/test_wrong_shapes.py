@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Any
 
-from heksherlite import ServiceAnswerError, Setting
+from heksherlite import ServiceResponseError, Setting
 from tests.faults.faults import answers, lines, to_queries
 from tests.faults.program import Log, Program
 from tests.faults.proxy import FaultProxy
@@ -77,12 +77,12 @@ def test_wrong_shapes(program: Program, proxy: FaultProxy, setting: Setting[int]
     client = program.run(proxy.url, 1000)
     for number, (what, fault) in enumerate(SHAPES.items(), 1):
         proxy.fault = fault
-        with suppress(ServiceAnswerError):  # the thread client logs it
+        with suppress(ServiceResponseError):  # the thread client logs it
             program.reload(client)
         status = client.status
         assert status.state == "stale", what
         assert status.consecutive_failures >= 1, what
-        assert isinstance(status.last_error, ServiceAnswerError), what
+        assert isinstance(status.last_error, ServiceResponseError), what
         assert (setting.get(environment="e", user="a"), setting.get(environment="e", user="b")) == (1, 10), what
         proxy.fault = None
         program.reload(client)

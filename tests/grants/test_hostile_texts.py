@@ -14,15 +14,13 @@ from heksherlite.grants.formats import Malformed, parse_json, parse_toml, parse_
 from heksherlite.grants.remote.messages import (
     Endpoint,
     Unusable,
-    http_url,
-    printable,
     read_config,
     read_endpoint,
     read_message,
     read_status,
     read_token,
-    shown_url,
 )
+from heksherlite.http.urls import http_url, printable, shown_url
 
 PIECES = st.sampled_from(
     [

@@ -53,11 +53,11 @@ def redeem(endpoint: ScriptedEndpoint, token: str = "one-time-token") -> RedeemG
     return RedeemGrant(manifest=MANIFEST, token=token, discovery=StaticDiscovery(base_url=endpoint.base_url))
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_static(endpoint: ScriptedEndpoint, backend: str) -> None:
+@pytest.mark.anyio
+async def test_static(endpoint: ScriptedEndpoint) -> None:
     """The token is sent to claim, and the facts come back; on both kinds of event loops."""
     fakts = Fakts(static(endpoint))
-    assert anyio.run(fakts.aget, backend=backend) == CONFIG
+    assert await fakts.aget() == CONFIG
     (request,) = endpoint.received
     assert (request.method, request.path, request.body) == ("POST", "/f/claim/", {"token": "static-token"})
     assert request.headers["content-type"] == "application/json"
@@ -231,8 +231,8 @@ def test_nobody_there() -> None:
     assert "static-token" not in shown(caught.value)
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_an_endpoint_that_does_not_answer(backend: str) -> None:
+@pytest.mark.anyio
+async def test_an_endpoint_that_does_not_answer() -> None:
     """After the time-out the grant gives up, also if bytes trickle in all the time."""
     over = threading.Event()
 
@@ -246,7 +246,7 @@ def test_an_endpoint_that_does_not_answer(backend: str) -> None:
         pool.submit(lambda: trickle(listener.accept()[0]))
         fakts = Fakts(static(ScriptedEndpoint(f"http://127.0.0.1:{listener.getsockname()[1]}"), timeout=0.5))
         with pytest.raises(ClaimError, match=r"no answer within 0\.5 s"):
-            anyio.run(fakts.aload, backend=backend)
+            await fakts.aload()
         over.set()
 
 

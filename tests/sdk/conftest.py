@@ -33,7 +33,7 @@ def service(shared_service: Api) -> Api:
 
 @pytest.fixture
 def scripted() -> Iterator[ScriptedService]:
-    """Return a service that answers what the test says."""
+    """Return a service that sends scripted responses."""
     with scripted_service() as service:
         yield service
 

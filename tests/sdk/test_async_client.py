@@ -6,7 +6,7 @@ import anyio
 import httpx
 import pytest
 
-from heksherlite import AsyncHeksherClient, ServiceAnswerError, Setting, SettingData, main_client
+from heksherlite import AsyncHeksherClient, ServiceResponseError, Setting, SettingData, main_client
 from tests.sdk.conftest import ALL, Log, async_client
 from tests.sdk.scripted_service import DECLARE, QUERY, Received, Scripted, ScriptedService
 from tests.service.api import FEATURES, Api
@@ -89,7 +89,7 @@ async def test_an_unreachable_service(log: Log) -> None:
 @pytest.mark.parametrize("path", [DECLARE, QUERY])
 @pytest.mark.parametrize("status", [400, 422, 500, 503, 302])
 async def test_error_statuses(scripted: ScriptedService, path: str, status: int) -> None:
-    """``set_as_main`` raises an httpx.HTTPStatusError for error answers to a declaration or to the first query."""
+    """``set_as_main`` raises an httpx.HTTPStatusError for error responses to a declaration or to the first query."""
     scripted.script[path] = Scripted(status=status)
     setting = Setting("x", int, ["user"], 1)
     async with nothing_left():
@@ -101,9 +101,9 @@ async def test_error_statuses(scripted: ScriptedService, path: str, status: int)
 
 
 async def test_a_malformed_first_answer(scripted: ScriptedService) -> None:
-    """``set_as_main`` raises a ServiceAnswerError, which names the request and the place, for an unusable answer."""
+    """An unusable response makes ``set_as_main`` raise a ServiceResponseError that names the request and the place."""
     scripted.script[QUERY] = Scripted({"settings": []})
-    with pytest.raises(ServiceAnswerError, match=r"GET /api/v1/query.*settings"):
+    with pytest.raises(ServiceResponseError, match=r"GET /api/v1/query.*settings"):
         async with async_client(scripted.url):
             pytest.fail("the body must not run")
     assert main_client.main() is None
@@ -234,7 +234,7 @@ async def test_http_client_args(scripted: ScriptedService) -> None:
 
 async def test_a_service_below_a_path(scripted: ScriptedService) -> None:
     """The service's URL may have a path."""
-    scripted.script |= {f"/behind/proxy{path}": answer for path, answer in scripted.script.items()}
+    scripted.script |= {f"/behind/proxy{path}": response for path, response in scripted.script.items()}
     async with async_client(scripted.url + "/behind/proxy"):
         assert {request.path.startswith("/behind/proxy/api/") for request in scripted.received} == {True}
 

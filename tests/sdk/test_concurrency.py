@@ -146,7 +146,7 @@ def test_nothing_changes_while_the_lock_is_held(scripted: ScriptedService) -> No
 
 
 def test_no_default_changes_while_the_lock_is_held(service: Api) -> None:
-    """The default that comes with the answer to a declaration waits for the modification_lock too."""
+    """The default that comes with the response to a declaration waits for the modification_lock too."""
     service.declare("x", configurable_features=["user"], default_value=1)
     service.declare("x", configurable_features=["user"], default_value=2, version="1.1")
     with client_of(service.url) as client:
@@ -223,13 +223,13 @@ PATHS = [FEATURE_ORDER, DECLARE, QUERY]
 async def test_cancelling_set_as_main(scripted: ScriptedService, path: str) -> None:
     """A set_as_main that is cancelled at any of its requests leaves no main client, task, thread or connection."""
     setting = Setting("x", int, ["user"], 1)
-    answer = scripted.script[path]
+    response = scripted.script[path]
     release = threading.Event()
 
     def wait(_: Received) -> Scripted:
         release.wait()
-        assert isinstance(answer, Scripted)
-        return answer
+        assert isinstance(response, Scripted)
+        return response
 
     scripted.script[path] = wait
     async with nothing_left(scripted):
@@ -240,7 +240,7 @@ async def test_cancelling_set_as_main(scripted: ScriptedService, path: str) -> N
             assert scope.cancelled_caught
         assert main_client.main() is None
         release.set()
-    scripted.script[path] = answer
+    scripted.script[path] = response
     scripted.serve("x", 5)
     async with async_client(scripted.url):
         assert setting.get(user="a") == 5
@@ -279,7 +279,7 @@ async def test_cancelling_async_with(scripted: ScriptedService) -> None:
 
 @pytest.mark.anyio
 async def test_closing_is_prompt(scripted: ScriptedService) -> None:
-    """``aclose`` ends an update that waits for an answer, and does not wait for it."""
+    """``aclose`` ends an update that waits for a response, and does not wait for it."""
     async with nothing_left(scripted):
         client = async_client(scripted.url, 0.01)
         await client.set_as_main()

@@ -160,8 +160,8 @@ def test_a_rename_while_running(service: Api, connect: Connect) -> None:
     setting = Setting("x", int, ["user"], 1)
     client = connect(service.url)
     for number in range(3):
-        answer = service.call("PUT", "settings/x/name", {"name": f"y{number}", "version": f"1.{number + 1}"})
-        assert answer.status_code == 204
+        response = service.call("PUT", "settings/x/name", {"name": f"y{number}", "version": f"1.{number + 1}"})
+        assert response.status_code == 204
         service.add_rule(number, "x", user=str(number))
         client.reload()
         assert setting.get(user=str(number)) == number

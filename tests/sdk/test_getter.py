@@ -78,7 +78,7 @@ def follow(history: list[tuple[Any, ...]]) -> None:  # noqa: C901 - a case for e
 
 @given(steps)
 def test_the_written_get_equals_the_generic_one(history: list[tuple[Any, ...]]) -> None:
-    """Through any history of rules, defaults and variables, every get ever stored answers what the generic one does."""
+    """After any sequence of rules, defaults and variables, each stored ``get`` returns what the generic one returns."""
     copy_context().run(follow, history)
 
 

@@ -63,7 +63,7 @@ def test_a_changed_default_counts(service: Api, connect: Connect, settings: tupl
 def test_an_answer_with_nothing_new_is_no_change(
     scripted: ScriptedService, connect: Connect, settings: tuple[Setting[int], Setting[int]]
 ) -> None:
-    """A whole answer whose rules are the same as before, with another tag, calls nobody."""
+    """A whole response whose rules are the same as before, with another tag, calls nobody."""
     x, y = settings
     same = {
         "settings": {"x": {"default_value": 1, "rules": [rule(1, 7, user="a")]}, "y": {"default_value": 2, "rules": []}}

@@ -37,10 +37,10 @@ def test_equal_context_features(service: Api, connect: Connect, log: Log) -> Non
     assert [record for record in log.caplog.records if record.levelname != "INFO"] == []
 
 
-@pytest.mark.parametrize("answer", [Scripted(status=500), Scripted(b"<html>"), Scripted({"context_features": [1]})])
-def test_unreadable_context_features(scripted: ScriptedService, connect: Connect, log: Log, answer: Scripted) -> None:
+@pytest.mark.parametrize("response", [Scripted(status=500), Scripted(b"<html>"), Scripted({"context_features": [1]})])
+def test_unreadable_context_features(scripted: ScriptedService, connect: Connect, log: Log, response: Scripted) -> None:
     """That the features cannot be read is an ERROR, and the client's own order holds."""
-    scripted.script[FEATURE_ORDER] = answer
+    scripted.script[FEATURE_ORDER] = response
     setting = Setting("x", int, ["environment", "user"], 0)
     scripted.serve("x", 0, rule(1, 1, environment="a"), rule(2, 2, user="a"))
     connect(scripted.url)
@@ -181,7 +181,7 @@ def test_coerced_and_discarded_defaults(
 def test_coerced_and_discarded_defaults_at_declaration(
     scripted: ScriptedService, connect: Connect, log: Log, default: Any, message: str
 ) -> None:
-    """The same in the answer to an outdated declaration has a message of its own."""
+    """The same in the response to an outdated declaration has a message of its own."""
     setting = Setting("x", Access, ["user"], Access.READ)
     difference = {"level": "minor", "attribute": "default_value", "latest_value": default}
     scripted.script[DECLARE] = Scripted({"outcome": "outdated", "latest_version": "1.1", "differences": [difference]})

@@ -1,4 +1,4 @@
-"""Answers to queries in lines, and only what changed: docs/reference/partial-answers.md, from the client's side."""
+"""Responses to queries in lines, and only what changed: docs/reference/partial-answers.md, from the client's side."""
 
 import json
 import random
@@ -93,7 +93,7 @@ BAD_BODIES: dict[str, Sequence[object]] = {
     "rules of no setting": [FEATURES, RULE, {"settings": 0}],
     "something else": [FEATURES, begins(), {"rules": []}, {"settings": 1}],
     "a list": [FEATURES, begins(), [], {"settings": 1}],
-    "a changed setting in a whole answer": [FEATURES, begins(whole=False), {"settings": 1}],
+    "a changed setting in a whole response": [FEATURES, begins(whole=False), {"settings": 1}],
     "no default": [FEATURES, {"setting": "cache_ttl", "whole": True}, {"settings": 1}],
     "fewer values": [FEATURES, begins(), RULE | {"values": []}, {"settings": 1}],
     "fewer conditions": [FEATURES, begins(), RULE | {"context_values": [[]]}, {"settings": 1}],
@@ -116,20 +116,20 @@ BAD_BODIES: dict[str, Sequence[object]] = {
 def test_a_malformed_body_changes_nothing(
     bad: Sequence[object], connect: Connect, scripted: ScriptedService, cache_ttl: Setting[int], log: Log
 ) -> None:
-    """What is not as documented is refused as a whole, and the next good answer counts again."""
+    """What is not as documented is refused as a whole, and the next good response counts again."""
     good = lines(FEATURES, begins(), RULE, {"settings": 1})
     scripted.script[QUERY] = Scripted(good, headers=LINES)
     client = connect(scripted.url)
     scripted.script[QUERY] = Scripted(lines(*bad), headers=LINES | {"ETag": '"bad"'})
     client.reload()
-    assert "unusable answer to GET /api/v1/query" in str(log.one("error during heksher update")["exc_info"][1])
+    assert "unusable response to GET /api/v1/query" in str(log.one("error during heksher update")["exc_info"][1])
     assert value(cache_ttl, "john") == 1
 
-    def next_answer(request: Received) -> Scripted:
+    def next_response(request: Received) -> Scripted:
         assert request.headers["If-None-Match"] == '"1"'
         return Scripted(lines(FEATURES, begins(default_value=61), {"settings": 1}), headers=LINES)
 
-    scripted.script[QUERY] = next_answer
+    scripted.script[QUERY] = next_response
     client.reload()
     assert value(cache_ttl, "john") == 61
 
@@ -157,9 +157,9 @@ def test_a_long_history_of_partial_answers_is_like_one_whole_answer(
                     features = chance.sample(NAMES, chance.randrange(1, 4))
                     conditions = {feature: chance.choice("abc") for feature in features}
                     body = {"setting": "cache_ttl", "feature_values": conditions, "value": chance.randrange(100)}
-                    answer = service.call("POST", "rules", body)
-                    if answer.status_code == 201:
-                        rule_ids.append(answer.json()["rule_id"])
+                    response = service.call("POST", "rules", body)
+                    if response.status_code == 201:
+                        rule_ids.append(response.json()["rule_id"])
         client.reload()
         weight = {feature: 2**index for index, feature in enumerate(service.features())}
         stored = service.query(settings="cache_ttl")["cache_ttl"]

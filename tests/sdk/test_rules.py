@@ -126,7 +126,7 @@ def test_the_settings_order_is_no_tie_breaker(connect: Connect, service: Api) ->
 
 
 def test_conflicting_rules_are_logged(scripted: ScriptedService, connect: Connect, log: Log) -> None:
-    """If a service answers two rules of equal conditions, the last counts, and an ERROR says so."""
+    """If a response has two rules with equal conditions, the last counts, and an ERROR says so."""
     setting = Setting("x", int, ["environment", "user"], 0)
     scripted.serve(
         "x", 0, rule(1, 10, environment="a", user="b"), rule(2, 20, user="b", environment="a"), rule(3, 30, user="c")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from heksherlite.clients.snapshot_file import SnapshotFile, replace_file
-from heksherlite.engine.snapshots import KeptAnswer, Snapshot, encode
+from heksherlite.engine.snapshots import KeptResponse, Snapshot, encode
 from tests.sdk.conftest import Log
 
 SERVICE = "http://host:8888"
@@ -69,7 +69,7 @@ def file_at(location: str | Path, service: str = SERVICE, features: Any = FEATUR
 
 
 def snapshot_of(content: bytes = b"", service: str = SERVICE) -> Snapshot:
-    return Snapshot(service, tuple(FEATURES), FILTERS, NOON, (KeptAnswer(200, "text/plain", None, content),))
+    return Snapshot(service, tuple(FEATURES), FILTERS, NOON, (KeptResponse(200, "text/plain", None, content),))
 
 
 def run(program: str, path: Path) -> list[str]:
@@ -317,7 +317,7 @@ def test_processes_share_a_file(tmp_path: Path, log: Log) -> None:
         while one.poll() is None or two.poll() is None:
             snapshot = file.read(FILTERS)
             assert snapshot is not None
-            assert set(snapshot.answers[0].content) in ({ord("a")}, {ord("b")})
+            assert set(snapshot.responses[0].content) in ({ord("a")}, {ord("b")})
             reads += 1
     assert (one.returncode, two.returncode) == (0, 0)
     assert reads > 100

@@ -65,7 +65,7 @@ def saved(snapshot: Path, *, removed: int) -> bool:
     """Tell whether the removal of a rule about jane is in the snapshot: it is the last thing that happened."""
     files = [*snapshot.glob("*.heksherlite-snapshot")] if snapshot.is_dir() else [snapshot]
     for file in files:
-        content = decode(file.read_bytes()).answers[-1].content.decode() if file.exists() else ""
+        content = decode(file.read_bytes()).responses[-1].content.decode() if file.exists() else ""
         if f'"removed":[{removed}]' in content or ('"whole":true' in content and "jane" not in content):
             return True
     return False

@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heksherlite.engine import snapshots
-from heksherlite.engine.messages import Answer, Request
-from heksherlite.engine.query_answers import read_query
+from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.query_events import FeatureOrder
-from heksherlite.engine.snapshots import KeptAnswer, Snapshot, decode, encode, unusable_because
+from heksherlite.engine.query_responses import read_query
+from heksherlite.engine.snapshots import KeptResponse, Snapshot, decode, encode, unusable_because
 from heksherlite.errors import HeksherError, SnapshotError
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 LINES = b'{"context_features":["user"]}\n{"settings":0}\n'
-KEPT = KeptAnswer(200, "application/x-ndjson", '"1"', LINES)
-CHANGED = KeptAnswer(226, "application/x-ndjson", None, b"x" * 1000)
+KEPT = KeptResponse(200, "application/x-ndjson", '"1"', LINES)
+CHANGED = KeptResponse(226, "application/x-ndjson", None, b"x" * 1000)
 SNAPSHOT = Snapshot("http://host", ("environment", "user"), "user:(a,b)", NOON, (KEPT, CHANGED))
 HEADER: dict[str, Any] = {
     "format": "heksherlite-snapshot",
@@ -35,8 +35,12 @@ HEADER: dict[str, Any] = {
 }
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-kept_answers = st.builds(
-    KeptAnswer, st.sampled_from([200, 226]), texts, st.none() | texts, st.binary(max_size=100) | st.just(b"a" * 10_000)
+kept_responses = st.builds(
+    KeptResponse,
+    st.sampled_from([200, 226]),
+    texts,
+    st.none() | texts,
+    st.binary(max_size=100) | st.just(b"a" * 10_000),
 )
 all_snapshots = st.builds(
     Snapshot,
@@ -44,7 +48,7 @@ all_snapshots = st.builds(
     st.lists(texts, max_size=4).map(tuple),
     texts,
     st.datetimes(timezones=st.just(UTC)),
-    st.lists(kept_answers, max_size=4).map(tuple),
+    st.lists(kept_responses, max_size=4).map(tuple),
 )
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("9" * 50),
@@ -74,7 +78,7 @@ def test_what_goes_in_comes_out(snapshot: Snapshot) -> None:
 
 
 def test_the_first_line_is_readable() -> None:
-    """It is a JSON object that says what the file is, and which answers are in it, but not their contents."""
+    """It is a JSON object that says what the file is, and which responses are in it, but not their contents."""
     line = encode(SNAPSHOT).partition(b"\n")[0]
     header = json.loads(line)
     assert list(header)[:2] == ["format", "version"]
@@ -89,19 +93,19 @@ def test_the_first_line_is_readable() -> None:
 
 
 def test_contents_are_compressed() -> None:
-    """Answers that repeat themselves take little space."""
-    answers = (KeptAnswer(200, "application/json", None, b'{"rule_id":1}' * 10_000),)
-    assert len(encode(Snapshot("", (), "*", NOON, answers))) < 2_000
+    """Responses that repeat themselves take little space."""
+    responses = (KeptResponse(200, "application/json", None, b'{"rule_id":1}' * 10_000),)
+    assert len(encode(Snapshot("", (), "*", NOON, responses))) < 2_000
 
 
 def test_a_kept_answer_is_read_like_the_answer() -> None:
-    """What is kept of an answer can be read, and errors name the query."""
-    answer = Answer(Request("GET", "/api/v1/query", params=(("settings", ""),)), 200, LINES, '"1"', KEPT.media_type)
-    kept = KeptAnswer.of(answer)
+    """What is kept of a response can be read, and errors name the query."""
+    response = Response(Request("GET", "/api/v1/query", params=(("settings", ""),)), 200, LINES, '"1"', KEPT.media_type)
+    kept = KeptResponse.of(response)
     assert kept == KEPT
-    assert list(read_query(kept.to_answer())) == list(read_query(answer)) == [FeatureOrder(("user",))]
+    assert list(read_query(kept.to_response())) == list(read_query(response)) == [FeatureOrder(("user",))]
     with pytest.raises(HeksherError, match="GET /api/v1/query"):
-        list(read_query(CHANGED.to_answer()))
+        list(read_query(CHANGED.to_response()))
 
 
 @pytest.mark.parametrize("time", [NOON.replace(tzinfo=None), NOON.astimezone(timezone(timedelta(hours=1)))])
@@ -154,15 +158,15 @@ def test_any_value_of_any_member_is_refused_or_read(name: str, value: Any) -> No
 
 @given(st.dictionaries(st.sampled_from(["status", "media_type", "etag", "size"]), anything), anything)
 def test_any_description_of_an_answer_is_refused_or_read(members: dict[str, Any], other: Any) -> None:
-    """The same for the members of an answer, and for what is no description of one."""
-    for answer in ({**HEADER["answers"][0], **members}, members, other):
+    """The same for the members of a response, and for what is no description of one."""
+    for response in ({**HEADER["answers"][0], **members}, members, other):
         with suppress(SnapshotError):
-            decode(signed({**HEADER, "answers": [answer]}, zlib.compress(b"abc")))
+            decode(signed({**HEADER, "answers": [response]}, zlib.compress(b"abc")))
 
 
 @given(st.binary())
 def test_any_contents_are_refused(contents: bytes) -> None:
-    """With a right digest, bytes that are not the compressed answers are refused."""
+    """With a right digest, bytes that are not the compressed responses are refused."""
     assert refusal(signed(HEADER, contents))
 
 
@@ -187,7 +191,10 @@ def test_any_contents_are_refused(contents: bytes) -> None:
         (signed({**HEADER, "answers": [1]}, b""), r"answers in its header is \[1\]"),
         (signed({**HEADER, "answers": [{"status": 304}]}, b""), "status in its header is 304"),
         (signed({**HEADER, "answers": [{"status": 200, "size": -1}]}, b""), "size in its header is -1"),
-        (signed({**HEADER, "answers": [{"status": 200, "size": 2**30 + 1}]}, b""), "size in its header is 1073741825"),
+        (
+            signed({**HEADER, "answers": [{"status": 200, "size": 2**30 + 1}]}, b""),
+            "size in its header is 1073741825",
+        ),
         (signed({**HEADER, "answers": [{"status": 200, "size": 2**29}] * 3}, b""), "size in its header is 536870912"),
         (signed({**HEADER, "answers": [{"status": 200, "size": True}]}, b""), "size in its header is True"),
         (signed(HEADER, b"abc"), "incorrect header check"),
@@ -218,7 +225,7 @@ def test_a_bomb_is_not_decompressed() -> None:
 def test_too_much_is_not_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody could decode is refused before it is compressed."""
     monkeypatch.setattr(snapshots, "LARGEST", 1000)
-    with pytest.raises(SnapshotError, match="it is too large: 1,045 bytes of answers, of at most 1,000"):
+    with pytest.raises(SnapshotError, match="it is too large: 1,045 bytes of responses, of at most 1,000"):
         encode(SNAPSHOT)
 
 

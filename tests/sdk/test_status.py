@@ -112,7 +112,7 @@ async def test_an_async_client_can_do_without(scripted: ScriptedService) -> None
 
 @pytest.mark.anyio
 async def test_a_start_takes_no_longer_than_its_time_out(scripted: ScriptedService, log: Log) -> None:
-    """A service that does not answer in time is a TimeoutError at the start, or a logged failure."""
+    """A service that does not response in time is a TimeoutError at the start, or a logged failure."""
     scripted.held.clear()
     client = async_client(scripted.url, 0.01, startup_timeout=0.05)
     with anyio.fail_after(5), pytest.raises(TimeoutError, match=r"startup_timeout of 0\.05 s"):
@@ -151,7 +151,7 @@ def test_old_values(scripted: ScriptedService, log: Log, on_stale: Any) -> None:
 
 
 def test_a_service_that_hangs_makes_values_old(scripted: ScriptedService) -> None:
-    """Age counts also while an update waits for its answer."""
+    """Age counts also while an update waits for its response."""
     setting = Setting("x", int, ["user"], 1)
     scripted.serve("x", 5)
     with thread_client(scripted.url, 0.01, max_staleness=0.1, on_stale="default") as client:
@@ -171,7 +171,7 @@ def test_an_answer_that_arrives_after_the_return_to_defaults(scripted: ScriptedS
     change = {"rule_ids": [2], "context_features": ["user"], "context_values": [["jane"]], "values": [8]}
     lines = {"Content-Type": "application/x-ndjson"}
 
-    def answer(request: Received) -> Scripted:
+    def response(request: Received) -> Scripted:
         if "If-None-Match" not in request.headers:
             listed = [{"context_features": FEATURES}, begins, rules, {"settings": 1}]
             return Scripted(b"".join(orjson.dumps(line) + b"\n" for line in listed), headers={**lines, "ETag": '"1"'})
@@ -179,7 +179,7 @@ def test_an_answer_that_arrives_after_the_return_to_defaults(scripted: ScriptedS
         listed = [{"context_features": FEATURES}, {**begins, "whole": False}, change, {"settings": 1}]
         return Scripted(b"".join(orjson.dumps(line) + b"\n" for line in listed), 226, {**lines, "ETag": '"2"'})
 
-    scripted.script[QUERY] = answer
+    scripted.script[QUERY] = response
     with thread_client(scripted.url, 0.05, max_staleness=0.3, on_stale="default") as client:
         assert setting.get(user="john") == 7
         until(lambda: len(scripted.of(QUERY)) > 2)

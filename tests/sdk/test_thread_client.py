@@ -67,7 +67,7 @@ def test_an_unreachable_service(log: Log) -> None:
 
 
 def test_it_recovers(scripted: ScriptedService) -> None:
-    """What could not be declared at the start is declared and loaded as soon as the service answers."""
+    """What could not be declared at the start is declared and loaded as soon as the service responses."""
     scripted.script |= {DECLARE: Scripted(status=500), QUERY: Scripted(status=500)}
     setting = Setting("x", int, ["user"], 1)
     with client_of(scripted.url, 0.01):
@@ -175,11 +175,11 @@ def test_callbacks(scripted: ScriptedService) -> None:
         client.reload()
         scripted.script[QUERY] = Scripted({"settings": {}})
         client.reload()
-    assert client.noted == ["ok", "ServiceAnswerError", "ok"]
+    assert client.noted == ["ok", "ServiceResponseError", "ok"]
 
 
 def test_closing_is_prompt(scripted: ScriptedService) -> None:
-    """``close`` ends an update that waits for an answer, and does not wait for it."""
+    """``close`` ends an update that waits for a response, and does not wait for it."""
     client = client_of(scripted.url, 0.01)
     with nothing_left():
         client.set_as_main()

@@ -25,11 +25,11 @@ def basedpyright(*files: Path) -> set[tuple[str, int]]:
     """Return the lines in which basedpyright finds errors, by the files' names."""
     command = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable]
     result = subprocess.run([*command, *map(str, files)], cwd=ROOT, capture_output=True, text=True, check=False)
-    answer = json.loads(result.stdout)
-    assert answer["summary"]["filesAnalyzed"] == len(files)
+    response = json.loads(result.stdout)
+    assert response["summary"]["filesAnalyzed"] == len(files)
     return {
         (Path(item["file"]).name, item["range"]["start"]["line"] + 1)
-        for item in answer["generalDiagnostics"]
+        for item in response["generalDiagnostics"]
         if item["severity"] == "error"
     }
 

@@ -233,7 +233,7 @@ MALFORMED: dict[str, Any] = {
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
 def test_a_malformed_answer_changes_nothing(scripted: ScriptedService, connect: Connect, log: Log, body: Any) -> None:
-    """An answer that is wrong in any place is logged and not applied at all; the next good one is."""
+    """A response that is wrong in any place is logged and not applied at all; the next good one is."""
     setting, other = Setting("x", int, ["user"], 1), Setting("a_good_one", int, ["user"], 1)
     good = {"default_value": 10, "rules": [rule(5, 50, user="a")]}
     scripted.script[QUERY] = Scripted({"settings": {"x": good, "a_good_one": good}}, headers={"ETag": '"1"'})
@@ -270,7 +270,7 @@ def test_a_malformed_answer_changes_nothing(scripted: ScriptedService, connect: 
 def test_a_malformed_declaration_answer_is_tried_again(
     scripted: ScriptedService, connect: Connect, log: Log, body: Any
 ) -> None:
-    """An answer to a declaration that makes no sense is logged; the setting is declared again at the next update."""
+    """A response to a declaration that makes no sense is logged; the setting is declared again at the next update."""
     scripted.script[DECLARE] = Scripted(body)
     scripted.serve("x", 5)
     setting = Setting("x", int, ["user"], 1)
@@ -283,7 +283,7 @@ def test_a_malformed_declaration_answer_is_tried_again(
 
 
 def test_odd_versions_do_not_hurt(scripted: ScriptedService, connect: Connect) -> None:
-    """A version that is no version, or a huge one, in the answer to a declaration is no reason to stop."""
+    """A version that is no version, or a huge one, in the response to a declaration is no reason to stop."""
     settings = [Setting(name, int, ["user"], 1) for name in "xy"]
     versions = itertools.cycle(["9" * 5000 + ".0", "two", "", "²."])
 
@@ -291,8 +291,8 @@ def test_odd_versions_do_not_hurt(scripted: ScriptedService, connect: Connect) -
         return Scripted({"outcome": "outdated", "latest_version": next(versions), "differences": []})
 
     scripted.script[DECLARE] = declare
-    answer = {"default_value": 5, "rules": []}
-    scripted.script[QUERY] = Scripted({"settings": {"x": answer, "y": answer}})
+    response = {"default_value": 5, "rules": []}
+    scripted.script[QUERY] = Scripted({"settings": {"x": response, "y": response}})
     for _ in range(2):
         settings += [Setting("x", int, ["user"], 1), Setting("y", int, ["user"], 1)]
     connect(scripted.url)

@@ -1,7 +1,5 @@
 """A thin client of the v1 API."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -81,10 +79,3 @@ class Api:
                 self.call("DELETE", f"context_features/{name}")
             for name in FEATURES:
                 self.call("POST", "context_features", {"context_feature": name})
-
-
-def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)

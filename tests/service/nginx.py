@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.service.api import until
+from tests.waiting import until
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nginx" / "nginx.conf"

@@ -15,9 +15,9 @@ Write = Callable[[Catalog], Decision[Any]]
 
 
 @asynccontextmanager
-async def opened(url: str, *, news_interval: float = 0.01) -> AsyncIterator[Store]:
+async def opened(url: str, *, poll_interval: float = 0.01) -> AsyncIterator[Store]:
     database = open_database(url)
-    store = Store(database, news_interval=news_interval, check_interval=0.05)
+    store = Store(database, poll_interval=poll_interval, check_interval=0.05)
     try:
         await database.prepare()
         await store.load()
@@ -33,12 +33,6 @@ async def following(store: Store) -> AsyncIterator[None]:
     yield
     stopping.set()
     await task
-
-
-async def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  # the code under test has no event to wait for
-            await asyncio.sleep(0.005)
 
 
 def prepare(url: str) -> None:

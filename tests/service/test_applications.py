@@ -11,7 +11,7 @@ import pytest
 from heksherlite.service.domain import context_features
 from heksherlite.service.domain.applications import Approval, Status
 from heksherlite.service.domain.credentials import Credentials
-from heksherlite.service.domain.device_codes import LIFETIME, State
+from heksherlite.service.domain.device_codes import LIFETIME, CodeState
 from heksherlite.service.domain.errors import BadRequestError, ConflictError, NotFoundError
 from heksherlite.service.domain.groups import Group
 from heksherlite.service.domain.manifests import Manifest
@@ -20,7 +20,8 @@ from heksherlite.service.domain.tokens import Scope, find_token
 from heksherlite.service.storage.history import Search
 from heksherlite.service.storage.store import Store
 from tests.service.applications import BY_JANE, READER, SHOP, invitation
-from tests.service.stores import following, opened, run_sql, until
+from tests.service.stores import following, opened, run_sql
+from tests.waiting import until_async
 
 NOW = 1_800_000_000
 
@@ -44,16 +45,16 @@ def test_an_application_that_is_approved_gets_a_token(database: str) -> None:
                 assert known is not None
                 states.append(known.state(NOW))
                 await other.device_codes.open(code, None, "10.0.0.7", NOW)
-            assert states == [State.WAITING, State.OPENED]
+            assert states == [CodeState.WAITING, CodeState.OPENED]
             application = await other.device_codes.approve(code, READER, BY_JANE, NOW)
             assert one.tokens == other.tokens == {}
             claim_token = await one.device_codes.take(code, NOW)
             assert claim_token is not None
             known = await other.device_codes.find(code)
             assert known is not None
-            assert (known.state(NOW), known.chosen_by, known.address) == (State.USED, "service", "10.0.0.1")
+            assert (known.state(NOW), known.chosen_by, known.address) == (CodeState.USED, "service", "10.0.0.1")
             credentials = Credentials(application.id, claim_token)
-            await until(lambda: bool(other.tokens))
+            await until_async(lambda: bool(other.tokens))
             for store in (one, other):
                 token = find_token(store.tokens, credentials.settings_token.encode())
                 assert token is not None
@@ -151,13 +152,13 @@ def test_a_code_that_the_client_chose_is_recorded_once(database: str) -> None:
             assert await store.device_codes.open("a1b2c3", None, "10.0.0.1", NOW) is None
             opened_code = await store.device_codes.open("a1b2c3", SHOP, "10.0.0.1", NOW)
             assert opened_code is not None
-            assert (opened_code.chosen_by, opened_code.state(NOW)) == ("client", State.OPENED)
+            assert (opened_code.chosen_by, opened_code.state(NOW)) == ("client", CodeState.OPENED)
             other = Manifest(identifier="other", version="1", scopes=("admin",))
             assert await store.device_codes.open("A1B2C3", other, "10.0.0.2", NOW + 1) == opened_code
             expired = await store.device_codes.open("a1b2c3", other, "10.0.0.2", NOW + LIFETIME)
             assert expired == opened_code
             assert expired is not None
-            assert expired.state(NOW + LIFETIME) is State.EXPIRED
+            assert expired.state(NOW + LIFETIME) is CodeState.EXPIRED
             with pytest.raises(ConflictError, match="expired"):
                 await store.device_codes.approve("a1b2c3", READER, BY_JANE, NOW + LIFETIME)
 
@@ -215,7 +216,7 @@ def test_a_code_whose_application_is_revoked_is_denied(database: str) -> None:
             assert await store.device_codes.take(code, NOW) is None
             known = await store.device_codes.find(code)
             assert known is not None
-            assert known.state(NOW) is State.DENIED
+            assert known.state(NOW) is CodeState.DENIED
 
     asyncio.run(run())
 

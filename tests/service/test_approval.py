@@ -12,7 +12,7 @@ import pytest
 
 from heksherlite.service import AccessOptions, embedded
 from heksherlite.service.domain.applications import Application
-from heksherlite.service.domain.device_codes import DeviceCode, State
+from heksherlite.service.domain.device_codes import CodeState, DeviceCode
 from heksherlite.service.domain.groups import Group
 from heksherlite.service.domain.history import BY_SERVICE
 from heksherlite.service.domain.manifests import Manifest
@@ -26,6 +26,7 @@ from tests.service.api import FEATURES, Api
 from tests.service.approved_program import program
 from tests.service.browser import Browser, Form, Page
 from tests.service.tokens import in_database, make_token
+from tests.waiting import until
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ class Desk:
         """Return what the service knows of a code."""
         return self.in_storage(lambda transactions: DeviceCodes(transactions).find(code))
 
-    def state(self, code: str) -> State | None:
+    def state(self, code: str) -> CodeState | None:
         """Return what became of a code."""
         known = self.find(code)
         return None if known is None else known.state(time.time())
@@ -127,7 +128,7 @@ def test_the_page_says_who_asks_for_what(desk: Desk) -> None:
     assert form.chosen("group") == []
     assert {f"default.{feature}" for feature in FEATURES} <= {name for name, _ in form.values}
     assert "db.local" not in page.answer.text
-    assert desk.state(code) is State.OPENED
+    assert desk.state(code) is CodeState.OPENED
 
 
 def test_an_operator_approves(desk: Desk) -> None:
@@ -143,7 +144,7 @@ def test_an_operator_approves(desk: Desk) -> None:
         reason="  new shop ",
     )
     assert (page.status, page.headings) == (200, ["Approved"])
-    assert desk.state(code) is State.APPROVED
+    assert desk.state(code) is CodeState.APPROVED
     application = desk.application(code)
     assert f"heksherlite app revoke {application.id}" in page.text
     approval = application.approval
@@ -160,7 +161,7 @@ def test_an_operator_denies(desk: Desk) -> None:
     code, before = desk.start(), len(desk.applications())
     page = desk.browser.send(desk.form(code), decision="deny", reason="unknown to us")
     assert (page.status, page.headings) == (200, ["Denied"])
-    assert desk.state(code) is State.DENIED
+    assert desk.state(code) is CodeState.DENIED
     assert len(desk.applications()) == before
 
 
@@ -191,7 +192,7 @@ def test_what_makes_no_sense_is_shown_and_kept(desk: Desk, changes: dict[str, st
     assert page.status == 400
     assert message in page.text
     assert page.form(CONFIGURE).value("default.theme") == "dark"
-    assert desk.state(code) is State.OPENED
+    assert desk.state(code) is CodeState.OPENED
     assert desk.browser.send(desk.form(code), decision="approve").headings == ["Approved"]
 
 
@@ -207,7 +208,7 @@ def test_a_form_without_decision_decides_nothing(desk: Desk, decision: str | Non
     """What the enter key would send is neither a yes nor a no."""
     code = desk.start()
     assert desk.browser.send(desk.form(code), decision=decision).status == 400
-    assert desk.state(code) is State.OPENED
+    assert desk.state(code) is CodeState.OPENED
 
 
 @pytest.mark.parametrize("first", ["approve", "deny"])
@@ -232,11 +233,11 @@ def test_who_is_not_logged_in_learns_nothing(desk: Desk) -> None:
         page = stranger.open(f"{CONFIGURE}?device_code={code}")
         assert page.headings == ["Log in"]
         assert "org.example" not in page.answer.text
-        assert desk.state(code) is State.WAITING
+        assert desk.state(code) is CodeState.WAITING
         form = desk.form(code)
         page = stranger.send(form, decision="approve")
         assert page.headings == ["Log in"]
-        assert desk.state(code) is State.OPENED
+        assert desk.state(code) is CodeState.OPENED
         page = stranger.send(page.form("/f/login"), token=desk.token)
         assert "org.example.app" in page.text
 
@@ -248,7 +249,7 @@ def test_a_form_of_another_session_is_refused(desk: Desk) -> None:
         other.log_in(desk.token)
         stolen = other.open(f"{CONFIGURE}?device_code={code}").form(CONFIGURE).value("form_token")
     assert desk.browser.send(desk.form(code), decision="approve", form_token=stolen).status == 403
-    assert desk.state(code) is State.OPENED
+    assert desk.state(code) is CodeState.OPENED
 
 
 class TestOtherCodes:
@@ -275,8 +276,7 @@ class TestOtherCodes:
         """A decision that comes too late is not taken, and the page says so."""
         code = desk.start(lifetime=2)
         form = desk.form(code)
-        while desk.state(code) is not State.EXPIRED:
-            time.sleep(0.05)
+        until(lambda: desk.state(code) is CodeState.EXPIRED)
         page = desk.browser.send(form, decision="approve")
         assert (page.status, page.headings) == (409, ["Too late"])
 
@@ -286,7 +286,7 @@ class TestOtherCodes:
         seen, unseen = desk.start(), desk.start()
         page = desk.browser.send(desk.form(seen), decision=decision, device_code=unseen)
         assert unseen in page.text
-        assert desk.state(unseen) is State.OPENED
+        assert desk.state(unseen) is CodeState.OPENED
 
 
 class TestClientsCodes:
@@ -427,7 +427,7 @@ class TestDevicePage:
         for page in (self.enter(desk, "WRONG5"), desk.open("WRONG6"), self.enter(desk, code)):
             assert page.status == 429
             assert 0 < int(page.answer.headers["retry-after"]) <= 60
-        assert desk.state(code) is State.WAITING
+        assert desk.state(code) is CodeState.WAITING
 
     def test_needs_the_proof_of_the_session(self, desk: Desk) -> None:
         """Other sites cannot try codes in an operator's name."""

@@ -16,7 +16,8 @@ import pytest
 from heksherlite.errors import ServiceStartError
 from heksherlite.service import embedded
 from heksherlite.service.storage.urls import sqlite_path
-from tests.service.api import Api, until
+from tests.service.api import Api
+from tests.waiting import until
 
 
 def service_threads() -> list[threading.Thread]:
@@ -43,30 +44,22 @@ def test_it_serves_within_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     gc.collect()  # an unclosed socket or connection would warn here, and warnings are errors
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_it_works_under_asyncio_and_trio(backend: str) -> None:
+@pytest.mark.anyio
+async def test_it_works_under_asyncio_and_trio() -> None:
     """The asynchronous form serves a program on either event loop."""
-
-    async def use() -> None:
-        async with embedded() as service, httpx.AsyncClient() as client:
-            answer = await client.get(service.url + "/api/health")
-            assert answer.status_code == 200
-
-    anyio.run(use, backend=backend)
+    async with embedded() as service, httpx.AsyncClient() as client:
+        answer = await client.get(service.url + "/api/health")
+        assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_cancelled_start_leaves_nothing(backend: str) -> None:
+@pytest.mark.anyio
+async def test_a_cancelled_start_leaves_nothing() -> None:
     """Whenever the start is cancelled, the service does not stay."""
     before = service_threads()
-
-    async def use(delay: float) -> None:
+    for delay in (0, 0.001, 0.05, 0.2):
         with anyio.move_on_after(delay):
             async with embedded():
                 await anyio.sleep_forever()
-
-    for delay in (0, 0.001, 0.05, 0.2):
-        anyio.run(use, delay, backend=backend)
         assert service_threads() == before
 
 

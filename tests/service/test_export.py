@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from heksherlite.cli.commands import heksherlite
-from heksherlite.engine.query_answers import read_query
 from heksherlite.engine.query_events import FeatureOrder, SettingBegins, SettingDefault
+from heksherlite.engine.query_responses import read_query
 from heksherlite.engine.snapshots import Snapshot, decode
 from heksherlite.rules import RuleBatch
 from tests.sdk.scripted_service import FEATURE_ORDER, QUERY, Scripted, ScriptedService, queried, rule
@@ -46,8 +46,8 @@ def replayed(snapshot: Snapshot) -> dict[str, Any]:
     """Return what a client reads out of a snapshot, as the service's query writes it."""
     settings: dict[str, Any] = {}
     name = ""
-    for answer in snapshot.answers:
-        for event in read_query(answer.to_answer()):
+    for response in snapshot.responses:
+        for event in read_query(response.to_response()):
             match event:
                 case FeatureOrder(names):
                     assert names == snapshot.context_features
@@ -90,7 +90,7 @@ def test_a_snapshot_has_all_that_the_service_has(filled: Api, tmp_path: Path) ->
     assert (snapshot.service, snapshot.context_filters) == ("", "*")
     assert snapshot.context_features == tuple(FEATURES)
     assert before <= snapshot.taken_at <= datetime.now(UTC)
-    assert [answer.media_type for answer in snapshot.answers] == ["application/x-ndjson"]
+    assert [response.media_type for response in snapshot.responses] == ["application/x-ndjson"]
 
 
 def test_some_settings(filled: Api, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_very_many_settings(api: Api, tmp_path: Path) -> None:
     for number in range(160):
         api.declare(f"s{number}_" + "x" * 240, configurable_features=["user"], default_value=number)
     snapshot = exported(api.url, tmp_path / "file")
-    assert len(snapshot.answers) == 2
+    assert len(snapshot.responses) == 2
     assert replayed(snapshot) == api.query()
 
 
@@ -126,10 +126,10 @@ def scripted() -> Any:
 
 
 def test_any_v1_service(scripted: ScriptedService, tmp_path: Path) -> None:
-    """Answers of a service that only knows the v1 form are kept as they are."""
+    """Responses of a service that only knows the v1 form are kept as they are."""
     snapshot = exported(scripted.url, tmp_path / "file")
     assert replayed(snapshot) == queried("x", 1, rule(7, 2, user="a"))["settings"]
-    assert [(answer.media_type, answer.etag) for answer in snapshot.answers] == [("application/json", '"1"')]
+    assert [(response.media_type, response.etag) for response in snapshot.responses] == [("application/json", '"1"')]
     (query,) = scripted.of(QUERY)
     assert query.params == {"settings": "x", "context_filters": "*", "include_metadata": "false"}
     assert query.headers["Accept"].startswith("application/x-ndjson")
@@ -184,7 +184,7 @@ def failing(script: dict[str, Scripted], message: str) -> Any:
     [
         failing({SETTINGS: Scripted("no", status=500)}, "unexpected status 500"),
         failing({SETTINGS: Scripted("no", status=301)}, "unexpected status 301"),
-        failing({SETTINGS: Scripted(b"<html>")}, "unusable answer to GET /api/v1/settings: not JSON"),
+        failing({SETTINGS: Scripted(b"<html>")}, "unusable response to GET /api/v1/settings: not JSON"),
         failing({QUERY: Scripted({"settings": 1})}, "expected an object at settings"),
         failing({QUERY: Scripted("no such setting: x", status=404)}, "status 404, '\"no such setting: x\"'"),
         failing({QUERY: Scripted(b"", status=226)}, "status 226"),
@@ -201,7 +201,7 @@ def failing(script: dict[str, Scripted], message: str) -> Any:
     ],
 )
 def test_unusable_answers(script: dict[str, Scripted], message: str, scripted: ScriptedService, tmp_path: Path) -> None:
-    """Whatever the service answers wrongly is told in one line without credentials, and there is no file."""
+    """Whatever the service responds wrongly is told in one line without credentials, and there is no file."""
     scripted.script.update(script)
     result = export(scripted.url.replace("http://", "http://user:secret@"), tmp_path / "file")
     assert result.exit_code == 1
@@ -216,7 +216,7 @@ def test_a_service_that_is_not_there(tmp_path: Path) -> None:
     """A refused connection is told with the URL, without credentials."""
     result = export("http://user:secret@127.0.0.1:9", tmp_path / "file")
     assert result.exit_code == 1
-    assert result.output.startswith("Error: no answer from http://127.0.0.1:9: ")
+    assert result.output.startswith("Error: no response from http://127.0.0.1:9: ")
 
 
 @pytest.mark.parametrize(

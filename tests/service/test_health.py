@@ -7,7 +7,8 @@ import pytest
 from heksherlite import __version__
 from heksherlite.service import embedded, server
 from heksherlite.service.storage.store import Store
-from tests.service.api import Api, until
+from tests.service.api import Api
+from tests.waiting import until
 
 
 def test_health_tells_the_version(api: Api) -> None:
@@ -31,7 +32,7 @@ def test_unknown_paths_and_methods_are_refused(api: Api) -> None:
 
 def test_an_unreachable_database_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the file is gone, health is 500 with the same body, writes are 503, and reads go on."""
-    monkeypatch.setattr(server, "Store", partial(Store, check_interval=0.05, news_interval=0.01))
+    monkeypatch.setattr(server, "Store", partial(Store, check_interval=0.05, poll_interval=0.01))
     path, away = tmp_path / "a.db", tmp_path / "away.db"
     with embedded(path, context_features=["a"]) as service, httpx.Client(base_url=service.url) as client:
 

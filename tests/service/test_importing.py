@@ -17,8 +17,9 @@ from click.testing import CliRunner, Result
 from heksherlite.cli.commands import heksherlite
 from heksherlite.service import embedded
 from heksherlite.service.domain.tokens import Scope
-from tests.service.api import FEATURES, Api, until
+from tests.service.api import FEATURES, Api
 from tests.service.tokens import WITH_TOKENS, make_token
+from tests.waiting import until
 
 BODY = [
     {"setting": {

@@ -17,8 +17,9 @@ from heksherlite.service import AccessOptions, Limits, embedded
 from heksherlite.service.api.security_headers import SECURITY_HEADERS
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.storage.store import Store
-from tests.service.api import FEATURES, Api, until
+from tests.service.api import FEATURES, Api
 from tests.service.tokens import WITH_TOKENS, make_token
+from tests.waiting import until
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from heksherlite.service.domain.tokens import Scope
 from tests.service.browser import Browser, Page
 from tests.service.in_process import Application, with_application
 from tests.service.routes import all_calls
-from tests.service.stores import following, run_sql, until
+from tests.service.stores import following, run_sql
 from tests.service.tokens import WITH_TOKENS, make_token, revoke_token
+from tests.waiting import until_async
 
 COOKIE = "heksherlite_session"
 PERSON = "X-Forwarded-Email"
@@ -145,13 +146,13 @@ def test_without_database_pages_say_so(tmp_path: Path) -> None:
         entered = dict(login.filled_in({"token": token}))
         async with following(made.store):
             path.rename(away)
-            await until(lambda: not made.store.available)
+            await until_async(lambda: not made.store.available)
             page = Page(await made.http.post(LOGIN, data=entered))
             assert (page.status, page.headings) == (503, ["That did not work"])
             assert "The database cannot be reached" in page.text
             assert page.answer.headers["retry-after"] == "5"
             away.rename(path)
-            await until(lambda: made.store.available)
+            await until_async(lambda: made.store.available)
         assert (await made.http.post(LOGIN, data=entered)).status_code == 303
 
     with_application(tmp_path, look, access=WITH_TOKENS)

@@ -19,10 +19,11 @@ from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.metrics.board import Board
 from heksherlite.service.metrics.readings import BOUNDS, Kind, Latencies, Reading, Totals, together
 from heksherlite.service.storage.database import DatabaseUnavailableError
-from tests.service.api import FEATURES, Api, until
+from tests.service.api import FEATURES, Api
 from tests.service.in_process import Application, with_application
 from tests.service.test_processes import process
 from tests.service.tokens import WITH_TOKENS, make_token
+from tests.waiting import until
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 

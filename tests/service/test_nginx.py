@@ -13,9 +13,10 @@ from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.options import AccessOptions, ServiceOptions
 from heksherlite.service.server import ServiceThread, listen
 from heksherlite.service.storage.urls import open_database
-from tests.service.api import FEATURES, Api, until
+from tests.service.api import FEATURES, Api
 from tests.service.nginx import NGINX, nginx
 from tests.service.tokens import WITH_TOKENS, make_token
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.thorough,
@@ -137,7 +138,7 @@ def test_programs_get_changes_through_it(tmp_path: Path) -> None:
                 behind.direct.call(
                     "POST", "rules", {"setting": "cache_ttl", "feature_values": {"user": f"u{value}"}, "value": value}
                 )
-                until(partial(has_value, ttl, value), seconds=30)
+                until(partial(has_value, ttl, value))
 
 
 @pytest.mark.parametrize("careless", ["", "proxy_ignore_headers Cache-Control; proxy_cache_valid 1h;"])

@@ -15,9 +15,10 @@ import pytest
 from heksherlite.service import embedded
 from heksherlite.service.domain.access_tokens import LIFETIME, AccessTokens
 from heksherlite.service.domain.tokens import Scope, new_token
-from tests.service.api import FEATURES, Api, until
+from tests.service.api import FEATURES, Api
 from tests.service.applications import SHOP, invite, revoke
 from tests.service.tokens import REFUSED, WITH_TOKENS
+from tests.waiting import until
 
 GRANT = {"grant_type": "client_credentials"}
 MALFORMED = (b"nocolon", b"\xff:\xff")

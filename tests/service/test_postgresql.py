@@ -22,9 +22,10 @@ from heksherlite.service.storage.postgresql import PostgresqlDatabase
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 from tests.service import postgresql, stores
-from tests.service.api import FEATURES, Api, until
+from tests.service.api import FEATURES, Api
 from tests.service.postgresql import PostgresqlServer
 from tests.service.stores import following, opened, prepare
+from tests.waiting import until, until_async
 
 
 @pytest.fixture
@@ -102,8 +103,8 @@ def test_a_killed_server_loses_no_acknowledged_write(own_server: PostgresqlServe
             assert len(api.query()["cache_ttl"]["rules"]) > 50
             before = len(acknowledged)
             own_server.start()
-            until(lambda: status(api) == status(other) == 200, seconds=30)
-            until(lambda: len(acknowledged) > before + 50, seconds=30)
+            until(lambda: status(api) == status(other) == 200)
+            until(lambda: len(acknowledged) > before + 50)
             over.set()
             for writer in writers:
                 writer.result()
@@ -120,11 +121,11 @@ def test_a_server_that_stops_to_answer_is_noticed(own_server: PostgresqlServer) 
     url = own_server.new_database()
     with embedded(url, context_features=["a"]) as service, closing(Api(service.url)) as api:
         own_server.freeze()
-        until(lambda: api.http.get("/api/health").status_code == 500, seconds=30)
+        until(lambda: api.http.get("/api/health").status_code == 500)
         assert api.features() == ["a"]
         assert api.call("POST", "context_features", {"context_feature": "b"}).status_code == 503
         own_server.thaw()
-        until(lambda: api.http.get("/api/health").status_code == 200, seconds=30)
+        until(lambda: api.http.get("/api/health").status_code == 200)
         assert api.call("POST", "context_features", {"context_feature": "b"}).status_code == 204
 
 
@@ -182,9 +183,9 @@ def test_writes_are_told_to_other_replicas(url: str) -> None:
     """A replica that would not look for an hour hears of each write, also after it lost the connection for that."""
 
     async def run() -> None:
-        async with opened(url) as one, opened(url, news_interval=3600) as two, following(two):
+        async with opened(url) as one, opened(url, poll_interval=3600) as two, following(two):
             await one.write(add("a"))
-            await stores.until(lambda: two.catalog.context_features == ("a",))
+            await until_async(lambda: two.catalog.context_features == ("a",))
             async with await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
                 ended = await other.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -192,9 +193,9 @@ def test_writes_are_told_to_other_replicas(url: str) -> None:
                 )
                 assert await ended.fetchall() == [(True,)]
             await one.write(add("b"))
-            await stores.until(lambda: two.catalog.context_features == ("a", "b"))
+            await until_async(lambda: two.catalog.context_features == ("a", "b"))
             await one.write(add("c"))
-            await stores.until(lambda: two.catalog.context_features == ("a", "b", "c"))
+            await until_async(lambda: two.catalog.context_features == ("a", "b", "c"))
 
     asyncio.run(run())
 
@@ -206,7 +207,7 @@ def test_lost_notifications_are_made_up_for(url: str, monkeypatch: pytest.Monkey
     async def run() -> None:
         async with opened(url) as one, opened(url) as two, following(two):
             await one.write(add("a"))
-            await stores.until(lambda: two.catalog.context_features == ("a",))
+            await until_async(lambda: two.catalog.context_features == ("a",))
 
     asyncio.run(run())
 

@@ -18,7 +18,8 @@ from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain import context_features
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from tests.service.postgresql import PostgresqlServer
-from tests.service.stores import following, opened, until
+from tests.service.stores import following, opened
+from tests.waiting import until_async
 
 _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 
@@ -111,14 +112,14 @@ def test_replicas_over_tcp(postgresql_server: PostgresqlServer, authority: Path,
             url = f"postgresql://postgres@127.0.0.1:{relay.port}{database}?{options}"
             async with opened(url) as one, opened(url) as two, following(one), following(two):
                 await one.write(partial(context_features.add, name="first"))
-                await until(lambda: two.catalog.context_features == ("first",))
+                await until_async(lambda: two.catalog.context_features == ("first",))
                 relay.cut()
                 for _ in range(1_000):
                     with suppress(DatabaseUnavailableError):
                         await two.write(partial(context_features.add, name="second"))
                         break
                     await asyncio.sleep(0.01)
-                await until(lambda: one.catalog.context_features == ("first", "second"))
+                await until_async(lambda: one.catalog.context_features == ("first", "second"))
 
     asyncio.run(run())
 

@@ -18,8 +18,9 @@ from click.testing import CliRunner
 
 from heksherlite import __version__
 from heksherlite.cli.commands import heksherlite
-from tests.service.api import FEATURES, Api, until
+from tests.service.api import FEATURES, Api
 from tests.service.stores import run_sql
+from tests.waiting import until
 
 SERVE = [sys.executable, "-W", "error", "-m", "heksherlite", "serve"]
 

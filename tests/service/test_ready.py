@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.service.in_process import Application, with_application
-from tests.service.stores import following, until
+from tests.service.stores import following
 from tests.service.tokens import WITH_TOKENS
+from tests.waiting import until_async
 
 READY = {"ready": True, "reasons": [], "database": "reachable"}
 
@@ -40,12 +41,12 @@ def test_a_service_without_its_database_is_ready(tmp_path: Path) -> None:
     async def look(made: Application) -> None:
         async with following(made.store):
             path.rename(away)
-            await until(lambda: not made.store.available)
+            await until_async(lambda: not made.store.available)
             answer = await made.http.get("/api/ready")
             assert (answer.status_code, answer.json()) == (200, {**READY, "database": "unreachable"})
             assert (await made.http.get("/api/health")).status_code == 500
             away.rename(path)
-            await until(lambda: made.store.available)
+            await until_async(lambda: made.store.available)
         assert (await made.http.get("/api/ready")).json() == READY
 
     with_application(tmp_path, look)
@@ -60,7 +61,7 @@ def test_a_replica_that_does_not_keep_up_is_not_ready(tmp_path: Path, monkeypatc
         assert answer.status_code == 503
         assert "was last known to be the newest 36" in answer.json()["reasons"][0]
         async with following(made.store):
-            await until(lambda: made.store.lag < 3600)
+            await until_async(lambda: made.store.lag < 3600)
         assert (await made.http.get("/api/ready")).json() == READY
 
     with_application(tmp_path, look)

@@ -17,8 +17,9 @@ from heksherlite.service.domain.catalog import Catalog, Changes, Decision, State
 from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.history import BY_SERVICE, Cause
 from heksherlite.service.storage.store import Store
-from tests.service.api import FEATURES, Api, until
+from tests.service.api import FEATURES, Api
 from tests.service.stores import opened, run_sql, without_logs
+from tests.waiting import until
 
 T = TypeVar("T")
 

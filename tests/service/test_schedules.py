@@ -17,11 +17,11 @@ from heksherlite.service.domain import context_features, rules
 from heksherlite.service.domain.catalog import Catalog, Decision, State
 from heksherlite.service.domain.schedule import Phase, Schedule, schedule_of
 from heksherlite.service.following import switch_rules
-from tests.service.api import FEATURES, Api, until
+from tests.service.api import FEATURES, Api
 from tests.service.stores import Write, following, opened
-from tests.service.stores import until as until_async
 from tests.service.test_store import declaration
 from tests.service.test_stream import opened as opened_stream
+from tests.waiting import until, until_async
 
 LINES = {"accept": "application/x-ndjson", "a-im": "heksherlite"}
 LONG_AGO, FAR_AHEAD = "2001-01-01T00:00:00Z", "2100-01-01T00:00:00Z"

@@ -11,7 +11,8 @@ from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain import context_features
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.sqlite import SqliteDatabase
-from tests.service.stores import following, opened, prepare, until
+from tests.service.stores import following, opened, prepare
+from tests.waiting import until_async
 
 
 def test_an_unreachable_database_is_noticed_and_comes_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -24,12 +25,12 @@ def test_an_unreachable_database_is_noticed_and_comes_back(tmp_path: Path, caplo
             await store.write(partial(context_features.expect, expected=["f"]))
             async with following(store):
                 path.rename(away)
-                await until(lambda: not store.available)
+                await until_async(lambda: not store.available)
                 assert store.catalog.context_features == ("f",)
                 with pytest.raises(DatabaseUnavailableError):
                     await store.write(partial(context_features.add, name="g"))
                 away.rename(path)
-                await until(lambda: store.available)
+                await until_async(lambda: store.available)
                 await store.write(partial(context_features.add, name="g"))
                 assert list(store.catalog.context_features) == ["f", "g"]
 
@@ -56,7 +57,7 @@ def test_a_full_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
                 for _ in range(2):
                     with pytest.raises(DatabaseUnavailableError):
                         await store.write(partial(context_features.add, name="g"))
-                    await until(lambda: bool(caplog.messages))
+                    await until_async(lambda: bool(caplog.messages))
             finally:
                 resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
             assert store.available

@@ -18,7 +18,8 @@ from heksherlite.service.domain.versions import Version
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 from heksherlite.wire_types import INT
-from tests.service.stores import Write, following, opened, until, without_logs
+from tests.service.stores import Write, following, opened, without_logs
+from tests.waiting import until_async
 
 
 def declaration(name: str, features: set[str], minor: int, alias: str | None = None) -> Write:
@@ -125,9 +126,9 @@ def test_foreign_writes_are_noticed(database: str) -> None:
     async def run() -> None:
         async with opened(database) as one, opened(database) as two, following(two):
             await one.write(partial(context_features.expect, expected=["f", "g"]))
-            await until(lambda: two.catalog.context_features == ("f", "g"))
+            await until_async(lambda: two.catalog.context_features == ("f", "g"))
             await one.write(partial(context_features.remove, name="f"))
-            await until(lambda: two.catalog.context_features == ("g",))
+            await until_async(lambda: two.catalog.context_features == ("g",))
 
     asyncio.run(run())
 

@@ -16,9 +16,10 @@ from heksherlite.errors import ServiceStartError
 from heksherlite.service import AccessOptions, embedded
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.tokens import SHAPE, Scope
-from tests.service.api import Api, until
+from tests.service.api import Api
 from tests.service.test_processes import process
 from tests.service.tokens import REFUSED
+from tests.waiting import until
 
 
 def run(path: Path, *arguments: str) -> Result:

@@ -15,8 +15,9 @@ import pytest
 from heksherlite.service import EmbeddedService, embedded
 from heksherlite.service.api.identity import Identity
 from heksherlite.service.domain.tokens import SHAPE, Scope, find_token, new_token
-from tests.service.api import FEATURES, Api, until
+from tests.service.api import FEATURES, Api
 from tests.service.tokens import EVERY_SCOPE, REFUSED, WITH_TOKENS, make_token, revoke_token
+from tests.waiting import until
 
 UNKNOWN, _ = new_token("unknown", EVERY_SCOPE, now=0)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.service.api import FEATURES, Api, until
+from tests.service.api import FEATURES, Api
 from tests.service.test_processes import SERVE, environment, process
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.thorough,
@@ -61,7 +62,7 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
         workers = workers_of(running)
         running.kill()
         running.wait()
-        until(lambda: all(map(has_ended, workers)), seconds=60)
+        until(lambda: all(map(has_ended, workers)))
         with pytest.raises(httpx.ConnectError):
             httpx.get(api.url)
 
@@ -88,13 +89,13 @@ def test_a_killed_worker_is_replaced_and_loses_nothing(database: str) -> None:
         api.declare()
         before = workers_of(running)
         writes = [pool.submit(write, api, writer) for writer in range(6)]
-        until(lambda: len(acknowledged) > 40, seconds=60)
+        until(lambda: len(acknowledged) > 40)
         os.kill(min(before), signal.SIGKILL)
         for submitted in writes:
             submitted.result()
-        until(lambda: len(workers_of(running)) == 2, seconds=60)
+        until(lambda: len(workers_of(running)) == 2)
         assert len(workers_of(running) & before) == 1
-        until(lambda: all(set(acknowledged) <= set(values(api.url)) for _ in range(20)), seconds=60)
+        until(lambda: all(set(acknowledged) <= set(values(api.url)) for _ in range(20)))
         stored = values(api.url)
         assert len(set(stored)) == len(stored)
         assert set(stored) <= set(acknowledged) | set(failed)

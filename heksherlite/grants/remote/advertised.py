@@ -10,8 +10,8 @@ import anyio
 from heksherlite.errors import DiscoveryError
 from heksherlite.grants.remote.beacon import BEACON_PORT, listening
 from heksherlite.grants.remote.discovery import well_known
-from heksherlite.grants.remote.http import Session, session
 from heksherlite.grants.remote.messages import Endpoint
+from heksherlite.http.session import Session, session
 
 _MOST: Final = 32
 """How many endpoints are asked. Anybody on the network may make some up."""

@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 import orjson
 
-from heksherlite.grants.remote.messages import http_url
+from heksherlite.http.urls import http_url
 
 logger = logging.getLogger(__name__)
 

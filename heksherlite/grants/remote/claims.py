@@ -5,18 +5,18 @@ from typing import Any
 
 from heksherlite.errors import ClaimError, DemandError
 from heksherlite.grants.facts import Facts
-from heksherlite.grants.remote.http import Reply, Session, status_of
 from heksherlite.grants.remote.messages import (
     Endpoint,
     Granted,
     Unusable,
-    printable,
     read_config,
     read_message,
     read_status,
     read_token,
 )
-from heksherlite.grants.remote.secret import Secret
+from heksherlite.http.session import Reply, Session, status_of
+from heksherlite.http.urls import printable
+from heksherlite.secret import Secret
 
 Demand = Callable[[Endpoint, Session], Awaitable[Secret]]
 """Gets a token from an endpoint."""

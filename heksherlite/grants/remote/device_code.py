@@ -17,7 +17,6 @@ from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.remote.claims import Tokens, granted
 from heksherlite.grants.remote.discovery import Discovery
-from heksherlite.grants.remote.http import Reply, Session, session, status_of
 from heksherlite.grants.remote.messages import (
     Endpoint,
     Manifest,
@@ -25,9 +24,10 @@ from heksherlite.grants.remote.messages import (
     read_code,
     read_status,
     read_token,
-    shown_url,
 )
-from heksherlite.grants.remote.secret import Secret
+from heksherlite.http.session import Reply, Session, session, status_of
+from heksherlite.http.urls import shown_url
+from heksherlite.secret import Secret
 
 _UNDECIDED: Final = ("waiting", "pending")
 _ENDED: Final = {"denied": "the person denied it", "expired": "the code has expired"}

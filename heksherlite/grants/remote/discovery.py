@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from heksherlite.errors import DiscoveryError
-from heksherlite.grants.remote.http import Session, session, status_of
-from heksherlite.grants.remote.messages import WELL_KNOWN, Endpoint, Unusable, http_url, read_endpoint, shown_url
+from heksherlite.grants.remote.messages import WELL_KNOWN, Endpoint, Unusable, read_endpoint
+from heksherlite.http.session import Session, session, status_of
+from heksherlite.http.urls import http_url, shown_url
 
 
 class Discovery(Protocol):

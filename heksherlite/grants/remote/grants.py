@@ -8,9 +8,10 @@ from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.remote.claims import Tokens, claim, demanded
 from heksherlite.grants.remote.discovery import Discovery
-from heksherlite.grants.remote.http import Session, session
-from heksherlite.grants.remote.messages import Endpoint, Manifest, http_url
-from heksherlite.grants.remote.secret import Secret
+from heksherlite.grants.remote.messages import Endpoint, Manifest
+from heksherlite.http.session import Session, session
+from heksherlite.http.urls import http_url
+from heksherlite.secret import Secret
 
 _NOTHING = Secret("")
 

@@ -8,12 +8,10 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 
 from heksherlite.grants.facts import Facts, kind, problem_of
-from heksherlite.grants.remote.secret import Secret
+from heksherlite.http.urls import http_url, printable, shown_url
+from heksherlite.secret import Secret
 
 WELL_KNOWN: Final = ".well-known/fakts"
-
-_LONGEST: Final = 300
-"""How many characters of an endpoint's message are shown."""
 
 _LONGEST_CODE: Final = 64
 
@@ -106,37 +104,6 @@ class Endpoint:
 
 class Unusable(Exception):  # noqa: N818 - never leaves this package
     """An answer is not what it should be."""
-
-
-def http_url(text: str) -> str:
-    """Return a URL.
-
-    Raises:
-        ValueError: If it is not an HTTP URL, or has credentials, which would be shown with it.
-    """
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isprintable() or " " in text:
-        raise ValueError(f"a URL like 'https://host:port' was expected, not {shown_url(text)!r}")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError(f"a URL without credentials was expected, unlike that of {shown_url(text)!r}")
-    _ = parts.port  # raises a ValueError
-    return text
-
-
-def shown_url(url: str) -> str:
-    """Return a URL without what may be secret in it: credentials, query and fragment."""
-    try:
-        parts = urlsplit(url)
-        if not parts.netloc:  # without ``//``, what is in front of a host is taken for a path
-            parts = parts._replace(path=parts.path.rpartition("@")[2])
-        return printable(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())
-    except ValueError:
-        return "a malformed URL"
-
-
-def printable(text: str) -> str:
-    """Return the beginning of somebody else's text, without what terminals would take for commands."""
-    return "".join(character if character.isprintable() else "�" for character in text[:_LONGEST])
 
 
 def read_json(content: bytes) -> Any:

@@ -20,7 +20,7 @@ from heksherlite.service.api.routes import ServiceRoute, open_to_all
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain.configurations import configuration
 from heksherlite.service.domain.credentials import Credentials, application_of
-from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, State, digest_of
+from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, CodeState, code_digest
 from heksherlite.service.domain.errors import ConflictError, InvalidError
 from heksherlite.service.domain.history import Author, Cause
 from heksherlite.service.domain.manifests import Manifest
@@ -30,11 +30,11 @@ router = APIRouter(tags=["grants"], route_class=ServiceRoute)
 _LONGEST_TOKEN: Final = 1_000
 
 _STATUSES: Final = {
-    State.WAITING: "waiting",
-    State.OPENED: "pending",
-    State.DENIED: "denied",
-    State.USED: "expired",
-    State.EXPIRED: "expired",
+    CodeState.WAITING: "waiting",
+    CodeState.OPENED: "pending",
+    CodeState.DENIED: "denied",
+    CodeState.USED: "expired",
+    CodeState.EXPIRED: "expired",
 }
 
 _NOT_STORED: Final = {"cache-control": "no-store"}
@@ -224,7 +224,7 @@ async def start(body: Start, request: Request, store: StoreOfApp, grants: Grants
 @open_to_all
 async def challenge(body: Challenge, request: Request, store: StoreOfApp, grants: GrantsOfApp) -> Response:
     """Return a token if a person has approved, once; otherwise how it stands."""
-    address, digest = request.state.identity.address or "", digest_of(body.code)
+    address, digest = request.state.identity.address or "", code_digest(body.code)
     now, monotonic = time.time(), time.monotonic()
     wait = grants.failed_codes.retry_after(address, digest, monotonic) or grants.polls.take(digest.hex(), monotonic)
     if wait:
@@ -236,7 +236,7 @@ async def challenge(body: Challenge, request: Request, store: StoreOfApp, grants
     if known.address != address and grants.failed_codes.exhausted(now - known.created_at, monotonic):
         return _status("waiting")
     state = known.state(now)
-    if state is not State.APPROVED:
+    if state is not CodeState.APPROVED:
         return _status(_STATUSES[state])
     token = await store.device_codes.take(body.code, now)
     return _status("expired") if token is None else _granted(token=token)

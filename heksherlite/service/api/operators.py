@@ -21,11 +21,11 @@ from heksherlite.service.api.identity import Identity
 from heksherlite.service.api.refusals import Refusal
 from heksherlite.service.domain.sessions import (
     LIFETIME,
-    digest_of,
     form_token,
     is_form_token,
     is_secret,
     new_secret,
+    session_digest,
 )
 from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.sessions import Sessions
@@ -104,7 +104,7 @@ class Operators:
         if not self._access.asks_for_tokens or (person and not self._operators.isdisjoint({person, _EVERYBODY})):
             return Identity(person=person, address=address)
         secret = self._secret(request)
-        token = None if secret is None else await self._sessions.token(digest_of(secret), now=time.time())
+        token = None if secret is None else await self._sessions.token(session_digest(secret), now=time.time())
         return Identity(token, person, address) if token is not None and may_operate(token) else None
 
     async def log_in(self, request: Request, text: str) -> Visitor:
@@ -123,7 +123,7 @@ class Operators:
         """
         token = await self._access.token_of_operator(request, text.encode())
         secret = new_secret()
-        if not await self._sessions.begin(digest_of(secret), token, now=time.time(), seconds=LIFETIME):
+        if not await self._sessions.begin(session_digest(secret), token, now=time.time(), seconds=LIFETIME):
             raise Refusal(403, "operators are people, and this token is of an application")
         client = self._origins.address(request.scope)
         _logger.info("an operator logged in", extra={"token": token.name, "client": client})
@@ -136,7 +136,7 @@ class Operators:
             DatabaseUnavailableError: The database cannot be reached; the session goes on.
         """
         if (secret := self._secret(request)) is not None:
-            await self._sessions.end(digest_of(secret))
+            await self._sessions.end(session_digest(secret))
 
     def visitor(self, request: Request) -> Visitor:
         """Return the browser that makes a request."""

@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 
 from heksherlite.service.domain.credentials import (
     Digests,
-    digest_of,
     matches,
     new_application_id,
     new_credentials,
     new_secret,
+    secret_digest,
 )
 from heksherlite.service.domain.errors import BadRequestError
 from heksherlite.service.domain.history import Change
@@ -181,7 +181,7 @@ def invited(
         approval=approval,
         created_at=int(now),
         expires_at=expires_at,
-        invite_digest=digest_of(one_time_token),
+        invite_digest=secret_digest(one_time_token),
     )
     return one_time_token, application
 

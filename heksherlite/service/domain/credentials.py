@@ -54,7 +54,9 @@ class Credentials:
 
     def digests(self) -> Digests:
         """Return what is to be kept."""
-        return Digests(digest_of(self.claim_token), digest_of(self.settings_token), digest_of(self.client_secret))
+        return Digests(
+            secret_digest(self.claim_token), secret_digest(self.settings_token), secret_digest(self.client_secret)
+        )
 
     def _derived(self, purpose: bytes) -> str:
         return _text(digest(self.claim_token.encode(), purpose + b" of " + self.application_id.encode(), "sha256"))
@@ -87,14 +89,14 @@ def application_of(kind: Kind, secret: str) -> str | None:
     return match[2] if match and match[1] == _PREFIXES[kind] else None
 
 
-def digest_of(secret: str) -> bytes:
+def secret_digest(secret: str) -> bytes:
     """Return the SHA-256 of a secret."""
     return sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def matches(secret: str, kept: bytes | None) -> bool:
     """Tell whether a secret is the one that was kept, in constant time."""
-    return compare_digest(digest_of(secret), kept or bytes(32))
+    return compare_digest(secret_digest(secret), kept or bytes(32))
 
 
 def _text(secret: bytes) -> str:

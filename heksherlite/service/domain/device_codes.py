@@ -22,7 +22,7 @@ _LENGTH: Final = 8
 ChosenBy: TypeAlias = Literal["service", "client"]
 
 
-class State(StrEnum):
+class CodeState(StrEnum):
     """What becomes of a code."""
 
     WAITING = "waiting"
@@ -44,7 +44,7 @@ class DeviceCode:
     """What is kept of a code.
 
     Attributes:
-        digest: The SHA-256 of the code, as `digest_of` has it.
+        digest: The SHA-256 of the code, as `code_digest` has it.
         manifest: Which application asks.
         address: From where: of a code that the client chose, from where its page was opened.
         chosen_by: Who made the code up. Clients choose short ones that may be guessed.
@@ -67,17 +67,17 @@ class DeviceCode:
     application_id: str | None = None
     used_at: int | None = None
 
-    def state(self, now: float) -> State:
+    def state(self, now: float) -> CodeState:
         """Return what has become of it."""
         if self.used_at is not None:
-            return State.USED
+            return CodeState.USED
         if self.decision == "denied" or (self.decision == "approved" and self.application_id is None):
-            return State.DENIED  # the latter was revoked before it came
+            return CodeState.DENIED  # the latter was revoked before it came
         if now >= self.expires_at:
-            return State.EXPIRED
+            return CodeState.EXPIRED
         if self.decision == "approved":
-            return State.APPROVED
-        return State.WAITING if self.opened_at is None else State.OPENED
+            return CodeState.APPROVED
+        return CodeState.WAITING if self.opened_at is None else CodeState.OPENED
 
 
 def new_code() -> str:
@@ -90,6 +90,6 @@ def is_code(text: str) -> bool:
     return text.isascii() and text.replace("-", "").isalnum() and len(text) <= LONGEST_CODE
 
 
-def digest_of(code: str) -> bytes:
+def code_digest(code: str) -> bytes:
     """Return the SHA-256 of a code, which is the same in small letters, and with hyphens or spaces for the eye."""
     return sha256("".join(code.replace("-", " ").split()).upper().encode("utf-8", "surrogatepass")).digest()

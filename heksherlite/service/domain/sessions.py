@@ -23,7 +23,7 @@ def is_secret(text: str) -> bool:
     return _SHAPE.fullmatch(text) is not None
 
 
-def digest_of(secret: str) -> bytes:
+def session_digest(secret: str) -> bytes:
     """Return what is kept of a secret: enough to recognise it, and of no use as a cookie."""
     return sha256(secret.encode()).digest()
 

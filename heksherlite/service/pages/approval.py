@@ -13,7 +13,7 @@ from heksherlite.service.api.routes import needs_operator
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.domain.applications import Application
-from heksherlite.service.domain.device_codes import DeviceCode, State, is_code
+from heksherlite.service.domain.device_codes import CodeState, DeviceCode, is_code
 from heksherlite.service.domain.errors import BadRequestError, ConflictError, NotFoundError
 from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
@@ -54,7 +54,7 @@ async def show_application(request: Request, store: StoreOfApp) -> Response:
     if known is None:
         count_wrong(request, code)
         return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
-    if known.state(time.time()) is not State.OPENED:
+    if known.state(time.time()) is not CodeState.OPENED:
         return await _show_outcome(request, store, known)
     choices = Choices.at_first(known.manifest, store.catalog.context_features)
     return await _show_form(request, store, code, known, choices)
@@ -78,9 +78,9 @@ async def decide(request: Request, store: StoreOfApp) -> Response:
         return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
     except (ConflictError, BadRequestError) as error:
         known = await store.device_codes.find(code)
-        if known is None or known.state(time.time()) is State.WAITING:
+        if known is None or known.state(time.time()) is CodeState.WAITING:
             return redirect(request, page_of(code))
-        if known.state(time.time()) is not State.OPENED:
+        if known.state(time.time()) is not CodeState.OPENED:
             return await _show_outcome(request, store, known, status=409)
         return await _show_form(request, store, code, known, choices, status=error.status, problem=error.message)
     return redirect(request, page_of(code))
@@ -133,7 +133,7 @@ async def _show_form(
 
 async def _show_outcome(request: Request, store: StoreView, known: DeviceCode, *, status: int = 200) -> Response:
     state = known.state(time.time())
-    if state is State.EXPIRED and status == 200:
+    if state is CodeState.EXPIRED and status == 200:
         status = 410
     approved = None if known.application_id is None else await store.applications.get(known.application_id)
     return render(

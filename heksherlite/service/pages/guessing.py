@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import Request
 
 from heksherlite.service.api.refusals import Refusal
-from heksherlite.service.domain.device_codes import digest_of
+from heksherlite.service.domain.device_codes import code_digest
 from heksherlite.service.domain.failed_attempts import FailedAttempts
 
 NO_SUCH_CODE: Final = (
@@ -21,7 +21,7 @@ def require_patience(request: Request, code: str) -> None:
     Raises:
         Refusal: It tried too many that do not exist.
     """
-    wait = _failed_codes(request).retry_after(_address(request), digest_of(code), time.monotonic())
+    wait = _failed_codes(request).retry_after(_address(request), code_digest(code), time.monotonic())
     if wait:
         seconds = math.ceil(wait)
         raise Refusal(
@@ -31,7 +31,7 @@ def require_patience(request: Request, code: str) -> None:
 
 def count_wrong(request: Request, code: str) -> None:
     """Count a code that does not exist."""
-    _failed_codes(request).record(_address(request), digest_of(code), time.monotonic())
+    _failed_codes(request).record(_address(request), code_digest(code), time.monotonic())
 
 
 def _failed_codes(request: Request) -> FailedAttempts:

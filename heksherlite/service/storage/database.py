@@ -32,7 +32,7 @@ class Database(Protocol):
         ...
 
     @property
-    def stirred(self) -> asyncio.Event:
+    def wake_up(self) -> asyncio.Event:
         """Set when it is worth asking for news now instead of some time later; to be cleared before asking."""
         ...
 
@@ -80,7 +80,7 @@ class Database(Protocol):
         """
         ...
 
-    async def has_news(self) -> bool:
+    async def has_changes(self) -> bool:
         """Tell whether anyone may have written since the last call.
 
         Raises:

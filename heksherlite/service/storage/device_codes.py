@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.applications import Application, Approval, Status, change, denial
 from heksherlite.service.domain.credentials import new_application_id
-from heksherlite.service.domain.device_codes import LIFETIME, ChosenBy, DeviceCode, State, digest_of, new_code
+from heksherlite.service.domain.device_codes import LIFETIME, ChosenBy, CodeState, DeviceCode, code_digest, new_code
 from heksherlite.service.domain.errors import ConflictError, NotFoundError
 from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
@@ -69,7 +69,7 @@ class DeviceCodes:
 
     async def find(self, code: str) -> DeviceCode | None:
         """Return what is known of a code, or None if there is no such code."""
-        return await self._transactions.read(lambda connection: _read(connection, digest_of(code)))
+        return await self._transactions.read(lambda connection: _read(connection, code_digest(code)))
 
     async def open(self, code: str, manifest: Manifest | None, address: str | None, now: float) -> DeviceCode | None:
         """Note that a person reads the page of a code.
@@ -89,14 +89,14 @@ class DeviceCodes:
         """
 
         async def work(connection: AsyncConnection) -> DeviceCode | None:
-            known = await _read(connection, digest_of(code))
+            known = await _read(connection, code_digest(code))
             if known is None:
                 if manifest is None:
                     return None
                 chosen = replace(_new(code, manifest, address, "client", int(now), LIFETIME), opened_at=int(now))
                 await _insert(connection, chosen)
                 return chosen
-            if known.state(now) is not State.WAITING:
+            if known.state(now) is not CodeState.WAITING:
                 return known
             opened = update(tables.device_codes).where(_columns.digest == known.digest.hex())
             await connection.execute(opened.values(opened_at=int(now)))
@@ -163,8 +163,8 @@ class DeviceCodes:
         """
 
         async def work(connection: AsyncConnection) -> str | None:
-            known = await _read(connection, digest_of(code))
-            if known is None or known.state(now) is not State.APPROVED or known.application_id is None:
+            known = await _read(connection, code_digest(code))
+            if known is None or known.state(now) is not CodeState.APPROVED or known.application_id is None:
                 return None
             application = await read_application(connection, known.application_id)
             if application is None:
@@ -180,7 +180,7 @@ def _new(
     code: str, manifest: Manifest, address: str | None, chosen_by: ChosenBy, now: int, lifetime: int
 ) -> DeviceCode:
     return DeviceCode(
-        digest=digest_of(code),
+        digest=code_digest(code),
         manifest=manifest,
         address=address,
         chosen_by=chosen_by,
@@ -215,15 +215,15 @@ async def _insert(connection: AsyncConnection, code: DeviceCode) -> None:
 
 
 async def _undecided(connection: AsyncConnection, code: str, now: float) -> DeviceCode:
-    known = await _read(connection, digest_of(code))
+    known = await _read(connection, code_digest(code))
     if known is None:
         raise NotFoundError("there is no such code")
     state = known.state(now)
-    if state is State.EXPIRED:
+    if state is CodeState.EXPIRED:
         raise ConflictError("the code has expired; the application has to ask again")
-    if state is not State.OPENED:
+    if state is not CodeState.OPENED:
         raise ConflictError(
-            f"the code is {state.value} already" if state is not State.WAITING else "open its page first"
+            f"the code is {state.value} already" if state is not CodeState.WAITING else "open its page first"
         )
     return known
 

@@ -18,9 +18,9 @@ from heksherlite.service.storage.database import (
     InterruptedWriteError,
     UnknownOutcomeError,
 )
+from heksherlite.service.storage.idle_timeout import close_when_idle
 from heksherlite.service.storage.notifications import Notifications
 from heksherlite.service.storage.schema import check_schema, upgrade_schema
-from heksherlite.service.storage.stillness import limited_stillness
 
 _CONNECTION: Final[dict[str, Any]] = {
     "application_name": "heksherlite",
@@ -92,10 +92,10 @@ class PostgresqlDatabase:
             max_overflow=3,
             pool_timeout=_WRITE_SECONDS,
         )
-        event.listen(self._engine.sync_engine, "after_cursor_execute", _begin_stillness_anew)
-        self._stirred = asyncio.Event()
+        event.listen(self._engine.sync_engine, "after_cursor_execute", _restart_idle_timeout)
+        self._wake_up = asyncio.Event()
         self._backends: set[int] = set()
-        self._notifications = Notifications(self._connect, self._stirred, self._backends)
+        self._notifications = Notifications(self._connect, self._wake_up, self._backends)
         self._seen: tuple[Any, ...] | None = None
 
     @property
@@ -104,9 +104,9 @@ class PostgresqlDatabase:
         return self._location
 
     @property
-    def stirred(self) -> asyncio.Event:
+    def wake_up(self) -> asyncio.Event:
         """Set when a notification of a write arrives, or the connection for them is lost."""
-        return self._stirred
+        return self._wake_up
 
     async def prepare(self) -> None:
         """Check that the database is ours or empty, and create or upgrade its schema.
@@ -127,11 +127,11 @@ class PostgresqlDatabase:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that holds the write lock; commit at the end, roll back on an exception."""
         async with self._connection(_WRITE_SECONDS) as (connection, driver):
-            with _telling_when_interrupted(driver):
+            with _raising_interrupted(driver):
                 await _execute(driver, _BEGIN_WRITING)
                 async with _rolling_back(driver):
                     yield connection
-                with _telling_when_outcome_unknown(driver):
+                with _raising_unknown_outcome(driver):
                     committed = await _execute(driver, _NOTIFY_AND_COMMIT)
             self._seen = await _first_row(committed)
 
@@ -155,7 +155,7 @@ class PostgresqlDatabase:
         """Ask the server for the newest revision."""
         await self._newest()
 
-    async def has_news(self) -> bool:
+    async def has_changes(self) -> bool:
         """Tell whether there is another revision than at the last call or the last write of our own."""
         self._notifications.start()
         newest = await self._newest()
@@ -184,21 +184,21 @@ class PostgresqlDatabase:
 
     @asynccontextmanager
     async def _connection(self, seconds: float) -> AsyncIterator[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]]:
-        with _telling_when_unavailable():
+        with _raising_unavailable():
             async with self._engine.connect() as connection:
                 driver: Any = (await connection.get_raw_connection()).driver_connection
                 try:
-                    with limited_stillness(driver, seconds) as stillness:
-                        connection.info["stillness"] = stillness
+                    with close_when_idle(driver, seconds) as idle_timeout:
+                        connection.info["idle_timeout"] = idle_timeout
                         yield connection, driver
                 finally:
                     if driver.closed:
                         await connection.invalidate()
 
 
-def _begin_stillness_anew(connection: Connection, *_: object) -> None:
-    if "stillness" in connection.info:
-        connection.info["stillness"].begin_anew()
+def _restart_idle_timeout(connection: Connection, *_: object) -> None:
+    if "idle_timeout" in connection.info:
+        connection.info["idle_timeout"].restart()
 
 
 def _parsed(url: str) -> dict[str, Any]:
@@ -241,7 +241,7 @@ async def _rolling_back(driver: psycopg.AsyncConnection[Any]) -> AsyncIterator[N
 
 
 @contextmanager
-def _telling_when_interrupted(driver: psycopg.AsyncConnection[Any]) -> Iterator[None]:
+def _raising_interrupted(driver: psycopg.AsyncConnection[Any]) -> Iterator[None]:
     try:
         yield
     except (psycopg.Error, DBAPIError) as error:
@@ -253,7 +253,7 @@ def _telling_when_interrupted(driver: psycopg.AsyncConnection[Any]) -> Iterator[
 
 
 @contextmanager
-def _telling_when_outcome_unknown(driver: psycopg.AsyncConnection[Any]) -> Iterator[None]:
+def _raising_unknown_outcome(driver: psycopg.AsyncConnection[Any]) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
@@ -263,7 +263,7 @@ def _telling_when_outcome_unknown(driver: psycopg.AsyncConnection[Any]) -> Itera
 
 
 @contextmanager
-def _telling_when_unavailable() -> Iterator[None]:
+def _raising_unavailable() -> Iterator[None]:
     try:
         yield
     except _FAULTS:

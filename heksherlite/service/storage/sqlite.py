@@ -34,7 +34,7 @@ class SqliteDatabase:
         self._probe = _engine(path, poolclass=NullPool)
         self._watcher: AsyncConnection | None = None
         self._data_version: int | None = None
-        self._stirred = asyncio.Event()
+        self._wake_up = asyncio.Event()
 
     @property
     def location(self) -> str:
@@ -42,9 +42,9 @@ class SqliteDatabase:
         return str(self._path.absolute())
 
     @property
-    def stirred(self) -> asyncio.Event:
+    def wake_up(self) -> asyncio.Event:
         """Not set by a file: it tells nobody that it was written."""
-        return self._stirred
+        return self._wake_up
 
     async def prepare(self) -> None:
         """Check that the file is ours or empty, switch it to WAL, and create or upgrade its schema.
@@ -83,13 +83,13 @@ class SqliteDatabase:
 
     async def check(self) -> None:
         """Open the file anew and read from it, which also notices that it is gone or damaged."""
-        with _telling_when_unavailable():
+        with _raising_unavailable():
             async with self._probe.connect() as connection:
                 await connection.exec_driver_sql("SELECT revision FROM heksherlite_state")
 
-    async def has_news(self) -> bool:
+    async def has_changes(self) -> bool:
         """Tell whether the file was written since the last call, through any connection in any process."""
-        with _telling_when_unavailable():
+        with _raising_unavailable():
             watcher = self._watcher = self._watcher or await self._engine.connect()
             version: int = (await watcher.exec_driver_sql("PRAGMA data_version")).scalar_one()
         before, self._data_version = self._data_version, version
@@ -105,7 +105,7 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[AsyncConnection]:
-        with _telling_when_unavailable():
+        with _raising_unavailable():
             async with self._engine.connect() as connection:
                 await connection.exec_driver_sql(begin)
                 try:
@@ -159,7 +159,7 @@ async def _switch_to_wal(connection: AsyncConnection) -> None:
 
 
 @contextmanager
-def _telling_when_unavailable() -> Iterator[None]:
+def _raising_unavailable() -> Iterator[None]:
     try:
         yield
     except (DataError, IntegrityError, ProgrammingError):

@@ -43,11 +43,11 @@ class Store:
 
     Args:
         database: Where the settings and rules are kept, already prepared.
-        news_interval: Seconds between looks for writes of other processes.
+        poll_interval: Seconds between looks for writes of other processes.
         check_interval: Seconds between checks that the database can be reached.
     """
 
-    def __init__(self, database: Database, *, news_interval: float = 0.5, check_interval: float = 5.0) -> None:
+    def __init__(self, database: Database, *, poll_interval: float = 0.5, check_interval: float = 5.0) -> None:
         self.catalog = Catalog(State(database_id=""))
         self.on_replaced: Callable[[Catalog], object] = lambda _: None
         """Called with each new catalog."""
@@ -65,7 +65,7 @@ class Store:
         self._tokens: Tokens = {}
         self._signing_key = ""
         self._database = database
-        self._news_interval = news_interval
+        self._poll_interval = poll_interval
         self._check_interval = check_interval
         self._check_at = 0.0
         self._behind = False
@@ -205,21 +205,21 @@ class Store:
         """Look for news and check the database until an event is set; run this as a task, and do not cancel it."""
         self._check_at = time.monotonic() + self._check_interval
         while not until.is_set():
-            self._database.stirred.clear()
+            self._database.wake_up.clear()
             try:
                 if not self.available or time.monotonic() >= self._check_at:
                     self._check_at = time.monotonic() + self._check_interval
                     await self._database.check()
                     self.availability.reached()
                 now = time.monotonic()
-                self._behind = await self._database.has_news() or self._behind
+                self._behind = await self._database.has_changes() or self._behind
                 if self._behind:
                     await self.load()
                     self._behind = False
                 self.newest_at = max(now, self.newest_at)
             except DatabaseUnavailableError as error:
                 self.availability.lost(error)
-            await _first_of(until, self._database.stirred, seconds=self._news_interval)
+            await _first_of(until, self._database.wake_up, seconds=self._poll_interval)
 
     async def _look_again(self) -> None:
         self._behind = True
@@ -256,7 +256,7 @@ class Store:
 
     def _check_soon(self) -> None:
         self._check_at = time.monotonic()
-        self._database.stirred.set()
+        self._database.wake_up.set()
 
     def _raise_if_unavailable(self) -> None:
         if not self.available:

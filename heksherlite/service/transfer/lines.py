@@ -8,7 +8,7 @@ import orjson
 from pydantic import ValidationError
 
 from heksherlite.service.domain.catalog import Catalog, Rule, Setting
-from heksherlite.service.domain.intake import Intake
+from heksherlite.service.domain.importer import Importer
 from heksherlite.service.domain.json_values import require_encodable
 from heksherlite.service.domain.snapshots import of_rule, of_setting
 from heksherlite.service.transfer.records import End, Header, RuleRecord, SettingRecord
@@ -95,16 +95,16 @@ class ExportReader:
         Raises:
             ExportError: A line is malformed, or contradicts others.
         """
-        intake = Intake(self.context_features, last_setting_id=last_setting_id, revision=revision)
+        importer = Importer(self.context_features, last_setting_id=last_setting_id, revision=revision)
         for text in self._lines:
             self._line += 1
             data = self._object(text)
             if "rule" in data:
-                yield self._rule(intake, data)
+                yield self._rule(importer, data)
             elif "setting" in data:
-                yield self._setting(intake, data)
+                yield self._setting(importer, data)
             elif "end" in data:
-                self._end(intake, data)
+                self._end(importer, data)
                 return
             else:
                 self._refuse("expected a setting, a rule or the end")
@@ -142,21 +142,21 @@ class ExportReader:
             self._refuse("expected an object with one member: setting, rule or end")
         return data
 
-    def _setting(self, intake: Intake, data: dict[str, Any]) -> Setting:
+    def _setting(self, importer: Importer, data: dict[str, Any]) -> Setting:
         name = _member(data["setting"], "name")
         self._subject = f"setting {name!r:.100}: "
         with self._refusing():
-            setting = intake.setting(**vars(SettingRecord.model_validate(data["setting"])))
+            setting = importer.setting(**vars(SettingRecord.model_validate(data["setting"])))
         self._setting_name = setting.name
         self.settings += 1
         return setting
 
-    def _rule(self, intake: Intake, data: dict[str, Any]) -> Rule:
+    def _rule(self, importer: Importer, data: dict[str, Any]) -> Rule:
         rule_id = _member(data["rule"], "rule_id")
         self._subject = f"rule {rule_id!r:.30} of setting {self._setting_name!r}: "
         with self._refusing():
             record = RuleRecord.model_validate(data["rule"])
-            rule = intake.rule(
+            rule = importer.rule(
                 rule_id=record.rule_id,
                 feature_values=record.feature_values,
                 value=record.value,
@@ -166,7 +166,7 @@ class ExportReader:
         self.rules += 1
         return rule
 
-    def _end(self, intake: Intake, data: dict[str, Any]) -> None:
+    def _end(self, importer: Importer, data: dict[str, Any]) -> None:
         self._subject = ""
         with self._refusing():
             end = End.model_validate(data["end"])
@@ -175,8 +175,8 @@ class ExportReader:
                 f"there should be {end.settings} settings and {end.rules} rules before it,"
                 f" and there are {self.settings} and {self.rules}"
             )
-        if end.last_rule_id < intake.last_rule_id:
-            self._refuse(f"last_rule_id is {end.last_rule_id}, and there is a rule {intake.last_rule_id}")
+        if end.last_rule_id < importer.last_rule_id:
+            self._refuse(f"last_rule_id is {end.last_rule_id}, and there is a rule {importer.last_rule_id}")
         self.last_rule_id = end.last_rule_id
         if next(self._lines, None) is not None:
             self._line += 1

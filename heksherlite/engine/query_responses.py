@@ -1,25 +1,27 @@
-"""Reads answers to queries: the lines of ``docs/reference/partial-answers.md``, or else the v1 answer."""
+"""Reads responses to queries: the lines of ``docs/reference/partial-answers.md``, or else the v1 response."""
 
 from collections.abc import Iterator
 
-from heksherlite.engine.messages import Answer
-from heksherlite.engine.protocol import DELTA_STATUS, LINES, AnswerReader
+from heksherlite.engine.messages import Response
+from heksherlite.engine.protocol import DELTA_STATUS, LINES, ResponseReader
 from heksherlite.engine.query_events import Event, FeatureOrder, SettingBegins, SettingDefault, checked_batch
-from heksherlite.engine.v1_answers import read_v1
+from heksherlite.engine.v1_responses import read_v1
 
 
-def read_query(answer: Answer) -> Iterator[Event]:
+def read_query(response: Response) -> Iterator[Event]:
     """Yield what a query answered, piece by piece.
 
     Raises:
-        ServiceAnswerError: At the first thing that is not what it should be.
+        ServiceResponseError: At the first thing that is not what it should be.
     """
-    return _read_lines(answer) if answer.media_type == LINES or answer.status == DELTA_STATUS else read_v1(answer)
+    return (
+        _read_lines(response) if response.media_type == LINES or response.status == DELTA_STATUS else read_v1(response)
+    )
 
 
-def _read_lines(answer: Answer) -> Iterator[Event]:
-    reader = AnswerReader(answer)
-    lines = _lines(answer.content)
+def _read_lines(response: Response) -> Iterator[Event]:
+    reader = ResponseReader(response)
+    lines = _lines(response.content)
     settings = 0
     for number, line in enumerate(lines, 1):
         data = reader.json(line)
@@ -39,7 +41,7 @@ def _read_lines(answer: Answer) -> Iterator[Event]:
                 reader.member(data, "whole", bool, where),
                 reader.items(data.get("removed", []), int, f"{where}.removed"),
             )
-            if not begins.whole and answer.status != DELTA_STATUS:
+            if not begins.whole and response.status != DELTA_STATUS:
                 reader.refuse(where, "a whole setting")
             yield begins
             yield SettingDefault(reader.member(data, "default_value", object, where))

@@ -1,4 +1,4 @@
-"""The v1 answer is read piece by piece, which must make no difference."""
+"""The v1 response is read piece by piece, which must make no difference."""
 
 import json
 from collections.abc import Callable
@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heksherlite.engine import v1_answers
-from heksherlite.engine.messages import Answer, Request
-from heksherlite.engine.query_answers import read_query
+from heksherlite.engine import v1_responses
+from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.query_events import SettingBegins, SettingDefault
-from heksherlite.errors import ServiceAnswerError
+from heksherlite.engine.query_responses import read_query
+from heksherlite.errors import ServiceResponseError
 from heksherlite.rules import RuleBatch
 
 tricky = ['"rules":[', "},{", "}]", "]}", '\\"', "rules", "é", "\U0001f600"]
@@ -34,7 +34,7 @@ settings = st.one_of(
     st.fixed_dictionaries({"default_value": values, "rules": st.lists(rules, max_size=8)}),
     st.fixed_dictionaries({"rules": st.lists(rules, max_size=8), "default_value": values}),
 )
-answers = st.fixed_dictionaries(
+responses = st.fixed_dictionaries(
     {"settings": st.dictionaries(texts.filter(bool), settings, max_size=4)}, optional={"more": values}
 )
 writers = st.sampled_from(
@@ -50,7 +50,7 @@ writers = st.sampled_from(
 @pytest.fixture(autouse=True, scope="module")
 def in_small_pieces() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(v1_answers, "_PIECE", 100)
+        patch.setattr(v1_responses, "_PIECE", 100)
         yield
 
 
@@ -58,7 +58,7 @@ def read(body: bytes) -> dict[str, tuple[Any, list[tuple[int, dict[str, str], An
     """Return the default and the rules by setting."""
     found: dict[str, tuple[Any, list[tuple[int, dict[str, str], Any]]]] = {}
     name = ""
-    for event in read_query(Answer(Request("GET", "/api/v1/query"), 200, body, media_type="application/json")):
+    for event in read_query(Response(Request("GET", "/api/v1/query"), 200, body, media_type="application/json")):
         match event:
             case SettingBegins(name):
                 found[name] = (None, [])
@@ -69,8 +69,8 @@ def read(body: bytes) -> dict[str, tuple[Any, list[tuple[int, dict[str, str], An
     return {name: (default, sorted(listed, key=str)) for name, (default, listed) in found.items()}
 
 
-@given(answers, writers)
-def test_pieces_say_what_the_whole_says(answer: dict[str, Any], write: Callable[[Any], str]) -> None:
+@given(responses, writers)
+def test_pieces_say_what_the_whole_says(response: dict[str, Any], write: Callable[[Any], str]) -> None:
     """Whatever the values are and however the JSON is written, all settings, defaults and rules come out."""
     expected = {
         name: (
@@ -79,30 +79,30 @@ def test_pieces_say_what_the_whole_says(answer: dict[str, Any], write: Callable[
                 ((rule["rule_id"], dict(rule["context_features"]), rule["value"]) for rule in setting["rules"]), key=str
             ),
         )
-        for name, setting in answer["settings"].items()
+        for name, setting in response["settings"].items()
     }
-    assert read(write(answer).encode()) == expected
+    assert read(write(response).encode()) == expected
 
 
-@given(answers, writers, st.data())
+@given(responses, writers, st.data())
 def test_an_answer_that_was_cut_off_is_refused(
-    answer: dict[str, Any], write: Callable[[Any], str], data: st.DataObject
+    response: dict[str, Any], write: Callable[[Any], str], data: st.DataObject
 ) -> None:
-    """No beginning of an answer is taken for one."""
-    body = write(answer).encode()
-    with pytest.raises(ServiceAnswerError):
+    """No beginning of a response is taken for one."""
+    body = write(response).encode()
+    with pytest.raises(ServiceResponseError):
         read(body[: data.draw(st.integers(0, len(body) - 1))])
 
 
-@given(answers, st.data())
-def test_a_damaged_answer_is_read_or_refused(answer: dict[str, Any], data: st.DataObject) -> None:
+@given(responses, st.data())
+def test_a_damaged_answer_is_read_or_refused(response: dict[str, Any], data: st.DataObject) -> None:
     """Bytes that were changed never lead to another exception than the documented one."""
-    body = bytearray(json.dumps(answer, separators=(",", ":")).encode())
+    body = bytearray(json.dumps(response, separators=(",", ":")).encode())
     for _ in range(data.draw(st.integers(1, 3))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     try:
         read(bytes(body))
-    except ServiceAnswerError:
+    except ServiceResponseError:
         return
 
 

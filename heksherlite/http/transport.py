@@ -16,9 +16,9 @@ import httpx
 import orjson
 from cachetools import LRUCache
 
-from heksherlite.clients.compression import DECOMPRESSORS, decompressed
-from heksherlite.engine.messages import Answer, Request, succeeded
-from heksherlite.errors import ServiceAnswerError
+from heksherlite.engine.messages import Request, Response, unwrap
+from heksherlite.errors import ServiceResponseError
+from heksherlite.http.compression import DECOMPRESSORS, decompressed
 
 _AT_ONCE: Final = 10
 """How many requests are under way side by side."""
@@ -45,15 +45,15 @@ _STREAM: Final = "heksherlite.stream"
 """The extension of requests for streams."""
 
 _CODINGS: Final = ", ".join(DECOMPRESSORS)
-"""What answers may be compressed in. Not what httpx would accept, because it decompresses without limit."""
+"""What responses may be compressed in. Not what httpx would accept, because it decompresses without limit."""
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerLimits:
-    """What an answer may take.
+class ResponseLimits:
+    """What a response may take.
 
     Attributes:
-        response_timeout: Seconds until a whole answer has to be there.
+        response_timeout: Seconds until a whole response has to be there.
         max_body_size: Bytes that its body may have, as it was sent and decompressed.
 
     Raises:
@@ -82,7 +82,7 @@ class Transport:
     """
 
     def __init__(
-        self, service_url: str | None, http_client_args: Mapping[str, Any] | None, limits: AnswerLimits
+        self, service_url: str | None, http_client_args: Mapping[str, Any] | None, limits: ResponseLimits
     ) -> None:
         self._limits = limits
         self._service_url = service_url
@@ -109,27 +109,27 @@ class Transport:
 
     @property
     def can_listen(self) -> bool:
-        """Whether answers can be read while they arrive. What is only made for synchronous use reads them whole."""
+        """Whether responses can be read while they arrive. What is only made for synchronous use reads them whole."""
         args = self._http_client_args
         if self._is_crowded:
             return False
         transports = [args.get("transport"), *(args.get("mounts") or {}).values()]
         return not any(isinstance(transport, _InWorkerThread) for transport in transports)
 
-    async def ask(self, request: Request) -> Answer:
-        """Send one request and return its answer; what went wrong is raised."""
-        (answer,) = await self.send([request])
-        return succeeded(answer)
+    async def send(self, request: Request) -> Response:
+        """Send one request and return its response; what went wrong is raised."""
+        (response,) = await self.send_all([request])
+        return unwrap(response)
 
-    async def send(self, requests: Sequence[Request]) -> list[Answer | Exception]:
-        """Send requests side by side, and return what became of each: its answer, or what was raised.
+    async def send_all(self, requests: Sequence[Request]) -> list[Response | Exception]:
+        """Send requests side by side, and return what became of each: its response, or what was raised.
 
         That is an :class:`httpx.HTTPError` if the service was unreachable or its status is not an accepted one.
         """
         client = await self._connected_client()
         if len(requests) == 1:
             return [await self._try(client, requests[0])]
-        results: dict[int, Answer | Exception] = {}
+        results: dict[int, Response | Exception] = {}
         turn = anyio.CapacityLimiter(_AT_ONCE)
 
         async def send_one(index: int, request: Request) -> None:
@@ -142,7 +142,7 @@ class Transport:
         return [results[index] for index in range(len(requests))]
 
     async def listen(self, request: Request, take: Callable[[bytes], object]) -> None:
-        """Hand over the body of an endless answer, piece by piece, until it ends, or is silent for a minute.
+        """Hand over the body of an endless response, piece by piece, until it ends, or is silent for a minute.
 
         Args:
             request: What to ask for.
@@ -205,19 +205,19 @@ class Transport:
                 await client.aclose()
         return self._client
 
-    async def _try(self, client: httpx.AsyncClient, request: Request) -> Answer | Exception:
+    async def _try(self, client: httpx.AsyncClient, request: Request) -> Response | Exception:
         try:
             with anyio.fail_after(self._limits.response_timeout):
                 return await self._exchange(client, request)
         except TimeoutError:
             seconds = self._limits.response_timeout
-            return httpx.ReadTimeout(f"no whole answer to {request} within the response_timeout of {seconds} s")
+            return httpx.ReadTimeout(f"no whole response to {request} within the response_timeout of {seconds} s")
         except Exception as error:  # noqa: BLE001 - handed to the caller, which raises it
             if isinstance(error, httpx.PoolTimeout):
                 self._make_room()
             return error
 
-    async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Answer:
+    async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Response:
         url = self._url(client.base_url, request)
         headers = {**request.headers, "Accept-Encoding": _CODINGS}
         content = None
@@ -237,11 +237,11 @@ class Transport:
                 if attempts > _KEPT_CONNECTIONS or not course.met_closed_connection:
                     raise
 
-    async def _read(self, request: Request, response: httpx.Response) -> Answer:
+    async def _read(self, request: Request, response: httpx.Response) -> Response:
         try:
             body = await self._body(response)
         except ValueError as error:
-            raise ServiceAnswerError(str(request), str(error)) from None
+            raise ServiceResponseError(str(request), str(error)) from None
         headers = response.headers
         if response.status_code not in request.accept:
             status = f"{response.status_code} {response.reason_phrase}"
@@ -252,7 +252,7 @@ class Transport:
             raise httpx.HTTPStatusError(message, request=response.request, response=kept)
         media_type, _, _ = headers.get("Content-Type", "").partition(";")
         offers_stream = _MONITOR in headers.get("Link", "")
-        return Answer(request, response.status_code, body, _tag(headers), media_type.strip(), offers_stream)
+        return Response(request, response.status_code, body, _tag(headers), media_type.strip(), offers_stream)
 
     async def _body(self, response: httpx.Response) -> bytes:
         """Return the body; raise a ValueError if it is too large, or malformed."""
@@ -354,7 +354,7 @@ def _without_secrets(url: httpx.URL) -> str:
 
 
 def _with_stream(http_client_args: dict[str, Any]) -> dict[str, Any]:
-    """Make room for a connection that stays open, and keep response hooks, which may read answers whole, from it."""
+    """Make room for a connection that stays open, and keep response hooks, which may read responses whole, from it."""
     limits = http_client_args["limits"]
     if limits.max_connections is not None:
         limits = httpx.Limits(
@@ -363,8 +363,8 @@ def _with_stream(http_client_args: dict[str, Any]) -> dict[str, Any]:
             keepalive_expiry=limits.keepalive_expiry,
         )
     hooks = http_client_args.get("event_hooks") or {}
-    answer_hooks = [_except_streams(hook) for hook in hooks.get("response", ())]
-    return {**http_client_args, "limits": limits, "event_hooks": {**hooks, "response": answer_hooks}}
+    response_hooks = [_except_streams(hook) for hook in hooks.get("response", ())]
+    return {**http_client_args, "limits": limits, "event_hooks": {**hooks, "response": response_hooks}}
 
 
 def _except_streams(hook: Callable[[httpx.Response], Awaitable[object]]) -> Callable[[httpx.Response], Awaitable[None]]:

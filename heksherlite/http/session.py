@@ -14,8 +14,8 @@ import httpx
 import orjson
 
 from heksherlite.errors import RemoteGrantError
-from heksherlite.grants.remote.messages import shown_url
-from heksherlite.grants.remote.secret import Secret
+from heksherlite.http.urls import shown_url
+from heksherlite.secret import Secret
 
 _LARGEST: Final = 16 * 2**20
 """How many bytes an answer may have."""

@@ -1,4 +1,4 @@
-"""Decompression of answers, in pieces, so that a small one cannot become a huge one unnoticed."""
+"""Decompression of responses, in pieces, so that a small one cannot become a huge one unnoticed."""
 
 import io
 import zlib

@@ -1,4 +1,4 @@
-"""Decompression of answers: the content comes out in small pieces, or it is refused."""
+"""Decompression of responses: the content comes out in small pieces, or it is refused."""
 
 import gzip
 import random
@@ -9,8 +9,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heksherlite.clients import compression
-from heksherlite.clients.compression import decompressed
+from heksherlite.http import compression
+from heksherlite.http.compression import decompressed
 
 PIECE = compression._PIECE
 compress: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstandard.compress}

@@ -13,7 +13,7 @@ _GRACE_SECONDS: Final = 0.2
 """For an answer that arrived while this process, and not the server, did nothing."""
 
 
-class Stillness:
+class IdleTimeout:
     """Ends a connection on which nothing happens for too long; it is then like any that was lost.
 
     Args:
@@ -29,7 +29,7 @@ class Stillness:
         self._suspected = False
         self._timer = self._loop.call_later(seconds, self._look)
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         """Count from now on, for an answer has arrived."""
         self._since = self._loop.time()
         self._suspected = False
@@ -53,10 +53,10 @@ class Stillness:
 
 
 @contextmanager
-def limited_stillness(connection: psycopg.AsyncConnection[Any], seconds: float) -> Iterator[Stillness]:
+def close_when_idle(connection: psycopg.AsyncConnection[Any], seconds: float) -> Iterator[IdleTimeout]:
     """Watch a connection within a block."""
-    stillness = Stillness(connection, seconds)
+    idle_timeout = IdleTimeout(connection, seconds)
     try:
-        yield stillness
+        yield idle_timeout
     finally:
-        stillness.stop()
+        idle_timeout.stop()

@@ -10,7 +10,7 @@ from heksherlite.service.domain.versions import Version
 from heksherlite.wire_types import WireType
 
 
-class Intake:
+class Importer:
     """Takes in settings, each followed by its rules, as the only ones there are.
 
     Args:

@@ -5,7 +5,7 @@ from time import monotonic
 from typing import Any
 
 
-class Condition:
+class Outage:
     """Something that goes wrong for a while.
 
     Args:

@@ -1,4 +1,4 @@
-"""Reads v1 answers to queries, which are one JSON object each, piece by piece.
+"""Reads v1 responses to queries, which are one JSON object each, piece by piece.
 
 To parse 100,000 rules at once would stop the program for a while, and most of that time would go to the garbage
 collector, which looks through all that was made so far again and again. So the text is cut at places that look like
@@ -12,8 +12,8 @@ from typing import Any, Final, NoReturn
 
 import orjson
 
-from heksherlite.engine.messages import Answer
-from heksherlite.engine.protocol import AnswerReader
+from heksherlite.engine.messages import Response
+from heksherlite.engine.protocol import ResponseReader
 from heksherlite.engine.query_events import Event, SettingBegins, SettingDefault, checked_batch
 from heksherlite.rules import RuleBatch
 
@@ -32,24 +32,24 @@ _IN_RULES: Final = b'{"settings":{"":{"rules":['
 """What leads to the rules of a setting."""
 
 
-def read_v1(answer: Answer) -> Iterator[Event]:
+def read_v1(response: Response) -> Iterator[Event]:
     """Yield what a query answered.
 
     Raises:
-        ServiceAnswerError: At the first thing that is not what it should be.
+        ServiceResponseError: At the first thing that is not what it should be.
     """
-    answer_reader = AnswerReader(answer)
-    reader = _V1Reader(answer_reader)
-    text = _Text(answer.content)
+    response_reader = ResponseReader(response)
+    reader = _V1Reader(response_reader)
+    text = _Text(response.content)
     while (outside := text.up_to_rules()) is not None:
         yield from reader.read(outside, continues=True)
         while (rules := text.some_rules()) is not None:
             yield from reader.rules(rules)
-    yield from reader.read(answer_reader.json(text.rest()), continues=False)
+    yield from reader.read(response_reader.json(text.rest()), continues=False)
 
 
 class _Text:
-    """The text of an answer, to be taken from its beginning.
+    """The text of a response, to be taken from its beginning.
 
     Args:
         content: The text.
@@ -114,14 +114,14 @@ def _ends_in_rules(parsed: Any) -> bool:
 
 
 class _V1Reader:
-    """Makes events of the parts of an answer, one after the other.
+    """Makes events of the parts of a response, one after the other.
 
     Args:
-        answer: Reads the answer's JSON.
+        response: Reads the response's JSON.
     """
 
-    def __init__(self, answer: AnswerReader) -> None:
-        self._answer = answer
+    def __init__(self, response: ResponseReader) -> None:
+        self._answer = response
         self._setting = ""
         self._rules = 0
         self._default_is_missing = False
@@ -130,7 +130,7 @@ class _V1Reader:
         """Yield what is in settings.
 
         Args:
-            data: An answer. The rules of a setting whose name is empty belong to the one that was read last.
+            data: A response. The rules of a setting whose name is empty belong to the one that was read last.
             continues: Whether the last setting goes on afterwards.
         """
         for name, setting in self._answer.member(data, "settings", dict, "").items():
