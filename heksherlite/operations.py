@@ -7,7 +7,7 @@ service decides a list of operations together: it makes all of them, in their or
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias, get_args
 
 NOT_GIVEN: Final[Any] = type("NotGiven", (), {"__slots__": (), "__repr__": lambda _: "NOT_GIVEN"})()
 """Stands for a field of an operation that is left out: what it is about stays as it is."""
@@ -299,25 +299,29 @@ class DeleteContextFeature(Operation):
 
 
 RuleOperation: TypeAlias = AddRule | PutRule | SetValue | SetSchedule | SetRuleMetadata | DeleteRule
-SettingOperation: TypeAlias = SetDefault | ClearDefault | SetSettingMetadata
-AdminOperation: TypeAlias = (
-    SetProtection
+SettingOperation: TypeAlias = (
+    SetDefault
+    | ClearDefault
+    | SetSettingMetadata
+    | SetProtection
     | RenameSetting
     | DeleteSetting
     | SetType
     | SetConfigurableFeatures
-    | AddContextFeature
-    | MoveContextFeature
-    | DeleteContextFeature
 )
-AnyOperation: TypeAlias = RuleOperation | SettingOperation | AdminOperation
+FeatureOperation: TypeAlias = AddContextFeature | MoveContextFeature | DeleteContextFeature
+AnyOperation: TypeAlias = RuleOperation | SettingOperation | FeatureOperation
+
+OPERATIONS: Final[Mapping[str, type[AnyOperation]]] = {operation.op: operation for operation in get_args(AnyOperation)}
+"""Every kind of operation by its name on the wire."""
 
 OperationScope: TypeAlias = Literal["write", "admin"]
 
 
 def scope_of(operation: AnyOperation) -> OperationScope:
     """Return the scope that a token needs for an operation."""
-    return "admin" if isinstance(operation, AdminOperation) else "write"
+    writes = isinstance(operation, RuleOperation | SetDefault | ClearDefault | SetSettingMetadata)
+    return "write" if writes else "admin"
 
 
 def _as_json(value: Any) -> Any:

@@ -103,18 +103,18 @@ class RankedRules(Generic[T]):
         selected = _selected(shape, conditions)
         return (rank, shape.values[selected]) if selected in shape.values else None
 
-    def covering(self, where: Mapping[str, str], *, above: int) -> T | None:
-        """Return what is held for the heaviest rule that matches wherever ``where`` does, or None.
+    def covering(self, where: Mapping[str, str], *, above: int) -> tuple[int, T] | None:
+        """Return the rank of the heaviest rule that matches wherever ``where`` does, and what is held for it, or None.
 
         Args:
             where: Conditions.
             above: Only rules of a lower rank than this one count.
         """
-        for shape in self.shapes[:above]:
+        for rank, shape in enumerate(self.shapes[:above]):
             if where.keys() >= set(shape.features):
                 selected = _selected(shape, where)
                 if selected in shape.values:
-                    return shape.values[selected]
+                    return rank, shape.values[selected]
         return None
 
     def compatible(self, where: Mapping[str, str], rank: int) -> Iterator[dict[str, str]]:
