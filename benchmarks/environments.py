@@ -1,5 +1,6 @@
 """Interpreters to measure with, and environments for the peers, made when they are first needed."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -74,7 +75,8 @@ def _environment(python: Path, name: str, requirements: Sequence[str]) -> Path:
         [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements],
     )
     for command in commands:
-        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        own_versions = {**os.environ, "PIP_CONSTRAINT": os.devnull}  # not the constraints of this project
+        process = subprocess.run(command, env=own_versions, capture_output=True, text=True, check=False)
         if process.returncode != 0:
             last_line = (process.stderr.strip() or "no message").splitlines()[-1]
             raise InstallationError(f"cannot install {requirements[0]} for Python {version_of(python)}: {last_line}")

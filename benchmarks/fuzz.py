@@ -50,11 +50,11 @@ class Service:
     def query(self, body: bytes) -> None:
         """Have the engine take in a body. A refused one must leave the setting as it was."""
         self._body = body
-        before = self._setting.lookup
+        before = self._setting._lookup
         try:
             update = self._perform(self._engine.fetch())
         except ServiceResponseError:
-            assert self._setting.lookup is before
+            assert self._setting._lookup is before
             return
         if update is not None:
             self._engine.apply(update, self)

@@ -4,7 +4,7 @@ For a setting of the features ``environment`` and ``theme``, where the client ta
 the method is::
 
     def get(_self, /, *, environment=NO_VALUE, theme=NO_VALUE, **_others):
-        _lookup = _self.lookup
+        _lookup = _self._lookup
         if theme is NO_VALUE:
             try:
                 theme = _lookup.variables[1].get()
@@ -36,7 +36,7 @@ def get_source(features: tuple[str, ...], variable_positions: tuple[int, ...]) -
     local = [feature if _can_be_parameter(feature) else f"_feature_{i}" for i, feature in enumerate(features)]
     parameters = [f"{feature}=NO_VALUE" for feature in features if _can_be_parameter(feature)]
     signature = ", ".join(["_self", "/", *(["*", *parameters] if parameters else []), "**_others"])
-    lines = [f"def get({signature}):", "    _lookup = _self.lookup"]
+    lines = [f"def get({signature}):", "    _lookup = _self._lookup"]
     for feature, name in zip(features, local, strict=True):
         if name != feature:
             lines.append(f"    {name} = _others.pop({feature!r}, NO_VALUE)")

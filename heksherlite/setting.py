@@ -70,11 +70,6 @@ class Setting(Generic[T]):
             value is used.
         configurable_feature: Another spelling of ``configurable_features``.
 
-    Attributes:
-        validators: What :meth:`add_validator` added, in that order.
-        listeners: What :meth:`on_change` added.
-        lookup: What :meth:`get` reads from; its client replaces it with :meth:`serve`.
-
     Raises:
         TypeError: If an argument is missing, or the type is one whose values do not travel.
         ValueError: If the version is malformed, or there are no configurable features.
@@ -83,17 +78,17 @@ class Setting(Generic[T]):
 
     __slots__ = (
         "__weakref__",
+        "_listeners",
+        "_lookup",
         "_supplier",
+        "_validators",
         "alias",
         "configurable_features",
         "default_value",
-        "listeners",
-        "lookup",
         "metadata",
         "name",
         "on_coerce",
         "type",
-        "validators",
         "version",
     )
 
@@ -245,10 +240,10 @@ class Setting(Generic[T]):
         self.alias = alias
         self.version = version
         self.on_coerce: OnCoerce[T] | None = on_coerce
-        self.validators: list[Validator[T]] = []
-        self.listeners = Listeners()
+        self._validators: list[Validator[T]] = []
+        self._listeners = Listeners()
         self._supplier: Supplier | None = None
-        self.forget()
+        self._forget()
         main_client.register(self)
 
     def __repr__(self) -> str:
@@ -268,7 +263,7 @@ class Setting(Generic[T]):
             MissingContextError: If a feature has neither argument nor default. A :class:`RuntimeError`.
         """
         given = self._given(contexts)
-        return cast("T", self.lookup[given[0] if len(given) == 1 else given])
+        return cast("T", self._lookup[given[0] if len(given) == 1 else given])
 
     def explain(self, /, **contexts: Any) -> "Explanation[T]":
         """Explain the value that :meth:`get` returns for the same arguments: which rule decided, and why.
@@ -282,7 +277,7 @@ class Setting(Generic[T]):
         """
         from heksherlite.explain import explain  # noqa: PLC0415 - not needed to read settings
 
-        return explain(self.lookup, self._given(contexts))
+        return explain(self._lookup, self._given(contexts))
 
     def add_validator(self, validator: V) -> V:
         """Have each value that comes from the service checked, or changed, before it is used.
@@ -295,7 +290,7 @@ class Setting(Generic[T]):
         Returns:
             The validator, so that this is a decorator too.
         """
-        self.validators.append(validator)
+        self._validators.append(validator)
         return validator
 
     def on_change(self, listener: V) -> V:
@@ -311,7 +306,7 @@ class Setting(Generic[T]):
         Returns:
             The function, so that this is a decorator too.
         """
-        return self.listeners.add(listener)
+        return self._listeners.add(listener)
 
     def remove_on_change(self, listener: Callable[..., Any]) -> None:
         """Call a function no more that was given to :meth:`on_change`.
@@ -319,7 +314,7 @@ class Setting(Generic[T]):
         Raises:
             ValueError: If it was not, or was removed already.
         """
-        self.listeners.remove(listener)
+        self._listeners.remove(listener)
 
     def to_v1_declaration_body(self) -> dict[str, Any]:
         """Return the body that declares this setting to the service."""
@@ -333,7 +328,7 @@ class Setting(Generic[T]):
             "version": self.version,
         }
 
-    def serve(self, lookup: Lookup, supplier: Supplier | None = None) -> None:
+    def _serve(self, lookup: Lookup, supplier: Supplier | None = None) -> None:
         """Read from another lookup from now on. For clients.
 
         Args:
@@ -344,18 +339,18 @@ class Setting(Generic[T]):
             if self._supplier is not None and self._supplier is not supplier and self._supplier.is_live:
                 logger.warning("setting received rule set from multiple clients", extra={"setting": self.name})
             self._supplier = supplier
-        self.lookup = lookup
+        self._lookup = lookup
         written_from: Any = self._written_from or self.__class__
         if written_from.get is Setting.get:  # a subclass with a get of its own keeps it
             self.__class__ = class_with_get(
                 written_from, self.configurable_features, lookup.contexts.variable_positions
             )
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Return to the local default, as if no client had ever served this setting. For clients."""
         self._supplier = None
         features = self.configurable_features
-        self.serve(UnloadedLookup(self.name, RuleSet(features), self.default_value, _without_client(features)))
+        self._serve(UnloadedLookup(self.name, RuleSet(features), self.default_value, _without_client(features)))
 
     def _given(self, contexts: dict[str, Any]) -> tuple[Any, ...]:
         given = tuple([contexts.pop(feature, NO_VALUE) for feature in self.configurable_features])

@@ -11,7 +11,7 @@ _OF_LOGIN = ("psutil", "rich", "segno")
 def main() -> None:
     """Run the command line with the arguments of this process, and exit."""
     try:
-        from heksherlite.cli.commands import heksherlite  # noqa: PLC0415  # needs the extra
+        from heksherlite.cli.commands import heksherlite  # noqa: PLC0415  # requires the extra
 
         heksherlite(prog_name="heksherlite")
     except ModuleNotFoundError as error:

@@ -43,7 +43,7 @@ def export(url: str | None, output: str, database: str | None, headers: Sequence
     if url is None:
         if headers or settings is not None:
             raise click.UsageError("--header and --settings are about a snapshot, and there is no URL.")
-        from heksherlite.cli.backup import exported  # noqa: PLC0415  # needs the service extra, and a snapshot does not
+        from heksherlite.cli.backup import exported  # noqa: PLC0415  # requires the service extra, and a snapshot does not
 
         with exported(database) as lines:
             _write(output, lines)

@@ -16,6 +16,6 @@ database_option = click.option(
 
 def default_database() -> Path:
     """Return the file that is used if no database is named; its folder is created."""
-    from platformdirs import user_data_path  # noqa: PLC0415  # needs the service extra, and this option does not
+    from platformdirs import user_data_path  # noqa: PLC0415  # requires the service extra, and this option does not
 
     return user_data_path("heksherlite", appauthor=False, ensure_exists=True) / "settings.db"

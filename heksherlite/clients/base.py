@@ -187,8 +187,8 @@ class BaseClient(ABC):
         self.health.streams(False)
         self.engine.registry.after_fork()
         for setting in self.engine.registry.settings:
-            if not isinstance(setting.lookup, forking.InheritedLookup):
-                setting.lookup = forking.InheritedLookup(setting.lookup, self._use_after_fork)
+            if not isinstance(setting._lookup, forking.InheritedLookup):
+                setting._lookup = forking.InheritedLookup(setting._lookup, self._use_after_fork)
 
     def _use_after_fork(self) -> None:
         """Start again, if that is possible here and now. Must not wait, because it happens in ``get``."""
@@ -199,8 +199,8 @@ class BaseClient(ABC):
     def _end_inheritance(self) -> None:
         self._is_inherited = False
         for setting in self.engine.registry.settings:
-            if isinstance(setting.lookup, forking.InheritedLookup):
-                setting.lookup = setting.lookup.original
+            if isinstance(setting._lookup, forking.InheritedLookup):
+                setting._lookup = setting._lookup.original
 
     @abstractmethod
     def _restart(self) -> bool:

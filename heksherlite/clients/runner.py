@@ -296,8 +296,8 @@ class Runner:
         """Call listeners, and free what is not needed any more, which takes about as long as making it."""
         while changes:
             change = changes.pop()
-            if (change.setting.listeners or self._listeners) and change.matters:
-                await change.setting.listeners.call(change.before.rules, change.after.rules)
+            if (change.setting._listeners or self._listeners) and change.matters:
+                await change.setting._listeners.call(change.before.rules, change.after.rules)
                 await self._listeners.call(change.setting, change.before.rules, change.after.rules)
             await self._checkpoint()
 

@@ -47,7 +47,7 @@ class StubbedSetting:
     def __init__(self, setting: Setting[Any], options: ContextOptions) -> None:
         self._setting = setting
         self._options = options
-        self._before = setting.lookup
+        self._before = setting._lookup
 
     @property
     def rules(self) -> Any:
@@ -56,18 +56,18 @@ class StubbedSetting:
         Reading gives something that stands for what is in force, to be assigned back. Assigning raises
         :class:`ValueError` for rules with the same conditions, or on other than configurable features.
         """
-        return PreviousValue(self._setting.lookup)
+        return PreviousValue(self._setting._lookup)
 
     @rules.setter
     def rules(self, value: Any) -> None:
         lookup = value.lookup if isinstance(value, PreviousValue) else self._stub_lookup(value)
-        self._before = self._setting.lookup
-        self._setting.serve(_with_defaults(lookup, self._options.defaults))
+        self._before = self._setting._lookup
+        self._setting._serve(_with_defaults(lookup, self._options.defaults))
 
     @rules.deleter
     def rules(self) -> None:
         # What unittest.mock.patch.object does at its end.
-        self._setting.serve(self._before)
+        self._setting._serve(self._before)
 
     def _stub_lookup(self, value: Any) -> Lookup:
         setting = self._setting
@@ -125,7 +125,7 @@ class StubClient:
         """Let something stand in for context features, as for the real clients."""
         self._options.set_defaults(features)
         for setting in self._settings:
-            setting.serve(_with_defaults(setting.lookup, self._options.defaults))
+            setting._serve(_with_defaults(setting._lookup, self._options.defaults))
 
     def track_contexts(self, /, **features: str | Iterable[str]) -> None:
         """Do nothing: a stub has all the rules that it was given."""
@@ -138,8 +138,8 @@ class StubClient:
     def adopt(self, settings: Iterable[Setting[Any]]) -> None:
         """Take over settings: they return their local defaults. Called by the package."""
         for setting in settings:
-            setting.forget()
-            setting.serve(_with_defaults(setting.lookup, self._options.defaults))
+            setting._forget()
+            setting._serve(_with_defaults(setting._lookup, self._options.defaults))
             self._settings.add(setting)
 
     def release(self) -> list[Setting[Any]]:
@@ -147,7 +147,7 @@ class StubClient:
         settings = list(self._settings)
         self._settings.clear()
         for setting in settings:
-            setting.forget()
+            setting._forget()
         return settings
 
     def check_successor(self, successor: MainClient) -> None:

@@ -67,7 +67,7 @@ class Engine:
 
     def _apply_options(self, settings: Iterable[Setting[Any]]) -> None:
         for setting in settings:
-            setting.serve(self._with_options(setting.lookup))
+            setting._serve(self._with_options(setting._lookup))
 
     def _with_options(self, lookup: Lookup) -> Lookup:
         contexts = self.options.contexts(lookup.rules.features)
@@ -171,8 +171,8 @@ class Engine:
             for setting, lookup in update.lookups:
                 if setting in self.registry:
                     # The options may have changed since the lookup was made.
-                    changes.append(Change(setting, setting.lookup, self._with_options(lookup)))
-                    setting.serve(changes[-1].after, supplier)
+                    changes.append(Change(setting, setting._lookup, self._with_options(lookup)))
+                    setting._serve(changes[-1].after, supplier)
         self._versions = update.versions
         self._applied_order = update.order
         if self._kept is not None:
@@ -191,8 +191,8 @@ class Engine:
                 features = setting.configurable_features
                 contexts = self.options.contexts(features)
                 after = Lookup(setting.name, RuleSet(features), setting.default_value, contexts)
-                changes.append(Change(setting, setting.lookup, after))
-                setting.serve(after)
+                changes.append(Change(setting, setting._lookup, after))
+                setting._serve(after)
         return changes
 
     def snapshot(self, service: str, taken_at: datetime) -> Snapshot | None:
@@ -212,7 +212,7 @@ class Engine:
         """
         by_name: dict[str | None, list[Setting[Any]]] = defaultdict(list)
         for setting in self.registry.settings:
-            if not setting.lookup.loaded:
+            if not setting._lookup.loaded:
                 by_name[setting.name].append(setting)
         restored: dict[int, tuple[Setting[Any], Lookup]] = {}
         for kept in snapshot.responses:
@@ -229,9 +229,9 @@ class Engine:
         changes = []
         with self.registry.lock:
             for setting, lookup in lookups:
-                if not setting.lookup.loaded:
-                    changes.append(Change(setting, setting.lookup, self._with_options(lookup)))
-                    setting.serve(changes[-1].after)
+                if not setting._lookup.loaded:
+                    changes.append(Change(setting, setting._lookup, self._with_options(lookup)))
+                    setting._serve(changes[-1].after)
         return changes
 
     @property

@@ -159,7 +159,7 @@ class Registry:
         with self.lock:
             for setting, default in self._latest_defaults:
                 if setting in self:
-                    setting.serve(setting.lookup.with_default(default, "service"))
+                    setting._serve(setting._lookup.with_default(default, "service"))
         self._latest_defaults.clear()
 
     def _take_declaration(self, setting: Setting[Any], response: DeclarationResponse) -> None:

@@ -32,7 +32,7 @@ def receive(setting: Setting[Any], raw_value: Any, rule: QueriedRule[Any] | None
         if setting.on_coerce is None:
             raise TypeError(f"coercions are rejected: {'; '.join(coercions)}")
         value = setting.on_coerce(value, raw_value, coercions, rule, setting)
-    for validator in setting.validators:
+    for validator in setting._validators:
         value = validator(value, rule, setting)
     return Conversion(value, coercions)
 
@@ -77,7 +77,7 @@ def read_updates(
             case SettingBegins(name):
                 unknown_names = unknown_names or name not in by_name
                 settings = by_name.get(name, ())
-                begun = [SettingUpdate(s, event, (before or {}).get(id(s), s.lookup)) for s in settings]
+                begun = [SettingUpdate(s, event, (before or {}).get(id(s), s._lookup)) for s in settings]
                 updates += begun
             case SettingDefault(value):
                 for update in begun:
@@ -117,7 +117,7 @@ class SettingUpdate:
         if unknown:
             self._rejected |= dict.fromkeys(batch.rule_ids, f"not configurable by {', '.join(map(repr, unknown))}")
             return
-        values = None if self.setting.validators else self.setting.type.convert_all_from_heksher(batch.values)
+        values = None if self.setting._validators else self.setting.type.convert_all_from_heksher(batch.values)
         if values is None:
             received = [self._receive(rule) for rule in batch.rules()]
             keep = [value is not NO_VALUE for value in received]

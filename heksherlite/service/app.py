@@ -25,25 +25,25 @@ from heksherlite.service.api import (
     settings,
     stream,
 )
-from heksherlite.service.api.access import Access
+from heksherlite.service.api.access_denied import AccessDeniedError, respond_to_access_denied, respond_to_outside_prefix
 from heksherlite.service.api.access_log import AccessLogMiddleware
+from heksherlite.service.api.authorizer import Authorizer
 from heksherlite.service.api.bodies import BodyMiddleware
-from heksherlite.service.api.caching import Caching
+from heksherlite.service.api.cache_policy import CachePolicy
 from heksherlite.service.api.counting import CountingMiddleware
 from heksherlite.service.api.grants_state import GrantsState
-from heksherlite.service.api.meter import Meter
+from heksherlite.service.api.metrics_collector import MetricsCollector
+from heksherlite.service.api.not_modified import NotModifiedCache
 from heksherlite.service.api.operators import Operators
-from heksherlite.service.api.refusals import Refusal, answer_outside_prefix, answer_refusal
 from heksherlite.service.api.responses import answer_domain_error, answer_invalid, answer_unavailable
-from heksherlite.service.api.routes import require_needs
+from heksherlite.service.api.routes import require_scopes
 from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView
 from heksherlite.service.api.streams import Streams
-from heksherlite.service.api.unmodified import Unmodified
 from heksherlite.service.domain.access_tokens import AccessTokens
 from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
 from heksherlite.service.domain.query import AnswerBuilder
-from heksherlite.service.metrics.board import Board
+from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.pages import approval, device, login
 from heksherlite.service.storage.database import DatabaseUnavailableError
@@ -75,14 +75,14 @@ def create_app(
     store: Store,
     options: ServiceOptions = ServiceOptions(),  # noqa: B008 - immutable
     *,
-    board: Board | None = None,
+    multiprocess: MultiprocessDirectory | None = None,
 ) -> FastAPI:
     """Return the ASGI application that serves a store.
 
     Args:
         store: Loaded; whoever loaded it keeps it up to date and closes its database.
         options: How it serves.
-        board: Where other processes of the same service tell what they count; None if there are none.
+        multiprocess: Where other processes of the same service tell what they count; None if there are none.
 
     Raises:
         TypeError: A route does not say which scope it needs.
@@ -94,32 +94,32 @@ def create_app(
         telemetry={"auto_configure": options.opentelemetry, "operation_spans": False, "exclude": _is_untraced},
     )
     app.state.answers = AnswerBuilder()
-    app.state.unmodified = Unmodified(lambda: store.catalog.state)
+    app.state.not_modified = NotModifiedCache(lambda: store.catalog.state)
     app.state.streams = Streams(store.catalog)
     store.on_replaced = app.state.streams.publish
     access, limits = options.access, options.limits
     app.state.access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens)
-    app.state.access = Access(lambda: store.tokens, app.state.access_tokens, store.catch_up, access, limits)
-    app.state.meter = Meter(store, app.state.streams, app.state.access, board)
-    app.state.caching = Caching(options)
-    app.state.grants = GrantsState(app.state.access.origins, options.public_url)
+    app.state.authorizer = Authorizer(lambda: store.tokens, app.state.access_tokens, store.catch_up, access, limits)
+    app.state.metrics = MetricsCollector(store, app.state.streams, app.state.authorizer, multiprocess)
+    app.state.cache_policy = CachePolicy(options)
+    app.state.grants = GrantsState(app.state.authorizer.proxy_headers, options.public_url)
     app.state.failed_codes = app.state.grants.failed_codes
-    app.state.operators = Operators(app.state.access, access, store.sessions, options.public_url)
+    app.state.operators = Operators(app.state.authorizer, access, store.sessions, options.public_url)
     app.state.limits = limits
     app.state.view = partial(StoreView, store, limits, LimitedCatalogs())
     app.add_middleware(BodyMiddleware, max_bytes=limits.max_body_size, timeout=limits.request_timeout)
     app.add_middleware(SecurityHeadersMiddleware)
-    app.add_middleware(CountingMiddleware, meter=app.state.meter)
+    app.add_middleware(CountingMiddleware, metrics=app.state.metrics)
     if options.access_log:
         app.add_middleware(AccessLogMiddleware, store=store)
-    app.add_exception_handler(Refusal, answer_refusal)
-    app.add_exception_handler(OutsidePrefixError, answer_outside_prefix)
+    app.add_exception_handler(AccessDeniedError, respond_to_access_denied)
+    app.add_exception_handler(OutsidePrefixError, respond_to_outside_prefix)
     app.add_exception_handler(DomainError, answer_domain_error)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(DatabaseUnavailableError, answer_unavailable)
     app.add_exception_handler(Exception, _answer_fault)
     app.router.routes.extend(_built_routes())
-    require_needs(app.routes)
+    require_scopes(app.routes)
     app.openapi = partial(documentation.describe, app)  # type: ignore[method-assign]
     return app
 

@@ -18,7 +18,7 @@ from heksherlite.errors import ServiceStartError
 from heksherlite.service.app import create_app
 from heksherlite.service.domain import context_features as features
 from heksherlite.service.following import follow
-from heksherlite.service.metrics.board import Board
+from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import AccessOptions, ServiceOptions
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
@@ -39,7 +39,7 @@ class ServiceThread:
         database: Where settings and rules are kept.
         listener: Where requests arrive, from `listen`; it is closed at the end.
         options: How it serves.
-        board: Where other processes of the same service tell of themselves; None if there are none.
+        multiprocess: Where other processes of the same service tell of themselves; None if there are none.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class ServiceThread:
         listener: socket.socket,
         options: ServiceOptions = ServiceOptions(),  # noqa: B008 - immutable
         *,
-        board: Board | None = None,
+        multiprocess: MultiprocessDirectory | None = None,
     ) -> None:
         self._database = database
         self._listener = listener
         self._options = options
-        self._board = board
+        self._multiprocess = multiprocess
         self._ready: Future[Callable[[], object]] = Future()
         self._thread: threading.Thread | None = None
         self.url = url_of(listener)
@@ -114,7 +114,7 @@ class ServiceThread:
         store = Store(self._database)
         try:
             self.first_token = await load(store, self._database, self._options)
-            app = create_app(store, self._options, board=self._board)
+            app = create_app(store, self._options, multiprocess=self._multiprocess)
             server = _Server(
                 app,
                 lifespan="on" if self._options.opentelemetry else "off",
@@ -125,7 +125,7 @@ class ServiceThread:
             follower = asyncio.create_task(follow(store, keep_history=self._options.keep_history, until=stopping))
             # Without its follower the service would answer from an old catalog, so it ends instead.
             follower.add_done_callback(lambda _: server.stop())
-            publisher = asyncio.create_task(app.state.meter.publish(until=stopping))
+            publisher = asyncio.create_task(app.state.metrics.publish(until=stopping))
             await server.serve(sockets=[self._listener])
             stopping.set()
             await follower

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.metrics.board import Board
+from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.server import ServiceThread, load, url_of
 from heksherlite.service.storage.store import Store
@@ -69,7 +69,7 @@ class WorkerProcesses:
         self._set_up = set_up
         self._workers: list[_Worker] = []
         self._cleanup = ExitStack()
-        self._board = ""
+        self._multiprocess = ""
         self._watcher = threading.Thread(target=self._watch, name="heksherlite-workers", daemon=True)
         self._stopping = threading.Event()
         self.url = url_of(listener)
@@ -91,7 +91,7 @@ class WorkerProcesses:
         try:
             asyncio.run(self._prepare())
             self._listener.listen()
-            self._board = self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="heksherlite-workers-"))
+            self._multiprocess = self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="heksherlite-workers-"))
             self._workers = [self._new_worker(index, _FIRST_PAUSE) for index in range(self._count)]
             self._await_ready()
             self._watcher.start()
@@ -127,7 +127,7 @@ class WorkerProcesses:
         line, workers_line = multiprocessing.Pipe()
         process = _context.Process(
             target=_work,
-            args=(self._database, self._listener, workers_line, self._options, self._set_up, self._board, index),
+            args=(self._database, self._listener, workers_line, self._options, self._set_up, self._multiprocess, index),
             name="heksherlite-worker",
             daemon=True,
         )
@@ -175,7 +175,7 @@ def _work(
     line: Connection,
     options: ServiceOptions,
     set_up: Callable[[], object],
-    board: str,
+    multiprocess: str,
     index: int,
 ) -> None:
     stop = threading.Event()
@@ -186,7 +186,7 @@ def _work(
         open_database(database),
         listener,
         replace(options, context_features=()),
-        board=Board(Path(board), str(index)),
+        multiprocess=MultiprocessDirectory(Path(multiprocess), str(index)),
     )
     service.start()
     line.send(True)

@@ -221,7 +221,7 @@ class Program:
 def served(settings: Sequence[Setting[Any]]) -> list[Any]:
     """Return what settings are read from, and what comes out."""
     contexts = [{"environment": "e", "user": user} for user in ("a", "é", "")]
-    return [(setting.lookup, [setting.get(**context) for context in contexts]) for setting in settings]
+    return [(setting._lookup, [setting.get(**context) for context in contexts]) for setting in settings]
 
 
 @pytest.mark.usefixtures("_quiet")

@@ -1,5 +1,6 @@
 """Virtual environments with the original packages."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -41,8 +42,9 @@ class Environment:
             [sys.executable, "-m", "venv", "--clear", str(self.folder)],
             [str(python), "-m", "pip", "install", "--quiet", *self.requirements],
         )
+        own_versions = {**os.environ, "PIP_CONSTRAINT": os.devnull}  # not the constraints of this project
         for command in commands:
-            finished = subprocess.run(command, capture_output=True, text=True, check=False)
+            finished = subprocess.run(command, env=own_versions, capture_output=True, text=True, check=False)
             if finished.returncode:
                 raise NotInstallableError(f"{' '.join(command)}\n{finished.stdout}{finished.stderr}")
         if not self._is_right(python):

@@ -64,7 +64,7 @@ def follow(history: list[tuple[Any, ...]]) -> None:  # noqa: C901 - a case for e
                 case "set", [feature, value]:
                     variables[feature].set(value)
                 case "forget", []:
-                    setting.forget()
+                    setting._forget()
                 case "get", [given_contexts]:
                     contexts = given_contexts
             if setting.get not in stored:

@@ -70,7 +70,7 @@ def test_get_and_explain_agree_with_the_definition(world: World) -> None:
     """For every context, get returns the value of the rule that explain names, which is the right one."""
     setting = Setting("x", int, world.features, -1)
     rule_set, _ = build_rule_set(world.features, world.order, world.rules)
-    setting.serve(Lookup("x", rule_set, -1, ContextCompletion(rule_set.features)))
+    setting._serve(Lookup("x", rule_set, -1, ContextCompletion(rule_set.features)))
     for context in world.contexts:
         expected = world.expected(context)
         explanation = setting.explain(**context)

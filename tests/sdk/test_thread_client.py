@@ -215,7 +215,7 @@ def test_settings_from_any_thread(service: Api, connect: Connect) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    until(lambda: all(setting.lookup.loaded for setting in made))
+    until(lambda: all(setting._lookup.loaded for setting in made))
     assert len(service.get("settings").json()["settings"]) == 40
 
 

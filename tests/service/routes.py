@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from fastapi.routing import iter_route_contexts
 
-from heksherlite.service.api.access import Need
+from heksherlite.service.api.authorizer import RequiredScope
 from heksherlite.service.api.routes import ServiceRoute
 from heksherlite.service.app import create_app
 from heksherlite.service.storage.sqlite import SqliteDatabase
@@ -15,7 +15,7 @@ from heksherlite.service.storage.store import Store
 class Call(NamedTuple):
     method: str
     path: str
-    need: Need
+    required: RequiredScope
 
 
 def all_calls() -> list[Call]:
@@ -26,5 +26,5 @@ def all_calls() -> list[Call]:
         assert isinstance(route, ServiceRoute)
         assert context.path is not None
         assert context.methods
-        calls += [Call(method, context.path, route.need) for method in sorted(context.methods)]
+        calls += [Call(method, context.path, route.required) for method in sorted(context.methods)]
     return calls

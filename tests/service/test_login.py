@@ -420,7 +420,7 @@ class TestOthers:
 
 
 @pytest.mark.parametrize(
-    "call", [call for call in all_calls() if call.need.operator], ids=lambda call: f"{call.method} {call.path}"
+    "call", [call for call in all_calls() if call.required.operator], ids=lambda call: f"{call.method} {call.path}"
 )
 @pytest.mark.parametrize("headers", [{}, {"Cookie": f"{COOKIE}={'a' * 43}"}, {"Cookie": f"{COOKIE}='"}])
 def test_pages_of_operators_lead_to_the_login(guarded: Guarded, call: tuple[str, str], headers: dict[str, str]) -> None:

@@ -141,7 +141,7 @@ def test_every_line_of_a_service_is_json(tmp_path: Path, workers: str) -> None:
         lines = [json.loads(line) for line in running.stderr]
     assert {line["logger"] for line in lines} >= {
         "heksherlite.access",
-        "heksherlite.service.api.access",
+        "heksherlite.service.api.authorizer",
         "uvicorn.error",
     }
     assert all(datetime.fromisoformat(line["timestamp"]).tzinfo is UTC for line in lines)

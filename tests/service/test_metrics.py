@@ -16,8 +16,8 @@ from heksherlite import __version__
 from heksherlite.service import embedded
 from heksherlite.service.api import stream
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.metrics.board import Board
-from heksherlite.service.metrics.readings import BOUNDS, Kind, Latencies, Reading, Totals, together
+from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
+from heksherlite.service.metrics.snapshot import BOUNDS, Latencies, MetricsSnapshot, ResponseLabels, Totals, merge
 from heksherlite.service.storage.database import DatabaseUnavailableError
 from tests.service.api import FEATURES, Api
 from tests.service.in_process import Application, with_application
@@ -224,19 +224,19 @@ def test_services_of_one_process_count_by_themselves() -> None:
     assert [count("http_requests_total", **health) for count in counts] == [3, 0]
 
 
-def reading(revision: int, **values: float) -> Reading:
+def reading(revision: int, **values: float) -> MetricsSnapshot:
     totals = Totals(
-        answers={Kind("GET", "/a", 200): Latencies(0.5, [revision] + [0] * len(BOUNDS))},
+        answers={ResponseLabels("GET", "/a", 200): Latencies(0.5, [revision] + [0] * len(BOUNDS))},
         writes=revision,
         refused_tokens=Counter(unknown=revision),
     )
     given = {"streams": 1, "newest_at": 5.0, "database_up": True, "settings": revision, "rules": 0, **values}
-    return Reading(totals=totals, revision=revision, **given)  # type: ignore[arg-type]
+    return MetricsSnapshot(totals=totals, revision=revision, **given)  # type: ignore[arg-type]
 
 
 def test_processes_are_told_together() -> None:
     """Counts and streams are added up; of what should be the same, the worst is told."""
-    told = together([reading(3, newest_at=4.0), reading(2), reading(4, database_up=False)])
+    told = merge([reading(3, newest_at=4.0), reading(2), reading(4, database_up=False)])
     assert (told.revision, told.settings, told.streams, told.newest_at, told.database_up) == (2, 2, 3, 4.0, False)
     assert (told.totals.writes, told.totals.refused_tokens) == (9, Counter(unknown=9))
     (latencies,) = told.totals.answers.values()
@@ -245,13 +245,13 @@ def test_processes_are_told_together() -> None:
 
 def test_a_board_has_what_all_processes_told(tmp_path: Path) -> None:
     """Everybody reads the same, and one that takes the place of another counts on from there."""
-    one, two = Board(tmp_path, "0"), Board(tmp_path, "1")
+    one, two = MultiprocessDirectory(tmp_path, "0"), MultiprocessDirectory(tmp_path, "1")
     one.publish(reading(1))
     two.publish(reading(2))
-    assert one.readings() == two.readings() == [reading(1), reading(2)]
-    Board(tmp_path, "0").publish(reading(5))
-    assert together(two.readings()).totals == together([reading(1), reading(2), reading(5)]).totals
-    assert together(two.readings()).streams == 2
+    assert one.snapshots() == two.snapshots() == [reading(1), reading(2)]
+    MultiprocessDirectory(tmp_path, "0").publish(reading(5))
+    assert merge(two.snapshots()).totals == merge([reading(1), reading(2), reading(5)]).totals
+    assert merge(two.snapshots()).streams == 2
 
 
 @pytest.mark.thorough

@@ -85,10 +85,10 @@ def test_each_operation_says_what_it_needs() -> None:
         operation = SCHEMA["paths"].get(call.path, {}).get(call.method.lower())
         if operation is None:
             assert call.path in PAGES
-        elif call.need.scope is None:
+        elif call.required.scope is None:
             assert "security" not in operation
         else:
-            assert operation["security"] == [{"bearer": [call.need.scope]}, {"api_token": [call.need.scope]}]
+            assert operation["security"] == [{"bearer": [call.required.scope]}, {"api_token": [call.required.scope]}]
             assert {"401", "403", "429"} <= set(operation["responses"])
 
 

@@ -11,14 +11,14 @@ from starlette.routing import Mount, Route
 
 from heksherlite.service import app as application
 from heksherlite.service import embedded
-from heksherlite.service.api.routes import ServiceRoute, needs, require_needs
+from heksherlite.service.api.routes import ServiceRoute, require_scopes, requires
 from heksherlite.service.domain.tokens import Scope
 from tests.service.api import FEATURES
 from tests.service.routes import Call, all_calls
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
 
 CALLS = all_calls()
-GUARDED = [call for call in CALLS if call.need.scope is not None]
+GUARDED = [call for call in CALLS if call.required.scope is not None]
 
 
 class Guarded:
@@ -62,7 +62,7 @@ def test_the_walk_finds_the_routes() -> None:
     assert {"DELETE /api/v1/rules/{rule_id}/metadata/{key}", "PUT /api/v1/settings/{name}/metadata"} <= labels
     grants = {f"POST /f/{call}/" for call in ("claim", "retrieve", "redeem", "start", "challenge")}
     login = {"GET /f/login", "POST /f/login", "GET /f/style.css"}
-    open_calls = {label(call) for call in CALLS if call.need.scope is None and not call.need.operator}
+    open_calls = {label(call) for call in CALLS if call.required.scope is None and not call.required.operator}
     others = {"GET /api/health", "GET /api/ready", "GET /.well-known/fakts", "POST /o/token", "POST /o/token/"}
     assert open_calls == others | grants | login
 
@@ -73,25 +73,25 @@ def test_without_token_it_is_401(guarded: Guarded, call: Call, content: bytes | 
     """Without a token nothing else of a request is looked at, and the answer says what it needs."""
     answer = guarded.status(call, content=content)
     assert answer.status_code == 401
-    assert answer.json()["needed_scope"] == call.need.scope
-    assert str(call.need.scope) in answer.json()["detail"]
-    assert answer.headers["www-authenticate"] == f'Bearer realm="heksherlite", scope="{call.need.scope}"'
+    assert answer.json()["needed_scope"] == call.required.scope
+    assert str(call.required.scope) in answer.json()["detail"]
+    assert answer.headers["www-authenticate"] == f'Bearer realm="heksherlite", scope="{call.required.scope}"'
 
 
 @pytest.mark.parametrize("call", GUARDED, ids=label)
 @pytest.mark.parametrize("content", [None, b"nonsense"])
 def test_with_all_other_scopes_it_is_403(guarded: Guarded, call: Call, content: bytes | None) -> None:
     """No scope stands in for another, and the answer says what is missing."""
-    answer = guarded.status(call, f"all but {call.need.scope}", content=content)
+    answer = guarded.status(call, f"all but {call.required.scope}", content=content)
     assert answer.status_code == 403
-    assert answer.json()["needed_scope"] == call.need.scope
+    assert answer.json()["needed_scope"] == call.required.scope
     assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
 
 
 @pytest.mark.parametrize("call", GUARDED, ids=label)
 def test_with_just_the_scope_it_is_let_in(guarded: Guarded, call: Call) -> None:
     """The one scope is enough, so the request is answered for what it asks."""
-    assert guarded.status(call, f"only {call.need.scope}").status_code not in {401, 403, 429}
+    assert guarded.status(call, f"only {call.required.scope}").status_code not in {401, 403, 429}
 
 
 def test_health_is_open(guarded: Guarded) -> None:
@@ -112,7 +112,7 @@ def test_a_route_without_scope_cannot_be_made() -> None:
 
     async def forgetful() -> None: ...
 
-    with pytest.raises(TypeError, match=r"forgetful serves /forgotten .* use @needs or @open_to_all"):
+    with pytest.raises(TypeError, match=r"forgetful serves /forgotten .* use @requires or @public"):
         router.get("/forgotten")(forgetful)
 
 
@@ -124,9 +124,9 @@ def test_a_route_of_another_kind_keeps_the_service_from_starting(where: str) -> 
 
     app, outer, inner = FastAPI(openapi_url=None), APIRouter(), APIRouter()
     good = APIRouter(route_class=ServiceRoute)
-    good.get("/good")(needs(Scope.READ)(forgetful))
+    good.get("/good")(requires(Scope.READ)(forgetful))
     app.include_router(good)
-    require_needs(app.routes)
+    require_scopes(app.routes)
     if where == "mount":
         app.routes.append(Mount("/forgotten", PlainTextResponse("x")))
     elif where == "plain":
@@ -136,7 +136,7 @@ def test_a_route_of_another_kind_keeps_the_service_from_starting(where: str) -> 
         outer.include_router(inner)
         app.include_router(outer)
     with pytest.raises(TypeError, match="does not say what it needs"):
-        require_needs(app.routes)
+        require_scopes(app.routes)
 
 
 def test_a_start_with_a_forgotten_route_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

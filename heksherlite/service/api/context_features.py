@@ -15,7 +15,7 @@ from heksherlite.service.api.responses import (
     no_content,
     text_responses,
 )
-from heksherlite.service.api.routes import ServiceRoute, needs
+from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import context_features
 from heksherlite.service.domain.errors import NotFoundError
@@ -56,14 +56,14 @@ class Move(RequestBody):
 
 
 @router.get("", response_model=ContextFeatures)
-@needs(Scope.READ)
+@requires(Scope.READ)
 async def list_context_features(store: StoreOfApp) -> Response:
     """List the context features in their order."""
     return json_answer({"context_features": store.catalog.context_features})
 
 
 @router.get("/{name}", response_model=ContextFeatureIndex, responses={**EMPTY_NOT_FOUND, **INVALID})
-@needs(Scope.READ)
+@requires(Scope.READ)
 async def get_context_feature(name: str, store: StoreOfApp) -> Response:
     """Return the place of a context feature in the order."""
     if name not in store.catalog.context_features:
@@ -72,7 +72,7 @@ async def get_context_feature(name: str, store: StoreOfApp) -> Response:
 
 
 @router.post("", status_code=204, responses={**text_responses(409), **EVERY_WRITE})
-@needs(Scope.ADMIN, all_settings=True)
+@requires(Scope.ADMIN, all_settings=True)
 async def add_context_feature(body: NewContextFeature, store: StoreOfApp) -> Response:
     """Append a context feature at the end of the order."""
     await store.write(partial(context_features.add, name=body.context_feature))
@@ -80,7 +80,7 @@ async def add_context_feature(body: NewContextFeature, store: StoreOfApp) -> Res
 
 
 @router.delete("/{name}", status_code=204, responses={**EMPTY_NOT_FOUND, **text_responses(409), **EVERY_WRITE})
-@needs(Scope.ADMIN, all_settings=True)
+@requires(Scope.ADMIN, all_settings=True)
 async def delete_context_feature(name: str, store: StoreOfApp) -> Response:
     """Delete a context feature that no setting uses."""
     await store.write(partial(context_features.remove, name=name))
@@ -88,7 +88,7 @@ async def delete_context_feature(name: str, store: StoreOfApp) -> Response:
 
 
 @router.patch("/{name}/index", status_code=204, responses={**EMPTY_NOT_FOUND, **EVERY_WRITE})
-@needs(Scope.ADMIN, all_settings=True)
+@requires(Scope.ADMIN, all_settings=True)
 async def move_context_feature(name: str, body: Move, store: StoreOfApp) -> Response:
     """Move a context feature right after or right before another one; rules change their priority at once."""
     await store.write(partial(context_features.move, name=name, after=body.to_after, before=body.to_before))

@@ -5,8 +5,8 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heksherlite.service.api.meter import Meter
-from heksherlite.service.metrics.readings import Kind
+from heksherlite.service.api.metrics_collector import MetricsCollector
+from heksherlite.service.metrics.snapshot import ResponseLabels
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -16,12 +16,12 @@ class CountingMiddleware:
 
     Args:
         app: The application.
-        meter: Counts.
+        metrics: Counts.
     """
 
-    def __init__(self, app: ASGIApp, *, meter: Meter) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: MetricsCollector) -> None:
         self._app = app
-        self._meter = meter
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -35,20 +35,20 @@ class CountingMiddleware:
             nonlocal began
             if message["type"] == "http.response.start":
                 began = True
-                self._meter.count(_kind(scope, message["status"]), perf_counter() - arrived)
+                self._metrics.count(_kind(scope, message["status"]), perf_counter() - arrived)
             await send(message)
 
         try:
             await self._app(scope, receive, send_counted)
         except Exception:
             if not began:  # this answer is made outside of all middleware
-                self._meter.count(_kind(scope, 500), perf_counter() - arrived)
+                self._metrics.count(_kind(scope, 500), perf_counter() - arrived)
             raise
 
 
-def _kind(scope: Scope, status: int) -> Kind:
+def _kind(scope: Scope, status: int) -> ResponseLabels:
     method = scope["method"]
-    return Kind(method if method in _METHODS else "other", route_of(scope) or "none", status)
+    return ResponseLabels(method if method in _METHODS else "other", route_of(scope) or "none", status)
 
 
 def route_of(scope: Scope) -> str | None:

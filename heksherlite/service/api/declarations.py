@@ -15,7 +15,7 @@ from heksherlite.service.api.fields import (
     SettingVersion,
 )
 from heksherlite.service.api.responses import EVERY_WRITE, json_answer, text_responses
-from heksherlite.service.api.routes import ServiceRoute, needs
+from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import declarations
 from heksherlite.service.domain.differences import Shape
@@ -85,7 +85,7 @@ class RejectedDeclaration(BaseModel):
         **EVERY_WRITE,
     },
 )
-@needs(Scope.DECLARE)
+@requires(Scope.DECLARE)
 async def declare_setting(body: DeclarationBody, store: StoreOfApp) -> Response:
     """Create a setting, upgrade it by a higher version, or learn how a declaration compares to it."""
     shape = Shape(

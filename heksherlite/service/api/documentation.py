@@ -7,7 +7,7 @@ from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 
 from heksherlite.service.api.author import describe_reasons
 from heksherlite.service.api.responses import json_answer
-from heksherlite.service.api.routes import NEEDED_SCOPE, ServiceRoute, needs
+from heksherlite.service.api.routes import NEEDED_SCOPE, ServiceRoute, requires
 from heksherlite.service.domain.tokens import Scope
 
 _CONTENT_SECURITY_POLICY = (
@@ -22,14 +22,14 @@ router = APIRouter(include_in_schema=False, route_class=ServiceRoute)
 
 
 @router.get(_OPENAPI)
-@needs(Scope.READ)
+@requires(Scope.READ)
 async def get_openapi(request: Request) -> Response:
     """Return the OpenAPI schema."""
     return json_answer(request.app.openapi())
 
 
 @router.get("/docs")
-@needs(Scope.READ)
+@requires(Scope.READ)
 async def get_docs(request: Request) -> Response:
     """Return a page to try the API out."""
     page = get_swagger_ui_html(openapi_url=_schema_url(request), title="heksherlite")
@@ -37,7 +37,7 @@ async def get_docs(request: Request) -> Response:
 
 
 @router.get("/redoc")
-@needs(Scope.READ)
+@requires(Scope.READ)
 async def get_redoc(request: Request) -> Response:
     """Return a page to read about the API."""
     page = get_redoc_html(openapi_url=_schema_url(request), title="heksherlite", with_google_fonts=False)
@@ -47,7 +47,7 @@ async def get_redoc(request: Request) -> Response:
 def describe(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI schema, which says for each operation which scope its token needs."""
     schema = describe_reasons(FastAPI.openapi(app))
-    if not app.state.access.asks_for_tokens:
+    if not app.state.authorizer.asks_for_tokens:
         return schema
     schema["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},

@@ -16,7 +16,7 @@ from heksherlite._version import __version__
 from heksherlite.service.api.fields import RequestBody
 from heksherlite.service.api.grants_state import GrantsOfApp
 from heksherlite.service.api.responses import EVERY_WRITE, json_answer
-from heksherlite.service.api.routes import ServiceRoute, open_to_all
+from heksherlite.service.api.routes import ServiceRoute, public
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain.configurations import configuration
 from heksherlite.service.domain.credentials import Credentials, application_of
@@ -143,7 +143,7 @@ class Challenge(RequestBody):
 
 
 @router.get("/.well-known/fakts", response_model=Description)
-@open_to_all
+@public
 async def describe_endpoint(request: Request, grants: GrantsOfApp) -> Response:
     """Tell where an application asks for its configuration."""
     base_url = f"{grants.base_url(request)}/f/"
@@ -159,7 +159,7 @@ async def describe_endpoint(request: Request, grants: GrantsOfApp) -> Response:
 
 
 @router.post("/f/claim/", response_model=GrantedConfiguration | Refused, responses=EVERY_WRITE)
-@open_to_all
+@public
 async def claim(body: Claim, request: Request, store: StoreOfApp, grants: GrantsOfApp) -> Response:
     """Return the configuration of the application that has a token."""
     application_id = application_of("claim", body.token)
@@ -179,7 +179,7 @@ async def claim(body: Claim, request: Request, store: StoreOfApp, grants: Grants
 
 
 @router.post("/f/retrieve/", response_model=GrantedToken | Refused, responses=EVERY_WRITE)
-@open_to_all
+@public
 async def retrieve(body: Retrieval, store: StoreOfApp) -> Response:
     """Return the token of an application that is registered as a public one."""
     manifest = body.manifest.manifest()
@@ -192,7 +192,7 @@ async def retrieve(body: Retrieval, store: StoreOfApp) -> Response:
 
 
 @router.post("/f/redeem/", response_model=GrantedToken | Refused, responses=EVERY_WRITE)
-@open_to_all
+@public
 async def redeem(body: Redemption, request: Request, store: StoreOfApp) -> Response:
     """Return a token in exchange for a one-time token, which is of no use afterwards."""
     manifest = body.manifest.manifest()
@@ -204,7 +204,7 @@ async def redeem(body: Redemption, request: Request, store: StoreOfApp) -> Respo
 
 
 @router.post("/f/start/", response_model=GrantedCode | Refused, responses=EVERY_WRITE)
-@open_to_all
+@public
 async def start(body: Start, request: Request, store: StoreOfApp, grants: GrantsOfApp) -> Response:
     """Return a code that a person decides on."""
     manifest = body.manifest.manifest()
@@ -221,7 +221,7 @@ async def start(body: Start, request: Request, store: StoreOfApp, grants: Grants
 
 
 @router.post("/f/challenge/", response_model=GrantedToken | Undecided, responses=EVERY_WRITE)
-@open_to_all
+@public
 async def challenge(body: Challenge, request: Request, store: StoreOfApp, grants: GrantsOfApp) -> Response:
     """Return a token if a person has approved, once; otherwise how it stands."""
     address, digest = request.state.identity.address or "", code_digest(body.code)

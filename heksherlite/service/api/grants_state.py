@@ -4,7 +4,7 @@ from typing import Annotated, Final, TypeAlias
 
 from fastapi import Depends, Request
 
-from heksherlite.service.api.proxies import Origins
+from heksherlite.service.api.proxy_headers import ProxyHeaders
 from heksherlite.service.domain.failed_attempts import FailedAttempts
 from heksherlite.service.domain.rates import RateLimiter
 
@@ -20,7 +20,7 @@ class GrantsState:
     """Counts what is tried, and knows where the service is.
 
     Args:
-        origins: Where requests come from.
+        proxy_headers: Where requests come from.
         public_url: Where the service is for its clients; None if it is where they say.
 
     Attributes:
@@ -30,17 +30,17 @@ class GrantsState:
         failed_clients: Clients of OAuth2 with wrong secrets.
     """
 
-    def __init__(self, origins: Origins, public_url: str | None) -> None:
+    def __init__(self, proxy_headers: ProxyHeaders, public_url: str | None) -> None:
         self.failed_codes = FailedAttempts()
         self.starts = RateLimiter(per_second=1 / _START_SECONDS, burst=_STARTS_AT_ONCE)
         self.polls = RateLimiter(per_second=_POLLS_PER_SECOND, burst=_POLLS_AT_ONCE)
         self.failed_clients = RateLimiter(per_second=1 / _FAILED_CLIENT_SECONDS, burst=_FAILED_CLIENTS)
-        self._origins = origins
+        self._proxy_headers = proxy_headers
         self._public_url = public_url
 
     def base_url(self, request: Request) -> str:
         """Return the URL of the service as the client of a request has it, without a slash at its end."""
-        return self._public_url or self._origins.base_url(request.scope)
+        return self._public_url or self._proxy_headers.base_url(request.scope)
 
 
 async def _grants(request: Request) -> GrantsState:

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from heksherlite._version import __version__
 from heksherlite.service.api.responses import json_answer
-from heksherlite.service.api.routes import ServiceRoute, open_to_all
+from heksherlite.service.api.routes import ServiceRoute, public
 from heksherlite.service.api.service_state import StoreOfApp, StreamsOfApp
 
 _LONGEST_LAG: Final = 10.0
@@ -27,7 +27,7 @@ class Health(BaseModel):
     response_model=Health,
     responses={500: {"model": Health, "description": "The database could not be reached at the last check."}},
 )
-@open_to_all
+@public
 async def get_health(store: StoreOfApp) -> Response:
     """Tell the version; the status tells whether the database could be reached at the last check."""
     return json_answer({"version": __version__}, 200 if store.available else 500)
@@ -48,7 +48,7 @@ class Readiness(BaseModel):
     response_model=Readiness,
     responses={503: {"model": Readiness, "description": "Requests are better sent elsewhere."}},
 )
-@open_to_all
+@public
 async def get_readiness(store: StoreOfApp, streams: StreamsOfApp) -> Response:
     """Tell whether to send requests here: while the service does not stop, and keeps up with its database."""
     reasons = []

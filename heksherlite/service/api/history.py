@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from heksherlite.service.api.author import LONGEST_REASON
 from heksherlite.service.api.fields import RequestBody, SettingName, Time
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, text_responses
-from heksherlite.service.api.routes import ServiceRoute, needs
+from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain.history import AuthorKind, Change, ChangeKind, Record
 from heksherlite.service.domain.reverting import revert
@@ -87,7 +87,7 @@ class RevertConflicts(BaseModel):
 
 
 @router.get("", response_model=HistoryPage, responses={**text_responses(503), **INVALID})
-@needs(Scope.READ, all_settings=True)
+@requires(Scope.READ, all_settings=True)
 async def list_history(
     store: StoreOfApp,
     *,
@@ -126,7 +126,7 @@ async def list_history(
 
 
 @router.get("/{revision}", response_model=RecordAnswer, responses={**text_responses(404, 503), **INVALID})
-@needs(Scope.READ, all_settings=True)
+@requires(Scope.READ, all_settings=True)
 async def get_record(revision: Annotated[Number, Path()], store: StoreOfApp) -> Response:
     """Return all that was changed at one revision."""
     return json_answer(_shown(await store.history.record(revision)))
@@ -141,7 +141,7 @@ async def get_record(revision: Annotated[Number, Path()], store: StoreOfApp) -> 
         **EVERY_WRITE,
     },
 )
-@needs(Scope.ADMIN, all_settings=True)
+@requires(Scope.ADMIN, all_settings=True)
 async def revert_change(revision: Annotated[Number, Path()], store: StoreOfApp, body: Reason | None = None) -> Response:  # noqa: ARG001  # read with that of all writes
     """Undo a change, as a new change."""
     record = await store.history.record(revision)

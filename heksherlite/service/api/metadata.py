@@ -16,7 +16,7 @@ from heksherlite.service.api.responses import (
     no_content,
     text_responses,
 )
-from heksherlite.service.api.routes import ServiceRoute, needs
+from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain import json_values
 from heksherlite.service.domain import metadata as edits
 from heksherlite.service.domain.metadata import MetadataEdit
@@ -57,34 +57,34 @@ def metadata_router(owner: MetadataOwner, *, tags: list[str]) -> APIRouter:
     write_responses = {**owner.refusals, **EVERY_WRITE}
 
     @router.get("", response_model=MetadataAnswer, responses={**text_responses(404), **INVALID})
-    @needs(Scope.READ)
+    @requires(Scope.READ)
     async def get_metadata(metadata: Annotated[json_values.Metadata, Depends(owner.read)]) -> Response:
         """Return the metadata."""
         return json_answer({"metadata": metadata})
 
     @router.post("", status_code=204, responses=write_responses)
-    @needs(Scope.WRITE)
+    @requires(Scope.WRITE)
     async def update_metadata(edit: Annotated[Editor, Depends(owner.editor)], metadata: NewMetadata) -> Response:
         """Set the given keys and keep the others."""
         await edit(edits.merging(metadata))
         return no_content()
 
     @router.put("", status_code=204, responses=write_responses)
-    @needs(Scope.WRITE)
+    @requires(Scope.WRITE)
     async def replace_metadata(edit: Annotated[Editor, Depends(owner.editor)], metadata: NewMetadata) -> Response:
         """Replace all metadata."""
         await edit(edits.replacing(metadata))
         return no_content()
 
     @router.delete("", status_code=204, responses=write_responses)
-    @needs(Scope.WRITE)
+    @requires(Scope.WRITE)
     async def delete_metadata(edit: Annotated[Editor, Depends(owner.editor)]) -> Response:
         """Clear the metadata."""
         await edit(edits.replacing({}))
         return no_content()
 
     @router.put("/{key}", status_code=204, responses=write_responses)
-    @needs(Scope.WRITE)
+    @requires(Scope.WRITE)
     async def set_metadata_key(
         key: MetadataKey, edit: Annotated[Editor, Depends(owner.editor)], value: Annotated[Any, Body(embed=True)]
     ) -> Response:
@@ -93,7 +93,7 @@ def metadata_router(owner: MetadataOwner, *, tags: list[str]) -> APIRouter:
         return no_content()
 
     @router.delete("/{key}", status_code=204, responses=write_responses)
-    @needs(Scope.WRITE)
+    @requires(Scope.WRITE)
     async def delete_metadata_key(key: MetadataKey, edit: Annotated[Editor, Depends(owner.editor)]) -> Response:
         """Remove one key, if it is there."""
         await edit(edits.without_key(key))

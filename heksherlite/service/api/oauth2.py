@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from heksherlite.service.api.grants_state import GrantsOfApp, GrantsState
 from heksherlite.service.api.responses import json_answer, text_responses
-from heksherlite.service.api.routes import ServiceRoute, open_to_all
+from heksherlite.service.api.routes import ServiceRoute, public
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.domain.access_tokens import LIFETIME, AccessTokens
@@ -90,7 +90,7 @@ _DESCRIPTION: Final[dict[str, Any]] = {
 
 @router.post("/token", **_DESCRIPTION)
 @router.post("/token/", include_in_schema=False)
-@open_to_all
+@public
 async def issue_token(
     request: Request,
     store: StoreOfApp,

@@ -16,9 +16,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from fastapi import Request, Response
 
-from heksherlite.service.api.access import Access, may_operate
+from heksherlite.service.api.access_denied import AccessDeniedError
+from heksherlite.service.api.authorizer import Authorizer, may_operate
 from heksherlite.service.api.identity import Identity
-from heksherlite.service.api.refusals import Refusal
 from heksherlite.service.domain.sessions import (
     LIFETIME,
     form_token,
@@ -35,7 +35,7 @@ _logger = logging.getLogger(__name__)
 _EVERYBODY: Final = "*"
 
 
-class LoginNeeded(Refusal):
+class LoginRequiredError(AccessDeniedError):
     """A page for operators, asked for by somebody who is not logged in."""
 
     def __init__(self) -> None:
@@ -64,28 +64,30 @@ class Operators:
     """Knows who is an operator.
 
     Args:
-        access: Who is let in otherwise.
+        authorizer: Authorizes all other requests.
         options: Whether anybody needs to log in, and who need not.
         sessions: Who is logged in.
         public_url: Where the service is for its clients; None if it is where they say.
     """
 
-    def __init__(self, access: Access, options: AccessOptions, sessions: Sessions, public_url: str | None) -> None:
-        self._access = access
-        self._origins = access.origins
+    def __init__(
+        self, authorizer: Authorizer, options: AccessOptions, sessions: Sessions, public_url: str | None
+    ) -> None:
+        self._authorizer = authorizer
+        self._proxy_headers = authorizer.proxy_headers
         self._operators = options.operators
         self._sessions = sessions
         self._public_url = public_url
 
-    async def admit(self, request: Request) -> None:
+    async def authorize(self, request: Request) -> None:
         """Let an operator in, who is ``request.state.identity`` from then on.
 
         Raises:
-            LoginNeeded: It is none.
+            LoginRequiredError: It is none.
             DatabaseUnavailableError: This cannot be found out.
         """
         if (operator := await self.find(request)) is None:
-            raise LoginNeeded
+            raise LoginRequiredError
         request.state.identity = operator
 
     async def find(self, request: Request) -> Identity | None:
@@ -94,14 +96,14 @@ class Operators:
         Without tokens everybody is, as everybody may do everything then.
 
         Raises:
-            Refusal: The header that should name a person does not; or nobody has to log in, and the page was not opened
-                by a name of the service.
+            AccessDeniedError: The header that names the person is invalid, or the page of a service without
+                tokens was opened by a name that is not its own.
             DatabaseUnavailableError: This cannot be found out.
         """
-        if not self._access.asks_for_tokens:
+        if not self._authorizer.asks_for_tokens:
             self._require_own_name(request)
-        address, person = self._origins.address(request.scope), self._origins.person(request.scope)
-        if not self._access.asks_for_tokens or (person and not self._operators.isdisjoint({person, _EVERYBODY})):
+        address, person = self._proxy_headers.address(request.scope), self._proxy_headers.person(request.scope)
+        if not self._authorizer.asks_for_tokens or (person and not self._operators.isdisjoint({person, _EVERYBODY})):
             return Identity(person=person, address=address)
         secret = self._secret(request)
         token = None if secret is None else await self._sessions.token(session_digest(secret), now=time.time())
@@ -118,14 +120,14 @@ class Operators:
             The browser with its new cookie: nobody else can know this one.
 
         Raises:
-            Refusal: The token is of no use, or not for this, or there were too many attempts.
+            AccessDeniedError: The token is of no use, or not for this, or there were too many attempts.
             DatabaseUnavailableError: The database cannot be reached.
         """
-        token = await self._access.token_of_operator(request, text.encode())
+        token = await self._authorizer.token_of_operator(request, text.encode())
         secret = new_secret()
         if not await self._sessions.begin(session_digest(secret), token, now=time.time(), seconds=LIFETIME):
-            raise Refusal(403, "operators are people, and this token is of an application")
-        client = self._origins.address(request.scope)
+            raise AccessDeniedError(403, "operators are people, and this token is of an application")
+        client = self._proxy_headers.address(request.scope)
         _logger.info("an operator logged in", extra={"token": token.name, "client": client})
         return Visitor(secret, is_new=True)
 
@@ -151,19 +153,21 @@ class Operators:
             token: What the form holds as proof.
 
         Raises:
-            Refusal: It was not.
+            AccessDeniedError: It was not.
         """
         if not self._sent_from_here(request):
-            raise Refusal(403, "this form was sent from another site")
+            raise AccessDeniedError(403, "this form was sent from another site")
         secret = self._secret(request)
         if secret is None:
-            raise Refusal(403, "the browser sent no cookie with this form: it has to accept that of this site")
+            raise AccessDeniedError(
+                403, "the browser sent no cookie with this form: it has to accept that of this site"
+            )
         if not is_form_token(secret, token):
-            raise Refusal(403, "this form is not of this session any more: open its page again")
+            raise AccessDeniedError(403, "this form is not of this session any more: open its page again")
 
     def set_cookie(self, request: Request, response: Response, visitor: Visitor) -> None:
         """Give a browser its cookie."""
-        secure = self._origins.is_secure(request.scope)
+        secure = self._proxy_headers.is_secure(request.scope)
         response.set_cookie(
             _cookie_name(secure=secure),
             visitor.secret,
@@ -173,7 +177,7 @@ class Operators:
         )
 
     def _secret(self, request: Request) -> str | None:
-        secret = request.cookies.get(_cookie_name(secure=self._origins.is_secure(request.scope)), "")
+        secret = request.cookies.get(_cookie_name(secure=self._proxy_headers.is_secure(request.scope)), "")
         return secret if is_secret(secret) else None
 
     def _sent_from_here(self, request: Request) -> bool:
@@ -187,7 +191,7 @@ class Operators:
 
     def _urls(self, request: Request) -> Sequence[SplitResult]:
         """Return where the service is: as the browser says, and as it was told."""
-        return [urlsplit(url) for url in (self._origins.base_url(request.scope), self._public_url) if url]
+        return [urlsplit(url) for url in (self._proxy_headers.base_url(request.scope), self._public_url) if url]
 
     def _require_own_name(self, request: Request) -> None:
         """Check that a page is not opened by a name that anybody could have given to this machine.
@@ -196,10 +200,10 @@ class Operators:
         """
         opened, *public = [url.hostname or "" for url in self._urls(request)]
         if not (opened in public or opened == "localhost" or opened.endswith(".localhost") or _is_address(opened)):
-            raise Refusal(
+            raise AccessDeniedError(
                 403,
                 f"this service is not known as {opened}: open the page by its IP address, or start the service with"
-                f" --public-url {self._origins.base_url(request.scope)}",
+                f" --public-url {self._proxy_headers.base_url(request.scope)}",
             )
 
 

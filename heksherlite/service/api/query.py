@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
-from heksherlite.service.api.caching import NOT_AT_ALL, Caching
+from heksherlite.service.api.cache_policy import NO_STORE, CachePolicy
 from heksherlite.service.api.compression import CODECS, SMALLEST, accepted_coding
 from heksherlite.service.api.responses import INVALID, text_responses
-from heksherlite.service.api.routes import Handler, ServiceRoute, needs
+from heksherlite.service.api.routes import Handler, ServiceRoute, requires
 from heksherlite.service.api.service_state import AnswersOfApp, StoreOfApp
 from heksherlite.service.api.stream import LINK, revision_of
 from heksherlite.service.domain import query as queries
@@ -34,7 +34,7 @@ class QueryRoute(ServiceRoute):
         """Return what answers as before, if that is known without reading the request."""
 
         async def answer(request: Request) -> Response:
-            return request.app.state.unmodified.answer(request) or await handle(request)
+            return request.app.state.not_modified.answer(request) or await handle(request)
 
         return answer
 
@@ -78,7 +78,7 @@ class QueryAnswer(BaseModel):
         **INVALID,
     },
 )
-@needs(Scope.READ)
+@requires(Scope.READ)
 async def query_rules(
     request: Request,
     store: StoreOfApp,
@@ -130,21 +130,21 @@ async def query_rules(
     _log_unknown_features(catalog, query.context_filter)
     entries = queries.entries_of(catalog, query.setting_names)
     tag = queries.tag_of(catalog, query, entries, request.scope["query_string"])
-    caching: Caching = request.app.state.caching
-    headers = {"etag": tag, "vary": caching.vary, "cache-control": caching.now}
+    cache_policy: CachePolicy = request.app.state.cache_policy
+    headers = {"etag": tag, "vary": cache_policy.vary, "cache-control": cache_policy.now}
     if moment is None:
         headers["link"] = LINK
     elif isinstance(moment, int):
-        headers["cache-control"] = caching.past
+        headers["cache-control"] = cache_policy.past
     if "*" in known_tags or tag in known_tags:
         if moment is None and len(known_tags) == 1 and heard <= catalog.state.revision:
-            request.app.state.unmodified.remember(request, catalog.state, headers)
+            request.app.state.not_modified.remember(request, catalog.state, headers)
         return Response(status_code=304, headers=headers)
     if a_im == DELTA and len(known_tags) == 1:
         (known_tag,) = known_tags
         changes = answers.changes(catalog, query, entries, tag, known_tag)
         if changes is not None:
-            headers |= {"im": DELTA, "delta-base": known_tag, "cache-control": NOT_AT_ALL}
+            headers |= {"im": DELTA, "delta-base": known_tag, "cache-control": NO_STORE}
             return await _response(226, changes, headers, LINES, query.coding, answers)
     body = answers.body(catalog, query, entries, tag)
     return await _response(200, body, headers, LINES if query.lines else "application/json", query.coding, answers)

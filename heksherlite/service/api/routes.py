@@ -9,39 +9,39 @@ from fastapi.routing import APIRoute
 from opentelemetry import trace
 from starlette.routing import BaseRoute
 
-from heksherlite.service.api.access import Need
+from heksherlite.service.api.access_denied import ACCESS_DENIED_RESPONSES, AccessDeniedError
+from heksherlite.service.api.authorizer import RequiredScope
 from heksherlite.service.api.bodies import StrictJsonRequest
-from heksherlite.service.api.refusals import REFUSALS, Refusal
 from heksherlite.service.api.responses import text_responses
 from heksherlite.service.domain.tokens import Scope
 
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
 
-_NEED = "_heksherlite_need"
+_REQUIRED_SCOPE = "_heksherlite_required_scope"
 
 NEEDED_SCOPE = "x-needed-scope"
 """Where the OpenAPI schema has the scope of an operation."""
 
 
-def needs(scope: Scope, *, all_settings: bool = False) -> Callable[[Endpoint], Endpoint]:
+def requires(scope: Scope, *, all_settings: bool = False) -> Callable[[Endpoint], Endpoint]:
     """Declare which scope the routes to a function need.
 
     Args:
         scope: The scope that a token must have.
         all_settings: Whether it takes a token that is not limited to some settings.
     """
-    return _noting(Need(scope, all_settings))
+    return _noting(RequiredScope(scope, all_settings))
 
 
-def needs_operator(endpoint: Endpoint) -> Endpoint:
+def requires_operator(endpoint: Endpoint) -> Endpoint:
     """Declare that the routes to a function are for a person who is logged in as an operator."""
-    return _noting(Need(None, operator=True))(endpoint)
+    return _noting(RequiredScope(None, operator=True))(endpoint)
 
 
-def open_to_all(endpoint: Endpoint) -> Endpoint:
+def public(endpoint: Endpoint) -> Endpoint:
     """Declare that the routes to a function need no token."""
-    return _noting(Need(None))(endpoint)
+    return _noting(RequiredScope(None))(endpoint)
 
 
 class ServiceRoute(APIRoute):
@@ -52,14 +52,18 @@ class ServiceRoute(APIRoute):
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        need = vars(endpoint).get(_NEED)
-        if need is None:
+        required = vars(endpoint).get(_REQUIRED_SCOPE)
+        if required is None:
             name = f"{endpoint.__module__}.{endpoint.__qualname__}"
-            raise TypeError(f"{name} serves {path} and does not say what that needs: use @needs or @open_to_all")
-        self.need: Need = need
-        if need.scope is not None:
-            options["responses"] = {**REFUSALS, **text_responses(503), **(options.get("responses") or {})}
-            options["openapi_extra"] = {NEEDED_SCOPE: need.scope, **(options.get("openapi_extra") or {})}
+            raise TypeError(f"{name} serves {path} and does not say what that needs: use @requires or @public")
+        self.required: RequiredScope = required
+        if required.scope is not None:
+            options["responses"] = {
+                **ACCESS_DENIED_RESPONSES,
+                **text_responses(503),
+                **(options.get("responses") or {}),
+            }
+            options["openapi_extra"] = {NEEDED_SCOPE: required.scope, **(options.get("openapi_extra") or {})}
         super().__init__(path, endpoint, **options)
 
     def answering(self, handle: Handler) -> Handler:
@@ -69,17 +73,17 @@ class ServiceRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """Return FastAPI's handler behind ours: it would read a body before it asks who sent it."""
         handle = self.answering(super().get_route_handler())
-        need = self.need
+        required = self.required
 
         async def handle_admitted(request: Request) -> Response:
             state = request.app.state
-            _tell_trace(state.meter.revision)
-            await state.access.admit_by_newest(request, need)
+            _tell_trace(state.metrics.revision)
+            await state.authorizer.authorize(request, required)
             deadline = asyncio.timeout(state.limits.request_timeout)
             try:
                 async with deadline:
-                    if need.operator:
-                        await state.operators.admit(request)
+                    if required.operator:
+                        await state.operators.authorize(request)
                     return await handle(StrictJsonRequest(request.scope, request.receive))
             except TimeoutError:
                 if not deadline.expired():
@@ -96,16 +100,16 @@ def _tell_trace(revision: int) -> None:
         span.set_attribute("heksherlite.revision", revision)
 
 
-def still_admitted(request: Request) -> bool:
+def still_authorized(request: Request) -> bool:
     """Tell whether a request that was let in a while ago would be let in now."""
     try:
-        request.app.state.access.admit(request, request.scope["route"].need)
-    except Refusal:
+        request.app.state.authorizer.reauthorize(request, request.scope["route"].required)
+    except AccessDeniedError:
         return False
     return True
 
 
-def require_needs(routes: Iterable[BaseRoute]) -> None:
+def require_scopes(routes: Iterable[BaseRoute]) -> None:
     """Check that every route says what it needs.
 
     Raises:
@@ -126,9 +130,9 @@ def _leaves(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
             yield from _leaves(included.routes)
 
 
-def _noting(need: Need) -> Callable[[Endpoint], Endpoint]:
+def _noting(required: RequiredScope) -> Callable[[Endpoint], Endpoint]:
     def note(endpoint: Endpoint) -> Endpoint:
-        vars(endpoint)[_NEED] = need
+        vars(endpoint)[_REQUIRED_SCOPE] = required
         return endpoint
 
     return note

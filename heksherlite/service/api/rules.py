@@ -24,7 +24,7 @@ from heksherlite.service.api.responses import (
     no_content,
     text_responses,
 )
-from heksherlite.service.api.routes import ServiceRoute, needs
+from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import rules
 from heksherlite.service.domain.filters import parse_feature_values
@@ -98,7 +98,7 @@ class RuleDetails(BaseModel):
     response_model=RuleId,
     responses={**text_responses(400, 409), **EVERY_WRITE},
 )
-@needs(Scope.WRITE)
+@requires(Scope.WRITE)
 async def add_rule(body: NewRule, store: StoreOfApp) -> Response:
     """Add a rule to a setting."""
     rule_id = await store.write(
@@ -115,7 +115,7 @@ async def add_rule(body: NewRule, store: StoreOfApp) -> Response:
 
 
 @router.get("/search", response_model=RuleId, responses={**EMPTY_NOT_FOUND, **INVALID})
-@needs(Scope.READ)
+@requires(Scope.READ)
 async def search_rule(
     setting: Annotated[SettingName, Query()],
     feature_values: Annotated[str, Query(description="The conditions: `f1:v1,f2:v2`.")],
@@ -127,7 +127,7 @@ async def search_rule(
 
 
 @router.get("/{rule_id}", response_model=RuleDetails, responses={**text_responses(404), **INVALID})
-@needs(Scope.READ)
+@requires(Scope.READ)
 async def get_rule(rule_id: int, store: StoreOfApp) -> Response:
     """Return all about a rule."""
     catalog = store.catalog
@@ -151,7 +151,7 @@ async def get_rule(rule_id: int, store: StoreOfApp) -> Response:
     deprecated=True,
     operation_id="patch_rule",
 )
-@needs(Scope.WRITE)
+@requires(Scope.WRITE)
 async def change_value(rule_id: int, body: NewValue, store: StoreOfApp) -> Response:
     """Change the value of a rule."""
     await store.write(partial(rules.change_value, rule_id=rule_id, value=body.value))
@@ -159,7 +159,7 @@ async def change_value(rule_id: int, body: NewValue, store: StoreOfApp) -> Respo
 
 
 @router.put("/{rule_id}/schedule", status_code=204, responses={**text_responses(400, 404), **EVERY_WRITE})
-@needs(Scope.WRITE)
+@requires(Scope.WRITE)
 async def change_schedule(rule_id: int, body: ScheduleFields, store: StoreOfApp) -> Response:
     """Change from when until when a rule is served."""
     await store.write(partial(rules.reschedule, rule_id=rule_id, schedule=body.schedule()))
@@ -167,7 +167,7 @@ async def change_schedule(rule_id: int, body: ScheduleFields, store: StoreOfApp)
 
 
 @router.delete("/{rule_id}", status_code=204, responses={**text_responses(404), **EVERY_WRITE})
-@needs(Scope.WRITE)
+@requires(Scope.WRITE)
 async def delete_rule(rule_id: int, store: StoreOfApp) -> Response:
     """Delete a rule; its id is never used again."""
     await store.write(partial(rules.remove, rule_id=rule_id))

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
-from heksherlite.service.api.meter import Meter
+from heksherlite.service.api.metrics_collector import MetricsCollector
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.query import AnswerBuilder
@@ -28,12 +28,12 @@ async def _streams(request: Request) -> Streams:
     return streams
 
 
-async def _meter(request: Request) -> Meter:
-    meter: Meter = request.app.state.meter
-    return meter
+async def _metrics(request: Request) -> MetricsCollector:
+    metrics: MetricsCollector = request.app.state.metrics
+    return metrics
 
 
 StoreOfApp: TypeAlias = Annotated[StoreView, Depends(_store)]
 AnswersOfApp: TypeAlias = Annotated[AnswerBuilder, Depends(_answers)]
 StreamsOfApp: TypeAlias = Annotated[Streams, Depends(_streams)]
-MeterOfApp: TypeAlias = Annotated[Meter, Depends(_meter)]
+MetricsCollectorOfApp: TypeAlias = Annotated[MetricsCollector, Depends(_metrics)]

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from heksherlite.service.api.fields import DistinctFeatures, RequestBody, SettingName, SettingType, SettingVersion
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, no_content, text_responses
-from heksherlite.service.api.routes import ServiceRoute, needs
+from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import settings
 from heksherlite.service.domain.catalog import Catalog, Setting
@@ -73,7 +73,7 @@ class NewConfigurableFeatures(RequestBody):
 
 
 @router.get("", response_model=SettingList, responses=INVALID)
-@needs(Scope.READ)
+@requires(Scope.READ)
 async def list_settings(
     store: StoreOfApp,
     *,
@@ -89,14 +89,14 @@ async def list_settings(
 
 
 @router.get("/{name}", response_model=SettingDetails, responses={**text_responses(404), **INVALID})
-@needs(Scope.READ)
+@requires(Scope.READ)
 async def get_setting(name: str, store: StoreOfApp) -> Response:
     """Return all about a setting."""
     return json_answer(_details(store.catalog, store.catalog.entry(name).setting))
 
 
 @router.delete("/{name}", status_code=204, responses={**text_responses(404), **EVERY_WRITE})
-@needs(Scope.ADMIN)
+@requires(Scope.ADMIN)
 async def delete_setting(name: str, store: StoreOfApp) -> Response:
     """Delete a setting and its rules."""
     await store.write(partial(settings.remove, name=name))
@@ -116,7 +116,7 @@ async def delete_setting(name: str, store: StoreOfApp) -> Response:
         **EVERY_WRITE,
     },
 )
-@needs(Scope.ADMIN)
+@requires(Scope.ADMIN)
 async def change_type(name: str, body: NewType, store: StoreOfApp) -> Response:
     """Change the type of a setting."""
     await store.write(partial(settings.change_type, name=name, new_type=body.type, version=body.version))
@@ -124,7 +124,7 @@ async def change_type(name: str, body: NewType, store: StoreOfApp) -> Response:
 
 
 @router.put("/{name}/name", status_code=204, responses={**text_responses(404, 409), **EVERY_WRITE})
-@needs(Scope.ADMIN)
+@requires(Scope.ADMIN)
 async def rename_setting(name: str, body: NewName, store: StoreOfApp) -> Response:
     """Rename a setting; the name before becomes an alias."""
     await store.write(partial(settings.rename, name=name, new_name=body.name, version=body.version))
@@ -136,7 +136,7 @@ async def rename_setting(name: str, body: NewName, store: StoreOfApp) -> Respons
     status_code=204,
     responses={**text_responses(404, 409), **EVERY_WRITE},
 )
-@needs(Scope.ADMIN)
+@requires(Scope.ADMIN)
 async def change_configurable_features(name: str, body: NewConfigurableFeatures, store: StoreOfApp) -> Response:
     """Replace the configurable features of a setting."""
     features = frozenset(body.configurable_features)

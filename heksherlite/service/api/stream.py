@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from heksherlite.service.api.responses import INVALID, text_responses
-from heksherlite.service.api.routes import ServiceRoute, needs, still_admitted
+from heksherlite.service.api.routes import ServiceRoute, requires, still_authorized
 from heksherlite.service.api.service_state import StoreOfApp, StreamsOfApp
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.change_feed import Interest
@@ -36,7 +36,7 @@ router = APIRouter(tags=["query"], route_class=ServiceRoute)
         **INVALID,
     },
 )
-@needs(TokenScope.READ)
+@requires(TokenScope.READ)
 async def stream_changes(
     store: StoreOfApp,
     streams: StreamsOfApp,
@@ -94,7 +94,7 @@ class _EventStream(Response):
         streams, feed = self._streams, self._streams.feed
         told = feed.revision if self._since is None else self._since
         text = f"retry: {_RECONNECT_MILLISECONDS}\n".encode() + _event("ready", told, {"spread": streams.spread})
-        while not (streams.closed or gone.done()) and still_admitted(request):
+        while not (streams.closed or gone.done()) and still_authorized(request):
             if text:
                 began = clock()
                 await send({"type": "http.response.body", "body": text, "more_body": True})

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
+from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.author import author_of
-from heksherlite.service.api.refusals import Refusal
-from heksherlite.service.api.routes import needs_operator
+from heksherlite.service.api.routes import requires_operator
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.domain.applications import Application
@@ -28,8 +28,8 @@ from heksherlite.service.pages.choices import (
     unknown_scopes,
 )
 from heksherlite.service.pages.form import read_form
-from heksherlite.service.pages.guessing import NO_SUCH_CODE, count_wrong, require_patience
 from heksherlite.service.pages.page_route import PageRoute
+from heksherlite.service.pages.rate_limit import NO_SUCH_CODE, count_failed_attempt, require_within_rate_limit
 from heksherlite.service.pages.rendering import redirect, render
 
 _LONGEST_REASON: Final = 1_000
@@ -38,7 +38,7 @@ router = APIRouter(prefix="/f", include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/configure/")
-@needs_operator
+@requires_operator
 async def show_application(request: Request, store: StoreOfApp) -> Response:
     """Show who asks for what, or what became of it."""
     code = request.query_params.get("device_code", "")
@@ -47,12 +47,12 @@ async def show_application(request: Request, store: StoreOfApp) -> Response:
     try:
         manifest = Manifest.from_query(request.query_params)
     except ValueError as error:
-        raise Refusal(400, f"the address of this page is not as applications make it: {error}") from error
-    require_patience(request, code)
+        raise AccessDeniedError(400, f"the address of this page is not as applications make it: {error}") from error
+    require_within_rate_limit(request, code)
     address = request.state.identity.address
     known = await store.device_codes.open(code, manifest, address, time.time()) if is_code(code) else None
     if known is None:
-        count_wrong(request, code)
+        count_failed_attempt(request, code)
         return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
     if known.state(time.time()) is not CodeState.OPENED:
         return await _show_outcome(request, store, known)
@@ -61,7 +61,7 @@ async def show_application(request: Request, store: StoreOfApp) -> Response:
 
 
 @router.post("/configure/")
-@needs_operator
+@requires_operator
 async def decide(request: Request, store: StoreOfApp) -> Response:
     """Approve or deny, and show what happens next."""
     form = await read_form(request)
@@ -73,7 +73,7 @@ async def decide(request: Request, store: StoreOfApp) -> Response:
         elif decision == "deny":
             await store.device_codes.deny(code, _cause(request, choices), time.time())
         else:
-            raise Refusal(400, "the form does not say whether to approve or to deny")
+            raise AccessDeniedError(400, "the form does not say whether to approve or to deny")
     except NotFoundError:
         return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
     except (ConflictError, BadRequestError) as error:

@@ -2,33 +2,33 @@
 
 from fastapi import APIRouter, Request, Response
 
-from heksherlite.service.api.routes import needs_operator
+from heksherlite.service.api.routes import requires_operator
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain.device_codes import is_code
 from heksherlite.service.pages.approval import page_of
 from heksherlite.service.pages.form import read_form
-from heksherlite.service.pages.guessing import NO_SUCH_CODE, count_wrong, require_patience
 from heksherlite.service.pages.page_route import PageRoute
+from heksherlite.service.pages.rate_limit import NO_SUCH_CODE, count_failed_attempt, require_within_rate_limit
 from heksherlite.service.pages.rendering import redirect, render
 
 router = APIRouter(prefix="/f", include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/device")
-@needs_operator
+@requires_operator
 async def ask_for_code(request: Request) -> Response:
     """Ask for a code."""
     return render(request, "device", code="", problem="")
 
 
 @router.post("/device")
-@needs_operator
+@requires_operator
 async def find_code(request: Request, store: StoreOfApp) -> Response:
     """Go on to the page of a code, if there is such a one."""
     form = await read_form(request)
     code = "".join(form.text("code").split())
-    require_patience(request, code)
+    require_within_rate_limit(request, code)
     if not is_code(code) or await store.device_codes.find(code) is None:
-        count_wrong(request, code)
+        count_failed_attempt(request, code)
         return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
     return redirect(request, page_of(code))

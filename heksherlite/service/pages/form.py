@@ -6,8 +6,8 @@ from urllib.parse import parse_qs
 
 from fastapi import Request
 
+from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.operators import operators_of
-from heksherlite.service.api.refusals import Refusal
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 1_000
@@ -37,16 +37,16 @@ async def read_form(request: Request) -> Form:
     """Return the form that a request brings along.
 
     Raises:
-        Refusal: It is no form, or none that this service showed to this browser.
+        AccessDeniedError: It is no form, or none that this service showed to this browser.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _FORM:
-        raise Refusal(415, f"this page takes forms, which are {_FORM}")
+        raise AccessDeniedError(415, f"this page takes forms, which are {_FORM}")
     try:
         text = (await request.body()).decode("ascii")
         fields = parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
     except ValueError as error:
-        raise Refusal(400, "the form cannot be read") from error
+        raise AccessDeniedError(400, "the form cannot be read") from error
     form = Form(fields)
     operators = operators_of(request)
     operators.require_own_form(request, form.text("form_token"))

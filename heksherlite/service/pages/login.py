@@ -5,9 +5,9 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
+from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.operators import operators_of
-from heksherlite.service.api.refusals import Refusal
-from heksherlite.service.api.routes import needs_operator, open_to_all
+from heksherlite.service.api.routes import public, requires_operator
 from heksherlite.service.pages.form import read_form
 from heksherlite.service.pages.page_route import PageRoute
 from heksherlite.service.pages.rendering import redirect, render, style_sheet
@@ -19,14 +19,14 @@ router = APIRouter(prefix="/f", include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/style.css")
-@open_to_all
+@public
 async def get_style_sheet() -> Response:
     """Return what pages look like; its address has its version."""
     return Response(style_sheet()[0], 200, {"cache-control": "public, max-age=31536000, immutable"}, "text/css")
 
 
 @router.get("/login")
-@open_to_all
+@public
 async def show_login(request: Request) -> Response:
     """Ask for a token, or go on if there is nothing to log in for."""
     operators = operators_of(request)
@@ -37,7 +37,7 @@ async def show_login(request: Request) -> Response:
 
 
 @router.post("/login")
-@open_to_all
+@public
 async def log_in(request: Request) -> Response:
     """Log in with a token, and go on to the page that was asked for."""
     operators = operators_of(request)
@@ -45,17 +45,15 @@ async def log_in(request: Request) -> Response:
     page = own_page(form.text("next"))
     try:
         visitor = await operators.log_in(request, form.text("token"))
-    except Refusal as refusal:
-        return render(
-            request, "login", status=refusal.status, headers=refusal.headers, page=page, problem=refusal.detail
-        )
+    except AccessDeniedError as denied:
+        return render(request, "login", status=denied.status, headers=denied.headers, page=page, problem=denied.detail)
     answer = redirect(request, page)
     operators.set_cookie(request, answer, visitor)
     return answer
 
 
 @router.post("/logout")
-@needs_operator
+@requires_operator
 async def log_out(request: Request) -> Response:
     """End the session."""
     operators = operators_of(request)

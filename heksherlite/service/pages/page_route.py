@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from fastapi import Request, Response
 
-from heksherlite.service.api.operators import LoginNeeded
-from heksherlite.service.api.refusals import Refusal
+from heksherlite.service.api.access_denied import AccessDeniedError
+from heksherlite.service.api.operators import LoginRequiredError
 from heksherlite.service.api.responses import answer_unavailable
 from heksherlite.service.api.routes import ServiceRoute
 from heksherlite.service.domain.errors import DomainError
@@ -25,10 +25,10 @@ class PageRoute(ServiceRoute):
         async def handle_page(request: Request) -> Response:
             try:
                 return await handle(request)
-            except LoginNeeded:
+            except LoginRequiredError:
                 return redirect(request, f"login?next={quote(_page(request), safe='')}")
-            except Refusal as refusal:
-                return problem(request, refusal.status, refusal.detail, refusal.headers)
+            except AccessDeniedError as denied:
+                return problem(request, denied.status, denied.detail, denied.headers)
             except DomainError as error:
                 return problem(request, error.status, error.message)
             except DatabaseUnavailableError as error:

@@ -29,7 +29,7 @@ def open_database(database: str | os.PathLike[str]) -> Database:
 
 def _postgresql(url: str) -> Database:
     try:
-        from heksherlite.service.storage.postgresql import PostgresqlDatabase  # noqa: PLC0415  # needs an extra
+        from heksherlite.service.storage.postgresql import PostgresqlDatabase  # noqa: PLC0415  # requires an extra
     except ImportError as error:
         raise ServiceStartError(
             f"PostgreSQL needs the postgresql extra: pip install 'heksherlite[postgresql]' ({error})"

@@ -13,9 +13,9 @@ from typing import NoReturn, TypeVar
 from fastapi import Request
 from starlette.types import Scope as RequestScope
 
+from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.identity import Identity
-from heksherlite.service.api.proxies import Origins
-from heksherlite.service.api.refusals import Refusal
+from heksherlite.service.api.proxy_headers import ProxyHeaders
 from heksherlite.service.domain.access_tokens import AccessTokens
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.rates import RateLimiter
@@ -33,7 +33,7 @@ _BURST_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class RequiredScope:
     """What a route needs.
 
     Attributes:
@@ -51,7 +51,7 @@ class UnknownTokenError(Exception):
     """A token looks like one, and is not among those that were read from the database so far."""
 
 
-class Access:
+class Authorizer:
     """Lets requests in or refuses them.
 
     Args:
@@ -62,7 +62,7 @@ class Access:
         limits: How many writes a client may make.
 
     Attributes:
-        origins: Where requests come from.
+        proxy_headers: Where requests come from.
         refused_tokens: How many tokens were refused, by reason.
     """
 
@@ -75,7 +75,7 @@ class Access:
         limits: Limits,
     ) -> None:
         self.refused_tokens: Counter[str] = Counter()
-        self.origins = Origins(options)
+        self.proxy_headers = ProxyHeaders(options)
         self._tokens = tokens
         self._access_tokens = access_tokens
         self._catch_up = catch_up
@@ -89,36 +89,38 @@ class Access:
         """Whether requests need a token."""
         return self._asks_for_tokens
 
-    async def admit_by_newest(self, request: Request, need: Need) -> None:
+    async def authorize(self, request: Request, required: RequiredScope) -> None:
         """Let a request in as `admit` does, also by a token that was made through another replica just now.
 
         Raises:
-            Refusal: It is not let in.
+            AccessDeniedError: It is not let in.
         """
-        await self._by_newest(partial(self.admit, request, need))
+        await self._by_newest(partial(self.reauthorize, request, required))
 
-    def admit(self, request: Request, need: Need, *, final: bool = True) -> None:
+    def reauthorize(self, request: Request, required: RequiredScope, *, final: bool = True) -> None:
         """Let a request in, and note who makes it in ``request.state.identity``.
 
         An answer that takes long may call this again, to end when the token is revoked or expires.
 
         Args:
             request: The request.
-            need: What it needs.
+            required: What it needs.
             final: Whether to refuse a token that is unknown.
 
         Raises:
-            Refusal: It is not let in.
+            AccessDeniedError: It is not let in.
             UnknownTokenError: Its token is unknown, and that is not final.
         """
-        address = self.origins.address(request.scope)
-        if need.scope is None:
+        address = self.proxy_headers.address(request.scope)
+        if required.scope is None:
             request.state.identity = Identity(address=address)
             return
-        token = self._authorized(request.scope, need, need.scope, final=final) if self._asks_for_tokens else None
-        if need.scope is not Scope.READ:
+        token = None
+        if self._asks_for_tokens:
+            token = self._authorized(request.scope, required, required.scope, final=final)
+        if required.scope is not Scope.READ:
             self._count_write(token.public_prefix if token else address)
-        request.state.identity = Identity(token, self.origins.person(request.scope), address)
+        request.state.identity = Identity(token, self.proxy_headers.person(request.scope), address)
 
     async def token_of_operator(self, request: Request, sent: bytes) -> Token:
         """Return the token that a person logs in with, also one that was made just now.
@@ -128,7 +130,7 @@ class Access:
             sent: What the person entered.
 
         Raises:
-            Refusal: It is of no use, or not for this, or there were too many attempts.
+            AccessDeniedError: It is of no use, or not for this, or there were too many attempts.
         """
         token = await self._by_newest(partial(self._known, request.scope, sent, Scope.ADMIN))
         if not may_operate(token):
@@ -147,12 +149,12 @@ class Access:
                 await self._catch_up()
             return look(final=True)
 
-    def _authorized(self, request: RequestScope, need: Need, scope: Scope, *, final: bool) -> Token:
+    def _authorized(self, request: RequestScope, required: RequiredScope, scope: Scope, *, final: bool) -> Token:
         token = self._authenticated(request, scope, final=final)
         if scope not in token.scopes:
             granted = ", ".join(sorted(token.scopes))
             self._forbid(f"this call needs scope {scope}, and the token {token.name!r} has: {granted}", scope)
-        if need.all_settings and token.setting_prefix:
+        if required.all_settings and token.setting_prefix:
             self._forbid(
                 f"this call is about all settings, and the token {token.name!r} is limited to settings whose names"
                 f" begin with {token.setting_prefix!r}",
@@ -163,7 +165,7 @@ class Access:
     def _authenticated(self, request: RequestScope, scope: Scope, *, final: bool) -> Token:
         sent = _credentials(request)
         if sent is None:
-            raise Refusal(
+            raise AccessDeniedError(
                 401,
                 f"this call needs a token with scope {scope}: send it as 'Authorization: Bearer TOKEN'",
                 needed_scope=scope,
@@ -188,18 +190,18 @@ class Access:
     def _refuse_attempt(self, request: RequestScope, reason: str, scope: Scope) -> NoReturn:
         # Only what is wrong is counted: whoever shares an address with a client that has an old token is not shut
         # out by it, and 256 random bits are not guessed at any rate.
-        address = self.origins.address(request)
+        address = self.proxy_headers.address(request)
         wait = self._failures.take(address, time.monotonic())
         if wait:
             raise _too_many(f"too many attempts with wrong tokens; {reason}", wait, scope)
         _logger.warning("a token was refused", extra={"client": address, "reason": reason})
         challenge = f'Bearer realm="heksherlite", scope="{scope}", error="invalid_token"'
-        raise Refusal(401, reason, needed_scope=scope, headers={"www-authenticate": challenge})
+        raise AccessDeniedError(401, reason, needed_scope=scope, headers={"www-authenticate": challenge})
 
     def _forbid(self, reason: str, scope: Scope) -> NoReturn:
         self.refused_tokens["insufficient"] += 1
         challenge = f'Bearer realm="heksherlite", scope="{scope}", error="insufficient_scope"'
-        raise Refusal(403, reason, needed_scope=scope, headers={"www-authenticate": challenge})
+        raise AccessDeniedError(403, reason, needed_scope=scope, headers={"www-authenticate": challenge})
 
     def _count_write(self, client: str) -> None:
         wait = self._writes.take(client, time.monotonic())
@@ -212,8 +214,8 @@ def may_operate(token: Token) -> bool:
     return Scope.ADMIN in token.scopes and not token.setting_prefix
 
 
-def _too_many(detail: str, wait: float, scope: Scope | None) -> Refusal:
-    return Refusal(429, detail, needed_scope=scope, headers={"retry-after": str(math.ceil(wait))})
+def _too_many(detail: str, wait: float, scope: Scope | None) -> AccessDeniedError:
+    return AccessDeniedError(429, detail, needed_scope=scope, headers={"retry-after": str(math.ceil(wait))})
 
 
 def _credentials(request: RequestScope) -> bytes | None:

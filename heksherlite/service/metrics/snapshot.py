@@ -14,7 +14,7 @@ BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 """Up to how many seconds the answers in each bucket took; the last bucket, which is not listed, has all others."""
 
 
-class Kind(NamedTuple):
+class ResponseLabels(NamedTuple):
     """Which answers are counted together."""
 
     method: str
@@ -57,7 +57,7 @@ class Totals:
         ended_streams: How many streams of changes have ended, by reason.
     """
 
-    answers: Mapping[Kind, Latencies] = field(default_factory=dict)
+    answers: Mapping[ResponseLabels, Latencies] = field(default_factory=dict)
     writes: int = 0
     refused_tokens: Counter[str] = field(default_factory=Counter)
     ended_streams: Counter[str] = field(default_factory=Counter)
@@ -76,7 +76,7 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class MetricsSnapshot:
     """What there is to tell at one moment.
 
     Attributes:
@@ -98,15 +98,15 @@ class Reading:
     rules: int
 
 
-def together(readings: Sequence[Reading]) -> Reading:
+def merge(snapshots: Sequence[MetricsSnapshot]) -> MetricsSnapshot:
     """Return what processes of one service tell together: of what should be the same for all, the worst."""
     totals = Totals()
-    for reading in readings:
-        totals = totals.plus(reading.totals)
+    for snapshot in snapshots:
+        totals = totals.plus(snapshot.totals)
     return replace(
-        min(readings, key=lambda reading: reading.revision),
+        min(snapshots, key=lambda snapshot: snapshot.revision),
         totals=totals,
-        streams=sum(reading.streams for reading in readings),
-        newest_at=min(reading.newest_at for reading in readings),
-        database_up=all(reading.database_up for reading in readings),
+        streams=sum(snapshot.streams for snapshot in snapshots),
+        newest_at=min(snapshot.newest_at for snapshot in snapshots),
+        database_up=all(snapshot.database_up for snapshot in snapshots),
     )

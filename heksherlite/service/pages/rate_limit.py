@@ -6,7 +6,7 @@ from typing import Final
 
 from fastapi import Request
 
-from heksherlite.service.api.refusals import Refusal
+from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.domain.device_codes import code_digest
 from heksherlite.service.domain.failed_attempts import FailedAttempts
 
@@ -15,21 +15,21 @@ NO_SUCH_CODE: Final = (
 )
 
 
-def require_patience(request: Request, code: str) -> None:
+def require_within_rate_limit(request: Request, code: str) -> None:
     """Check that an address may try a code.
 
     Raises:
-        Refusal: It tried too many that do not exist.
+        AccessDeniedError: It tried too many that do not exist.
     """
     wait = _failed_codes(request).retry_after(_address(request), code_digest(code), time.monotonic())
     if wait:
         seconds = math.ceil(wait)
-        raise Refusal(
+        raise AccessDeniedError(
             429, f"too many codes that do not exist; try again in {seconds} s", headers={"retry-after": str(seconds)}
         )
 
 
-def count_wrong(request: Request, code: str) -> None:
+def count_failed_attempt(request: Request, code: str) -> None:
     """Count a code that does not exist."""
     _failed_codes(request).record(_address(request), code_digest(code), time.monotonic())
 

@@ -7,11 +7,11 @@ from heksherlite.service.options import ServiceOptions
 _PAST_SECONDS: Final = 86_400
 """For how long the answer as of a revision may be kept: it never changes."""
 
-NOT_AT_ALL: Final = "no-store"
+NO_STORE: Final = "no-store"
 """For answers that are of no use to anybody else, nor to the same client again."""
 
 
-class Caching:
+class CachePolicy:
     """The headers that tell caches.
 
     Without tokens everybody gets the same answer, so that caches may share it, unless a proxy in front lets only some

@@ -6,14 +6,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.types import Scope
 
-from heksherlite.service.api.refusals import Refusal
+from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.options import AccessOptions
 
 _LONGEST_USER = 320  # characters: the longest e-mail address
 _HOST = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 
-class Origins:
+class ProxyHeaders:
     """Finds out who sent a request; only trusted proxies are asked.
 
     Args:
@@ -59,7 +59,7 @@ class Origins:
         """Return the person whom a trusted proxy names.
 
         Raises:
-            Refusal: A trusted proxy names several, or what can be no name.
+            AccessDeniedError: A trusted proxy names several, or what can be no name.
         """
         if not self._user_header or not self._trusts(_peer(scope)):
             return None
@@ -68,10 +68,10 @@ class Origins:
             return None
         if len(people) > 1:
             # The proxy passed on what the client sent, which may be any name at all.
-            raise Refusal(400, f"there is more than one header {self._user_header.decode()}")
+            raise AccessDeniedError(400, f"there is more than one header {self._user_header.decode()}")
         person = people[0].strip()
         if len(person) > _LONGEST_USER or not person.isprintable():
-            raise Refusal(400, f"the header {self._user_header.decode()} does not hold a name")
+            raise AccessDeniedError(400, f"the header {self._user_header.decode()} does not hold a name")
         return person or None
 
     def _trusts(self, address: str) -> bool:

@@ -10,7 +10,7 @@ from heksherlite.service.domain.errors import OutsidePrefixError
 from heksherlite.service.domain.tokens import Scope
 
 
-class RefusalAnswer(BaseModel):
+class AccessDeniedResponse(BaseModel):
     """Why a request was refused, and what it takes."""
 
     detail: str
@@ -18,14 +18,14 @@ class RefusalAnswer(BaseModel):
     setting_prefix: str | None = None
 
 
-REFUSALS: Responses = {
-    401: {"model": RefusalAnswer, "description": "A token is needed, and none was sent that is of use."},
-    403: {"model": RefusalAnswer, "description": "The token does not reach that far."},
-    429: {"model": RefusalAnswer, "description": "Too many attempts with wrong tokens, or too many writes."},
+ACCESS_DENIED_RESPONSES: Responses = {
+    401: {"model": AccessDeniedResponse, "description": "A token is needed, and none was sent that is of use."},
+    403: {"model": AccessDeniedResponse, "description": "The token does not reach that far."},
+    429: {"model": AccessDeniedResponse, "description": "Too many attempts with wrong tokens, or too many writes."},
 }
 
 
-class Refusal(Exception):  # noqa: N818  # it is an answer
+class AccessDeniedError(Exception):  # it is an answer
     """A request that is not let in.
 
     Args:
@@ -50,9 +50,9 @@ class Refusal(Exception):  # noqa: N818  # it is an answer
         self.headers = dict(headers or {})
 
 
-async def answer_refusal(_request: Request, error: Exception) -> Response:
+async def respond_to_access_denied(_request: Request, error: Exception) -> Response:
     """Answer a request that was not let in."""
-    if not isinstance(error, Refusal):
+    if not isinstance(error, AccessDeniedError):
         raise error
     body = {"detail": error.detail}
     if error.needed_scope is not None:
@@ -60,13 +60,13 @@ async def answer_refusal(_request: Request, error: Exception) -> Response:
     return json_answer(body, error.status, error.headers)
 
 
-async def answer_outside_prefix(request: Request, error: Exception) -> Response:
+async def respond_to_outside_prefix(request: Request, error: Exception) -> Response:
     """Answer a request about settings that its token does not reach."""
     if not isinstance(error, OutsidePrefixError):
         raise error
     body = {
         "detail": error.message,
-        "needed_scope": request.scope["route"].need.scope,
+        "needed_scope": request.scope["route"].required.scope,
         "setting_prefix": error.setting_prefix,
     }
     return json_answer(body, error.status)

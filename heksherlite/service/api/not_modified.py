@@ -19,7 +19,7 @@ _LOOKED_AT: Final = frozenset({b"if-none-match", b"accept", b"accept-encoding", 
 _Key: TypeAlias = tuple[bytes, str, tuple[tuple[bytes, bytes], ...]]
 
 
-class Unmodified:
+class NotModifiedCache:
     """Remembers what was answered 304, until something changes.
 
     Args:
