@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.errors import NotFoundError, OutsidePrefixError
 from heksherlite.service.domain.json_values import Json, Metadata
@@ -32,18 +33,31 @@ class Setting:
     """A setting as it was declared and changed since.
 
     ``id`` never changes and is never used again, so rules keep their setting through a rename. ``revision``
-    is the one at which the setting or one of its rules last changed.
+    is the one at which the setting or one of its rules last changed. ``operator_default_value`` is `NO_VALUE` if no
+    operator set one. Only proposals change a setting that ``is_protected``.
     """
 
     id: int
     name: str
     type: WireType
-    default_value: Json
+    declared_default_value: Json
     configurable_features: frozenset[str]
     version: Version
     metadata: Metadata
     aliases: frozenset[str]
     revision: int
+    operator_default_value: Json = NO_VALUE
+    is_protected: bool = False
+
+    @property
+    def has_operator_default(self) -> bool:
+        """Whether an operator set a default in place of the declared one."""
+        return self.operator_default_value is not NO_VALUE
+
+    @property
+    def default_value(self) -> Json:
+        """The default that is in force: the operator's if there is one, otherwise the declared one."""
+        return self.operator_default_value if self.has_operator_default else self.declared_default_value
 
 
 @dataclass(frozen=True, slots=True)

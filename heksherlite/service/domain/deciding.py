@@ -121,8 +121,9 @@ def _put_rule(operation: ops.PutRule, catalog: Catalog, now: datetime) -> Decisi
     rule = entry.rules[entry.ids_by_conditions[conditions]]
     schedule = rule.schedule
     if not (operation.starts_at is ops.NOT_GIVEN and operation.ends_at is ops.NOT_GIVEN):
-        starts_at = _given(operation.starts_at, schedule and schedule.starts_at)
-        schedule = schedule_of(starts_at, _given(operation.ends_at, schedule and schedule.ends_at), now)
+        starts_at = _given(operation.starts_at, None if schedule is None else schedule.starts_at)
+        ends_at = _given(operation.ends_at, None if schedule is None else schedule.ends_at)
+        schedule = schedule_of(starts_at, ends_at, now)
     metadata = _given(operation.metadata, rule.metadata)
     changed = rules.change(catalog, rule.id, value=operation.value, metadata=metadata, schedule=schedule)
     return Decision(rule.id, changed.changes)

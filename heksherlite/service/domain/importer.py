@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Conditions, Rule, Setting
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.rules import conditions_of
@@ -40,6 +41,8 @@ class Importer:
         version: Version,
         metadata: Metadata,
         aliases: Sequence[str],
+        operator_default_value: Json = NO_VALUE,
+        protected: bool = False,
     ) -> Setting:
         """Take in a setting.
 
@@ -50,6 +53,8 @@ class Importer:
             raise ValueError(f"context features {unknown} do not exist")
         if problem := type.problem(default_value):
             raise ValueError(f"the default value does not fit type {type}: {problem}")
+        if operator_default_value is not NO_VALUE and (problem := type.problem(operator_default_value)):
+            raise ValueError(f"the operator's default value does not fit type {type}: {problem}")
         for known_as in (name, *aliases):
             if known_as in self._names:
                 raise ValueError(f"the name {known_as!r} belongs to setting {self._names[known_as]!r}")
@@ -60,12 +65,14 @@ class Importer:
             id=self._last_setting_id,
             name=name,
             type=type,
-            default_value=default_value,
+            declared_default_value=default_value,
             configurable_features=frozenset(configurable_features),
             version=version,
             metadata=metadata,
             aliases=frozenset(aliases),
             revision=self._revision,
+            operator_default_value=operator_default_value,
+            is_protected=protected,
         )
         return self._setting
 

@@ -150,8 +150,10 @@ class _Undoing:
                 self.conflicts.append(f"the name {name!r} belongs to setting {other.setting.name!r} by now")
         if missing := sorted(setting.configurable_features.difference(self._catalog.context_features)):
             self.conflicts.append(f"context features {missing} of setting {setting.name!r} do not exist any more")
-        if problem := setting.type.problem(setting.default_value):
+        if problem := setting.type.problem(setting.declared_default_value):
             self.conflicts.append(f"the default value of setting {setting.name!r} would not fit: {problem}")
+        if setting.has_operator_default and (problem := setting.type.problem(setting.operator_default_value)):
+            self.conflicts.append(f"the operator's default value of setting {setting.name!r} would not fit: {problem}")
 
     def _rules_to_check(self) -> Iterator[Rule]:
         yield from self._rules.values()

@@ -28,7 +28,7 @@ def add(
     foreign = sorted(feature_values.keys() - setting.configurable_features)
     if foreign:
         raise BadRequestError(f"setting {setting.name!r} is not configurable by {foreign}")
-    _require_fit(setting, value)
+    require_fit(setting, value)
     conditions = conditions_of(feature_values)
     existing = entry.ids_by_conditions.get(conditions)
     if existing is not None:
@@ -41,7 +41,7 @@ def add(
 def change_value(catalog: Catalog, rule_id: int, value: Json) -> Decision[None]:
     """Replace the value of a rule."""
     rule = catalog.rule(rule_id)
-    _require_fit(catalog.entries[rule.setting_id].setting, value)
+    require_fit(catalog.entries[rule.setting_id].setting, value)
     return _stored(rule, replace(rule, value=value))
 
 
@@ -55,6 +55,17 @@ def reschedule(catalog: Catalog, rule_id: int, schedule: Schedule | None) -> Dec
     """Change when a rule is served; None stands for always."""
     _require_time_to_be_served(schedule)
     return _stored(catalog.rule(rule_id), replace(catalog.rule(rule_id), schedule=schedule))
+
+
+def change(
+    catalog: Catalog, rule_id: int, *, value: Json, metadata: Metadata, schedule: Schedule | None
+) -> Decision[None]:
+    """Replace all that may change in a rule; None stands for a rule that is always served."""
+    rule = catalog.rule(rule_id)
+    require_fit(catalog.entries[rule.setting_id].setting, value)
+    if schedule != rule.schedule:
+        _require_time_to_be_served(schedule)
+    return _stored(rule, replace(rule, value=value, metadata=metadata, schedule=schedule))
 
 
 def next_switch(catalog: Catalog) -> datetime | None:
@@ -97,7 +108,12 @@ def conditions_of(feature_values: Mapping[str, str]) -> Conditions:
     return tuple(sorted(feature_values.items()))
 
 
-def _require_fit(setting: Setting, value: Json) -> None:
+def require_fit(setting: Setting, value: Json) -> None:
+    """Check that a value fits the type of a setting.
+
+    Raises:
+        BadRequestError: It does not.
+    """
     if problem := setting.type.problem(value):
         raise BadRequestError(f"the value does not fit setting {setting.name!r} of type {setting.type}: {problem}")
 

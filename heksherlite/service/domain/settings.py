@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Setting
 from heksherlite.service.domain.declarations import renamed, require_features
 from heksherlite.service.domain.differences import features_in_use, in_use_message
 from heksherlite.service.domain.errors import ConflictError
+from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit
+from heksherlite.service.domain.rules import require_fit
 from heksherlite.service.domain.versions import Version
 from heksherlite.wire_types import WireType, is_subtype
 
@@ -24,8 +27,10 @@ def change_type(catalog: Catalog, name: str, new_type: WireType, version: Versio
         return Decision(None)
     _require_higher(version, setting)
     conflicts = []
-    if problem := new_type.problem(setting.default_value):
+    if problem := new_type.problem(setting.declared_default_value):
         conflicts.append(f"the default value does not fit: {problem}")
+    if setting.has_operator_default and (problem := new_type.problem(setting.operator_default_value)):
+        conflicts.append(f"the operator's default value does not fit: {problem}")
     conflicts += [
         f"the value of rule {rule.id} does not fit: {problem}"
         for rule in entry.rules.values()
@@ -77,6 +82,39 @@ def edit_metadata(catalog: Catalog, name: str, edit: MetadataEdit, version: Vers
     setting = catalog.entry(name).setting
     _require_higher(version, setting)
     return _stored(catalog, replace(setting, metadata=edit(setting.metadata), version=version))
+
+
+def set_default(catalog: Catalog, name: str, value: Json) -> Decision[None]:
+    """Set the operator's default, which is in force in place of the declared one."""
+    setting = catalog.entry(name).setting
+    require_fit(setting, value)
+    if setting.has_operator_default and same_json(setting.operator_default_value, value):
+        return Decision(None)
+    return _stored(catalog, replace(setting, operator_default_value=value))
+
+
+def clear_default(catalog: Catalog, name: str) -> Decision[None]:
+    """Remove the operator's default, if there is one."""
+    setting = catalog.entry(name).setting
+    if not setting.has_operator_default:
+        return Decision(None)
+    return _stored(catalog, replace(setting, operator_default_value=NO_VALUE))
+
+
+def set_metadata(catalog: Catalog, name: str, metadata: Metadata) -> Decision[None]:
+    """Replace the metadata without a new version: what people note about a setting is no declaration."""
+    setting = catalog.entry(name).setting
+    if same_json(setting.metadata, metadata):
+        return Decision(None)
+    return _stored(catalog, replace(setting, metadata=metadata))
+
+
+def set_protection(catalog: Catalog, name: str, *, protected: bool) -> Decision[None]:
+    """Protect a setting from writes that are no proposals, or end that."""
+    setting = catalog.entry(name).setting
+    if setting.is_protected == protected:
+        return Decision(None)
+    return _stored(catalog, replace(setting, is_protected=protected))
 
 
 def _require_higher(version: Version, setting: Setting) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Rule, Setting
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.schedule import Phase, Schedule
@@ -12,15 +13,20 @@ from heksherlite.wire_types import parse
 
 def of_setting(setting: Setting) -> dict[str, Any]:
     """Return all about a setting but its rules."""
-    return {
+    snapshot = {
         "name": setting.name,
         "type": str(setting.type),
-        "default_value": setting.default_value,
+        "default_value": setting.declared_default_value,
         "configurable_features": sorted(setting.configurable_features),
         "version": str(setting.version),
         "metadata": setting.metadata,
         "aliases": sorted(setting.aliases),
     }
+    if setting.has_operator_default:
+        snapshot["operator_default_value"] = setting.operator_default_value
+    if setting.is_protected:
+        snapshot["protected"] = True
+    return snapshot
 
 
 def setting_from(snapshot: Json, *, setting_id: int, revision: int) -> Setting:
@@ -29,12 +35,14 @@ def setting_from(snapshot: Json, *, setting_id: int, revision: int) -> Setting:
         id=setting_id,
         name=snapshot["name"],
         type=parse(snapshot["type"]),
-        default_value=snapshot["default_value"],
+        declared_default_value=snapshot["default_value"],
         configurable_features=frozenset(snapshot["configurable_features"]),
         version=Version.parse(snapshot["version"]),
         metadata=snapshot["metadata"],
         aliases=frozenset(snapshot["aliases"]),
         revision=revision,
+        operator_default_value=snapshot.get("operator_default_value", NO_VALUE),
+        is_protected=snapshot.get("protected", False),
     )
 
 

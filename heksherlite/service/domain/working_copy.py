@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import replace
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
 from heksherlite.service.domain.json_values import same_json
@@ -61,8 +61,9 @@ class Overlay(MutableMapping[K, V]):
         return chain(kept, (key for key in self.stored if key not in self._below))
 
     def __reversed__(self) -> Iterator[K]:
-        added = (key for key in reversed(self.stored) if key not in self._below)
-        return chain(added, (key for key in reversed(self._below) if key not in self.removed))  # type: ignore[call-overload]
+        added = [key for key in self.stored if key not in self._below]
+        kept = (key for key in reversed(cast("dict[K, V]", self._below)) if key not in self.removed)
+        return chain(reversed(added), kept)
 
     def __len__(self) -> int:
         return len(self._below) - len(self.removed) + self._added

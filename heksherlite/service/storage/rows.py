@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Executable, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting, State
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.schedule import Phase, Schedule
@@ -149,12 +150,16 @@ async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[S
             id=row.id,
             name=row.name,
             type=types.get(row.type) or types.setdefault(row.type, parse(row.type)),
-            default_value=orjson.loads(row.default_value),
+            declared_default_value=orjson.loads(row.default_value),
             configurable_features=frozenset(features[row.id]),
             version=Version.parse(row.version),
             metadata=orjson.loads(row.metadata),
             aliases=frozenset(aliases[row.id]),
             revision=row.revision,
+            operator_default_value=(
+                NO_VALUE if row.operator_default_value is None else orjson.loads(row.operator_default_value)
+            ),
+            is_protected=row.is_protected,
         )
         for row in rows
     )
@@ -271,10 +276,12 @@ def _setting_row(setting: Setting) -> dict[str, Any]:
         "id": setting.id,
         "name": setting.name,
         "type": str(setting.type),
-        "default_value": _text(setting.default_value),
+        "default_value": _text(setting.declared_default_value),
         "version": str(setting.version),
         "metadata": _text(setting.metadata),
         "revision": setting.revision,
+        "operator_default_value": _text(setting.operator_default_value) if setting.has_operator_default else None,
+        "is_protected": setting.is_protected,
     }
 
 

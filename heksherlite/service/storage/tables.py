@@ -7,6 +7,7 @@ are kept as text: what was sent comes back as it was.
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 from heksherlite.service.storage.utc_time import UtcTime
@@ -60,7 +62,10 @@ settings = Table(
     Column("version", String, nullable=False),
     Column("metadata", Text, nullable=False),
     Column("revision", BigInteger, nullable=False, index=True),
+    Column("operator_default_value", Text),
+    Column("is_protected", Boolean, nullable=False, server_default=false()),
 )
+"""``default_value`` is the declared one, ``operator_default_value`` is null if no operator set one."""
 
 configurable_features = Table(
     "configurable_features",
