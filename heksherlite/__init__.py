@@ -4,7 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from heksherlite._version import __version__
+from heksherlite.conversions import Conversion, SettingType
 from heksherlite.engine.options import TRACK_ALL
+from heksherlite.enum_types import HeksherEnum, HeksherFlags
 from heksherlite.errors import (
     HeksherError,
     MissingContextError,
@@ -13,15 +15,7 @@ from heksherlite.errors import (
     TypeStringError,
 )
 from heksherlite.setting import Setting
-from heksherlite.setting_types import (
-    Conversion,
-    HeksherEnum,
-    HeksherFlags,
-    HeksherMapping,
-    HeksherSequence,
-    SettingType,
-    setting_type,
-)
+from heksherlite.setting_types import HeksherMapping, HeksherSequence, setting_type
 
 if TYPE_CHECKING:
     from heksherlite.clients.async_client import AsyncHeksherClient

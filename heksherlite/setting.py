@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cas
 
 from heksherlite import main_client
 from heksherlite.contexts import ContextCompletion
+from heksherlite.conversions import SettingType
 from heksherlite.getter import class_with_get, raise_unknown_features
 from heksherlite.listeners import Listeners
 from heksherlite.lookup import Lookup, UnloadedLookup
 from heksherlite.rules import NO_VALUE, QueriedRule, RuleSet
-from heksherlite.setting_types import SettingType, setting_type
+from heksherlite.setting_types import setting_type
 
 if TYPE_CHECKING:
     from heksherlite.explain import Explanation

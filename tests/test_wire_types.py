@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heksherlite.errors import TypeStringError
+from heksherlite.type_strings import MAX_NESTING, parse_type
 from heksherlite.wire_types import (
     BOOL,
     FLOAT,
     INT,
-    MAX_NESTING,
     STR,
     EnumType,
     FlagsType,
@@ -18,7 +18,6 @@ from heksherlite.wire_types import (
     SequenceType,
     WireType,
     is_subtype,
-    parse,
 )
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=5) | st.sampled_from(['"', "]", ",", "[>", "\\", "\0", "a"])
@@ -55,16 +54,16 @@ def values_of(type_: WireType) -> st.SearchStrategy[Any]:
 
 
 @given(TYPES)
-def test_what_is_printed_parses_to_the_same(type_: WireType) -> None:
-    """Printing and parsing are inverse, also with spaces around every token outside of texts."""
-    assert parse(str(type_)) == type_
-    assert str(parse(str(type_))) == str(type_)
-    assert hash(parse(str(type_))) == hash(type_)
+def test_printing_and_parsing_are_inverse(type_: WireType) -> None:
+    """A printed type parses to the same type."""
+    assert parse_type(str(type_)) == type_
+    assert str(parse_type(str(type_))) == str(type_)
+    assert hash(parse_type(str(type_))) == hash(type_)
 
 
 @given(OPTIONS, st.randoms())
 def test_the_order_of_options_does_not_matter(options: list[Any], random: Any) -> None:
-    """Equality ignores order and repetition, and equal types print equally, sorted by JSON text."""
+    """Equality ignores the order and duplicates of options. Equal types print equally, sorted by JSON text."""
     shuffled = options * 2
     random.shuffle(shuffled)
     for kind in (EnumType, FlagsType):
@@ -76,7 +75,7 @@ def test_the_order_of_options_does_not_matter(options: list[Any], random: Any) -
 
 @given(TYPES.flatmap(lambda type_: st.tuples(st.just(type_), values_of(type_))))
 def test_values_of_a_type_are_accepted(typed: tuple[WireType, Any]) -> None:
-    """A type accepts its values, also after a trip through JSON."""
+    """A type accepts its values, before and after JSON serialization."""
     type_, value = typed
     assert type_.accepts(value)
     assert type_.problem(value) is None
@@ -84,14 +83,14 @@ def test_values_of_a_type_are_accepted(typed: tuple[WireType, Any]) -> None:
 
 
 @given(TYPES, st.recursive(st.none() | st.booleans() | NUMBERS | TEXTS, lambda inner: st.lists(inner, max_size=3)))
-def test_a_problem_is_told_exactly_when_a_value_is_refused(type_: WireType, value: Any) -> None:
-    """The two ways to check agree."""
+def test_problem_and_accepts_agree(type_: WireType, value: Any) -> None:
+    """problem() returns a text exactly when accepts() returns False."""
     assert type_.accepts(value) == (type_.problem(value) is None)
 
 
 @given(RELATED_TYPES, RELATED_TYPES, RELATED_TYPES)
 def test_the_order_is_a_strict_partial_order(one: WireType, two: WireType, three: WireType) -> None:
-    """Nothing is below itself, no two are below each other, and it is transitive."""
+    """is_subtype() is irreflexive, asymmetric and transitive."""
     assert not is_subtype(one, one)
     assert not (is_subtype(one, two) and is_subtype(two, one))
     if is_subtype(one, two) and is_subtype(two, three):
@@ -100,7 +99,7 @@ def test_the_order_is_a_strict_partial_order(one: WireType, two: WireType, three
 
 @given(st.data())
 def test_values_of_a_lower_type_are_values_of_the_upper(data: st.DataObject) -> None:
-    """A < B means that every value of A is one of B."""
+    """If A is a subtype of B, then every value of A is a value of B."""
     upper = data.draw(RELATED_TYPES)
     lower = data.draw(st.sampled_from([*narrower(upper), upper]))
     assert is_subtype(lower, upper) == (lower != upper)
@@ -133,8 +132,8 @@ def narrower(type_: WireType) -> list[WireType]:
     ],
 )
 def test_types_are_printed_canonically(text: str, printed: str) -> None:
-    """Spaces are accepted inside and never printed; options are sorted by their JSON text."""
-    assert str(parse(text)) == printed
+    """Whitespace inside a type is accepted and never printed. Options are sorted by their JSON text."""
+    assert str(parse_type(text)) == printed
 
 
 @pytest.mark.parametrize(
@@ -181,24 +180,24 @@ def test_types_are_printed_canonically(text: str, printed: str) -> None:
         "Enum[" + "9" * 5_000 + "]",
     ],
 )
-def test_anything_else_is_refused(text: str) -> None:
-    """A malformed type is an error that says where and what was expected."""
+def test_malformed_types_are_refused(text: str) -> None:
+    """A malformed type raises an error with the position and what was expected there."""
     with pytest.raises(TypeStringError, match=r"^invalid type .*: at position \d+, expected "):
-        parse(text)
+        parse_type(text)
 
 
-def test_hostile_nesting_is_a_clear_error() -> None:
-    """Deep nesting is refused and never exhausts the stack."""
+def test_excessive_nesting_is_refused() -> None:
+    """Nesting beyond the limit raises an error that names the limit, and never exhausts the stack."""
     deepest = "Sequence<" * MAX_NESTING + "int" + ">" * MAX_NESTING
-    assert str(parse(deepest)) == deepest
+    assert str(parse_type(deepest)) == deepest
     for depth in (MAX_NESTING + 1, 100_000):
         with pytest.raises(TypeStringError, match=rf"at most {MAX_NESTING}"):
-            parse("Mapping<" * depth + "int" + ">" * depth)
+            parse_type("Mapping<" * depth + "int" + ">" * depth)
 
 
 @pytest.mark.parametrize("options", [[], [[1]], [{}], [float("inf")], [float("nan")], [2**64], ["\ud800"], [object()]])
-def test_impossible_options_are_refused(options: list[Any]) -> None:
-    """Options are JSON primitives that every reader keeps, at least one."""
+def test_invalid_options_are_refused(options: list[Any]) -> None:
+    """An empty list of options, or an option that is not a portable JSON primitive, raises ValueError."""
     for kind in (EnumType, FlagsType):
         with pytest.raises(ValueError, match=r"JSON|option|bits|surrogate"):
             kind(options)
@@ -218,10 +217,10 @@ def test_impossible_options_are_refused(options: list[Any]) -> None:
         ("Mapping<int>", [{}, {"a": 1}], [None, [], {"a": "1"}]),
     ],
 )
-def test_what_types_accept(text: str, good: list[Any], bad: list[Any]) -> None:
-    """Values are JSON: whole-number floats are ints, and booleans are no numbers."""
-    assert [value for value in good if not parse(text).accepts(value)] == []
-    assert [value for value in bad if parse(text).accepts(value)] == []
+def test_each_type_accepts_its_values_only(text: str, good: list[Any], bad: list[Any]) -> None:
+    """Values are JSON: whole-number floats are ints, and booleans are not numbers."""
+    assert [value for value in good if not parse_type(text).accepts(value)] == []
+    assert [value for value in bad if parse_type(text).accepts(value)] == []
 
 
 @pytest.mark.parametrize(
@@ -239,13 +238,13 @@ def test_what_types_accept(text: str, good: list[Any], bad: list[Any]) -> None:
         ("Sequence<int>", "float"),
     ],
 )
-def test_what_is_incomparable(lower: str, upper: str) -> None:
-    """Only what the order names is ordered."""
-    assert not is_subtype(parse(lower), parse(upper))
+def test_unrelated_types_are_not_subtypes(lower: str, upper: str) -> None:
+    """Types outside of the specified order are incomparable."""
+    assert not is_subtype(parse_type(lower), parse_type(upper))
 
 
-def test_problems_tell_the_path() -> None:
-    """The message leads to the place in the value and stays short."""
-    problem = parse("Mapping<Sequence<int>>").problem({"a": [1, 2.5]})
+def test_problems_contain_the_path() -> None:
+    """The message contains the path to the wrong value, and stays short."""
+    problem = parse_type("Mapping<Sequence<int>>").problem({"a": [1, 2.5]})
     assert problem == "at ['a'][1]: 2.5 is not of type int"
-    assert len(parse("Sequence<int>").problem(["x" * 10_000]) or "") < 100
+    assert len(parse_type("Sequence<int>").problem(["x" * 10_000]) or "") < 100

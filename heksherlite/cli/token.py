@@ -11,7 +11,7 @@ from heksherlite.cli.database import in_database
 from heksherlite.cli.location import database_option
 from heksherlite.cli.tables import print_table
 from heksherlite.cli.times import read_expiry, show_date
-from heksherlite.service.domain.names import SETTING_NAME
+from heksherlite.names import SETTING_NAME
 from heksherlite.service.domain.tokens import Scope, Token, new_token
 from heksherlite.service.storage.tokens import add_token, list_tokens, remove_token
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from heksherlite.conversions import Conversion
 from heksherlite.engine.messages import CHECKPOINT, Flow, Response
 from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.query_events import FeatureOrder, SettingBegins, SettingDefault
@@ -11,7 +12,6 @@ from heksherlite.engine.query_responses import read_query
 from heksherlite.lookup import DefaultSource, Lookup
 from heksherlite.rules import NO_VALUE, QueriedRule, RuleBatch, RuleSetBuilder
 from heksherlite.setting import Setting
-from heksherlite.setting_types import Conversion
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,32 @@
-"""The HTTP service that stores settings and rules; install it with ``heksherlite[service]``."""
+"""The HTTP service that stores settings and rules; install it with ``heksherlite[service]``.
 
-from heksherlite.service.domain.limits import Limits
-from heksherlite.service.embedded import EmbeddedService, embedded
-from heksherlite.service.options import AccessOptions
+The public names are imported when they are first used, because a command's help needs few of the service's modules.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heksherlite.service.domain.limits import Limits
+    from heksherlite.service.embedding import EmbeddedService, embedded
+    from heksherlite.service.options import AccessOptions
 
 __all__ = ["AccessOptions", "EmbeddedService", "Limits", "embedded"]
+
+_LAZY = {
+    "AccessOptions": "options",
+    "EmbeddedService": "embedding",
+    "Limits": "domain.limits",
+    "embedded": "embedding",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,7 @@ from functools import partial
 
 import httpx
 
-from heksherlite.service.embedded import embedded
+from heksherlite.service import embedded
 from tests.interop.comparison import Comparison, Programs
 from tests.interop.environment import SDK, NotInstallableError
 from tests.interop.loader import compare_loader

@@ -14,7 +14,7 @@ from heksherlite.service.domain.differences import Shape
 from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.filters import ContextFilter
 from heksherlite.service.domain.versions import Version
-from heksherlite.wire_types import parse
+from heksherlite.type_strings import parse_type
 
 FEATURES: tuple[str, ...] = ("a", "b")
 NAMES = ("x", "y", "z")
@@ -40,7 +40,7 @@ filters = st.one_of(
 
 
 def declared(catalog: Catalog, name: str, default_value: int, version: int) -> Decision[object]:
-    shape = Shape(name, frozenset(FEATURES), parse("int"), default_value, {})
+    shape = Shape(name, frozenset(FEATURES), parse_type("int"), default_value, {})
     return declare(catalog, Declaration(shape, Version(1, version if catalog.find(name) else 0)))
 
 

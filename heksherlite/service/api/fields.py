@@ -7,11 +7,13 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StrictStr, WithJsonSchema
 
+from heksherlite import names
 from heksherlite.errors import TypeStringError
-from heksherlite.service.domain import names, versions
+from heksherlite.service.domain import versions
 from heksherlite.service.domain.times import read_time
 from heksherlite.service.domain.versions import Version
-from heksherlite.wire_types import WireType, parse
+from heksherlite.type_strings import parse_type
+from heksherlite.wire_types import WireType
 
 
 class RequestBody(BaseModel):
@@ -37,7 +39,7 @@ def _read_type(text: Any) -> WireType:
     if not isinstance(text, str):
         raise ValueError("a type is a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
     try:
-        return parse(text)
+        return parse_type(text)
     except TypeStringError as error:
         raise ValueError(str(error)) from error
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from heksherlite.names import CONTEXT_FEATURE_VALUE, SETTING_NAME
 from heksherlite.service.domain.credentials import (
     Digests,
     matches,
@@ -16,7 +17,6 @@ from heksherlite.service.domain.credentials import (
 from heksherlite.service.domain.errors import BadRequestError
 from heksherlite.service.domain.history import Change
 from heksherlite.service.domain.manifests import Manifest
-from heksherlite.service.domain.names import CONTEXT_FEATURE_VALUE, SETTING_NAME
 from heksherlite.service.domain.tokens import Scope, Token
 
 Tracked: TypeAlias = str | Sequence[str]

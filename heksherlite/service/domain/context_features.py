@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from heksherlite.service.domain import names
+from heksherlite import names
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.errors import ConflictError, NotFoundError
 

@@ -13,7 +13,8 @@ from heksherlite.service.domain.metadata import replacing
 from heksherlite.service.domain.schedule import schedule_of
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.domain.working_copy import WorkingCopy
-from heksherlite.wire_types import is_subtype, parse
+from heksherlite.type_strings import parse_type
+from heksherlite.wire_types import is_subtype
 
 T = TypeVar("T")
 
@@ -164,7 +165,7 @@ def _change_setting(operation: ops.SettingOperation, catalog: Catalog) -> Decisi
             version = _version(operation, setting, changes=operation.name != setting.name, narrows=True)
             decision = settings.rename(catalog, name, operation.name, version)
         case ops.SetType():
-            type_ = parse(operation.type)
+            type_ = parse_type(operation.type)
             narrows = is_subtype(type_, setting.type)
             version = _version(operation, setting, changes=type_ != setting.type, narrows=narrows)
             decision = settings.change_type(catalog, name, type_, version)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from heksherlite.service.domain import names
+from heksherlite import names
 from heksherlite.service.domain.catalog import Conditions
 from heksherlite.service.domain.errors import BadRequestError, InvalidError
 from heksherlite.service.domain.times import read_time

@@ -8,7 +8,7 @@ from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.times import read_time, show_time
 from heksherlite.service.domain.versions import Version
-from heksherlite.wire_types import parse
+from heksherlite.type_strings import parse_type
 
 
 def of_setting(setting: Setting) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def setting_from(snapshot: Json, *, setting_id: int, revision: int) -> Setting:
     return Setting(
         id=setting_id,
         name=snapshot["name"],
-        type=parse(snapshot["type"]),
+        type=parse_type(snapshot["type"]),
         declared_default_value=snapshot["default_value"],
         configurable_features=frozenset(snapshot["configurable_features"]),
         version=Version.parse(snapshot["version"]),

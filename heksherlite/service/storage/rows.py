@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 from sqlalchemy import Executable, bindparam, delete, insert, select, update
@@ -15,7 +15,10 @@ from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.storage import tables
-from heksherlite.wire_types import WireType, parse
+from heksherlite.type_strings import parse_type
+
+if TYPE_CHECKING:
+    from heksherlite.wire_types import WireType
 
 T = TypeVar("T")
 
@@ -149,7 +152,7 @@ async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[S
         Setting(
             id=row.id,
             name=row.name,
-            type=types.get(row.type) or types.setdefault(row.type, parse(row.type)),
+            type=types.get(row.type) or types.setdefault(row.type, parse_type(row.type)),
             declared_default_value=orjson.loads(row.default_value),
             configurable_features=frozenset(features[row.id]),
             version=Version.parse(row.version),
