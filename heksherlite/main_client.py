@@ -3,15 +3,14 @@
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol, TypeAlias
 from weakref import WeakValueDictionary
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from heksherlite.setting import Setting
-
 logger = logging.getLogger(__name__)
+
+AnySetting: TypeAlias = Any
+"""A `Setting`. This module only keeps settings and hands them on, and `heksherlite.setting` imports it."""
 
 
 class MainClient(Protocol):
@@ -22,10 +21,10 @@ class MainClient(Protocol):
         """Whether it still serves its settings, and takes new ones."""
         ...
 
-    def adopt(self, settings: "Iterable[Setting[Any]]") -> None:
+    def adopt(self, settings: Iterable[AnySetting]) -> None:
         """Serve these settings too. Called from any thread; does not wait."""
 
-    def release(self) -> "list[Setting[Any]]":
+    def release(self) -> list[AnySetting]:
         """Give up all settings, and return them."""
         ...
 
@@ -35,10 +34,10 @@ class MainClient(Protocol):
 
 _lock = threading.RLock()
 _main: MainClient | None = None
-_waiting: "WeakValueDictionary[int, Setting[Any]]" = WeakValueDictionary()
+_waiting: WeakValueDictionary[int, AnySetting] = WeakValueDictionary()
 
 
-def register(setting: "Setting[Any]") -> None:
+def register(setting: AnySetting) -> None:
     """Hand a new setting to the main client, or let it wait for one."""
     with _lock:
         if _main is not None and _main.is_live:
@@ -55,7 +54,7 @@ def set_main(client: MainClient) -> None:
     """
     global _main  # noqa: PLW0603 - the main client is what this module is for
     with _lock:
-        settings: list[Setting[Any]] = []
+        settings: list[AnySetting] = []
         if _main is not None and _main is not client:
             if _main.is_live:
                 _main.check_successor(client)

@@ -10,8 +10,9 @@ import anyio.to_thread
 
 from heksherlite.errors import GrantError
 from heksherlite.grants.facts import Facts, problem_of
-from heksherlite.grants.formats import Malformed, parse_json, parse_toml, parse_yaml
+from heksherlite.grants.formats import parse_json, parse_toml, parse_yaml
 from heksherlite.grants.grant import LoadRequest
+from heksherlite.grants.malformed import Malformed
 
 _LARGEST: Final = 16 * 2**20
 """How many bytes a file may have."""

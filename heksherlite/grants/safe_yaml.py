@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import yaml
 
-from heksherlite.grants.formats import Malformed
+from heksherlite.grants.malformed import Malformed
 
 _NODES: Final = 100_000
 """How many values a document may have when its aliases are replaced by what they stand for."""

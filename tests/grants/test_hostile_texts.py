@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from heksherlite.grants.facts import problem_of
-from heksherlite.grants.formats import Malformed, parse_json, parse_toml, parse_yaml
+from heksherlite.grants.formats import parse_json, parse_toml, parse_yaml
+from heksherlite.grants.malformed import Malformed
 from heksherlite.grants.remote.messages import (
     Endpoint,
     Unusable,

@@ -6,7 +6,6 @@ from typing import Self
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, model_validator
 
-from heksherlite.service.api.fields import ContextFeatureName, RequestBody
 from heksherlite.service.api.responses import (
     EMPTY_NOT_FOUND,
     EVERY_WRITE,
@@ -20,6 +19,7 @@ from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import context_features
 from heksherlite.service.domain.errors import NotFoundError
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.fields import ContextFeatureName, RequestBody
 
 router = APIRouter(prefix="/api/v1/context_features", tags=["context features"], route_class=ServiceRoute)
 

@@ -6,14 +6,6 @@ from typing import Any, Literal, Self
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, model_validator
 
-from heksherlite.service.api.fields import (
-    DistinctFeatures,
-    Metadata,
-    RequestBody,
-    SettingName,
-    SettingType,
-    SettingVersion,
-)
 from heksherlite.service.api.responses import EVERY_WRITE, json_answer, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.service_state import StoreOfApp
@@ -21,6 +13,14 @@ from heksherlite.service.domain import declarations
 from heksherlite.service.domain.differences import Shape
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.domain.versions import INITIAL
+from heksherlite.service.fields import (
+    DistinctFeatures,
+    Metadata,
+    RequestBody,
+    SettingName,
+    SettingType,
+    SettingVersion,
+)
 
 router = APIRouter(tags=["settings"], route_class=ServiceRoute)
 

@@ -13,7 +13,6 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from heksherlite._version import __version__
-from heksherlite.service.api.fields import RequestBody
 from heksherlite.service.api.grants_state import GrantsOfApp
 from heksherlite.service.api.responses import EVERY_WRITE, json_answer
 from heksherlite.service.api.routes import ServiceRoute, public
@@ -24,6 +23,7 @@ from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, Code
 from heksherlite.service.domain.errors import ConflictError, InvalidError
 from heksherlite.service.domain.history import Author, Cause
 from heksherlite.service.domain.manifests import Manifest
+from heksherlite.service.fields import RequestBody
 
 router = APIRouter(tags=["grants"], route_class=ServiceRoute)
 

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from heksherlite.service.api.author import LONGEST_REASON
-from heksherlite.service.api.fields import RequestBody, SettingName, Time
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.service_state import StoreOfApp
@@ -16,6 +15,7 @@ from heksherlite.service.domain.history import AuthorKind, Change, ChangeKind, R
 from heksherlite.service.domain.reverting import revert
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.fields import RequestBody, SettingName, Time
 from heksherlite.service.storage.history import Search
 
 router = APIRouter(prefix="/api/v1/history", tags=["history"], route_class=ServiceRoute)

@@ -7,7 +7,6 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import APIRouter, Body, Depends, Response
 from pydantic import BaseModel
 
-from heksherlite.service.api.fields import Metadata, MetadataKey
 from heksherlite.service.api.responses import (
     EVERY_WRITE,
     INVALID,
@@ -21,6 +20,7 @@ from heksherlite.service.domain import json_values
 from heksherlite.service.domain import metadata as edits
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.fields import Metadata, MetadataKey
 
 Editor: TypeAlias = Callable[[MetadataEdit], Awaitable[None]]
 """Makes an edit of the metadata of the setting or rule that a request is about."""

@@ -7,14 +7,6 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, model_validator
 
-from heksherlite.service.api.fields import (
-    ContextFeatureName,
-    ContextFeatureValue,
-    RequestBody,
-    SettingName,
-    Time,
-)
-from heksherlite.service.api.fields import Metadata as MetadataField
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import (
     EMPTY_NOT_FOUND,
@@ -33,6 +25,14 @@ from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.schedule import Phase, Schedule, schedule_of
 from heksherlite.service.domain.snapshots import of_schedule
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.fields import (
+    ContextFeatureName,
+    ContextFeatureValue,
+    RequestBody,
+    SettingName,
+    Time,
+)
+from heksherlite.service.fields import Metadata as MetadataField
 
 _TAGS = ["rules"]
 

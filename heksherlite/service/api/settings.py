@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, Field
 
-from heksherlite.service.api.fields import DistinctFeatures, RequestBody, SettingName, SettingType, SettingVersion
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, no_content, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
@@ -16,6 +15,7 @@ from heksherlite.service.domain.catalog import Catalog, Setting
 from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.fields import DistinctFeatures, RequestBody, SettingName, SettingType, SettingVersion
 
 _TAGS = ["settings"]
 

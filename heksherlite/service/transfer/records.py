@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from heksherlite.rules import NO_VALUE
-from heksherlite.service.api.fields import (
+from heksherlite.service.domain.schedule import Phase, Schedule
+from heksherlite.service.fields import (
     ContextFeatureName,
     ContextFeatureValue,
     DistinctFeatures,
@@ -17,7 +18,6 @@ from heksherlite.service.api.fields import (
     Time,
     distinct,
 )
-from heksherlite.service.domain.schedule import Phase, Schedule
 
 _LARGEST_ID = 2**63 - 1
 
