@@ -315,6 +315,8 @@ AnyOperation: TypeAlias = RuleOperation | SettingOperation | FeatureOperation
 OPERATIONS: Final[Mapping[str, type[AnyOperation]]] = {operation.op: operation for operation in get_args(AnyOperation)}
 """Every kind of operation by its name on the wire."""
 
+_TIMES: Final = frozenset({"starts_at", "ends_at"})
+
 OperationScope: TypeAlias = Literal["write", "admin"]
 
 
@@ -322,6 +324,25 @@ def scope_of(operation: AnyOperation) -> OperationScope:
     """Return the scope that a token needs for an operation."""
     writes = isinstance(operation, RuleOperation | SetDefault | ClearDefault | SetSettingMetadata)
     return "write" if writes else "admin"
+
+
+def operation_from(shown: Mapping[str, Any]) -> AnyOperation:
+    """Return the operation that ``as_json`` made this of.
+
+    Raises:
+        KeyError: There is no such operation.
+        TypeError: A field is missing, or there is one too many.
+        ValueError: Fields contradict each other, or a time is not one.
+    """
+    given = {name: _from_json(name, value) for name, value in shown.items() if name != "op"}
+    return OPERATIONS[shown["op"]](**given)
+
+
+def _from_json(name: str, value: Any) -> Any:
+    if name in _TIMES and value is not None:
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return tuple(value) if name == "configurable_features" else value
 
 
 def _as_json(value: Any) -> Any:

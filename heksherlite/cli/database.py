@@ -10,8 +10,8 @@ import click
 
 from heksherlite.cli.location import default_database
 from heksherlite.errors import ServiceStartError
+from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.errors import DomainError
-from heksherlite.service.domain.history import Author, Cause
 from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.database import Database, DatabaseUnavailableError
 from heksherlite.service.storage.sqlite import SqliteDatabase

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import pytest
 
 from heksherlite.service import embedded
+from heksherlite.service.domain.authors import BY_SERVICE, Cause
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, State
 from heksherlite.service.domain.errors import DomainError
-from heksherlite.service.domain.history import BY_SERVICE, Cause
 from heksherlite.service.storage.store import Store
 from tests.service.api import FEATURES, Api
 from tests.service.stores import opened, run_sql, without_logs

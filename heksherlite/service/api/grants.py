@@ -17,11 +17,11 @@ from heksherlite.service.api.grants_state import GrantsOfApp
 from heksherlite.service.api.responses import EVERY_WRITE, json_answer
 from heksherlite.service.api.routes import ServiceRoute, public
 from heksherlite.service.api.service_state import StoreOfApp
+from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.configurations import configuration
 from heksherlite.service.domain.credentials import Credentials, application_of
 from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, CodeState, code_digest
 from heksherlite.service.domain.errors import ConflictError, InvalidError
-from heksherlite.service.domain.history import Author, Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.fields import RequestBody
 

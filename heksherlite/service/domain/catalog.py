@@ -14,6 +14,7 @@ from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.errors import NotFoundError, OutsidePrefixError
 from heksherlite.service.domain.json_values import Json, Metadata
+from heksherlite.service.domain.proposals import Proposal
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
 from heksherlite.wire_types import WireType
@@ -112,6 +113,7 @@ class State:
     last_rule_id: int = 0
     changed_at: datetime | None = None
     access_revision: int = 0
+    last_proposal_id: int = 0
 
     def after_access_change(self) -> "State":
         """Return the counters after a write of tokens, applications or groups."""
@@ -131,6 +133,7 @@ class Changes:
     rules: tuple[Rule, ...] = ()
     removed_settings: frozenset[int] = frozenset()
     removed_rules: frozenset[int] = frozenset()
+    proposals: tuple[Proposal, ...] = ()
 
     def __bool__(self) -> bool:
         return self != Changes()
@@ -159,6 +162,8 @@ class Catalog:
     rules: Mapping[int, Rule] = field(default_factory=dict)
     scheduled: frozenset[int] = frozenset()
     """The ids of the rules that have a switch ahead."""
+    proposals: Mapping[int, Proposal] = field(default_factory=dict)
+    """The proposals that are still to be decided or applied."""
     setting_prefix: str = ""
     rules_outside: Container[int] = ()
 
@@ -228,6 +233,12 @@ class Catalog:
         if not within:
             raise OutsidePrefixError(self.setting_prefix)
 
+    def _proposals_after(self, changes: Changes) -> Mapping[int, Proposal]:
+        if not changes.proposals:
+            return self.proposals
+        after = {**self.proposals, **{proposal.id: proposal for proposal in changes.proposals}}
+        return {number: proposal for number, proposal in after.items() if proposal.is_pending}
+
     def in_order(self, features: Iterable[str]) -> list[str]:
         """Sort context features by the global order; unknown ones come last, by name."""
         index = {feature: position for position, feature in enumerate(self.context_features)}
@@ -253,6 +264,7 @@ class Catalog:
             ),
             last_setting_id=max([self.state.last_setting_id, *(setting.id for setting in changes.settings)]),
             last_rule_id=max([self.state.last_rule_id, *(rule.id for rule in changes.rules)]),
+            last_proposal_id=max([self.state.last_proposal_id, *(proposal.id for proposal in changes.proposals)]),
         )
 
     def touched_settings(self, changes: Changes) -> set[int]:
@@ -309,7 +321,7 @@ class Catalog:
         switching = [rule.id for rule in changes.rules if _has_switch(rule)]
         not_switching = {*gone, *changes.removed_rules, *[rule.id for rule in changes.rules]}.difference(switching)
         scheduled = _with_members(self.scheduled, added=switching, removed=not_switching)
-        return Catalog(state, features, entries, names, rules, scheduled)
+        return Catalog(state, features, entries, names, rules, scheduled, self._proposals_after(changes))
 
 
 def _has_switch(rule: Rule) -> bool:

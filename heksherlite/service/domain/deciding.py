@@ -11,6 +11,7 @@ from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Setti
 from heksherlite.service.domain.errors import DomainError, NotFoundError, OutsidePrefixError
 from heksherlite.service.domain.metadata import replacing
 from heksherlite.service.domain.schedule import schedule_of
+from heksherlite.service.domain.touched import Touched, touched_by
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.domain.working_copy import WorkingCopy
 from heksherlite.type_strings import parse_type
@@ -35,6 +36,15 @@ class Conflict:
     setting: str | None = None
     rule_id: int | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the conflict as the API shows it."""
+        return {
+            "operation": self.operation,
+            "reason": self.reason,
+            "setting": self.setting,
+            "rule_id": self.rule_id,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -44,11 +54,13 @@ class Outcome:
         changes: What is to be stored and removed. It is about the operations without conflicts.
         results: For each operation, what it answers.
         conflicts: Why the list cannot be made. It can if there are none.
+        touched: For each operation, what it changes of what there was before.
     """
 
     changes: Changes
     results: tuple[dict[str, Any], ...]
     conflicts: tuple[Conflict, ...]
+    touched: tuple[Touched, ...]
 
 
 def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: datetime) -> Outcome:
@@ -65,6 +77,7 @@ def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: dateti
     copy = WorkingCopy(catalog)
     results: list[dict[str, Any]] = []
     conflicts: list[Conflict] = []
+    touched: list[Touched] = []
     for index, operation in enumerate(operations):
         try:
             decision = decide_one(operation, copy.catalog, now)
@@ -74,11 +87,13 @@ def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: dateti
             setting, rule_id = _subject_of(operation, copy.catalog)
             conflicts += [Conflict(index, reason, setting, rule_id) for reason in _reasons(error)]
             results.append({})
+            touched.append(frozenset())
             continue
         copy.catalog.require_within_limit(decision.changes)
+        touched.append(touched_by(decision.changes, copy.catalog))
         copy.apply(decision.changes)
         results.append(decision.answer)
-    return Outcome(copy.changes(), tuple(results), tuple(conflicts))
+    return Outcome(copy.changes(), tuple(results), tuple(conflicts), tuple(touched))
 
 
 def decide_one(operation: ops.AnyOperation, catalog: Catalog, now: datetime) -> Decision[dict[str, Any]]:

@@ -37,6 +37,12 @@ class ConflictError(DomainError):
     status = 409
 
 
+class NotPermittedError(DomainError):
+    """The request is about something that the one who makes it may not do."""
+
+    status = 403
+
+
 class InvalidError(DomainError):
     """The request is malformed in a way that only shows when it is read closely.
 

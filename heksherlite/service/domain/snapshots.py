@@ -5,6 +5,7 @@ from typing import Any
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Rule, Setting
 from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.proposals import Proposal
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.times import read_time, show_time
 from heksherlite.service.domain.versions import Version
@@ -82,3 +83,13 @@ def _schedule_from(snapshot: Json) -> Schedule | None:
         ends_at=None if ends_at is None else read_time(ends_at),
         phase=Phase(snapshot.get("phase", Phase.PENDING)),
     )
+
+
+def of_proposal(proposal: Proposal) -> dict[str, Any]:
+    """Return how far a proposal has come. What it proposes does not change."""
+    return {
+        "state": proposal.state.value,
+        "author": proposal.author.name,
+        "reason": proposal.reason,
+        "comments": len(proposal.comments),
+    }

@@ -13,9 +13,9 @@ from heksherlite.service.api.routes import requires_operator
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.domain.applications import Application
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.device_codes import CodeState, DeviceCode, is_code
 from heksherlite.service.domain.errors import BadRequestError, ConflictError, NotFoundError
-from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.pages.choices import (

@@ -15,6 +15,7 @@ from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.storage import tables
+from heksherlite.service.storage.proposals import read_proposals_since, write_proposals
 from heksherlite.type_strings import parse_type
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ async def read_changes(connection: AsyncConnection, *, since: State) -> Changes:
         rules=await _rules_since(connection, since.revision),
         removed_settings=frozenset(removed["setting"]),
         removed_rules=frozenset(removed["rule"]),
+        proposals=await read_proposals_since(connection, since.revision),
     )
 
 
@@ -89,6 +91,7 @@ async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: 
     if touched := catalog.touched_settings(changes):
         rows = [{"touched_id": setting_id, "new_revision": state.revision} for setting_id in touched]
         await connection.execute(_TOUCH_SETTING, rows)
+    await write_proposals(connection, changes.proposals, state.revision)
     await write_state(connection, state)
 
 

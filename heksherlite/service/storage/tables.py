@@ -43,6 +43,7 @@ state = Table(
     Column("last_rule_id", BigInteger, nullable=False),
     Column("changed_at", UtcTime),
     Column("access_revision", BigInteger, nullable=False),
+    Column("last_proposal_id", BigInteger, nullable=False, server_default="0"),
 )
 
 context_features = Table(
@@ -113,6 +114,17 @@ removals = Table(
 )
 """``kind`` is ``setting`` or ``rule``; the rules of a removed setting are not listed."""
 
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", String, nullable=False, index=True),
+    Column("proposed_at", UtcTime, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),
+)
+"""``content`` is all about a proposal, as JSON."""
+
 history = Table(
     "history",
     metadata,
@@ -123,6 +135,7 @@ history = Table(
     Column("address", String),
     Column("reason", Text),
     Column("reverts", BigInteger),
+    Column("break_glass", Boolean, nullable=False, server_default=false()),
 )
 """One row per write: the revision that it made, when, who, and why."""
 
