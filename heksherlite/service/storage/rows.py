@@ -37,6 +37,11 @@ _TOUCH_SETTING: Final = (
 )
 _INSERT_RULE: Final = insert(tables.rules)
 _INSERT_CONDITION: Final = insert(tables.conditions)
+_UPDATE_RULE: Final = (
+    update(tables.rules)
+    .where(tables.rules.c.id == bindparam("changed_id"))
+    .values({name: bindparam(name) for name in ("value", "metadata", "revision", "starts_at", "ends_at", "phase")})
+)
 
 
 async def read_state(connection: AsyncConnection) -> State:
@@ -84,7 +89,8 @@ async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: 
     if changes.context_features is not None:
         await _write_features(connection, catalog.context_features, changes.context_features)
     # The names that the changed ones give up may be those of the new ones.
-    await _update_settings(connection, [setting for setting in changes.settings if setting.id in catalog.entries])
+    known = [setting for setting in changes.settings if setting.id in catalog.entries]
+    await _update_settings(connection, catalog, known)
     await insert_settings(connection, [setting for setting in changes.settings if setting.id not in catalog.entries])
     await insert_rules(connection, [rule for rule in changes.rules if rule.id not in catalog.rules], state.revision)
     await _update_rules(connection, [rule for rule in changes.rules if rule.id in catalog.rules], state.revision)
@@ -252,7 +258,14 @@ async def _write_features(connection: AsyncConnection, known: tuple[str, ...], f
             await connection.execute(insert(table).values(name=name, position=position))
 
 
-async def _update_settings(connection: AsyncConnection, settings: Iterable[Setting]) -> None:
+async def _update_settings(connection: AsyncConnection, catalog: Catalog, settings: Sequence[Setting]) -> None:
+    # Names and aliases are unique, so settings that exchange theirs give all of them up first.
+    if len(settings) > 1:
+        for setting in settings:
+            if setting.name != catalog.entries[setting.id].setting.name:
+                changed = update(tables.settings).where(tables.settings.c.id == setting.id)
+                await connection.execute(changed.values(name=f"{setting.id}?"))  # no setting may have such a name
+            await connection.execute(delete(tables.aliases).where(tables.aliases.c.setting_id == setting.id))
     for setting in settings:
         changed = update(tables.settings).where(tables.settings.c.id == setting.id)
         await connection.execute(changed.values(_setting_row(setting)))
@@ -272,9 +285,9 @@ async def _insert_names(connection: AsyncConnection, table: Any, column: str, na
 
 
 async def _update_rules(connection: AsyncConnection, rules: Iterable[Rule], revision: int) -> None:
-    for rule in rules:
-        row = update(tables.rules).where(tables.rules.c.id == rule.id)
-        await connection.execute(row.values(_changing(rule, revision)))
+    for portion in portions(rules):
+        rows = [{"changed_id": rule.id, **_changing(rule, revision)} for rule in portion]
+        await connection.execute(_UPDATE_RULE, rows)
 
 
 def _setting_row(setting: Setting) -> dict[str, Any]:
