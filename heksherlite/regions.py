@@ -8,10 +8,12 @@ compute regions exactly without knowing which contexts exist.
 Everything here is arithmetic on rule sets (`heksherlite.rules`), as reading a setting is.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Generic, TypeAlias, TypeVar
+from operator import itemgetter
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from heksherlite.rules import RuleSet, RuleShape
 
@@ -19,6 +21,10 @@ T = TypeVar("T")
 
 Conditions: TypeAlias = tuple[tuple[str, str], ...]
 """Pairs of context feature and value, in the order of a rule set's features."""
+
+
+_SEARCHES: Final = 2
+"""How many times the rules of a shape are searched for some values before an index of them is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,8 @@ class RankedRules(Generic[T]):
         self.features = rules.features
         self.shapes = rules.shapes
         self.ranks = {shape.features: rank for rank, shape in enumerate(rules.shapes)}
-        self._indexes: dict[tuple[int, tuple[str, ...]], dict[tuple[str, ...], list[Any]]] = {}
+        self._indexes: dict[tuple[int, tuple[str, ...]], dict[Any, list[Any]]] = {}
+        self._searches: Counter[tuple[int, tuple[str, ...]]] = Counter()
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -126,21 +133,28 @@ class RankedRules(Generic[T]):
             selected = _selected(shape, where)
             found = (selected,) if selected in shape.values else ()
         elif common:
-            found = self._index(rank, common).get(tuple([where[feature] for feature in common]), ())
+            found = self._agreeing(rank, common, tuple([where[feature] for feature in common]))
         else:
             found = shape.values
         for selected in found:
             yield dict(shape.conditions(selected))
 
-    def _index(self, rank: int, common: tuple[str, ...]) -> dict[tuple[str, ...], list[Any]]:
-        index = self._indexes.get((rank, common))
-        if index is None:
-            index = self._indexes[rank, common] = {}
-            shape = self.shapes[rank]
-            positions = [shape.features.index(feature) for feature in common]
-            for selected in shape.values:  # always tuples: a shape of one feature has no part of its features
-                index.setdefault(tuple([selected[position] for position in positions]), []).append(selected)
-        return index
+    def _agreeing(self, rank: int, common: tuple[str, ...], wanted: tuple[str, ...]) -> Iterable[Any]:
+        """Return the keys of a shape that have these values of some of its features."""
+        shape = self.shapes[rank]
+        select = itemgetter(*[shape.features.index(feature) for feature in common])
+        key = wanted if len(wanted) > 1 else wanted[0]
+        # The keys are tuples: a shape of one feature has no part of its features.
+        if (rank, common) in self._indexes:
+            return self._indexes[rank, common].get(key, ())
+        self._searches[rank, common] += 1
+        if self._searches[rank, common] <= _SEARCHES:
+            return (selected for selected in shape.values if select(selected) == key)
+        index: dict[Any, list[Any]] = {}
+        for selected in shape.values:
+            index.setdefault(select(selected), []).append(selected)
+        self._indexes[rank, common] = index
+        return index.get(key, ())
 
 
 def winning_regions(

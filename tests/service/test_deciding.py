@@ -195,7 +195,12 @@ def test_the_impact_is_what_changes_in_every_context(
     impact = impact_of(catalog, after, outcome.changes, ranked_rules)
     for setting_id, entry in catalog.entries.items():
         name = after.entries.get(setting_id, entry).setting.name
-        regions = [each for each in impact.regions if each["setting"] == name and "shadowed_by" not in each]
+        is_deleted = setting_id not in after.entries  # another one may have its name then
+        regions = [
+            each
+            for each in impact.regions
+            if each["setting"] == name and "shadowed_by" not in each and each.get("deleted", False) == is_deleted
+        ]
         before_and_after = zip(values_of(catalog, setting_id), values_of(after, setting_id), strict=True)
         for context, (before, now) in zip(every_context(), before_and_after, strict=True):
             found = [each for each in regions if is_in(each, context)]

@@ -256,12 +256,16 @@ class Catalog:
 
     def state_after(self, changes: Changes) -> State:
         """Return the counters after a write of these changes."""
+        features_revision = self.state.features_revision if changes.context_features is None else self.next_revision
+        numbered = self.numbered_after(changes)
+        return replace(numbered, revision=self.next_revision, features_revision=features_revision)
+
+    def numbered_after(self, changes: Changes) -> State:
+        """Return the counters of this revision with the ids that these changes give out."""
+        if not (changes.settings or changes.rules or changes.proposals):
+            return self.state
         return replace(
             self.state,
-            revision=self.next_revision,
-            features_revision=(
-                self.state.features_revision if changes.context_features is None else self.next_revision
-            ),
             last_setting_id=max([self.state.last_setting_id, *(setting.id for setting in changes.settings)]),
             last_rule_id=max([self.state.last_rule_id, *(rule.id for rule in changes.rules)]),
             last_proposal_id=max([self.state.last_proposal_id, *(proposal.id for proposal in changes.proposals)]),
@@ -311,7 +315,7 @@ class Catalog:
             entry = _with_rules(
                 entries[setting_id], stored.get(setting_id, []), changes.removed_rules, logged_at, copied
             )
-            if setting_id not in listed:
+            if setting_id not in listed and entry.setting.revision != state.revision:
                 entry = replace(entry, setting=replace(entry.setting, revision=state.revision))
             entries[setting_id] = entry
         for rule_id in changes.removed_rules:
@@ -321,7 +325,9 @@ class Catalog:
         switching = [rule.id for rule in changes.rules if _has_switch(rule)]
         not_switching = {*gone, *changes.removed_rules, *[rule.id for rule in changes.rules]}.difference(switching)
         scheduled = _with_members(self.scheduled, added=switching, removed=not_switching)
-        return Catalog(state, features, entries, names, rules, scheduled, self._proposals_after(changes))
+        proposals = self._proposals_after(changes)
+        limit = (self.setting_prefix, self.rules_outside)
+        return Catalog(state, features, entries, names, rules, scheduled, proposals, *limit)
 
 
 def _has_switch(rule: Rule) -> bool:
@@ -365,4 +371,4 @@ def _with_rules(
     log = entry.log
     if logged_at is not None:  # else the entry is new, and its log begins after the rules that it has now
         log = log.with_change(logged_at, leaving.union([rule.id for rule in stored]))
-    return replace(entry, rules=rules, ids_by_conditions=ids_by_conditions, unserved=unserved, log=log)
+    return Entry(entry.setting, log, rules, ids_by_conditions, unserved)

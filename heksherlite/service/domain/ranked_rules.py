@@ -22,6 +22,7 @@ class RankedRulesCache:
 
     def __init__(self, *, most_rules: int = 2_000_000) -> None:
         self._most_rules = most_rules
+        self._rules = 0
         self._kept: OrderedDict[int, tuple[str, Entry, tuple[str, ...], RankedRules[Rule]]] = OrderedDict()
 
     def get(self, catalog: Catalog, entry: Entry) -> RankedRules[Rule]:
@@ -31,10 +32,10 @@ class RankedRulesCache:
         if known is not entry or not is_same_database or ranked is None:
             ranked = self._updated(catalog, entry, known if is_same_database else None, ranked)
         self._kept[entry.setting.id] = (catalog.state.database_id, entry, catalog.context_features, ranked)
-        total = sum(len(kept.rules) for _, kept, _, _ in self._kept.values())
-        while total > self._most_rules and len(self._kept) > 1:
+        self._rules += len(entry.rules) - (0 if known is None else len(known.rules))
+        while self._rules > self._most_rules and len(self._kept) > 1:
             _, (_, dropped, _, _) = self._kept.popitem(last=False)
-            total -= len(dropped.rules)
+            self._rules -= len(dropped.rules)
         return ranked
 
     def _updated(

@@ -20,53 +20,53 @@ class Overlay(MutableMapping[K, V]):
         below: The other mapping.
 
     Attributes:
-        stored: What was stored here.
+        changed: What took the place of values of the other mapping.
+        added: What the other mapping does not have.
         removed: The keys of the other mapping that were removed here.
     """
 
     def __init__(self, below: Mapping[K, V]) -> None:
         self._below = below
-        self.stored: dict[K, V] = {}
+        self.changed: dict[K, V] = {}
+        self.added: dict[K, V] = {}
         self.removed: set[K] = set()
-        self._added = 0
 
     def __getitem__(self, key: K) -> V:
-        if key in self.stored:
-            return self.stored[key]
+        for mapping in (self.changed, self.added):
+            if key in mapping:
+                return mapping[key]
         if key in self.removed:
             raise KeyError(key)
         return self._below[key]
 
     def __contains__(self, key: object) -> bool:
-        return key in self.stored or (key not in self.removed and key in self._below)
+        return key in self.changed or key in self.added or (key in self._below and key not in self.removed)
 
     def __setitem__(self, key: K, value: V) -> None:
         if key in self._below:
             self.removed.discard(key)
-        elif key not in self.stored:
-            self._added += 1
-        self.stored[key] = value
+            self.changed[key] = value
+        else:
+            self.added[key] = value
 
     def __delitem__(self, key: K) -> None:
-        if key not in self:
-            raise KeyError(key)
-        self.stored.pop(key, None)
-        if key in self._below:
+        if key in self.added:
+            del self.added[key]
+        elif key in self:
+            self.changed.pop(key, None)
             self.removed.add(key)
         else:
-            self._added -= 1
+            raise KeyError(key)
 
     def __iter__(self) -> Iterator[K]:
-        kept = (key for key in self._below if key not in self.removed)
-        return chain(kept, (key for key in self.stored if key not in self._below))
+        return chain((key for key in self._below if key not in self.removed), self.added)
 
     def __reversed__(self) -> Iterator[K]:
-        added = [key for key in self.stored if key not in self._below]
-        kept = (key for key in reversed(cast("dict[K, V]", self._below)) if key not in self.removed)
-        return chain(reversed(added), kept)
+        below = cast("dict[K, V]", self._below)
+        return chain(reversed(self.added), (key for key in reversed(below) if key not in self.removed))
 
     def __len__(self) -> int:
-        return len(self._below) - len(self.removed) + self._added
+        return len(self._below) - len(self.removed) + len(self.added)
 
 
 class WorkingCopy:
@@ -88,10 +88,7 @@ class WorkingCopy:
 
     def apply(self, changes: Changes) -> None:
         """Make changes that were decided against the catalog as it is now."""
-        state = replace(self.catalog.state_after(changes), revision=self._base.state.revision)
-        after = self.catalog.after(changes, state, copied=_overlaid)
-        # `after` leaves out whether the catalog is limited to some settings: so far it was only made for whole ones.
-        self.catalog = replace(after, setting_prefix=self._base.setting_prefix, rules_outside=self._base.rules_outside)
+        self.catalog = self.catalog.after(changes, self.catalog.numbered_after(changes), copied=_overlaid)
 
     def changes(self) -> Changes:
         """Return what is to be stored and removed to get from the first catalog to the present one."""
@@ -102,19 +99,20 @@ class WorkingCopy:
         )
         return Changes(
             context_features=None if features == self._base.context_features else features,
-            settings=tuple([entry.setting for entry in self._entries.stored.values() if self._differs(entry.setting)]),
-            rules=tuple([rule for _, rule in sorted(self._rules.stored.items()) if self._is_new(rule)]),
+            settings=tuple([entry.setting for entry in self._entries.changed.values() if self._differs(entry.setting)]),
+            rules=(
+                *[rule for _, rule in sorted(self._rules.changed.items()) if self._differs_from_base(rule)],
+                *[rule for _, rule in sorted(self._rules.added.items())],
+            ),
             removed_settings=removed_settings,
             removed_rules=removed_rules,
         )
 
     def _differs(self, setting: Setting) -> bool:
-        known = self._base.entries.get(setting.id)
-        return known is None or not same_json(of_setting(known.setting), of_setting(setting))
+        return not same_json(of_setting(self._base.entries[setting.id].setting), of_setting(setting))
 
-    def _is_new(self, rule: Rule) -> bool:
-        known = self._base.rules.get(rule.id)
-        return known is None or not same_json(of_rule(known), of_rule(rule))
+    def _differs_from_base(self, rule: Rule) -> bool:
+        return not same_json(of_rule(self._base.rules[rule.id]), of_rule(rule))
 
 
 def _overlaid(mapping: Mapping[Any, Any]) -> MutableMapping[Any, Any]:
