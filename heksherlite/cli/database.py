@@ -11,9 +11,9 @@ import click
 from heksherlite.cli.location import default_database
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.authors import Author, Cause
-from heksherlite.service.domain.errors import DomainError
+from heksherlite.service.errors import DatabaseUnavailableError, RequestError
 from heksherlite.service.storage.access import AccessStore
-from heksherlite.service.storage.database import Database, DatabaseUnavailableError
+from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.sqlite import SqliteDatabase
 from heksherlite.service.storage.urls import open_database
 
@@ -57,7 +57,7 @@ def in_database(location: str | None, work: Callable[[Database], Awaitable[T]], 
 
     try:
         return anyio.run(prepare_and_work)
-    except (ServiceStartError, DatabaseUnavailableError, DomainError) as error:
+    except (ServiceStartError, DatabaseUnavailableError, RequestError) as error:
         raise click.ClickException(str(error)) from error
 
 

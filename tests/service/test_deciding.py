@@ -27,12 +27,12 @@ from heksherlite.operations import (
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes, Setting, State
 from heksherlite.service.domain.deciding import Outcome, decide
-from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.explanations import Page, explain
 from heksherlite.service.domain.impact import impact_of
 from heksherlite.service.domain.ranked_rules import RankedRulesCache, ranked_rules
 from heksherlite.service.domain.versions import INITIAL
 from heksherlite.service.domain.working_copy import WorkingCopy
+from heksherlite.service.errors import RequestError
 from heksherlite.type_strings import parse_type
 
 FEATURES = ("environment", "user", "theme")
@@ -257,7 +257,7 @@ def test_a_working_copy_is_the_catalog_that_is_stored(
     for operation in then:
         try:
             outcome = decide(copy.catalog, [operation], NOW)
-        except DomainError:
+        except RequestError:
             continue
         if not outcome.conflicts:
             copy.apply(outcome.changes)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import Request
 
 from heksherlite.service.domain.authors import Author, Cause
-from heksherlite.service.domain.errors import InvalidError
+from heksherlite.service.errors import InvalidError
 
 REASON_HEADER: Final = "X-Change-Reason"
 LONGEST_REASON: Final = 1_000

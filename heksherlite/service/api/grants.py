@@ -21,8 +21,8 @@ from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.configurations import configuration
 from heksherlite.service.domain.credentials import Credentials, application_of
 from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, CodeState, code_digest
-from heksherlite.service.domain.errors import ConflictError, InvalidError
 from heksherlite.service.domain.manifests import Manifest
+from heksherlite.service.errors import ConflictError, InvalidError
 from heksherlite.service.fields import RequestBody
 
 router = APIRouter(tags=["grants"], route_class=ServiceRoute)

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 from heksherlite import operations as ops
 from heksherlite.service.domain import context_features, rules, settings
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Setting
-from heksherlite.service.domain.errors import DomainError, NotFoundError, OutsidePrefixError
 from heksherlite.service.domain.metadata import replacing
 from heksherlite.service.domain.schedule import schedule_of
 from heksherlite.service.domain.touched import Touched, touched_by
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.domain.working_copy import WorkingCopy
+from heksherlite.service.errors import ConflictsError, NotFoundError, OutsidePrefixError, RequestError
 from heksherlite.type_strings import parse_type
 from heksherlite.wire_types import is_subtype
 
@@ -83,7 +83,7 @@ def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: dateti
             decision = decide_one(operation, copy.catalog, now)
         except OutsidePrefixError:
             raise
-        except DomainError as error:
+        except RequestError as error:
             setting, rule_id = _subject_of(operation, copy.catalog)
             conflicts += [Conflict(index, reason, setting, rule_id) for reason in _reasons(error)]
             results.append({})
@@ -105,7 +105,7 @@ def decide_one(operation: ops.AnyOperation, catalog: Catalog, now: datetime) -> 
         now: The time, in UTC.
 
     Raises:
-        DomainError: The operation cannot be made.
+        RequestError: The operation cannot be made.
     """
     match operation:
         case ops.AddRule():
@@ -248,7 +248,5 @@ def _subject_of(operation: ops.AnyOperation, catalog: Catalog) -> tuple[str | No
     return name, rule_id
 
 
-def _reasons(error: DomainError) -> list[str]:
-    body = error.body or {}
-    reasons = body.get("conflicts") or [body.get("detail") or error.message or "there is no such thing"]
-    return [str(reason) for reason in reasons]
+def _reasons(error: RequestError) -> list[str]:
+    return error.conflicts if isinstance(error, ConflictsError) else [error.message]

@@ -7,8 +7,8 @@ import orjson
 
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes, Setting
-from heksherlite.service.domain.errors import ConflictError, TooLargeError
 from heksherlite.service.domain.json_values import Json
+from heksherlite.service.errors import ConflictError, DeclarationConflictError, TooLargeError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Limits:
         added = sum(setting.id not in catalog.entries for setting in changes.settings)
         if added and len(catalog.entries) - len(changes.removed_settings) + added > self.max_settings:
             reason = f"there are {len(catalog.entries)} settings, and there may be {self.max_settings}"
-            raise ConflictError(body={"detail": reason})
+            raise DeclarationConflictError(reason)
         added = sum(rule.id not in catalog.rules for rule in changes.rules)
         if added and len(catalog.rules) - len(changes.removed_rules) + added > self.max_rules:
             raise ConflictError(f"there are {len(catalog.rules)} rules, and there may be {self.max_rules}")

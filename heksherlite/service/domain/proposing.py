@@ -8,8 +8,8 @@ from heksherlite.operations import AnyOperation
 from heksherlite.service.domain.authors import Author
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.deciding import Outcome
-from heksherlite.service.domain.errors import ConflictError, NotFoundError, NotPermittedError
 from heksherlite.service.domain.proposals import Comment, Proposal, ProposalState
+from heksherlite.service.errors import ConflictError, NotFoundError, NotPermittedError, OperationConflictsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def approve(
         )
     outcome = decide(proposal)
     if outcome.conflicts:
-        raise ConflictError(body={"conflicts": [conflict.as_json() for conflict in outcome.conflicts]})
+        raise OperationConflictsError([conflict.as_json() for conflict in outcome.conflicts])
     approved = _decided(proposal, by, ProposalState.APPROVED)
     if proposal.apply_at is not None and proposal.apply_at > by.time:
         return Decision(approved, Changes(proposals=(approved,)))

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.catalog import State
-from heksherlite.service.domain.errors import NotFoundError
 from heksherlite.service.domain.history import Change, Record
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.times import show_time
+from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.rows import portions

@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.operations import operation_from
 from heksherlite.service.domain.authors import Author
-from heksherlite.service.domain.errors import NotFoundError
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.proposals import Comment, Proposal, ProposalState
 from heksherlite.service.domain.times import read_time, show_time
+from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.database import Database
 
