@@ -6,11 +6,11 @@ from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Setting
 from heksherlite.service.domain.declarations import renamed, require_features
 from heksherlite.service.domain.differences import features_in_use, in_use_message
+from heksherlite.service.domain.fit import default_misfits, value_misfits
 from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit
-from heksherlite.service.domain.rules import require_fit
 from heksherlite.service.domain.versions import Version
-from heksherlite.service.errors import ConflictError, ConflictsError
+from heksherlite.service.errors import BadRequestError, ConflictError, ConflictsError
 from heksherlite.wire_types import WireType, is_subtype
 
 
@@ -26,22 +26,16 @@ def change_type(catalog: Catalog, name: str, new_type: WireType, version: Versio
     if (new_type, version) == (setting.type, setting.version):
         return Decision(None)
     _require_higher(version, setting)
-    conflicts = []
-    if problem := new_type.problem(setting.declared_default_value):
-        conflicts.append(f"the default value does not fit: {problem}")
-    if setting.has_operator_default and (problem := new_type.problem(setting.operator_default_value)):
-        conflicts.append(f"the operator's default value does not fit: {problem}")
-    conflicts += [
-        f"the value of rule {rule.id} does not fit: {problem}"
-        for rule in entry.rules.values()
-        if (problem := new_type.problem(rule.value))
-    ]
+    changed = replace(setting, type=new_type, version=version)
+    conflicts = list(default_misfits(changed))
+    for rule in entry.rules.values():
+        conflicts += [f"rule {rule.id}: {misfit}" for misfit in value_misfits(changed, rule.value)]
     narrowed = new_type == setting.type or is_subtype(new_type, setting.type)
     if not narrowed and version.major == setting.version.major:
         conflicts.append(f"{new_type} is not a sub-type of {setting.type}: this needs a higher major version")
     if conflicts:
         raise ConflictsError(conflicts)
-    return _stored(catalog, replace(setting, type=new_type, version=version))
+    return _stored(catalog, changed)
 
 
 def rename(catalog: Catalog, name: str, new_name: str, version: Version) -> Decision[None]:
@@ -87,7 +81,8 @@ def edit_metadata(catalog: Catalog, name: str, edit: MetadataEdit, version: Vers
 def set_default(catalog: Catalog, name: str, value: Json) -> Decision[None]:
     """Set the operator's default, which is in force in place of the declared one."""
     setting = catalog.entry(name).setting
-    require_fit(setting, value)
+    for misfit in value_misfits(setting, value):
+        raise BadRequestError(misfit)
     if setting.has_operator_default and same_json(setting.operator_default_value, value):
         return Decision(None)
     return _stored(catalog, replace(setting, operator_default_value=value))
