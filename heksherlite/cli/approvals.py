@@ -1,4 +1,4 @@
-"""The options of ``heksherlite app`` about what an application gets."""
+"""The options of ``heksherlite app`` that say what an application is granted."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps

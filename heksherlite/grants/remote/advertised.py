@@ -8,9 +8,9 @@ from typing import Any, Final
 import anyio
 
 from heksherlite.errors import DiscoveryError
-from heksherlite.grants.remote.beacon import BEACON_PORT, listening
+from heksherlite.grants.remote.beacon import listening
 from heksherlite.grants.remote.discovery import well_known
-from heksherlite.grants.remote.messages import Endpoint
+from heksherlite.grants.remote.messages import BEACON_PORT, Endpoint
 from heksherlite.http.session import Session, session
 
 _MOST: Final = 32
