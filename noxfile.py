@@ -60,6 +60,13 @@ def typecheck(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST)
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into `docs/_build`; a warning is an error."""
+    install(session, ".[docs]")
+    session.run("sphinx-build", "-W", "-n", "--keep-going", "-q", "docs", "docs/_build", *session.posargs)
+
+
+@nox.session(python=OLDEST)
 def interop(session: nox.Session) -> None:
     """Run the original SDK and the original loader of grants, from PyPI, against our service."""
     install(session)
