@@ -8,7 +8,7 @@ import sys
 
 from heksherlite.cli.command_table import COMMANDS, SUMMARY
 
-_HELP = ([], ["-h"], ["--help"])
+_HELP: tuple[list[str], ...] = ([], ["-h"], ["--help"])
 
 
 def main() -> None:

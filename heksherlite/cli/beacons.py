@@ -82,8 +82,8 @@ async def _discover(seconds: float, address: str, port: int) -> list[str]:
     from heksherlite.errors import DiscoveryError
     from heksherlite.grants.remote.beacon import listening
     from heksherlite.grants.remote.discovery import well_known
-    from heksherlite.grants.remote.messages import printable
     from heksherlite.http.session import session
+    from heksherlite.http.urls import printable
 
     found: list[str] = []
     seen: set[str] = set()
