@@ -145,7 +145,7 @@ async def load(store: Store, database: Database, options: ServiceOptions) -> str
     """
     try:
         await database.prepare()
-        first_token = await add_first_token(database, now=time.time()) if options.access.auth == "tokens" else None
+        first_token = await add_first_token(store.access, now=time.time()) if options.access.auth == "tokens" else None
         await store.load()
         if options.context_features:
             await store.write(partial(features.expect, expected=options.context_features))

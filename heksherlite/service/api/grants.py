@@ -238,7 +238,7 @@ async def challenge(body: Challenge, request: Request, store: StoreOfApp, grants
     state = known.state(now)
     if state is not CodeState.APPROVED:
         return _status(_STATUSES[state])
-    token = await store.device_codes.take(body.code, now)
+    token = await store.device_codes.collect(body.code, now)
     return _status("expired") if token is None else _granted(token=token)
 
 

@@ -11,7 +11,7 @@ from heksherlite.service.domain.credentials import (
     matches,
     new_application_id,
     new_credentials,
-    new_secret,
+    new_one_time_token,
     secret_digest,
 )
 from heksherlite.service.domain.errors import BadRequestError
@@ -173,7 +173,7 @@ def invited(
     if expires_at is not None and expires_at <= now:
         raise ValueError("the invitation would be expired from the start")
     application_id = new_application_id()
-    one_time_token = new_secret("invite", application_id)
+    one_time_token = new_one_time_token(application_id)
     application = Application(
         id=application_id,
         manifest=Manifest(identifier=identifier),

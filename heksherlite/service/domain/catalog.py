@@ -94,6 +94,10 @@ class State:
     changed_at: datetime | None = None
     access_revision: int = 0
 
+    def after_access_change(self) -> "State":
+        """Return the counters after a write of tokens, applications or groups."""
+        return replace(self, revision=self.revision + 1, access_revision=self.revision + 1)
+
     def dated(self, now: datetime) -> "State":
         """Return the counters with the time of their write."""
         return replace(self, changed_at=max(now, self.changed_at or now))

@@ -17,6 +17,7 @@ from heksherlite.service.storage.rows import (
     write_changes,
     write_state,
 )
+from heksherlite.service.storage.writing import Writer
 from heksherlite.service.transfer.lines import ExportReader
 
 
@@ -49,11 +50,14 @@ async def import_export(database: Database, export: ExportReader, cause: Cause, 
         ExportError: The export is malformed.
         DatabaseUnavailableError: The database cannot be reached.
     """
-    async with database.writing() as connection:
+
+    async def work(connection: AsyncConnection) -> None:
         catalog = await read_catalog(connection)
         if catalog.entries and not replace:
             raise NotEmptyError(len(catalog.entries))
         await _import(connection, catalog, export, cause)
+
+    await Writer(database).write(work, attempts=1)  # the export can be read only once
 
 
 async def _import(connection: AsyncConnection, catalog: Catalog, export: ExportReader, cause: Cause) -> None:
