@@ -26,7 +26,8 @@ def main() -> None:
             return
         entry = COMMANDS.get(arguments[0]) if arguments else None
         extra = entry.extra if entry else "service"
-        sys.exit(f"Error: this command needs {error.name}, which is not installed: pip install 'heksherlite[{extra}]'")
+        library = error.name.partition(".")[0]
+        sys.exit(f"Error: this command needs {library}, which is not installed: pip install 'heksherlite[{extra}]'")
 
 
 def _help_without_click() -> str:

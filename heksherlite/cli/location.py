@@ -1,4 +1,4 @@
-"""Which database a command works on."""
+"""The options that say which database a command changes, and why."""
 
 from pathlib import Path
 
@@ -12,6 +12,8 @@ database_option = click.option(
     help="The database: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE. By default a file in the user's"
     " data folder.",
 )
+
+reason_option = click.option("--reason", metavar="TEXT", help="Why the change is made, for the history.")
 
 
 def default_database() -> Path:
