@@ -80,19 +80,19 @@ async def _discover(seconds: float, address: str, port: int) -> list[str]:
     import anyio
 
     from heksherlite.errors import DiscoveryError
-    from heksherlite.grants.remote.beacon import listening
-    from heksherlite.grants.remote.discovery import well_known
-    from heksherlite.http.session import session
+    from heksherlite.grants.remote.beacon import listen_for_beacons
+    from heksherlite.grants.remote.discovery import fetch_endpoint
+    from heksherlite.http.endpoint_client import endpoint_client
     from heksherlite.http.urls import printable
 
     found: list[str] = []
     seen: set[str] = set()
-    with listening(address=address, port=port) as beacons:
-        async with session(None, seconds) as http:
+    with listen_for_beacons(address=address, port=port) as beacons:
+        async with endpoint_client(None, seconds) as http:
 
             async def look_up(url: str) -> None:
                 try:
-                    endpoint = await well_known(http, url, with_slash=True)
+                    endpoint = await fetch_endpoint(http, url, with_slash=True)
                 except DiscoveryError as error:
                     click.echo(f"{url}: not an endpoint: {error.reason}", err=True)
                 else:

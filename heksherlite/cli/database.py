@@ -10,10 +10,10 @@ import click
 
 from heksherlite.cli.location import default_database
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.history import Author, Cause
+from heksherlite.service.errors import DatabaseUnavailableError, RequestError
 from heksherlite.service.storage.access import AccessStore
-from heksherlite.service.storage.database import Database, DatabaseUnavailableError
+from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.sqlite import SqliteDatabase
 from heksherlite.service.storage.urls import open_database
 
@@ -63,7 +63,7 @@ def in_access_store(
 
     try:
         return anyio.run(prepare_and_work)
-    except (ServiceStartError, DatabaseUnavailableError, DomainError) as error:
+    except (ServiceStartError, DatabaseUnavailableError, RequestError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -71,7 +71,7 @@ def login(
     from rich.console import Console
 
     from heksherlite.errors import GrantError
-    from heksherlite.grants.cache import CachedFacts, reason_of, write_cache
+    from heksherlite.grants.cache import CachedFacts, file_error_reason, write_cache
     from heksherlite.grants.grant import LoadRequest, load
     from heksherlite.grants.remote.device_code import DeviceCodeGrant
     from heksherlite.grants.remote.discovery import WellKnownDiscovery
@@ -104,7 +104,7 @@ def login(
     try:
         write_cache(cache_file.absolute(), stored)
     except (OSError, TypeError, ValueError) as error:
-        raise click.ClickException(f"cannot write {cache_file}: {reason_of(error)}") from error
+        raise click.ClickException(f"cannot write {cache_file}: {file_error_reason(error)}") from error
     click.echo(f"Stored the facts of {identifier} in {cache_file}: {_groups(stored)}")
 
 
@@ -126,7 +126,7 @@ def whoami(cache_file: Path) -> None:
 @_CACHE_FILE
 def logout(cache_file: Path) -> None:
     """Delete the stored facts."""
-    from heksherlite.grants.cache import reason_of
+    from heksherlite.grants.cache import file_error_reason
 
     if _read(cache_file) is None:
         click.echo(f"{cache_file} does not exist.")
@@ -134,7 +134,7 @@ def logout(cache_file: Path) -> None:
     try:
         cache_file.unlink()
     except OSError as error:
-        raise click.ClickException(f"cannot delete {cache_file}: {reason_of(error)}") from error
+        raise click.ClickException(f"cannot delete {cache_file}: {file_error_reason(error)}") from error
     click.echo(f"Deleted {cache_file}.")
 
 
@@ -144,14 +144,14 @@ def _read(cache_file: Path) -> CachedFacts | None:
     Raises:
         click.ClickException: The file is not a usable cache, and may be another program's.
     """
-    from heksherlite.grants.cache import read_cache, reason_of
+    from heksherlite.grants.cache import file_error_reason, read_cache
 
     try:
         return read_cache(cache_file.absolute())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise click.ClickException(f"{cache_file} has no usable facts: {reason_of(error)}") from error
+        raise click.ClickException(f"{cache_file} has no usable facts: {file_error_reason(error)}") from error
 
 
 def _groups(cached: CachedFacts) -> str:

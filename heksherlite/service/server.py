@@ -17,10 +17,11 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.app import create_app
 from heksherlite.service.domain import context_features as features
+from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.following import follow
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import AccessOptions, ServiceOptions
-from heksherlite.service.storage.database import Database, DatabaseUnavailableError
+from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.tokens import add_first_token
 
@@ -119,13 +120,13 @@ class ServiceThread:
                 app,
                 lifespan="on" if self._options.opentelemetry else "off",
                 on_started=self._ready.set_result,
-                on_stopping=app.state.streams.close,
+                on_stopping=app.state.context.streams.close,
             )
             stopping = asyncio.Event()
             follower = asyncio.create_task(follow(store, keep_history=self._options.keep_history, until=stopping))
             # Without its follower the service would answer from an old catalog, so it ends instead.
             follower.add_done_callback(lambda _: server.stop())
-            publisher = asyncio.create_task(app.state.metrics.publish(until=stopping))
+            publisher = asyncio.create_task(app.state.context.metrics.publish(until=stopping))
             await server.serve(sockets=[self._listener])
             stopping.set()
             await follower

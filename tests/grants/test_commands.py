@@ -1,4 +1,4 @@
-"""The commands, as processes of their own, against real servers and sockets."""
+"""The commands as processes, against real servers and sockets."""
 
 import json
 import os
@@ -17,7 +17,7 @@ import pytest
 
 from heksherlite.grants import CacheGrant, DeviceCodeGrant, Manifest, StaticDiscovery
 from heksherlite.grants.remote.beacon import encode_beacon
-from tests.grants.endpoint import CONFIG, Answer, Received, ScriptedEndpoint
+from tests.grants.endpoint import CONFIG, Received, Scripted, ScriptedEndpoint
 from tests.grants.loads import loaded
 
 COMMAND = [sys.executable, "-W", "error", "-m", "heksherlite"]
@@ -58,17 +58,17 @@ def port() -> int:
 def approve(endpoint: ScriptedEndpoint, after: int = 1) -> None:
     """Have a person who approves when the page was asked about a number of times."""
 
-    def decide(_: Received) -> Answer:
+    def decide(_: Received) -> Scripted:
         if len(endpoint.of("challenge")) <= after:
-            return Answer({"status": "pending"})
+            return Scripted({"status": "pending"})
         endpoint.tokens["granted-token"] = CONFIG
-        return Answer({"status": "granted", "token": "granted-token"})
+        return Scripted({"status": "granted", "token": "granted-token"})
 
     endpoint.script["/f/challenge/"] = decide
 
 
 def test_login_whoami_logout(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
-    """Login shows page and code and keeps the facts, whoami names them, logout removes them; no secret is printed."""
+    """Login prints the page and caches the facts, whoami lists the groups, logout removes all; no secret is printed."""
     approve(endpoint)
     result = run(
         "login", endpoint.url, "--identifier", "app", "--scope", "a,b", "--scope", "c", "--no-browser", folder=tmp_path
@@ -96,8 +96,8 @@ def test_login_whoami_logout(endpoint: ScriptedEndpoint, tmp_path: Path) -> None
     assert who.stderr == "Error: .fakts_cache.json does not exist; heksherlite login creates it\n"
 
 
-def test_a_program_finds_what_login_kept(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
-    """A program with CacheGrant needs no person afterwards."""
+def test_programs_use_the_facts_of_login(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """A program with CacheGrant needs no approval after login."""
     approve(endpoint)
     arguments = ["--identifier", "app", "--cache-file", "facts.json", "--hash", "v1", "--no-browser", "--qr"]
     result = run("login", endpoint.url, *arguments, folder=tmp_path)
@@ -110,20 +110,20 @@ def test_a_program_finds_what_login_kept(endpoint: ScriptedEndpoint, tmp_path: P
 
 
 @pytest.mark.thorough
-def test_login_that_fails(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
-    """Denied, too late, nobody there, or no place for the file: one line that says so, and no file."""
-    endpoint.script["/f/challenge/"] = Answer({"status": "denied"})
+def test_failed_login(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """A denied or late approval, an unreachable endpoint or an unwritable file is one line, and no file is written."""
+    endpoint.script["/f/challenge/"] = Scripted({"status": "denied"})
     start = ["--identifier", "app", "--no-browser"]
     for arguments, message in [
-        ([endpoint.url, *start], f"Error: {endpoint.base_url}challenge/: the person denied it\n"),
+        ([endpoint.url, *start], f"Error: {endpoint.base_url}challenge/: access was denied\n"),
         (["http://127.0.0.1:9", *start], "Error: http://127.0.0.1:9/.well-known/fakts: ConnectError: All connection"),
-        (["ftp://host", *start], "Error: Invalid value: a URL like 'https://host:port' was expected"),
+        (["ftp://host", *start], "Error: Invalid value: expected a URL like 'https://host:port'"),
         ([endpoint.url, "--identifier", ""], "Error: Invalid value: a manifest needs an identifier and a version"),
     ]:
         result = run("login", *arguments, folder=tmp_path)
         assert result.returncode in (1, 2)
         assert message in result.stderr
-    endpoint.script["/f/challenge/"] = Answer({"status": "pending"})
+    endpoint.script["/f/challenge/"] = Scripted({"status": "pending"})
     result = run("login", endpoint.url, *start, "--timeout", "0.5", folder=tmp_path)
     assert "nobody decided within 0.5 s" in result.stderr
     approve(endpoint, 0)
@@ -132,21 +132,21 @@ def test_login_that_fails(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_files_of_others(tmp_path: Path) -> None:
-    """Neither whoami nor logout touches a file that is no cache file."""
+def test_foreign_files(tmp_path: Path) -> None:
+    """Neither whoami nor logout uses a file that is not a cache file."""
     path = tmp_path / "precious.json"
     path.write_text(json.dumps({"a": "hunter2"}))
     for command in ("whoami", "logout"):
         result = run(command, "--cache-file", "precious.json", folder=tmp_path)
-        message = "Error: precious.json has no usable facts: it was written by another program\n"
+        message = "Error: precious.json has no usable facts: it is not a cache file of heksherlite\n"
         assert result.returncode == 1
         assert result.stderr == message
     assert path.exists()
 
 
 def test_discover(endpoint: ScriptedEndpoint, port: int, tmp_path: Path) -> None:
-    """Endpoints whose beacons are heard are listed once each, with name; others with what is wrong."""
-    endpoint.script["/.well-known/fakts"] = Answer(
+    """Endpoints whose beacons are received are listed once each with their names, and others with their errors."""
+    endpoint.script["/.well-known/fakts"] = Scripted(
         {"name": "the \x1b[2Jname", "base_url": endpoint.base_url, "description": "of this test"}
     )
     with (
@@ -162,8 +162,8 @@ def test_discover(endpoint: ScriptedEndpoint, port: int, tmp_path: Path) -> None
     assert errors.count("http://127.0.0.1:9: not an endpoint: ConnectError") == 1
 
 
-def test_discover_nothing(port: int, tmp_path: Path) -> None:
-    """Silence is an error, and so is an address that is not this machine's."""
+def test_discover_without_result(port: int, tmp_path: Path) -> None:
+    """No beacon is an error, and so is an address of another machine."""
     result = run("discover", "--timeout", "0.2", "--port", str(port), folder=tmp_path)
     assert result.returncode == 1
     assert result.stderr == "Error: no endpoint was announced within 0.2 seconds\n"
@@ -172,7 +172,7 @@ def test_discover_nothing(port: int, tmp_path: Path) -> None:
 
 
 def test_beacon(port: int, tmp_path: Path) -> None:
-    """It sends beacons again and again, to the interface that is named, until it is interrupted."""
+    """Beacons are sent repeatedly to the named interface until the command is interrupted."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiving:
         receiving.bind(("", port))
         receiving.settimeout(30)
@@ -183,8 +183,8 @@ def test_beacon(port: int, tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_beacon_without_sense(tmp_path: Path) -> None:
-    """An interface that is not there and an URL that is none are refused, and what there is is named."""
+def test_beacon_with_invalid_arguments(tmp_path: Path) -> None:
+    """An unknown interface and an invalid URL are rejected, and the error names the existing interfaces."""
     result = run("beacon", "http://host:1", "--interface", "nowhere0", folder=tmp_path)
     assert result.returncode == 2
     assert "no interface 'nowhere0' is up with an IPv4 address; those that are: " in " ".join(result.stderr.split())

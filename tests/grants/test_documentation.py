@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from heksherlite.service import embedded
-from tests.grants.endpoint import Answer, Received, ScriptedEndpoint
+from tests.grants.endpoint import Received, Scripted, ScriptedEndpoint
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT.joinpath("docs", "guides", "grants.md").read_text("utf-8")
@@ -44,8 +44,8 @@ def run(*command: str | Path, folder: Path, **environment: str) -> subprocess.Co
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_blocks(number: int, service_url: str, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
-    """Each is a program that runs, with the files that it reads."""
+def test_code_blocks(number: int, service_url: str, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """Each code block is a program that runs with the files that it reads."""
     tmp_path.joinpath("config.yaml").write_text(GROUP.replace(ADDRESS, service_url) + MORE, "utf-8")
     tmp_path.joinpath("config.toml").write_text('[database]\nhost = "db.local"\nport = 5432\n', "utf-8")
     program = tmp_path / "program.py"
@@ -59,7 +59,7 @@ def test_blocks(number: int, service_url: str, endpoint: ScriptedEndpoint, tmp_p
 
 
 def test_commands_are_documented(tmp_path: Path) -> None:
-    """Every command and each of its options is in the page."""
+    """The page has every command and each of its options."""
     for command in ("login", "whoami", "logout", "beacon", "discover"):
         assert f"`heksherlite {command}" in PAGE
         options = re.findall(
@@ -70,7 +70,7 @@ def test_commands_are_documented(tmp_path: Path) -> None:
 
 
 def test_local_example(tmp_path: Path) -> None:
-    """The example of local grants shows the file, the environment over it, and one load for many."""
+    """The example of local grants prints the file, the environment that overrides it, and one load for many readers."""
     result = run(ROOT / "examples" / "local_grants.py", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     for line in (
@@ -83,11 +83,11 @@ def test_local_example(tmp_path: Path) -> None:
 
 
 def test_remote_example(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
-    """The example of remote grants asks a person the first time, and nobody the second."""
+    """The example of remote grants asks a person on the first run only."""
 
-    def approve(_: Received) -> Answer:
+    def approve(_: Received) -> Scripted:
         endpoint.tokens["approved"] = {"database": {}}
-        return Answer({"status": "granted", "token": "approved"})
+        return Scripted({"status": "granted", "token": "approved"})
 
     endpoint.script["/f/challenge/"] = approve
     first = run(ROOT / "examples" / "remote_grants.py", endpoint.url, folder=tmp_path)

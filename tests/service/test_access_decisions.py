@@ -19,11 +19,11 @@ from heksherlite.service.domain.access.state import AccessDecision, AccessState
 from heksherlite.service.domain.applications import Approval, Status, invited, registered
 from heksherlite.service.domain.credentials import application_of
 from heksherlite.service.domain.device_codes import LIFETIME, CodeState, code_digest
-from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.groups import Group, references
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.sessions import Session
 from heksherlite.service.domain.tokens import Scope, new_token
+from heksherlite.service.errors import RequestError
 from heksherlite.service.storage.access import AccessStore, Lookup
 from heksherlite.service.storage.sqlite import SqliteDatabase
 
@@ -71,7 +71,7 @@ class Access(RuleBasedStateMachine):
         before = self.state
         try:
             decision = decide(self.state)
-        except (DomainError, ValueError):
+        except (RequestError, ValueError):
             return None
         self.state = self.state.after(decision.changes)
         if not decision.changes:
@@ -248,7 +248,7 @@ class StoredAccess(Access):
             session=session,
             codes_expired_before=self.now - device_codes.KEPT_SECONDS,
         )
-        with suppress(DomainError, ValueError):
+        with suppress(RequestError, ValueError):
             self.runner.run(self.store.write(decide, lookup=lookup))
         return super().decide(decide, code=code, session=session)
 

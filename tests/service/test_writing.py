@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.groups import Group
 from heksherlite.service.domain.history import BY_SERVICE
-from heksherlite.service.storage.database import DatabaseUnavailableError, InterruptedWriteError
+from heksherlite.service.errors import DatabaseUnavailableError, InterruptedWriteError
 from heksherlite.service.storage.writing import ATTEMPTS, Writer
 from tests.service.stores import opened
 

@@ -14,10 +14,10 @@ from heksherlite.service.domain.credentials import (
     new_one_time_token,
     secret_digest,
 )
-from heksherlite.service.domain.errors import BadRequestError
 from heksherlite.service.domain.history import Change
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope, Token
+from heksherlite.service.errors import BadRequestError
 
 Tracked: TypeAlias = str | Sequence[str]
 """``*`` for all values of a context feature, or some of them."""

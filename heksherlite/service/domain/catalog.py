@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Generic, TypeAlias, TypeVar
 
 from heksherlite.service.domain.change_log import ChangeLog
-from heksherlite.service.domain.errors import NotFoundError, OutsidePrefixError
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
+from heksherlite.service.errors import NotFoundError, OutsidePrefixError
 from heksherlite.wire_types import WireType
 
 T_co = TypeVar("T_co", covariant=True)

@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import State
-from heksherlite.service.domain.errors import NotFoundError
 from heksherlite.service.domain.history import Author, Cause, Change, Record
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.times import show_time
+from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.rows import portions

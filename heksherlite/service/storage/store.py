@@ -11,13 +11,13 @@ from typing import Generic, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import Catalog, Decision, State
-from heksherlite.service.domain.errors import NotFoundError
 from heksherlite.service.domain.history import BY_SERVICE, Cause, as_of, changes_between
 from heksherlite.service.domain.tokens import Tokens
+from heksherlite.service.errors import DatabaseUnavailableError, NotCaughtUpError, NotFoundError
 from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.access_rows import read_signing_key
 from heksherlite.service.storage.applications import Applications
-from heksherlite.service.storage.database import Database, DatabaseUnavailableError, NotCaughtUpError
+from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.history import History, write_record

@@ -7,8 +7,9 @@ from typing import Final, TypeAlias, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.service.errors import DatabaseUnavailableError, InterruptedWriteError
 from heksherlite.service.storage.availability import Availability
-from heksherlite.service.storage.database import Database, DatabaseUnavailableError, InterruptedWriteError
+from heksherlite.service.storage.database import Database
 
 T = TypeVar("T")
 

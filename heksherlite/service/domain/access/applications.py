@@ -6,8 +6,8 @@ from dataclasses import replace
 from heksherlite.service.domain.access.state import AccessChanges, AccessDecision, AccessState
 from heksherlite.service.domain.applications import Application, Approval, Status, change
 from heksherlite.service.domain.credentials import application_of, credentials_of, matches
-from heksherlite.service.domain.errors import BadRequestError, NotFoundError
 from heksherlite.service.domain.manifests import Manifest
+from heksherlite.service.errors import BadRequestError, NotFoundError
 
 
 def add(state: AccessState, application: Application) -> AccessDecision[None]:

@@ -8,8 +8,8 @@ from heksherlite.service.domain.access.state import AccessChanges, AccessDecisio
 from heksherlite.service.domain.applications import Application, Approval, Status, change, denial
 from heksherlite.service.domain.credentials import credentials_of
 from heksherlite.service.domain.device_codes import LIFETIME, ChosenBy, CodeState, DeviceCode, code_digest
-from heksherlite.service.domain.errors import ConflictError, NotFoundError
 from heksherlite.service.domain.manifests import Manifest
+from heksherlite.service.errors import ConflictError, NotFoundError
 
 KEPT_SECONDS: Final = 600
 """How long the outcome of a code is remembered after the code has expired."""

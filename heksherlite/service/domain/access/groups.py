@@ -1,8 +1,8 @@
 """Writes to configuration groups and to the secrets that they refer to."""
 
 from heksherlite.service.domain.access.state import AccessChanges, AccessDecision, AccessState
-from heksherlite.service.domain.errors import BadRequestError, NotFoundError
 from heksherlite.service.domain.groups import Group, check_name, check_references, references, secret_change
+from heksherlite.service.errors import BadRequestError, NotFoundError
 
 
 def put(state: AccessState, group: Group) -> AccessDecision[None]:
