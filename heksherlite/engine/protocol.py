@@ -16,7 +16,7 @@ JSON: Final = "application/json"
 LINES: Final = "application/x-ndjson"
 DELTA: Final = "heksherlite"
 DELTA_STATUS: Final = 226
-"""Lines, and only the changes, are requested beside v1 responses; see ``docs/reference/partial-answers.md``."""
+"""Lines, and only the changes, are requested beside v1 responses; see ``docs/reference/partial-responses.md``."""
 
 _LONGEST_PORTION: Final = 30_000
 """How many characters of settings' names are in one query. Percent-encoded, a comma takes three."""
