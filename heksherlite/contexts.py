@@ -1,4 +1,4 @@
-"""From what a caller of ``get`` gives to a whole context: constants and context variables stand in for the rest."""
+"""Complete contexts: combine the arguments of ``get`` with the default values of context features."""
 
 from collections.abc import Collection, Mapping
 from contextvars import ContextVar
@@ -8,11 +8,11 @@ from heksherlite.errors import MissingContextError
 from heksherlite.rules import NO_VALUE, Context
 
 ContextDefaults = Mapping[str, str | ContextVar[str]]
-"""What stands in for context features that a caller leaves out: constants, and variables that are read at each call."""
+"""Default values by context feature: constants, and context variables that are read at each call."""
 
 
 class _UnsetVariable:
-    """Stands where a feature has no context variable."""
+    """The variable of a feature without a context variable."""
 
     def get(self) -> NoReturn:
         raise LookupError
@@ -22,30 +22,30 @@ _UNSET_VARIABLE: Final = _UnsetVariable()
 
 
 class Tracking(Protocol):
-    """What a client knows about the contexts that it asks rules for."""
+    """Which context feature values a client tracks."""
 
     def tracked_values(self, feature: str) -> Collection[str] | None:
-        """Return the values of a context feature that rules are asked for, ``None`` for all."""
+        """Return the tracked values of a context feature, or ``None`` if all values are tracked."""
         ...
 
     def warn_of_untracked(self, feature: str, value: Any) -> None:
-        """Warn of a value that rules are not asked for."""
+        """Warn that a value is not tracked."""
 
 
 class ContextCompletion:
-    """Completes the contexts of settings that have the same context features. Immutable.
+    """Completes the contexts of all settings with the same context features. Immutable.
 
     Args:
         features: The context features of the settings, in the order of the contexts.
-        defaults: What stands in for features that the caller leaves out.
-        tracking: Knows which rules are asked for, to warn of contexts that have none for this reason.
-        required: Whether a context that lacks a feature is an error.
+        defaults: The default values of context features.
+        tracking: The tracked values, for warnings about contexts whose rules are not fetched.
+        required: Whether a missing feature is an error.
 
     Attributes:
-        constants: The constants among the defaults, in one place per feature, :data:`NO_VALUE` for none.
-        variables: The context variables among them, likewise, or something whose ``get`` raises :class:`LookupError`.
-        variable_positions: The places of the features that have a variable.
-        limits: The places of the features of which not all values are tracked, with those that are.
+        constants: For each feature its constant default, or :data:`NO_VALUE`.
+        variables: For each feature its context variable, or an object whose ``get`` raises :class:`LookupError`.
+        variable_positions: The positions of the features with a context variable.
+        limits: For each feature with a limited set of tracked values: its position and these values.
     """
 
     __slots__ = (
@@ -68,27 +68,27 @@ class ContextCompletion:
         *,
         required: bool = True,
     ) -> None:
-        stand_ins = [(defaults or {}).get(feature, NO_VALUE) for feature in features]
+        default_values = [(defaults or {}).get(feature, NO_VALUE) for feature in features]
         limits = [tracking.tracked_values(feature) for feature in features] if tracking is not None else []
         self.features = features
         self.required = required
-        self.constants = tuple([NO_VALUE if isinstance(item, ContextVar) else item for item in stand_ins])
-        self.variables = tuple([item if isinstance(item, ContextVar) else _UNSET_VARIABLE for item in stand_ins])
-        self.variable_positions = tuple([i for i, item in enumerate(stand_ins) if isinstance(item, ContextVar)])
+        self.constants = tuple([NO_VALUE if isinstance(item, ContextVar) else item for item in default_values])
+        self.variables = tuple([item if isinstance(item, ContextVar) else _UNSET_VARIABLE for item in default_values])
+        self.variable_positions = tuple([i for i, item in enumerate(default_values) if isinstance(item, ContextVar)])
         self._constants = [(i, constant) for i, constant in enumerate(self.constants) if constant is not NO_VALUE]
         self._others = [i for i, constant in enumerate(self.constants) if constant is NO_VALUE]
         self._tracking = tracking
         self.limits = [(position, values) for position, values in enumerate(limits) if values is not None]
 
     def complete(self, setting_name: str, given: Context) -> Context:
-        """Fill in what the caller left out.
+        """Fill in the defaults of missing features.
 
         Args:
-            setting_name: For the message of the error.
-            given: One value per feature, :data:`NO_VALUE` for each that was left out.
+            setting_name: The name of the setting, for error messages.
+            given: One value per feature, :data:`NO_VALUE` for a missing one.
 
         Raises:
-            MissingContextError: If a feature was left out and nothing stands in, and that is an error.
+            MissingContextError: If a feature has neither value nor default, and missing features are errors.
         """
         context = list(given)
         for position, constant in self._constants:
@@ -101,7 +101,7 @@ class ContextCompletion:
         return context
 
     def warn_of_untracked(self, context: Context) -> None:
-        """Warn if rules for a complete context are not asked for."""
+        """Warn if a complete context contains a value that is not tracked."""
         for position, tracked in self.limits:
             if context[position] not in tracked and self._tracking is not None:
                 self._tracking.warn_of_untracked(self.features[position], context[position])

@@ -1,48 +1,48 @@
-"""Every exception that heksherlite raises by itself.
+"""The exceptions that heksherlite defines.
 
 ::
 
     HeksherError
-    ├── FaktsError              facts are not loaded, and may not be loaded here and now
-    │   ├── NoFaktsFound        there is no current loader here                       (also a LookupError)
-    │   ├── GroupNotFound       the loaded facts do not have a path                   (also a LookupError)
+    ├── FaktsError              facts are not loaded, and loading them is not allowed
+    │   ├── NoFaktsFound        there is no current loader                            (also a LookupError)
+    │   ├── GroupNotFound       a path does not exist in the loaded facts             (also a LookupError)
     │   ├── FactsShapeError     a group does not fit a model                          (also a ValueError)
-    │   └── GrantError          a grant cannot give its facts
-    │       └── RemoteGrantError    an endpoint cannot be reached, or does not answer what it should
-    │           ├── DiscoveryError  when it was looked for
-    │           ├── DemandError     when it was asked for a token
-    │           └── ClaimError      when it was asked for the facts
-    ├── NoMatchError            there is no value for a context; never raised         (also a LookupError)
-    ├── MissingContextError     a context feature has neither argument nor default    (also a RuntimeError)
-    ├── ServiceResponseError    a response of the service does not follow the v1 API   (also a ValueError)
-    ├── ServiceStartError       a service that was to be run here cannot start
-    ├── SnapshotError           bytes are no snapshot, or none that can be used       (also a ValueError)
+    │   └── GrantError          a grant cannot provide its facts
+    │       └── RemoteGrantError    an endpoint is unreachable, or its response is invalid
+    │           ├── DiscoveryError  during discovery
+    │           ├── DemandError     during the request for a token
+    │           └── ClaimError      during the request for the facts
+    ├── NoMatchError            a context has no value; never raised                  (also a LookupError)
+    ├── MissingContextError     a context feature has no argument and no default      (also a RuntimeError)
+    ├── ServiceResponseError    a response of the service does not follow the v1 API  (also a ValueError)
+    ├── ServiceStartError       an embedded service cannot start
+    ├── SnapshotError           a snapshot is malformed or unusable                   (also a ValueError)
     └── TypeStringError         a wire type such as ``Enum[`` is malformed            (also a ValueError)
 
-A service that is unreachable, or answers with an error status, is an :class:`httpx.HTTPError`. Wrong arguments are
-what they are in all of Python: :class:`TypeError` and :class:`ValueError`.
+An unreachable service, or a response with an error status, raises an :class:`httpx.HTTPError`. An invalid argument
+raises a :class:`TypeError` or a :class:`ValueError`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
 
 class HeksherError(Exception):
-    """The base of every exception of this package."""
+    """The base class of all exceptions that this package defines."""
 
 
 class NoMatchError(HeksherError, LookupError):
-    """There is no value for a context.
+    """A context has no value.
 
-    For programs that catch it: a setting always has a default, so nothing raises it.
+    The package never raises it, because every setting has a default. It exists for programs that catch it.
     """
 
 
 class MissingContextError(HeksherError, RuntimeError):
-    """A setting was read without a value for one of its context features, and the client has no default for it.
+    """A setting was read without a value for a context feature that has no default.
 
     Attributes:
         setting: The name of the setting.
-        features: The context features that have no value.
+        features: The context features without a value.
     """
 
     def __init__(self, setting: str, features: Sequence[str]) -> None:
@@ -77,31 +77,31 @@ class ServiceResponseError(HeksherError, ValueError):
 
 
 class ServiceStartError(HeksherError):
-    """A service that was to be run here cannot start; the message says why and what to do."""
+    """An embedded service cannot start. The message contains the reason and the remedy."""
 
 
 class SnapshotError(HeksherError, ValueError):
-    """Bytes are not a snapshot of a client's state, or not one that can be used; the message says why."""
+    """A snapshot of a client's state is malformed or unusable. The message contains the reason."""
 
 
 class TypeStringError(HeksherError, ValueError):
-    """A wire type, such as ``Enum[1,2]``, could not be parsed."""
+    """A wire type, such as ``Enum[1,2]``, cannot be parsed."""
 
 
 class FaktsError(HeksherError):
-    """Facts are not loaded, and may not be loaded here and now; the message says what to do."""
+    """Facts are not loaded, and loading them is not allowed. The message contains the remedy."""
 
 
 class NoFaktsFound(FaktsError, LookupError):  # noqa: N818 - the name was given
-    """The code runs outside of every ``with`` block of a loader."""
+    """There is no current loader: the code runs outside of the ``with`` block of a loader."""
 
 
 class GroupNotFound(FaktsError, LookupError):  # noqa: N818 - the name was given
-    """The loaded facts do not have what was asked for.
+    """A path does not exist in the loaded facts.
 
     Attributes:
-        path: What was asked for, such as ``group.key``.
-        existing: The keys where the path leaves what exists, those most like the missing one first.
+        path: The requested path, such as ``group.key``.
+        existing: The keys that exist beside the missing one, most similar first.
     """
 
     def __init__(self, path: str, existing: Sequence[str], reason: str = "") -> None:
@@ -116,11 +116,11 @@ class GroupNotFound(FaktsError, LookupError):  # noqa: N818 - the name was given
 
 
 class FactsShapeError(FaktsError, ValueError):
-    """A group of the facts does not fit what it was to become.
+    """A group of the facts does not fit a model.
 
     Attributes:
-        path: The group.
-        problems: What is wrong, by the offending key.
+        path: The group, or ``None`` for all facts.
+        problems: The problem of each offending key.
     """
 
     def __init__(self, path: str | None, problems: Mapping[str, str]) -> None:
@@ -135,14 +135,15 @@ class FactsShapeError(FaktsError, ValueError):
 
 
 class GrantError(FaktsError):
-    """A grant cannot give its facts.
+    """A grant cannot provide its facts.
 
     Args:
-        message: What went wrong, and with which source.
-        causes: What it was caused by, if by several errors.
+        message: The problem and its source.
+        causes: The errors that caused it.
 
     Attributes:
-        causes: The same.
+        message: The problem and its source.
+        causes: The errors that caused it.
     """
 
     def __init__(self, message: str, causes: Iterable[Exception] = ()) -> None:
@@ -156,27 +157,27 @@ class GrantError(FaktsError):
 
 
 class RemoteGrantError(GrantError):
-    """An endpoint cannot be reached, or does not answer what it should.
+    """An endpoint is unreachable, or its response is invalid.
 
     Attributes:
-        url: The address that was asked.
-        reason: What went wrong there.
+        url: The URL of the request.
+        reason: What went wrong.
     """
 
     def __init__(self, url: str, reason: str, causes: Iterable[Exception] = ()) -> None:
         super().__init__(f"{url}: {reason}", causes)
-        self.args = (url, reason, self.causes)  # for pickle, which calls the class with them
+        self.args = (url, reason, self.causes)  # pickle calls the class with these
         self.url = url
         self.reason = reason
 
 
 class DiscoveryError(RemoteGrantError):
-    """No endpoint was found that gives facts."""
+    """Discovery found no endpoint."""
 
 
 class DemandError(RemoteGrantError):
-    """The endpoint gave no token to this application."""
+    """The endpoint refused this application a token."""
 
 
 class ClaimError(RemoteGrantError):
-    """The endpoint gave no facts for a token."""
+    """The endpoint did not accept the token, or its facts are invalid."""

@@ -1,4 +1,4 @@
-"""Why a setting has the value it has: what :meth:`heksherlite.Setting.explain` returns."""
+"""Explain the value of a setting: the result of :meth:`heksherlite.Setting.explain`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ ContextSource = Literal["argument", "constant", "context variable", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class ContextValue:
-    """The value of one context feature, and where it was taken from.
+    """The value of one context feature and its origin.
 
     Attributes:
         feature: The name of the context feature.
-        value: Its value; ``None`` if it is missing.
-        source: ``"argument"`` of the call, ``"constant"`` default or ``"context variable"`` default of the client, or
-            ``"missing"``, which only a setting that was never loaded allows.
+        value: Its value, or ``None`` if it is missing.
+        source: ``"argument"`` for an argument of the call, ``"constant"`` or ``"context variable"`` for a default of
+            the client, ``"missing"`` if there is no value, which is possible only before there is a main client.
     """
 
     feature: str
@@ -30,21 +30,27 @@ class ContextValue:
 
 @dataclass(frozen=True, slots=True)
 class FailedCondition:
-    """The first exact-match condition of a rule that the context does not meet."""
+    """The first exact-match condition of a rule that the context does not meet.
+
+    Attributes:
+        feature: The context feature.
+        expected: The value that the rule requires.
+        actual: The value in the context.
+    """
 
     feature: str
-    wanted: str
+    expected: str
     actual: Any
 
 
 @dataclass(frozen=True, slots=True)
 class RuleOutcome(Generic[T]):
-    """What became of one rule.
+    """How one rule was evaluated.
 
     Attributes:
         rule: The rule.
-        failed: The condition that failed, or ``None`` if the rule matches.
-        wins: Whether it decides the value.
+        failed: The first condition that failed, or ``None`` if the rule matches.
+        wins: Whether the rule determines the value.
     """
 
     rule: QueriedRule[T]
@@ -53,24 +59,24 @@ class RuleOutcome(Generic[T]):
 
     @property
     def matches(self) -> bool:
-        """Whether every condition is met."""
+        """Whether the context meets every condition of the rule."""
         return self.failed is None
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation(Generic[T]):
-    """Why a setting has a value in a context. Prints as a table.
+    """Why a setting has its value in a context. ``str()`` formats it as a table.
 
     Attributes:
         setting: The name of the setting.
         value: The value that ``get`` returns.
-        context: The context features in the setting's order, with their values and sources.
-        rules: Every rule, those that would win over others first.
-        winner: The rule that decides, or ``None`` if a default applies.
-        default: The value where no rule matches.
-        default_source: Where that default is from: ``"local"`` (the declaration in the program), ``"service"``, or
-            ``"stub"`` (set by a test).
-        loaded: Whether the setting was ever read from a service (or set by a stub).
+        context: The context features in the order of the setting, with their values and origins.
+        rules: All rules, highest priority first.
+        winner: The rule that determines the value, or ``None`` if the default applies.
+        default: The value if no rule matches.
+        default_source: The origin of the default: ``"local"`` for the declaration in the program, ``"service"``, or
+            ``"stub"`` for a value from a test.
+        loaded: Whether the setting was loaded from a service or set by a stub.
     """
 
     setting: str
@@ -136,14 +142,14 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
 
 
 def explain(lookup: Lookup, given: Context) -> Explanation[Any]:
-    """Explain what a lookup answers.
+    """Explain the value that a lookup has for a context.
 
     Args:
         lookup: The lookup of the setting.
-        given: One value per feature, :data:`NO_VALUE` where the caller gave none.
+        given: One value per feature, :data:`NO_VALUE` for a missing one.
 
     Raises:
-        MissingContextError: As ``get`` does.
+        MissingContextError: If a feature has neither value nor default.
     """
     features = lookup.rules.features
     context = lookup.contexts.complete(lookup.setting_name, given)
@@ -177,9 +183,9 @@ def _sources(lookup: Lookup, given: Context, context: Context) -> Iterator[Conte
 def _outcome(rule: QueriedRule[Any], actual: dict[str, Any], winner: QueriedRule[Any] | None) -> RuleOutcome[Any]:
     failed = next(
         (
-            FailedCondition(feature, wanted, actual[feature])
-            for feature, wanted in rule.context_features
-            if actual[feature] != wanted
+            FailedCondition(feature, expected, actual[feature])
+            for feature, expected in rule.context_features
+            if actual[feature] != expected
         ),
         None,
     )

@@ -1,7 +1,7 @@
-"""From a context to a value: what :meth:`heksherlite.Setting.get` reads.
+"""Map contexts to values, for :meth:`heksherlite.Setting.get`.
 
-A lookup is made anew whenever something that a value depends on has changed, and replaces the previous one in a single
-assignment, so that a reader sees the old state of a setting or the new one.
+Every change of a setting creates a new lookup, which replaces the previous one in a single assignment. A reader
+therefore sees either the old state of a setting or the new one.
 """
 
 import logging
@@ -12,27 +12,27 @@ from heksherlite.rules import NO_VALUE, Context, RuleSet
 
 logger = logging.getLogger(__name__)
 
-MEMORY: Final = 1024
-"""How many contexts a lookup remembers the values of. Past that it forgets all of them and starts again."""
+CACHE_SIZE: Final = 1024
+"""The maximum number of contexts whose values a lookup caches. A full cache is cleared."""
 
 DefaultSource = Literal["local", "service", "stub"]
 
 
 class Lookup(dict[Any, Any]):
-    """The values of one setting by context, computed when first asked for, and remembered.
+    """The values of one setting by context, computed on first use and then cached.
 
-    Its keys are contexts as they were given: the value of the only feature, or a tuple with one value per feature, with
-    :data:`NO_VALUE` for those that were left out.
+    A key is a context as the caller gave it: the value of the only feature, or a tuple with one value per feature. A
+    missing feature is :data:`NO_VALUE`.
 
     Args:
-        setting_name: For messages.
+        setting_name: The name of the setting, for messages.
         rules: The rules in force.
-        default: What the value is where no rule matches.
-        contexts: Completes the contexts, which have the features of the rules.
-        default_source: Where the default was taken from.
+        default: The value if no rule matches.
+        contexts: Completes contexts of the features of the rules.
+        default_source: The origin of the default.
 
     Attributes:
-        variables: Those of ``contexts``.
+        variables: The variables of ``contexts``.
     """
 
     __slots__ = ("contexts", "default", "default_source", "rules", "setting_name", "variables")
@@ -53,10 +53,10 @@ class Lookup(dict[Any, Any]):
         self.variables = contexts.variables
 
     def __missing__(self, key: Any) -> Any:
-        """Compute the value for a context that is not remembered, and remember it.
+        """Compute the value for a context that is not cached, and cache it.
 
         Raises:
-            MissingContextError: If a feature was left out and nothing stands in.
+            MissingContextError: If a feature has neither value nor default.
         """
         contexts = self.contexts
         given: Context = key if len(contexts.constants) > 1 else (key,)
@@ -69,27 +69,27 @@ class Lookup(dict[Any, Any]):
         for position in contexts.variable_positions:
             if given[position] is NO_VALUE:
                 return value
-        if len(self) >= MEMORY:
+        if len(self) >= CACHE_SIZE:
             self.clear()
         self[key] = value
         return value
 
     @property
     def loaded(self) -> bool:
-        """Whether rules and default are from a service or a stub."""
+        """Whether rules and default come from a service or a stub."""
         return True
 
     def with_default(self, default: Any, default_source: DefaultSource) -> "Lookup":
-        """Return a lookup of the same rules, which has another default."""
+        """Return a lookup with the same rules and another default."""
         return type(self)(self.setting_name, self.rules, default, self.contexts, default_source)
 
     def with_contexts(self, contexts: ContextCompletion) -> "Lookup":
-        """Return a lookup of the same rules and default, which completes contexts in another way."""
+        """Return a lookup with the same rules and default that completes contexts differently."""
         return type(self)(self.setting_name, self.rules, self.default, contexts, self.default_source)
 
 
 class UnloadedLookup(Lookup):
-    """The lookup of a setting whose rules were never read from a service: its default, as it says once in the log."""
+    """The lookup of a setting that was never loaded. It returns the default, and logs this once."""
 
     __slots__ = ("announced",)
 
@@ -106,14 +106,14 @@ class UnloadedLookup(Lookup):
 
     @property
     def loaded(self) -> bool:
-        """Whether rules and default are from a service or a stub: no."""
+        """Whether rules and default come from a service or a stub. Always false."""
         return False
 
     def __missing__(self, key: Any) -> Any:
         """Return the default.
 
         Raises:
-            MissingContextError: If a feature was left out and nothing stands in, and the client is known.
+            MissingContextError: If a feature has neither value nor default, and there is a client.
         """
         if not self.announced:
             self.announced = True

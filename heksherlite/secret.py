@@ -1,4 +1,4 @@
-"""Texts that must not be shown."""
+"""Text that must not be displayed."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ _MASK: Final = "********"
 
 
 class Secret:
-    """A text that shows only when it is asked to.
+    """A text that is only displayed on request.
 
     Args:
         value: The text.
@@ -21,8 +21,8 @@ class Secret:
         """Return the text."""
         return self._value
 
-    def masked(self, text: str) -> str:
-        """Return a text of somebody else without this one in it."""
+    def mask(self, text: str) -> str:
+        """Return another text with each occurrence of this one masked."""
         return text.replace(self._value, _MASK) if self._value else text
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Setting: what a program declares and reads."""
+"""The setting: a program declares it and reads its value."""
 
 import builtins
 import logging
@@ -25,56 +25,58 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 S = TypeVar("S")
 E = TypeVar("E", bound=Enum)
+P = TypeVar("P", bool, int, float, str)
 
 Validator = Callable[[T, QueriedRule[Any] | None, "Setting[T]"], T]
-"""Checks or changes a value from the service: see :meth:`Setting.add_validator`."""
+"""A function that checks or changes a value from the service; see :meth:`Setting.add_validator`."""
 
 V = TypeVar("V", bound=Callable[..., Any])
 
 OnCoerce = Callable[[T, Any, Sequence[str], QueriedRule[Any] | None, "Setting[T]"], T]
-"""Decides about a value that was coerced: see the parameter ``on_coerce`` of :class:`Setting`."""
+"""A function that accepts or rejects a coerced value; see the parameter ``on_coerce`` of :class:`Setting`."""
 
 
 class Supplier(Protocol):
-    """What gives a setting its rules: a client."""
+    """A client that supplies a setting with rules."""
 
     @property
     def is_live(self) -> bool:
-        """Whether it goes on doing so."""
+        """Whether it still supplies rules."""
         ...
 
 
 def accept_coercion(
     value: T, raw_value: Any, coercions: Sequence[str], rule: QueriedRule[Any] | None, setting: "Setting[T]"
 ) -> T:
-    """Take the coerced value as it is. The default of ``on_coerce``."""
+    """Return the coerced value unchanged. The default of ``on_coerce``."""
     del raw_value, coercions, rule, setting
     return value
 
 
 class Setting(Generic[T]):
-    """A typed value that depends on context and changes while the program runs.
+    """A typed value that depends on context and can change while the program runs.
 
-    A setting registers itself, by weak reference, with the process's main client, or waits until there is one.
+    A setting registers with the main client of the process. If there is no main client yet, the next one takes it over.
+    The client keeps only a weak reference to the setting.
 
     Args:
-        name: Its name in the service: letters, digits, ``_`` and ``.``.
-        type: The type of its values, in Python's terms; see :func:`~heksherlite.setting_type`.
-        configurable_features: The context features that its rules may have conditions on. At least one.
-        default_value: The value where no rule matches and the service has no other default. Of the setting's type.
-        metadata: Anything to be stored with it in the service. JSON.
-        alias: An earlier name of the setting, or another one that should go on working.
-        version: ``"MAJOR.MINOR"``, to be raised whenever the declaration changes.
-        on_coerce: Called as ``on_coerce(value, raw_value, coercions, rule, setting)`` with each value from the
-            service that fits the type only in part; ``rule`` is ``None`` for a default. It returns the value to
-            use, or raises :class:`TypeError` to reject it. ``None`` rejects all of them. By default the coerced
-            value is used.
-        configurable_feature: Another spelling of ``configurable_features``.
+        name: The name of the setting in the service: letters, digits, ``_`` and ``.``.
+        type: The Python type of the values; see :func:`~heksherlite.setting_type`.
+        configurable_features: The context features on which rules can have conditions. At least one.
+        default_value: The value if no rule matches and the service has no other default.
+        metadata: JSON metadata that the service stores with the setting.
+        alias: Another name of the setting, such as its previous name. Both names keep working.
+        version: ``"MAJOR.MINOR"``. Raise it with each change of the declaration.
+        on_coerce: Called as ``on_coerce(value, raw_value, coercions, rule, setting)`` for each value from the service
+            that only partly fits the type. ``rule`` is ``None`` for a default. The function returns the value to use,
+            or raises :class:`TypeError` to reject it. ``None`` rejects all coerced values. By default, coerced values
+            are used.
+        configurable_feature: An alternative spelling of ``configurable_features``.
 
     Raises:
-        TypeError: If an argument is missing, or the type is one whose values do not travel.
+        TypeError: If an argument is missing, or the type is an enum or a mapping that cannot be sent.
         ValueError: If the version is malformed, or there are no configurable features.
-        RuntimeError: If no setting type can be made of ``type``.
+        RuntimeError: If ``type`` is not supported.
     """
 
     __slots__ = (
@@ -97,19 +99,6 @@ class Setting(Generic[T]):
 
     @overload
     def __init__(
-        self: "Setting[bool]",
-        name: str,
-        type: builtins.type[bool],
-        configurable_features: Iterable[str],
-        default_value: bool,
-        metadata: Mapping[str, Any] | None = ...,
-        alias: str | None = ...,
-        version: str = ...,
-        on_coerce: OnCoerce[bool] | None = ...,
-    ) -> None: ...
-
-    @overload
-    def __init__(
         self: "Setting[E]",
         name: str,
         type: builtins.type[E],
@@ -123,41 +112,15 @@ class Setting(Generic[T]):
 
     @overload
     def __init__(
-        self: "Setting[int]",
+        self: "Setting[P]",
         name: str,
-        type: builtins.type[int],
+        type: builtins.type[P],
         configurable_features: Iterable[str],
-        default_value: int,
+        default_value: P,
         metadata: Mapping[str, Any] | None = ...,
         alias: str | None = ...,
         version: str = ...,
-        on_coerce: OnCoerce[int] | None = ...,
-    ) -> None: ...
-
-    @overload
-    def __init__(
-        self: "Setting[float]",
-        name: str,
-        type: builtins.type[float],
-        configurable_features: Iterable[str],
-        default_value: float,
-        metadata: Mapping[str, Any] | None = ...,
-        alias: str | None = ...,
-        version: str = ...,
-        on_coerce: OnCoerce[float] | None = ...,
-    ) -> None: ...
-
-    @overload
-    def __init__(
-        self: "Setting[str]",
-        name: str,
-        type: builtins.type[str],
-        configurable_features: Iterable[str],
-        default_value: str,
-        metadata: Mapping[str, Any] | None = ...,
-        alias: str | None = ...,
-        version: str = ...,
-        on_coerce: OnCoerce[str] | None = ...,
+        on_coerce: OnCoerce[P] | None = ...,
     ) -> None: ...
 
     @overload
@@ -251,74 +214,83 @@ class Setting(Generic[T]):
         return f"<Setting {self.name!r}: {self.type.heksher_string()}>"
 
     def get(self, /, **contexts: Any) -> T:
-        """Return the value for the current context: the winning rule's, or else the default.
+        """Return the value for the current context: the value of the winning rule, or else the default.
 
-        Takes nanoseconds, no lock, and does no I/O. A stored reference to this method follows updates. Until there
-        is a main client, the value is the local default.
+        The method does no I/O and takes no lock. A stored reference to it follows updates. Before there is a main
+        client, it returns the local default.
 
         Args:
-            contexts: Values of configurable features, by name. For those left out, the client's defaults stand in.
+            contexts: The values of configurable features, by name. A missing feature has the default of the client.
 
         Raises:
             ValueError: If an argument is not a configurable feature of the setting.
-            MissingContextError: If a feature has neither argument nor default. A :class:`RuntimeError`.
+            MissingContextError: If a feature has neither argument nor default. It is a :class:`RuntimeError`.
         """
         given = self._given(contexts)
         return cast("T", self._lookup[given[0] if len(given) == 1 else given])
 
     def explain(self, /, **contexts: Any) -> "Explanation[T]":
-        """Explain the value that :meth:`get` returns for the same arguments: which rule decided, and why.
+        """Explain which rule determines the value that :meth:`get` returns for the same arguments, and why.
+
+        Args:
+            contexts: The arguments of :meth:`get`.
 
         Returns:
-            An object to inspect, which prints as a table.
+            The explanation. ``str()`` formats it as a table.
 
         Raises:
-            ValueError: As :meth:`get`.
-            MissingContextError: As :meth:`get`.
+            ValueError: If an argument is not a configurable feature of the setting.
+            MissingContextError: If a feature has neither argument nor default. It is a :class:`RuntimeError`.
         """
-        from heksherlite.explain import explain  # noqa: PLC0415 - not needed to read settings
+        from heksherlite.explain import explain  # noqa: PLC0415 - reading settings does not need it
 
         return explain(self._lookup, self._given(contexts))
 
     def add_validator(self, validator: V) -> V:
-        """Have each value that comes from the service checked, or changed, before it is used.
+        """Add a function that checks or changes each value from the service before it is used.
+
+        Validators run in the order in which they were added.
 
         Args:
-            validator: Called as ``validator(value, rule, setting)`` with each rule's value, and with the service's
-                default, where ``rule`` is ``None``, whenever the setting is updated. It returns the value to use, or
-                raises :class:`TypeError` to reject it. Never called with local defaults and values of stubs.
+            validator: Called as ``validator(value, rule, setting)`` for each rule value and for the default of the
+                service, whenever the setting is updated. ``rule`` is ``None`` for a default. The function returns the
+                value to use, or raises :class:`TypeError` to reject it. It is not called for local defaults or for
+                values of stubs.
 
         Returns:
-            The validator, so that this is a decorator too.
+            The validator, so that the method works as a decorator.
         """
         self._validators.append(validator)
         return validator
 
     def on_change(self, listener: V) -> V:
-        """Have a function called after each update in which the setting's rules or default changed.
+        """Add a listener that is called after each update that changes the rules or the default of the setting.
 
-        It is called without any lock, on the client's thread or in its event loop, which it should not hold up. What
-        it raises is logged, once for each function.
+        The listener runs without any lock, in the thread or event loop of the client, and must not block it. An
+        exception from a listener is logged, once for each listener.
 
         Args:
-            listener: Called as ``listener(before, after)``, with the rule sets before and after the update. May be a
-                coroutine function.
+            listener: A function or coroutine function, called as ``listener(before, after)`` with the rule sets before
+                and after the update.
 
         Returns:
-            The function, so that this is a decorator too.
+            The listener, so that the method works as a decorator.
         """
         return self._listeners.add(listener)
 
     def remove_on_change(self, listener: Callable[..., Any]) -> None:
-        """Call a function no more that was given to :meth:`on_change`.
+        """Remove a listener.
+
+        Args:
+            listener: A function that was passed to :meth:`on_change`.
 
         Raises:
-            ValueError: If it was not, or was removed already.
+            ValueError: If the function is not a listener of this setting.
         """
         self._listeners.remove(listener)
 
     def to_v1_declaration_body(self) -> dict[str, Any]:
-        """Return the body that declares this setting to the service."""
+        """Return the JSON body of the request that declares the setting."""
         return {
             "name": self.name,
             "configurable_features": list(self.configurable_features),
@@ -330,11 +302,11 @@ class Setting(Generic[T]):
         }
 
     def _serve(self, lookup: Lookup, supplier: Supplier | None = None) -> None:
-        """Read from another lookup from now on. For clients.
+        """Replace the lookup. Called by clients.
 
         Args:
-            lookup: What to read from.
-            supplier: The client, if the lookup holds rules that it received.
+            lookup: The new lookup.
+            supplier: The client, if it received the rules of the lookup from the service.
         """
         if supplier is not None:
             if self._supplier is not None and self._supplier is not supplier and self._supplier.is_live:
@@ -342,13 +314,13 @@ class Setting(Generic[T]):
             self._supplier = supplier
         self._lookup = lookup
         written_from: Any = self._written_from or self.__class__
-        if written_from.get is Setting.get:  # a subclass with a get of its own keeps it
+        if written_from.get is Setting.get:  # a subclass that overrides get keeps its own
             self.__class__ = class_with_get(
                 written_from, self.configurable_features, lookup.contexts.variable_positions
             )
 
     def _forget(self) -> None:
-        """Return to the local default, as if no client had ever served this setting. For clients."""
+        """Return to the local default, as before the first load. Called by clients."""
         self._supplier = None
         features = self.configurable_features
         self._serve(UnloadedLookup(self.name, RuleSet(features), self.default_value, _without_client(features)))

@@ -7,16 +7,16 @@ from typing import Final
 import click
 
 from heksherlite.cli.approvals import approval_options
-from heksherlite.cli.database import cause, in_transactions, reason_option
+from heksherlite.cli.database import cause, in_access_store, reason_option
 from heksherlite.cli.location import database_option
 from heksherlite.cli.tables import print_table
 from heksherlite.cli.times import read_expiry, show_date
 from heksherlite.service.domain.applications import Application, Approval, invited, registered
 from heksherlite.service.domain.device_codes import DeviceCode
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.device_codes import DeviceCodes
-from heksherlite.service.storage.transactions import Transactions
 
 _TITLES: Final = ("ID", "IDENTIFIER", "VERSION", "STATUS", "SCOPES", "SETTINGS", "GROUPS", "SINCE")
 
@@ -36,7 +36,7 @@ def app() -> None:
 def list_(database: str | None) -> None:
     """List the applications: who was approved, invited or registered, and who came."""
     now = time.time()
-    known = in_transactions(database, lambda transactions: Applications(transactions).all())
+    known = in_access_store(database, lambda access: Applications(access).all())
     print_table(_TITLES, [_row(application, now) for application in known])
 
 
@@ -45,7 +45,7 @@ def list_(database: str | None) -> None:
 @database_option
 def show(application_id: str, database: str | None) -> None:
     """Show all about the application with this ID, in JSON, without secrets."""
-    application = in_transactions(database, lambda transactions: Applications(transactions).get(application_id))
+    application = in_access_store(database, lambda access: Applications(access).get(application_id))
     if application is None:
         raise click.ClickException(f"there is no application {application_id!r}; see heksherlite app list")
     click.echo(json.dumps(application.described(), indent=2, ensure_ascii=False))
@@ -115,9 +115,9 @@ def approve(code: str, approval: Approval, *, yes: bool, reason: str | None, dat
     click.echo(f"and gets {', '.join(sorted(approval.scopes)) or 'its configuration and no scope'}", err=True)
     if not yes:
         click.confirm("Approve?", abort=True, err=True)
-    approved = in_transactions(
+    approved = in_access_store(
         database,
-        lambda transactions: DeviceCodes(transactions).approve(code, approval, cause(reason), time.time()),
+        lambda access: DeviceCodes(access).approve(code, approval, cause(reason), time.time()),
     )
     click.echo(approved.id)
 
@@ -129,7 +129,7 @@ def approve(code: str, approval: Approval, *, yes: bool, reason: str | None, dat
 def deny(code: str, reason: str | None, database: str | None) -> None:
     """Refuse the application that shows CODE, and waits."""
     _asking(database, code, time.time())
-    in_transactions(database, lambda transactions: DeviceCodes(transactions).deny(code, cause(reason), time.time()))
+    in_access_store(database, lambda access: DeviceCodes(access).deny(code, cause(reason), time.time()))
 
 
 @app.command()
@@ -141,13 +141,13 @@ def revoke(name: str, reason: str | None, database: str | None) -> None:
 
     Their tokens are of no use from then on, and neither are one-time tokens that nobody has used.
     """
-    revoked = in_transactions(database, lambda transactions: Applications(transactions).revoke(name, cause(reason)))
+    revoked = in_access_store(database, lambda access: Applications(access).revoke(name, cause(reason)))
     for application in revoked:
         click.echo(f"revoked {application.id} ({application.identifier})")
 
 
 def _asking(database: str | None, code: str, now: float) -> DeviceCode:
-    asking = in_transactions(database, lambda transactions: DeviceCodes(transactions).open(code, None, None, now))
+    asking = in_access_store(database, lambda access: DeviceCodes(access).open(code, None, None, now))
     if asking is None:
         raise click.ClickException(
             "no application asks with this code; one that made it up itself has to be approved on its page"
@@ -156,10 +156,10 @@ def _asking(database: str | None, code: str, now: float) -> DeviceCode:
 
 
 def _add(database: str | None, application: Application, reason: str | None) -> None:
-    async def add(transactions: Transactions) -> None:
-        await Applications(transactions).add(application, cause(reason))
+    async def add(access: AccessStore) -> None:
+        await Applications(access).add(application, cause(reason))
 
-    in_transactions(database, add)
+    in_access_store(database, add)
 
 
 def _row(application: Application, now: float) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from heksherlite.cli.database import existing_database
 from heksherlite.cli.progress import progress
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.catalog import Catalog
-from heksherlite.service.storage.database import Database, DatabaseUnavailableError
+from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.rows import portions, read_catalog
 from heksherlite.service.transfer.lines import lines_of
 

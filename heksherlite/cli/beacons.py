@@ -13,9 +13,9 @@ import click
 import psutil
 
 from heksherlite.errors import DiscoveryError
-from heksherlite.grants.remote.beacon import BEACON_PORT, advertise, encode_beacon, listening
-from heksherlite.grants.remote.discovery import well_known
-from heksherlite.http.session import session
+from heksherlite.grants.remote.beacon import BEACON_PORT, advertise, encode_beacon, listen_for_beacons
+from heksherlite.grants.remote.discovery import fetch_endpoint
+from heksherlite.http.endpoint_client import endpoint_client
 from heksherlite.http.urls import printable
 
 _PORT: Final = click.option(
@@ -76,12 +76,12 @@ def discover(timeout: float, address: str, port: int) -> None:
 async def _discover(seconds: float, address: str, port: int) -> list[str]:
     found: list[str] = []
     heard: set[str] = set()
-    with listening(address=address, port=port) as beacons:
-        async with session(None, seconds) as http:
+    with listen_for_beacons(address=address, port=port) as beacons:
+        async with endpoint_client(None, seconds) as http:
 
             async def ask(url: str) -> None:
                 try:
-                    endpoint = await well_known(http, url, with_slash=True)
+                    endpoint = await fetch_endpoint(http, url, with_slash=True)
                 except DiscoveryError as error:
                     click.echo(f"{url}: no endpoint: {error.reason}", err=True)
                 else:

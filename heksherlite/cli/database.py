@@ -10,11 +10,11 @@ import click
 
 from heksherlite.cli.location import default_database
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.history import Author, Cause
-from heksherlite.service.storage.database import Database, DatabaseUnavailableError
+from heksherlite.service.errors import DatabaseUnavailableError, RequestError
+from heksherlite.service.storage.access import AccessStore
+from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.sqlite import SqliteDatabase
-from heksherlite.service.storage.transactions import Transactions
 from heksherlite.service.storage.urls import open_database
 
 T = TypeVar("T")
@@ -57,17 +57,19 @@ def in_database(location: str | None, work: Callable[[Database], Awaitable[T]], 
 
     try:
         return anyio.run(prepare_and_work)
-    except (ServiceStartError, DatabaseUnavailableError, DomainError) as error:
+    except (ServiceStartError, DatabaseUnavailableError, RequestError) as error:
         raise click.ClickException(str(error)) from error
 
 
-def in_transactions(location: str | None, work: Callable[[Transactions], Awaitable[T]]) -> T:
-    """Do the same with the transactions of a database."""
+def in_access_store(
+    location: str | None, work: Callable[[AccessStore], Awaitable[T]], *, may_be_new: bool = False
+) -> T:
+    """Do the same with the tokens, applications, device codes and groups of a database."""
 
-    async def work_in_transactions(database: Database) -> T:
-        return await work(Transactions(database))
+    async def work_on_access(database: Database) -> T:
+        return await work(AccessStore(database))
 
-    return in_database(location, work_in_transactions)
+    return in_database(location, work_on_access, may_be_new=may_be_new)
 
 
 def cause(reason: str | None) -> Cause:

@@ -8,7 +8,7 @@ from typing import Any, Final, TextIO
 import click
 import orjson
 
-from heksherlite.cli.database import cause, in_transactions, reason_option
+from heksherlite.cli.database import cause, in_access_store, reason_option
 from heksherlite.cli.location import database_option
 from heksherlite.cli.tables import print_table
 from heksherlite.service.domain.applications import Approval
@@ -34,8 +34,8 @@ def group() -> None:
 @database_option
 def list_(database: str | None) -> None:
     """List the groups, and which applications get them."""
-    groups = in_transactions(database, lambda transactions: Groups(transactions).all())
-    applications = in_transactions(database, lambda transactions: Applications(transactions).all())
+    groups = in_access_store(database, lambda access: Groups(access).all())
+    applications = in_access_store(database, lambda access: Applications(access).all())
     rows = []
     for each in groups:
         users = dict.fromkeys(known.identifier for known in applications if each.name in known.approval.groups)
@@ -49,7 +49,7 @@ def list_(database: str | None) -> None:
 @database_option
 def show(name: str, database: str | None) -> None:
     """Show the group NAME in JSON, without its secrets."""
-    groups = in_transactions(database, lambda transactions: Groups(transactions).all())
+    groups = in_access_store(database, lambda access: Groups(access).all())
     found = [each for each in groups if each.name == name]
     if not found:
         raise click.ClickException(f"there is no configuration group {name!r}; see heksherlite group list")
@@ -73,7 +73,7 @@ def set_(name: str, file: Any, reason: str | None, database: str | None) -> None
         new = Group(name, values)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    in_transactions(database, lambda transactions: Groups(transactions).set(new, cause(reason)))
+    in_access_store(database, lambda access: Groups(access).put(new, cause(reason)))
 
 
 @group.command()
@@ -82,7 +82,7 @@ def set_(name: str, file: Any, reason: str | None, database: str | None) -> None
 @database_option
 def remove(name: str, reason: str | None, database: str | None) -> None:
     """Remove the group NAME, if no application gets it."""
-    in_transactions(database, lambda transactions: Groups(transactions).remove(name, cause(reason)))
+    in_access_store(database, lambda access: Groups(access).remove(name, cause(reason)))
 
 
 @group.command()
@@ -96,9 +96,9 @@ def attach(name: str, application: str, reason: str | None, database: str | None
     def with_group(approval: Approval) -> Approval:
         return replace(approval, groups=tuple(dict.fromkeys((*approval.groups, name))))
 
-    in_transactions(
+    in_access_store(
         database,
-        lambda transactions: Applications(transactions).approve_again(application, with_group, cause(reason)),
+        lambda access: Applications(access).change_approval(application, with_group, cause(reason)),
     )
 
 
@@ -113,9 +113,9 @@ def detach(name: str, application: str, reason: str | None, database: str | None
     def without_group(approval: Approval) -> Approval:
         return replace(approval, groups=tuple(each for each in approval.groups if each != name))
 
-    in_transactions(
+    in_access_store(
         database,
-        lambda transactions: Applications(transactions).approve_again(application, without_group, cause(reason)),
+        lambda access: Applications(access).change_approval(application, without_group, cause(reason)),
     )
 
 
@@ -132,7 +132,7 @@ def set_secret(name: str, reason: str | None, database: str | None) -> None:
     """Set the secret NAME to what is read from the standard input, or asked for at a terminal."""
     try:
         value = _read_secret(sys.stdin)
-        in_transactions(database, lambda transactions: Groups(transactions).set_secret(name, value, cause(reason)))
+        in_access_store(database, lambda access: Groups(access).put_secret(name, value, cause(reason)))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
 
@@ -141,7 +141,7 @@ def set_secret(name: str, reason: str | None, database: str | None) -> None:
 @database_option
 def list_secrets(database: str | None) -> None:
     """List the names of the secrets."""
-    for name in in_transactions(database, lambda transactions: Groups(transactions).secret_names()):
+    for name in in_access_store(database, lambda access: Groups(access).secret_names()):
         click.echo(name)
 
 
@@ -151,7 +151,7 @@ def list_secrets(database: str | None) -> None:
 @database_option
 def remove_secret(name: str, reason: str | None, database: str | None) -> None:
     """Remove the secret NAME, if no group refers to it."""
-    in_transactions(database, lambda transactions: Groups(transactions).remove_secret(name, cause(reason)))
+    in_access_store(database, lambda access: Groups(access).remove_secret(name, cause(reason)))
 
 
 def _read_secret(source: TextIO) -> str:

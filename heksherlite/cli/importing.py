@@ -18,10 +18,10 @@ from heksherlite.cli.source import header_option, parsed_headers, transport_to
 from heksherlite.errors import ServiceResponseError, ServiceStartError
 from heksherlite.http.transport import Transport
 from heksherlite.service.domain.history import Cause
-from heksherlite.service.storage.database import DatabaseUnavailableError, UnknownOutcomeError
+from heksherlite.service.errors import DatabaseUnavailableError, ExportError, NotEmptyError, UnknownOutcomeError
 from heksherlite.service.storage.urls import open_database
-from heksherlite.service.transfer.importing import NotEmptyError, import_export
-from heksherlite.service.transfer.lines import ExportError, ExportReader
+from heksherlite.service.transfer.importing import import_export
+from heksherlite.service.transfer.lines import ExportReader
 
 _NOTHING_CHANGED: Final = "nothing was changed"
 

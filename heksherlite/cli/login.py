@@ -13,7 +13,7 @@ import segno
 from rich.console import Console
 
 from heksherlite.errors import GrantError
-from heksherlite.grants.cache import DEFAULT_FILE, CachedFacts, read_cache, reason_of, write_cache
+from heksherlite.grants.cache import DEFAULT_FILE, CachedFacts, file_error_reason, read_cache, write_cache
 from heksherlite.grants.grant import LoadRequest, load
 from heksherlite.grants.remote.device_code import DeviceCodeGrant, DeviceLogin
 from heksherlite.grants.remote.discovery import WellKnownDiscovery
@@ -87,7 +87,7 @@ def login(
     try:
         write_cache(cache_file.absolute(), kept)
     except (OSError, TypeError, ValueError) as error:
-        raise click.ClickException(f"cannot write {cache_file}: {reason_of(error)}") from error
+        raise click.ClickException(f"cannot write {cache_file}: {file_error_reason(error)}") from error
     click.echo(f"The facts of {identifier} are in {cache_file}: {_groups(kept)}")
 
 
@@ -113,7 +113,7 @@ def logout(cache_file: Path) -> None:
     try:
         cache_file.unlink()
     except OSError as error:
-        raise click.ClickException(f"cannot remove {cache_file}: {reason_of(error)}") from error
+        raise click.ClickException(f"cannot remove {cache_file}: {file_error_reason(error)}") from error
     click.echo(f"Removed {cache_file}.")
 
 
@@ -128,7 +128,7 @@ def _read(cache_file: Path) -> CachedFacts | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise click.ClickException(f"{cache_file} has no facts that can be used: {reason_of(error)}") from error
+        raise click.ClickException(f"{cache_file} has no facts that can be used: {file_error_reason(error)}") from error
 
 
 def _groups(cached: CachedFacts) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from heksherlite.cli.database import in_database
+from heksherlite.cli.database import in_access_store
 from heksherlite.cli.location import database_option
 from heksherlite.cli.tables import print_table
 from heksherlite.cli.times import read_expiry, show_date
@@ -61,7 +61,7 @@ def create(name: str, scopes: Sequence[str], setting_prefix: str, expires: str |
         text, kept = new_token(
             name, map(Scope, scopes), now=now, setting_prefix=setting_prefix, expires_at=read_expiry(expires, now)
         )
-        in_database(database, partial(add_token, token=kept), may_be_new=True)
+        in_access_store(database, partial(add_token, token=kept), may_be_new=True)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     click.echo(text)
@@ -72,7 +72,7 @@ def create(name: str, scopes: Sequence[str], setting_prefix: str, expires: str |
 def list_(database: str | None) -> None:
     """List the tokens, without their secrets."""
     now = time.time()
-    print_table(_TITLES, [_row(known, now) for known in in_database(database, list_tokens)])
+    print_table(_TITLES, [_row(known, now) for known in in_access_store(database, list_tokens)])
 
 
 @token.command()
@@ -80,7 +80,7 @@ def list_(database: str | None) -> None:
 @database_option
 def revoke(name: str, database: str | None) -> None:
     """Revoke the token named NAME, or that begins with NAME as the list shows it."""
-    if not in_database(database, partial(remove_token, name=name)):
+    if not in_access_store(database, partial(remove_token, name=name)):
         raise click.ClickException(f"there is no token named {name!r}; see heksherlite token list")
 
 

@@ -181,7 +181,7 @@ class BaseClient(ABC):
             return
         forking.inherited.append((self._runner, self._background, self._transport))
         self._runner = self._background = None
-        self._transport = self._transport.anew()
+        self._transport = self._transport.copy()
         self._restarting = threading.Lock()
         self._is_inherited = True
         self.health.streams(False)

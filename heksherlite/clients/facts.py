@@ -1,4 +1,4 @@
-"""A client's configuration in the facts of the application. No I/O."""
+"""The configuration of a client in facts. No I/O."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,28 +6,28 @@ from math import isfinite
 from typing import Any, Final, TypeVar
 
 from heksherlite.errors import FactsShapeError
-from heksherlite.grants.facts import kind
+from heksherlite.grants.facts import describe_type
 
 T = TypeVar("T")
 
 GROUP: Final = "heksher"
-"""The group that has it, unless told otherwise."""
+"""The default path of the group."""
 
 _UPDATE_INTERVAL: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientFacts:
-    """What a group says about a client.
+    """The configuration of a client.
 
     Attributes:
-        service_url: Where the service is; None for a client that has a snapshot only.
-        update_interval: Seconds between updates.
+        service_url: The URL of the service, or None for a client that has only a snapshot.
+        update_interval: The time between updates in seconds.
         context_features: The context features, the most general first.
-        defaults: What stands in for context features that a caller leaves out.
-        track: The values to ask rules for by context feature.
-        headers: What is sent with each request.
-        push: Whether to listen for changes; None if the group does not say so.
+        defaults: The default values of context features.
+        track: The tracked values by context feature.
+        headers: The headers of each request.
+        push: Whether to listen to the stream of changes, or None if the group does not say so.
     """
 
     service_url: str | None
@@ -39,12 +39,12 @@ class ClientFacts:
     push: bool | None
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return keyword arguments of the client: those that the program gives, with these where it gives no others."""
+        """Return the keyword arguments of the client. Those that the program passes override the facts."""
         push = {} if self.push is None else {"push": self.push}
         return {**push, **given, "http_client_args": self.http_client_args(given.get("http_client_args"))}
 
     def http_client_args(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return arguments for httpx: those that the program gives, with these headers where it gives no others."""
+        """Return the arguments for httpx. Headers that the program passes override those of the facts."""
         args = dict(given or {})
         headers = args.get("headers") or {}
         theirs = list(headers.items() if isinstance(headers, Mapping) else headers)
@@ -54,20 +54,20 @@ class ClientFacts:
 
 
 def read_client_facts(facts: object, group: str = GROUP) -> ClientFacts:
-    """Return what a group says. Lists may be strings too, as the environment has them.
+    """Return the configuration in a group. Lists may be strings, because the environment has only strings.
 
-    ``context_features`` is separated by semicolons then, and values to track by commas; ``push`` is ``true`` or
-    ``false``.
+    In a string, context features are separated by semicolons, and tracked values by commas. ``push`` may be ``"true"``
+    or ``"false"``.
 
     Args:
         facts: The group.
         group: Its path, for the error.
 
     Raises:
-        FactsShapeError: If something is missing or wrong; it lists every offending key, and no values.
+        FactsShapeError: If a key is missing or malformed. The error lists every offending key, but no values.
     """
     if not isinstance(facts, Mapping):
-        raise FactsShapeError(group, {group: f"a mapping was expected, not {kind(facts)}"})
+        raise FactsShapeError(group, {group: f"expected a mapping, not {describe_type(facts)}"})
     problems: dict[str, str] = {}
 
     def read(key: str, convert: Callable[[Any], T], default: T | None = None) -> T:
@@ -84,9 +84,9 @@ def read_client_facts(facts: object, group: str = GROUP) -> ClientFacts:
     headers: dict[str, str] = read("headers", _strings, {})
     if facts.get("token") is not None:
         if any(name.lower() == "authorization" for name in headers):
-            problems["token"] = "the headers have an Authorization already"  # noqa: S105
+            problems["token"] = "the headers contain Authorization already"  # noqa: S105
         headers = {**headers, "Authorization": f"Bearer {read('token', _string)}"}
-    # Null is said on purpose, unlike a key that is not there.
+    # An explicit null is intentional, unlike a missing key.
     without_service = "service_url" in facts and facts["service_url"] is None
     read_facts = ClientFacts(
         service_url=None if without_service else read("service_url", _string),
@@ -104,7 +104,7 @@ def read_client_facts(facts: object, group: str = GROUP) -> ClientFacts:
 
 def _string(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"a string was expected, not {kind(value)}")
+        raise ValueError(f"expected a string, not {describe_type(value)}")
     return value
 
 
@@ -114,7 +114,7 @@ def _seconds(value: object) -> float:
     except ValueError:
         seconds = -1
     if not (isfinite(seconds) and seconds > 0):
-        raise ValueError(f"a number of seconds above 0 was expected, and this {kind(value)} is none")
+        raise ValueError(f"expected a number of seconds greater than 0, not {describe_type(value)}")
     return seconds
 
 
@@ -122,7 +122,7 @@ def _flag(value: object) -> bool:
     flags = {"true": True, "false": False}
     flag = flags.get(value.lower()) if isinstance(value, str) else value
     if not isinstance(flag, bool):
-        raise ValueError(f"true or false was expected, and this {kind(value)} is neither")  # noqa: TRY004 - read() collects
+        raise ValueError(f"expected true or false, not {describe_type(value)}")  # noqa: TRY004 - read() collects
     return flag
 
 
@@ -130,17 +130,17 @@ def _list(value: object, separator: str) -> list[str]:
     if isinstance(value, str):
         value = [item.strip() for item in value.split(separator) if item.strip()]
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        raise ValueError(f"several strings were expected, not {kind(value)}")
+        raise ValueError(f"expected a list of strings, not {describe_type(value)}")
     return value
 
 
 def _strings(value: object) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(isinstance(item, str) for item in value.values()):
-        raise ValueError("strings by name were expected")
+        raise ValueError("expected a mapping of strings")
     return dict(value)
 
 
 def _track(value: object) -> dict[str, str | list[str]]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"values by context feature were expected, not {kind(value)}")  # noqa: TRY004 - read() collects
+        raise ValueError(f"expected a mapping of context features to values, not {describe_type(value)}")  # noqa: TRY004 - read() collects
     return {feature: "*" if tracked == "*" else _list(tracked, ",") for feature, tracked in value.items()}

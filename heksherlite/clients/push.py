@@ -13,7 +13,8 @@ from heksherlite.engine.event_stream import EventStreamReader
 from heksherlite.engine.health import Health
 from heksherlite.engine.messages import Request
 from heksherlite.engine.polling import Polling
-from heksherlite.http.transport import Transport, retry_after
+from heksherlite.http.retry_after import retry_after
+from heksherlite.http.transport import Transport
 
 logger = logging.getLogger(__name__)
 

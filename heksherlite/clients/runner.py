@@ -24,7 +24,8 @@ from heksherlite.engine.messages import Flow, Response
 from heksherlite.engine.polling import Polling
 from heksherlite.engine.snapshots import Snapshot
 from heksherlite.errors import ServiceResponseError, SnapshotError
-from heksherlite.http.transport import Transport, retry_after
+from heksherlite.http.retry_after import retry_after
+from heksherlite.http.transport import Transport
 from heksherlite.listeners import Listeners
 from heksherlite.setting import Supplier
 

@@ -8,13 +8,13 @@ from hashlib import blake2b
 from pathlib import Path
 from time import monotonic
 from typing import Final
-from urllib.parse import urlsplit
 
 import orjson
 
 from heksherlite.atomic_file import write_atomically
 from heksherlite.engine.snapshots import LARGEST, Snapshot, decode, encode, unusable_because
 from heksherlite.errors import SnapshotError
+from heksherlite.http.urls import without_credentials
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class SnapshotFile:
         self._names_folder = location.endswith(_SEPARATORS)
         # Absolute, so that it stays where it is if the program changes its folder.
         self._location: Final = Path(location).absolute()
-        self._service: Final = _without_credentials(service)
+        self._service: Final = without_credentials(service)
         self._context_features: Final = tuple(context_features)
         self._failures = 0
         self._failing_since = 0.0
@@ -125,8 +125,3 @@ def _content(path: Path) -> bytes:
     if status.st_size > LARGEST:
         raise SnapshotError(f"it is too large: {status.st_size:,} bytes, of at most {LARGEST:,}")
     return path.read_bytes()
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,4 +1,4 @@
-"""Stub clients, for tests: settings return what the test says, and nothing is connected."""
+"""Stub clients for tests: settings return the values that a test sets, without any I/O."""
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,11 +23,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule for a stub.
+    """A rule of a stub.
 
     Args:
-        match_conditions: What the rule wants, by context feature. One that is left out, or ``None``, may be anything.
-        value: The setting's value where the rule wins.
+        match_conditions: The required value of each context feature. A feature that is missing or ``None`` matches any
+            value.
+        value: The value of the setting if the rule wins.
     """
 
     match_conditions: Mapping[str, str | None]
@@ -36,13 +37,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class PreviousValue:
-    """What a setting returned before: to be assigned back to :attr:`StubbedSetting.rules`, and for nothing else."""
+    """The previous state of a setting. Assign it to :attr:`StubbedSetting.rules` to restore this state."""
 
     lookup: Lookup = field(repr=False)
 
 
 class StubbedSetting:
-    """A setting as a test sees it: ``client[setting]``."""
+    """Controls the value of a setting in a test: ``client[setting]``."""
 
     def __init__(self, setting: Setting[Any], options: ContextOptions) -> None:
         self._setting = setting
@@ -51,10 +52,11 @@ class StubbedSetting:
 
     @property
     def rules(self) -> Any:
-        """What the setting returns: assign a value, or a list of :class:`Rule`.
+        """The value that the setting returns. Assign a value, or a list of :class:`Rule`.
 
-        Reading gives something that stands for what is in force, to be assigned back. Assigning raises
-        :class:`ValueError` for rules with the same conditions, or on other than configurable features.
+        Reading returns an opaque object that represents the current state. Assign it to restore that state. Assigning
+        rules raises :class:`ValueError` if two rules have the same conditions, or a rule has a condition on a feature
+        that is not configurable.
         """
         return PreviousValue(self._setting._lookup)
 
@@ -66,7 +68,7 @@ class StubbedSetting:
 
     @rules.deleter
     def rules(self) -> None:
-        # What unittest.mock.patch.object does at its end.
+        # unittest.mock.patch.object deletes the attribute when it ends.
         self._setting._serve(self._before)
 
     def _stub_lookup(self, value: Any) -> Lookup:
@@ -97,7 +99,7 @@ def _queried_rules(setting: Setting[Any], rules: Sequence[Any]) -> Iterator[Quer
 
 
 class StubClient:
-    """What the stubs have in common. Arguments are ignored."""
+    """The common part of both stubs. Ignores its arguments."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         del args, kwargs
@@ -108,13 +110,13 @@ class StubClient:
         return StubbedSetting(setting, self._options)
 
     def patch(self, setting: Setting[T], value: T | Sequence[Rule]) -> AbstractContextManager[None]:
-        """Set what a setting returns, and restore it at the end of a ``with``. Deprecated.
+        """Set the value that a setting returns, and restore it at the end of a ``with`` block. Deprecated.
 
         Args:
             setting: The setting.
-            value: As for :attr:`StubbedSetting.rules`.
+            value: A value or rules, as for :attr:`StubbedSetting.rules`.
         """
-        warnings.warn("patch() is deprecated: assign to client[setting].rules", DeprecationWarning, stacklevel=2)
+        warnings.warn("patch() is deprecated; assign to client[setting].rules", DeprecationWarning, stacklevel=2)
         stubbed = self[setting]
         restore = ExitStack()
         restore.callback(setattr, stubbed, "rules", stubbed.rules)
@@ -122,17 +124,25 @@ class StubClient:
         return _until_exit(restore)
 
     def set_defaults(self, /, **features: str | ContextVar[str]) -> None:
-        """Let something stand in for context features, as for the real clients."""
+        """Set default values of context features, as the real clients do.
+
+        Args:
+            features: By context feature: a constant, or a context variable that is read at each call.
+
+        Raises:
+            ValueError: If a feature already has a default. No default is set then.
+            TypeError: If a default is neither a string nor a context variable.
+        """
         self._options.set_defaults(features)
         for setting in self._settings:
             setting._serve(_with_defaults(setting._lookup, self._options.defaults))
 
     def track_contexts(self, /, **features: str | Iterable[str]) -> None:
-        """Do nothing: a stub has all the rules that it was given."""
+        """Do nothing. A stub always uses all of its rules."""
 
     @property
     def is_live(self) -> bool:
-        """Whether it takes new settings: always."""
+        """Whether the stub accepts settings. Always true."""
         return True
 
     def adopt(self, settings: Iterable[Setting[Any]]) -> None:
@@ -161,9 +171,9 @@ def _until_exit(restore: ExitStack) -> Iterator[None]:
 
 
 class SyncStubHeksherClient(StubClient):
-    """Stands in for a :class:`~heksherlite.ThreadHeksherClient` in tests.
+    """Replaces a :class:`~heksherlite.ThreadHeksherClient` in tests.
 
-    Use it as ``with client:``, or call :meth:`set_as_main`. It takes whatever arguments, and ignores them.
+    Use it as ``with client:``, or call :meth:`set_as_main`. It accepts any arguments and ignores them.
 
     Attributes:
         reload: A mock.
@@ -193,9 +203,9 @@ class SyncStubHeksherClient(StubClient):
 
 
 class AsyncStubHeksherClient(StubClient):
-    """Stands in for an :class:`~heksherlite.AsyncHeksherClient` in tests.
+    """Replaces an :class:`~heksherlite.AsyncHeksherClient` in tests.
 
-    Use it as ``async with client:``, or call :meth:`set_as_main`. It takes whatever arguments, and ignores them.
+    Use it as ``async with client:``, or call :meth:`set_as_main`. It accepts any arguments and ignores them.
 
     Attributes:
         reload: An asynchronous mock.
@@ -214,8 +224,8 @@ class AsyncStubHeksherClient(StubClient):
         main_client.set_main(self)
 
     async def close(self) -> None:
-        """Do the same as ``aclose``. Deprecated."""
-        warnings.warn("AsyncStubHeksherClient.close() is deprecated: use aclose()", DeprecationWarning, stacklevel=2)
+        """Call ``aclose``. Deprecated."""
+        warnings.warn("AsyncStubHeksherClient.close() is deprecated; use aclose()", DeprecationWarning, stacklevel=2)
         await self.aclose()
 
     async def __aenter__(self) -> Self:

@@ -19,7 +19,8 @@ from heksherlite.clients.runner import Runner
 from heksherlite.engine import protocol
 from heksherlite.engine.protocol import SettingData
 from heksherlite.grants.loader import Fakts, get_current_fakts
-from heksherlite.http.transport import ResponseLimits, Transport, args_for_async
+from heksherlite.http.sync_adapters import async_http_client_args
+from heksherlite.http.transport import ResponseLimits, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class ThreadHeksherClient(BaseClient):
     ) -> None:
         policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale, push)
         limits = ResponseLimits(response_timeout, max_body_size)
-        transport = Transport(service_url, args_for_async(http_client_args), limits)
+        transport = Transport(service_url, async_http_client_args(http_client_args), limits)
         super().__init__(context_features, transport, policy, snapshot)
         self.modification_lock = threading.Lock()
         self._start_and_stop = threading.Lock()

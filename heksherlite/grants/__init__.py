@@ -1,6 +1,6 @@
-"""Where an application's start-up configuration comes from: a loader, and grants that fetch and compose.
+"""The start-up configuration of applications: a loader, and grants that load facts and can be combined.
 
-Everything is imported when it is first used, because some of it needs an HTTP library.
+The public names are imported on first use, because some of them require an HTTP library.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Facts that are kept on disk."""
+"""Facts cached on disk."""
 
 import json
 import logging
@@ -12,35 +12,35 @@ from typing import Any, Final
 import anyio.to_thread
 
 from heksherlite.atomic_file import write_atomically
-from heksherlite.grants.facts import Facts, problem_of
+from heksherlite.grants.facts import Facts, find_problem
 from heksherlite.grants.grant import GrantLike, LoadRequest, as_grant, load
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_FILE: Final = ".fakts_cache.json"
-"""Where facts are kept unless told otherwise: in the program's folder."""
+"""The default cache file, in the working directory."""
 
 _FORMAT: Final = "heksherlite-facts"
 _VERSION: Final = 1
-_LARGEST: Final = 64 * 2**20
-"""How many bytes a file may have."""
+_MAX_SIZE: Final = 64 * 2**20
+"""The maximum size of a cache file in bytes."""
 
-_LATEST: Final = 2**37
-"""The seconds since 1970 that a file's time is below."""
+_MAX_TIME: Final = 2**37
+"""The upper limit of a timestamp, in seconds since 1970."""
 
-_FUTURE: Final = 60
-"""How many seconds a file may be newer than now: clocks are set."""
+_CLOCK_TOLERANCE: Final = 60
+"""The number of seconds by which a cache file may be newer than the clock, because clocks are adjusted."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CachedFacts:
-    """What is in a cache file.
+    """The content of a cache file.
 
     Attributes:
         facts: The facts.
-        hash: What the program said that they depend on.
-        created_at: When they were loaded, in seconds since 1970.
-        source: Which grant gave them.
+        hash: The ``hash`` of the :class:`CacheGrant`.
+        created_at: When the facts were loaded, in seconds since 1970.
+        source: A description of the grant that loaded them.
     """
 
     facts: Facts
@@ -53,17 +53,17 @@ class CachedFacts:
 
 
 class CacheGrant:
-    """The facts of another grant, kept on disk: the next program that starts has them without asking.
+    """The facts of another grant, cached on disk for later starts of the program.
 
-    The file is the user's alone: it is written with mode 0600, and one that another user owns or may write to is not
-    used. It is replaced as a whole. One that cannot be used, or not be written, costs a warning in the log.
+    The file is private to the user: its mode is 0600, and a file that another user owns or can write to is not used.
+    It is replaced atomically. If the file cannot be used or written, a warning is logged.
 
     Args:
-        grant: Where the facts come from if they are not in the file, or a refresh is forced.
-        cache_file: The file. Its folder has to exist.
-        hash: Something that the facts depend on, such as the program's version: others are not used.
-        expires_in: After how many seconds they are not used any more; ``None`` for never.
-        skip_cache: Whether not to read the file. It is written all the same.
+        grant: The grant that loads the facts if the file has none, or if a refresh is forced.
+        cache_file: The path of the file. Its directory must exist.
+        hash: A text that the facts depend on, such as the version of the program. Facts with another hash are not used.
+        expires_in: The maximum age of cached facts in seconds, or ``None`` for no limit.
+        skip_cache: Whether to ignore the existing file. New facts are still written to it.
     """
 
     def __init__(
@@ -76,80 +76,82 @@ class CacheGrant:
         skip_cache: bool = False,
     ) -> None:
         self._grant = as_grant(grant)
-        # Absolute, so that it stays where it is if the program changes its folder.
+        # Absolute, so that it stays the same if the program changes its working directory.
         self._path = Path(cache_file).absolute()
         self._hash = hash
         self._expires_in = expires_in
         self._skip_cache = skip_cache
 
     async def aload(self, request: LoadRequest) -> Facts:
-        """Return the facts in the file, or else those of the other grant.
+        """Return the facts in the file, or those of the other grant if the file cannot be used.
 
         Raises:
             GrantError: If the file cannot be used and the other grant fails.
         """
         if not self._skip_cache and not request.force_refresh:
-            cached = await anyio.to_thread.run_sync(self._usable)
+            cached = await anyio.to_thread.run_sync(self._read_usable)
             if cached is not None:
                 return cached.facts
         facts = await load(self._grant, request)
-        await anyio.to_thread.run_sync(self._keep, CachedFacts(facts, self._hash, time(), repr(self._grant)))
+        await anyio.to_thread.run_sync(self._store, CachedFacts(facts, self._hash, time(), repr(self._grant)))
         return facts
 
-    def _usable(self) -> CachedFacts | None:
+    def _read_usable(self) -> CachedFacts | None:
         try:
             cached = read_cache(self._path)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            extra = {"path": str(self._path), "reason": reason_of(error)}
-            logger.warning("facts in cache file cannot be used", extra=extra)
+            reason = file_error_reason(error)
+            extra = {"path": str(self._path), "reason": reason}
+            logger.warning("cached facts cannot be used: %s: %s", self._path, reason, extra=extra)
             return None
         age = time() - cached.created_at
-        is_young = age >= -_FUTURE and (self._expires_in is None or age < self._expires_in)
+        is_young = age >= -_CLOCK_TOLERANCE and (self._expires_in is None or age < self._expires_in)
         return cached if is_young and cached.hash == self._hash else None
 
-    def _keep(self, cached: CachedFacts) -> None:
+    def _store(self, cached: CachedFacts) -> None:
         try:
             write_cache(self._path, cached)
         except (OSError, TypeError, ValueError) as error:
-            extra = {"path": str(self._path), "reason": reason_of(error)}
-            logger.warning("facts cannot be kept in cache file", extra=extra)
+            reason = file_error_reason(error)
+            extra = {"path": str(self._path), "reason": reason}
+            logger.warning("facts cannot be cached: %s: %s", self._path, reason, extra=extra)
 
     def __repr__(self) -> str:
         return f"CacheGrant({self._grant!r}, cache_file={str(self._path)!r})"
 
 
 def read_cache(path: Path) -> CachedFacts:
-    """Return what a cache file has. Blocks.
+    """Return the content of a cache file. Blocks.
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is not the user's alone, or not a cache file.
+        ValueError: If it is not private to the user, or not a cache file.
     """
     try:
-        return _decoded(_content(path))
+        return _decode(_read(path))
     except RecursionError:
         raise ValueError("it has too many levels") from None
 
 
 def write_cache(path: Path, cached: CachedFacts) -> None:
-    """Replace a cache file as a whole, for the user alone. Blocks.
+    """Replace a cache file atomically with one that is private to the user. Blocks.
 
     Raises:
-        OSError: If that is not possible.
-        TypeError: If there are values that come back as others or not at all, such as dates.
+        OSError: If it cannot be written.
+        TypeError: If the facts contain values that JSON does not have, such as dates.
     """
-    # A link is replaced, and not what it leads to, which somebody else may have chosen.
-    write_atomically(path, [_encoded(cached)], mode=0o600)
+    # A symbolic link is replaced, not its target, which another user may have chosen.
+    write_atomically(path, [_encode(cached)], mode=0o600)
 
 
-def reason_of(error: Exception) -> str:
+def file_error_reason(error: Exception) -> str:
     """Return why a file cannot be read or written, without its path."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
-def _content(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     if path.is_symlink():
         raise ValueError("it is a symbolic link")
@@ -161,32 +163,32 @@ def _content(path: Path) -> bytes:
             if status.st_uid != os.geteuid():
                 raise ValueError("it belongs to another user")
             if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                raise ValueError("other users may write to it")
-        content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise ValueError(f"it is larger than {_LARGEST:,} bytes")
+                raise ValueError("other users can write to it")
+        content = file.read(_MAX_SIZE + 1)
+    if len(content) > _MAX_SIZE:
+        raise ValueError(f"it is larger than {_MAX_SIZE:,} bytes")
     return content
 
 
-def _decoded(content: bytes) -> CachedFacts:
+def _decode(content: bytes) -> CachedFacts:
     try:
         data = json.loads(content)
     except ValueError:
         raise ValueError("it is not JSON") from None
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
-        raise ValueError("it was written by another program")
+        raise ValueError("it is not a cache file of heksherlite")
     if data.get("version") != _VERSION:
-        raise ValueError(f"it is of another version, {data.get('version')!r}")
+        raise ValueError(f"unsupported version {data.get('version')!r}")
     facts: Any = data.get("facts")
     created_at = data.get("created_at")
-    if problem := problem_of(facts):
+    if problem := find_problem(facts):
         raise ValueError(problem)
-    if not isinstance(created_at, int | float) or not 0 <= created_at < _LATEST:
-        raise ValueError("created_at is not a time")
+    if not isinstance(created_at, int | float) or not 0 <= created_at < _MAX_TIME:
+        raise ValueError("created_at is not a timestamp")
     return CachedFacts(facts, str(data.get("hash", "")), created_at, str(data.get("source", "")))
 
 
-def _encoded(cached: CachedFacts) -> bytes:
+def _encode(cached: CachedFacts) -> bytes:
     data = {
         "format": _FORMAT,
         "version": _VERSION,

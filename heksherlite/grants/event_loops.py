@@ -1,4 +1,4 @@
-"""What threads and event loops do to each other, on asyncio and on trio."""
+"""Synchronization between threads and event loops of asyncio and trio."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 def in_event_loop() -> bool:
-    """Tell whether this code runs in an event loop's own thread."""
+    """Return whether the current code runs in the thread of an event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -26,9 +26,10 @@ def in_event_loop() -> bool:
 
 
 def run_from_sync(function: Callable[[], Coroutine[Any, Any, R]]) -> R:
-    """Call an asynchronous function from synchronous code: in the event loop that waits for this worker thread, if any.
+    """Call an asynchronous function from synchronous code.
 
-    Otherwise it has an event loop of its own. Must not be called in an event loop's thread.
+    It runs in the event loop that waits for this worker thread, or in a new event loop. This function must not be
+    called in the thread of an event loop.
     """
     try:
         anyio.from_thread.check_cancelled()
@@ -38,22 +39,22 @@ def run_from_sync(function: Callable[[], Coroutine[Any, Any, R]]) -> R:
 
 
 async def wait_for(future: "Future[Any]") -> None:
-    """Wait until a future is done, in whatever thread that happens."""
+    """Wait until a future is done. Any thread may complete it."""
     done = anyio.Event()
-    call_soon = _call_soon_here()
+    call_soon = _current_call_soon()
 
     def wake(_: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed, which trio's RunFinishedError is one for too
+        with suppress(RuntimeError):  # the event loop is closed; RunFinishedError of trio is a RuntimeError
             call_soon(done.set)
 
     future.add_done_callback(wake)
     await done.wait()
 
 
-def _call_soon_here() -> Callable[[Callable[[], object]], object]:
+def _current_call_soon() -> Callable[[Callable[[], object]], object]:
     try:
         return asyncio.get_running_loop().call_soon_threadsafe
     except RuntimeError:
-        import trio  # noqa: PLC0415 - only here when it is running already
+        import trio  # noqa: PLC0415 - trio is running here, so it is imported already
 
         return trio.lowlevel.current_trio_token().run_sync_soon

@@ -1,4 +1,4 @@
-"""Facts: nested mappings with string keys. Merging, looking up, comparing; no I/O."""
+"""Facts: nested mappings with string keys. Merging, lookup and validation; no I/O."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -7,92 +7,92 @@ from typing import Any, Final
 from heksherlite.errors import GroupNotFound
 
 Facts = dict[str, Any]
-"""What grants give: groups by name."""
+"""The result of a grant: groups by name."""
 
-_DEEPEST: Final = 100
-"""How many levels facts may have."""
+_MAX_DEPTH: Final = 100
+"""The maximum number of levels of facts."""
 
 
-def merged(*layers: Mapping[str, Any]) -> Facts:
-    """Return the union of some facts: mappings are merged at all levels, and of other values the later one counts."""
+def merge(*layers: Mapping[str, Any]) -> Facts:
+    """Return the union of several facts. Mappings are merged at all levels; later values override earlier ones."""
     result: Facts = {}
     for layer in layers:
         for key, value in layer.items():
             before = result.get(key)
             if isinstance(before, dict) and isinstance(value, Mapping):
-                result[key] = merged(before, value)
+                result[key] = merge(before, value)
             else:
-                result[key] = copied(value)
+                result[key] = deep_copy(value)
     return result
 
 
-def copied(value: Any) -> Any:
-    """Return the same value in new mappings and lists."""
+def deep_copy(value: Any) -> Any:
+    """Return a copy of a value, with new mappings and lists at all levels."""
     if isinstance(value, Mapping):
-        return {key: copied(item) for key, item in value.items()}
+        return {key: deep_copy(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [copied(item) for item in value]
+        return [deep_copy(item) for item in value]
     return value
 
 
-def looked_up(facts: Mapping[str, Any], path: str | None) -> Any:
-    """Return the value on a path of keys such as ``group.key``.
+def look_up(facts: Mapping[str, Any], path: str | None) -> Any:
+    """Return the value at a path such as ``group.key``.
 
     Args:
-        facts: Where to look.
-        path: The path; ``None`` for all of the facts.
+        facts: The facts.
+        path: The path, or ``None`` for all facts.
 
     Raises:
-        GroupNotFound: If there is none.
+        GroupNotFound: If nothing exists at the path.
     """
     here: Any = facts
     for key in () if path is None else path.split("."):
         if not isinstance(here, Mapping) or key not in here:
-            raise GroupNotFound(path or "", _nearest(facts, path or ""))
+            raise GroupNotFound(path or "", _nearest_keys(facts, path or ""))
         here = here[key]
     return here
 
 
-def is_at(facts: Mapping[str, Any], path: str | None, value: object) -> bool:
-    """Tell whether a path leads to a value."""
+def has_value(facts: Mapping[str, Any], path: str | None, value: object) -> bool:
+    """Return whether a path has a value."""
     try:
-        return bool(looked_up(facts, path) == value)
+        return bool(look_up(facts, path) == value)
     except GroupNotFound:
         return False
 
 
-def problem_of(facts: object) -> str | None:
-    """Return why something cannot be facts; ``None`` if it can."""
+def find_problem(facts: object) -> str | None:
+    """Return why a value is not facts, or ``None`` if it is."""
     if not isinstance(facts, Mapping):
-        return f"a mapping was expected, not {kind(facts)}"
-    return _problem_in(facts, "", _DEEPEST)
+        return f"expected a mapping, not {describe_type(facts)}"
+    return _find_problem(facts, "", _MAX_DEPTH)
 
 
-def kind(value: object) -> str:
-    """Return what a value is, and not what it says: it may be a secret."""
+def describe_type(value: object) -> str:
+    """Return a description of the type of a value, without the value itself, which may be secret."""
     if value is None:
         return "nothing"
     return "a mapping" if isinstance(value, Mapping) else f"a value of type {type(value).__name__}"
 
 
-def _problem_in(value: object, path: str, levels: int) -> str | None:
+def _find_problem(value: object, path: str, levels: int) -> str | None:
     if levels == 0:
-        return f"it has more than {_DEEPEST} levels"
+        return f"it has more than {_MAX_DEPTH} levels"
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
                 return f"keys must be strings, not {type(key).__name__}: {key!r} below {path or 'the top'}"
-            if problem := _problem_in(item, f"{path}.{key}" if path else key, levels - 1):
+            if problem := _find_problem(item, f"{path}.{key}" if path else key, levels - 1):
                 return problem
     elif isinstance(value, list | tuple):
         for item in value:
-            if problem := _problem_in(item, path, levels - 1):
+            if problem := _find_problem(item, path, levels - 1):
                 return problem
     return None
 
 
-def _nearest(facts: Mapping[str, Any], path: str) -> list[str]:
-    """Return the keys where a path leaves the facts, those like the missing one first."""
+def _nearest_keys(facts: Mapping[str, Any], path: str) -> list[str]:
+    """Return the existing keys at the level where a path fails, the most similar ones first."""
     before: list[str] = []
     here: Any = facts
     for key in path.split("."):

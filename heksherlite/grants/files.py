@@ -1,4 +1,4 @@
-"""Facts from files: YAML, TOML, JSON. They are read in a worker thread."""
+"""Facts from YAML, TOML and JSON files, which are read in a worker thread."""
 
 import os
 from collections.abc import Callable
@@ -9,32 +9,32 @@ from typing import Any, Final
 import anyio.to_thread
 
 from heksherlite.errors import GrantError
-from heksherlite.grants.facts import Facts, problem_of
+from heksherlite.grants.facts import Facts, find_problem
 from heksherlite.grants.formats import parse_json, parse_toml, parse_yaml
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.malformed import Malformed
+from heksherlite.grants.parse_error import ParseError
 
-_LARGEST: Final = 16 * 2**20
-"""How many bytes a file may have."""
+_MAX_SIZE: Final = 16 * 2**20
+"""The maximum size of a file in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class YamlGrant:
-    """Facts from a YAML file, which must hold a mapping. Needs ``heksherlite[yaml]``.
+    """Facts from a YAML file, which must contain a mapping. Requires ``heksherlite[yaml]``.
 
-    It is read by the safe loader; keys must be strings, and each may be there once.
+    Only the safe subset of YAML is supported. Keys must be strings and unique.
 
     Args:
-        path: The file.
+        path: The path of the file.
     """
 
     path: str | os.PathLike[str]
 
-    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - a file is always fresh
-        """Return what the file says now.
+    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - files are always current
+        """Return the current content of the file.
 
         Raises:
-            GrantError: If it cannot be read, is malformed, or does not hold a mapping.
+            GrantError: If it cannot be read, is malformed, or does not contain a mapping.
         """
         return await anyio.to_thread.run_sync(_load, self.path, parse_yaml)
 
@@ -44,13 +44,13 @@ class TomlGrant:
     """Facts from a TOML file.
 
     Args:
-        path: The file.
+        path: The path of the file.
     """
 
     path: str | os.PathLike[str]
 
-    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - a file is always fresh
-        """Return what the file says now.
+    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - files are always current
+        """Return the current content of the file.
 
         Raises:
             GrantError: If it cannot be read or is malformed.
@@ -60,19 +60,19 @@ class TomlGrant:
 
 @dataclass(frozen=True, slots=True)
 class JsonGrant:
-    """Facts from a JSON file, which must hold an object.
+    """Facts from a JSON file, which must contain an object.
 
     Args:
-        path: The file.
+        path: The path of the file.
     """
 
     path: str | os.PathLike[str]
 
-    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - a file is always fresh
-        """Return what the file says now.
+    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - files are always current
+        """Return the current content of the file.
 
         Raises:
-            GrantError: If it cannot be read, is malformed, or does not hold an object.
+            GrantError: If it cannot be read, is malformed, or does not contain an object.
         """
         return await anyio.to_thread.run_sync(_load, self.path, parse_json)
 
@@ -80,25 +80,25 @@ class JsonGrant:
 def _load(path: str | os.PathLike[str], parse: Callable[[str], Any]) -> Facts:
     place = Path(path).absolute()
     try:
-        facts = parse(_text(place))
-    except (OSError, Malformed, GrantError) as error:
+        facts = parse(_read_text(place))
+    except (OSError, ParseError, GrantError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
         raise GrantError(f"{place}: {reason}") from None
     except RecursionError:
         raise GrantError(f"{place}: it has too many levels") from None
-    if problem := problem_of(facts):
+    if problem := find_problem(facts):
         raise GrantError(f"{place}: {problem}")
     return dict(facts)
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     with path.open("rb") as file:
-        content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise Malformed(f"it is larger than {_LARGEST:,} bytes")
+        content = file.read(_MAX_SIZE + 1)
+    if len(content) > _MAX_SIZE:
+        raise ParseError(f"it is larger than {_MAX_SIZE:,} bytes")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start]
         column = error.start - (before.rfind(b"\n") + 1) + 1
-        raise Malformed("it is not UTF-8", before.count(b"\n") + 1, column) from None
+        raise ParseError("it is not UTF-8", before.count(b"\n") + 1, column) from None

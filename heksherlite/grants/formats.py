@@ -1,4 +1,4 @@
-"""What texts in YAML, TOML and JSON say, and where they are wrong. No I/O."""
+"""Parsers for YAML, TOML and JSON whose errors name the place. No I/O."""
 
 import json
 import re
@@ -7,70 +7,70 @@ from typing import Any, Final
 
 from heksherlite.errors import GrantError
 from heksherlite.grants.facts import Facts
-from heksherlite.grants.malformed import Malformed
+from heksherlite.grants.parse_error import ParseError
 
-_TOML_PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_TOML_POSITION: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 def parse_yaml(text: str) -> Any:
-    """Return what a YAML text says, by the safe subset; nothing is ``{}``.
+    """Return the value of a YAML text, ``{}`` if it is empty. Only the safe subset of YAML is supported.
 
     Raises:
-        Malformed: If it is not YAML, or has something that no facts have.
+        ParseError: If it is not YAML, or has something that facts cannot have.
         GrantError: If PyYAML is not installed.
     """
     try:
-        from heksherlite.grants.safe_yaml import safe_yaml  # noqa: PLC0415 - needs an extra
+        from heksherlite.grants.safe_yaml import parse_safe_yaml  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as error:
         if error.name != "yaml":
             raise
         raise GrantError("YAML needs PyYAML, which is not installed: pip install 'heksherlite[yaml]'") from None
-    return safe_yaml(text)
+    return parse_safe_yaml(text)
 
 
 def parse_toml(text: str) -> Any:
-    """Return what a TOML text says.
+    """Return the value of a TOML text.
 
     Raises:
-        Malformed: If it is not TOML.
+        ParseError: If it is not TOML.
     """
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        place = _TOML_PLACE.search(str(error))
+        place = _TOML_POSITION.search(str(error))
         if place is None:
-            raise Malformed(str(error)) from None
+            raise ParseError(str(error)) from None
         reason = str(error)[: place.start()]
         if place[1] is None:
             end = text.rstrip("\n")
-            raise Malformed(reason, end.count("\n") + 1, len(end) - end.rfind("\n")) from None
-        raise Malformed(reason, int(place[1]), int(place[2])) from None
+            raise ParseError(reason, end.count("\n") + 1, len(end) - end.rfind("\n")) from None
+        raise ParseError(reason, int(place[1]), int(place[2])) from None
     except ValueError as error:  # such as a number with too many digits
-        raise Malformed(f"a value is not possible: {type(error).__name__}") from None
+        raise ParseError(f"invalid value: {type(error).__name__}") from None
 
 
 def parse_json(text: str) -> Any:
-    """Return what a JSON text says.
+    """Return the value of a JSON text.
 
     Raises:
-        Malformed: If it is not JSON, or an object has a key twice.
+        ParseError: If it is not JSON, or an object has a duplicate key.
     """
     try:
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
+        return json.loads(text, parse_constant=_reject_constant, object_pairs_hook=_unique_keys)
     except json.JSONDecodeError as error:
-        raise Malformed(error.msg, error.lineno, error.colno) from None
+        raise ParseError(error.msg, error.lineno, error.colno) from None
     except ValueError as error:  # a number with too many digits
-        raise Malformed(str(error)) from None
+        raise ParseError(str(error)) from None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> Facts:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> Facts:
     facts = dict(pairs)
     if len(facts) != len(pairs):
         keys = [key for key, _ in pairs]
-        double = next(key for key in keys if keys.count(key) > 1)
-        raise Malformed(f"an object has the key {double!r} twice")
+        duplicate = next(key for key in keys if keys.count(key) > 1)
+        raise ParseError(f"duplicate key {duplicate!r} in an object")
     return facts
 
 
-def _no_constant(name: str) -> Any:
-    raise Malformed(f"{name} is not JSON")
+def _reject_constant(name: str) -> Any:
+    raise ParseError(f"{name} is not JSON")

@@ -1,19 +1,19 @@
-"""What a grant is."""
+"""The protocol of grants."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 from heksherlite.errors import GrantError
-from heksherlite.grants.facts import Facts, problem_of
+from heksherlite.grants.facts import Facts, find_problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadRequest:
-    """What a loader asks a grant for.
+    """A request of a loader to a grant.
 
     Attributes:
-        force_refresh: Whether facts that were kept somewhere on the way will not do.
+        force_refresh: Whether cached facts must not be used.
     """
 
     force_refresh: bool = False
@@ -21,13 +21,13 @@ class LoadRequest:
 
 @runtime_checkable
 class Grant(Protocol):
-    """Where facts come from."""
+    """A source of facts."""
 
     async def aload(self, request: LoadRequest) -> Mapping[str, Any]:
         """Return the facts: mappings and values by group.
 
         Raises:
-            GrantError: If that is not possible. Any other exception is a mistake in the grant.
+            GrantError: If the facts cannot be loaded. Any other exception counts as a bug in the grant.
         """
         ...
 
@@ -38,16 +38,16 @@ GrantLike: TypeAlias = Grant | Callable[[LoadRequest], Awaitable[Mapping[str, An
 
 @dataclass(frozen=True, slots=True)
 class FunctionGrant:
-    """A grant that is a function.
+    """A grant made of a function.
 
     Args:
-        function: Called with a :class:`LoadRequest`; returns facts.
+        function: The function. It takes a :class:`LoadRequest` and returns facts.
     """
 
     function: Callable[[LoadRequest], Awaitable[Mapping[str, Any]]]
 
     async def aload(self, request: LoadRequest) -> Mapping[str, Any]:
-        """Return what the function returns."""
+        """Return the result of the function."""
         return await self.function(request)
 
     def __repr__(self) -> str:
@@ -55,27 +55,27 @@ class FunctionGrant:
 
 
 def as_grant(grant: object) -> Grant:
-    """Return something that stands for a grant as a grant.
+    """Return a grant unchanged, and a function as a grant.
 
     Raises:
-        TypeError: If it is neither a grant nor a function.
+        TypeError: If the argument is neither.
     """
     if isinstance(grant, type):
-        raise TypeError(f"a grant was expected, not a class: did you mean {grant.__name__}()?")
+        raise TypeError(f"expected a grant, not the class {grant.__name__}: did you mean {grant.__name__}()?")
     if isinstance(grant, Grant):
         return grant
     if callable(grant):
         return FunctionGrant(cast("Callable[[LoadRequest], Awaitable[Mapping[str, Any]]]", grant))
-    raise TypeError(f"a grant has a method aload, or is an asynchronous function; this is {type(grant).__name__}")
+    raise TypeError(f"expected an object with a method aload, or an asynchronous function, not {type(grant).__name__}")
 
 
 async def load(grant: Grant, request: LoadRequest) -> Facts:
-    """Return a grant's facts, after a look at their shape.
+    """Return the facts of a grant.
 
     Raises:
-        GrantError: If the grant raises it, or gives something else than nested mappings with string keys.
+        GrantError: If the grant raises it, or returns anything but nested mappings with string keys.
     """
     facts = await grant.aload(request)
-    if problem := problem_of(facts):
-        raise GrantError(f"{grant!r} does not give facts: {problem}")
+    if problem := find_problem(facts):
+        raise GrantError(f"{grant!r} returned invalid facts: {problem}")
     return dict(facts)

@@ -1,4 +1,4 @@
-"""The loader: fetches facts by a grant once, and answers from memory."""
+"""The loader: loads facts by a grant once, and returns them from memory."""
 
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextvars import ContextVar
@@ -9,33 +9,32 @@ from typing import Any, Final, Self, TypeVar, overload
 
 from heksherlite.errors import FaktsError, GroupNotFound, NoFaktsFound
 from heksherlite.grants.event_loops import in_event_loop, run_from_sync
-from heksherlite.grants.facts import Facts, copied, is_at, looked_up, merged, problem_of
+from heksherlite.grants.facts import Facts, deep_copy, find_problem, has_value, look_up, merge
 from heksherlite.grants.grant import GrantLike, LoadRequest, as_grant, load
 from heksherlite.grants.loading import Loaded, SharedLoad
 
 M = TypeVar("M")
 
-_NOT_LOADED: Final = "facts are not loaded, and may not be loaded for this: call load() or aload() before"
+_NOT_LOADED: Final = "facts are not loaded, and auto_load is off: call load() or aload() first"
 
 
 class Fakts:
-    """An application's start-up configuration: *facts* that a grant fetches.
+    """The start-up configuration of an application: *facts* that a grant loads.
 
-    They are loaded when they are first asked for, once, however many tasks and threads ask at the same time; after that
-    they are in memory. ``with fakts:`` and ``async with fakts:`` make this the one that :func:`get_current_fakts`
-    returns, in that context. Before and after such a block it works as well.
+    Facts are loaded on first use, once for all tasks and threads, and then kept in memory. Inside ``with fakts:`` and
+    ``async with fakts:``, :func:`get_current_fakts` returns this loader. The loader also works outside of such blocks.
 
-    In the thread of an event loop, the synchronous methods answer only what is loaded already.
+    In the thread of an event loop, the synchronous methods only return facts that are loaded already.
 
     Args:
-        grant: Where the facts come from: a grant, or an asynchronous function of a :class:`LoadRequest`.
+        grant: The source of the facts: a grant, or an asynchronous function that takes a :class:`LoadRequest`.
         hard_fakts: Facts that override those of the grant.
-        assert_groups: Groups that have to be there after a load.
-        allow_auto_load: Whether asking for facts loads them.
-        load_on_enter: Whether a ``with`` block loads them at its beginning.
+        assert_groups: Groups that must exist after a load.
+        allow_auto_load: Whether reading facts loads them if necessary.
+        load_on_enter: Whether entering a ``with`` block loads the facts.
 
     Raises:
-        TypeError: If the grant is none, or ``hard_fakts`` cannot be facts.
+        TypeError: If the grant is not a grant, or ``hard_fakts`` are not facts.
     """
 
     def __init__(
@@ -48,11 +47,11 @@ class Fakts:
         load_on_enter: bool = False,
     ) -> None:
         if isinstance(assert_groups, str):
-            raise TypeError("assert_groups must be several names, not one string")
-        if problem := problem_of(hard_fakts or {}):
-            raise TypeError(f"hard_fakts are no facts: {problem}")
+            raise TypeError("assert_groups must be a collection of names, not a string")
+        if problem := find_problem(hard_fakts or {}):
+            raise TypeError(f"invalid hard_fakts: {problem}")
         self._grant: Final = as_grant(grant)
-        self._hard_fakts: Final = merged(hard_fakts or {})
+        self._hard_fakts: Final = merge(hard_fakts or {})
         self._assert_groups: Final = frozenset(assert_groups)
         self._allow_auto_load: Final = allow_auto_load
         self._load_on_enter: Final = load_on_enter
@@ -79,22 +78,22 @@ class Fakts:
         force_refresh: bool = False,
         into: type[Any] | None = None,
     ) -> Any:
-        """Return a group, or any value below one. It is the caller's own: to change it changes nothing here.
+        """Return a copy of a group, or of any value below one.
 
         Args:
-            path: Keys with dots between them, such as ``group.key``; ``None`` for all facts.
-            auto_load: Whether facts may be loaded for this: if they are not yet, and again if the path is missing.
-            force_refresh: Whether to load them in any case, past all caches.
-            into: What to make of a group: a dataclass, an attrs class or a pydantic model. Needs
-                ``heksherlite[models]``, or pydantic.
+            path: Keys separated by dots, such as ``group.key``, or ``None`` for all facts.
+            auto_load: Whether to load the facts if they are not loaded, and once more if the path does not exist.
+            force_refresh: Whether to load the facts in any case, bypassing all caches.
+            into: The class to convert the group to: a dataclass, an attrs class or a pydantic model. Requires
+                ``heksherlite[models]`` or pydantic.
 
         Raises:
-            GroupNotFound: If there is nothing on that path, also after one forced load.
-            FaktsError: If facts are not loaded and may not be.
+            GroupNotFound: If the path does not exist, even after one forced load.
+            FaktsError: If the facts are not loaded, and loading is not allowed.
             FactsShapeError: If the value does not fit the class.
             GrantError: If loading fails.
         """
-        return await self._asked(path, auto_load and self._allow_auto_load, force_refresh, into)
+        return await self._get(path, auto_load and self._allow_auto_load, force_refresh, into)
 
     @overload
     def get(
@@ -114,73 +113,72 @@ class Fakts:
         force_refresh: bool = False,
         into: type[Any] | None = None,
     ) -> Any:
-        """Return a group or value as :meth:`aget` does, in synchronous code.
+        """Return a group or value in synchronous code, otherwise as :meth:`aget` does.
 
         Raises:
-            FaktsError: As for :meth:`aget`, and in an event loop's thread, where it must not wait, if it had to load.
+            FaktsError: As for :meth:`aget`, and if facts have to be loaded in the thread of an event loop.
         """
         loads = auto_load and self._allow_auto_load
         loaded = self._shared.loaded
         if force_refresh:
-            reason = "it was to be loaded again"
+            reason = "a refresh was requested"
         elif loaded is not None:
             try:
-                return _as_asked(looked_up(loaded.value, path), path, into)
+                return _convert(look_up(loaded.value, path), path, into)
             except GroupNotFound as error:
                 if not loads:
                     raise
                 reason = str(error)
         elif loads:
-            reason = "nothing is loaded yet"
+            reason = "facts are not loaded yet"
         else:
             raise FaktsError(_NOT_LOADED)
-        asked = partial(self._asked, path, loads, force_refresh, into)
-        return _waited(asked, "aget", reason)
+        return _run_blocking(partial(self._get, path, loads, force_refresh, into), "aget", reason)
 
     async def aload(self, *, force_refresh: bool = False) -> Facts:
-        """Load the facts unless they are loaded, and return them all.
+        """Load the facts unless they are loaded, and return all of them.
 
         Args:
-            force_refresh: Whether to load them in any case, past all caches.
+            force_refresh: Whether to load them in any case, bypassing all caches.
 
         Raises:
-            GrantError: If that fails. What was loaded before stays.
-            GroupNotFound: If one of ``assert_groups`` is not among them. Likewise.
+            GrantError: If loading fails. Facts that were loaded before are kept.
+            GroupNotFound: If one of ``assert_groups`` does not exist. Facts that were loaded before are kept.
         """
-        loaded = await self._loaded(loads=True, forced=force_refresh)
-        facts: Facts = copied(loaded.value)
+        loaded = await self._load(loads=True, forced=force_refresh)
+        facts: Facts = deep_copy(loaded.value)
         return facts
 
     def load(self, *, force_refresh: bool = False) -> Facts:
-        """Load the facts as :meth:`aload` does, in synchronous code."""
+        """Load the facts in synchronous code, otherwise as :meth:`aload` does."""
         if self._shared.loaded is not None and not force_refresh:
-            facts: Facts = copied(self._shared.loaded.value)
+            facts: Facts = deep_copy(self._shared.loaded.value)
             return facts
-        reason = "nothing is loaded yet" if self._shared.loaded is None else "it was to be loaded again"
-        return _waited(partial(self.aload, force_refresh=force_refresh), "aload", reason)
+        reason = "facts are not loaded yet" if self._shared.loaded is None else "it was to be loaded again"
+        return _run_blocking(partial(self.aload, force_refresh=force_refresh), "aload", reason)
 
     async def arefresh(self) -> Facts:
-        """Load the facts again, past all caches, and return them all.
+        """Load the facts again, bypassing all caches, and return all of them.
 
         Raises:
-            GrantError: If that fails. What was loaded before stays.
-            GroupNotFound: If one of ``assert_groups`` is not among them. Likewise.
+            GrantError: If loading fails. Facts that were loaded before are kept.
+            GroupNotFound: If one of ``assert_groups`` does not exist. Facts that were loaded before are kept.
         """
         return await self.aload(force_refresh=True)
 
     def refresh(self) -> Facts:
-        """Load the facts again as :meth:`arefresh` does, in synchronous code."""
+        """Load the facts again in synchronous code, otherwise as :meth:`arefresh` does."""
         return self.load(force_refresh=True)
 
     def has_changed(self, value: object, path: str | None = None) -> bool:
-        """Tell whether a value that was read earlier is not what the loaded facts say; also if there are none.
+        """Return whether a value that was read earlier differs from the loaded facts, or no facts are loaded.
 
         Args:
-            value: What was read.
-            path: From where.
+            value: The value that was read.
+            path: The path that it was read from.
         """
         loaded = self._shared.loaded
-        return loaded is None or not is_at(loaded.value, path, value)
+        return loaded is None or not has_value(loaded.value, path, value)
 
     def __enter__(self) -> Self:
         if self._load_on_enter:
@@ -204,57 +202,55 @@ class Fakts:
     ) -> None:
         _leave(self)
 
-    async def _asked(self, path: str | None, loads: bool, forced: bool, into: type[Any] | None) -> Any:
-        loaded = await self._loaded(loads=loads, forced=forced)
+    async def _get(self, path: str | None, loads: bool, forced: bool, into: type[Any] | None) -> Any:
+        loaded = await self._load(loads=loads, forced=forced)
         try:
-            found = looked_up(loaded.value, path)
+            found = look_up(loaded.value, path)
         except GroupNotFound as error:
             if not loads or forced:
                 raise
-            found = looked_up((await self._reloaded_for(error, loaded)).value, path)
-        return _as_asked(found, path, into)
+            found = look_up((await self._reload_for(error, loaded)).value, path)
+        return _convert(found, path, into)
 
-    async def _loaded(self, *, loads: bool, forced: bool) -> Loaded[Facts]:
+    async def _load(self, *, loads: bool, forced: bool) -> Loaded[Facts]:
         loaded = self._shared.loaded
         if forced:
-            return await self._shared.wanted(newer_than=0 if loaded is None else loaded.refreshes)
+            return await self._shared.get(newer_than=0 if loaded is None else loaded.refreshes)
         if loaded is None and not loads:
             raise FaktsError(_NOT_LOADED)
-        return await self._shared.wanted()
+        return await self._shared.get()
 
-    async def _reloaded_for(self, missing: GroupNotFound, loaded: Loaded[Facts]) -> Loaded[Facts]:
+    async def _reload_for(self, missing: GroupNotFound, loaded: Loaded[Facts]) -> Loaded[Facts]:
         try:
-            return await self._shared.wanted(newer_than=loaded.refreshes)
+            return await self._shared.get(newer_than=loaded.refreshes)
         except FaktsError as error:
-            reason = "they could not be loaded again"
+            reason = "reloading the facts failed"
             raise GroupNotFound(missing.path, missing.existing, reason) from error
 
     async def _load_facts(self, forced: bool) -> Facts:
-        facts = merged(await load(self._grant, LoadRequest(force_refresh=forced)), self._hard_fakts)
+        facts = merge(await load(self._grant, LoadRequest(force_refresh=forced)), self._hard_fakts)
         for group in sorted(self._assert_groups):
-            looked_up(facts, group)
+            look_up(facts, group)
         return facts
 
 
-def _waited(function: Callable[[], Coroutine[Any, Any, M]], name: str, reason: str) -> M:
+def _run_blocking(function: Callable[[], Coroutine[Any, Any, M]], name: str, reason: str) -> M:
     if in_event_loop():
-        raise FaktsError(
-            f"{reason}, and to load in the thread of an event loop would block it: use 'await {name}(...)'"
-        )
+        raise FaktsError(f"{reason}, and loading would block the event loop of this thread: use 'await {name}(...)'")
     return run_from_sync(function)
 
 
-def _as_asked(found: Any, path: str | None, into: type[M] | None) -> Any:
+def _convert(found: Any, path: str | None, into: type[M] | None) -> Any:
     if into is None:
-        return copied(found)
-    from heksherlite.grants.models import structured  # noqa: PLC0415 - needs an extra
+        return deep_copy(found)
+    from heksherlite.grants.models import structure  # noqa: PLC0415 - requires an extra
 
-    return structured(found, path, into)
+    return structure(found, path, into)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
-    """A ``with`` block that the code is in, and what it is in itself."""
+    """A ``with`` block, and the block that contains it."""
 
     fakts: Fakts
     outer: "_Entry | None"
@@ -264,15 +260,15 @@ _current: ContextVar[_Entry | None] = ContextVar("heksherlite_current_fakts", de
 
 
 def get_current_fakts() -> Fakts:
-    """Return the loader whose ``with`` block the code is in, the innermost if there are several.
+    """Return the loader of the innermost ``with`` block around the current code.
 
     Raises:
-        NoFaktsFound: If it is in none. Threads that were started inside of a block are not in it, except worker
-            threads of anyio, trio and ``asyncio.to_thread``.
+        NoFaktsFound: If there is no such block. Threads that are started inside of a block do not belong to it, except
+            worker threads of anyio, trio and ``asyncio.to_thread``.
     """
     entry = _current.get()
     if entry is None:
-        raise NoFaktsFound("there are no current facts: this code is not inside of 'with Fakts(...)'")
+        raise NoFaktsFound("there is no current Fakts: this code does not run inside of 'with Fakts(...)'")
     return entry.fakts
 
 
@@ -285,7 +281,7 @@ def _leave(fakts: Fakts) -> None:
 
 
 def _without(fakts: Fakts, entry: _Entry | None) -> _Entry | None:
-    """Return what is around a block. Blocks that are left in another order than they were entered are found too."""
+    """Return the entries without the one of a block. Blocks may be left in another order than they were entered."""
     if entry is None or entry.fakts is fakts:
         return entry and entry.outer
     return _Entry(entry.fakts, _without(fakts, entry.outer))

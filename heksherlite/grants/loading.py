@@ -1,4 +1,4 @@
-"""One load at a time, for all tasks and threads that want one."""
+"""Loads that tasks and threads share: a single-flight cache."""
 
 import os
 import threading
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Loaded(Generic[T]):
-    """What is loaded.
+    """The result of a load.
 
     Attributes:
-        value: What it is. Not to be changed.
-        refreshes: How many forced loads there have been.
+        value: The value. It must not be changed.
+        refreshes: The number of forced loads so far.
     """
 
     value: T
@@ -33,12 +33,12 @@ class Loaded(Generic[T]):
 
 @dataclass(slots=True, eq=False)
 class _Flight(Generic[T]):
-    """A load under way.
+    """A load in progress.
 
     Attributes:
-        forced: Whether kept facts will not do.
-        outcome: What became of it: ``None`` if it was given up, so that somebody else may try.
-        traceback: Where it failed.
+        forced: Whether the load bypasses caches.
+        outcome: Its result or error, or ``None`` if it was cancelled, so that another waiter takes over.
+        traceback: The traceback of its error.
     """
 
     forced: bool
@@ -47,34 +47,37 @@ class _Flight(Generic[T]):
 
 
 _flights: ContextVar[tuple[_Flight[Any], ...]] = ContextVar("heksherlite_flights", default=())
-"""The loads that this code is part of."""
+"""The loads that call the current code."""
 
 
 class SharedLoad(Generic[T]):
-    """What is loaded, and the load under way. Who wants one while there is one waits for that.
+    """A value that is loaded once for all tasks and threads. A caller waits if a load is in progress.
 
-    The one who comes first does it, in its own event loop. If that one is cancelled, another takes over.
+    The first caller loads, in its own event loop. If it is cancelled, another caller takes over.
 
     Args:
-        load: Loads; takes whether kept facts will not do.
+        load: The function that loads. Its argument says whether to bypass caches.
+
+    Attributes:
+        loaded: The result of the last successful load, or ``None``.
     """
 
     def __init__(self, load: Callable[[bool], Awaitable[T]]) -> None:
         self._load: Final = load
-        self._lock = threading.RLock()  # an abandoned load may end in the middle of anything, by garbage collection
+        self._lock = threading.RLock()  # garbage collection can end an abandoned load at any point
         self._flight: _Flight[T] | None = None
         self.loaded: Loaded[T] | None = None
         _all.add(self)
 
-    async def wanted(self, *, newer_than: int | None = None) -> Loaded[T]:
-        """Return what is loaded, after a load if necessary.
+    async def get(self, *, newer_than: int | None = None) -> Loaded[T]:
+        """Return the loaded value. Load it first if necessary.
 
         Args:
-            newer_than: Have more forced loads than that.
+            newer_than: The value must result from a later forced load than this number of ``refreshes``.
 
         Raises:
-            FaktsError: If the load itself asks for this.
-            Exception: What the load raised; then what was loaded before stays.
+            FaktsError: If the load itself calls this method.
+            Exception: The error of the load. The value of an earlier load is kept.
         """
         forced = newer_than is not None
         while True:
@@ -84,21 +87,21 @@ class SharedLoad(Generic[T]):
                     return loaded
                 flight = self._flight
                 if flight is not None and flight in _flights.get():
-                    raise FaktsError("a grant asks for the facts that it is to load")
-                leads = flight is None
+                    raise FaktsError("a grant requested the facts that it is loading")
+                is_leader = flight is None
                 if flight is None:
                     flight = self._flight = _Flight(forced)
-            if leads:
-                return await self._fly(flight)
+            if is_leader:
+                return await self._run(flight)
             await wait_for(flight.outcome)
             outcome = flight.outcome.result()
             if outcome is None or (forced and not flight.forced):
                 continue
             if isinstance(outcome, Exception):
-                raise _twin(outcome).with_traceback(flight.traceback)
+                raise _copy_error(outcome).with_traceback(flight.traceback)
             return outcome
 
-    async def _fly(self, flight: _Flight[T]) -> Loaded[T]:
+    async def _run(self, flight: _Flight[T]) -> Loaded[T]:
         outcome: Loaded[T] | Exception | None = None
         token = _flights.set((*_flights.get(), flight))
         try:
@@ -116,23 +119,23 @@ class SharedLoad(Generic[T]):
                     self.loaded = outcome
                 self._flight = None
             flight.outcome.set_result(outcome)
-            with suppress(ValueError):  # abandoned, and ended in another context
+            with suppress(ValueError):  # an abandoned load ended in another context
                 _flights.reset(token)
 
     def after_fork(self) -> None:
-        """Get ready to be used in a forked child, where nobody goes on with the load under way."""
+        """Reset the state in a forked child, where the load in progress does not continue."""
         self._lock = threading.RLock()
         self._flight = None
 
 
-def _twin(error: Exception) -> Exception:
-    """Return a copy of an error, because one that several tasks raise collects the tracebacks of all of them."""
+def _copy_error(error: Exception) -> Exception:
+    """Return a copy of an error, because an error that several tasks raise accumulates their tracebacks."""
     try:
-        twin = copy(error)
-    except Exception:  # noqa: BLE001 - an exception of somebody else, which cannot be copied
+        duplicate = copy(error)
+    except Exception:  # noqa: BLE001 - a foreign exception that cannot be copied
         return error
-    twin.__cause__ = error.__cause__
-    return twin
+    duplicate.__cause__ = error.__cause__
+    return duplicate
 
 
 _all: WeakSet[SharedLoad[Any]] = WeakSet()

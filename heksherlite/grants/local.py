@@ -1,4 +1,4 @@
-"""Facts from the environment, and constants."""
+"""Facts from environment variables, and constant facts."""
 
 import os
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heksherlite.errors import GrantError
-from heksherlite.grants.facts import Facts, copied
+from heksherlite.grants.facts import Facts, deep_copy
 from heksherlite.grants.grant import LoadRequest
 
 
@@ -14,13 +14,13 @@ from heksherlite.grants.grant import LoadRequest
 class EnvGrant:
     """Facts from environment variables: ``FAKTS_GROUP__KEY=value`` is ``{"group": {"key": "value"}}``.
 
-    Keys are in lower case, and values are strings.
+    Keys are in lower case. Values are strings.
 
     Args:
-        prepend: How the names of the variables begin.
-        delimiter: What separates the keys in a name.
-        required: Whether it is an error if there is no such variable, so that a :class:`FailsafeGrant` goes on to its
-            next grant. Without, there are no facts then, as a layer of a :class:`ParallelGrant` needs it.
+        prepend: The prefix of the variable names.
+        delimiter: The separator of the keys in a name.
+        required: Whether it is an error if there is no such variable. A :class:`FailsafeGrant` then tries its next
+            grant. Pass ``False`` for a layer of a :class:`ParallelGrant` that may be empty.
     """
 
     prepend: str = "FAKTS_"
@@ -31,22 +31,22 @@ class EnvGrant:
         if not self.delimiter:
             raise ValueError("the delimiter of an EnvGrant must not be empty")
 
-    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - the environment is always fresh
-        """Return the facts that the environment has now.
+    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - the environment is always current
+        """Return the facts in the current environment.
 
         Raises:
-            GrantError: If a name is malformed, two names stand for the same key or for a value and a group, or there
-                is none although one is required.
+            GrantError: If a name is malformed, two names have the same key, a name is both a value and a group, or
+                there is no variable although one is required.
         """
         facts = parse_environment(os.environ, self.prepend, self.delimiter)
         if self.required and not facts:
-            raise GrantError(f"no environment variable begins with {self.prepend!r}")
+            raise GrantError(f"no environment variable starts with {self.prepend!r}")
         return facts
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HardGrant:
-    """Constants.
+    """Constant facts.
 
     Args:
         values: The facts.
@@ -54,9 +54,9 @@ class HardGrant:
 
     values: Mapping[str, Any]
 
-    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - constants are always fresh
-        """Return the constants."""
-        facts: Facts = copied(self.values)
+    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - constants are always current
+        """Return the facts."""
+        facts: Facts = deep_copy(self.values)
         return facts
 
     def __repr__(self) -> str:
@@ -64,10 +64,10 @@ class HardGrant:
 
 
 def parse_environment(variables: Mapping[str, str], prepend: str, delimiter: str) -> Facts:
-    """Return the facts that are in environment variables.
+    """Return the facts in environment variables.
 
     Raises:
-        GrantError: If a name is malformed, or two names contradict each other; the message names them.
+        GrantError: If a name is malformed, or two names contradict each other. The message names them.
     """
     facts: Facts = {}
     names: dict[tuple[str, ...], str] = {}
@@ -77,14 +77,14 @@ def parse_environment(variables: Mapping[str, str], prepend: str, delimiter: str
         keys = tuple(name.removeprefix(prepend).lower().split(delimiter))
         if not all(keys):
             expected = f"{prepend}GROUP{delimiter}KEY"
-            raise GrantError(f"environment variable {name} has an empty key; it should be like {expected}")
+            raise GrantError(f"environment variable {name} has an empty key; the expected form is {expected}")
         if keys in names:
-            raise GrantError(f"environment variables {names[keys]} and {name} are the same key {'.'.join(keys)}")
+            raise GrantError(f"environment variables {names[keys]} and {name} both set {'.'.join(keys)}")
         group = facts
         for depth, key in enumerate(keys[:-1], 1):
             if other := names.get(keys[:depth]):
                 raise GrantError(
-                    f"{'.'.join(keys[:depth])} is a value by environment variable {other}, and a group by {name}"
+                    f"environment variable {other} makes {'.'.join(keys[:depth])} a value, and {name} makes it a group"
                 )
             group = group.setdefault(key, {})
         group[keys[-1]] = variables[name]

@@ -1,4 +1,4 @@
-"""Groups as objects: dataclasses and attrs classes by cattrs, pydantic models by pydantic."""
+"""Conversion of groups to dataclasses and attrs classes by cattrs, and to pydantic models by pydantic."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from heksherlite.errors import FactsShapeError, FaktsError
-from heksherlite.grants.facts import kind
+from heksherlite.grants.facts import describe_type
 
 M = TypeVar("M")
 
@@ -23,20 +23,23 @@ _TRUE_AND_FALSE = {
 }
 
 
-def structured(found: Any, path: str | None, into: type[M]) -> M:
-    """Return what was found in the facts as an object of a class. Strings, as the environment has them, become numbers.
+def structure(found: Any, path: str | None, into: type[M]) -> M:
+    """Return a group as an instance of a class.
+
+    Strings are converted to numbers, because the environment has only strings.
 
     Args:
         found: The group.
-        path: Where it is, for the error.
+        path: Its path, for the error.
         into: A dataclass, an attrs class or a pydantic model.
 
     Raises:
-        FactsShapeError: If it does not fit; it lists every offending key, but no values, which may be secrets.
+        FactsShapeError: If the group does not fit. The error lists every offending key, but no values, which may be
+            secret.
         FaktsError: If cattrs is not installed.
-        TypeError: If the class is of another kind.
+        TypeError: If the class is not one of these.
     """
-    pydantic = sys.modules.get("pydantic")  # imported, if the class is a model
+    pydantic = sys.modules.get("pydantic")  # it is imported if the class is a model
     if pydantic is not None and isinstance(into, type) and issubclass(into, pydantic.BaseModel):
         try:
             return cast("M", cast("Any", into).model_validate(found))
@@ -45,23 +48,23 @@ def structured(found: Any, path: str | None, into: type[M]) -> M:
             raise FactsShapeError(path, problems) from None
     if not isinstance(into, type) or not (is_dataclass(into) or hasattr(into, "__attrs_attrs__")):
         raise TypeError(f"into must be a dataclass, an attrs class or a pydantic model, not {into!r}")
-    return _structured_by_cattrs(found, path, into)
+    return _structure_by_cattrs(found, path, into)
 
 
-def _structured_by_cattrs(found: Any, path: str | None, into: type[M]) -> M:
+def _structure_by_cattrs(found: Any, path: str | None, into: type[M]) -> M:
     try:
-        import cattrs  # noqa: PLC0415 - needs an extra
+        import cattrs  # noqa: PLC0415 - requires an extra
         from cattrs.errors import ClassValidationError  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name != "cattrs":
             raise
-        message = "into= needs cattrs, which is not installed: pip install 'heksherlite[models]'"
+        message = "into= requires cattrs, which is not installed: pip install 'heksherlite[models]'"
         raise FaktsError(message) from None
     converter = cattrs.Converter()
     for type_, convert in _PRIMITIVES.items():
-        converter.register_structure_hook(type_, partial(_converted, convert))
+        converter.register_structure_hook(type_, partial(_apply, convert))
     if not isinstance(found, dict):
-        raise FactsShapeError(path, {path or "facts": f"a mapping was expected, not {kind(found)}"})
+        raise FactsShapeError(path, {path or "facts": f"expected a mapping, not {describe_type(found)}"})
     try:
         return converter.structure(found, into)
     except ClassValidationError as error:
@@ -69,12 +72,12 @@ def _structured_by_cattrs(found: Any, path: str | None, into: type[M]) -> M:
         raise FactsShapeError(path, problems) from None
 
 
-def _converted(convert: Callable[[Any], Any], value: Any, _: object) -> Any:
+def _apply(convert: Callable[[Any], Any], value: Any, _: object) -> Any:
     return convert(value)
 
 
 class _UnfitError(ValueError):
-    """A value does not fit its type; the message does not quote it."""
+    """A value does not fit its type. The message does not quote it."""
 
 
 def _reason(error: BaseException, _: type | None) -> str:
@@ -86,7 +89,7 @@ def _reason(error: BaseException, _: type | None) -> str:
 
 
 def _problem(line: str) -> tuple[str, str]:
-    """Return key and reason of a line such as ``it is missing @ $.key``."""
+    """Return the key and the reason in a line such as ``it is missing @ $.key``."""
     reason, _, place = line.rpartition(" @ $")
     return place.lstrip(".") or "facts", reason
 
@@ -103,7 +106,7 @@ def _int(value: Any) -> int:
             return int(value)
     except ValueError:
         pass
-    raise _UnfitError(f"an integer was expected, not {kind(value)}")
+    raise _UnfitError(f"expected an integer, not {describe_type(value)}")
 
 
 def _float(value: Any) -> float:
@@ -114,7 +117,7 @@ def _float(value: Any) -> float:
             return float(value)
     except ValueError:
         pass
-    raise _UnfitError(f"a number was expected, not {kind(value)}")
+    raise _UnfitError(f"expected a number, not {describe_type(value)}")
 
 
 def _bool(value: Any) -> bool:
@@ -122,13 +125,13 @@ def _bool(value: Any) -> bool:
         return value
     if isinstance(value, str) and value.lower() in _TRUE_AND_FALSE:
         return _TRUE_AND_FALSE[value.lower()]
-    raise _UnfitError(f"true or false was expected, not {kind(value)}")
+    raise _UnfitError(f"expected true or false, not {describe_type(value)}")
 
 
 def _str(value: Any) -> str:
     if isinstance(value, str):
         return value
-    raise _UnfitError(f"a string was expected, not {kind(value)}")
+    raise _UnfitError(f"expected a string, not {describe_type(value)}")
 
 
 _PRIMITIVES: dict[type, Callable[[Any], Any]] = {int: _int, float: _float, bool: _bool, str: _str}

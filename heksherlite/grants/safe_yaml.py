@@ -1,59 +1,60 @@
-"""YAML by PyYAML's safe loader, with clear errors. Aliases that stand for too much are refused before they unfold."""
+"""YAML by the safe loader of PyYAML, with limits for aliases and errors that name the place."""
 
 from typing import Any, Final
 
 import yaml
 
-from heksherlite.grants.malformed import Malformed
+from heksherlite.grants.parse_error import ParseError
 
-_NODES: Final = 100_000
-"""How many values a document may have when its aliases are replaced by what they stand for."""
+_MAX_NODES: Final = 100_000
+"""The maximum number of values in a document after its aliases are expanded."""
 
 _STRING: Final = "tag:yaml.org,2002:str"
 _MERGE: Final = "tag:yaml.org,2002:merge"
 
 
-def safe_yaml(text: str) -> Any:
-    """Return what a YAML document says; an empty one is an empty mapping.
+def parse_safe_yaml(text: str) -> Any:
+    """Return the value of a YAML document, ``{}`` if it is empty.
 
     Raises:
-        Malformed: If it is not YAML, has tags of objects, a key twice or one that is no string, or unfolds too much.
+        ParseError: If it is not YAML, has an object tag, a duplicate key, a key that is not a string, or aliases that
+            expand to too many values.
     """
     try:
         loader = yaml.SafeLoader(text)
     except yaml.reader.ReaderError as error:
-        raise Malformed(f"the character {chr(error.character)!r} is not allowed in YAML") from None
+        raise ParseError(f"the character {chr(error.character)!r} is not allowed in YAML") from None
     try:
         node = loader.get_single_node()
         if node is None:
             return {}
-        _Check().size(node)
+        _NodeCounter().size(node)
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
-        # Not its own text, which quotes the lines around it.
+        # Without the text of the error, which quotes the lines around it.
         mark = error.problem_mark or error.context_mark
         reason = error.problem or error.context or "it is not YAML"
         if mark is None:
-            raise Malformed(reason) from None
-        raise Malformed(reason, mark.line + 1, mark.column + 1) from None
+            raise ParseError(reason) from None
+        raise ParseError(reason, mark.line + 1, mark.column + 1) from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # What PyYAML raises for a value that is not what its tag says, or the 31st of February.
-        raise Malformed(f"a value is not possible: {type(error).__name__}") from None
+        # PyYAML raises these for a value that does not match its tag, and for the 31st of February.
+        raise ParseError(f"invalid value: {type(error).__name__}") from None
     finally:
         loader.dispose()
 
 
-class _Check:
-    """Counts the nodes of a document, and looks at the keys of its mappings."""
+class _NodeCounter:
+    """Counts the nodes of a document, and checks the keys of its mappings."""
 
     def __init__(self) -> None:
         self._sizes: dict[int, int | None] = {}
 
     def size(self, node: yaml.Node) -> int:
-        """Return how many nodes a node stands for when all aliases are replaced."""
+        """Return the number of nodes in a node after its aliases are expanded."""
         known = self._sizes.get(id(node), 0)
         if known is None:
-            raise _malformed(node, "it contains itself, by an alias")
+            raise _error_at(node, "an alias makes it contain itself")
         if known:
             return known
         self._sizes[id(node)] = None
@@ -63,8 +64,8 @@ class _Check:
             size += sum(self.size(key) + self.size(value) for key, value in node.value)
         elif isinstance(node, yaml.SequenceNode):
             size += sum(map(self.size, node.value))
-        if size > _NODES:
-            raise _malformed(node, f"it stands for more than {_NODES:,} values, with its aliases")
+        if size > _MAX_NODES:
+            raise _error_at(node, f"its aliases expand to more than {_MAX_NODES:,} values")
         self._sizes[id(node)] = size
         return size
 
@@ -75,11 +76,11 @@ class _Check:
                 continue
             if key.tag != _STRING:
                 text = f" {key.value}" if isinstance(key, yaml.ScalarNode) else ""
-                raise _malformed(key, f"the key{text} is not a string; put it in quotes")
+                raise _error_at(key, f"the key{text} is not a string; put it in quotes")
             if key.value in seen:
-                raise _malformed(key, f"the key {key.value!r} is there twice")
+                raise _error_at(key, f"duplicate key {key.value!r}")
             seen.add(key.value)
 
 
-def _malformed(node: yaml.Node, reason: str) -> Malformed:
-    return Malformed(reason, node.start_mark.line + 1, node.start_mark.column + 1)
+def _error_at(node: yaml.Node, reason: str) -> ParseError:
+    return ParseError(reason, node.start_mark.line + 1, node.start_mark.column + 1)

@@ -1,34 +1,34 @@
-"""Decompression of responses, in pieces, so that a small one cannot become a huge one unnoticed."""
+"""Decompression in chunks, so that callers can limit the size of the result."""
 
 import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-_PIECE: Final = 1 << 18
-_SLICE: Final = 1 << 14
-"""How many bytes zlib gets at once. What it does not take of them is copied each time."""
+_CHUNK: Final = 1 << 18
+_INPUT_SLICE: Final = 1 << 14
+"""The number of bytes that zlib gets at once. It copies the bytes that it does not consume."""
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 def _gunzip(data: bytes) -> Iterator[bytes]:
     decompressor = zlib.decompressobj(_GZIP)
-    for start in range(0, len(data), _SLICE):
-        rest = data[start : start + _SLICE]
+    for start in range(0, len(data), _INPUT_SLICE):
+        rest = data[start : start + _INPUT_SLICE]
         while rest:
             if decompressor.eof:  # a gzip file may have several members
                 decompressor = zlib.decompressobj(_GZIP)
-            yield decompressor.decompress(rest, _PIECE)
+            yield decompressor.decompress(rest, _CHUNK)
             rest = decompressor.unused_data if decompressor.eof else decompressor.unconsumed_tail
-    while piece := decompressor.decompress(b"", _PIECE):
-        yield piece
+    while chunk := decompressor.decompress(b"", _CHUNK):
+        yield chunk
     if data and not decompressor.eof:
-        raise ValueError("the compressed data was cut off")
+        raise ValueError("the compressed data is truncated")
 
 
 DECOMPRESSORS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {"gzip": _gunzip}
-"""What decompresses, by content coding, the best first."""
+"""The decompressors by content coding, the preferred one first."""
 
 _MALFORMED: tuple[type[Exception], ...] = (zlib.error,)
 
@@ -40,31 +40,31 @@ else:
 
     def _unzstd(data: bytes) -> Iterator[bytes]:
         reader = ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True)
-        while piece := reader.read(_PIECE):
-            yield piece
+        while chunk := reader.read(_CHUNK):
+            yield chunk
 
     DECOMPRESSORS = {"zstd": _unzstd, **DECOMPRESSORS}
     _MALFORMED = (zlib.error, ZstdError)
 
 
-def decompressed(data: bytes, codings: str) -> Iterator[bytes]:
-    """Yield the content of a body, in pieces of at most 256 kB.
+def decompress(data: bytes, codings: str) -> Iterator[bytes]:
+    """Yield the content of a body in chunks of at most 256 KiB.
 
     Args:
         data: The body as it was sent.
-        codings: The ``Content-Encoding`` that it was sent with, empty for none.
+        codings: Its ``Content-Encoding`` header, or an empty string.
 
     Raises:
-        ValueError: If it is not in this coding, or the coding is not one of :data:`DECOMPRESSORS`.
+        ValueError: If the data is malformed, or the coding is not one of :data:`DECOMPRESSORS`.
     """
     coding = codings.strip().lower()
     if coding in ("", "identity"):
         yield data
         return
-    decompress = DECOMPRESSORS.get(coding)
-    if decompress is None:
-        raise ValueError(f"its content coding is {coding!r}, and only {', '.join(DECOMPRESSORS)} were asked for")
+    decompressor = DECOMPRESSORS.get(coding)
+    if decompressor is None:
+        raise ValueError(f"the content coding {coding!r} is not one of those accepted: {', '.join(DECOMPRESSORS)}")
     try:
-        yield from decompress(data)
+        yield from decompressor(data)
     except _MALFORMED as error:
-        raise ValueError(f"not in the content coding {coding!r}: {error}") from None
+        raise ValueError(f"malformed data in the content coding {coding!r}: {error}") from None

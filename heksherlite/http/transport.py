@@ -1,63 +1,62 @@
-"""HTTP: sends the engine's requests. The only module of the SDK that imports httpx."""
+"""The transport of a client: sends the engine's requests to the service."""
 
-import inspect
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence, Sized
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 import httpx
 import orjson
 from cachetools import LRUCache
 
 from heksherlite.engine.messages import Request, Response, unwrap
 from heksherlite.errors import ServiceResponseError
-from heksherlite.http.compression import DECOMPRESSORS, decompressed
+from heksherlite.http.bodies import BodyTooLargeError, read_body
+from heksherlite.http.compression import DECOMPRESSORS
+from heksherlite.http.construction import new_http_client
+from heksherlite.http.sync_adapters import SyncTransportAdapter
+from heksherlite.http.urls import split_service_url
 
-_AT_ONCE: Final = 10
-"""How many requests are under way side by side."""
+_CONCURRENT_REQUESTS: Final = 10
+"""The maximum number of requests in progress."""
 
-_KEPT_CONNECTIONS: Final = 2
+_IDLE_CONNECTIONS: Final = 2
 
-_LIMITS: Final = httpx.Limits(max_keepalive_connections=_KEPT_CONNECTIONS)
-"""After many declarations, only polls remain, and each of them would look after all the idle connections."""
+_LIMITS: Final = httpx.Limits(max_keepalive_connections=_IDLE_CONNECTIONS)
+"""Few idle connections, because each poll checks all of them, and polls need only one."""
 
-_URLS: Final = 16
-"""How many URLs are kept for the next time."""
+_CACHED_URLS: Final = 16
+"""The number of encoded URLs that are cached."""
 
-_LONGEST_TAG: Final = 1000
-"""How many characters of a tag are sent back. There are limits for headers."""
+_MAX_ETAG_LENGTH: Final = 1000
+"""The maximum length of an ETag that is sent back. Servers limit the size of headers."""
 
 _MONITOR: Final = 'rel="monitor"'
-"""What a service with a stream of changes says in Link headers, see RFC 5989."""
+"""The link relation by which a service offers its stream of changes, RFC 5989."""
 
-_CONNECTING: Final = 10.0
-_SILENCE: Final = 60.0
-"""How many seconds a stream may take to be opened, and be silent: three times as long as the service is."""
+_STREAM_CONNECT_TIMEOUT: Final = 10.0
+_STREAM_READ_TIMEOUT: Final = 60.0
+"""In seconds. The service sends something three times as often."""
 
 _STREAM: Final = "heksherlite.stream"
-"""The extension of requests for streams."""
+"""The request extension that marks streams."""
 
 _CODINGS: Final = ", ".join(DECOMPRESSORS)
-"""What responses may be compressed in. Not what httpx would accept, because it decompresses without limit."""
+"""The accepted content codings. Not those of httpx, which decompresses without limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseLimits:
-    """What a response may take.
+    """Limits for each response.
 
     Attributes:
-        response_timeout: Seconds until a whole response has to be there.
-        max_body_size: Bytes that its body may have, as it was sent and decompressed.
+        response_timeout: The time limit for a complete response, in seconds.
+        max_body_size: The maximum size of a body in bytes, before and after decompression.
 
     Raises:
-        ValueError: If one of them is not positive.
+        ValueError: If a limit is not positive.
     """
 
     response_timeout: float
@@ -70,15 +69,15 @@ class ResponseLimits:
 
 
 class Transport:
-    """The connection to one service. Connects when it is first used, and again after it was closed.
+    """An HTTP client of one service. It connects on first use, and again after it was closed.
 
     Args:
-        service_url: The URL that the API's paths are below; None if there is no service, and nothing to be asked.
+        service_url: The base URL of the service, or None if there is no service.
         http_client_args: Arguments for :class:`httpx.AsyncClient`.
-        limits: What is too much.
+        limits: The limits for each response.
 
     Raises:
-        ValueError: If the URL is not an HTTP URL.
+        ValueError: If the URL is not the base URL of a service.
     """
 
     def __init__(
@@ -86,17 +85,18 @@ class Transport:
     ) -> None:
         self._limits = limits
         self._service_url = service_url
-        url = httpx.URL() if service_url is None else _checked(service_url)
-        self._name = _without_secrets(url)
+        base_url, auth = (httpx.URL(), None) if service_url is None else _split(service_url)
+        self._name = str(base_url)
         self._given_http_client_args = http_client_args
-        self._http_client_args = _with_stream({"base_url": url, "limits": _LIMITS, **(http_client_args or {})})
+        args = {"base_url": base_url, "limits": _LIMITS, "auth": auth, **(http_client_args or {})}
+        self._http_client_args = _with_stream(args)
         self._client: httpx.AsyncClient | None = None
         self._is_crowded = False
         self._listening: anyio.CancelScope | None = None
-        self._urls: LRUCache[Hashable, httpx.URL] = LRUCache(_URLS)
+        self._urls: LRUCache[Hashable, httpx.URL] = LRUCache(_CACHED_URLS)
 
-    def anew(self) -> "Transport":
-        """Return another connection to the same service."""
+    def copy(self) -> "Transport":
+        """Return a transport to the same service that has no connections yet."""
         return Transport(self._service_url, self._given_http_client_args, self._limits)
 
     def __str__(self) -> str:
@@ -109,31 +109,37 @@ class Transport:
 
     @property
     def can_listen(self) -> bool:
-        """Whether responses can be read while they arrive. What is only made for synchronous use reads them whole."""
+        """Whether responses can be streamed. Synchronous transports read them whole."""
         args = self._http_client_args
         if self._is_crowded:
             return False
         transports = [args.get("transport"), *(args.get("mounts") or {}).values()]
-        return not any(isinstance(transport, _InWorkerThread) for transport in transports)
+        return not any(isinstance(transport, SyncTransportAdapter) for transport in transports)
 
     async def send(self, request: Request) -> Response:
-        """Send one request and return its response; what went wrong is raised."""
+        """Send one request and return its response.
+
+        Raises:
+            httpx.HTTPError: If the service is unreachable or its status is not an accepted one.
+            ServiceResponseError: If the body is too large or malformed.
+        """
         (response,) = await self.send_all([request])
         return unwrap(response)
 
     async def send_all(self, requests: Sequence[Request]) -> list[Response | Exception]:
-        """Send requests side by side, and return what became of each: its response, or what was raised.
+        """Send requests concurrently, and return the outcome of each one in the same order.
 
-        That is an :class:`httpx.HTTPError` if the service was unreachable or its status is not an accepted one.
+        Returns:
+            For each request its response, or the exception that :meth:`send` would raise.
         """
-        client = await self._connected_client()
+        client = await self._http_client()
         if len(requests) == 1:
             return [await self._try(client, requests[0])]
         results: dict[int, Response | Exception] = {}
-        turn = anyio.CapacityLimiter(_AT_ONCE)
+        limiter = anyio.CapacityLimiter(_CONCURRENT_REQUESTS)
 
         async def send_one(index: int, request: Request) -> None:
-            async with turn:
+            async with limiter:
                 results[index] = await self._try(client, request)
 
         async with anyio.create_task_group() as tasks:
@@ -142,47 +148,48 @@ class Transport:
         return [results[index] for index in range(len(requests))]
 
     async def listen(self, request: Request, take: Callable[[bytes], object]) -> None:
-        """Hand over the body of an endless response, piece by piece, until it ends, or is silent for a minute.
+        """Read a stream until it ends.
 
         Args:
-            request: What to ask for.
-            take: Called with each piece. What it raises ends this, and is raised.
+            request: The request that opens the stream.
+            take: Called with each chunk of the body. An exception that it raises ends the stream, and is raised.
 
         Raises:
-            httpx.HTTPError: If the service is unreachable, or its status is not an accepted one.
-            ConnectionError: If the stream kept other requests from being sent.
+            httpx.HTTPError: If the service is unreachable, its status is not an accepted one, or it sends nothing for
+                a minute.
+            ConnectionError: If the stream took the connection that other requests need.
         """
         with anyio.CancelScope() as self._listening:
             await self._listen(request, take)
         if self._listening.cancelled_caught:
-            raise ConnectionError("there is no connection left for anything else than the stream")
+            raise ConnectionError("the stream was closed because no connection was left for other requests")
 
     async def _listen(self, request: Request, take: Callable[[bytes], object]) -> None:
-        client = await self._connected_client()
-        refusal: Exception | None = None
+        client = await self._http_client()
+        failure: Exception | None = None
         async with client.stream(
             request.method,
             self._url(client.base_url, request),
             headers={"Accept": "text/event-stream", "Accept-Encoding": "identity", "Cache-Control": "no-store"},
-            timeout=httpx.Timeout(_CONNECTING, read=_SILENCE),
+            timeout=httpx.Timeout(_STREAM_CONNECT_TIMEOUT, read=_STREAM_READ_TIMEOUT),
             extensions={_STREAM: True},
         ) as response:
             response.raise_for_status()
             with anyio.CancelScope() as scope:
-                async for piece in response.aiter_raw():
+                async for chunk in response.aiter_raw():
                     try:
-                        if refusal is None:
-                            take(piece)
-                    except Exception as error:  # noqa: BLE001 - raised below; see _body
-                        refusal = error
+                        if failure is None:
+                            take(chunk)
+                    except Exception as error:  # noqa: BLE001 - raised below; see read_raw_body
+                        failure = error
                         scope.cancel()
-                    # There may be many pieces in what was received at once, and the program has its own to do.
+                    # Received data may contain many chunks. Other tasks of the program run in between.
                     await anyio.lowlevel.cancel_shielded_checkpoint()
-        if refusal is not None:
-            raise refusal
+        if failure is not None:
+            raise failure
 
-    def _make_room(self) -> None:
-        """End the stream, for good: a transport that the program gave has too few connections for one."""
+    def _give_up_stream(self) -> None:
+        """End the stream for good: a transport that the program passed has too few connections for it."""
         if self._listening is not None:
             self._is_crowded = True
             self._listening.cancel()
@@ -193,15 +200,14 @@ class Transport:
         if client is not None:
             await client.aclose()
 
-    async def _connected_client(self) -> httpx.AsyncClient:
+    async def _http_client(self) -> httpx.AsyncClient:
         if self.is_offline:
-            raise RuntimeError("there is no service to be asked: service_url is None")
+            raise RuntimeError("there is no service: service_url is None")
         if self._client is None:
-            # In a worker thread, because reading the certificates takes tens of milliseconds.
-            client = await anyio.to_thread.run_sync(partial(httpx.AsyncClient, **self._http_client_args))
+            client = await new_http_client(self._http_client_args)
             if self._client is None:
                 self._client = client
-            else:  # another task was quicker
+            else:  # another task was faster
                 await client.aclose()
         return self._client
 
@@ -211,10 +217,10 @@ class Transport:
                 return await self._exchange(client, request)
         except TimeoutError:
             seconds = self._limits.response_timeout
-            return httpx.ReadTimeout(f"no whole response to {request} within the response_timeout of {seconds} s")
-        except Exception as error:  # noqa: BLE001 - handed to the caller, which raises it
+            return httpx.ReadTimeout(f"no complete response to {request} within the response_timeout of {seconds} s")
+        except Exception as error:  # noqa: BLE001 - the caller raises it
             if isinstance(error, httpx.PoolTimeout):
-                self._make_room()
+                self._give_up_stream()
             return error
 
     async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Response:
@@ -226,20 +232,23 @@ class Transport:
             content = orjson.dumps(request.json)
         attempts = 0
         while True:
-            course = _Course()
+            trace = _Trace()
             attempts += 1
             try:
                 async with client.stream(
-                    request.method, url, content=content, headers=headers, extensions={"trace": course.note}
+                    request.method, url, content=content, headers=headers, extensions={"trace": trace.note}
                 ) as response:
                     return await self._read(request, response)
             except (httpx.NetworkError, httpx.RemoteProtocolError):
-                if attempts > _KEPT_CONNECTIONS or not course.met_closed_connection:
+                if attempts > _IDLE_CONNECTIONS or not trace.met_closed_connection:
                     raise
 
     async def _read(self, request: Request, response: httpx.Response) -> Response:
         try:
-            body = await self._body(response)
+            body = await read_body(response, self._limits.max_body_size)
+        except BodyTooLargeError:
+            reason = f"larger than the max_body_size of {self._limits.max_body_size} bytes"
+            raise ServiceResponseError(str(request), reason) from None
         except ValueError as error:
             raise ServiceResponseError(str(request), str(error)) from None
         headers = response.headers
@@ -247,42 +256,15 @@ class Transport:
             status = f"{response.status_code} {response.reason_phrase}"
             message = f"unexpected status {status} for {request}: {body[:200]!r}"
             kept = httpx.Response(
-                response.status_code, headers=_uncoded(headers), content=body, request=response.request
+                response.status_code, headers=_decoded(headers), content=body, request=response.request
             )
             raise httpx.HTTPStatusError(message, request=response.request, response=kept)
         media_type, _, _ = headers.get("Content-Type", "").partition(";")
         offers_stream = _MONITOR in headers.get("Link", "")
-        return Response(request, response.status_code, body, _tag(headers), media_type.strip(), offers_stream)
-
-    async def _body(self, response: httpx.Response) -> bytes:
-        """Return the body; raise a ValueError if it is too large, or malformed."""
-        if response.is_stream_consumed:  # by an event hook
-            self._check_size(response.content)
-            return response.content
-        sent = bytearray()
-        with anyio.CancelScope() as scope:
-            async for piece in response.aiter_raw():
-                sent += piece
-                if len(sent) > self._limits.max_body_size:
-                    # To leave the loop here would leave generators of httpx half-way, which trio warns of.
-                    scope.cancel()
-        self._check_size(sent)
-        coding = response.headers.get("Content-Encoding", "")
-        if not coding:
-            return bytes(sent)
-        content = bytearray()
-        for piece in decompressed(bytes(sent), coding):
-            content += piece
-            self._check_size(content)
-            await anyio.lowlevel.checkpoint()
-        return bytes(content)
-
-    def _check_size(self, body: Sized) -> None:
-        if len(body) > self._limits.max_body_size:
-            raise ValueError(f"larger than the max_body_size of {self._limits.max_body_size} bytes")
+        return Response(request, response.status_code, body, _etag(headers), media_type.strip(), offers_stream)
 
     def _url(self, base_url: httpx.URL, request: Request) -> httpx.URL:
-        # Kept, because encoding the names of a thousand settings takes longer than all the rest of an idle poll.
+        # Cached, because encoding the names of a thousand settings takes longer than the rest of an idle poll.
         url = self._urls.get((request.path, request.params))
         if url is None:
             relative = request.path.lstrip("/") + (f"?{urlencode(request.params)}" if request.params else "")
@@ -291,21 +273,21 @@ class Transport:
         return url
 
 
-class _Course:
-    """How far a request got, see https://www.encode.io/httpcore/extensions/#trace."""
+class _Trace:
+    """The progress of a request, see https://www.encode.io/httpcore/extensions/#trace."""
 
     def __init__(self) -> None:
         self._events: set[str] = set()
 
     async def note(self, event: str, _: Any) -> None:
-        """Note an event."""
+        """Record an event."""
         self._events.add(event.partition(".")[2])
 
     @property
     def met_closed_connection(self) -> bool:
-        """Whether it was sent over a connection from before, which the service was just closing: it may be sent again.
+        """Whether the request was sent on an idle connection that the service was closing, so it may be sent again.
 
-        (RFC 9112, section 9.3.1. All the requests of the SDK are idempotent.)
+        (RFC 9112, section 9.3.1. All requests of the SDK are idempotent.)
         """
         return (
             "send_request_headers.started" in self._events
@@ -314,47 +296,29 @@ class _Course:
         )
 
 
-def _tag(headers: httpx.Headers) -> str | None:
-    """Return the tag, if it is one that can be sent back; another one would make all later requests fail."""
+def _etag(headers: httpx.Headers) -> str | None:
+    """Return the ETag if it can be sent back. A malformed one would make all later requests fail."""
     tags = headers.get_list("ETag")
     tag = tags[0] if len(tags) == 1 else ""
-    return tag if tag.isascii() and tag.isprintable() and 0 < len(tag) <= _LONGEST_TAG else None
+    return tag if tag.isascii() and tag.isprintable() and 0 < len(tag) <= _MAX_ETAG_LENGTH else None
 
 
-def _uncoded(headers: httpx.Headers) -> httpx.Headers:
+def _decoded(headers: httpx.Headers) -> httpx.Headers:
+    """Return the headers of the decompressed body."""
     about_the_body = {"content-encoding", "content-length", "transfer-encoding"}
     return httpx.Headers([item for item in headers.multi_items() if item[0].lower() not in about_the_body])
 
 
-def retry_after(error: Exception) -> float | None:
-    """Return after how many seconds a service wants to be asked again that answered with an error."""
-    if not isinstance(error, httpx.HTTPStatusError):
-        return None
-    value = error.response.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdecimal():
-        return float(value[:9])
+def _split(service_url: str) -> tuple[httpx.URL, tuple[str, str] | None]:
+    base_url, auth = split_service_url(service_url)
     try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ArithmeticError, LookupError, TypeError, ValueError):  # whatever the service wrote there
-        return None
-
-
-def _checked(service_url: str) -> httpx.URL:
-    try:
-        url = httpx.URL(service_url)
-    except httpx.InvalidURL as error:
-        raise ValueError(f"service_url is not a URL: {error}") from error
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError(f"service_url must be like 'http://host:port', not {_without_secrets(url)!r}")
-    return url
-
-
-def _without_secrets(url: httpx.URL) -> str:
-    return str(url.copy_with(username=None, password=None))
+        return httpx.URL(base_url), auth
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ValueError(f"service_url is not a URL: {base_url!r}: {error}") from None
 
 
 def _with_stream(http_client_args: dict[str, Any]) -> dict[str, Any]:
-    """Make room for a connection that stays open, and keep response hooks, which may read responses whole, from it."""
+    """Add a connection for the stream, and skip response hooks for streams, because they may read whole responses."""
     limits = http_client_args["limits"]
     if limits.max_connections is not None:
         limits = httpx.Limits(
@@ -373,66 +337,3 @@ def _except_streams(hook: Callable[[httpx.Response], Awaitable[object]]) -> Call
             await hook(response)
 
     return call
-
-
-def args_for_async(http_client_args: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Adapt arguments that were meant for :class:`httpx.Client` to :class:`httpx.AsyncClient`.
-
-    Transports that can only be called synchronously are called in worker threads, and so are event hooks.
-    """
-    args = dict(http_client_args or {})
-    if args.get("transport") is not None:
-        args["transport"] = _async_transport(args["transport"])
-    if args.get("mounts"):
-        args["mounts"] = {
-            pattern: None if transport is None else _async_transport(transport)
-            for pattern, transport in args["mounts"].items()
-        }
-    if args.get("event_hooks"):
-        args["event_hooks"] = {
-            event: [_async_hook(hook) for hook in hooks] for event, hooks in args["event_hooks"].items()
-        }
-    return args
-
-
-def _async_transport(transport: Any) -> httpx.AsyncBaseTransport:
-    return transport if hasattr(transport, "handle_async_request") else _InWorkerThread(transport)
-
-
-def _async_hook(hook: Callable[[Any], Any]) -> Callable[[Any], Awaitable[Any]]:
-    if inspect.iscoroutinefunction(hook):
-        return hook
-
-    async def run_hook(message: Any) -> None:
-        if isinstance(message, httpx.Response):
-            await message.aread()
-        await anyio.to_thread.run_sync(hook, message)
-
-    return run_hook
-
-
-class _InWorkerThread(httpx.AsyncBaseTransport):
-    """A synchronous transport, for an asynchronous client."""
-
-    def __init__(self, transport: httpx.BaseTransport) -> None:
-        self._transport = transport
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        # The body is in memory, so the request can be read in both ways. What is called during it, only in one.
-        request.extensions = {name: value for name, value in request.extensions.items() if name != "trace"}
-        response = await anyio.to_thread.run_sync(self._answer, request, abandon_on_cancel=True)
-        return httpx.Response(
-            response.status_code,
-            headers=response.headers,
-            content=response.read(),
-            extensions={},
-            request=request,
-        )
-
-    def _answer(self, request: httpx.Request) -> httpx.Response:
-        response = self._transport.handle_request(request)
-        response.read()
-        return response
-
-    async def aclose(self) -> None:
-        await anyio.to_thread.run_sync(self._transport.close)

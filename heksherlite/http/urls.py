@@ -1,38 +1,97 @@
-"""URLs that may be asked, and URLs and texts that may be shown. No I/O."""
+"""URLs: validation, and forms that are safe to display. No I/O."""
 
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
-_LONGEST: Final = 300
-"""How many characters of somebody else's text are shown."""
+_MAX_DISPLAYED: Final = 300
+"""The maximum number of characters that are displayed of a text from another program."""
+
+_API_PATHS: Final = ("/api/v1", "/api")
 
 
 def http_url(text: str) -> str:
-    """Return a URL.
+    """Return a URL unchanged if it is a valid HTTP or HTTPS URL without credentials.
 
     Raises:
-        ValueError: If it is not an HTTP URL, or has credentials, which would be shown with it.
+        ValueError: If it is not. URLs with credentials are rejected because the URL is displayed.
     """
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or not text.isprintable() or " " in text:
-        raise ValueError(f"a URL like 'https://host:port' was expected, not {shown_url(text)!r}")
+        raise ValueError(f"expected a URL like 'https://host:port', not {shown_url(text)!r}")
     if parts.username is not None or parts.password is not None:
-        raise ValueError(f"a URL without credentials was expected, unlike that of {shown_url(text)!r}")
+        raise ValueError(f"expected a URL without credentials, unlike that of {shown_url(text)!r}")
     _ = parts.port  # raises a ValueError
     return text
 
 
+def split_service_url(text: str) -> tuple[str, tuple[str, str] | None]:
+    """Return the URL of a settings service without credentials, and its credentials.
+
+    Args:
+        text: The URL. White space around it is ignored, because files end with a newline.
+
+    Returns:
+        The URL, and its user name and password, or ``None`` if it has none.
+
+    Raises:
+        ValueError: If the paths of the API cannot be appended to it.
+    """
+    text = text.strip()
+    shown = shown_url(text)
+    if "://" not in text:
+        raise ValueError(
+            f"service_url must be like 'http://host:port', not {shown!r}: it has no scheme; write 'https://{shown}' "
+            f"or 'http://{shown}'"
+        )
+    if not text.isprintable() or " " in text:
+        raise ValueError(f"service_url is not a URL: {shown!r} contains white space or control characters")
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"service_url is not a URL: {shown!r}: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"service_url must be like 'http://host:port', not {shown!r}")
+    if "?" in text or "#" in text:
+        raise ValueError(
+            f"service_url must not have a query or a fragment: write {shown!r}; "
+            "query parameters for every request belong in http_client_args={'params': ...}"
+        )
+    path = parts.path.rstrip("/")
+    for suffix in _API_PATHS:
+        if path.endswith(suffix):
+            base = parts._replace(netloc=_host(parts), path=path.removesuffix(suffix)).geturl()
+            raise ValueError(f"service_url must not end in {suffix!r}, which the client appends: write {base!r}")
+    return without_credentials(text), _credentials(parts)
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL without its user name and password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=_host(parts)).geturl()
+
+
 def shown_url(url: str) -> str:
-    """Return a URL without what may be secret in it: credentials, query and fragment."""
+    """Return a URL without the parts that may be secret: credentials, query and fragment."""
     try:
         parts = urlsplit(url)
-        if not parts.netloc:  # without ``//``, what is in front of a host is taken for a path
+        if not parts.netloc:  # without ``//``, urlsplit takes credentials and host for a path
             parts = parts._replace(path=parts.path.rpartition("@")[2])
-        return printable(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())
+        return printable(parts._replace(netloc=_host(parts), query="", fragment="").geturl())
     except ValueError:
         return "a malformed URL"
 
 
 def printable(text: str) -> str:
-    """Return the beginning of somebody else's text, without what terminals would take for commands."""
-    return "".join(character if character.isprintable() else "�" for character in text[:_LONGEST])
+    """Return the beginning of a text from another program, with control characters replaced."""
+    return "".join(character if character.isprintable() else "�" for character in text[:_MAX_DISPLAYED])
+
+
+def _host(parts: SplitResult) -> str:
+    return parts.netloc.rpartition("@")[2]
+
+
+def _credentials(parts: SplitResult) -> tuple[str, str] | None:
+    if not parts.username and not parts.password:
+        return None
+    return unquote(parts.username or ""), unquote(parts.password or "")

@@ -1,1 +1,1 @@
-"""Other libraries, configured from facts. Each has a file of its own, and an extra of the same name."""
+"""Other libraries, configured from facts. Each one has its own module, and an extra of the same name."""

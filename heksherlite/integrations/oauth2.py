@@ -1,4 +1,4 @@
-"""OAuth2 for httpx: access tokens by client credentials, configured from facts. Needs ``heksherlite[oauth2]``."""
+"""OAuth2 client credentials for httpx, configured from facts. Requires ``heksherlite[oauth2]``."""
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from typing import Any, Final, Self, TypeGuard
@@ -12,29 +12,29 @@ from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
 from heksherlite.errors import DemandError, FactsShapeError, FaktsError
 from heksherlite.grants.event_loops import in_event_loop, run_from_sync
-from heksherlite.grants.facts import kind
+from heksherlite.grants.facts import describe_type
 from heksherlite.grants.loader import Fakts, get_current_fakts
 from heksherlite.grants.loading import Loaded, SharedLoad
-from heksherlite.http.session import FAILURES, reason_of
+from heksherlite.http.endpoint_client import REQUEST_ERRORS, request_error_reason
 from heksherlite.http.urls import http_url, printable, shown_url
 from heksherlite.secret import Secret
 
-_SECONDS: Final = 10
+_TIMEOUT: Final = 10
 
 
 class OAuth2Auth(httpx.Auth):
-    """Signs requests of httpx with an access token, which it fetches, keeps, and renews before it expires.
+    """Authenticates httpx requests with an access token, which it requests, caches and renews before it expires.
 
-    It works for any number of clients, tasks and threads at once, which share a token. A request that is answered with
-    401 is sent once more with a new one.
+    Any number of clients, tasks and threads can share it. A request with the response 401 is sent once more with a new
+    token.
 
     Args:
-        token_url: Where access tokens are.
-        client_id: Who the application is.
-        client_secret: How it proves that. It is never shown.
-        scopes: What it wants to be allowed.
-        leeway: How many seconds before a token expires it is renewed.
-        http_client_args: Arguments for the :class:`httpx.AsyncClient` that fetches tokens, such as ``verify``.
+        token_url: The URL of the token endpoint.
+        client_id: The client ID.
+        client_secret: The client secret. It is never displayed.
+        scopes: The scopes to request.
+        leeway: The number of seconds before its expiry at which a token is renewed.
+        http_client_args: Arguments for the :class:`httpx.AsyncClient` that requests tokens, such as ``verify``.
 
     Raises:
         ValueError: If ``token_url`` is not an HTTP URL.
@@ -63,87 +63,87 @@ class OAuth2Auth(httpx.Auth):
 
     @classmethod
     async def afrom_fakts(cls, fakts: Fakts | None = None, *, group: str = "oauth2", **options: Any) -> Self:
-        """Return one as a group of the facts says.
+        """Return an instance that is configured by a group of the facts.
 
         Args:
-            fakts: The loader; by default the one whose ``with`` block the code is in.
-            group: The group with ``token_url`` (or ``base_url``, which ``token/`` is below), ``client_id``,
-                ``client_secret``, and perhaps ``scopes``.
-            options: Further keyword arguments.
+            fakts: The loader. The default is the current one, see :func:`~heksherlite.grants.get_current_fakts`.
+            group: The path of the group. It must have ``client_id``, ``client_secret`` and ``token_url``, or
+                ``base_url`` if the token endpoint is ``token/`` below it. It may have ``scopes``.
+            options: Further keyword arguments of the class.
 
         Raises:
-            FactsShapeError: If the group is not as it should be; it lists every offending key.
-            FaktsError: If the facts cannot be loaded, or do not have the group.
+            FactsShapeError: If the group is malformed. The error lists every offending key.
+            FaktsError: If the facts cannot be loaded, or the group does not exist.
         """
-        return cls(**_arguments(await (fakts or get_current_fakts()).aget(group), group), **options)
+        return cls(**_read_arguments(await (fakts or get_current_fakts()).aget(group), group), **options)
 
     @classmethod
     def from_fakts(cls, fakts: Fakts | None = None, *, group: str = "oauth2", **options: Any) -> Self:
-        """Return one as :meth:`afrom_fakts` does, in synchronous code."""
-        return cls(**_arguments((fakts or get_current_fakts()).get(group), group), **options)
+        """Return an instance in synchronous code, otherwise as :meth:`afrom_fakts` does."""
+        return cls(**_read_arguments((fakts or get_current_fakts()).get(group), group), **options)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Sign a request of an asynchronous client.
+        """Authenticate a request of an asynchronous client.
 
         Raises:
-            DemandError: If there is no token.
+            DemandError: If the token endpoint grants no token.
         """
-        loaded = self._kept() or await self._renewed(self._shared.loaded)
-        response = yield _signed(request, loaded)
+        loaded = self._cached() or await self._renew(self._shared.loaded)
+        response = yield _authenticate(request, loaded)
         if response.status_code == 401:
-            yield _signed(request, await self._renewed(loaded))
+            yield _authenticate(request, await self._renew(loaded))
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Sign a request of a synchronous client.
+        """Authenticate a request of a synchronous client.
 
         Raises:
-            DemandError: If there is no token.
-            FaktsError: If a token has to be fetched in the thread of an event loop.
+            DemandError: If the token endpoint grants no token.
+            FaktsError: If a token has to be requested in the thread of an event loop.
         """
-        loaded = self._kept() or self._renewed_from_sync(self._shared.loaded)
-        response = yield _signed(request, loaded)
+        loaded = self._cached() or self._renew_from_sync(self._shared.loaded)
+        response = yield _authenticate(request, loaded)
         if response.status_code == 401:
-            yield _signed(request, self._renewed_from_sync(loaded))
+            yield _authenticate(request, self._renew_from_sync(loaded))
 
-    def _kept(self) -> Loaded[OAuth2Token] | None:
+    def _cached(self) -> Loaded[OAuth2Token] | None:
         loaded = self._shared.loaded
         return None if loaded is None or loaded.value.is_expired(self._leeway) else loaded
 
-    async def _renewed(self, before: Loaded[OAuth2Token] | None) -> Loaded[OAuth2Token]:
-        return await self._shared.wanted(newer_than=0 if before is None else before.refreshes)
+    async def _renew(self, before: Loaded[OAuth2Token] | None) -> Loaded[OAuth2Token]:
+        return await self._shared.get(newer_than=0 if before is None else before.refreshes)
 
-    def _renewed_from_sync(self, before: Loaded[OAuth2Token] | None) -> Loaded[OAuth2Token]:
+    def _renew_from_sync(self, before: Loaded[OAuth2Token] | None) -> Loaded[OAuth2Token]:
         if in_event_loop():
-            raise FaktsError("to fetch a token in the thread of an event loop would block it: use httpx.AsyncClient")
-        return run_from_sync(lambda: self._renewed(before))
+            raise FaktsError("requesting a token would block the event loop of this thread: use httpx.AsyncClient")
+        return run_from_sync(lambda: self._renew(before))
 
     async def _fetch(self, _: bool) -> OAuth2Token:
-        # Raised here and not below, where the secret and the token are among the local variables.
-        token = await self._ask()
-        if isinstance(token, OAuth2Token):
-            return token
-        raise DemandError(shown_url(self._token_url), token)
+        # Raised here and not below, where the secret and the token are local variables.
+        outcome = await self._request_token()
+        if isinstance(outcome, OAuth2Token):
+            return outcome
+        raise DemandError(shown_url(self._token_url), outcome)
 
-    async def _ask(self) -> OAuth2Token | str:
-        """Return a token, or why there is none."""
+    async def _request_token(self) -> OAuth2Token | str:
+        """Return a token, or the reason why there is none."""
         scopes = {"scope": " ".join(self._scopes)} if self._scopes else {}
         body: str = prepare_token_request("client_credentials", **scopes)
         form = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"}
-        signed = ClientAuth(self._client_id, self._client_secret.reveal(), "client_secret_basic")
-        url, headers, content = signed.prepare("POST", self._token_url, form, body)  # type: ignore[no-untyped-call]
+        client_auth = ClientAuth(self._client_id, self._client_secret.reveal(), "client_secret_basic")
+        url, headers, content = client_auth.prepare("POST", self._token_url, form, body)  # type: ignore[no-untyped-call]
         try:
-            with anyio.fail_after(_SECONDS):
+            with anyio.fail_after(_TIMEOUT):
                 async with httpx.AsyncClient(**{**self._http_client_args, "follow_redirects": False}) as http:
-                    return self._read(await http.post(url, headers=headers, content=content))
-        except FAILURES as failure:
-            return reason_of(failure, _SECONDS)
+                    return self._read_response(await http.post(url, headers=headers, content=content))
+        except REQUEST_ERRORS as failure:
+            return request_error_reason(failure, _TIMEOUT)
 
-    def _read(self, response: httpx.Response) -> OAuth2Token | str:
+    def _read_response(self, response: httpx.Response) -> OAuth2Token | str:
         try:
-            answer = orjson.loads(response.content)
+            body = orjson.loads(response.content)
         except orjson.JSONDecodeError:
-            answer = None
-        members = answer if isinstance(answer, dict) else {}
+            body = None
+        members = body if isinstance(body, dict) else {}
         token = members.get("access_token")
         if response.status_code == 200 and _is_token(token):
             if str(members.get("token_type", "bearer")).lower() != "bearer":
@@ -153,29 +153,29 @@ class OAuth2Auth(httpx.Auth):
             return OAuth2Token({"access_token": token, **expires})
         texts = (members.get("error"), members.get("error_description"))
         said = [printable(text) for text in texts if isinstance(text, str)]
-        reason = ": ".join([f"no access token, but status {response.status_code}", *said])
-        return self._client_secret.masked(reason)
+        reason = ": ".join([f"no access token in the response, status {response.status_code}", *said])
+        return self._client_secret.mask(reason)
 
 
 def _is_token(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value.isascii() and value.isprintable() and value != ""
 
 
-def _signed(request: httpx.Request, loaded: Loaded[OAuth2Token]) -> httpx.Request:
+def _authenticate(request: httpx.Request, loaded: Loaded[OAuth2Token]) -> httpx.Request:
     request.headers["Authorization"] = f"Bearer {loaded.value['access_token']}"
     return request
 
 
-def _arguments(facts: object, group: str) -> dict[str, Any]:
-    """Return the arguments that a group stands for.
+def _read_arguments(facts: object, group: str) -> dict[str, Any]:
+    """Return the arguments of `OAuth2Auth` in a group.
 
     Raises:
-        FactsShapeError: If it is not as it should be.
+        FactsShapeError: If the group is malformed.
     """
     if not isinstance(facts, Mapping):
-        raise FactsShapeError(group, {group: f"a mapping was expected, not {kind(facts)}"})
+        raise FactsShapeError(group, {group: f"expected a mapping, not {describe_type(facts)}"})
     problems = {
-        key: f"a string was expected, not {kind(facts.get(key))}"
+        key: f"expected a string, not {describe_type(facts.get(key))}"
         for key in ("client_id", "client_secret")
         if not isinstance(facts.get(key), str)
     }
@@ -188,7 +188,7 @@ def _arguments(facts: object, group: str) -> dict[str, Any]:
     scopes = facts.get("scopes") or []
     scopes = scopes.split() if isinstance(scopes, str) else scopes
     if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
-        problems["scopes"] = "several strings were expected"
+        problems["scopes"] = "expected a list of strings"
     if problems:
         raise FactsShapeError(group, problems)
     credentials = {"client_id": facts["client_id"], "client_secret": facts["client_secret"]}

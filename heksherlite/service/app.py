@@ -35,18 +35,17 @@ from heksherlite.service.api.grants_state import GrantsState
 from heksherlite.service.api.metrics_collector import MetricsCollector
 from heksherlite.service.api.not_modified import NotModifiedCache
 from heksherlite.service.api.operators import Operators
-from heksherlite.service.api.responses import answer_domain_error, answer_invalid, answer_unavailable
+from heksherlite.service.api.responses import answer_invalid, answer_unavailable, respond_to_request_error
 from heksherlite.service.api.routes import require_scopes
 from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.access_tokens import AccessTokens
-from heksherlite.service.domain.errors import DomainError, OutsidePrefixError
 from heksherlite.service.domain.query import AnswerBuilder
+from heksherlite.service.errors import DatabaseUnavailableError, OutsidePrefixError, RequestError
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.pages import approval, device, login
-from heksherlite.service.storage.database import DatabaseUnavailableError
 from heksherlite.service.storage.store import Store
 
 _building = threading.Lock()
@@ -114,7 +113,7 @@ def create_app(
         app.add_middleware(AccessLogMiddleware, store=store)
     app.add_exception_handler(AccessDeniedError, respond_to_access_denied)
     app.add_exception_handler(OutsidePrefixError, respond_to_outside_prefix)
-    app.add_exception_handler(DomainError, answer_domain_error)
+    app.add_exception_handler(RequestError, respond_to_request_error)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(DatabaseUnavailableError, answer_unavailable)
     app.add_exception_handler(Exception, _answer_fault)

@@ -8,7 +8,7 @@ from typing import Final
 
 from heksherlite.service.domain import rules
 from heksherlite.service.domain.history import BY_SCHEDULE
-from heksherlite.service.storage.database import DatabaseUnavailableError
+from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage.history import History
 from heksherlite.service.storage.store import Store
 

@@ -17,10 +17,11 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.app import create_app
 from heksherlite.service.domain import context_features as features
+from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.following import follow
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import AccessOptions, ServiceOptions
-from heksherlite.service.storage.database import Database, DatabaseUnavailableError
+from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.tokens import add_first_token
 
@@ -145,7 +146,7 @@ async def load(store: Store, database: Database, options: ServiceOptions) -> str
     """
     try:
         await database.prepare()
-        first_token = await add_first_token(database, now=time.time()) if options.access.auth == "tokens" else None
+        first_token = await add_first_token(store.access, now=time.time()) if options.access.auth == "tokens" else None
         await store.load()
         if options.context_features:
             await store.write(partial(features.expect, expected=options.context_features))

@@ -37,7 +37,7 @@ class Received:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Scripted:
     """An answer; the body is JSON unless it is bytes."""
 
     body: Any = None
@@ -65,7 +65,7 @@ class ScriptedEndpoint:
 
     def reset(self) -> None:
         """Forget all that happened and all that was scripted."""
-        self.script: dict[str, Answer | Callable[[Received], Answer]] = {}
+        self.script: dict[str, Scripted | Callable[[Received], Scripted]] = {}
         self.received: list[Received] = []
         self.tokens: dict[str, Any] = {"static-token": CONFIG}
         self.registered = {"org.example.app"}
@@ -81,18 +81,18 @@ class ScriptedEndpoint:
         """Return the requests for a call."""
         return [request for request in self.received if request.path == f"/f/{call}/"]
 
-    def answer(self, request: Received) -> Answer:
-        """Answer a request, as the wire says or as the test says."""
+    def answer(self, request: Received) -> Scripted:
+        """Scripted a request, as the wire says or as the test says."""
         scripted = self.script.get(request.path)
         if scripted is not None:
-            return scripted if isinstance(scripted, Answer) else scripted(request)
+            return scripted if isinstance(scripted, Scripted) else scripted(request)
         if request.path == WELL_KNOWN:
-            return Answer({"name": "scripted", "base_url": self.base_url})
+            return Scripted({"name": "scripted", "base_url": self.base_url})
         calls = {"claim": self._claim, "retrieve": self._retrieve, "redeem": self._redeem, "challenge": self._challenge}
         if self.makes_codes:
             calls["start"] = self._start
         call = calls.get(request.path.removeprefix("/f/").removesuffix("/"))
-        return Answer(status=404) if call is None or request.method != "POST" else Answer(call(request.body))
+        return Scripted(status=404) if call is None or request.method != "POST" else Scripted(call(request.body))
 
     def _claim(self, body: Any) -> Any:
         if body["token"] not in self.tokens:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from heksherlite.errors import DiscoveryError
 from heksherlite.grants import AdvertisedDiscovery, StaticGrant
-from heksherlite.grants.remote.beacon import advertise, decode_beacon, encode_beacon, listening
-from tests.grants.endpoint import CONFIG, Answer, ScriptedEndpoint
+from heksherlite.grants.remote.beacon import advertise, decode_beacon, encode_beacon, listen_for_beacons
+from tests.grants.endpoint import CONFIG, Scripted, ScriptedEndpoint
 from tests.sdk.conftest import Log
 from tests.waiting import SECONDS
 
@@ -86,7 +86,7 @@ def test_any_garbage(content: bytes) -> None:
 @pytest.mark.anyio
 async def test_beacons_are_heard_by_several(port: int) -> None:
     """Two programs at one port hear the broadcasts of a third, again and again."""
-    with anyio.fail_after(SECONDS), listening(port=port) as first, listening(port=port) as second:
+    with anyio.fail_after(SECONDS), listen_for_beacons(port=port) as first, listen_for_beacons(port=port) as second:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(partial(advertise, "http://host:1", [LOCAL], port=port, interval=0.01))
             for beacons in (first, second, first):
@@ -99,7 +99,7 @@ async def test_beacons_are_heard_by_several(port: int) -> None:
 @pytest.mark.anyio
 async def test_the_first_that_answers(port: int, endpoint: ScriptedEndpoint) -> None:
     """Among garbage and beacons of endpoints that are dead or wrong, the one that answers is found, and used."""
-    endpoint.script["/wrong/.well-known/fakts"] = Answer([])
+    endpoint.script["/wrong/.well-known/fakts"] = Scripted([])
     discovery = AdvertisedDiscovery(timeout=SECONDS, port=port, address="127.0.0.1")
     found = []
 
@@ -130,13 +130,13 @@ def test_nobody_sends(port: int) -> None:
     """Silence is an error that says where one listened, and for how long."""
     with pytest.raises(DiscoveryError) as caught:
         anyio.run(AdvertisedDiscovery(timeout=0.1, port=port).adiscover)
-    assert str(caught.value) == f"beacons at UDP port {port}: none in 0.1 s"
+    assert str(caught.value) == f"beacons on UDP port {port}: no beacon was received in 0.1 s"
 
 
 @pytest.mark.anyio
 async def test_nobody_answers(port: int, endpoint: ScriptedEndpoint) -> None:
     """If none of those who send beacons is an endpoint, the error holds what is wrong with each; each is asked once."""
-    endpoint.script["/.well-known/fakts"] = Answer({})
+    endpoint.script["/.well-known/fakts"] = Scripted({})
     urls = {endpoint.url, "http://127.0.0.1:9"}
     async with anyio.create_task_group() as tasks:
         for url in urls:
@@ -149,7 +149,7 @@ async def test_nobody_answers(port: int, endpoint: ScriptedEndpoint) -> None:
             if heard == urls:
                 break
         assert heard == urls
-        assert "no endpoint answered of those that sent some:" in str(caught.value)
+        assert "no sender is a usable endpoint:" in str(caught.value)
         assert len(endpoint.received) == 1
         tasks.cancel_scope.cancel()
 
@@ -163,7 +163,7 @@ def test_a_place_where_one_cannot_listen(port: int) -> None:
 @pytest.mark.anyio
 async def test_a_network_that_cannot_be_reached(port: int, log: Log) -> None:
     """An address that nothing can be sent to costs one warning, and the others go on having their beacons."""
-    with anyio.fail_after(SECONDS), listening(port=port) as beacons:
+    with anyio.fail_after(SECONDS), listen_for_beacons(port=port) as beacons:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(partial(advertise, "http://host:1", ["::1", LOCAL], port=port, interval=0.01))
             for _ in range(3):
@@ -176,7 +176,7 @@ async def test_a_network_that_cannot_be_reached(port: int, log: Log) -> None:
 @pytest.mark.anyio
 async def test_a_flood_of_beacons(port: int, endpoint: ScriptedEndpoint) -> None:
     """Somebody who sends many addresses has only some of them asked."""
-    endpoint.script["/.well-known/fakts"] = Answer({})
+    endpoint.script["/.well-known/fakts"] = Scripted({})
     discovery = AdvertisedDiscovery(timeout=1.5, port=port, address="127.0.0.1", allow_appending_slash=False)
 
     async def flood() -> None:

@@ -126,16 +126,16 @@ def huge(path: Path) -> None:
         (lambda path: path.write_bytes(path.read_bytes()[:-9]), "it is not JSON"),
         (lambda path: path.write_bytes(b"\xff\x00"), "it is not JSON"),
         (lambda path: path.write_bytes(b"[" * 100_000), "it has too many levels"),
-        (lambda path: path.write_text("[]"), "it was written by another program"),
-        (lambda path: path.write_text('{"facts": {}, "config": {}}'), "it was written by another program"),
-        (lambda path: rewrite(path, version=2), "it is of another version, 2"),
-        (lambda path: rewrite(path, facts=["hunter2"]), "a mapping was expected, not a value of type list"),
-        (lambda path: rewrite(path, created_at="now"), "created_at is not a time"),
-        (lambda path: rewrite(path, created_at=float("nan")), "created_at is not a time"),
-        (lambda path: rewrite(path, created_at=10**400), "created_at is not a time"),
-        (lambda path: rewrite(path, created_at=10**12), "created_at is not a time"),
-        (lambda path: path.chmod(0o620), "other users may write to it"),
-        (lambda path: path.chmod(0o602), "other users may write to it"),
+        (lambda path: path.write_text("[]"), "it is not a cache file of heksherlite"),
+        (lambda path: path.write_text('{"facts": {}, "config": {}}'), "it is not a cache file of heksherlite"),
+        (lambda path: rewrite(path, version=2), "unsupported version 2"),
+        (lambda path: rewrite(path, facts=["hunter2"]), "expected a mapping, not a value of type list"),
+        (lambda path: rewrite(path, created_at="now"), "created_at is not a timestamp"),
+        (lambda path: rewrite(path, created_at=float("nan")), "created_at is not a timestamp"),
+        (lambda path: rewrite(path, created_at=10**400), "created_at is not a timestamp"),
+        (lambda path: rewrite(path, created_at=10**12), "created_at is not a timestamp"),
+        (lambda path: path.chmod(0o620), "other users can write to it"),
+        (lambda path: path.chmod(0o602), "other users can write to it"),
         (symbolic_link, "it is a symbolic link"),
         (fifo, "it is not a regular file"),
         (huge, "it is larger than 67,108,864 bytes"),
@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_used(spoil: Callable[[Path], None], reason: str, 
     loaded(grant)
     spoil(path)
     assert number(grant) == 2
-    record = log.one("facts in cache file cannot be used")
+    record = log.one("cached facts cannot be used")
     assert (record["levelno"], record["path"], record["reason"]) == (logging.WARNING, str(path), reason)
     assert "hunter2" not in log.caplog.text
     assert number(grant) == 2
@@ -163,7 +163,7 @@ def test_a_file_of_another_user(path: Path, log: Log) -> None:
     rewrite(path, facts={"load": {"number": 666}})
     os.chown(path, 12345, 12345)
     assert number(grant) == 2
-    assert log.one("facts in cache file cannot be used")["reason"] == "it belongs to another user"
+    assert log.one("cached facts cannot be used")["reason"] == "it belongs to another user"
     assert path.stat().st_uid == os.geteuid()
 
 
@@ -181,7 +181,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, log: Log) -> None:
     """Without its folder the facts are given all the same, with a warning."""
     path = tmp_path / "missing" / "cache.json"
     assert number(CacheGrant(Counting(), cache_file=path)) == 1
-    assert log.one("facts cannot be kept in cache file")["reason"] == "No such file or directory"
+    assert log.one("facts cannot be cached")["reason"] == "No such file or directory"
 
 
 def test_values_that_cannot_be_kept(path: Path, log: Log) -> None:
@@ -190,7 +190,7 @@ def test_values_that_cannot_be_kept(path: Path, log: Log) -> None:
     grant = CacheGrant(inner, cache_file=path)
     assert isinstance(loaded(grant)["date"], datetime)
     assert number(grant) == 2
-    assert "datetime" in log.of("facts cannot be kept in cache file")[0].__dict__["reason"]
+    assert "datetime" in log.of("facts cannot be cached")[0].__dict__["reason"]
     assert not path.exists()
 
 

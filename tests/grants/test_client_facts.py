@@ -117,15 +117,15 @@ def test_further_arguments(service: Api) -> None:
     ("group", "problems"),
     [
         ({}, {"service_url": "it is missing", "context_features": "it is missing"}),
-        ("hunter2", {"heksher": "a mapping was expected, not a value of type str"}),
+        ("hunter2", {"heksher": "expected a mapping, not a value of type str"}),
         (
             {"service_url": 5, "update_interval": "soon", "context_features": [1], "defaults": {"a": 1}, "track": "*"},
             {
-                "service_url": "a string was expected, not a value of type int",
-                "update_interval": "a number of seconds above 0 was expected, and this a value of type str is none",
-                "context_features": "several strings were expected, not a value of type list",
-                "defaults": "strings by name were expected",
-                "track": "values by context feature were expected, not a value of type str",
+                "service_url": "expected a string, not a value of type int",
+                "update_interval": "expected a number of seconds greater than 0, not a value of type str",
+                "context_features": "expected a list of strings, not a value of type list",
+                "defaults": "expected a mapping of strings",
+                "track": "expected a mapping of context features to values, not a value of type str",
             },
         ),
         (
@@ -139,10 +139,10 @@ def test_further_arguments(service: Api) -> None:
                 "track": {"a": 5},
             },
             {
-                "push": "true or false was expected, and this a value of type str is neither",
-                "token": "the headers have an Authorization already",
-                "update_interval": "a number of seconds above 0 was expected, and this a value of type float is none",
-                "track": "several strings were expected, not a value of type int",
+                "push": "expected true or false, not a value of type str",
+                "token": "the headers contain Authorization already",
+                "update_interval": "expected a number of seconds greater than 0, not a value of type float",
+                "track": "expected a list of strings, not a value of type int",
             },
         ),
     ],

@@ -17,7 +17,7 @@ import pytest
 
 from heksherlite.grants import CacheGrant, DeviceCodeGrant, Manifest, StaticDiscovery
 from heksherlite.grants.remote.beacon import encode_beacon
-from tests.grants.endpoint import CONFIG, Answer, Received, ScriptedEndpoint
+from tests.grants.endpoint import CONFIG, Received, Scripted, ScriptedEndpoint
 from tests.grants.loads import loaded
 
 COMMAND = [sys.executable, "-W", "error", "-m", "heksherlite"]
@@ -58,11 +58,11 @@ def port() -> int:
 def approve(endpoint: ScriptedEndpoint, after: int = 1) -> None:
     """Have a person who approves when the page was asked about a number of times."""
 
-    def decide(_: Received) -> Answer:
+    def decide(_: Received) -> Scripted:
         if len(endpoint.of("challenge")) <= after:
-            return Answer({"status": "pending"})
+            return Scripted({"status": "pending"})
         endpoint.tokens["granted-token"] = CONFIG
-        return Answer({"status": "granted", "token": "granted-token"})
+        return Scripted({"status": "granted", "token": "granted-token"})
 
     endpoint.script["/f/challenge/"] = decide
 
@@ -109,18 +109,18 @@ def test_a_program_finds_what_login_kept(endpoint: ScriptedEndpoint, tmp_path: P
 @pytest.mark.thorough
 def test_login_that_fails(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     """Denied, too late, nobody there, or no place for the file: one line that says so, and no file."""
-    endpoint.script["/f/challenge/"] = Answer({"status": "denied"})
+    endpoint.script["/f/challenge/"] = Scripted({"status": "denied"})
     start = ["--identifier", "app", "--no-browser"]
     for arguments, message in [
-        ([endpoint.url, *start], f"Error: {endpoint.base_url}challenge/: the person denied it\n"),
+        ([endpoint.url, *start], f"Error: {endpoint.base_url}challenge/: access was denied\n"),
         (["http://127.0.0.1:9", *start], "Error: http://127.0.0.1:9/.well-known/fakts: ConnectError: All connection"),
-        (["ftp://host", *start], "Error: Invalid value: a URL like 'https://host:port' was expected"),
+        (["ftp://host", *start], "Error: Invalid value: expected a URL like 'https://host:port'"),
         ([endpoint.url, "--identifier", ""], "Error: Invalid value: a manifest needs an identifier and a version"),
     ]:
         result = run("login", *arguments, folder=tmp_path)
         assert result.returncode in (1, 2)
         assert message in result.stderr
-    endpoint.script["/f/challenge/"] = Answer({"status": "pending"})
+    endpoint.script["/f/challenge/"] = Scripted({"status": "pending"})
     result = run("login", endpoint.url, *start, "--timeout", "0.5", folder=tmp_path)
     assert "nobody decided within 0.5 s" in result.stderr
     approve(endpoint, 0)
@@ -135,14 +135,14 @@ def test_files_of_others(tmp_path: Path) -> None:
     path.write_text(json.dumps({"a": "hunter2"}))
     for command in ("whoami", "logout"):
         result = run(command, "--cache-file", "precious.json", folder=tmp_path)
-        message = "Error: precious.json has no facts that can be used: it was written by another program\n"
+        message = "Error: precious.json has no facts that can be used: it is not a cache file of heksherlite\n"
         assert (result.returncode, result.stderr) == (1, message)
     assert path.exists()
 
 
 def test_discover(endpoint: ScriptedEndpoint, port: int, tmp_path: Path) -> None:
     """Endpoints whose beacons are heard are listed once each, with name; others with what is wrong."""
-    endpoint.script["/.well-known/fakts"] = Answer(
+    endpoint.script["/.well-known/fakts"] = Scripted(
         {"name": "the \x1b[2Jname", "base_url": endpoint.base_url, "description": "of this test"}
     )
     with (

@@ -13,7 +13,7 @@ import pytest
 
 from heksherlite.errors import DemandError
 from heksherlite.grants import DeviceCodeGrant, DeviceLogin, Fakts, Manifest, StaticDiscovery
-from tests.grants.endpoint import CONFIG, Answer, Received, ScriptedEndpoint
+from tests.grants.endpoint import CONFIG, Received, Scripted, ScriptedEndpoint
 from tests.grants.loads import loaded
 from tests.waiting import until_async
 
@@ -32,12 +32,12 @@ class Person:
         self.logins.append(login)
         decisions = list(self.decisions)
 
-        def decide(_: Received) -> Answer:
+        def decide(_: Received) -> Scripted:
             decision = decisions.pop(0) if len(decisions) > 1 else decisions[0]
             if decision != "granted":
-                return Answer({"status": decision})
+                return Scripted({"status": decision})
             self.endpoint.tokens["granted-token"] = CONFIG
-            return Answer({"status": "granted", "token": "granted-token"})
+            return Scripted({"status": "granted", "token": "granted-token"})
 
         self.endpoint.script["/f/challenge/"] = decide
 
@@ -69,7 +69,7 @@ async def test_an_endpoint_that_makes_the_code(endpoint: ScriptedEndpoint) -> No
 @pytest.mark.parametrize("status", [404, 405, 501])
 def test_an_endpoint_that_does_not(status: int, endpoint: ScriptedEndpoint) -> None:
     """Without start, the grant makes up a code of six hexadecimal digits, and the page is told the manifest."""
-    endpoint.script["/f/start/"] = Answer(status=status)
+    endpoint.script["/f/start/"] = Scripted(status=status)
     person = Person(endpoint, "granted")
     assert loaded(grant(endpoint, person)) == CONFIG
     (login,) = person.logins
@@ -99,19 +99,19 @@ def test_codes_differ(endpoint: ScriptedEndpoint) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer({"status": "denied"}), "the person denied it"),
-        (Answer({"status": "expired"}), "the code has expired"),
-        (Answer({"status": "error", "message": "no made-here-0"}), "it refuses: no ********"),
-        (Answer({"status": "dreaming"}), "the answer has the unknown status 'dreaming'"),
-        (Answer({"status": "granted"}), "'token' must be a string, not nothing"),
-        (Answer({"status": "granted", "token": 5}), "'token' must be a string, not a value of type int"),
-        (Answer({"message": "denied"}, 403), "status 403 Forbidden: denied"),
-        (Answer(status=404), "status 404 Not Found"),
-        (Answer(b"no"), "the answer is not JSON"),
-        (Answer([]), "the answer must be an object"),
+        (Scripted({"status": "denied"}), "access was denied"),
+        (Scripted({"status": "expired"}), "the code has expired"),
+        (Scripted({"status": "error", "message": "no made-here-0"}), "error response: no ********"),
+        (Scripted({"status": "dreaming"}), "the response has the unknown status 'dreaming'"),
+        (Scripted({"status": "granted"}), "'token' must be a string, not nothing"),
+        (Scripted({"status": "granted", "token": 5}), "'token' must be a string, not a value of type int"),
+        (Scripted({"message": "denied"}, 403), "status 403 Forbidden: denied"),
+        (Scripted(status=404), "status 404 Not Found"),
+        (Scripted(b"no"), "the response is not JSON"),
+        (Scripted([]), "the response must be an object"),
     ],
 )
-def test_decisions_that_end_it(answer: Answer, reason: str, endpoint: ScriptedEndpoint) -> None:
+def test_decisions_that_end_it(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
     """Denied, expired, refused, or an answer that is none: the error says which, and no one goes on asking."""
     endpoint.script["/f/challenge/"] = answer
     with pytest.raises(DemandError) as caught:
@@ -123,47 +123,50 @@ def test_decisions_that_end_it(answer: Answer, reason: str, endpoint: ScriptedEn
 
 def test_trouble_that_passes(endpoint: ScriptedEndpoint) -> None:
     """A service that is away for a moment, while the person thinks, does not end it."""
-    troubles = [Answer(status=status) for status in (500, 502, 503, 429)]
+    troubles = [Scripted(status=status) for status in (500, 502, 503, 429)]
 
-    def answer(_: Received) -> Answer:
+    def answer(_: Received) -> Scripted:
         if troubles:
             return troubles.pop()
         endpoint.tokens["late-token"] = CONFIG
-        return Answer({"status": "granted", "token": "late-token"})
+        return Scripted({"status": "granted", "token": "late-token"})
 
     endpoint.script["/f/challenge/"] = answer
     assert loaded(grant(endpoint, tell=lambda _: None)) == CONFIG
 
 
-@pytest.mark.parametrize("answer", [Answer({"status": "waiting"}), Answer(status=429)])
-def test_an_endpoint_that_wants_to_be_asked_less_often(answer: Answer, endpoint: ScriptedEndpoint) -> None:
+@pytest.mark.parametrize("answer", [Scripted({"status": "waiting"}), Scripted(status=429)])
+def test_an_endpoint_that_wants_to_be_asked_less_often(answer: Scripted, endpoint: ScriptedEndpoint) -> None:
     """Its Retry-After counts where it is longer than the interval."""
     asked: list[float] = []
 
-    def slow_down(_: Received) -> Answer:
+    def slow_down(_: Received) -> Scripted:
         asked.append(monotonic())
         if len(asked) > 1:
-            return Answer({"status": "denied"})
+            return Scripted({"status": "denied"})
         return replace(answer, headers={"retry-after": "1"})
 
     endpoint.script["/f/challenge/"] = slow_down
-    with pytest.raises(DemandError, match="the person denied it"):
+    with pytest.raises(DemandError, match="access was denied"):
         loaded(grant(endpoint, tell=lambda _: None))
     assert asked[1] - asked[0] >= 1
 
 
 @pytest.mark.parametrize(
     ("answer", "trouble"),
-    [(Answer({"status": "pending"}), ""), (Answer(status=503), "; the last time, status 503 Service Unavailable")],
+    [
+        (Scripted({"status": "pending"}), ""),
+        (Scripted(status=503), "; last problem: status 503 Service Unavailable"),
+    ],
 )
-def test_nobody_decides(answer: Answer, trouble: str, endpoint: ScriptedEndpoint) -> None:
+def test_nobody_decides(answer: Scripted, trouble: str, endpoint: ScriptedEndpoint) -> None:
     """After the time-out the error says so, and what went wrong the last time if something did."""
     endpoint.script["/f/challenge/"] = answer
     for seconds in (0.2, 2, 8):  # a slow machine may need longer to get an answer
         with pytest.raises(DemandError) as caught:
             loaded(grant(endpoint, tell=lambda _: None, timeout=seconds))
         if len(endpoint.of("challenge")) > 1:
-            assert caught.value.reason == f"nobody decided within {seconds:g} s{trouble}"
+            assert caught.value.reason == f"nobody approved or denied within {seconds:g} s{trouble}"
             return
     pytest.fail("the endpoint was not asked twice")
 
@@ -171,17 +174,17 @@ def test_nobody_decides(answer: Answer, trouble: str, endpoint: ScriptedEndpoint
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer({"status": "granted"}), "'code' must be a string of letters and digits"),
-        (Answer({"status": "granted", "code": "\x1b[2J"}), "'code' must be"),
-        (Answer({"status": "granted", "code": "x" * 65}), "'code' must be"),
-        (Answer({"status": "granted", "code": "a&grant=other"}), "'code' must be"),
-        (Answer({"status": "granted", "code": 123}), "'code' must be"),
-        (Answer({"status": "error", "message": "too many"}), "it refuses: too many"),
-        (Answer(status=500), "status 500"),
-        (Answer(b"x"), "the answer is not JSON"),
+        (Scripted({"status": "granted"}), "'code' must be a string of letters and digits"),
+        (Scripted({"status": "granted", "code": "\x1b[2J"}), "'code' must be"),
+        (Scripted({"status": "granted", "code": "x" * 65}), "'code' must be"),
+        (Scripted({"status": "granted", "code": "a&grant=other"}), "'code' must be"),
+        (Scripted({"status": "granted", "code": 123}), "'code' must be"),
+        (Scripted({"status": "error", "message": "too many"}), "error response: too many"),
+        (Scripted(status=500), "status 500"),
+        (Scripted(b"x"), "the response is not JSON"),
     ],
 )
-def test_answers_to_start(answer: Answer, reason: str, endpoint: ScriptedEndpoint) -> None:
+def test_answers_to_start(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
     """What is no code that a person could compare ends it before anybody is told anything."""
     endpoint.script["/f/start/"] = answer
     person = Person(endpoint, "granted")
@@ -206,12 +209,12 @@ def test_the_person_is_asked_once(endpoint: ScriptedEndpoint) -> None:
 def test_what_the_terminal_says(endpoint: ScriptedEndpoint, capsys: pytest.CaptureFixture[str]) -> None:
     """By default the page's address and the code go to the standard error stream, and nothing to the output."""
     endpoint.codes["made-here-0"] = "granted"
-    endpoint.script["/f/start/"] = Answer({"status": "granted", "code": "made-here-0"})
+    endpoint.script["/f/start/"] = Scripted({"status": "granted", "code": "made-here-0"})
     loaded(grant(endpoint))
     output = capsys.readouterr()
     assert output.out == ""
     assert f"{endpoint.base_url}configure/?device_code=made-here-0&grant=device_code" in output.err
-    assert "within 60 seconds, if the page shows the code made-here-0" in output.err
+    assert "within 60 seconds if the page displays the code made-here-0" in output.err
 
 
 def test_the_browser(endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,11 +226,11 @@ def test_the_browser(endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("BROWSER", f"{browser} %s")
     monkeypatch.setattr("webbrowser._tryorder", None)
 
-    def answer(_: Received) -> Answer:
+    def answer(_: Received) -> Scripted:
         if not opened.exists() or not opened.read_text():
-            return Answer({"status": "waiting"})
+            return Scripted({"status": "waiting"})
         endpoint.tokens["t"] = CONFIG
-        return Answer({"status": "granted", "token": "t"})
+        return Scripted({"status": "granted", "token": "t"})
 
     endpoint.script["/f/challenge/"] = answer
     assert loaded(grant(endpoint, tell=lambda _: None, open_browser=True)) == CONFIG
@@ -239,7 +242,7 @@ def test_the_browser(endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: py
 @pytest.mark.anyio
 async def test_cancellation(endpoint: ScriptedEndpoint) -> None:
     """While the person thinks, the load can be cancelled, and nobody goes on asking."""
-    endpoint.script["/f/challenge/"] = Answer({"status": "pending"})
+    endpoint.script["/f/challenge/"] = Scripted({"status": "pending"})
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(Fakts(grant(endpoint, tell=lambda _: None)).aload)
         await until_async(lambda: len(endpoint.of("challenge")) > 1)

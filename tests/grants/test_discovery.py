@@ -11,7 +11,7 @@ import trustme
 
 from heksherlite.errors import DiscoveryError
 from heksherlite.grants import Endpoint, StaticDiscovery, StaticGrant, WellKnownDiscovery
-from tests.grants.endpoint import CONFIG, WELL_KNOWN, Answer, ScriptedEndpoint, scripted_endpoint
+from tests.grants.endpoint import CONFIG, WELL_KNOWN, Scripted, ScriptedEndpoint, scripted_endpoint
 from tests.grants.loads import loaded
 
 TOKEN = "static-token"  # noqa: S105
@@ -52,7 +52,7 @@ def test_what_an_endpoint_says(endpoint: ScriptedEndpoint) -> None:
         "claim_url": "https://host/c",
         "version": "1",
     }
-    endpoint.script[WELL_KNOWN] = Answer({**description, "other": [1]})
+    endpoint.script[WELL_KNOWN] = Scripted({**description, "other": [1]})
     assert discover(endpoint.url) == Endpoint(**{**description, "base_url": "https://host/f/"})
     assert [(request.method, request.path) for request in endpoint.received] == [("GET", WELL_KNOWN)]
 
@@ -65,14 +65,14 @@ def test_a_slash_at_the_end(suffix: str, endpoint: ScriptedEndpoint) -> None:
 
 def test_below_a_path(endpoint: ScriptedEndpoint) -> None:
     """The well-known address is below the whole URL."""
-    endpoint.script["/app" + WELL_KNOWN] = Answer({"name": "app", "base_url": endpoint.base_url})
+    endpoint.script["/app" + WELL_KNOWN] = Scripted({"name": "app", "base_url": endpoint.base_url})
     assert discover(f"{endpoint.url}/app").name == "app"
 
 
 def test_appending_a_slash(endpoint: ScriptedEndpoint) -> None:
     """Where there is nothing without a slash, one with a slash is tried, if that is allowed."""
-    endpoint.script[WELL_KNOWN] = Answer(status=404)
-    endpoint.script[WELL_KNOWN + "/"] = Answer({"name": "slash", "base_url": endpoint.base_url})
+    endpoint.script[WELL_KNOWN] = Scripted(status=404)
+    endpoint.script[WELL_KNOWN + "/"] = Scripted({"name": "slash", "base_url": endpoint.base_url})
     assert discover(endpoint.url).name == "slash"
     with pytest.raises(DiscoveryError, match="status 404 Not Found"):
         discover(endpoint.url, allow_appending_slash=False)
@@ -85,7 +85,7 @@ def test_protocols_are_tried(endpoint: ScriptedEndpoint, secure: ScriptedEndpoin
     assert discover(without_protocol(endpoint.url)).base_url == endpoint.base_url
     found = discover(without_protocol(secure.url), http_client_args={"verify": context})
     assert found.base_url == secure.base_url
-    with pytest.raises(DiscoveryError, match="there is no endpoint by any protocol") as caught:
+    with pytest.raises(DiscoveryError, match="no endpoint was found by any scheme") as caught:
         discover("127.0.0.1:9", auto_protocols=["https", "http"])
     https, http = caught.value.causes
     assert str(https).startswith("https://127.0.0.1:9/.well-known/fakts: ConnectError")
@@ -109,7 +109,7 @@ def test_from_https_to_http(member: str, secure: ScriptedEndpoint, authority: tr
     context = ssl.create_default_context()
     authority.configure_trust(context)
     body = {"name": "x", "base_url": secure.base_url, member: "http://127.0.0.1/f/"}
-    secure.script[WELL_KNOWN] = Answer(body)
+    secure.script[WELL_KNOWN] = Scripted(body)
     with pytest.raises(DiscoveryError, match=r"it leads from HTTPS to http://127\.0\.0\.1/f/"):
         discover(secure.url, http_client_args={"verify": context})
 
@@ -117,26 +117,35 @@ def test_from_https_to_http(member: str, secure: ScriptedEndpoint, authority: tr
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer({}), "the answer has no 'name'"),
-        (Answer({"base_url": "http://host/"}), "the answer has no 'name'"),
-        (Answer({"name": "", "base_url": "http://host/"}), "the answer has no 'name'"),
-        (Answer({"name": 1, "base_url": "http://host/"}), "'name' must be a string, not a value of type int"),
-        (Answer({"name": "x"}), "the answer has no 'base_url'"),
-        (Answer({"name": "x", "base_url": None}), "the answer has no 'base_url'"),
-        (Answer({"name": "x", "base_url": "/f/"}), "a URL like 'https://host:port' was expected, not '/f/'"),
-        (Answer({"name": "x", "base_url": "file:///etc"}), "a URL like"),
-        (Answer({"name": "x", "base_url": "http://[::1"}), "Invalid IPv6 URL"),
-        (Answer({"name": "x", "base_url": "http://u:hunter2@host/\n"}), "a URL like 'https://host:port' was expected"),
-        (Answer({"name": "x", "base_url": "http://host/", "claim_url": "javascript:x"}), "a URL like"),
-        (Answer({"name": "x", "base_url": "http://host/", "claim_url": ["x"]}), "'claim_url' must be a string"),
-        (Answer([{"name": "x"}]), "the answer must be an object, not a value of type list"),
-        (Answer(b"<html>hunter2"), "the answer is not JSON"),
-        (Answer(b"hunter2", 500), "status 500 Internal Server Error"),
-        (Answer(status=302, headers={"location": "http://other/"}), "it redirects to http://other/"),
-        (Answer(status=302, headers={"location": "http://u:hunter2@other/?hunter2#hunter2"}), "http://other/,"),
+        (Scripted({}), "the response has no 'name'"),
+        (Scripted({"base_url": "http://host/"}), "the response has no 'name'"),
+        (Scripted({"name": "", "base_url": "http://host/"}), "the response has no 'name'"),
+        (Scripted({"name": 1, "base_url": "http://host/"}), "'name' must be a string, not a value of type int"),
+        (Scripted({"name": "x"}), "the response has no 'base_url'"),
+        (Scripted({"name": "x", "base_url": None}), "the response has no 'base_url'"),
+        (Scripted({"name": "x", "base_url": "/f/"}), "expected a URL like 'https://host:port', not '/f/'"),
+        (Scripted({"name": "x", "base_url": "file:///etc"}), "a URL like"),
+        (Scripted({"name": "x", "base_url": "http://[::1"}), "Invalid IPv6 URL"),
+        (
+            Scripted({"name": "x", "base_url": "http://u:hunter2@host/\n"}),
+            "expected a URL like 'https://host:port'",
+        ),
+        (Scripted({"name": "x", "base_url": "http://host/", "claim_url": "javascript:x"}), "a URL like"),
+        (
+            Scripted({"name": "x", "base_url": "http://host/", "claim_url": ["x"]}),
+            "'claim_url' must be a string",
+        ),
+        (Scripted([{"name": "x"}]), "the response must be an object, not a value of type list"),
+        (Scripted(b"<html>hunter2"), "the response is not JSON"),
+        (Scripted(b"hunter2", 500), "status 500 Internal Server Error"),
+        (Scripted(status=302, headers={"location": "http://other/"}), "redirects to http://other/"),
+        (
+            Scripted(status=302, headers={"location": "http://u:hunter2@other/?hunter2#hunter2"}),
+            "http://other/ are",
+        ),
     ],
 )
-def test_answers_of_the_wrong_shape(answer: Answer, reason: str, endpoint: ScriptedEndpoint) -> None:
+def test_answers_of_the_wrong_shape(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
     """The error names the address and what is wrong with the answer."""
     endpoint.script[WELL_KNOWN] = answer
     with pytest.raises(DiscoveryError) as caught:
@@ -153,14 +162,14 @@ def test_malformed_addresses() -> None:
             WellKnownDiscovery(url=url)
         assert "hunter2" not in str(caught.value)
     for url in ("https://user:hunter2@host/", "user:hunter2@host", "https://hunter2@host"):
-        with pytest.raises(ValueError, match="a URL without credentials was expected") as caught:
+        with pytest.raises(ValueError, match="expected a URL without credentials") as caught:
             WellKnownDiscovery(url=url)
         assert "hunter2" not in str(caught.value)
     for url in ("user:hunter2@host:80", "//user:hunter2@host", "hunter2@host"):
-        with pytest.raises(ValueError, match=r"a URL like 'https://host:port' was expected, not '.*host") as caught:
+        with pytest.raises(ValueError, match=r"expected a URL like 'https://host:port', not '.*host") as caught:
             StaticDiscovery(base_url=url)
         assert "hunter2" not in str(caught.value)
-    with pytest.raises(ValueError, match="has no protocol, and none is to be tried"):
+    with pytest.raises(ValueError, match="has no scheme, and auto_protocols is empty"):
         WellKnownDiscovery(url="host", auto_protocols=[])
 
 
@@ -168,10 +177,10 @@ def test_protocols_are_in_any_case(secure: ScriptedEndpoint, authority: trustme.
     """HTTPS in capital letters is as safe as https."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    secure.script[WELL_KNOWN] = Answer({"name": "x", "base_url": "http://127.0.0.1/f/"})
+    secure.script[WELL_KNOWN] = Scripted({"name": "x", "base_url": "http://127.0.0.1/f/"})
     with pytest.raises(DiscoveryError, match="it leads from HTTPS to http:"):
         discover(secure.url.replace("https", "HTTPS"), http_client_args={"verify": context})
-    secure.script[WELL_KNOWN] = Answer({"name": "x", "base_url": secure.base_url.replace("https", "HTTPS")})
+    secure.script[WELL_KNOWN] = Scripted({"name": "x", "base_url": secure.base_url.replace("https", "HTTPS")})
     assert discover(secure.url, http_client_args={"verify": context}).name == "x"
 
 

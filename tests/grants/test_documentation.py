@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from heksherlite.service import embedded
-from tests.grants.endpoint import Answer, Received, ScriptedEndpoint
+from tests.grants.endpoint import Received, Scripted, ScriptedEndpoint
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT.joinpath("docs", "guides", "grants.md").read_text("utf-8")
@@ -85,9 +85,9 @@ def test_local_example(tmp_path: Path) -> None:
 def test_remote_example(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     """The example of remote grants asks a person the first time, and nobody the second."""
 
-    def approve(_: Received) -> Answer:
+    def approve(_: Received) -> Scripted:
         endpoint.tokens["approved"] = {"database": {}}
-        return Answer({"status": "granted", "token": "approved"})
+        return Scripted({"status": "granted", "token": "approved"})
 
     endpoint.script["/f/challenge/"] = approve
     first = run(ROOT / "examples" / "remote_grants.py", endpoint.url, folder=tmp_path)

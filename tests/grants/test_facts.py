@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heksherlite.errors import GrantError, GroupNotFound
-from heksherlite.grants.facts import copied, is_at, looked_up, merged, problem_of
+from heksherlite.grants.facts import deep_copy, find_problem, has_value, look_up, merge
 from heksherlite.grants.local import parse_environment
 
 KEYS = st.text("abc", min_size=1, max_size=2)
@@ -34,25 +34,25 @@ def leaves(facts: dict[str, Any], *path: str) -> dict[tuple[str, ...], Any]:
 @given(FACTS)
 def test_merging_with_nothing_or_itself_changes_nothing(facts: Any) -> None:
     """Nothing is neutral on both sides, and facts merged with themselves stay the same."""
-    assert merged({}, facts) == merged(facts, {}) == merged(facts, facts) == merged(facts) == facts
+    assert merge({}, facts) == merge(facts, {}) == merge(facts, facts) == merge(facts) == facts
 
 
 @given(FACTS, FACTS, FACTS)
 def test_merging_goes_from_the_left(first: Any, second: Any, third: Any) -> None:
     """Three layers are two layers and then the third."""
-    assert merged(first, second, third) == merged(merged(first, second), third)
+    assert merge(first, second, third) == merge(merge(first, second), third)
 
 
 @given(FACTS, FACTS)
 def test_the_later_layer_wins(first: Any, second: Any) -> None:
     """Every value of the later layer is in the result, and all of the earlier one that the later says nothing of."""
-    both = merged(first, second)
+    both = merge(first, second)
     for path, value in leaves(second).items():
-        assert value in (looked_up(both, ".".join(path)), {})
+        assert value in (look_up(both, ".".join(path)), {})
     for path, value in leaves(first).items():
         related = any(path[: len(other)] == other or other[: len(path)] == path for other in leaves(second))
         if not related:
-            assert looked_up(both, ".".join(path)) == value
+            assert look_up(both, ".".join(path)) == value
     assert set(leaves(both)) <= set(leaves(first)) | set(leaves(second))
 
 
@@ -60,7 +60,7 @@ def test_the_later_layer_wins(first: Any, second: Any) -> None:
 def test_merging_leaves_its_layers_alone(first: Any, second: Any) -> None:
     """To change the result, at any depth, changes none of the layers."""
     before = deepcopy((first, second))
-    both = merged(first, second)
+    both = merge(first, second)
 
     def spoil(value: Any) -> None:
         if isinstance(value, dict):
@@ -79,10 +79,10 @@ def test_every_path_is_found(facts: Any) -> None:
     """Each key at each level is found by its path, and nothing else has changed there."""
     for path, value in leaves(facts).items():
         for depth in range(1, len(path) + 1):
-            assert is_at(facts, ".".join(path[:depth]), looked_up(facts, ".".join(path[:depth])))
-        assert looked_up(facts, ".".join(path)) == value
-        assert not is_at(facts, ".".join(path), object())
-    assert looked_up(facts, None) == facts == copied(facts)
+            assert has_value(facts, ".".join(path[:depth]), look_up(facts, ".".join(path[:depth])))
+        assert look_up(facts, ".".join(path)) == value
+        assert not has_value(facts, ".".join(path), object())
+    assert look_up(facts, None) == facts == deep_copy(facts)
 
 
 @pytest.mark.parametrize(
@@ -97,21 +97,21 @@ def test_every_path_is_found(facts: Any) -> None:
 def test_a_missing_path_names_its_neighbours(path: str, message: str) -> None:
     """A path that leads nowhere is named, with the keys at the place where it leaves the facts, the most like first."""
     with pytest.raises(GroupNotFound) as caught:
-        looked_up({"database": {"port": "secret"}, "cache": {}}, path)
+        look_up({"database": {"port": "secret"}, "cache": {}}, path)
     assert str(caught.value) == message
 
 
 def test_a_missing_path_in_nothing() -> None:
     """Without any facts, the message says that there are none."""
     with pytest.raises(GroupNotFound, match=r"there is no 'x' in the facts \(there are none\)"):
-        looked_up({}, "x")
+        look_up({}, "x")
 
 
 @pytest.mark.parametrize(
     ("facts", "problem"),
     [
-        ([], "a mapping was expected, not a value of type list"),
-        (None, "a mapping was expected, not nothing"),
+        ([], "expected a mapping, not a value of type list"),
+        (None, "expected a mapping, not nothing"),
         ({"a": {1: 2}}, "keys must be strings, not int: 1 below a"),
         ({None: 2}, "keys must be strings, not NoneType: None below the top"),
         ({"a": [{"b": {2: 1}}]}, "keys must be strings, not int: 2 below a.b"),
@@ -119,14 +119,14 @@ def test_a_missing_path_in_nothing() -> None:
 )
 def test_what_facts_cannot_be(facts: object, problem: str) -> None:
     """What is no nested mapping with string keys is described by its place, and not by its values."""
-    assert problem_of(facts) == problem
+    assert find_problem(facts) == problem
 
 
 def test_facts_that_contain_themselves() -> None:
     """Facts without end are refused instead of followed."""
     endless: dict[str, Any] = {}
     endless["again"] = endless
-    assert problem_of(endless) == "it has more than 100 levels"
+    assert find_problem(endless) == "it has more than 100 levels"
 
 
 @given(FACTS)

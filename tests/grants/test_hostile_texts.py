@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from heksherlite.grants.facts import problem_of
+from heksherlite.grants.facts import find_problem
 from heksherlite.grants.formats import parse_json, parse_toml, parse_yaml
-from heksherlite.grants.malformed import Malformed
+from heksherlite.grants.parse_error import ParseError
 from heksherlite.grants.remote.messages import (
     Endpoint,
-    Unusable,
+    InvalidResponseError,
     read_config,
     read_endpoint,
     read_message,
@@ -82,9 +82,9 @@ def test_files(parse: Callable[[str], Any], text: str) -> None:
     """A text is something, of which it can be said whether it is facts, or it is malformed."""
     try:
         facts = parse(text)
-    except Malformed:
+    except ParseError:
         return
-    problem_of(facts)
+    find_problem(facts)
 
 
 @settings(max_examples=150)
@@ -96,7 +96,7 @@ def test_bodies(content: bytes) -> None:
     """A body is what it should be, or unusable."""
     read_message(content)
     for read in (lambda: read_endpoint(content, "https://host/"), lambda: read_status(content)):
-        with suppress(Unusable):
+        with suppress(InvalidResponseError):
             assert read()
 
 
@@ -106,7 +106,7 @@ def test_grants(data: dict[str, Any]) -> None:
     """What is granted is a token, or facts, or unusable."""
     readers: list[Callable[[Any], Any]] = [read_token, read_config]
     for read in readers:
-        with suppress(Unusable):
+        with suppress(InvalidResponseError):
             assert read(data) is not None
 
 

@@ -92,9 +92,9 @@ def test_groups_that_have_to_be_there() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"assert_groups": "database"}, "assert_groups must be several names"),
-        ({"hard_fakts": {"a": {1: 2}}}, "hard_fakts are no facts: keys must be strings, not int: 1 below a"),
-        ({"hard_fakts": ["a"]}, "hard_fakts are no facts: a mapping was expected"),
+        ({"assert_groups": "database"}, "assert_groups must be a collection of names"),
+        ({"hard_fakts": {"a": {1: 2}}}, "invalid hard_fakts: keys must be strings, not int: 1 below a"),
+        ({"hard_fakts": ["a"]}, "invalid hard_fakts: expected a mapping"),
     ],
 )
 def test_wrong_arguments(arguments: Any, message: str) -> None:
@@ -127,7 +127,7 @@ def test_a_missing_path_that_cannot_be_looked_for_again() -> None:
     fakts = Fakts(grant)
     fakts.load()
     grant.failing = GrantError("offline")
-    with pytest.raises(GroupNotFound, match="they could not be loaded again") as caught:
+    with pytest.raises(GroupNotFound, match="reloading the facts failed") as caught:
         fakts.get("missing")
     assert caught.value.__cause__ is grant.failing
     assert fakts.get("database.host") == "db"
@@ -143,7 +143,7 @@ def test_without_automatic_loads() -> None:
         lambda: anyio.run(lambda: fakts.aget("x")),
     ]
     for ask in asks:
-        with pytest.raises(FaktsError, match=r"call load\(\) or aload\(\) before"):
+        with pytest.raises(FaktsError, match=r"call load\(\) or aload\(\) first"):
             ask()
     assert grant.requests == []
     fakts.load()
@@ -227,7 +227,7 @@ def test_current_facts() -> None:
             assert get_current_fakts() is inner
             raise ZeroDivisionError
         assert get_current_fakts() is outer
-    with pytest.raises(NoFaktsFound, match="not inside of 'with Fakts"):
+    with pytest.raises(NoFaktsFound, match="does not run inside of 'with Fakts"):
         get_current_fakts()
 
 
@@ -273,7 +273,7 @@ def test_a_grant_that_asks_for_its_own_facts() -> None:
         return {"other": await other.aget("x")}
 
     fakts = Fakts(asks_itself)
-    with pytest.raises(FaktsError, match="a grant asks for the facts that it is to load"):
+    with pytest.raises(FaktsError, match="a grant requested the facts that it is loading"):
         fakts.get()
     other = Fakts(HardGrant({"x": 1}))
     assert Fakts(asks_another).get() == {"other": 1}

@@ -240,11 +240,11 @@ async def test_sync_use_in_the_loops_own_thread() -> None:
     """get() answers what is loaded, and otherwise says to use aget instead of blocking the loop."""
     fakts = Fakts(HardGrant({"a": 1}))
     with fakts:
-        with pytest.raises(FaktsError, match=r"nothing is loaded yet.*use 'await aget\(\.\.\.\)'"):
+        with pytest.raises(FaktsError, match=r"facts are not loaded yet.*use 'await aget\(\.\.\.\)'"):
             fakts.get()
-        with pytest.raises(FaktsError, match=r"nothing is loaded yet.*use 'await aload\(\.\.\.\)'"):
+        with pytest.raises(FaktsError, match=r"facts are not loaded yet.*use 'await aload\(\.\.\.\)'"):
             fakts.load()
-        with pytest.raises(FaktsError, match=r"call load\(\) or aload\(\) before"):
+        with pytest.raises(FaktsError, match=r"call load\(\) or aload\(\) first"):
             fakts.get(auto_load=False)
         await fakts.aload()
         assert fakts.get("a") == 1

@@ -36,7 +36,7 @@ def test_names_that_differ_in_case_only(monkeypatch: pytest.MonkeyPatch) -> None
     """Two variables for one key are an error that names both."""
     monkeypatch.setenv("X_Key", "1")
     monkeypatch.setenv("X_KEY", "2")
-    with pytest.raises(GrantError, match="environment variables X_KEY and X_Key are the same key key"):
+    with pytest.raises(GrantError, match="environment variables X_KEY and X_Key both set key"):
         loaded(EnvGrant("X_"))
 
 
@@ -44,13 +44,13 @@ def test_names_that_differ_in_case_only(monkeypatch: pytest.MonkeyPatch) -> None
 def test_empty_keys(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name with an empty key is an error that shows what it should be like."""
     monkeypatch.setenv(name, "1")
-    with pytest.raises(GrantError, match=rf"{name} has an empty key; it should be like X_GROUP__KEY"):
+    with pytest.raises(GrantError, match=rf"{name} has an empty key; the expected form is X_GROUP__KEY"):
         loaded(EnvGrant("X_"))
 
 
 def test_no_variables() -> None:
     """Without any variable the grant fails, so that a fail-safe one goes on; unless none is required."""
-    with pytest.raises(GrantError, match="no environment variable begins with 'NOT_SET_'"):
+    with pytest.raises(GrantError, match="no environment variable starts with 'NOT_SET_'"):
         loaded(EnvGrant("NOT_SET_"))
     assert loaded(EnvGrant("NOT_SET_", required=False)) == {}
 

@@ -25,7 +25,7 @@ def test_the_first_that_succeeds(log: Log) -> None:
     last = Counting()
     assert loaded(FailsafeGrant([Failing("one"), ONE, last])) == ONE.values
     assert last.requests == []
-    record = log.one("grant gave no facts")
+    record = log.one("grant failed")
     assert (record["levelno"], record["grant"], record["reason"]) == (logging.WARNING, "Failing('one')", "one")
     assert record["exc_info"] is None
 
@@ -37,9 +37,7 @@ def test_all_fail() -> None:
     first, second = caught.value.causes
     assert isinstance(second, GrantError)
     assert [str(cause) for cause in (first, *second.causes)] == ["one", "two", "three"]
-    assert str(caught.value) == (
-        "none of 2 grants gave facts:\n  - one\n  - none of 2 grants gave facts:\n    - two\n    - three"
-    )
+    assert str(caught.value) == ("all 2 grants failed:\n  - one\n  - all 2 grants failed:\n    - two\n    - three")
 
 
 def test_wrong_shapes_are_failures() -> None:
@@ -47,7 +45,7 @@ def test_wrong_shapes_are_failures() -> None:
     assert loaded(FailsafeGrant([no_facts, ONE])) == ONE.values
     with pytest.raises(GrantError) as caught:
         loaded(FailsafeGrant([no_facts]))
-    assert "no_facts does not give facts: a mapping was expected, not a value of type list" in str(caught.value)
+    assert "no_facts returned invalid facts: expected a mapping, not a value of type list" in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
 
@@ -65,7 +63,7 @@ def test_what_is_no_grant(meta: type[FailsafeGrant | ParallelGrant]) -> None:
         meta([])
     with pytest.raises(TypeError, match=r"did you mean HardGrant\(\)"):
         meta([HardGrant])  # type: ignore[list-item]
-    with pytest.raises(TypeError, match="a grant has a method aload, or is an asynchronous function; this is int"):
+    with pytest.raises(TypeError, match="expected an object with a method aload, or an asynchronous function, not int"):
         meta([1])  # type: ignore[list-item]
 
 
@@ -96,14 +94,14 @@ def test_one_of_several_fails() -> None:
     """Without omit_exceptions the error holds every cause."""
     with pytest.raises(GrantError) as caught:
         loaded(ParallelGrant([Failing("one"), ONE, Failing("two")]))
-    assert str(caught.value) == "2 of 3 grants gave no facts:\n  - one\n  - two"
+    assert str(caught.value) == "2 of 3 grants failed:\n  - one\n  - two"
 
 
 def test_failures_are_left_out(log: Log) -> None:
     """With omit_exceptions they cost a warning each; unless all fail."""
     assert loaded(ParallelGrant([Failing("one"), ONE], omit_exceptions=True)) == ONE.values
-    assert log.one("grant gave no facts")["reason"] == "one"
-    with pytest.raises(GrantError, match="2 of 2 grants gave no facts"):
+    assert log.one("grant failed")["reason"] == "one"
+    with pytest.raises(GrantError, match="2 of 2 grants failed"):
         loaded(ParallelGrant([Failing("one"), Failing("two")], omit_exceptions=True))
 
 

@@ -82,12 +82,12 @@ def test_every_offending_key(into: type[Any]) -> None:
 def test_what_a_dataclass_does_not_take() -> None:
     """Numbers are not truncated, truth values are no numbers, and numbers no strings."""
     for key, value, reason in [
-        ("port", 1.5, "an integer was expected, not a value of type float"),
-        ("port", True, "an integer was expected, not a value of type bool"),
-        ("port", "1.5", "an integer was expected, not a value of type str"),
-        ("timeout", "soon", "a number was expected, not a value of type str"),
-        ("host", 5, "a string was expected, not a value of type int"),
-        ("host", None, "a string was expected, not nothing"),
+        ("port", 1.5, "expected an integer, not a value of type float"),
+        ("port", True, "expected an integer, not a value of type bool"),
+        ("port", "1.5", "expected an integer, not a value of type str"),
+        ("timeout", "soon", "expected a number, not a value of type str"),
+        ("host", 5, "expected a string, not a value of type int"),
+        ("host", None, "expected a string, not nothing"),
     ]:
         with pytest.raises(FactsShapeError) as caught:
             read(Database, **{"host": "db", "port": 1, key: value})
@@ -96,7 +96,7 @@ def test_what_a_dataclass_does_not_take() -> None:
 
 def test_a_value_that_is_no_group() -> None:
     """A single value is no object."""
-    with pytest.raises(FactsShapeError, match="a mapping was expected, not a value of type str"):
+    with pytest.raises(FactsShapeError, match="expected a mapping, not a value of type str"):
         Fakts(HardGrant({"database": "hunter2"})).get("database", into=Database)
 
 

@@ -25,7 +25,7 @@ from heksherlite.grants import (
     StaticGrant,
     WellKnownDiscovery,
 )
-from tests.grants.endpoint import CONFIG, WELL_KNOWN, Answer, Received, ScriptedEndpoint, scripted_endpoint
+from tests.grants.endpoint import CONFIG, WELL_KNOWN, Received, Scripted, ScriptedEndpoint, scripted_endpoint
 from tests.grants.loads import loaded
 from tests.grants.tracebacks import shown
 from tests.sdk.conftest import Log
@@ -80,7 +80,7 @@ def test_redeem(endpoint: ScriptedEndpoint) -> None:
 def test_a_refresh_uses_the_token_again(make: Callable[[ScriptedEndpoint], Grant], endpoint: ScriptedEndpoint) -> None:
     """A second load by the same grant claims with the token from before, also after one that failed."""
     grant = make(endpoint)
-    endpoint.script["/f/claim/"] = Answer(status=503)
+    endpoint.script["/f/claim/"] = Scripted(status=503)
     with pytest.raises(ClaimError, match="status 503"):
         loaded(grant)
     del endpoint.script["/f/claim/"]
@@ -105,7 +105,7 @@ def test_a_token_stays_with_its_endpoint() -> None:
             manifest=MANIFEST, redirect_uri="http://host/back", discovery=WellKnownDiscovery(url=first.url)
         )
         loaded(grant)
-        first.script[WELL_KNOWN] = Answer({"name": "moved", "base_url": second.base_url})
+        first.script[WELL_KNOWN] = Scripted({"name": "moved", "base_url": second.base_url})
         second.tokens["padding"] = {}
         loaded(grant)
         assert [request.body for request in second.received] == [{"manifest": SENT}, {"token": "granted-token-2"}]
@@ -113,7 +113,7 @@ def test_a_token_stays_with_its_endpoint() -> None:
 
 def test_addresses_that_the_endpoint_gives(endpoint: ScriptedEndpoint) -> None:
     """Its own claim_url and retrieve_url are used; the grant's retrieve_url counts more."""
-    endpoint.script[WELL_KNOWN] = Answer(
+    endpoint.script[WELL_KNOWN] = Scripted(
         {
             "name": "x",
             "base_url": "http://127.0.0.1:9/f/",
@@ -121,8 +121,8 @@ def test_addresses_that_the_endpoint_gives(endpoint: ScriptedEndpoint) -> None:
             "retrieve_url": f"{endpoint.url}/f/retrieve/",
         }
     )
-    endpoint.script["/elsewhere"] = Answer({"status": "granted", "config": {"a": 1}})
-    endpoint.script["/own"] = Answer({"status": "granted", "token": "own"})
+    endpoint.script["/elsewhere"] = Scripted({"status": "granted", "config": {"a": 1}})
+    endpoint.script["/own"] = Scripted({"status": "granted", "token": "own"})
     discovery = WellKnownDiscovery(url=endpoint.url)
     for url in (None, f"{endpoint.url}/own"):
         grant = RetrieveGrant(manifest=MANIFEST, redirect_uri="", retrieve_url=url, discovery=discovery)
@@ -138,36 +138,48 @@ def test_addresses_that_the_endpoint_gives(endpoint: ScriptedEndpoint) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer({"status": "error", "message": "no static-token here"}), "it refuses: no ******** here"),
-        (Answer({"status": "error"}), "it refuses: without saying why"),
-        (Answer({"status": "error", "message": ["x"]}), "it refuses: without saying why"),
-        (Answer({"status": "error", "message": "\x1b[2J" + "x" * 999}), "it refuses: �[2J" + "x" * 296),
-        (Answer({"status": "maybe"}), "the answer has the unknown status 'maybe'"),
-        (Answer({"status": 1}), "the answer has no 'status'"),
-        (Answer({}), "the answer has no 'status'"),
-        (Answer([]), "the answer must be an object, not a value of type list"),
-        (Answer(None), "the answer must be an object, not nothing"),
-        (Answer(b""), "the answer is not JSON"),
-        (Answer(b"<html>"), "the answer is not JSON"),
-        (Answer(b'{"status": "granted", "config": {'), "the answer is not JSON"),
-        (Answer(b"[" * 100_000), "the answer is not JSON"),
-        (Answer(b"\xff"), "the answer is not JSON"),
-        (Answer({"status": "granted"}), "'config': a mapping was expected, not nothing"),
-        (Answer({"status": "granted", "config": "hunter2"}), "'config': a mapping was expected, not a value of type"),
-        (Answer({"status": "granted", "config": ["hunter2"]}), "'config': a mapping was expected, not a value of type"),
-        (Answer({"status": "granted", "config": CONFIG}, 201), "status 201 Created"),
-        (Answer({"message": "static-token is forged"}, 403), "status 403 Forbidden: ******** is forged"),
-        (Answer(b"hunter2", 500), "status 500 Internal Server Error"),
-        (Answer(status=404), "status 404 Not Found"),
-        (Answer(status=599), "status 599"),
-        (Answer(b"", 302), "it redirects to nowhere"),
-        (Answer(b"", 304), "it redirects to nowhere"),
-        (Answer(b"", 307, {"location": "http://[::1"}), "RemoteProtocolError: Invalid URL in location header"),
-        (Answer(b" " * (16 * 2**20 + 1)), "the answer is larger than 16,777,216 bytes"),
-        (Answer(gzip.compress(b" " * 10**8), headers={"content-encoding": "gzip"}), "the answer is compressed"),
+        (Scripted({"status": "error", "message": "no static-token here"}), "error response: no ******** here"),
+        (Scripted({"status": "error"}), "error response: no reason given"),
+        (Scripted({"status": "error", "message": ["x"]}), "error response: no reason given"),
+        (Scripted({"status": "error", "message": "\x1b[2J" + "x" * 999}), "error response: �[2J" + "x" * 296),
+        (Scripted({"status": "maybe"}), "the response has the unknown status 'maybe'"),
+        (Scripted({"status": 1}), "the response has no 'status'"),
+        (Scripted({}), "the response has no 'status'"),
+        (Scripted([]), "the response must be an object, not a value of type list"),
+        (Scripted(None), "the response must be an object, not nothing"),
+        (Scripted(b""), "the response is not JSON"),
+        (Scripted(b"<html>"), "the response is not JSON"),
+        (Scripted(b'{"status": "granted", "config": {'), "the response is not JSON"),
+        (Scripted(b"[" * 100_000), "the response is not JSON"),
+        (Scripted(b"\xff"), "the response is not JSON"),
+        (Scripted({"status": "granted"}), "'config': expected a mapping, not nothing"),
+        (
+            Scripted({"status": "granted", "config": "hunter2"}),
+            "'config': expected a mapping, not a value of type",
+        ),
+        (
+            Scripted({"status": "granted", "config": ["hunter2"]}),
+            "'config': expected a mapping, not a value of type",
+        ),
+        (Scripted({"status": "granted", "config": CONFIG}, 201), "status 201 Created"),
+        (Scripted({"message": "static-token is forged"}, 403), "status 403 Forbidden: ******** is forged"),
+        (Scripted(b"hunter2", 500), "status 500 Internal Server Error"),
+        (Scripted(status=404), "status 404 Not Found"),
+        (Scripted(status=599), "status 599"),
+        (Scripted(b"", 302), "redirects to an unknown URL"),
+        (Scripted(b"", 304), "redirects to an unknown URL"),
+        (
+            Scripted(b"", 307, {"location": "http://[::1"}),
+            "RemoteProtocolError: Invalid URL in location header",
+        ),
+        (Scripted(b" " * (16 * 2**20 + 1)), "the response is larger than 16,777,216 bytes"),
+        (
+            Scripted(gzip.compress(b" " * 10**8), headers={"content-encoding": "gzip"}),
+            "the response is compressed",
+        ),
     ],
 )
-def test_answers_to_a_claim(answer: Answer, reason: str, endpoint: ScriptedEndpoint) -> None:
+def test_answers_to_a_claim(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
     """Whatever comes back, the error names the URL and the reason, and nothing secret is in it or its traceback."""
     endpoint.script["/f/claim/"] = answer
     with pytest.raises(ClaimError) as caught:
@@ -181,16 +193,16 @@ def test_answers_to_a_claim(answer: Answer, reason: str, endpoint: ScriptedEndpo
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer({"status": "error", "message": "one-time-token? no"}), "it refuses: ********? no"),
-        (Answer({"status": "granted"}), "'token' must be a string, not nothing"),
-        (Answer({"status": "granted", "token": ""}), "'token' must be a string, not a value of type str"),
-        (Answer({"status": "granted", "token": {"a": "hunter2"}}), "'token' must be a string, not a mapping"),
-        (Answer({"status": "waiting"}), "the answer has the unknown status 'waiting'"),
-        (Answer(status=500), "status 500"),
-        (Answer(b"x"), "the answer is not JSON"),
+        (Scripted({"status": "error", "message": "one-time-token? no"}), "error response: ********? no"),
+        (Scripted({"status": "granted"}), "'token' must be a string, not nothing"),
+        (Scripted({"status": "granted", "token": ""}), "'token' must be a string, not a value of type str"),
+        (Scripted({"status": "granted", "token": {"a": "hunter2"}}), "'token' must be a string, not a mapping"),
+        (Scripted({"status": "waiting"}), "the response has the unknown status 'waiting'"),
+        (Scripted(status=500), "status 500"),
+        (Scripted(b"x"), "the response is not JSON"),
     ],
 )
-def test_answers_to_a_demand(answer: Answer, reason: str, endpoint: ScriptedEndpoint) -> None:
+def test_answers_to_a_demand(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
     """What is no token is a DemandError, and no claim is made."""
     endpoint.script["/f/redeem/"] = answer
     with pytest.raises(DemandError) as caught:
@@ -206,8 +218,8 @@ def test_redirects_are_not_followed(status: int, endpoint: ScriptedEndpoint) -> 
     with scripted_endpoint() as other:
         for target in (other.url, endpoint.url):
             location = {"location": f"{target}/f/claim/?secret=1"}
-            endpoint.script["/f/claim/"] = Answer(status=status, headers=location)
-            with pytest.raises(ClaimError, match=rf"it redirects to {target}/f/claim/, which is not followed"):
+            endpoint.script["/f/claim/"] = Scripted(status=status, headers=location)
+            with pytest.raises(ClaimError, match=rf"redirects to {target}/f/claim/ are not followed"):
                 loaded(static(endpoint, http_client_args={"follow_redirects": True}))
         assert other.received == []
     assert len(endpoint.received) == 2
@@ -215,9 +227,9 @@ def test_redirects_are_not_followed(status: int, endpoint: ScriptedEndpoint) -> 
 
 def test_a_registered_application_only(endpoint: ScriptedEndpoint) -> None:
     """An application that is not registered is told so, and so is one whose token is spent."""
-    with pytest.raises(DemandError, match="it refuses: this application is not registered"):
+    with pytest.raises(DemandError, match="error response: this application is not registered"):
         loaded(retrieve(endpoint, Manifest(identifier="other", version="1")))
-    with pytest.raises(DemandError, match=r"it refuses: \*{8} is spent"):
+    with pytest.raises(DemandError, match=r"error response: \*{8} is spent"):
         loaded(redeem(endpoint, "spent-token"))
 
 
@@ -245,7 +257,7 @@ async def test_an_endpoint_that_does_not_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
         pool.submit(lambda: trickle(listener.accept()[0]))
         fakts = Fakts(static(ScriptedEndpoint(f"http://127.0.0.1:{listener.getsockname()[1]}"), timeout=0.5))
-        with pytest.raises(ClaimError, match=r"no answer within 0\.5 s"):
+        with pytest.raises(ClaimError, match=r"no response within 0\.5 s"):
             await fakts.aload()
         over.set()
 
@@ -257,14 +269,14 @@ def test_nothing_secret_is_shown(endpoint: ScriptedEndpoint, log: Log) -> None:
         fakts = Fakts(CacheGrant(grant, cache_file="/proc/nowhere/cache"))
         fakts.load()
         assert not any(secret in text for secret in SECRETS for text in (repr(fakts), repr(grant)))
-    assert "facts cannot be kept" in log.caplog.text
+    assert "facts cannot be cached" in log.caplog.text
     records = [str(vars(record)) for record in log.caplog.records if not record.name.startswith("asyncio")]
     assert not any(secret in record for secret in SECRETS for record in records)
 
 
 def test_errors_can_be_pickled(endpoint: ScriptedEndpoint) -> None:
     """They cross processes with all that they say."""
-    endpoint.script["/f/claim/"] = Answer(status=500)
+    endpoint.script["/f/claim/"] = Scripted(status=500)
     with pytest.raises(RemoteGrantError) as caught:
         loaded(static(endpoint))
     for error in (caught.value, GrantError("several:", [caught.value, GrantError("x")])):
@@ -312,9 +324,9 @@ def test_what_the_server_sees(endpoint: ScriptedEndpoint) -> None:
     """A function may answer, and sees no token in the address or in headers."""
     seen: list[Received] = []
 
-    def answer(request: Received) -> Answer:
+    def answer(request: Received) -> Scripted:
         seen.append(request)
-        return Answer({"status": "granted", "config": {}})
+        return Scripted({"status": "granted", "config": {}})
 
     endpoint.script["/f/claim/"] = answer
     assert loaded(static(endpoint)) == {}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heksherlite.http.transport import retry_after
+from heksherlite.http.retry_after import retry_after
 
 REQUEST = httpx.Request("GET", "http://service.example/api/v1/query")
 

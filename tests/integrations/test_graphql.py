@@ -9,7 +9,7 @@ from heksherlite.errors import FactsShapeError
 from heksherlite.grants import Fakts, HardGrant
 from heksherlite.integrations.graphql import agraphql_client, graphql_client
 from heksherlite.integrations.oauth2 import OAuth2Auth
-from tests.grants.endpoint import Answer, ScriptedEndpoint
+from tests.grants.endpoint import Scripted, ScriptedEndpoint
 
 QUERY = "query { viewer }"
 
@@ -18,11 +18,11 @@ QUERY = "query { viewer }"
 def fakts(endpoint: ScriptedEndpoint) -> Fakts:
     """Return facts about a GraphQL endpoint that wants a token."""
     endpoint.script["/graphql"] = lambda request: (
-        Answer({"data": {"viewer": "me"}})
+        Scripted({"data": {"viewer": "me"}})
         if request.headers.get("authorization") == "Bearer access"
-        else Answer({"errors": [{"message": "who are you?"}]}, 401)
+        else Scripted({"errors": [{"message": "who are you?"}]}, 401)
     )
-    endpoint.script["/token/"] = Answer({"access_token": "access"})
+    endpoint.script["/token/"] = Scripted({"access_token": "access"})
     credentials = {"base_url": endpoint.url, "client_id": "me", "client_secret": "hunter2"}
     return Fakts(HardGrant({"graphql": {"endpoint_url": f"{endpoint.url}/graphql"}, "oauth2": credentials}))
 

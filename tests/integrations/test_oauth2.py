@@ -14,7 +14,7 @@ from heksherlite import ThreadHeksherClient
 from heksherlite.errors import DemandError, FactsShapeError, FaktsError
 from heksherlite.grants import Fakts, HardGrant
 from heksherlite.integrations.oauth2 import OAuth2Auth
-from tests.grants.endpoint import Answer, Received, ScriptedEndpoint, scripted_endpoint
+from tests.grants.endpoint import Received, Scripted, ScriptedEndpoint, scripted_endpoint
 from tests.grants.tracebacks import shown
 from tests.sdk.scripted_service import QUERY, scripted_service
 
@@ -31,13 +31,15 @@ class Issuer:
         endpoint.script[TOKEN] = self.issue
         endpoint.script["/data"] = self.serve
 
-    def issue(self, _: Received) -> Answer:
+    def issue(self, _: Received) -> Scripted:
         self.issued += 1
-        return Answer({"access_token": f"access-{self.issued}", "token_type": "Bearer", "expires_in": self.expires_in})
+        return Scripted(
+            {"access_token": f"access-{self.issued}", "token_type": "Bearer", "expires_in": self.expires_in}
+        )
 
-    def serve(self, request: Received) -> Answer:
+    def serve(self, request: Received) -> Scripted:
         good = request.headers.get("authorization") == f"Bearer access-{self.issued}"
-        return Answer({"good": good}, 200 if good else 401)
+        return Scripted({"good": good}, 200 if good else 401)
 
     def auth(self, **options: Any) -> OAuth2Auth:
         return OAuth2Auth(self.endpoint.url + TOKEN, "me", "hunter2", **options)
@@ -95,7 +97,7 @@ def test_a_token_that_is_no_longer_good(issuer: Issuer) -> None:
         http.get("/data")
         issuer.issued += 1
         assert http.get("/data").json() == {"good": True}
-        issuer.endpoint.script["/data"] = Answer(status=401)
+        issuer.endpoint.script["/data"] = Scripted(status=401)
         before = len(issuer.endpoint.received)
         assert http.get("/data").status_code == 401
         assert len(issuer.endpoint.received) - before == 3
@@ -114,17 +116,20 @@ def test_renewal(expires_in: Any, issued: int, endpoint: ScriptedEndpoint) -> No
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer({"error": "invalid_client", "error_description": "hunter2?"}, 401), "status 401: invalid_client: ****"),
-        (Answer({}), "no access token, but status 200"),
-        (Answer({"access_token": ""}), "no access token"),
-        (Answer({"access_token": 5}), "no access token"),
-        (Answer({"access_token": "a\r\nX-Other: 1"}), "no access token"),
-        (Answer({"access_token": "hunter2", "token_type": "mac"}), "the token is not a bearer token"),
-        (Answer(b"<html>", 500), "no access token, but status 500"),
-        (Answer([1]), "no access token"),
+        (
+            Scripted({"error": "invalid_client", "error_description": "hunter2?"}, 401),
+            "status 401: invalid_client: ****",
+        ),
+        (Scripted({}), "no access token in the response, status 200"),
+        (Scripted({"access_token": ""}), "no access token"),
+        (Scripted({"access_token": 5}), "no access token"),
+        (Scripted({"access_token": "a\r\nX-Other: 1"}), "no access token"),
+        (Scripted({"access_token": "hunter2", "token_type": "mac"}), "the token is not a bearer token"),
+        (Scripted(b"<html>", 500), "no access token in the response, status 500"),
+        (Scripted([1]), "no access token"),
     ],
 )
-def test_no_token(answer: Answer, reason: str, issuer: Issuer) -> None:
+def test_no_token(answer: Scripted, reason: str, issuer: Issuer) -> None:
     """What is no token is an error that names the address, and not the secret; the request is not sent."""
     issuer.endpoint.script[TOKEN] = answer
     with httpx.Client(auth=issuer.auth(), base_url=issuer.endpoint.url) as http, pytest.raises(DemandError) as caught:
@@ -138,7 +143,7 @@ def test_no_token(answer: Answer, reason: str, issuer: Issuer) -> None:
 def test_redirects(issuer: Issuer) -> None:
     """The secret is not sent where the token's address redirects to."""
     with scripted_endpoint() as other:
-        issuer.endpoint.script[TOKEN] = Answer(status=307, headers={"location": f"{other.url}{TOKEN}"})
+        issuer.endpoint.script[TOKEN] = Scripted(status=307, headers={"location": f"{other.url}{TOKEN}"})
         auth = issuer.auth(http_client_args={"follow_redirects": True})
         with pytest.raises(DemandError, match="status 307"), httpx.Client(auth=auth, follow_redirects=True) as http:
             http.get(f"{issuer.endpoint.url}/data")

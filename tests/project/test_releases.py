@@ -1,6 +1,7 @@
 """A release is published only if its tag, its version and the changelog agree."""
 
 import importlib.util
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -101,3 +102,17 @@ def test_the_oldest_python_stands_everywhere_the_same() -> None:
         ROOT.joinpath("noxfile.py").read_text("utf-8")
     )
     assert sys.version_info >= tuple(map(int, oldest.split(".")))
+
+
+def test_links_on_pypi_are_absolute() -> None:
+    """The README as it is published has no relative link, and every file that it links to is in the project."""
+    configuration = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text("utf-8"))
+    published = ROOT.joinpath("README.md").read_text("utf-8")
+    for substitution in configuration["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        published = re.sub(substitution["pattern"], substitution["replacement"], published)
+    links = re.findall(r"\]\(([^)]+)\)", published)
+    assert links
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
+    files = [match[1] for link in links if (match := re.search(r"/heksherlite/(?:blob/)?main/([^#]+)", link))]
+    assert files
+    assert [file for file in files if not ROOT.joinpath(file).exists()] == []

@@ -75,8 +75,9 @@ class Log:
         self.caplog = caplog
 
     def of(self, message: str) -> list[logging.LogRecord]:
-        """Return the records with a fixed message."""
-        return [record for record in self.caplog.records if record.msg == message and not record.args]
+        """Return the records whose message is this one, or begins with it and a colon."""
+        records = [(record, record.getMessage()) for record in self.caplog.records]
+        return [record for record, text in records if text == message or text.startswith(f"{message}: ")]
 
     def one(self, message: str) -> dict[str, Any]:
         """Return the level and the details of the only record with a message."""

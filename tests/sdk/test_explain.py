@@ -8,8 +8,8 @@ from tests.sdk.conftest import Connect
 from tests.service.api import Api
 
 
-def test_where_each_context_value_came_from(stub: SyncStubHeksherClient) -> None:
-    """Each feature of the context is there in the setting's order, with its value and its source."""
+def test_context_values_have_their_source(stub: SyncStubHeksherClient) -> None:
+    """The context contains each feature in the order of the setting, with its value and source."""
     variable: ContextVar[str] = ContextVar("variable", default="dark")
     setting = Setting("x", int, ["environment", "user", "theme"], 1)
     stub.set_defaults(environment="dev", theme=variable)
@@ -20,8 +20,8 @@ def test_where_each_context_value_came_from(stub: SyncStubHeksherClient) -> None
     )
 
 
-def test_a_context_may_lack_values_before_there_is_a_client() -> None:
-    """What nobody gave is missing, and the explanation says that the setting was never retrieved."""
+def test_values_may_be_missing_before_there_is_a_client() -> None:
+    """Before there is a client, a missing feature is marked, and the text says that the setting was never retrieved."""
     explanation = Setting("x", int, ["user", "theme"], 1).explain(theme="dark")
     assert explanation.context[0] == ContextValue("user", None, "missing")
     assert (explanation.value, explanation.loaded, explanation.default_source) == (1, False, "local")
@@ -30,7 +30,7 @@ def test_a_context_may_lack_values_before_there_is_a_client() -> None:
 
 
 def test_every_rule_has_its_outcome(service: Api, connect: Connect) -> None:
-    """Every rule is there, the heaviest first, with the condition that failed, or that it matches, or wins."""
+    """Each rule is listed by priority, with its failed condition, or as matching or winning."""
     setting = Setting("x", int, ["environment", "user"], 1)
     client = connect(service.url)
     general = service.add_rule(10, "x", environment="dev")
@@ -49,8 +49,8 @@ def test_every_rule_has_its_outcome(service: Api, connect: Connect) -> None:
     assert (explanation.value, explanation.winner.rule_id, explanation.loaded) == (20, both, True)
 
 
-def test_the_local_default_is_named_as_such(connect: Connect, service: Api) -> None:
-    """A setting that was declared with its own default has it from the service once it was loaded."""
+def test_the_source_of_the_default_changes_with_the_first_load(connect: Connect, service: Api) -> None:
+    """The default is local before the first load, and comes from the service afterwards."""
     setting = Setting("x", int, ["user"], 1)
     assert (setting.explain().default_source, setting.explain().loaded) == ("local", False)
     connect(service.url)
@@ -59,8 +59,8 @@ def test_the_local_default_is_named_as_such(connect: Connect, service: Api) -> N
     assert explanation.loaded
 
 
-def test_a_stub_is_named_as_such(stub: SyncStubHeksherClient) -> None:
-    """A value that a test has set is explained as one of a stub."""
+def test_values_of_stubs_are_marked(stub: SyncStubHeksherClient) -> None:
+    """The explanation of a value that a test has set names the stub."""
     setting = Setting("x", int, ["user"], 1)
     stub[setting].rules = 5
     explanation = setting.explain(user="a")
@@ -69,7 +69,7 @@ def test_a_stub_is_named_as_such(stub: SyncStubHeksherClient) -> None:
 
 
 def test_an_explanation_prints_as_a_table(stub: SyncStubHeksherClient) -> None:
-    """The text has the value and why, the context, and a row per rule with its outcome."""
+    """The text contains the value and its reason, the context, and a row for each rule with its outcome."""
     setting = Setting("x", int, ["environment", "user"], 1)
     stub[setting].rules = [
         Rule({"environment": "dev"}, 10),
@@ -91,7 +91,7 @@ def test_an_explanation_prints_as_a_table(stub: SyncStubHeksherClient) -> None:
 
 
 def test_explain_raises_what_get_raises(stub: SyncStubHeksherClient) -> None:
-    """Unknown features are a ValueError and missing ones a RuntimeError, with the messages of get."""
+    """Unknown features raise ValueError and missing features RuntimeError, with the messages of get."""
     setting = Setting("x", int, ["user"], 1)
     stub[setting].rules = 2
     for contexts, error in [({"theme": "a"}, ValueError), ({}, RuntimeError)]:

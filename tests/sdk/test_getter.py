@@ -82,16 +82,16 @@ def test_the_written_get_equals_the_generic_one(history: list[tuple[Any, ...]]) 
     copy_context().run(follow, history)
 
 
-def test_settings_of_one_shape_share_a_method() -> None:
-    """The method is written once for all settings of the same features and variables."""
+def test_settings_with_the_same_features_share_a_method() -> None:
+    """The method is generated once for all settings with the same features and variables."""
     one, two = (Setting(name, int, ["a", "b"], 1) for name in "xy")
     assert type(one).get is type(two).get
     written: Any = class_with_get(Setting, ("a", "b"), ())
     assert written.get is type(one).get
 
 
-def test_tracebacks_show_the_written_source() -> None:
-    """The source of the method is there for tracebacks and debuggers."""
+def test_tracebacks_show_the_generated_source() -> None:
+    """The generated source is available to tracebacks and debuggers."""
     setting = Setting("x", int, ["a"], 1)
     with pytest.raises(ValueError, match="'b'") as caught:
         setting.get(b="1")
@@ -103,7 +103,7 @@ def test_tracebacks_show_the_written_source() -> None:
 
 
 def test_get_looks_like_a_method_of_setting() -> None:
-    """The written method has the documentation, name and module of the one that it stands for."""
+    """The generated method has the docstring, name and module of Setting.get."""
     method = type(Setting("x", int, ["a"], 1)).get
     assert method.__doc__ == Setting.get.__doc__
     assert (method.__qualname__, method.__module__) == ("Setting.get", Setting.__module__)

@@ -28,14 +28,14 @@ SPECIFIED = [
 
 
 @pytest.mark.parametrize("name", SPECIFIED)
-def test_every_specified_name_is_there(name: str) -> None:
-    """The names that programs of the original use are at the top level."""
+def test_every_specified_name_is_exported(name: str) -> None:
+    """The top level exports every name that programs written for the original package use."""
     assert hasattr(heksherlite, name)
     assert name in heksherlite.__all__
 
 
 def test_names_are_sorted() -> None:
-    """__all__ is sorted, constants before classes before functions, without doubles."""
+    """__all__ is sorted, constants before classes before functions, without duplicates."""
 
     def key(name: str) -> tuple[int, str]:
         return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
@@ -44,7 +44,7 @@ def test_names_are_sorted() -> None:
 
 
 def test_names_are_listed() -> None:
-    """dir() has every public name, also those that are imported when they are first used."""
+    """dir() lists every public name, including those that are imported on first use."""
     assert set(heksherlite.__all__) <= set(dir(heksherlite))
 
 
@@ -65,14 +65,14 @@ def test_every_public_name_is_documented(name: str) -> None:
             assert inspect.getdoc(member), f"{name}.{function.__name__} has no docstring"
 
 
-def test_unknown_names_are_attribute_errors() -> None:
-    """A name that is not there is an AttributeError with the name."""
+def test_unknown_names_raise_attribute_error() -> None:
+    """An unknown name raises an AttributeError that contains the name."""
     with pytest.raises(AttributeError, match="'Heksher'"):
         _ = heksherlite.Heksher
 
 
 def test_importing_is_light() -> None:
-    """In a fresh process, importing the package and making a setting imports no HTTP library and no event loop."""
+    """Importing the package and creating a setting imports neither an HTTP library nor an event loop."""
     program = (
         "import sys, heksherlite\n"
         "assert heksherlite.Setting('x', int, ['user'], 1).get(user='a') == 1\n"

@@ -10,8 +10,8 @@ from tests.sdk.conftest import Connect, Log
 from tests.service.api import FEATURES, Api
 
 
-def test_only_name_type_features_and_default_are_needed() -> None:
-    """The other parameters have defaults, which end up in the declaration."""
+def test_name_type_features_and_default_are_required() -> None:
+    """All other parameters have defaults, which the declaration contains."""
     setting = Setting("cache_ttl", int, ["environment", "user"], 60)
     assert setting.to_v1_declaration_body() == {
         "name": "cache_ttl",
@@ -25,7 +25,7 @@ def test_only_name_type_features_and_default_are_needed() -> None:
 
 
 def test_a_declaration_holds_every_parameter() -> None:
-    """The body that is posted has the parameters as they were given, in their order too."""
+    """The body of the declaration contains the parameters unchanged."""
     setting = Setting("b", str, ("theme", "user"), "w", metadata={"a": [1]}, alias="old.b", version="2.11")
     assert setting.to_v1_declaration_body() == {
         "name": "b",
@@ -44,8 +44,8 @@ def test_every_parameter_may_be_positional() -> None:
     assert (setting.metadata, setting.alias, setting.version, setting.on_coerce) == ({"a": 1}, "y", "1.2", None)
 
 
-def test_the_introductions_spelling_works() -> None:
-    """``configurable_feature`` is another spelling of configurable_features."""
+def test_configurable_feature_is_accepted() -> None:
+    """``configurable_feature`` is an alternative spelling of ``configurable_features``."""
     setting = Setting(name="cache_ttl", type=int, configurable_feature=["environment", "user"], default_value=60)
     assert setting.configurable_features == ("environment", "user")
 
@@ -58,13 +58,13 @@ def test_a_plain_string_counts_as_its_characters() -> None:
 
 @pytest.mark.parametrize("version", ["1", "1.", ".1", "1.0.0", "v1.0", "1.0\n", "", "-1.0"])
 def test_malformed_versions_are_refused(version: str) -> None:
-    """A version that is not MAJOR.MINOR is a ValueError that names the setting."""
+    """A version that is not MAJOR.MINOR raises ValueError with the name of the setting."""
     with pytest.raises(ValueError, match=r"'x'.*version"):
         Setting("x", int, ["user"], 1, version=version)
 
 
-def test_what_is_missing_is_named() -> None:
-    """A setting without features, or without default, is refused with an error that names it."""
+def test_missing_arguments_are_named() -> None:
+    """A setting without features or default is refused with an error that names the setting."""
     with pytest.raises(ValueError, match=r"'x'.*configurable_features"):
         Setting("x", int, [], 1)
     with pytest.raises(TypeError, match=r"'x'.*default_value"):
@@ -72,7 +72,7 @@ def test_what_is_missing_is_named() -> None:
 
 
 def test_get_before_there_is_a_main_client_is_the_default(log: Log) -> None:
-    """Before any client is main, get returns the default with or without features, and says so at INFO."""
+    """Before there is a main client, get returns the default with or without features, and logs this at INFO."""
     setting = Setting("x", int, ["environment", "user"], 7)
     assert setting.get() == setting.get(user="a") == setting.get(user="a", environment="b") == 7
     record = log.one("the value of setting was never retrieved from service")
@@ -80,14 +80,14 @@ def test_get_before_there_is_a_main_client_is_the_default(log: Log) -> None:
 
 
 def test_unknown_features_are_named_even_before_there_is_a_client() -> None:
-    """Keys that are not configurable are a ValueError that names each of them."""
+    """Features that are not configurable raise a ValueError that names them."""
     setting = Setting("x", int, ["user"], 7)
     with pytest.raises(ValueError, match=r"'x'.*'theme', 'trust'"):
         setting.get(user="a", trust="b", theme="c")
 
 
 def test_unknown_features_are_named(stub: SyncStubHeksherClient) -> None:
-    """Keys that are not configurable are a ValueError with a main client too, whether known to the client or not."""
+    """With a main client, features that are not configurable raise ValueError even if the client has their default."""
     setting = Setting("x", int, ["user"], 7)
     stub.set_defaults(theme="dark")
     for read in (setting.get, setting.explain):
@@ -96,7 +96,7 @@ def test_unknown_features_are_named(stub: SyncStubHeksherClient) -> None:
 
 
 def test_missing_features_are_named(service: Api, connect: Connect) -> None:
-    """A feature with neither argument nor default is a RuntimeError that names the feature and the setting."""
+    """A feature with neither argument nor default raises a RuntimeError that names the feature and the setting."""
     setting = Setting("cache_ttl", int, FEATURES, 60)
     connect(service.url, environment="dev")
     with pytest.raises(RuntimeError, match=r"'cache_ttl'.*'user', 'theme'") as caught:
@@ -107,7 +107,7 @@ def test_missing_features_are_named(service: Api, connect: Connect) -> None:
 
 
 def test_missing_features_are_an_error_before_rules_are_loaded(connect: Connect) -> None:
-    """Once a client is main, a missing feature is an error even if the service was never reached."""
+    """Once there is a main client, a missing feature raises an error even if the service was never reached."""
     earlier = Setting("earlier", int, ["environment", "user"], 60)
     connect("http://127.0.0.1:9", environment="dev")
     later = Setting("later", int, ["environment", "user"], 61)
@@ -117,8 +117,8 @@ def test_missing_features_are_an_error_before_rules_are_loaded(connect: Connect)
     assert (earlier.get(user="a"), later.get(user="a")) == (60, 61)
 
 
-def test_without_rules_the_local_default_holds(service: Api, connect: Connect) -> None:
-    """A setting that was loaded and has no matching rule is its default."""
+def test_without_matching_rule_the_default_is_returned(service: Api, connect: Connect) -> None:
+    """A loaded setting without a matching rule returns its default."""
     setting = Setting("x", int, ["user"], 7)
     connect(service.url)
     assert setting.get(user="a") == 7
@@ -127,10 +127,10 @@ def test_without_rules_the_local_default_holds(service: Api, connect: Connect) -
 @pytest.mark.parametrize(
     ("type_", "local", "remote"), [(int, 7, 0), (str, "x", ""), (bool, True, False), (float, 1.5, 0.0)]
 )
-def test_a_falsy_default_of_the_service_holds(
+def test_a_falsy_default_of_the_service_is_used(
     service: Api, connect: Connect, type_: Any, local: Any, remote: Any
 ) -> None:
-    """The service's default value is used where no rule matches, also a falsy one."""
+    """If no rule matches, the default of the service is returned, even if it is falsy."""
     names = {int: "int", str: "str", bool: "bool", float: "float"}
     service.declare("x", type=names[type_], configurable_features=["user"], default_value=local)
     service.declare("x", type=names[type_], configurable_features=["user"], default_value=remote, version="1.1")
@@ -139,7 +139,7 @@ def test_a_falsy_default_of_the_service_holds(
     assert setting.get(user="a") == remote
 
 
-def test_a_falsy_rule_value_holds(service: Api, connect: Connect) -> None:
+def test_a_falsy_rule_value_is_used(service: Api, connect: Connect) -> None:
     """A rule with a falsy value wins over a truthy default."""
     setting = Setting("x", int, ["user"], 7)
     client = connect(service.url)
@@ -149,7 +149,7 @@ def test_a_falsy_rule_value_holds(service: Api, connect: Connect) -> None:
 
 
 def test_explicit_arguments_win_over_defaults(stub: SyncStubHeksherClient) -> None:
-    """An argument of get counts more than a constant or a context variable."""
+    """An argument of get takes precedence over a constant and a context variable."""
     variable: ContextVar[str] = ContextVar("variable")
     setting = Setting("x", str, ["environment", "user"], "none")
     stub[setting].rules = [Rule({"environment": e, "user": u}, e + u) for e in "ab" for u in "cd"]
@@ -159,7 +159,7 @@ def test_explicit_arguments_win_over_defaults(stub: SyncStubHeksherClient) -> No
 
 
 def test_context_variables_are_read_at_call_time(stub: SyncStubHeksherClient) -> None:
-    """Each get sees the variable's value in its own context; one that is unset counts as missing."""
+    """Each get reads the variable in its own context. An unset variable counts as missing."""
     variable: ContextVar[str] = ContextVar("variable")
     setting = Setting("x", str, ["user"], "none")
     stub[setting].rules = [Rule({"user": name}, name.upper()) for name in "ab"]
@@ -175,8 +175,8 @@ def test_context_variables_are_read_at_call_time(stub: SyncStubHeksherClient) ->
     assert setting.get(user="a") == "A"
 
 
-def test_a_context_variables_own_default_counts(stub: SyncStubHeksherClient) -> None:
-    """A variable that is unset but was constructed with a default is not missing."""
+def test_the_default_of_a_context_variable_is_used(stub: SyncStubHeksherClient) -> None:
+    """An unset variable with a default of its own is not missing."""
     variable: ContextVar[str] = ContextVar("variable", default="b")
     setting = Setting("x", str, ["user"], "none")
     stub[setting].rules = [Rule({"user": name}, name.upper()) for name in "ab"]
@@ -192,7 +192,7 @@ ODD_NAMES = ["class", "None", "self", "_self", "_others", "_lookup", "NO_VALUE",
 @pytest.mark.parametrize("name", ODD_NAMES)
 @pytest.mark.parametrize("others", [(), ("user",)], ids=["alone", "with another"])
 def test_features_may_have_any_name(stub: SyncStubHeksherClient, name: str, others: tuple[str, ...]) -> None:
-    """A context feature that is a keyword, starts with a digit, or is a name that Setting uses itself, works."""
+    """A context feature may be a keyword, start with a digit, or be a name that Setting uses internally."""
     variable: ContextVar[str] = ContextVar("variable")
     setting = Setting("x", int, [name, *others], 0)
     stub[setting].rules = [Rule({name: "a"}, 1)]
@@ -212,7 +212,7 @@ def test_features_may_have_any_name(stub: SyncStubHeksherClient, name: str, othe
 
 
 def test_a_stored_get_follows_updates(service: Api, connect: Connect) -> None:
-    """A reference to get that was taken before there was a client reads what a fresh one reads."""
+    """A reference to get from before there was a client returns the same as a new one."""
     setting = Setting("x", int, ["user"], 7)
     stored = setting.get
     assert stored(user="a") == 7
@@ -227,7 +227,7 @@ def test_a_stored_get_follows_updates(service: Api, connect: Connect) -> None:
 
 
 def test_a_stored_get_follows_defaults(stub: SyncStubHeksherClient) -> None:
-    """References to get from before and after a context variable became a default both read it, or not."""
+    """References to get from before and after a context variable became a default behave the same."""
     variable: ContextVar[str] = ContextVar("variable", default="a")
     setting = Setting("x", int, ["user"], 0)
     before = setting.get
@@ -244,7 +244,7 @@ def test_a_stored_get_follows_defaults(stub: SyncStubHeksherClient) -> None:
 
 
 def test_subclasses_work(stub: SyncStubHeksherClient) -> None:
-    """A subclass stays one, and keeps a get of its own, which may call the original's."""
+    """A subclass keeps its class and its own get, which may call the original one."""
 
     class Named(Setting[int]):
         pass
@@ -261,21 +261,21 @@ def test_subclasses_work(stub: SyncStubHeksherClient) -> None:
 
 
 def test_settings_can_be_parametrised(stub: SyncStubHeksherClient) -> None:
-    """Setting[int](...) makes a setting like Setting(...)."""
+    """Setting[int](...) creates a setting like Setting(...)."""
     setting = Setting[int]("x", int, ["user"], 1)
     stub[setting].rules = 2
     assert setting.get(user="a") == 2
 
 
-def test_settings_of_one_name_are_different() -> None:
-    """Settings are compared by identity and can be keys, two of the same name too."""
+def test_settings_are_compared_by_identity() -> None:
+    """Two settings with the same name are different, and both can be keys of a dict."""
     settings = [Setting("x", int, ["user"], 1) for _ in range(2)]
     assert len(set(settings)) == 2
     assert "x" in repr(settings[0])
 
 
-def test_a_waiting_setting_that_is_gone_is_not_declared(service: Api, connect: Connect) -> None:
-    """A setting that was garbage-collected before a client became main is not declared."""
+def test_a_collected_setting_is_not_declared(service: Api, connect: Connect) -> None:
+    """A setting that was garbage-collected before there was a main client is not declared."""
     kept = Setting("kept", int, ["user"], 1)
     gone = Setting("gone", int, ["user"], 1)
     reference = weakref.ref(gone)
@@ -287,7 +287,7 @@ def test_a_waiting_setting_that_is_gone_is_not_declared(service: Api, connect: C
 
 
 def test_a_client_does_not_keep_settings_alive(service: Api, connect: Connect) -> None:
-    """A declared and loaded setting can be garbage-collected, and is not asked for any more."""
+    """A loaded setting can be garbage-collected. The client no longer queries it."""
     setting = Setting("gone", int, ["user"], 1)
     kept = Setting("kept", int, ["user"], 1)
     client = connect(service.url)

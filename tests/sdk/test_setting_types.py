@@ -54,13 +54,13 @@ WIRE_TYPES = [
 
 @pytest.mark.parametrize(("type_", "wire_type"), WIRE_TYPES, ids=[wire for _, wire in WIRE_TYPES])
 def test_each_python_type_has_its_wire_type(type_: Any, wire_type: str) -> None:
-    """What setting_type accepts is printed in the wire's type language, options sorted by their JSON text."""
+    """Each supported Python type has a wire type. Its options are sorted by their JSON text."""
     assert setting_type(type_).heksher_string() == wire_type
     assert Setting("x", type_, ["user"], default_value=None).type.heksher_string() == wire_type
 
 
 def test_a_setting_type_is_its_own_setting_type() -> None:
-    """``setting_type`` returns a SettingType as it is, so that programs can bring their own."""
+    """``setting_type`` returns a SettingType unchanged, so programs can define their own types."""
 
     class Hex(SettingType[int]):
         def heksher_string(self) -> str:
@@ -79,7 +79,7 @@ def test_a_setting_type_is_its_own_setting_type() -> None:
 
 @pytest.mark.parametrize("type_", [typing.Mapping[int, str], collections.abc.Mapping[Any, int]])
 def test_mapping_keys_must_be_strings(type_: Any) -> None:
-    """A mapping with keys other than str is a TypeError."""
+    """A mapping with keys other than str raises TypeError."""
     with pytest.raises(TypeError, match="str"):
         setting_type(type_)
 
@@ -87,22 +87,22 @@ def test_mapping_keys_must_be_strings(type_: Any) -> None:
 @pytest.mark.parametrize(
     "type_", [list, dict, list[int], dict[str, int], tuple[int, ...], bytes, None, int | str, "int", 5, object]
 )
-def test_other_types_are_refused(type_: Any) -> None:
-    """Anything that has no wire type is a RuntimeError that says what to use."""
+def test_unsupported_types_are_refused(type_: Any) -> None:
+    """An unsupported type raises a RuntimeError that lists the supported types."""
     with pytest.raises(RuntimeError, match="SettingType"):
         setting_type(type_)
 
 
 @pytest.mark.parametrize("value", [None, (1, 2), object()])
 def test_enum_members_must_be_primitive(value: object) -> None:
-    """An enum whose members' values do not travel is a TypeError."""
+    """An enum with members that are not JSON primitives raises TypeError."""
     Odd: Any = Enum("Odd", {"A": value})  # noqa: N806 - a class
     with pytest.raises(TypeError):
         HeksherEnum(Odd)
 
 
-def test_an_enum_travels_as_its_values() -> None:
-    """A member becomes its value and back; true is not 1, and no other value is accepted."""
+def test_enum_members_are_sent_as_their_values() -> None:
+    """A member converts to its value and back. True is not 1, and unknown values are refused."""
     theme = HeksherEnum(Theme)
     for member in Theme:
         assert theme.convert_from_heksher(member.value) == Conversion(member)
@@ -113,8 +113,8 @@ def test_an_enum_travels_as_its_values() -> None:
             theme.convert_from_heksher(unknown)
 
 
-def test_flags_travel_as_the_names_of_members() -> None:
-    """Flags become the names of their members and back."""
+def test_flags_are_sent_as_names() -> None:
+    """Flags convert to the names of their members and back."""
     access = HeksherFlags(Access)
     assert access.convert_from_heksher(["READ", "WRITE"]) == Conversion(Access.READ | Access.WRITE)
     assert access.convert_from_heksher([]) == Conversion(Access(0))
@@ -123,30 +123,30 @@ def test_flags_travel_as_the_names_of_members() -> None:
 
 
 def test_unknown_flags_are_dropped() -> None:
-    """A flag that the program does not know is left out, which is a coercion that names it."""
+    """An unknown flag is dropped, with a coercion that names it."""
     conversion = HeksherFlags(Access).convert_from_heksher(["READ", "EXECUTE"])
     assert conversion.value is Access.READ
     assert list(conversion.coercions) == ["server sent a flag value not found in the python type (EXECUTE)"]
 
 
-def test_elements_that_fail_are_dropped() -> None:
-    """Elements of a sequence that cannot be converted are left out, which is a coercion that says where and why."""
+def test_unconvertible_elements_are_dropped() -> None:
+    """An element that cannot be converted is dropped, with a coercion that contains its index and the reason."""
     conversion: Conversion[Any] = HeksherSequence(int).convert_from_heksher([0, 1, 2, "three", 4])
     assert conversion.value == (0, 1, 2, 4)
     (coercion,) = conversion.coercions
     assert coercion.startswith("failed to convert element 3: TypeError(")
 
 
-def test_values_that_fail_are_dropped() -> None:
-    """Values of a mapping that cannot be converted are left out, which is a coercion that says where and why."""
+def test_unconvertible_mapping_values_are_dropped() -> None:
+    """A mapping value that cannot be converted is dropped, with a coercion that contains its key and the reason."""
     conversion: Conversion[Any] = HeksherMapping(int).convert_from_heksher({"a": 1, "K": "x"})
     assert conversion.value == {"a": 1}
     (coercion,) = conversion.coercions
     assert coercion.startswith("failed to convert value for key K: TypeError(")
 
 
-def test_inner_coercions_say_where_they_are() -> None:
-    """The coercions of an element are prefixed with its place, at every level."""
+def test_inner_coercions_contain_their_path() -> None:
+    """The coercion of an inner value starts with its path."""
     nested: SettingType[Any] = HeksherMapping(HeksherSequence(Access))
     conversion = nested.convert_from_heksher({"K": [[], [], [], ["X"]]})
     assert conversion.value == {"K": (Access(0),) * 4}
@@ -156,7 +156,7 @@ def test_inner_coercions_say_where_they_are() -> None:
 
 
 def test_values_are_immutable() -> None:
-    """Sequences become tuples and mappings read-only mappings, at every level."""
+    """At every level, sequences become tuples, and mappings become read-only mappings."""
     value = setting_type(collections.abc.Mapping[str, collections.abc.Sequence[int]]).convert_from_heksher({"a": [1]})
     assert type(value.value["a"]) is tuple
     with pytest.raises(TypeError):
@@ -176,14 +176,14 @@ UNFIT = [
 
 @pytest.mark.parametrize(("type_", "values"), UNFIT, ids=[str(type_) for type_, _ in UNFIT])
 def test_values_of_another_type_are_refused(type_: Any, values: list[Any]) -> None:
-    """A JSON value of another type is a TypeError; a boolean is neither an int nor a float."""
+    """A JSON value of another type raises TypeError. A boolean is neither an int nor a float."""
     for value in values:
         with pytest.raises(TypeError):
             setting_type(type_).convert_from_heksher(value)
 
 
 def test_whole_number_floats_are_ints() -> None:
-    """The wire's 5.0 is an int of Python for an int setting, and 5 is good for a float setting."""
+    """An int setting converts 5.0 to 5, and a float setting accepts 5."""
     value = setting_type(int).convert_from_heksher(5.0).value
     assert (value, type(value)) == (5, int)
     assert setting_type(float).convert_from_heksher(5).value == 5
@@ -210,8 +210,8 @@ def typed_values() -> st.SearchStrategy[tuple[Any, Any]]:
 
 
 @given(typed_values())
-def test_what_was_sent_comes_back(pair: tuple[Any, Any]) -> None:
-    """Every value of every type converts to JSON and back without a coercion."""
+def test_conversion_is_reversible(pair: tuple[Any, Any]) -> None:
+    """Each value of each type converts to JSON and back without coercion."""
     type_, value = pair
     converter = setting_type(type_)
     conversion = converter.convert_from_heksher(converter.convert_to_heksher(value))

@@ -17,7 +17,7 @@ def setting() -> Setting[int]:
 
 
 def test_arguments_are_ignored(monkeypatch: pytest.MonkeyPatch, setting: Setting[int]) -> None:
-    """A stub takes what a real client takes, or anything, and never connects."""
+    """A stub accepts the arguments of a real client, and any others, and never connects."""
     monkeypatch.setattr(socket.socket, "connect", mock.Mock(side_effect=AssertionError))
     with SyncStubHeksherClient("http://nowhere", 5, ["a"], http_client_args={"headers": {}}, more=1) as stub:
         assert main_client.main() is stub
@@ -29,8 +29,8 @@ def test_arguments_are_ignored(monkeypatch: pytest.MonkeyPatch, setting: Setting
 
 
 @pytest.mark.anyio
-async def test_the_async_stub(setting: Setting[int]) -> None:
-    """The async stub is used like an async client; reload, aclose and ping are awaitable mocks."""
+async def test_the_async_stub_is_used_like_an_async_client(setting: Setting[int]) -> None:
+    """The async stub has the methods of an async client. reload, aclose and ping are awaitable mocks."""
     stub = AsyncStubHeksherClient("http://nowhere", 5, ["a"])
     await stub.set_as_main()
     stub[setting].rules = 5
@@ -47,7 +47,7 @@ async def test_the_async_stub(setting: Setting[int]) -> None:
 
 
 def test_reload_close_and_ping_are_mocks() -> None:
-    """Tests can see what the program called, and make it fail."""
+    """Tests can inspect the calls of a program, and make them fail."""
     stub = SyncStubHeksherClient()
     for called in (stub.reload, stub.close, stub.ping):
         called()
@@ -57,16 +57,16 @@ def test_reload_close_and_ping_are_mocks() -> None:
         stub.ping()
 
 
-def test_a_value(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
-    """Assigning a value makes the setting return it in every context."""
+def test_a_value_holds_in_every_context(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """The setting returns an assigned value in every context."""
     stub[setting].rules = 5
     assert (setting.get(user="a", theme="b"), setting.get(user="c", theme="d")) == (5, 5)
     stub[setting].rules = 0
     assert setting.get(user="a", theme="b") == 0
 
 
-def test_rules(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
-    """Assigning rules makes them win by the usual priority; what they leave out, or have as None, may be anything."""
+def test_assigned_rules_win_by_priority(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """Assigned rules win by the usual priority. A missing or None condition matches any value."""
     stub[setting].rules = [
         Rule({"theme": "dark", "user": None}, 2),
         Rule({"user": "a"}, 3),
@@ -76,14 +76,14 @@ def test_rules(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
     assert [setting.get(user=user, theme=theme) for user, theme in contexts] == [2, 3, 4, 1]
 
 
-def test_a_rule_without_conditions(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
-    """A rule that wants nothing matches everything, and loses to every other one."""
+def test_a_rule_without_conditions_loses_to_all_others(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """A rule without conditions matches every context, and loses to every other rule."""
     stub[setting].rules = [Rule({}, 7), Rule({"user": "a"}, 3)]
     assert (setting.get(user="a", theme="b"), setting.get(user="b", theme="b")) == (3, 7)
 
 
 def test_lists_are_values_too(stub: SyncStubHeksherClient) -> None:
-    """A list that has no rules in it is a value."""
+    """A list without rules is a value."""
     setting = Setting("x", Sequence[int], ["user"], (1,))
     stub[setting].rules = [4, 5]
     assert setting.get(user="a") == [4, 5]
@@ -92,7 +92,7 @@ def test_lists_are_values_too(stub: SyncStubHeksherClient) -> None:
 
 
 def test_bad_rules_are_refused(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
-    """Rules of equal conditions, on other features, or mixed with values, are a ValueError that changes nothing."""
+    """Rules with equal conditions, with unknown features, or mixed with values, raise ValueError and change nothing."""
     stub[setting].rules = 5
     for rules in (
         [Rule({"user": "a"}, 1), Rule({"user": "a", "theme": None}, 2)],
@@ -104,8 +104,8 @@ def test_bad_rules_are_refused(stub: SyncStubHeksherClient, setting: Setting[int
     assert setting.get(user="a", theme="b") == 5
 
 
-def test_reading_gives_what_can_be_assigned_back(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
-    """What .rules reads is opaque, and assigning it back restores values, rules, and the original state."""
+def test_the_previous_state_can_be_restored(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """Reading .rules returns an opaque state. Assigning it restores values, rules, and the original state."""
     original = stub[setting].rules
     stub[setting].rules = [Rule({"user": "a"}, 3)]
     with_rules = stub[setting].rules
@@ -117,7 +117,7 @@ def test_reading_gives_what_can_be_assigned_back(stub: SyncStubHeksherClient, se
 
 
 def test_monkeypatch_works(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
-    """monkeypatch.setattr of .rules sets a value and restores what was there."""
+    """monkeypatch.setattr of .rules sets a value and restores the previous state."""
     stub[setting].rules = 5
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(stub[setting], "rules", 10)
@@ -126,7 +126,7 @@ def test_monkeypatch_works(stub: SyncStubHeksherClient, setting: Setting[int]) -
 
 
 def test_mock_patch_works(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
-    """mock.patch.object of .rules does the same."""
+    """mock.patch.object of .rules sets a value and restores the previous state."""
     stub[setting].rules = 5
     with mock.patch.object(stub[setting], "rules", 10):
         assert setting.get(user="a", theme="b") == 10
@@ -134,7 +134,7 @@ def test_mock_patch_works(stub: SyncStubHeksherClient, setting: Setting[int]) ->
 
 
 def test_patch_restores(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
-    """The deprecated patch sets at once, and is a context manager that restores."""
+    """The deprecated patch sets a value immediately. As a context manager, it restores the previous state."""
     stub[setting].rules = 5
     with pytest.deprecated_call(match="rules"):
         patched = stub.patch(setting, 10)
@@ -157,8 +157,8 @@ def test_validators_and_coercions_do_not_apply(stub: SyncStubHeksherClient, sett
     assert setting.get(user="c", theme="b") is value
 
 
-def test_set_defaults(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
-    """Defaults of a stub, constants and variables, fill in what get leaves out; without them it is an error."""
+def test_defaults_of_a_stub_are_used(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """A missing feature has the constant or variable default of the stub. Without default, it raises RuntimeError."""
     variable: ContextVar[str] = ContextVar("variable", default="dark")
     stub[setting].rules = [Rule({"user": "a", "theme": "dark"}, 3)]
     with pytest.raises(RuntimeError, match="'user', 'theme'"):
@@ -170,8 +170,8 @@ def test_set_defaults(stub: SyncStubHeksherClient, setting: Setting[int]) -> Non
         stub.set_defaults(user="b")
 
 
-def test_settings_of_before_and_after(stub: SyncStubHeksherClient) -> None:
-    """Settings that are created while a stub is main belong to it, as long as they live."""
+def test_a_stub_does_not_keep_settings_alive(stub: SyncStubHeksherClient) -> None:
+    """A setting that is created while a stub is the main client can be garbage-collected."""
     setting = Setting("x", int, ["user"], 1)
     stub[setting].rules = 5
     assert setting.get(user="a") == 5
@@ -181,7 +181,7 @@ def test_settings_of_before_and_after(stub: SyncStubHeksherClient) -> None:
 
 
 def test_a_second_stub_starts_afresh(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
-    """What one stub set is forgotten when another one takes over."""
+    """A stub that takes over discards the values of the previous stub."""
     stub[setting].rules = 5
     with SyncStubHeksherClient() as other:
         assert setting.get(user="a", theme="b") == 1
@@ -190,7 +190,7 @@ def test_a_second_stub_starts_afresh(stub: SyncStubHeksherClient, setting: Setti
 
 
 def test_nothing_remains_after_the_stub(setting: Setting[int]) -> None:
-    """When a stub's block is left, its settings return their local defaults."""
+    """At the end of the block of a stub, its settings return their local defaults."""
     with SyncStubHeksherClient() as stub:
         stub[setting].rules = 5
     assert setting.get() == 1

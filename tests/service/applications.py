@@ -9,10 +9,10 @@ from heksherlite.service.domain.applications import Application, Approval, invit
 from heksherlite.service.domain.history import Author, Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.device_codes import DeviceCodes
-from heksherlite.service.storage.transactions import Transactions
 from tests.service.tokens import in_database
 
 T = TypeVar("T")
@@ -22,31 +22,31 @@ READER = Approval(scopes=frozenset({Scope.READ, Scope.DECLARE}))
 BY_JANE = Cause(Author("person", "jane", "10.0.0.7"), "for a test")
 
 
-def in_transactions(path: Path, work: Callable[[Transactions], Coroutine[Any, Any, T]]) -> T:
-    async def work_in_transactions(database: Database) -> T:
-        return await work(Transactions(database))
+def in_access_store(path: Path, work: Callable[[AccessStore], Coroutine[Any, Any, T]]) -> T:
+    async def work_in_access_store(database: Database) -> T:
+        return await work(AccessStore(database))
 
-    return in_database(path, work_in_transactions)
+    return in_database(path, work_in_access_store)
 
 
 def approve(path: Path, code: str, approval: Approval = READER, *, manifest: Manifest | None = None) -> Application:
     """Open the page of a code and approve what it asks for."""
 
-    async def work(transactions: Transactions) -> Application:
-        codes = DeviceCodes(transactions)
+    async def work(access: AccessStore) -> Application:
+        codes = DeviceCodes(access)
         await codes.open(code, manifest, "10.0.0.7", time.time())
         return await codes.approve(code, approval, BY_JANE, time.time())
 
-    return in_transactions(path, work)
+    return in_access_store(path, work)
 
 
 def deny(path: Path, code: str) -> None:
-    async def work(transactions: Transactions) -> None:
-        codes = DeviceCodes(transactions)
+    async def work(access: AccessStore) -> None:
+        codes = DeviceCodes(access)
         await codes.open(code, None, "10.0.0.7", time.time())
         await codes.deny(code, BY_JANE, time.time())
 
-    in_transactions(path, work)
+    in_access_store(path, work)
 
 
 def invite(path: Path, approval: Approval = READER, *, identifier: str = SHOP.identifier) -> str:
@@ -66,14 +66,14 @@ def register(path: Path, approval: Approval = READER, *, redirect_uri: str | Non
 
 
 def revoke(path: Path, name: str = SHOP.identifier) -> None:
-    async def work(transactions: Transactions) -> None:
-        await Applications(transactions).revoke(name, BY_JANE)
+    async def work(access: AccessStore) -> None:
+        await Applications(access).revoke(name, BY_JANE)
 
-    in_transactions(path, work)
+    in_access_store(path, work)
 
 
 def _add(path: Path, application: Application) -> None:
-    async def work(transactions: Transactions) -> None:
-        await Applications(transactions).add(application, BY_JANE)
+    async def work(access: AccessStore) -> None:
+        await Applications(access).add(application, BY_JANE)
 
-    in_transactions(path, work)
+    in_access_store(path, work)

@@ -17,11 +17,11 @@ from heksherlite.service.domain.groups import Group
 from heksherlite.service.domain.history import BY_SERVICE
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
-from heksherlite.service.storage.transactions import Transactions
 from tests.service.api import FEATURES, Api
 from tests.service.approved_program import program
 from tests.service.browser import Browser, Form, Page
@@ -47,23 +47,21 @@ class Desk:
         self.token = token
         self._path = path
 
-    def in_storage(self, work: Callable[[Transactions], Awaitable[T]]) -> T:
+    def in_storage(self, work: Callable[[AccessStore], Awaitable[T]]) -> T:
         async def run(database: Database) -> T:
-            return await work(Transactions(database))
+            return await work(AccessStore(database))
 
         return in_database(self._path, run)
 
     def start(self, manifest: Manifest = MANIFEST, *, lifetime: int = 600) -> str:
         """Have an application ask for a code."""
         return self.in_storage(
-            lambda transactions: DeviceCodes(transactions).start(
-                manifest, "203.0.113.9", time.time(), lifetime=lifetime
-            )
+            lambda access: DeviceCodes(access).start(manifest, "203.0.113.9", time.time(), lifetime=lifetime)
         )
 
     def find(self, code: str) -> DeviceCode | None:
         """Return what the service knows of a code."""
-        return self.in_storage(lambda transactions: DeviceCodes(transactions).find(code))
+        return self.in_storage(lambda access: DeviceCodes(access).find(code))
 
     def state(self, code: str) -> CodeState | None:
         """Return what became of a code."""
@@ -72,7 +70,7 @@ class Desk:
 
     def applications(self) -> list[Application]:
         """Return the applications that were let in."""
-        return list(self.in_storage(lambda transactions: Applications(transactions).all()))
+        return list(self.in_storage(lambda access: Applications(access).all()))
 
     def application(self, code: str) -> Application:
         """Return the application that was let in by a code."""
@@ -96,9 +94,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
     token = make_token(path, "jane", *Scope)
 
     async def prepare(database: Database) -> None:
-        groups = Groups(Transactions(database))
-        await groups.set(Group("database", {"host": "db.local", "port": 5432}), BY_SERVICE)
-        await groups.set(Group("mail", {"host": "mail.local"}), BY_SERVICE)
+        groups = Groups(AccessStore(database))
+        await groups.put(Group("database", {"host": "db.local", "port": 5432}), BY_SERVICE)
+        await groups.put(Group("mail", {"host": "mail.local"}), BY_SERVICE)
 
     with embedded(path, access=ACCESS, context_features=FEATURES) as running:
         in_database(path, prepare)

@@ -11,9 +11,9 @@ from heksherlite.service.domain.catalog import Catalog, Decision, State
 from heksherlite.service.domain.change_feed import ChangeFeed, Interest
 from heksherlite.service.domain.declarations import Declaration, declare
 from heksherlite.service.domain.differences import Shape
-from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.filters import ContextFilter
 from heksherlite.service.domain.versions import Version
+from heksherlite.service.errors import RequestError
 from heksherlite.type_strings import parse_type
 
 FEATURES: tuple[str, ...] = ("a", "b")
@@ -62,7 +62,7 @@ def history(sequence: Sequence[tuple[str, Any, Any]]) -> list[Catalog]:
         catalog = catalogs[-1]
         try:
             changes = DECIDE[kind](catalog, subject, detail, version).changes
-        except DomainError:
+        except RequestError:
             continue
         if changes:
             catalogs.append(catalog.after(changes, catalog.state_after(changes)))

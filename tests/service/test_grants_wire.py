@@ -13,10 +13,10 @@ from heksherlite.service import AccessOptions, embedded
 from heksherlite.service.domain.applications import Approval
 from heksherlite.service.domain.groups import Group
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.groups import Groups
-from heksherlite.service.storage.transactions import Transactions
 from tests.service.api import FEATURES
-from tests.service.applications import BY_JANE, READER, SHOP, approve, deny, in_transactions, invite, register, revoke
+from tests.service.applications import BY_JANE, READER, SHOP, approve, deny, in_access_store, invite, register, revoke
 
 MANIFEST = {**SHOP.parts()}
 TRUSTING = AccessOptions(auth="tokens", trusted_proxies=(ip_network("127.0.0.1"),))
@@ -95,13 +95,13 @@ def test_a_code_from_start_to_end(endpoint: Endpoint) -> None:
 def test_an_opened_code_is_pending_and_a_denied_one_is_denied(endpoint: Endpoint) -> None:
     """The application learns that somebody reads its page, and what was decided."""
 
-    async def look(transactions: Transactions) -> None:
+    async def look(access: AccessStore) -> None:
         from heksherlite.service.storage.device_codes import DeviceCodes  # noqa: PLC0415
 
-        await DeviceCodes(transactions).open(code, None, None, 0)
+        await DeviceCodes(access).open(code, None, None, 0)
 
     code = endpoint.start()
-    in_transactions(endpoint.path, look)
+    in_access_store(endpoint.path, look)
     assert endpoint.challenge(code) == "pending"
     deny(endpoint.path, code)
     assert endpoint.challenge(code) == "denied"
@@ -118,14 +118,14 @@ def test_the_approval_is_in_the_configuration(endpoint: Endpoint) -> None:
     """Defaults, tracking, groups and their secrets arrive; a group may add to what the service says, and change it."""
     path = endpoint.path
 
-    async def set_groups(transactions: Transactions) -> None:
-        groups = Groups(transactions)
-        await groups.set_secret("db-password", "hunter2", BY_JANE)
+    async def set_groups(access: AccessStore) -> None:
+        groups = Groups(access)
+        await groups.put_secret("db-password", "hunter2", BY_JANE)
         password = {"$secret": "db-password"}
-        await groups.set(Group("db", {"host": "db.local", "users": [{"name": "a", "password": password}]}), BY_JANE)
-        await groups.set(Group("heksher", {"update_interval": 5}), BY_JANE)
+        await groups.put(Group("db", {"host": "db.local", "users": [{"name": "a", "password": password}]}), BY_JANE)
+        await groups.put(Group("heksher", {"update_interval": 5}), BY_JANE)
 
-    in_transactions(path, set_groups)
+    in_access_store(path, set_groups)
     approval = Approval(
         scopes=frozenset({Scope.READ}),
         defaults={"environment": "prod"},

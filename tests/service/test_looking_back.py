@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from heksherlite.service import embedded
 from heksherlite.service.domain import context_features
-from heksherlite.service.domain.errors import NotFoundError
+from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import history
 from tests.service.api import FEATURES, Api
 from tests.service.stores import opened

@@ -16,9 +16,9 @@ from heksherlite import __version__
 from heksherlite.service import embedded
 from heksherlite.service.api import stream
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.metrics.snapshot import BOUNDS, Latencies, MetricsSnapshot, ResponseLabels, Totals, merge
-from heksherlite.service.storage.database import DatabaseUnavailableError
 from tests.service.api import FEATURES, Api
 from tests.service.in_process import Application, with_application
 from tests.service.test_processes import process

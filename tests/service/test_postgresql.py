@@ -17,7 +17,7 @@ import pytest
 from heksherlite.errors import ServiceStartError
 from heksherlite.service import embedded
 from heksherlite.service.domain import context_features
-from heksherlite.service.storage.database import DatabaseUnavailableError
+from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage.postgresql import PostgresqlDatabase
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database

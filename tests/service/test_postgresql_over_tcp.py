@@ -16,7 +16,7 @@ from anyio.streams.tls import TLSStream
 
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain import context_features
-from heksherlite.service.storage.database import DatabaseUnavailableError
+from heksherlite.service.errors import DatabaseUnavailableError
 from tests.service.postgresql import PostgresqlServer
 from tests.service.stores import following, opened
 from tests.waiting import until_async

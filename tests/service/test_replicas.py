@@ -14,8 +14,8 @@ import pytest
 
 from heksherlite.service import embedded
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, State
-from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.history import BY_SERVICE, Cause
+from heksherlite.service.errors import RequestError
 from heksherlite.service.storage.store import Store
 from tests.service.api import FEATURES, Api
 from tests.service.stores import opened, run_sql, without_logs
@@ -64,7 +64,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Made]:
 
         try:
             answer = await write(store, noting, cause)
-        except DomainError as error:
+        except RequestError as error:
             writes.append(Made(at, decide, outcome_of(error)))
             raise
         writes.append(Made(at, decide, answer))
@@ -74,14 +74,14 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Made]:
     return writes
 
 
-def outcome_of(error: DomainError) -> object:
-    return type(error), error.message, error.body
+def outcome_of(error: RequestError) -> object:
+    return type(error), error.message
 
 
 def decided(made: Made, catalog: Catalog) -> tuple[Changes, object]:
     try:
         decision = made.decide(catalog)
-    except DomainError as error:
+    except RequestError as error:
         return Changes(), outcome_of(error)
     return decision.changes, decision.answer
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from heksherlite.service.domain import context_features, rules
 from heksherlite.service.domain import settings as setting_writes
-from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.reverting import revert
+from heksherlite.service.errors import RequestError
 from heksherlite.service.storage.store import Store
 from tests.service.api import Api
 from tests.service.stores import opened, without_logs
@@ -306,7 +306,7 @@ def test_replicas_agree_on_what_comes_back(new_database: Callable[[], str], writ
                 writer = one if first else two
                 try:
                     await (reverting(writer, write) if isinstance(write, int) else writer.write(write))
-                except DomainError:
+                except RequestError:
                     continue
                 check_invariants(writer.catalog)
             await one.load()

@@ -10,9 +10,9 @@ import pytest
 from heksherlite.service import embedded
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting, State
 from heksherlite.service.domain.change_feed import Interest
-from heksherlite.service.domain.errors import OutsidePrefixError
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.domain.versions import INITIAL
+from heksherlite.service.errors import OutsidePrefixError
 from heksherlite.wire_types import INT
 from tests.service.api import FEATURES, Api
 from tests.service.routes import all_calls

@@ -9,7 +9,7 @@ import pytest
 
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain import context_features
-from heksherlite.service.storage.database import DatabaseUnavailableError
+from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage.sqlite import SqliteDatabase
 from tests.service.stores import following, opened, prepare
 from tests.waiting import until_async

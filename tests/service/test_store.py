@@ -12,9 +12,9 @@ from heksherlite.service.domain import context_features, declarations, rules
 from heksherlite.service.domain import settings as setting_writes
 from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.differences import Shape
-from heksherlite.service.domain.errors import DomainError
 from heksherlite.service.domain.metadata import merging
 from heksherlite.service.domain.versions import Version
+from heksherlite.service.errors import RequestError
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 from heksherlite.wire_types import INT
@@ -87,7 +87,7 @@ def test_memory_follows_the_database(new_database: Callable[[], str], writes: li
                 before = writer.catalog
                 try:
                     await writer.write(write)
-                except DomainError:
+                except RequestError:
                     assert writer.catalog.state.revision >= before.state.revision
                 check_invariants(writer.catalog)
             await one.load()
@@ -165,7 +165,7 @@ def test_a_failed_decision_changes_nothing(database: str) -> None:
     async def run() -> None:
         async with opened(database) as store:
             before = store.catalog
-            with pytest.raises(DomainError):
+            with pytest.raises(RequestError):
                 await store.write(partial(context_features.remove, name="nope"))
             with pytest.raises(ZeroDivisionError):
                 await store.write(lambda catalog: Decision(len(catalog.rules) // 0))

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Coroutine
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +9,7 @@ import anyio
 
 from heksherlite.service.domain.tokens import Scope, new_token
 from heksherlite.service.options import AccessOptions
+from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.sqlite import SqliteDatabase
 from heksherlite.service.storage.tokens import add_token, remove_token
@@ -38,9 +38,9 @@ def make_token(
     path: Path, name: str, *scopes: Scope, setting_prefix: str = "", expires_at: int | None = None, now: float = 0
 ) -> str:
     text, token = new_token(name, scopes, now=now or time.time(), setting_prefix=setting_prefix, expires_at=expires_at)
-    in_database(path, partial(add_token, token=token))
+    in_database(path, lambda database: add_token(AccessStore(database), token))
     return text
 
 
 def revoke_token(path: Path, name: str) -> bool:
-    return in_database(path, partial(remove_token, name=name))
+    return in_database(path, lambda database: remove_token(AccessStore(database), name))

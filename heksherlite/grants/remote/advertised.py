@@ -1,4 +1,4 @@
-"""Finding an endpoint by the beacons on the local network."""
+"""Discovery of an endpoint by beacons on the local network."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
@@ -8,27 +8,26 @@ from typing import Any, Final
 import anyio
 
 from heksherlite.errors import DiscoveryError
-from heksherlite.grants.remote.beacon import BEACON_PORT, listening
-from heksherlite.grants.remote.discovery import well_known
+from heksherlite.grants.remote.beacon import BEACON_PORT, listen_for_beacons
+from heksherlite.grants.remote.discovery import fetch_endpoint
 from heksherlite.grants.remote.messages import Endpoint
-from heksherlite.http.session import Session, session
+from heksherlite.http.endpoint_client import EndpointClient, endpoint_client
 
-_MOST: Final = 32
-"""How many endpoints are asked. Anybody on the network may make some up."""
+_MAX_ENDPOINTS: Final = 32
+"""The maximum number of endpoints to query, because anybody on the network can send beacons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdvertisedDiscovery:
-    """The first endpoint that answers of those whose beacons are heard on the local network.
+    """The first endpoint that responds among those whose beacons are received on the local network.
 
-    Whoever is on that network can send beacons, and be the endpoint that answers first: use it where you would trust
-    all of them.
+    Anybody on that network can send beacons and be the first to respond. Use this only where you trust all of them.
 
     Args:
-        timeout: Seconds to listen and to wait for answers.
-        address: The address to listen at; all by default.
-        port: The UDP port to listen at.
-        allow_appending_slash: As for :class:`WellKnownDiscovery`.
+        timeout: The time limit for receiving beacons and responses, in seconds.
+        address: The address to listen on. The default is all addresses.
+        port: The UDP port to listen on.
+        allow_appending_slash: As in :class:`WellKnownDiscovery`.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
     """
 
@@ -42,39 +41,43 @@ class AdvertisedDiscovery:
         """Return the endpoint.
 
         Raises:
-            DiscoveryError: If none answers in time; it holds what went wrong with each that was heard of.
+            DiscoveryError: If no endpoint responds in time. It contains the error of each one that sent a beacon.
         """
-        place = f"beacons at UDP port {self.port}"
+        place = f"beacons on UDP port {self.port}"
         found: list[Endpoint] = []
         causes: dict[str, DiscoveryError] = {}
         with ExitStack() as stack:
             try:
-                beacons = stack.enter_context(listening(address=self.address, port=self.port))
+                beacons = stack.enter_context(listen_for_beacons(address=self.address, port=self.port))
             except OSError as error:
                 raise DiscoveryError(place, f"cannot listen: {error.strerror or error}") from None
-            async with session(self.http_client_args, self.timeout) as http:
+            async with endpoint_client(self.http_client_args, self.timeout) as http:
                 with anyio.move_on_after(self.timeout):
-                    await self._ask_senders(http, beacons, found, causes)
+                    await self._query_senders(http, beacons, found, causes)
         if found:
             return found[0]
-        heard = "no endpoint answered of those that sent some:" if causes else f"none in {self.timeout:g} s"
-        raise DiscoveryError(place, heard, causes.values())
+        reason = "no sender is a usable endpoint:" if causes else f"no beacon was received in {self.timeout:g} s"
+        raise DiscoveryError(place, reason, causes.values())
 
-    async def _ask_senders(
-        self, http: Session, beacons: AsyncIterator[str], found: list[Endpoint], causes: dict[str, DiscoveryError]
+    async def _query_senders(
+        self,
+        http: EndpointClient,
+        beacons: AsyncIterator[str],
+        found: list[Endpoint],
+        causes: dict[str, DiscoveryError],
     ) -> None:
-        """Add the first endpoint to those found, and what went wrong with others to the causes."""
+        """Append the first endpoint to ``found``, and add the errors of the others to ``causes``."""
 
-        async def ask(url: str) -> None:
+        async def query(url: str) -> None:
             try:
-                found.append(await well_known(http, url, with_slash=self.allow_appending_slash))
+                found.append(await fetch_endpoint(http, url, with_slash=self.allow_appending_slash))
                 tasks.cancel_scope.cancel()
             except DiscoveryError as error:
                 causes[url] = error
 
-        asked: set[str] = set()
+        queried: set[str] = set()
         async with anyio.create_task_group() as tasks:
             async for url in beacons:
-                if url not in asked and len(asked) < _MOST:
-                    asked.add(url)
-                    tasks.start_soon(ask, url)
+                if url not in queried and len(queried) < _MAX_ENDPOINTS:
+                    queried.add(url)
+                    tasks.start_soon(query, url)

@@ -1,4 +1,4 @@
-"""Beacons: datagrams on the local network that say where an endpoint is."""
+"""Beacons: UDP datagrams on the local network that contain the URL of an endpoint."""
 
 import logging
 import socket
@@ -17,25 +17,25 @@ BEACON_PORT: Final = 45678
 """The UDP port of beacons."""
 
 _MAGIC: Final = b"beacon-fakts"
-_LARGEST: Final = 2048
-"""How many bytes of a datagram are read."""
+_MAX_SIZE: Final = 2048
+"""The maximum size of a beacon in bytes."""
 
 
 def encode_beacon(url: str) -> bytes:
-    """Return the datagram that says where an endpoint is.
+    """Return the beacon of an endpoint.
 
     Raises:
-        ValueError: If that is not an HTTP URL, or too long for a datagram.
+        ValueError: If the URL is not an HTTP URL, or too long for a beacon.
     """
     content = _MAGIC + orjson.dumps({"url": http_url(url)})
-    if len(content) > _LARGEST:
+    if len(content) > _MAX_SIZE:
         raise ValueError(f"the URL is too long for a beacon: {len(url)} characters")
     return content
 
 
 def decode_beacon(content: bytes) -> str | None:
-    """Return the URL in a datagram; ``None`` if it is no beacon, for anybody may send anything."""
-    if not content.startswith(_MAGIC) or len(content) > _LARGEST:
+    """Return the URL in a datagram, or ``None`` if the datagram is not a beacon."""
+    if not content.startswith(_MAGIC) or len(content) > _MAX_SIZE:
         return None
     try:
         data = orjson.loads(content.removeprefix(_MAGIC))
@@ -46,13 +46,13 @@ def decode_beacon(content: bytes) -> str | None:
 
 
 async def advertise(url: str, addresses: Sequence[str], *, port: int = BEACON_PORT, interval: float = 1) -> None:
-    """Send beacons until it is cancelled.
+    """Send beacons until cancelled.
 
     Args:
-        url: Where the endpoint is.
-        addresses: The broadcast addresses to send to. That one cannot be reached is logged when it begins and ends.
-        port: The port to send to.
-        interval: Seconds between beacons.
+        url: The URL of the endpoint.
+        addresses: The broadcast addresses. If one of them is unreachable, this is logged when it begins and ends.
+        port: The destination port.
+        interval: The time between beacons in seconds.
 
     Raises:
         ValueError: If the URL is not an HTTP URL.
@@ -66,53 +66,54 @@ async def advertise(url: str, addresses: Sequence[str], *, port: int = BEACON_PO
             for address in addresses:
                 try:
                     sender.sendto(content, (address, port))
-                except BlockingIOError:  # what waits to be sent says the same
+                except BlockingIOError:  # the beacons in the send buffer are the same
                     continue
                 except OSError as error:
                     if address not in failing:
-                        extra = {"address": address, "reason": error.strerror or str(error)}
-                        logger.warning("beacon cannot be sent", extra=extra)
+                        reason = error.strerror or str(error)
+                        extra = {"address": address, "reason": reason}
+                        logger.warning("beacon cannot be sent: %s: %s", address, reason, extra=extra)
                     failing.add(address)
                 else:
                     if address in failing:
-                        logger.info("beacon can be sent again", extra={"address": address})
+                        logger.info("beacon can be sent again: %s", address, extra={"address": address})
                     failing.discard(address)
             await anyio.sleep(interval)
 
 
 @contextmanager
-def listening(*, address: str = "", port: int = BEACON_PORT) -> Iterator[AsyncIterator[str]]:
-    """Hear beacons during the block: iterate over the URLs in them, as they arrive, for as long as you like.
+def listen_for_beacons(*, address: str = "", port: int = BEACON_PORT) -> Iterator[AsyncIterator[str]]:
+    """Return a context manager for an endless asynchronous iterator over the URLs in received beacons.
 
     Args:
-        address: The address to listen at; all by default.
-        port: The port to listen at. Several programs may do so at the same time.
+        address: The address to listen on. The default is all addresses.
+        port: The port to listen on. Several programs can listen on it at the same time.
 
     Raises:
-        OSError: If that is not possible.
+        OSError: If listening is not possible.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.setblocking(False)
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         receiver.bind((address, port))
-        yield _Beacons(receiver)
+        yield _BeaconReceiver(receiver)
 
 
-class _Beacons:
-    """The URLs in beacons that a socket receives."""
+class _BeaconReceiver:
+    """Iterates over the URLs in the beacons that a socket receives."""
 
     def __init__(self, receiver: socket.socket) -> None:
         self._receiver = receiver
 
-    def __aiter__(self) -> "_Beacons":
+    def __aiter__(self) -> "_BeaconReceiver":
         return self
 
     async def __anext__(self) -> str:
         while True:
             await anyio.wait_readable(self._receiver)
             try:
-                content = self._receiver.recv(_LARGEST + 1)
-            except OSError:  # a datagram that was dropped in between, or one that could not be delivered earlier
+                content = self._receiver.recv(_MAX_SIZE + 1)
+            except OSError:  # the datagram was dropped meanwhile, or an earlier one could not be delivered
                 continue
             if (url := decode_beacon(content)) is not None:
                 return url

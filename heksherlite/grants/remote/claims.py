@@ -1,4 +1,4 @@
-"""Tokens for facts: what all remote grants do after the discovery."""
+"""Tokens and facts: the steps after discovery, which all remote grants have in common."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -7,111 +7,111 @@ from heksherlite.errors import ClaimError, DemandError
 from heksherlite.grants.facts import Facts
 from heksherlite.grants.remote.messages import (
     Endpoint,
-    Granted,
-    Unusable,
+    GrantedResponse,
+    InvalidResponseError,
     read_config,
     read_message,
     read_status,
     read_token,
 )
-from heksherlite.http.session import Reply, Session, status_of
+from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status
 from heksherlite.http.urls import printable
 from heksherlite.secret import Secret
 
-Demand = Callable[[Endpoint, Session], Awaitable[Secret]]
-"""Gets a token from an endpoint."""
+DemandToken = Callable[[Endpoint, EndpointClient], Awaitable[Secret]]
+"""Requests a token from an endpoint."""
 
 
-class Tokens:
-    """The tokens that a grant has got, by the address that they are for. They live as long as the program.
+class TokenCache:
+    """The tokens of a grant by claim URL. They are kept while the program runs.
 
-    Without them a refresh would ask a person again, or spend a one-time token that is spent.
+    Without them, each refresh would ask a person again, or send a one-time token a second time.
     """
 
     def __init__(self) -> None:
         self._tokens: dict[str, Secret] = {}
 
-    async def claim(self, endpoint: Endpoint, http: Session, demand: Demand) -> Facts:
-        """Return facts for the token from before, or for a new one if there is none or it is refused.
+    async def claim_facts(self, endpoint: Endpoint, http: EndpointClient, demand: DemandToken) -> Facts:
+        """Return the facts for the cached token, or for a new one if there is none or the endpoint rejects it.
 
         Raises:
-            DemandError: If there is no token.
-            ClaimError: If there are no facts for it.
+            DemandError: If the endpoint grants no token.
+            ClaimError: If the endpoint has no facts for the token.
         """
-        address = endpoint.url("claim")
-        token = self._tokens.get(address)
+        url = endpoint.url("claim")
+        token = self._tokens.get(url)
         if token is not None:
-            claimed = await _claimed(endpoint, http, token)
-            if not isinstance(claimed, ClaimError):
-                return claimed
-            self._tokens.pop(address, None)  # unless another load has done that
-        # Kept before it is used: if the claim does not get through, it is good for the next one.
-        token = self._tokens[address] = await demand(endpoint, http)
-        return await claim(endpoint, http, token)
+            outcome = await _send_claim(endpoint, http, token)
+            if not isinstance(outcome, ClaimError):
+                return outcome
+            self._tokens.pop(url, None)  # unless a concurrent load removed it
+        # Stored before it is used, so that the next load can use it if this claim fails.
+        token = self._tokens[url] = await demand(endpoint, http)
+        return await claim_facts(endpoint, http, token)
 
 
-async def claim(endpoint: Endpoint, http: Session, token: Secret) -> Facts:
+async def claim_facts(endpoint: Endpoint, http: EndpointClient, token: Secret) -> Facts:
     """Return the facts for a token.
 
     Raises:
-        ClaimError: If there are none.
+        ClaimError: If the endpoint has no facts for it.
     """
-    claimed = await _claimed(endpoint, http, token)
-    if isinstance(claimed, ClaimError):
-        raise claimed
-    return claimed
+    outcome = await _send_claim(endpoint, http, token)
+    if isinstance(outcome, ClaimError):
+        raise outcome
+    return outcome
 
 
-async def demanded(http: Session, url: str, body: Mapping[str, Any], secret: Secret) -> Secret:
-    """Return the token that an address grants for a manifest.
+async def demand_token(http: EndpointClient, url: str, body: Mapping[str, Any], secret: Secret) -> Secret:
+    """Return the token that an endpoint grants for a manifest.
 
     Args:
-        http: Asks.
-        url: The address.
-        body: What is sent.
-        secret: What must not be shown if the answer repeats it.
+        http: The client.
+        url: The URL of the call.
+        body: The body of the request.
+        secret: A secret in the body, which is masked in error messages.
 
     Raises:
-        DemandError: If it grants none.
+        DemandError: If the endpoint grants no token.
     """
-    reply = await http.ask("POST", url, body, error=DemandError)
+    response = await http.send("POST", url, body, error=DemandError)
     try:
-        return read_token(granted(reply))
-    except Unusable as error:
-        raise DemandError(reply.url, secret.masked(str(error))) from None
+        return read_token(read_granted(response))
+    except InvalidResponseError as error:
+        raise DemandError(response.url, secret.mask(str(error))) from None
 
 
-def granted(reply: Reply) -> Granted:
-    """Return what an answer grants.
+def read_granted(response: EndpointResponse) -> GrantedResponse:
+    """Return the body of a response with the status "granted".
 
     Raises:
-        Unusable: If it grants nothing.
+        InvalidResponseError: If it is any other response.
     """
-    if reply.status != 200:
-        message = read_message(reply.content)
-        raise Unusable(f"{status_of(reply)}{message and ': ' + message}")
-    status, data = read_status(reply.content)
+    if response.status != 200:
+        message = read_message(response.content)
+        raise InvalidResponseError(f"{describe_status(response)}{message and ': ' + message}")
+    status, body = read_status(response.content)
     if status == "granted":
-        return data
+        return body
     if status == "error":
-        raise Unusable(f"it refuses: {read_message(reply.content) or 'without saying why'}")
-    raise Unusable(f"the answer has the unknown status {printable(status)!r}")
+        raise InvalidResponseError(f"error response: {read_message(response.content) or 'no reason given'}")
+    raise InvalidResponseError(f"the response has the unknown status {printable(status)!r}")
 
 
-async def _claimed(endpoint: Endpoint, http: Session, token: Secret) -> Facts | ClaimError:
-    """Return facts, or an error if the token is refused; all other errors are raised."""
-    reply = await http.ask("POST", endpoint.url("claim"), {"token": token}, error=ClaimError)
+async def _send_claim(endpoint: Endpoint, http: EndpointClient, token: Secret) -> Facts | ClaimError:
+    """Return the facts, or an error if the endpoint rejects the token. All other errors are raised."""
+    response = await http.send("POST", endpoint.url("claim"), {"token": token}, error=ClaimError)
     try:
-        return read_config(granted(reply))
-    except Unusable as error:
-        failure = ClaimError(reply.url, token.masked(str(error)))
-    if reply.status in (401, 403) or _is_refusal(reply):
+        return read_config(read_granted(response))
+    except InvalidResponseError as error:
+        failure = ClaimError(response.url, token.mask(str(error)))
+    if response.status in (401, 403) or _is_error_response(response):
         return failure
     raise failure
 
 
-def _is_refusal(reply: Reply) -> bool:
+def _is_error_response(response: EndpointResponse) -> bool:
     try:
-        return reply.status == 200 and read_status(reply.content)[0] == "error"
-    except Unusable:
+        return response.status == 200 and read_status(response.content)[0] == "error"
+    except InvalidResponseError:
         return False

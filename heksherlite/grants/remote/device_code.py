@@ -1,4 +1,4 @@
-"""The remote grant with a person, who approves on a page what the application asks for."""
+"""The remote grant that a person approves on a page of the endpoint."""
 
 import secrets
 import sys
@@ -15,35 +15,35 @@ import anyio
 from heksherlite.errors import DemandError
 from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.remote.claims import Tokens, granted
+from heksherlite.grants.remote.claims import TokenCache, read_granted
 from heksherlite.grants.remote.discovery import Discovery
 from heksherlite.grants.remote.messages import (
     Endpoint,
+    InvalidResponseError,
     Manifest,
-    Unusable,
     read_code,
     read_status,
     read_token,
 )
-from heksherlite.http.session import Reply, Session, session, status_of
+from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status, endpoint_client
 from heksherlite.http.urls import shown_url
 from heksherlite.secret import Secret
 
 _UNDECIDED: Final = ("waiting", "pending")
-_ENDED: Final = {"denied": "the person denied it", "expired": "the code has expired"}
-_NO_SUCH_CALL: Final = (404, 405, 501)
-_LATER: Final = (408, 425, 429, 500, 502, 503, 504)
+_ENDED: Final = {"denied": "access was denied", "expired": "the code has expired"}
+_CALL_MISSING: Final = (404, 405, 501)
+_TEMPORARY: Final = (408, 425, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceLogin:
-    """What a person has to know to approve.
+    """What a person needs to approve an application.
 
     Attributes:
-        identifier: The application that asks.
-        page: The address to open.
-        code: What the page shows too, so that the person can compare.
-        timeout: After how many seconds it is too late.
+        identifier: The identifier of the application.
+        page: The URL of the page to open.
+        code: The code that the page displays, so that the person can compare.
+        timeout: The time limit for the approval, in seconds.
     """
 
     identifier: str
@@ -52,11 +52,11 @@ class DeviceLogin:
     timeout: float
 
 
-def tell(login: DeviceLogin) -> None:
-    """Tell the person at the terminal."""
+def print_instructions(login: DeviceLogin) -> None:
+    """Print the instructions on the standard error stream."""
     sys.stderr.write(
-        f"To let {login.identifier} have its configuration, open\n\n    {login.page}\n\n"
-        f"and approve it there within {login.timeout:g} seconds, if the page shows the code {login.code}.\n"
+        f"To give {login.identifier} its configuration, open\n\n    {login.page}\n\n"
+        f"and approve it within {login.timeout:g} seconds if the page displays the code {login.code}.\n"
     )
 
 
@@ -65,14 +65,13 @@ class DeviceCodeGrant:
     """The facts that an endpoint has for an application that a person approves on a page.
 
     Args:
-        manifest: Which application asks.
-        discovery: Finds the endpoint.
-        timeout: Seconds that the person has.
+        manifest: The application.
+        discovery: How to find the endpoint.
+        timeout: The time limit for the approval, in seconds.
         open_browser: Whether to open the page in a browser.
-        tell: Tells the person what to do; called with a :class:`DeviceLogin`. By default it is written to the
-            standard error stream.
-        poll_interval: Seconds between the questions whether the person has decided; more if the endpoint asks for it
-            by ``Retry-After``.
+        tell: Called with a :class:`DeviceLogin` to instruct the person. The default prints to the standard error
+            stream.
+        poll_interval: The time between polls in seconds. It is longer if the endpoint sends ``Retry-After``.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
     """
 
@@ -80,24 +79,24 @@ class DeviceCodeGrant:
     discovery: Discovery
     timeout: float = 60
     open_browser: bool = True
-    tell: Callable[[DeviceLogin], object] = field(default=tell, repr=False)
+    tell: Callable[[DeviceLogin], object] = field(default=print_instructions, repr=False)
     poll_interval: float = 1
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
-    _tokens: Tokens = field(default_factory=Tokens, init=False, repr=False)
+    _tokens: TokenCache = field(default_factory=TokenCache, init=False, repr=False)
 
-    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - an endpoint is always fresh
-        """Return the facts. Later loads by this grant ask the person only if what was approved is no longer.
+    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - endpoints return current facts
+        """Return the facts. Later loads ask the person again only if the approval was revoked.
 
         Raises:
-            DiscoveryError: If there is no endpoint.
-            DemandError: If the person denies, or does not decide in time.
-            ClaimError: If there are no facts for what the person approved.
+            DiscoveryError: If no endpoint is found.
+            DemandError: If the person denies access, or does not decide in time.
+            ClaimError: If the endpoint has no facts for the application.
         """
         endpoint = await self.discovery.adiscover()
-        async with session(self.http_client_args, 10) as http:
-            return await self._tokens.claim(endpoint, http, self._demand)
+        async with endpoint_client(self.http_client_args, 10) as http:
+            return await self._tokens.claim_facts(endpoint, http, self._demand)
 
-    async def _demand(self, endpoint: Endpoint, http: Session) -> Secret:
+    async def _demand(self, endpoint: Endpoint, http: EndpointClient) -> Secret:
         code = await self._start(endpoint, http)
         manifest = None
         if code is None:
@@ -105,31 +104,31 @@ class DeviceCodeGrant:
         page = endpoint.page(code, manifest)
         self.tell(DeviceLogin(identifier=self.manifest.identifier, page=page, code=code, timeout=self.timeout))
         if self.open_browser:
-            # Not a worker thread of the event loop, which would wait for browsers that run in the terminal.
+            # Not a worker thread of the event loop, which would wait until a browser in the terminal exits.
             threading.Thread(target=_open, args=(page,), name="heksherlite browser", daemon=True).start()
         return await self._wait(endpoint, http, Secret(code))
 
-    async def _start(self, endpoint: Endpoint, http: Session) -> str | None:
-        """Return the endpoint's code; ``None`` if it is one that leaves that to the application."""
+    async def _start(self, endpoint: Endpoint, http: EndpointClient) -> str | None:
+        """Return the code of the endpoint, or ``None`` if the application has to generate one."""
         body = {"manifest": self.manifest.body(), "expiration_time": ceil(self.timeout)}
-        reply = await http.ask("POST", endpoint.url("start"), body, error=DemandError)
-        if reply.status in _NO_SUCH_CALL:
+        response = await http.send("POST", endpoint.url("start"), body, error=DemandError)
+        if response.status in _CALL_MISSING:
             return None
         try:
-            return read_code(granted(reply))
-        except Unusable as error:
-            raise DemandError(reply.url, str(error)) from None
+            return read_code(read_granted(response))
+        except InvalidResponseError as error:
+            raise DemandError(response.url, str(error)) from None
 
-    async def _wait(self, endpoint: Endpoint, http: Session, code: Secret) -> Secret:
-        trouble = ""
+    async def _wait(self, endpoint: Endpoint, http: EndpointClient, code: Secret) -> Secret:
+        problem = ""
         with anyio.move_on_after(self.timeout):
             while True:
-                decision = await _challenge(endpoint, http, code)
+                decision = await _poll(endpoint, http, code)
                 if isinstance(decision, Secret):
                     return decision
-                trouble = decision.trouble
+                problem = decision.problem
                 await anyio.sleep(max(self.poll_interval, decision.retry_after))
-        reason = f"nobody decided within {self.timeout:g} s{trouble and '; the last time, ' + trouble}"
+        reason = f"nobody approved or denied within {self.timeout:g} s{problem and '; last problem: ' + problem}"
         raise DemandError(shown_url(endpoint.base_url), reason)
 
 
@@ -138,47 +137,47 @@ class _Undecided:
     """The person has not decided yet.
 
     Attributes:
-        trouble: What goes wrong, but may pass.
-        retry_after: For how many seconds the endpoint does not want to be asked.
+        problem: A temporary problem with the endpoint, or an empty string.
+        retry_after: The number of seconds to wait before the next poll.
     """
 
-    trouble: str = ""
+    problem: str = ""
     retry_after: float = 0
 
 
-async def _challenge(endpoint: Endpoint, http: Session, code: Secret) -> Secret | _Undecided:
+async def _poll(endpoint: Endpoint, http: EndpointClient, code: Secret) -> Secret | _Undecided:
     """Return the token if the person has approved.
 
     Raises:
-        DemandError: If there will be no token.
+        DemandError: If the endpoint will never grant a token.
     """
     try:
-        reply = await http.ask("POST", endpoint.url("challenge"), {"code": code}, error=DemandError)
+        response = await http.send("POST", endpoint.url("challenge"), {"code": code}, error=DemandError)
     except DemandError as error:
         return _Undecided(error.reason)
-    if reply.status in _LATER:
-        return _Undecided(status_of(reply), reply.retry_after)
+    if response.status in _TEMPORARY:
+        return _Undecided(describe_status(response), response.retry_after)
     try:
-        return _decision(reply) or _Undecided(retry_after=reply.retry_after)
-    except Unusable as error:
-        raise DemandError(reply.url, code.masked(str(error))) from None
+        return _read_decision(response) or _Undecided(retry_after=response.retry_after)
+    except InvalidResponseError as error:
+        raise DemandError(response.url, code.mask(str(error))) from None
 
 
-def _decision(reply: Reply) -> Secret | None:
-    """Return the token if the person has approved, and ``None`` if there is no decision yet.
+def _read_decision(response: EndpointResponse) -> Secret | None:
+    """Return the token if the person has approved, or ``None`` if the person has not decided yet.
 
     Raises:
-        Unusable: If there will be none.
+        InvalidResponseError: If the endpoint will never grant a token.
     """
-    if reply.status == 200:
-        status, _ = read_status(reply.content)
+    if response.status == 200:
+        status, _ = read_status(response.content)
         if status in _UNDECIDED:
             return None
         if status in _ENDED:
-            raise Unusable(_ENDED[status])
-    return read_token(granted(reply))
+            raise InvalidResponseError(_ENDED[status])
+    return read_token(read_granted(response))
 
 
 def _open(page: str) -> None:
-    with suppress(webbrowser.Error):  # there is none, and the person was told the address
+    with suppress(webbrowser.Error):  # there is no browser; the person was told the URL
         webbrowser.open(page)

@@ -1,34 +1,34 @@
-"""Finding an endpoint by its address."""
+"""Discovery of an endpoint by its URL."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from heksherlite.errors import DiscoveryError
-from heksherlite.grants.remote.messages import WELL_KNOWN, Endpoint, Unusable, read_endpoint
-from heksherlite.http.session import Session, session, status_of
+from heksherlite.grants.remote.messages import WELL_KNOWN, Endpoint, InvalidResponseError, read_endpoint
+from heksherlite.http.endpoint_client import EndpointClient, describe_status, endpoint_client
 from heksherlite.http.urls import http_url, shown_url
 
 
 class Discovery(Protocol):
-    """How an endpoint is found."""
+    """Finds an endpoint."""
 
     async def adiscover(self) -> Endpoint:
         """Return the endpoint.
 
         Raises:
-            DiscoveryError: If there is none.
+            DiscoveryError: If no endpoint is found.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaticDiscovery:
-    """An endpoint that is known.
+    """An endpoint whose base URL is known.
 
     Args:
-        base_url: The URL that its addresses are below, such as ``https://host/f/``.
-        name: What it is called.
+        base_url: The base URL of the endpoint's calls, such as ``https://host/f/``.
+        name: The name of the endpoint.
 
     Raises:
         ValueError: If ``base_url`` is not an HTTP URL.
@@ -50,14 +50,14 @@ class WellKnownDiscovery:
     """An endpoint that describes itself at ``.well-known/fakts`` below a URL.
 
     Args:
-        url: The URL; without ``https://`` or ``http://`` in front, those of ``auto_protocols`` are tried.
-        auto_protocols: The protocols to try, in order.
-        allow_appending_slash: Whether to try ``.well-known/fakts/`` too if there is nothing at ``.well-known/fakts``.
-        timeout: Seconds until each answer has to be there.
+        url: The URL. If it has no scheme, those in ``auto_protocols`` are tried.
+        auto_protocols: The schemes to try, in order.
+        allow_appending_slash: Whether to try ``.well-known/fakts/`` if ``.well-known/fakts`` does not exist.
+        timeout: The time limit for each response, in seconds.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
 
     Raises:
-        ValueError: If the URL is not an HTTP URL, or has no protocol and none is to be tried.
+        ValueError: If the URL is not an HTTP URL, or has no scheme and ``auto_protocols`` is empty.
     """
 
     url: str
@@ -67,47 +67,52 @@ class WellKnownDiscovery:
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        for address in self._addresses():
-            http_url(address)
+        for url in self._urls():
+            http_url(url)
 
     async def adiscover(self) -> Endpoint:
-        """Return the endpoint of the first protocol by which one answers.
+        """Return the endpoint, by the first scheme that works.
 
         Raises:
-            DiscoveryError: If none does; it holds what went wrong with each of several.
+            DiscoveryError: If none works. It contains the error of each scheme if there are several.
         """
         causes: list[DiscoveryError] = []
-        async with session(self.http_client_args, self.timeout) as http:
-            for address in self._addresses():
+        async with endpoint_client(self.http_client_args, self.timeout) as http:
+            for url in self._urls():
                 try:
-                    return await well_known(http, address, with_slash=self.allow_appending_slash)
+                    return await fetch_endpoint(http, url, with_slash=self.allow_appending_slash)
                 except DiscoveryError as error:
                     causes.append(error)
         if len(causes) == 1:
             raise causes[0]
-        raise DiscoveryError(shown_url(self.url), "there is no endpoint by any protocol:", causes)
+        raise DiscoveryError(shown_url(self.url), "no endpoint was found by any scheme:", causes)
 
-    def _addresses(self) -> list[str]:
+    def _urls(self) -> list[str]:
         if "://" in self.url:
             return [self.url]
         if not self.auto_protocols:
-            raise ValueError(f"the URL {shown_url(self.url)!r} has no protocol, and none is to be tried")
-        return [f"{protocol}://{self.url}" for protocol in self.auto_protocols]
+            raise ValueError(f"the URL {shown_url(self.url)!r} has no scheme, and auto_protocols is empty")
+        return [f"{scheme}://{self.url}" for scheme in self.auto_protocols]
 
 
-async def well_known(http: Session, url: str, *, with_slash: bool) -> Endpoint:
+async def fetch_endpoint(http: EndpointClient, url: str, *, with_slash: bool) -> Endpoint:
     """Return the endpoint that describes itself below a URL.
 
+    Args:
+        http: The client.
+        url: The URL.
+        with_slash: Whether to try ``.well-known/fakts/`` if ``.well-known/fakts`` does not exist.
+
     Raises:
-        DiscoveryError: If there is none.
+        DiscoveryError: If there is no endpoint.
     """
     address = f"{url.rstrip('/')}/{WELL_KNOWN}"
-    reply = await http.ask("GET", address, error=DiscoveryError)
-    if reply.status == 404 and with_slash:
-        reply = await http.ask("GET", f"{address}/", error=DiscoveryError)
-    if reply.status != 200:
-        raise DiscoveryError(reply.url, status_of(reply))
+    response = await http.send("GET", address, error=DiscoveryError)
+    if response.status == 404 and with_slash:
+        response = await http.send("GET", f"{address}/", error=DiscoveryError)
+    if response.status != 200:
+        raise DiscoveryError(response.url, describe_status(response))
     try:
-        return read_endpoint(reply.content, address)
-    except Unusable as error:
-        raise DiscoveryError(reply.url, str(error)) from None
+        return read_endpoint(response.content, address)
+    except InvalidResponseError as error:
+        raise DiscoveryError(response.url, str(error)) from None

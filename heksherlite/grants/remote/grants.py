@@ -1,4 +1,4 @@
-"""Remote grants without a person: a token that is there, or that an endpoint gives for a manifest."""
+"""Remote grants that need no person: the token is known, or the endpoint grants one for a manifest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,24 +6,24 @@ from typing import Any
 
 from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.remote.claims import Tokens, claim, demanded
+from heksherlite.grants.remote.claims import TokenCache, claim_facts, demand_token
 from heksherlite.grants.remote.discovery import Discovery
 from heksherlite.grants.remote.messages import Endpoint, Manifest
-from heksherlite.http.session import Session, session
+from heksherlite.http.endpoint_client import EndpointClient, endpoint_client
 from heksherlite.http.urls import http_url
 from heksherlite.secret import Secret
 
-_NOTHING = Secret("")
+_NO_SECRET = Secret("")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class StaticGrant:
-    """The facts that an endpoint has for a token that is known beforehand.
+    """The facts that an endpoint has for a token that the program knows.
 
     Args:
-        token: The token. It is never shown.
-        discovery: Finds the endpoint.
-        timeout: Seconds until each answer has to be there.
+        token: The token. It is never displayed.
+        discovery: How to find the endpoint.
+        timeout: The time limit for each response, in seconds.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
     """
 
@@ -33,30 +33,30 @@ class StaticGrant:
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self.token = _secret(self.token)
+        self.token = _as_secret(self.token)
 
-    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - an endpoint is always fresh
+    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - endpoints return current facts
         """Return the facts.
 
         Raises:
-            DiscoveryError: If there is no endpoint.
-            ClaimError: If it has no facts for the token.
+            DiscoveryError: If no endpoint is found.
+            ClaimError: If the endpoint has no facts for the token.
         """
         endpoint = await self.discovery.adiscover()
-        async with session(self.http_client_args, self.timeout) as http:
-            return await claim(endpoint, http, _secret(self.token))
+        async with endpoint_client(self.http_client_args, self.timeout) as http:
+            return await claim_facts(endpoint, http, _as_secret(self.token))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class RetrieveGrant:
-    """The facts that an endpoint has for a public application that is registered there.
+    """The facts that an endpoint has for a registered public application.
 
     Args:
-        manifest: Which application asks.
-        redirect_uri: Where the application was registered to be reached. It is part of the registration, and not sent.
-        retrieve_url: The address that gives the token, if it is not the endpoint's.
-        discovery: Finds the endpoint.
-        timeout: Seconds until each answer has to be there.
+        manifest: The application.
+        redirect_uri: The redirect URI of the registration. It is not sent.
+        retrieve_url: The URL that grants the token, if it is not that of the endpoint.
+        discovery: How to find the endpoint.
+        timeout: The time limit for each response, in seconds.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
 
     Raises:
@@ -69,38 +69,39 @@ class RetrieveGrant:
     retrieve_url: str | None = None
     timeout: float = 10
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
-    _tokens: Tokens = field(default_factory=Tokens, init=False, repr=False)
+    _tokens: TokenCache = field(default_factory=TokenCache, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.retrieve_url is not None:
             http_url(self.retrieve_url)
 
-    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - an endpoint is always fresh
+    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - endpoints return current facts
         """Return the facts.
 
         Raises:
-            DiscoveryError: If there is no endpoint.
-            DemandError: If it gives no token to the application.
-            ClaimError: If it has no facts for the token.
+            DiscoveryError: If no endpoint is found.
+            DemandError: If the endpoint grants no token to the application.
+            ClaimError: If the endpoint has no facts for the token.
         """
         endpoint = await self.discovery.adiscover()
-        async with session(self.http_client_args, self.timeout) as http:
-            return await self._tokens.claim(endpoint, http, self._demand)
+        async with endpoint_client(self.http_client_args, self.timeout) as http:
+            return await self._tokens.claim_facts(endpoint, http, self._demand)
 
-    async def _demand(self, endpoint: Endpoint, http: Session) -> Secret:
+    async def _demand(self, endpoint: Endpoint, http: EndpointClient) -> Secret:
         url = self.retrieve_url or endpoint.url("retrieve")
-        return await demanded(http, url, {"manifest": self.manifest.body()}, _NOTHING)
+        return await demand_token(http, url, {"manifest": self.manifest.body()}, _NO_SECRET)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class RedeemGrant:
-    """The facts that an endpoint has for an application with a one-time token, such as one of a fleet.
+    """The facts that an endpoint has for an application with a one-time token, for example in CI or a fleet.
 
     Args:
-        manifest: Which application asks.
-        token: The one-time token. It is never shown. What the endpoint gives for it is kept while the program runs.
-        discovery: Finds the endpoint.
-        timeout: Seconds until each answer has to be there.
+        manifest: The application.
+        token: The one-time token. It is never displayed. The token that the endpoint grants for it is kept while the
+            program runs.
+        discovery: How to find the endpoint.
+        timeout: The time limit for each response, in seconds.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
     """
 
@@ -109,28 +110,28 @@ class RedeemGrant:
     discovery: Discovery
     timeout: float = 10
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
-    _tokens: Tokens = field(default_factory=Tokens, init=False, repr=False)
+    _tokens: TokenCache = field(default_factory=TokenCache, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.token = _secret(self.token)
+        self.token = _as_secret(self.token)
 
-    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - an endpoint is always fresh
+    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - endpoints return current facts
         """Return the facts.
 
         Raises:
-            DiscoveryError: If there is no endpoint.
-            DemandError: If it gives no token for the one-time token.
-            ClaimError: If it has no facts for the token.
+            DiscoveryError: If no endpoint is found.
+            DemandError: If the endpoint grants no token for the one-time token.
+            ClaimError: If the endpoint has no facts for the token.
         """
         endpoint = await self.discovery.adiscover()
-        async with session(self.http_client_args, self.timeout) as http:
-            return await self._tokens.claim(endpoint, http, self._demand)
+        async with endpoint_client(self.http_client_args, self.timeout) as http:
+            return await self._tokens.claim_facts(endpoint, http, self._demand)
 
-    async def _demand(self, endpoint: Endpoint, http: Session) -> Secret:
-        token = _secret(self.token)
+    async def _demand(self, endpoint: Endpoint, http: EndpointClient) -> Secret:
+        token = _as_secret(self.token)
         body = {"manifest": self.manifest.body(), "token": token}
-        return await demanded(http, endpoint.url("redeem"), body, token)
+        return await demand_token(http, endpoint.url("redeem"), body, token)
 
 
-def _secret(token: str | Secret) -> Secret:
+def _as_secret(token: str | Secret) -> Secret:
     return token if isinstance(token, Secret) else Secret(token)

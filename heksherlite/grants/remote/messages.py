@@ -1,4 +1,4 @@
-"""The wire: what is asked of an endpoint, and what its answers say. No I/O."""
+"""The wire protocol of endpoints: the manifest, the endpoint and the responses. No I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,31 +7,31 @@ from urllib.parse import urlencode, urlsplit
 
 import orjson
 
-from heksherlite.grants.facts import Facts, kind, problem_of
+from heksherlite.grants.facts import Facts, describe_type, find_problem
 from heksherlite.http.urls import http_url, printable, shown_url
 from heksherlite.secret import Secret
 
 WELL_KNOWN: Final = ".well-known/fakts"
 
-_LONGEST_CODE: Final = 64
+_MAX_CODE_LENGTH: Final = 64
 
-Granted = Mapping[str, Any]
-"""What an endpoint answers when it grants something."""
+GrantedResponse = Mapping[str, Any]
+"""The body of a response with the status "granted"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Who asks for facts.
+    """The description of an application that demands facts.
 
     Args:
-        identifier: A name of the application that no other one has, such as ``org.example.app``.
-        version: Its version.
-        scopes: What it wants to be allowed.
-        image: The URL of a picture of it, to show to people.
+        identifier: The globally unique name of the application, such as ``org.example.app``.
+        version: The version of the application.
+        scopes: The scopes that it requests.
+        image: The URL of a picture of the application, which is displayed to people.
 
     Raises:
         ValueError: If identifier or version is empty.
-        TypeError: If scopes is one string.
+        TypeError: If scopes is a string.
     """
 
     identifier: str
@@ -41,33 +41,33 @@ class Manifest:
 
     def __post_init__(self) -> None:
         if isinstance(self.scopes, str):
-            raise TypeError("the scopes of a manifest must be several names, not one string")
+            raise TypeError("the scopes of a manifest must be a sequence of names, not a string")
         object.__setattr__(self, "scopes", tuple(self.scopes))
         if not self.identifier or not self.version:
-            raise ValueError("a manifest needs an identifier and a version")
+            raise ValueError("a manifest needs an identifier and a version that are not empty")
 
     def body(self) -> dict[str, Any]:
-        """Return it as it is sent."""
+        """Return the manifest as JSON."""
         image = {} if self.image is None else {"image": self.image}
         return {"identifier": self.identifier, "version": self.version, "scopes": list(self.scopes), **image}
 
     def parameters(self) -> dict[str, str]:
-        """Return it as it is in the query of a page."""
+        """Return the manifest as query parameters of a page."""
         image = {} if self.image is None else {"image": self.image}
         return {"version": self.version, "scope": " ".join(self.scopes), "identifier": self.identifier, **image}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """What gives facts.
+    """A service that provides facts.
 
     Args:
-        name: What people call it.
-        base_url: The URL that its addresses are below. Ends in a slash.
-        description: What people should know about it.
-        retrieve_url: Where registered applications get their tokens, if that is not below ``base_url``.
-        claim_url: Where facts are, if that is not below ``base_url``.
-        version: Of the endpoint.
+        name: The name of the endpoint.
+        base_url: The base URL of its calls. A slash is appended if it is missing.
+        description: A description for people.
+        retrieve_url: The URL of the call ``retrieve``, if it is not below ``base_url``.
+        claim_url: The URL of the call ``claim``, if it is not below ``base_url``.
+        version: The version of the endpoint.
 
     Raises:
         ValueError: If one of the URLs is not an HTTP URL.
@@ -87,124 +87,124 @@ class Endpoint:
                 http_url(url)
 
     def url(self, call: str) -> str:
-        """Return the address of a call, such as ``claim``."""
+        """Return the URL of a call, such as ``claim``."""
         own = {"claim": self.claim_url, "retrieve": self.retrieve_url}.get(call)
         return own or f"{self.base_url}{call}/"
 
     def page(self, code: str, manifest: Manifest | None) -> str:
-        """Return the address of the page where a person decides.
+        """Return the URL of the page where a person approves or denies.
 
         Args:
-            code: What the person's decision is about.
-            manifest: What the page is to say, if the endpoint does not know it yet.
+            code: The user code.
+            manifest: The application, if the endpoint does not know it yet.
         """
         parameters = {"device_code": code, "grant": "device_code", **(manifest.parameters() if manifest else {})}
         return f"{self.base_url}configure/?{urlencode(parameters)}"
 
 
-class Unusable(Exception):  # noqa: N818 - never leaves this package
-    """An answer is not what it should be."""
+class InvalidResponseError(Exception):
+    """A response does not have the expected content. It never leaves this package."""
 
 
 def read_json(content: bytes) -> Any:
-    """Return what a body says.
+    """Return the JSON value of a body.
 
     Raises:
-        Unusable: If it is not JSON.
+        InvalidResponseError: If it is not JSON.
     """
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
-        raise Unusable("the answer is not JSON") from None
+        raise InvalidResponseError("the response is not JSON") from None
 
 
-def read_endpoint(content: bytes, asked: str) -> Endpoint:
-    """Return the endpoint that a well-known address describes.
+def read_endpoint(content: bytes, requested_url: str) -> Endpoint:
+    """Return the endpoint that a well-known URL describes.
 
     Args:
         content: The body.
-        asked: The address.
+        requested_url: The well-known URL.
 
     Raises:
-        Unusable: If it is not an endpoint's description, or leads from HTTPS to HTTP.
+        InvalidResponseError: If the body does not describe an endpoint, or leads from HTTPS to HTTP.
     """
     data = _object(read_json(content))
     texts: dict[str, Any] = {}
     for name in ("name", "base_url", "description", "retrieve_url", "claim_url", "version"):
         value = data.get(name)
         if value is not None and not isinstance(value, str):
-            raise Unusable(f"{name!r} must be a string, not {kind(value)}")
+            raise InvalidResponseError(f"{name!r} must be a string, not {describe_type(value)}")
         if value:
             texts[name] = value
         elif name in ("name", "base_url"):
-            raise Unusable(f"the answer has no {name!r}")
+            raise InvalidResponseError(f"the response has no {name!r}")
     try:
         endpoint = Endpoint(**texts)
     except ValueError as error:
-        raise Unusable(str(error)) from None
+        raise InvalidResponseError(str(error)) from None
     urls = [url for url in (endpoint.base_url, endpoint.retrieve_url, endpoint.claim_url) if url]
-    if _is_https(asked) and (insecure := [url for url in urls if not _is_https(url)]):
-        raise Unusable(f"it leads from HTTPS to {shown_url(insecure[0])}, where tokens could be read on the way")
+    if _is_https(requested_url) and (insecure := [url for url in urls if not _is_https(url)]):
+        raise InvalidResponseError(f"it leads from HTTPS to {shown_url(insecure[0])}; tokens would be unencrypted")
     return endpoint
 
 
-def read_status(content: bytes) -> tuple[str, Granted]:
-    """Return an answer's ``status``, and all of the answer.
+def read_status(content: bytes) -> tuple[str, GrantedResponse]:
+    """Return the ``status`` of a response, and its body.
 
     Raises:
-        Unusable: If it has none.
+        InvalidResponseError: If it has no status.
     """
     data = _object(read_json(content))
     status = data.get("status")
     if not isinstance(status, str):
-        raise Unusable("the answer has no 'status'")
+        raise InvalidResponseError("the response has no 'status'")
     return status, data
 
 
 def read_message(content: bytes) -> str:
-    """Return what an answer says for people; nothing if it says nothing."""
+    """Return the message of a response, or an empty string."""
     try:
         data = read_json(content)
-    except Unusable:
+    except InvalidResponseError:
         return ""
     message = data.get("message") if isinstance(data, dict) else None
     return printable(message) if isinstance(message, str) else ""
 
 
-def read_token(granted: Granted) -> Secret:
-    """Return the token that is granted.
+def read_token(granted: GrantedResponse) -> Secret:
+    """Return the token of a response.
 
     Raises:
-        Unusable: If there is none.
+        InvalidResponseError: If it has no token.
     """
     token = granted.get("token")
     if not isinstance(token, str) or not token:
-        raise Unusable(f"'token' must be a string, not {kind(token)}")
+        raise InvalidResponseError(f"'token' must be a string, not {describe_type(token)}")
     return Secret(token)
 
 
-def read_code(granted: Granted) -> str:
-    """Return the device code that is granted.
+def read_code(granted: GrantedResponse) -> str:
+    """Return the user code of a response.
 
     Raises:
-        Unusable: If there is none that a person could compare.
+        InvalidResponseError: If it has no code that a person can compare.
     """
     code = granted.get("code")
     plain = isinstance(code, str) and code.isascii() and code.replace("-", "").isalnum()
-    if not isinstance(code, str) or not plain or len(code) > _LONGEST_CODE:
-        raise Unusable("'code' must be a string of letters and digits")
+    if not isinstance(code, str) or not plain or len(code) > _MAX_CODE_LENGTH:
+        raise InvalidResponseError("'code' must be a string of letters and digits")
     return code
 
 
-def read_config(granted: Granted) -> Facts:
-    """Return the facts that are granted.
+def read_config(granted: GrantedResponse) -> Facts:
+    """Return the facts of a response.
 
     Raises:
-        Unusable: If there are none.
+        InvalidResponseError: If it has no facts.
     """
     config: Any = granted.get("config")
-    if problem := problem_of(config):
-        raise Unusable(f"'config': {problem}")
+    if problem := find_problem(config):
+        raise InvalidResponseError(f"'config': {problem}")
     return dict(config)
 
 
@@ -214,5 +214,5 @@ def _is_https(url: str) -> bool:
 
 def _object(data: Any) -> dict[str, Any]:
     if not isinstance(data, dict):
-        raise Unusable(f"the answer must be an object, not {kind(data)}")
+        raise InvalidResponseError(f"the response must be an object, not {describe_type(data)}")
     return data

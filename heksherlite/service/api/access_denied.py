@@ -6,8 +6,8 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from heksherlite.service.api.responses import Responses, json_answer
-from heksherlite.service.domain.errors import OutsidePrefixError
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import OutsidePrefixError, ServiceError
 
 
 class AccessDeniedResponse(BaseModel):
@@ -25,7 +25,7 @@ ACCESS_DENIED_RESPONSES: Responses = {
 }
 
 
-class AccessDeniedError(Exception):  # it is an answer
+class AccessDeniedError(ServiceError):
     """A request that is not let in.
 
     Args:
@@ -69,4 +69,4 @@ async def respond_to_outside_prefix(request: Request, error: Exception) -> Respo
         "needed_scope": request.scope["route"].required.scope,
         "setting_prefix": error.setting_prefix,
     }
-    return json_answer(body, error.status)
+    return json_answer(body, 403)

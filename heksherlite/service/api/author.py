@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from fastapi import Request
 
-from heksherlite.service.domain.errors import InvalidError
 from heksherlite.service.domain.history import Author, Cause
+from heksherlite.service.errors import InvalidError
 
 REASON_HEADER: Final = "X-Change-Reason"
 LONGEST_REASON: Final = 1_000

@@ -20,8 +20,8 @@ from heksherlite.service.domain.access_tokens import AccessTokens
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.rates import RateLimiter
 from heksherlite.service.domain.tokens import SHAPE, Scope, Token, Tokens, find_token
+from heksherlite.service.errors import NotCaughtUpError
 from heksherlite.service.options import AccessOptions
-from heksherlite.service.storage.database import NotCaughtUpError
 
 T = TypeVar("T")
 

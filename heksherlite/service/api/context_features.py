@@ -17,8 +17,8 @@ from heksherlite.service.api.responses import (
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import context_features
-from heksherlite.service.domain.errors import NotFoundError
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import NotFoundError
 from heksherlite.service.fields import ContextFeatureName, RequestBody
 
 router = APIRouter(prefix="/api/v1/context_features", tags=["context features"], route_class=ServiceRoute)
@@ -67,7 +67,7 @@ async def list_context_features(store: StoreOfApp) -> Response:
 async def get_context_feature(name: str, store: StoreOfApp) -> Response:
     """Return the place of a context feature in the order."""
     if name not in store.catalog.context_features:
-        raise NotFoundError
+        raise NotFoundError(f"context feature {name!r} does not exist")
     return json_answer({"index": store.catalog.context_features.index(name)})
 
 

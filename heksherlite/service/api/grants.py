@@ -20,9 +20,9 @@ from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain.configurations import configuration
 from heksherlite.service.domain.credentials import Credentials, application_of
 from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, CodeState, code_digest
-from heksherlite.service.domain.errors import ConflictError, InvalidError
 from heksherlite.service.domain.history import Author, Cause
 from heksherlite.service.domain.manifests import Manifest
+from heksherlite.service.errors import ConflictError, InvalidError
 from heksherlite.service.fields import RequestBody
 
 router = APIRouter(tags=["grants"], route_class=ServiceRoute)
@@ -238,7 +238,7 @@ async def challenge(body: Challenge, request: Request, store: StoreOfApp, grants
     state = known.state(now)
     if state is not CodeState.APPROVED:
         return _status(_STATUSES[state])
-    token = await store.device_codes.take(body.code, now)
+    token = await store.device_codes.collect(body.code, now)
     return _status("expired") if token is None else _granted(token=token)
 
 

@@ -19,7 +19,7 @@ from heksherlite.service.domain import query as queries
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_moment, parse_setting_names
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.storage.database import NotCaughtUpError
+from heksherlite.service.errors import NotCaughtUpError
 
 _logger = logging.getLogger(__name__)
 

@@ -1,15 +1,29 @@
 """The answers that several resources give, and how OpenAPI describes them."""
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import orjson
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
-from heksherlite.service.domain.errors import DomainError, InvalidError
-from heksherlite.service.storage.database import DatabaseUnavailableError, NotCaughtUpError, UnknownOutcomeError
+from heksherlite.service.errors import (
+    BadRequestError,
+    ConflictError,
+    ConflictsError,
+    DatabaseUnavailableError,
+    DeclarationConflictError,
+    DifferencesError,
+    InvalidError,
+    NotCaughtUpError,
+    NotFoundError,
+    OutsidePrefixError,
+    RequestError,
+    TooLargeError,
+    UnknownOutcomeError,
+)
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -62,18 +76,51 @@ INVALID: Responses = {422: {"model": Problems, "description": "The request is ma
 EVERY_WRITE: Responses = {**text_responses(408, 413, 503), **INVALID}
 
 
-async def answer_domain_error(_request: Request, error: Exception) -> Response:
-    """Answer a request that cannot be fulfilled."""
-    if not isinstance(error, DomainError):
+_STATUSES: Final[Mapping[type[RequestError], int]] = {
+    BadRequestError: 400,
+    OutsidePrefixError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+    TooLargeError: 413,
+    InvalidError: 422,
+}
+
+
+def status_of(error: RequestError) -> int:
+    """Return the status of the response to a request that cannot be carried out."""
+    return next(status for kind, status in _STATUSES.items() if isinstance(error, kind))
+
+
+async def respond_to_request_error(request: Request, error: Exception) -> Response:
+    """Respond to a request that cannot be carried out."""
+    if not isinstance(error, RequestError):
         raise error
-    if isinstance(error, InvalidError):
-        problem = {"loc": error.location, "msg": error.message, "type": "value_error"}
-        return json_answer({"detail": [problem]}, error.status)
-    if error.body is not None:
-        return json_answer(error.body, error.status)
-    if not error.message:
-        return Response(status_code=error.status)
-    return Response(error.message, error.status, media_type="text/plain")
+    status, body = status_of(error), _body_of(error)
+    if body is not None:
+        return json_answer(body, status)
+    if isinstance(error, NotFoundError) and _documents_empty_not_found(request):
+        return Response(status_code=status)
+    return Response(error.message, status, media_type="text/plain")
+
+
+def _body_of(error: RequestError) -> dict[str, Any] | None:
+    """Return the JSON that describes an error, or None if its message does."""
+    match error:
+        case InvalidError():
+            return {"detail": [{"loc": error.location, "msg": error.message, "type": "value_error"}]}
+        case ConflictsError():
+            return {"conflicts": error.conflicts}
+        case DifferencesError():
+            previous = {} if error.previous_version is None else {"previous_version": error.previous_version}
+            return {"outcome": error.outcome, **previous, "differences": error.differences}
+        case DeclarationConflictError():
+            return {"detail": error.message}
+    return None
+
+
+def _documents_empty_not_found(request: Request) -> bool:
+    documented = request.scope["route"].responses
+    return bool(documented.get(404) == EMPTY_NOT_FOUND[404])
 
 
 async def answer_invalid(_request: Request, error: Exception) -> Response:

@@ -11,13 +11,13 @@ from heksherlite.service.domain.credentials import (
     matches,
     new_application_id,
     new_credentials,
-    new_secret,
+    new_one_time_token,
     secret_digest,
 )
-from heksherlite.service.domain.errors import BadRequestError
 from heksherlite.service.domain.history import Change
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope, Token
+from heksherlite.service.errors import BadRequestError
 
 Tracked: TypeAlias = str | Sequence[str]
 """``*`` for all values of a context feature, or some of them."""
@@ -173,7 +173,7 @@ def invited(
     if expires_at is not None and expires_at <= now:
         raise ValueError("the invitation would be expired from the start")
     application_id = new_application_id()
-    one_time_token = new_secret("invite", application_id)
+    one_time_token = new_one_time_token(application_id)
     application = Application(
         id=application_id,
         manifest=Manifest(identifier=identifier),

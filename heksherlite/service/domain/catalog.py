@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Generic, TypeAlias, TypeVar
 
 from heksherlite.service.domain.change_log import ChangeLog
-from heksherlite.service.domain.errors import NotFoundError, OutsidePrefixError
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
+from heksherlite.service.errors import NotFoundError, OutsidePrefixError
 from heksherlite.wire_types import WireType
 
 T_co = TypeVar("T_co", covariant=True)
@@ -93,6 +93,10 @@ class State:
     last_rule_id: int = 0
     changed_at: datetime | None = None
     access_revision: int = 0
+
+    def after_access_change(self) -> "State":
+        """Return the counters after a write of tokens, applications or groups."""
+        return replace(self, revision=self.revision + 1, access_revision=self.revision + 1)
 
     def dated(self, now: datetime) -> "State":
         """Return the counters with the time of their write."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from heksherlite import names
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision
-from heksherlite.service.domain.errors import ConflictError, NotFoundError
+from heksherlite.service.errors import ConflictError, NotFoundError
 
 
 def add(catalog: Catalog, name: str) -> Decision[None]:
@@ -59,7 +59,7 @@ def expect(catalog: Catalog, expected: Sequence[str]) -> Decision[None]:
 
 def _require(catalog: Catalog, name: str) -> None:
     if name not in catalog.context_features:
-        raise NotFoundError
+        raise NotFoundError(f"context feature {name!r} does not exist")
 
 
 def _reordered(catalog: Catalog, features: tuple[str, ...]) -> Decision[None]:

@@ -62,10 +62,14 @@ class Credentials:
         return _text(digest(self.claim_token.encode(), purpose + b" of " + self.application_id.encode(), "sha256"))
 
 
-def new_credentials(application_id: str | None = None) -> Credentials:
-    """Return credentials for an application, by default for a new one."""
-    application_id = application_id or new_application_id()
-    return Credentials(application_id, new_secret("claim", application_id))
+def new_credentials() -> Credentials:
+    """Return the credentials of a new application."""
+    return credentials_of(new_application_id(), new_random_part())
+
+
+def credentials_of(application_id: str, random_part: str) -> Credentials:
+    """Return the credentials of an application, given the random part of its claim token."""
+    return Credentials(application_id, f"{_PREFIXES['claim']}_{application_id}_{random_part}")
 
 
 def new_application_id() -> str:
@@ -73,14 +77,19 @@ def new_application_id() -> str:
     return secrets.token_hex(4)
 
 
+def new_random_part() -> str:
+    """Return the random part of a claim token or one-time token: 256 bits."""
+    return secrets.token_urlsafe(32)
+
+
 def is_application_id(text: str) -> bool:
     """Tell whether a text, which may come from anybody, could be the id of an application."""
     return _ID.fullmatch(text) is not None
 
 
-def new_secret(kind: Kind, application_id: str) -> str:
-    """Return a claim token, or a one-time token, for an application."""
-    return f"{_PREFIXES[kind]}_{application_id}_{secrets.token_urlsafe(32)}"
+def new_one_time_token(application_id: str) -> str:
+    """Return a one-time token for an application."""
+    return f"{_PREFIXES['invite']}_{application_id}_{new_random_part()}"
 
 
 def application_of(kind: Kind, secret: str) -> str | None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Entry, Setting
 from heksherlite.service.domain.differences import Difference, Level, Shape, differences, shape_of
-from heksherlite.service.domain.errors import BadRequestError, ConflictError, NotFoundError
 from heksherlite.service.domain.versions import INITIAL, Version
+from heksherlite.service.errors import BadRequestError, DeclarationConflictError, DifferencesError, NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
     Raises:
         BadRequestError: A new setting has another version than 1.0.
         NotFoundError: A context feature or the alias is unknown.
-        ConflictError: The alias is another setting's, or the declaration contradicts the stored setting.
+        DeclarationConflictError: The alias belongs to another setting, or the declaration contradicts the stored one.
     """
     entry = _declared_entry(catalog, declaration)
     if entry is None:
@@ -36,15 +36,15 @@ def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
     require_features(catalog, declaration.shape.configurable_features)
     shape = _renaming_only_on_purpose(declaration, entry)
     found = differences(shape_of(entry), shape, latest=shape_of(entry), rules=entry.rules.values(), catalog=catalog)
+    listed = _listed(found)
     if declaration.version == stored:
         if found:
-            raise ConflictError(body={"outcome": "mismatch", **_listed(found)})
+            raise DifferencesError("mismatch", listed)
         return Decision({"outcome": "uptodate"})
 
-    answer = {"previous_version": str(stored), **_listed(found)}
     allowed = Level.MAJOR if declaration.version.major > stored.major else Level.MINOR
     if any(difference.level > allowed for difference in found):
-        raise ConflictError(body={"outcome": "rejected", **answer})
+        raise DifferencesError("rejected", listed, previous_version=str(stored))
     upgraded = replace(
         renamed(entry.setting, shape.name),
         configurable_features=shape.configurable_features,
@@ -54,7 +54,8 @@ def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
         version=declaration.version,
         revision=catalog.next_revision,
     )
-    return Decision({"outcome": "upgraded", **answer}, Changes(settings=(upgraded,)))
+    answer = {"outcome": "upgraded", "previous_version": str(stored), "differences": listed}
+    return Decision(answer, Changes(settings=(upgraded,)))
 
 
 def require_features(catalog: Catalog, features: Iterable[str]) -> None:
@@ -85,7 +86,7 @@ def _declared_entry(catalog: Catalog, declaration: Declaration) -> Entry | None:
         return aliased
     if named is None or named.setting.id != aliased.setting.id:
         detail = f"alias {declaration.alias!r} belongs to setting {aliased.setting.name!r}"
-        raise ConflictError(body={"detail": detail})
+        raise DeclarationConflictError(detail)
     return named
 
 
@@ -112,7 +113,7 @@ def _outdated(catalog: Catalog, declaration: Declaration, entry: Entry) -> Decis
     latest = shape_of(entry)
     found = differences(declaration.shape, latest, latest=latest, rules=(), catalog=catalog)
     version = str(entry.setting.version)
-    return Decision({"outcome": "outdated", "latest_version": version, **_listed(found)})
+    return Decision({"outcome": "outdated", "latest_version": version, "differences": _listed(found)})
 
 
 def _renaming_only_on_purpose(declaration: Declaration, entry: Entry) -> Shape:
@@ -124,5 +125,5 @@ def _renaming_only_on_purpose(declaration: Declaration, entry: Entry) -> Shape:
     return declaration.shape if on_purpose else replace(declaration.shape, name=entry.setting.name)
 
 
-def _listed(found: Iterable[Difference]) -> dict[str, Any]:
-    return {"differences": [difference.as_json() for difference in found]}
+def _listed(found: Iterable[Difference]) -> list[dict[str, Any]]:
+    return [difference.as_json() for difference in found]

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from heksherlite import names
 from heksherlite.service.domain.catalog import Conditions
-from heksherlite.service.domain.errors import BadRequestError, InvalidError
 from heksherlite.service.domain.times import read_time
+from heksherlite.service.errors import BadRequestError, InvalidError
 
 _VALUE = names.CONTEXT_FEATURE_VALUE.pattern
 _FEATURE_VALUE = re.compile(rf"({names.CONTEXT_FEATURE_NAME.pattern}):({_VALUE})")

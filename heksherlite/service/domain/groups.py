@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from heksherlite.service.domain.errors import BadRequestError
 from heksherlite.service.domain.history import Change
 from heksherlite.service.domain.json_values import Json, require_encodable
+from heksherlite.service.errors import BadRequestError
 
 GROUP_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 """What the name of a group or of a secret may look like: a dot would end it in paths such as ``group.key``."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 import orjson
 
 from heksherlite.service.domain.catalog import Catalog, Changes
-from heksherlite.service.domain.errors import ConflictError, TooLargeError
 from heksherlite.service.domain.json_values import Json
+from heksherlite.service.errors import ConflictError, DeclarationConflictError, TooLargeError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Limits:
         added = sum(setting.id not in catalog.entries for setting in changes.settings)
         if added and len(catalog.entries) - len(changes.removed_settings) + added > self.max_settings:
             reason = f"there are {len(catalog.entries)} settings, and there may be {self.max_settings}"
-            raise ConflictError(body={"detail": reason})
+            raise DeclarationConflictError(reason)
         added = sum(rule.id not in catalog.rules for rule in changes.rules)
         if added and len(catalog.rules) - len(changes.removed_rules) + added > self.max_rules:
             raise ConflictError(f"there are {len(catalog.rules)} rules, and there may be {self.max_rules}")

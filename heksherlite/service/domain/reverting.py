@@ -7,9 +7,9 @@ from typing import Any
 
 from heksherlite.service.domain import snapshots
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Rule, Setting
-from heksherlite.service.domain.errors import ConflictError
 from heksherlite.service.domain.history import Change, Record
 from heksherlite.service.domain.json_values import Json, same_json
+from heksherlite.service.errors import ConflictsError
 
 
 def revert(catalog: Catalog, record: Record, now: datetime) -> Decision[int]:
@@ -24,7 +24,7 @@ def revert(catalog: Catalog, record: Record, now: datetime) -> Decision[int]:
         now: The time, which decides whether a scheduled rule is served.
 
     Raises:
-        ConflictError: It cannot be undone; the body says why.
+        ConflictsError: It cannot be undone.
     """
     undoing = _Undoing(catalog, now)
     for change in record.changes:
@@ -34,7 +34,7 @@ def revert(catalog: Catalog, record: Record, now: datetime) -> Decision[int]:
     if not undoing.conflicts and not changes:
         undoing.conflicts.append("nothing is left of this change that could be undone")
     if undoing.conflicts:
-        raise ConflictError(body={"conflicts": undoing.conflicts})
+        raise ConflictsError(undoing.conflicts)
     return Decision(catalog.next_revision, changes)
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from heksherlite.service.domain.catalog import Catalog, Changes, Conditions, Decision, Rule, Setting
-from heksherlite.service.domain.errors import BadRequestError, ConflictError, InvalidError, NotFoundError
 from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.times import show_time
+from heksherlite.service.errors import BadRequestError, ConflictError, InvalidError, NotFoundError
 
 
 def add(
@@ -88,7 +88,7 @@ def search(catalog: Catalog, setting_name: str, feature_values: Mapping[str, str
     entry = catalog.find(setting_name)
     rule_id = None if entry is None else entry.ids_by_conditions.get(conditions_of(feature_values))
     if rule_id is None:
-        raise NotFoundError
+        raise NotFoundError(f"setting {setting_name!r} has no rule with exactly these conditions")
     return rule_id
 
 

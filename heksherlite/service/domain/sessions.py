@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
 from hmac import digest as hmac_digest
@@ -11,6 +12,21 @@ LIFETIME: Final = 3600
 """For how many seconds an operator stays logged in."""
 
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser of an operator who is logged in.
+
+    Attributes:
+        digest: The digest of the secret in its cookie, as `session_digest` returns it.
+        public_prefix: The public prefix of the token that the operator logged in with.
+        expires_at: When the session ends at the latest, in seconds since the epoch.
+    """
+
+    digest: bytes = field(repr=False)
+    public_prefix: str
+    expires_at: int
 
 
 def new_secret() -> str:

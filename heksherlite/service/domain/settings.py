@@ -5,9 +5,9 @@ from dataclasses import replace
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Setting
 from heksherlite.service.domain.declarations import renamed, require_features
 from heksherlite.service.domain.differences import features_in_use, in_use_message
-from heksherlite.service.domain.errors import ConflictError
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.versions import Version
+from heksherlite.service.errors import ConflictError, ConflictsError
 from heksherlite.wire_types import WireType, is_subtype
 
 
@@ -35,7 +35,7 @@ def change_type(catalog: Catalog, name: str, new_type: WireType, version: Versio
     if not narrowed and version.major == setting.version.major:
         conflicts.append(f"{new_type} is not a sub-type of {setting.type}: this needs a higher major version")
     if conflicts:
-        raise ConflictError(body={"conflicts": conflicts})
+        raise ConflictsError(conflicts)
     return _stored(catalog, replace(setting, type=new_type, version=version))
 
 

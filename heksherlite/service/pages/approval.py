@@ -9,15 +9,16 @@ from fastapi import APIRouter, Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.author import author_of
+from heksherlite.service.api.responses import status_of
 from heksherlite.service.api.routes import requires_operator
 from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.domain.applications import Application
 from heksherlite.service.domain.device_codes import CodeState, DeviceCode, is_code
-from heksherlite.service.domain.errors import BadRequestError, ConflictError, NotFoundError
 from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import BadRequestError, ConflictError, NotFoundError
 from heksherlite.service.pages.choices import (
     IN_WORDS,
     POWERFUL,
@@ -82,7 +83,7 @@ async def decide(request: Request, store: StoreOfApp) -> Response:
             return redirect(request, page_of(code))
         if known.state(time.time()) is not CodeState.OPENED:
             return await _show_outcome(request, store, known, status=409)
-        return await _show_form(request, store, code, known, choices, status=error.status, problem=error.message)
+        return await _show_form(request, store, code, known, choices, status=status_of(error), problem=error.message)
     return redirect(request, page_of(code))
 
 

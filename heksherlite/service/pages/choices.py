@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from heksherlite.service.domain.applications import Approval
-from heksherlite.service.domain.errors import BadRequestError
 from heksherlite.service.domain.groups import Group
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import BadRequestError
 from heksherlite.service.pages.form import Form
 
 IN_WORDS: Final[Mapping[str, str]] = {

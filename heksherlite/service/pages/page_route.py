@@ -8,11 +8,10 @@ from fastapi import Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.operators import LoginRequiredError
-from heksherlite.service.api.responses import answer_unavailable
+from heksherlite.service.api.responses import answer_unavailable, status_of
 from heksherlite.service.api.routes import ServiceRoute
-from heksherlite.service.domain.errors import DomainError
+from heksherlite.service.errors import DatabaseUnavailableError, RequestError
 from heksherlite.service.pages.rendering import redirect, render
-from heksherlite.service.storage.database import DatabaseUnavailableError
 
 
 class PageRoute(ServiceRoute):
@@ -29,8 +28,8 @@ class PageRoute(ServiceRoute):
                 return redirect(request, f"login?next={quote(_page(request), safe='')}")
             except AccessDeniedError as denied:
                 return problem(request, denied.status, denied.detail, denied.headers)
-            except DomainError as error:
-                return problem(request, error.status, error.message)
+            except RequestError as error:
+                return problem(request, status_of(error), error.message)
             except DatabaseUnavailableError as error:
                 answer = await answer_unavailable(request, error)
                 retry = {"retry-after": answer.headers["retry-after"]}

@@ -2,7 +2,7 @@
 
 import logging
 
-from heksherlite.service.storage.database import DatabaseUnavailableError
+from heksherlite.service.errors import DatabaseUnavailableError
 
 _logger = logging.getLogger(__name__)
 

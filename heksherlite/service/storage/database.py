@@ -7,22 +7,6 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
-class DatabaseUnavailableError(Exception):
-    """The database cannot be reached or used right now; nothing was written."""
-
-
-class InterruptedWriteError(DatabaseUnavailableError):
-    """A transaction was broken off before its commit; nothing was written, and trying again may help."""
-
-
-class UnknownOutcomeError(DatabaseUnavailableError):
-    """The connection was lost during a commit: what was to be written is there as a whole, or not at all."""
-
-
-class NotCaughtUpError(DatabaseUnavailableError):
-    """Somebody knows a newer revision than this replica, which cannot read it right now."""
-
-
 class Database(Protocol):
     """A database of settings and rules."""
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import accumulate
 from typing import Any, Final
 
@@ -11,13 +12,14 @@ from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import State
-from heksherlite.service.domain.errors import NotFoundError
 from heksherlite.service.domain.history import Author, Cause, Change, Record
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.times import show_time
+from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.rows import portions
+from heksherlite.service.storage.writing import Writer
 
 _history = tables.history.c
 _changes = tables.history_changes.c
@@ -131,11 +133,13 @@ class History:
     Every method raises `DatabaseUnavailableError` if the database cannot be reached.
 
     Args:
-        database: Where it is kept.
+        database: The database.
+        writer: What writes to it.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, writer: Writer) -> None:
         self._database = database
+        self._writer = writer
 
     async def search(self, search: Search, *, changes_per_record: int) -> Page:
         """Return some records: fewer than the limit if they are large, but at least one if there is one.
@@ -216,9 +220,12 @@ class History:
             return
         while first < kept:
             first = min(first + _ROWS_AT_ONCE, kept)
-            async with self._database.writing() as connection:
-                await connection.execute(delete(tables.history_changes).where(_changes.revision < first))
-                await connection.execute(delete(tables.history).where(_history.revision < first))
+            await self._writer.write(partial(_delete_before, first))
+
+
+async def _delete_before(revision: int, connection: AsyncConnection) -> None:
+    await connection.execute(delete(tables.history_changes).where(_changes.revision < revision))
+    await connection.execute(delete(tables.history).where(_history.revision < revision))
 
 
 _first = select(_history.revision, _history.time).order_by(_history.revision).limit(1)

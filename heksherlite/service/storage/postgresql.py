@@ -13,11 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.storage.database import (
-    DatabaseUnavailableError,
-    InterruptedWriteError,
-    UnknownOutcomeError,
-)
+from heksherlite.service.errors import DatabaseUnavailableError, InterruptedWriteError, UnknownOutcomeError
 from heksherlite.service.storage.idle_timeout import close_when_idle
 from heksherlite.service.storage.notifications import Notifications
 from heksherlite.service.storage.schema import check_schema, upgrade_schema

@@ -1,74 +1,45 @@
-"""Sessions of operators in the database, where every replica finds them."""
+"""The sessions of operators in a database, where every replica finds them."""
 
-from typing import Final
+from functools import partial
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from heksherlite.service.domain.access import sessions
+from heksherlite.service.domain.history import BY_SERVICE
+from heksherlite.service.domain.sessions import Session
 from heksherlite.service.domain.tokens import Token
-from heksherlite.service.storage import tables
-from heksherlite.service.storage.tokens import token_of
-from heksherlite.service.storage.transactions import Transactions
-
-_sessions: Final = tables.operator_sessions.c
-_tokens: Final = tables.tokens.c
+from heksherlite.service.storage.access import AccessStore, Lookup
 
 
 class Sessions:
-    """Who is logged in with which token. A session ends with its token.
+    """Which operators are logged in, and with which token. A session ends with its token.
 
-    Every method raises `DatabaseUnavailableError` if the database cannot be reached.
+    Every method raises `DatabaseUnavailableError` if the database cannot be used. Times are in seconds since the epoch.
 
     Args:
-        transactions: Those of the database.
+        access: The access state in the database.
     """
 
-    def __init__(self, transactions: Transactions) -> None:
-        self._transactions = transactions
+    def __init__(self, access: AccessStore) -> None:
+        self._access = access
 
     async def begin(self, digest: bytes, token: Token, *, now: float, seconds: int) -> bool:
-        """Begin a session, and forget those that have ended by themselves.
+        """Begin a session, and delete those that have expired.
 
         Args:
-            digest: The digest of the secret that the cookie holds.
-            token: What the operator logs in with.
-            now: The time, in seconds since the epoch.
-            seconds: How long it lasts at most.
+            digest: The digest of the secret in the cookie.
+            token: The token that the operator logs in with.
+            now: The time.
+            seconds: How long the session lasts at most.
 
         Returns:
-            False if this is no token that was made for people, or not any more; then no session begins.
+            False if the token does not exist, or belongs to an application; then no session begins.
         """
-        row = {"digest": digest.hex(), "public_prefix": token.public_prefix, "expires_at": int(now) + seconds}
-
-        async def work(connection: AsyncConnection) -> bool:
-            await connection.execute(delete(tables.operator_sessions).where(_sessions.expires_at <= now))
-            same = select(_tokens.name).where(_tokens.public_prefix == token.public_prefix)
-            if (await connection.execute(same)).first() is None:
-                return False
-            await connection.execute(insert(tables.operator_sessions).values(row))
-            return True
-
-        return await self._transactions.write(work)
+        session = Session(digest, token.public_prefix, int(now) + seconds)
+        return await self._access.write(partial(sessions.begin, session=session, now=now), BY_SERVICE)
 
     async def token(self, digest: bytes, *, now: float) -> Token | None:
-        """Return the token of a session, or None if there is no such session any more."""
-        found = (
-            select(tables.tokens)
-            .join(tables.operator_sessions)
-            .where(_sessions.digest == digest.hex(), _sessions.expires_at > now)
-        )
-
-        async def work(connection: AsyncConnection) -> Token | None:
-            row = (await connection.execute(found)).first()
-            token = None if row is None else token_of(row)
-            return None if token is None or token.expired(now) else token
-
-        return await self._transactions.read(work)
+        """Return the token of a session, or None if the session does not exist or has expired."""
+        return sessions.token_of(await self._access.read(Lookup(session=digest)), digest, now)
 
     async def end(self, digest: bytes) -> None:
-        """End a session, if there is such a one."""
-
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(delete(tables.operator_sessions).where(_sessions.digest == digest.hex()))
-
-        await self._transactions.write(work)
+        """End a session if it exists."""
+        await self._access.write(partial(sessions.end, digest=digest), BY_SERVICE, Lookup(session=digest))

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.storage.database import DatabaseUnavailableError
+from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage.schema import check_schema, upgrade_schema
 
 _BUSY_TIMEOUT = 10.0  # seconds that one process waits for another's write

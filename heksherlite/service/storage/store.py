@@ -3,36 +3,31 @@
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from functools import partial
+from typing import Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import Catalog, Decision, State
-from heksherlite.service.domain.errors import NotFoundError
 from heksherlite.service.domain.history import BY_SERVICE, Cause, as_of, changes_between
 from heksherlite.service.domain.tokens import Tokens
-from heksherlite.service.storage.applications import Applications, read_applications
-from heksherlite.service.storage.availability import Availability
-from heksherlite.service.storage.database import (
-    Database,
-    DatabaseUnavailableError,
-    InterruptedWriteError,
-    NotCaughtUpError,
-)
+from heksherlite.service.errors import DatabaseUnavailableError, NotCaughtUpError, NotFoundError
+from heksherlite.service.storage.access import AccessStore
+from heksherlite.service.storage.access_rows import read_signing_key
+from heksherlite.service.storage.applications import Applications
+from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.rows import read_changes, read_state, write_changes
 from heksherlite.service.storage.sessions import Sessions
-from heksherlite.service.storage.tokens import read_signing_key, read_tokens
-from heksherlite.service.storage.transactions import Transactions
+from heksherlite.service.storage.writing import Writer
 
 T = TypeVar("T")
 
 _CATCH_UP_SECONDS = 1.0
-_ATTEMPTS = 4  # at a write that other transactions or lost connections get in the way of
 
 
 class Store:
@@ -51,17 +46,19 @@ class Store:
         self.catalog = Catalog(State(database_id=""))
         self.on_replaced: Callable[[Catalog], object] = lambda _: None
         """Called with each new catalog."""
-        self.availability = Availability()
-        self.history = History(database)
+        self._writer = Writer(database)
+        self._writer.on_failure = self._check_soon
+        self.availability = self._writer.availability
+        self.history = History(database, self._writer)
         self.writes = 0
         """How many writes were committed here."""
         self.newest_at = time.monotonic()
         """When the catalog was last known to be the newest, by the clock that is never set."""
-        self.sessions = Sessions(Transactions(database, before_write=self._raise_if_unavailable))
-        transactions = Transactions(database, after_write=self._look_again, before_write=self._raise_if_unavailable)
-        self.applications = Applications(transactions)
-        self.device_codes = DeviceCodes(transactions)
-        self.groups = Groups(transactions)
+        self.access = AccessStore(database, self._writer, after_write=self._reload_after_write)
+        self.applications = Applications(self.access)
+        self.device_codes = DeviceCodes(self.access)
+        self.groups = Groups(self.access)
+        self.sessions = Sessions(self.access)
         self._tokens: Tokens = {}
         self._signing_key = ""
         self._database = database
@@ -69,7 +66,6 @@ class Store:
         self._check_interval = check_interval
         self._check_at = 0.0
         self._behind = False
-        self._writing = asyncio.Lock()
         self._next_load: asyncio.Task[None] | None = None  # one that has not begun to read yet
         self._looking_back = asyncio.Lock()
         self._past: Catalog | None = None  # the one that was looked back to last: there are often several questions
@@ -100,7 +96,7 @@ class Store:
         Raises:
             DatabaseUnavailableError: The database cannot be reached.
         """
-        async with self._writing:
+        async with self._writer.lock:
             self._next_load = None
             now = time.monotonic()
             async with self._database.reading() as connection:
@@ -142,9 +138,8 @@ class Store:
             DatabaseUnavailableError: The database cannot be reached; nothing changes.
             UnknownOutcomeError: The connection was lost during the commit; all of it changes, or nothing.
         """
-        self._raise_if_unavailable()
-        # A request that is cancelled, as when the service stops, does not cut a transaction in two.
-        return await asyncio.shield(self._write_with_retries(decide, cause))
+        written = await self._writer.write(partial(self._write, decide, cause), committed=self._committed)
+        return written.decision.answer
 
     async def at(self, moment: int | datetime) -> Catalog:
         """Return the catalog as it was at a revision or at a time.
@@ -170,36 +165,25 @@ class Store:
 
     async def close(self) -> None:
         """Close the database after the writes that are under way."""
-        async with self._writing:
+        async with self._writer.lock:
             await self._database.close()
 
-    async def _write_with_retries(self, decide: Callable[[Catalog], Decision[T]], cause: Cause) -> T:
-        try:
-            for _ in range(_ATTEMPTS - 1):
-                with suppress(InterruptedWriteError):
-                    return await self._write(decide, cause)
-            return await self._write(decide, cause)
-        except DatabaseUnavailableError as error:
-            self.availability.write_failed(error)
-            self._check_soon()
-            raise
+    async def _write(
+        self, decide: Callable[[Catalog], Decision[T]], cause: Cause, connection: AsyncConnection
+    ) -> "_Written[T]":
+        catalog = await self._newest(connection)
+        decision = decide(catalog)
+        if not decision.changes:
+            return _Written(decision, catalog)
+        state = catalog.state_after(decision.changes).dated(datetime.now(UTC))
+        async with self._database.batching(connection):
+            await write_changes(connection, catalog, decision.changes, state)
+            await write_record(connection, state, cause, changes_between(catalog, decision.changes))
+        return _Written(decision, catalog.after(decision.changes, state))
 
-    async def _write(self, decide: Callable[[Catalog], Decision[T]], cause: Cause) -> T:
-        async with self._writing:
-            self._raise_if_unavailable()
-            async with self._database.writing() as connection:
-                catalog = await self._newest(connection)
-                decision = decide(catalog)
-                if decision.changes:
-                    state = catalog.state_after(decision.changes).dated(datetime.now(UTC))
-                    async with self._database.batching(connection):
-                        await write_changes(connection, catalog, decision.changes, state)
-                        await write_record(connection, state, cause, changes_between(catalog, decision.changes))
-                    catalog = catalog.after(decision.changes, state)
-            self.availability.written()
-            self.writes += bool(decision.changes)
-            self._replace(catalog)
-            return decision.answer
+    def _committed(self, written: "_Written[T]") -> None:
+        self.writes += bool(written.decision.changes)
+        self._replace(written.catalog)
 
     async def follow(self, until: asyncio.Event) -> None:
         """Look for news and check the database until an event is set; run this as a task, and do not cancel it."""
@@ -221,7 +205,7 @@ class Store:
                 self.availability.lost(error)
             await _first_of(until, self._database.wake_up, seconds=self._poll_interval)
 
-    async def _look_again(self) -> None:
+    async def _reload_after_write(self) -> None:
         self._behind = True
         try:
             await self.load()
@@ -236,9 +220,7 @@ class Store:
         # The first look, or the database was exchanged or put back to an earlier revision.
         is_other = state.database_id != catalog.state.database_id or state.revision < catalog.state.revision
         if is_other or state.access_revision != catalog.state.access_revision:
-            of_applications = [application.token() for application in await read_applications(connection)]
-            tokens = {token.public_prefix: token for token in of_applications if token is not None}
-            self._tokens = {**tokens, **await read_tokens(connection)}
+            self._tokens = (await self.access.newest(connection, state)).all_tokens()
             self._signing_key = await read_signing_key(connection)
         if is_other:
             catalog = Catalog(State(state.database_id))
@@ -258,9 +240,11 @@ class Store:
         self._check_at = time.monotonic()
         self._database.wake_up.set()
 
-    def _raise_if_unavailable(self) -> None:
-        if not self.available:
-            raise DatabaseUnavailableError("the database could not be reached at the last check")
+
+@dataclass(frozen=True, slots=True)
+class _Written(Generic[T]):
+    decision: Decision[T]
+    catalog: Catalog
 
 
 async def _first_of(*events: asyncio.Event, seconds: float) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
 from heksherlite.service.domain.history import Cause, Change, added_rule, added_setting, changes_between
+from heksherlite.service.errors import NotEmptyError
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history import write_changes_of_record, write_record
 from heksherlite.service.storage.rows import (
@@ -17,19 +18,8 @@ from heksherlite.service.storage.rows import (
     write_changes,
     write_state,
 )
+from heksherlite.service.storage.writing import Writer
 from heksherlite.service.transfer.lines import ExportReader
-
-
-class NotEmptyError(Exception):
-    """There are settings in the database already.
-
-    Args:
-        settings: How many.
-    """
-
-    def __init__(self, settings: int) -> None:
-        super().__init__(f"there are {settings} settings already")
-        self.settings = settings
 
 
 async def import_export(database: Database, export: ExportReader, cause: Cause, *, replace: bool) -> None:
@@ -49,11 +39,14 @@ async def import_export(database: Database, export: ExportReader, cause: Cause, 
         ExportError: The export is malformed.
         DatabaseUnavailableError: The database cannot be reached.
     """
-    async with database.writing() as connection:
+
+    async def work(connection: AsyncConnection) -> None:
         catalog = await read_catalog(connection)
         if catalog.entries and not replace:
             raise NotEmptyError(len(catalog.entries))
         await _import(connection, catalog, export, cause)
+
+    await Writer(database).write(work, attempts=1)  # the export can be read only once
 
 
 async def _import(connection: AsyncConnection, catalog: Catalog, export: ExportReader, cause: Cause) -> None:

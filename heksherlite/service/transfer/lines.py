@@ -11,6 +11,7 @@ from heksherlite.service.domain.catalog import Catalog, Rule, Setting
 from heksherlite.service.domain.importer import Importer
 from heksherlite.service.domain.json_values import require_encodable
 from heksherlite.service.domain.snapshots import of_rule, of_setting
+from heksherlite.service.errors import ExportError
 from heksherlite.service.transfer.records import End, Header, RuleRecord, SettingRecord
 
 MEDIA_TYPE: Final = "application/x-ndjson"
@@ -18,19 +19,6 @@ MEDIA_TYPE: Final = "application/x-ndjson"
 _FORMAT: Final = "heksherlite-export"
 _VERSION: Final = 1
 _SNAPSHOT: Final = b'{"format":"heksherlite-snapshot"'
-
-
-class ExportError(ValueError):
-    """Lines are no export, or one that contradicts itself.
-
-    Args:
-        line: The number of the line, from 1.
-        reason: What is wrong there.
-    """
-
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(f"line {line}: {reason}")
-        self.reason = reason
 
 
 def lines_of(catalog: Catalog) -> Iterator[bytes]:

@@ -1,0 +1,150 @@
+"""The HTTP client of remote grants: sends requests to endpoints."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import anyio
+import httpx
+import orjson
+
+from heksherlite.errors import RemoteGrantError
+from heksherlite.http.bodies import BodyTooLargeError, read_raw_body
+from heksherlite.http.construction import new_http_client
+from heksherlite.http.retry_after import parse_retry_after
+from heksherlite.http.urls import shown_url
+from heksherlite.secret import Secret
+
+_MAX_BODY_SIZE: Final = 16 * 2**20
+"""In bytes."""
+
+REQUEST_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError)
+"""The exceptions of a request. For a malformed host name such as ``xn--a``, httpx raises the exceptions of idna."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointResponse:
+    """A response of an endpoint.
+
+    Attributes:
+        url: The URL of the request, without secrets.
+        status: The HTTP status.
+        content: The body.
+        retry_after: The number of seconds to wait before the next request.
+    """
+
+    url: str
+    status: int
+    content: bytes = field(repr=False)  # tracebacks may display it
+    retry_after: float = 0
+
+
+class EndpointClient:
+    """Sends requests to endpoints. It does not follow redirects, so that tokens are only sent where they belong.
+
+    Args:
+        client: The HTTP client.
+        timeout: The time limit for a complete response, in seconds.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, timeout: float) -> None:
+        self._client = client
+        self._timeout = timeout
+
+    async def send(
+        self, method: str, url: str, body: Mapping[str, Any] | None = None, *, error: type[RemoteGrantError]
+    ) -> EndpointResponse:
+        """Send a request and return its response.
+
+        Args:
+            method: The HTTP method.
+            url: The URL.
+            body: The body, sent as JSON. Each :class:`Secret` in it is sent as its value.
+            error: The type of the exception to raise.
+
+        Raises:
+            RemoteGrantError: If there is no response, or it is a redirect, compressed or too large.
+        """
+        shown = shown_url(url)
+        try:
+            with anyio.fail_after(self._timeout):
+                return await self._exchange(method, url, body, shown, error)
+        except REQUEST_ERRORS as failure:
+            reason = request_error_reason(failure, self._timeout)
+        # Raised here without its cause, because the frames of the cause contain the body.
+        raise error(shown, reason)
+
+    async def _exchange(
+        self, method: str, url: str, body: Mapping[str, Any] | None, shown: str, error: type[RemoteGrantError]
+    ) -> EndpointResponse:
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": "application/json"}
+        if body is None:
+            del headers["Content-Type"]
+        request = self._client.build_request(method, url, content=_encode(body), headers=headers)
+        response = await self._client.send(request, stream=True, follow_redirects=False)
+        try:
+            if response.is_redirect:
+                target = shown_url(response.headers.get("Location", "")) or "an unknown URL"
+                raise error(shown, f"redirects to {target} are not followed; use that URL if it is the right one")
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise error(shown, "the response is compressed although that was not requested")
+            content = await read_raw_body(response, _MAX_BODY_SIZE)
+        except BodyTooLargeError:
+            raise error(shown, f"the response is larger than {_MAX_BODY_SIZE:,} bytes") from None
+        finally:
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
+        retry_after = parse_retry_after(response.headers.get("Retry-After", ""))
+        return EndpointResponse(shown, response.status_code, content, retry_after or 0)
+
+
+@asynccontextmanager
+async def endpoint_client(
+    http_client_args: Mapping[str, Any] | None, response_timeout: float
+) -> AsyncIterator[EndpointClient]:
+    """Return a context manager for an :class:`EndpointClient`, which it closes at the end.
+
+    Args:
+        http_client_args: Arguments for :class:`httpx.AsyncClient`.
+        response_timeout: The time limit for a complete response, in seconds.
+    """
+    client = await new_http_client({"timeout": response_timeout, **(http_client_args or {})})
+    try:
+        yield EndpointClient(client, response_timeout)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await client.aclose()
+
+
+def describe_status(response: EndpointResponse) -> str:
+    """Return the HTTP status for an error message."""
+    phrase = httpx.codes.get_reason_phrase(response.status)
+    return f"status {response.status} {phrase}".strip()
+
+
+def request_error_reason(error: Exception, timeout: float) -> str:
+    """Return why a request failed, without the data that was sent.
+
+    Args:
+        error: One of `REQUEST_ERRORS`.
+        timeout: The time limit of the request, in seconds.
+    """
+    if isinstance(error, TimeoutError):
+        return f"no response within {timeout:g} s"
+    if isinstance(error, OSError) and error.errno:  # such as a missing certificate file
+        return os.strerror(error.errno)
+    if isinstance(error, httpx.InvalidURL):
+        return str(error)
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _encode(body: Mapping[str, Any] | None) -> bytes | None:
+    return None if body is None else orjson.dumps(body, default=_reveal)
+
+
+def _reveal(value: Any) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"{type(value).__name__} cannot be sent")

@@ -1,0 +1,1 @@
+"""Decisions about tokens, applications, device codes, configuration groups and sessions."""

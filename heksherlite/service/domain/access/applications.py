@@ -1,0 +1,106 @@
+"""Writes to applications."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from heksherlite.service.domain.access.state import AccessChanges, AccessDecision, AccessState
+from heksherlite.service.domain.applications import Application, Approval, Status, change
+from heksherlite.service.domain.credentials import application_of, credentials_of, matches
+from heksherlite.service.domain.manifests import Manifest
+from heksherlite.service.errors import BadRequestError, NotFoundError
+
+
+def add(state: AccessState, application: Application) -> AccessDecision[None]:
+    """Add an application that was invited or registered.
+
+    Raises:
+        BadRequestError: Its approval is invalid, or another public application has the same identifier.
+    """
+    check_approval(state, application.approval)
+    if application.status is Status.PUBLIC and find_public(state, application.identifier) is not None:
+        raise BadRequestError(f"{application.identifier!r} is registered already; revoke it first")
+    return AccessDecision(None, AccessChanges(applications=(application,), history=(change(None, application),)))
+
+
+def change_approval(
+    state: AccessState, name: str, edit: Callable[[Approval], Approval]
+) -> AccessDecision[Sequence[Application]]:
+    """Change the approval of the applications with an id or identifier; the answer is these applications afterwards.
+
+    Raises:
+        NotFoundError: There is none.
+        BadRequestError: A new approval is invalid.
+    """
+    before = _named(state, name)
+    after = [replace(application, approval=edit(application.approval)) for application in before]
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if new != old]
+    for _, application in changed:
+        check_approval(state, application.approval)
+    changes = AccessChanges(
+        applications=tuple(new for _, new in changed), history=tuple(change(old, new) for old, new in changed)
+    )
+    return AccessDecision(after, changes)
+
+
+def revoke(state: AccessState, name: str) -> AccessDecision[Sequence[Application]]:
+    """Remove the applications with an id or identifier; the answer is those that were removed.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    revoked = _named(state, name)
+    changes = AccessChanges(
+        removed_applications=frozenset(application.id for application in revoked),
+        history=tuple(change(application, None) for application in revoked),
+    )
+    return AccessDecision(revoked, changes)
+
+
+def redeem(
+    state: AccessState, one_time_token: str, manifest: Manifest, *, random_part: str, now: float
+) -> AccessDecision[str | None]:
+    """Make an invited application active in exchange for its one-time token.
+
+    The answer is its claim token, or None if the one-time token is unknown, expired or for another identifier.
+    """
+    application_id = application_of("invite", one_time_token)
+    invited = None if application_id is None else state.applications.get(application_id)
+    if invited is None or not matches(one_time_token, invited.invite_digest):
+        return AccessDecision(None)
+    if invited.identifier != manifest.identifier or invited.expired(now):
+        return AccessDecision(None)
+    credentials = credentials_of(invited.id, random_part)
+    active = replace(
+        invited,
+        manifest=manifest,
+        status=Status.ACTIVE,
+        invite_digest=None,
+        expires_at=None,
+        digests=credentials.digests(),
+    )
+    changes = AccessChanges(applications=(active,), history=(change(invited, active),))
+    return AccessDecision(credentials.claim_token, changes)
+
+
+def find_public(state: AccessState, identifier: str) -> Application | None:
+    """Return the public application with an identifier, or None."""
+    public = (each for each in state.applications.values() if each.status is Status.PUBLIC)
+    return next((each for each in public if each.identifier == identifier), None)
+
+
+def check_approval(state: AccessState, approval: Approval, requested: Sequence[str] | None = None) -> None:
+    """Check that an approval refers only to what exists, and to scopes that were requested.
+
+    Raises:
+        BadRequestError: It does not.
+    """
+    approval.check(context_features=state.context_features, groups=state.groups, asked=requested)
+
+
+def _named(state: AccessState, name: str) -> Sequence[Application]:
+    if name in state.applications:
+        return [state.applications[name]]
+    found = [application for application in state.applications.values() if application.identifier == name]
+    if not found:
+        raise NotFoundError(f"there is no application {name!r}")
+    return found

@@ -1,0 +1,150 @@
+"""Tokens, applications, device codes, groups and sessions in the database, and the one way to change them."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heksherlite.service.domain.access.state import AccessDecision, AccessState
+from heksherlite.service.domain.catalog import State
+from heksherlite.service.domain.history import BY_SERVICE, Cause
+from heksherlite.service.storage.access_rows import (
+    count_device_codes,
+    read_access_state,
+    read_device_codes,
+    read_sessions,
+    write_access_changes,
+)
+from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.history import write_record
+from heksherlite.service.storage.rows import read_state, write_state
+from heksherlite.service.storage.writing import Writer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Which of the many device codes and sessions a decision needs.
+
+    Attributes:
+        code: The digest of a device code.
+        session: The digest of a session.
+        codes_expired_before: Device codes that expired before this time are not counted, in seconds since the epoch.
+    """
+
+    code: bytes | None = None
+    session: bytes | None = None
+    codes_expired_before: int = 0
+
+
+NOTHING_ELSE = Lookup()
+
+
+async def _do_nothing() -> None:
+    pass
+
+
+class AccessStore:
+    """Who may use the service, as it is stored in a database.
+
+    Every method raises `DatabaseUnavailableError` if the database cannot be used.
+
+    Args:
+        database: The database, already prepared.
+        writer: What writes to it; None for a new one.
+        after_write: Called after each write that makes a new revision.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer | None = None,
+        *,
+        after_write: Callable[[], Awaitable[None]] = _do_nothing,
+    ) -> None:
+        self._database = database
+        self._writer = writer or Writer(database)
+        self._after_write = after_write
+        self._counters: State | None = None
+        self._state = AccessState()
+
+    async def read(self, lookup: Lookup = NOTHING_ELSE) -> AccessState:
+        """Return the stored state, with the device codes and sessions that are looked up."""
+        async with self._database.reading() as connection:
+            return await self.newest(connection, await read_state(connection), lookup)
+
+    async def write(
+        self,
+        decide: Callable[[AccessState], AccessDecision[T]],
+        cause: Cause = BY_SERVICE,
+        lookup: Lookup = NOTHING_ELSE,
+    ) -> T:
+        """Decide on a write, and make it if there is something to change.
+
+        Nobody waits for the write lock for the sake of a decision that changes nothing.
+
+        Args:
+            decide: Called with the stored state, and again while nobody else can write. What it raises is raised here,
+                and nothing changes.
+            cause: Who writes, and why.
+            lookup: Which device codes and sessions the decision needs.
+
+        Returns:
+            The answer of the decision, after the changes are committed.
+
+        Raises:
+            UnknownOutcomeError: The connection was lost during the commit; everything was written, or nothing.
+        """
+        decision = decide(await self.read(lookup))
+        if decision.changes:
+            decision = await self._writer.write(partial(self._write, decide, cause, lookup))
+            if decision.changes.is_new_revision:
+                await self._after_write()
+        return decision.answer
+
+    async def newest(self, connection: AsyncConnection, counters: State, lookup: Lookup = NOTHING_ELSE) -> AccessState:
+        """Return the state as a transaction sees it.
+
+        Args:
+            connection: A connection in a transaction.
+            counters: The counters in this transaction.
+            lookup: Which device codes and sessions to read.
+        """
+        if self._counters is None or _identity(self._counters) != _identity(counters):
+            self._state, self._counters = await read_access_state(connection), counters
+        state = self._state
+        if lookup.code is not None:
+            state = replace(
+                state,
+                device_codes=await read_device_codes(connection, lookup.code),
+                device_code_count=await count_device_codes(connection, expired_before=lookup.codes_expired_before),
+            )
+        if lookup.session is not None:
+            state = replace(state, sessions=await read_sessions(connection, lookup.session))
+        return state
+
+    async def _write(
+        self,
+        decide: Callable[[AccessState], AccessDecision[T]],
+        cause: Cause,
+        lookup: Lookup,
+        connection: AsyncConnection,
+    ) -> AccessDecision[T]:
+        counters = await read_state(connection)
+        state = await self.newest(connection, counters, lookup)
+        decision = decide(state)
+        await write_access_changes(connection, state, decision.changes)
+        if decision.changes.is_new_revision:
+            counters = counters.after_access_change().dated(datetime.now(UTC))
+            await write_state(connection, counters)
+            if decision.changes.history:
+                await write_record(connection, counters, cause, decision.changes.history)
+        return decision
+
+
+def _identity(counters: State) -> tuple[object, ...]:
+    return counters.database_id, counters.access_revision, counters.features_revision

@@ -1,0 +1,228 @@
+"""Between rows and the access state: tokens, applications, device codes, groups, secrets and sessions."""
+
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heksherlite.service.domain.access.state import AccessChanges, AccessState
+from heksherlite.service.domain.applications import Application, Approval, Status
+from heksherlite.service.domain.credentials import Digests
+from heksherlite.service.domain.device_codes import DeviceCode
+from heksherlite.service.domain.groups import Group
+from heksherlite.service.domain.manifests import Manifest
+from heksherlite.service.domain.sessions import Session
+from heksherlite.service.domain.tokens import Scope, Token
+from heksherlite.service.storage import tables
+
+_tokens: Final = tables.tokens.c
+_applications: Final = tables.applications.c
+_codes: Final = tables.device_codes.c
+_sessions: Final = tables.operator_sessions.c
+
+
+async def read_access_state(connection: AsyncConnection) -> AccessState:
+    """Return everything but device codes and sessions."""
+    features = select(tables.context_features.c.name).order_by(tables.context_features.c.position)
+    tokens = await connection.execute(select(tables.tokens).order_by(_tokens.created_at, _tokens.name))
+    applications = await connection.execute(
+        select(tables.applications).order_by(_applications.created_at, _applications.id)
+    )
+    groups = await connection.execute(select(tables.configuration_groups).order_by(tables.configuration_groups.c.name))
+    secrets = await connection.execute(select(tables.group_secrets))
+    return AccessState(
+        context_features=tuple((await connection.scalars(features)).all()),
+        tokens={row.public_prefix: _token(row) for row in tokens},
+        applications={row.id: _application(row) for row in applications},
+        groups={row.name: Group(row.name, orjson.loads(row.contents)) for row in groups},
+        secrets={row.name: row.value for row in secrets},
+    )
+
+
+async def read_signing_key(connection: AsyncConnection) -> str:
+    """Return the key that services sign with."""
+    key = select(tables.keys.c.key).where(tables.keys.c.purpose == "signing")
+    return str((await connection.execute(key)).scalar_one())
+
+
+async def read_device_codes(connection: AsyncConnection, digest: bytes) -> Mapping[bytes, DeviceCode]:
+    """Return the device code with a digest, if it exists."""
+    rows = await connection.execute(select(tables.device_codes).where(_codes.digest == digest.hex()))
+    return {code.digest: code for code in map(_device_code, rows.mappings())}
+
+
+async def count_device_codes(connection: AsyncConnection, *, expired_before: int) -> int:
+    """Return the number of device codes without those that expired before a time."""
+    count = select(func.count()).select_from(tables.device_codes).where(_codes.expires_at >= expired_before)
+    return await connection.scalar(count) or 0
+
+
+async def read_sessions(connection: AsyncConnection, digest: bytes) -> Mapping[bytes, Session]:
+    """Return the session with a digest, if it exists."""
+    rows = await connection.execute(select(tables.operator_sessions).where(_sessions.digest == digest.hex()))
+    row = rows.one_or_none()
+    return {} if row is None else {digest: Session(digest, row.public_prefix, row.expires_at)}
+
+
+async def write_access_changes(connection: AsyncConnection, state: AccessState, changes: AccessChanges) -> None:
+    """Store changes.
+
+    Args:
+        connection: A connection that holds the write lock.
+        state: What is stored before, with the device codes and sessions that are changed.
+        changes: What to store and remove.
+    """
+    await _purge(connection, changes)
+    groups = [{"name": group.name, "contents": _text(group.values)} for group in changes.groups]
+    secrets = [{"name": name, "value": value} for name, value in changes.secrets]
+    known_codes = {digest.hex() for digest in state.device_codes}
+    ended_sessions = {digest.hex() for digest in changes.removed_sessions}
+    for table, rows, known, removed in (
+        (tables.tokens, map(_token_row, changes.tokens), state.tokens, changes.removed_tokens),
+        (
+            tables.applications,
+            map(_application_row, changes.applications),
+            state.applications,
+            changes.removed_applications,
+        ),
+        (tables.configuration_groups, groups, state.groups, changes.removed_groups),
+        (tables.group_secrets, secrets, state.secrets, changes.removed_secrets),
+        (tables.device_codes, map(_device_code_row, changes.device_codes), known_codes, ()),
+        (tables.operator_sessions, map(_session_row, changes.sessions), (), ended_sessions),
+    ):
+        await _write_rows(connection, table, rows, known, removed)
+
+
+async def _purge(connection: AsyncConnection, changes: AccessChanges) -> None:
+    if changes.codes_expired_before:
+        expired = _codes.expires_at < changes.codes_expired_before
+        await connection.execute(delete(tables.device_codes).where(expired))
+    if changes.sessions_expired_before:
+        expired = _sessions.expires_at <= changes.sessions_expired_before
+        await connection.execute(delete(tables.operator_sessions).where(expired))
+
+
+async def _write_rows(
+    connection: AsyncConnection,
+    table: Any,
+    rows: Iterable[dict[str, Any]],
+    known: Container[str],
+    removed: Iterable[str],
+) -> None:
+    (key,) = table.primary_key
+    for row in rows:
+        exists = row[key.name] in known
+        statement = update(table).where(key == row[key.name]) if exists else insert(table)
+        await connection.execute(statement.values(row))
+    for removed_key in removed:
+        await connection.execute(delete(table).where(key == removed_key))
+
+
+def _token(row: Row[Any]) -> Token:
+    return Token(
+        name=row.name,
+        public_prefix=row.public_prefix,
+        digest=bytes.fromhex(row.digest),
+        scopes=frozenset(scope for scope in Scope if scope in row.scopes.split()),
+        setting_prefix=row.setting_prefix,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )
+
+
+def _token_row(token: Token) -> dict[str, Any]:
+    return {
+        "public_prefix": token.public_prefix,
+        "name": token.name,
+        "digest": token.digest.hex(),
+        "scopes": " ".join(sorted(token.scopes)),
+        "setting_prefix": token.setting_prefix,
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+    }
+
+
+def _application(row: Row[Any]) -> Application:
+    approved = orjson.loads(row.approval)
+    digests = (row.claim_digest, row.token_digest, row.secret_digest)
+    return Application(
+        id=row.id,
+        manifest=_manifest(row.manifest),
+        status=Status(row.status),
+        approval=Approval(
+            scopes=frozenset(scope for scope in Scope if scope in approved["scopes"]),
+            setting_prefix=approved["setting_prefix"],
+            defaults=approved["defaults"],
+            track=approved["track"],
+            groups=tuple(approved["groups"]),
+        ),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        redirect_uri=row.redirect_uri,
+        invite_digest=row.invite_digest and bytes.fromhex(row.invite_digest),
+        public_token=row.public_token,
+        digests=Digests(*map(bytes.fromhex, digests)) if all(digests) else None,
+    )
+
+
+def _application_row(application: Application) -> dict[str, Any]:
+    digests, approval = application.digests, application.approval
+    approved = {
+        "scopes": sorted(approval.scopes),
+        "setting_prefix": approval.setting_prefix,
+        "defaults": dict(approval.defaults),
+        "track": dict(approval.track),
+        "groups": list(approval.groups),
+    }
+    return {
+        "id": application.id,
+        "status": application.status.value,
+        "manifest": _text(application.manifest.parts()),
+        "approval": _text(approved),
+        "created_at": application.created_at,
+        "expires_at": application.expires_at,
+        "redirect_uri": application.redirect_uri,
+        "invite_digest": application.invite_digest and application.invite_digest.hex(),
+        "public_token": application.public_token,
+        "claim_digest": digests and digests.claim_token.hex(),
+        "token_digest": digests and digests.settings_token.hex(),
+        "secret_digest": digests and digests.client_secret.hex(),
+    }
+
+
+def _device_code(row: Mapping[Any, Any]) -> DeviceCode:
+    return DeviceCode(**{**row, "digest": bytes.fromhex(row["digest"]), "manifest": _manifest(row["manifest"])})
+
+
+def _device_code_row(code: DeviceCode) -> dict[str, Any]:
+    return {
+        "digest": code.digest.hex(),
+        "manifest": _text(code.manifest.parts()),
+        "address": code.address,
+        "chosen_by": code.chosen_by,
+        "created_at": code.created_at,
+        "expires_at": code.expires_at,
+        "opened_at": code.opened_at,
+        "decision": code.decision,
+        "application_id": code.application_id,
+        "used_at": code.used_at,
+    }
+
+
+def _session_row(session: Session) -> dict[str, Any]:
+    return {
+        "digest": session.digest.hex(),
+        "public_prefix": session.public_prefix,
+        "expires_at": session.expires_at,
+    }
+
+
+def _manifest(text: str) -> Manifest:
+    parts = orjson.loads(text)
+    return Manifest(**{**parts, "scopes": tuple(parts["scopes"])})
+
+
+def _text(value: Any) -> str:
+    return orjson.dumps(value).decode()
