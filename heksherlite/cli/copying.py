@@ -11,6 +11,7 @@ from heksherlite.cli.source import ask
 from heksherlite.engine import protocol
 from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.protocol import LINES, NOT_MODIFIED, ResponseReader, SettingData
+from heksherlite.engine.queries import divide_names
 from heksherlite.http.transport import Transport
 from heksherlite.service.transfer.lines import end_line, header_line, line
 
@@ -90,7 +91,7 @@ class _Copy:
 
 def _portions(names: Sequence[str]) -> list[list[str]]:
     groups = [names[start : start + _SETTINGS_AT_ONCE] for start in range(0, len(names), _SETTINGS_AT_ONCE)]
-    return [portion.split(",") for group in groups for portion in protocol.portions(group)]
+    return [portion.split(",") for group in groups for portion in divide_names(group)]
 
 
 def _query(names: Sequence[str], etag: str | None) -> Request:

@@ -13,6 +13,7 @@ from heksherlite.cli.source import ask, header_option, parsed_headers, transport
 from heksherlite.clients.snapshot_file import replace_file
 from heksherlite.engine import protocol
 from heksherlite.engine.messages import Response
+from heksherlite.engine.queries import ContextFilter, Query, divide_names
 from heksherlite.engine.query_events import FeatureOrder
 from heksherlite.engine.query_responses import read_query
 from heksherlite.engine.snapshots import EVERYTHING, KeptResponse, Snapshot, encode
@@ -74,7 +75,8 @@ async def _take(transport: Transport, names: Sequence[str] | None) -> Snapshot:
         if names is None:
             (listed,) = await ask(transport, [protocol.ALL_SETTINGS])
             names = list(protocol.read_settings(listed))
-        queries = [protocol.query(portion, EVERYTHING, None) for portion in protocol.portions(names)]
+        everything = ContextFilter(EVERYTHING)
+        queries = [protocol.query(Query(part, everything), None) for part in divide_names(names)]
         responses = await ask(transport, queries)
         (order,) = await ask(transport, [protocol.CONTEXT_FEATURES])
     finally:

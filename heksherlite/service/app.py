@@ -41,11 +41,11 @@ from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityH
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.access_tokens import AccessTokens
-from heksherlite.service.domain.query import AnswerBuilder
 from heksherlite.service.errors import DatabaseUnavailableError, OutsidePrefixError, RequestError
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.pages import approval, device, login
+from heksherlite.service.responses.bodies import ResponseBodies
 from heksherlite.service.storage.store import Store
 
 _building = threading.Lock()
@@ -92,7 +92,7 @@ def create_app(
         openapi_url=None,
         telemetry={"auto_configure": options.opentelemetry, "operation_spans": False, "exclude": _is_untraced},
     )
-    app.state.answers = AnswerBuilder()
+    app.state.answers = ResponseBodies()
     app.state.not_modified = NotModifiedCache(lambda: store.catalog.state)
     app.state.streams = Streams(store.catalog)
     store.on_replaced = app.state.streams.publish

@@ -14,13 +14,13 @@ settings.load_profile("patient")
 
 @pytest.fixture(scope="session")
 def shared_endpoint() -> Iterator[ScriptedEndpoint]:
-    """Return one endpoint for all tests, in whatever state the last one left it."""
+    """Return the endpoint that all tests share."""
     with scripted_endpoint() as running:
         yield running
 
 
 @pytest.fixture
 def endpoint(shared_endpoint: ScriptedEndpoint) -> ScriptedEndpoint:
-    """Return an endpoint that does what the specification says, until it is told otherwise."""
+    """Return an endpoint that follows the specification unless a test scripts its responses."""
     shared_endpoint.reset()
     return shared_endpoint

@@ -1,4 +1,4 @@
-"""A real HTTP server that gives facts as the specification says, and misbehaves where a test says so."""
+"""A real HTTP server that follows the wire specification, and sends scripted responses."""
 
 import socket
 import threading
@@ -23,7 +23,7 @@ CONFIG = {"heksher": {"service_url": "http://settings:8888"}, "database": {"pass
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it arrived."""
+    """A received request."""
 
     method: str
     path: str
@@ -32,13 +32,13 @@ class Received:
 
     @property
     def form(self) -> dict[str, str]:
-        """Return the body of a form."""
+        """The fields of a form."""
         return dict(parse_qsl(self.body.decode()))
 
 
 @dataclass(frozen=True)
 class Scripted:
-    """An answer; the body is JSON unless it is bytes."""
+    """A scripted response. The body is sent as JSON unless it is bytes."""
 
     body: Any = None
     status: int = 200
@@ -46,17 +46,17 @@ class Scripted:
 
 
 class ScriptedEndpoint:
-    """An endpoint.
+    """An endpoint for tests.
 
     Attributes:
-        url: Where it is.
-        script: By path: the answer, or a function from the request to it, instead of what the wire says.
+        url: The URL of the server.
+        script: Scripted responses by path, or functions that take the request and return one.
         received: All requests so far.
         tokens: The facts by token.
         registered: The identifiers of public applications.
         one_time: One-time tokens that are not spent.
-        codes: By device code, what became of it.
-        makes_codes: Whether it has ``start/``.
+        codes: The status of each device code.
+        makes_codes: Whether the endpoint has ``start/``.
     """
 
     def __init__(self, url: str) -> None:
@@ -64,7 +64,7 @@ class ScriptedEndpoint:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all that happened and all that was scripted."""
+        """Reset all attributes except the URL."""
         self.script: dict[str, Scripted | Callable[[Received], Scripted]] = {}
         self.received: list[Received] = []
         self.tokens: dict[str, Any] = {"static-token": CONFIG}
@@ -78,11 +78,11 @@ class ScriptedEndpoint:
         return f"{self.url}/f/"
 
     def of(self, call: str) -> list[Received]:
-        """Return the requests for a call."""
+        """Return the received requests of a call."""
         return [request for request in self.received if request.path == f"/f/{call}/"]
 
     def answer(self, request: Received) -> Scripted:
-        """Scripted a request, as the wire says or as the test says."""
+        """Return the response to a request."""
         scripted = self.script.get(request.path)
         if scripted is not None:
             return scripted if isinstance(scripted, Scripted) else scripted(request)
@@ -142,7 +142,7 @@ def _app(endpoint: ScriptedEndpoint) -> Starlette:
 
 @contextmanager
 def scripted_endpoint(**options: Any) -> Iterator[ScriptedEndpoint]:
-    """Run an endpoint, with further options of uvicorn."""
+    """Run an endpoint with options of uvicorn."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         scheme = "https" if "ssl_certfile" in options else "http"
         endpoint = ScriptedEndpoint(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")

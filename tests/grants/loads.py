@@ -1,4 +1,4 @@
-"""Grants for tests: they count, wait and fail as they are told."""
+"""Grants for tests that count, wait and fail."""
 
 import threading
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from heksherlite.grants.grant import Grant, LoadRequest, load
 
 
 class Counting:
-    """Gives facts that say how many loads there have been, and how many of them were forced.
+    """Returns facts with the number of the load.
 
     Attributes:
-        requests: What was asked for so far.
-        held: While it is not set, loads wait for it.
-        failing: While it is set, loads raise it.
+        requests: The requests so far.
+        held: Loads wait until this event is set.
+        failing: The exception that loads raise, if any.
     """
 
     def __init__(self, **facts: Any) -> None:
@@ -37,12 +37,12 @@ class Counting:
 
 
 class Failing:
-    """Raises a GrantError each time."""
+    """Raises a GrantError on each load."""
 
     def __init__(self, message: str) -> None:
         self.message = message
 
-    async def aload(self, request: LoadRequest) -> Mapping[str, Any]:  # noqa: ARG002 - it fails for all
+    async def aload(self, request: LoadRequest) -> Mapping[str, Any]:  # noqa: ARG002 - it always fails
         raise GrantError(self.message)
 
     def __repr__(self) -> str:
@@ -50,5 +50,5 @@ class Failing:
 
 
 def loaded(grant: Grant, *, force_refresh: bool = False) -> Facts:
-    """Return what a grant gives, from synchronous code."""
+    """Return the facts of a grant, in synchronous code."""
     return anyio.run(load, grant, LoadRequest(force_refresh=force_refresh))

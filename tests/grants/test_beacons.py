@@ -1,4 +1,4 @@
-"""Beacons over real UDP sockets, with others that send garbage to the same port."""
+"""Beacons over real UDP sockets, with other programs that send garbage to the same port."""
 
 import logging
 import socket
@@ -56,36 +56,36 @@ def sender(port: int) -> Iterator[socket.socket]:
         yield sending
 
 
-def test_the_format() -> None:
+def test_encoding() -> None:
     """A beacon is the text beacon-fakts followed by JSON with the URL."""
     assert encode_beacon("http://host:1") == b'beacon-fakts{"url":"http://host:1"}'
     assert decode_beacon(b'beacon-fakts {"url": "http://host:1", "other": 1}') == "http://host:1"
 
 
 @pytest.mark.parametrize("url", ["", "host", "ftp://host", "http://", "http://host/" + "x" * 2048])
-def test_urls_that_cannot_be_sent(url: str) -> None:
-    """What is no HTTP URL, or too long, is refused."""
+def test_invalid_urls(url: str) -> None:
+    """A URL that is not an HTTP URL, or is too long, is rejected."""
     with pytest.raises(ValueError, match="URL"):
         encode_beacon(url)
 
 
 @pytest.mark.parametrize("content", GARBAGE)
-def test_garbage(content: bytes) -> None:
-    """Datagrams that are no beacons are nothing."""
+def test_datagrams_that_are_not_beacons(content: bytes) -> None:
+    """Datagrams that are not beacons are ignored."""
     assert decode_beacon(content) is None
 
 
 @given(st.binary(max_size=100))
-def test_any_garbage(content: bytes) -> None:
-    """Whatever arrives, nothing is raised."""
+def test_arbitrary_datagrams(content: bytes) -> None:
+    """No datagram raises an exception."""
     for datagram in (content, b"beacon-fakts" + content, b'beacon-fakts{"url":"http://' + content + b'"}'):
         url = decode_beacon(datagram)
         assert url is None or url.startswith(("http://", "https://"))
 
 
 @pytest.mark.anyio
-async def test_beacons_are_heard_by_several(port: int) -> None:
-    """Two programs at one port hear the broadcasts of a third, again and again."""
+async def test_several_listeners(port: int) -> None:
+    """Two programs on one port receive the broadcasts of a third repeatedly."""
     with anyio.fail_after(SECONDS), listen_for_beacons(port=port) as first, listen_for_beacons(port=port) as second:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(partial(advertise, "http://host:1", [LOCAL], port=port, interval=0.01))
@@ -97,8 +97,8 @@ async def test_beacons_are_heard_by_several(port: int) -> None:
 
 
 @pytest.mark.anyio
-async def test_the_first_that_answers(port: int, endpoint: ScriptedEndpoint) -> None:
-    """Among garbage and beacons of endpoints that are dead or wrong, the one that answers is found, and used."""
+async def test_the_first_usable_endpoint(port: int, endpoint: ScriptedEndpoint) -> None:
+    """Discovery finds the endpoint that responds among garbage and beacons of dead or wrong endpoints."""
     endpoint.script["/wrong/.well-known/fakts"] = Scripted([])
     discovery = AdvertisedDiscovery(timeout=SECONDS, port=port, address="127.0.0.1")
     found = []
@@ -126,16 +126,16 @@ async def test_the_first_that_answers(port: int, endpoint: ScriptedEndpoint) -> 
     assert found == [CONFIG]
 
 
-def test_nobody_sends(port: int) -> None:
-    """Silence is an error that says where one listened, and for how long."""
+def test_no_beacons(port: int) -> None:
+    """Without beacons, the error names the port and the time limit."""
     with pytest.raises(DiscoveryError) as caught:
         anyio.run(AdvertisedDiscovery(timeout=0.1, port=port).adiscover)
     assert str(caught.value) == f"beacons on UDP port {port}: no beacon was received in 0.1 s"
 
 
 @pytest.mark.anyio
-async def test_nobody_answers(port: int, endpoint: ScriptedEndpoint) -> None:
-    """If none of those who send beacons is an endpoint, the error holds what is wrong with each; each is asked once."""
+async def test_no_usable_endpoint(port: int, endpoint: ScriptedEndpoint) -> None:
+    """If no sender is an endpoint, the error contains the error of each one, and each is queried once."""
     endpoint.script["/.well-known/fakts"] = Scripted({})
     urls = {endpoint.url, "http://127.0.0.1:9"}
     async with anyio.create_task_group() as tasks:
@@ -154,15 +154,15 @@ async def test_nobody_answers(port: int, endpoint: ScriptedEndpoint) -> None:
         tasks.cancel_scope.cancel()
 
 
-def test_a_place_where_one_cannot_listen(port: int) -> None:
-    """An address that is not this machine's is an error that says so."""
+def test_listening_fails(port: int) -> None:
+    """An address of another machine is an error that says so."""
     with pytest.raises(DiscoveryError, match="cannot listen: Cannot assign requested address"):
         anyio.run(AdvertisedDiscovery(port=port, address="198.51.100.1").adiscover)
 
 
 @pytest.mark.anyio
-async def test_a_network_that_cannot_be_reached(port: int, log: Log) -> None:
-    """An address that nothing can be sent to costs one warning, and the others go on having their beacons."""
+async def test_unreachable_network(port: int, log: Log) -> None:
+    """An unreachable address is logged once, and the other addresses still receive beacons."""
     with anyio.fail_after(SECONDS), listen_for_beacons(port=port) as beacons:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(partial(advertise, "http://host:1", ["::1", LOCAL], port=port, interval=0.01))
@@ -174,8 +174,8 @@ async def test_a_network_that_cannot_be_reached(port: int, log: Log) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_flood_of_beacons(port: int, endpoint: ScriptedEndpoint) -> None:
-    """Somebody who sends many addresses has only some of them asked."""
+async def test_too_many_beacons(port: int, endpoint: ScriptedEndpoint) -> None:
+    """Only a limited number of the URLs in beacons is queried."""
     endpoint.script["/.well-known/fakts"] = Scripted({})
     discovery = AdvertisedDiscovery(timeout=1.5, port=port, address="127.0.0.1", allow_appending_slash=False)
 

@@ -1,4 +1,4 @@
-"""The file that facts are kept in: real files, other users, other programs."""
+"""The cache file of facts, with real files of other users and programs."""
 
 import json
 import logging
@@ -34,8 +34,8 @@ def rewrite(path: Path, **members: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **members}))
 
 
-def test_facts_are_kept(path: Path, log: Log) -> None:
-    """A second grant, as in a second program, has the facts without asking; nothing is logged."""
+def test_facts_are_cached(path: Path, log: Log) -> None:
+    """A second grant, as in a second program, uses the cached facts; nothing is logged."""
     inner = Counting(text="ü", nested={"list": [1, None, True, 1.5]})
     first = loaded(CacheGrant(inner, cache_file=path))
     assert loaded(CacheGrant(inner, cache_file=path)) == first
@@ -43,8 +43,8 @@ def test_facts_are_kept(path: Path, log: Log) -> None:
     assert log.caplog.records == []
 
 
-def test_the_file_is_the_users_alone(path: Path) -> None:
-    """Its mode is 0600 whatever the umask is and whatever was there, and nothing else is left in the folder."""
+def test_the_file_is_private(path: Path) -> None:
+    """The mode is 0600 regardless of the umask and of an existing file, and no temporary file remains."""
     path.write_text("old")
     path.chmod(0o644)
     before = os.umask(0)
@@ -56,8 +56,8 @@ def test_the_file_is_the_users_alone(path: Path) -> None:
     assert [*path.parent.iterdir()] == [path]
 
 
-def test_it_is_in_the_programs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By default it is .fakts_cache.json in the folder where the program was when it made the grant."""
+def test_default_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default is .fakts_cache.json in the working directory at the time when the grant is created."""
     monkeypatch.chdir(tmp_path)
     grant = CacheGrant(Counting())
     monkeypatch.chdir("/")
@@ -65,16 +65,16 @@ def test_it_is_in_the_programs_folder(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [entry.name for entry in tmp_path.iterdir()] == [".fakts_cache.json"]
 
 
-def test_a_refresh_goes_through(path: Path) -> None:
-    """A forced refresh asks the inner grant, and what it gives is kept."""
+def test_refresh_bypasses_the_cache(path: Path) -> None:
+    """A forced refresh calls the inner grant and caches the result."""
     inner = Counting()
     grant = CacheGrant(inner, cache_file=path)
     assert [number(grant), number(grant, force_refresh=True), number(grant)] == [1, 2, 2]
     assert inner.requests[-1].force_refresh
 
 
-def test_skipping(path: Path) -> None:
-    """With skip_cache the file is not read, but written."""
+def test_skip_cache(path: Path) -> None:
+    """With skip_cache the file is written but not read."""
     inner = Counting()
     assert [number(CacheGrant(inner, cache_file=path, skip_cache=True)) for _ in range(2)] == [1, 2]
     assert number(CacheGrant(inner, cache_file=path)) == 2
@@ -91,16 +91,16 @@ def test_skipping(path: Path) -> None:
         (-999, None, False),
     ],
 )
-def test_age(age: float, expires_in: float | None, is_used: bool, path: Path) -> None:
-    """The file is used while it is younger than expires_in seconds, and not from the future."""
+def test_expiry(age: float, expires_in: float | None, is_used: bool, path: Path) -> None:
+    """The file is used while it is younger than expires_in, and not if it is from the future."""
     grant = CacheGrant(Counting(), cache_file=path, expires_in=expires_in)
     loaded(grant)
     rewrite(path, created_at=time.time() - age)
     assert number(grant) == (1 if is_used else 2)
 
 
-def test_the_hash_has_to_match(path: Path) -> None:
-    """Facts that were kept for another hash are not used, and replaced."""
+def test_hash_mismatch(path: Path) -> None:
+    """Facts that were cached for another hash are replaced."""
     inner = Counting()
     assert [number(CacheGrant(inner, cache_file=path, hash=text)) for text in ("v1", "v1", "v2", "v2")] == [1, 1, 2, 2]
 
@@ -141,8 +141,8 @@ def huge(path: Path) -> None:
         (huge, "it is larger than 67,108,864 bytes"),
     ],
 )
-def test_a_file_that_cannot_be_used(spoil: Callable[[Path], None], reason: str, path: Path, log: Log) -> None:
-    """It is ignored with a warning that says why, and replaced by a good one."""
+def test_unusable_files(spoil: Callable[[Path], None], reason: str, path: Path, log: Log) -> None:
+    """An unusable file is ignored with a warning that gives the reason, and replaced."""
     grant = CacheGrant(Counting(), cache_file=path)
     loaded(grant)
     spoil(path)
@@ -156,8 +156,8 @@ def test_a_file_that_cannot_be_used(spoil: Callable[[Path], None], reason: str, 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_a_file_of_another_user(path: Path, log: Log) -> None:
-    """A file that another user has put there is not used, and replaced."""
+def test_file_of_another_user(path: Path, log: Log) -> None:
+    """A file that belongs to another user is not used, and is replaced."""
     grant = CacheGrant(Counting(), cache_file=path)
     loaded(grant)
     rewrite(path, facts={"load": {"number": 666}})
@@ -167,8 +167,8 @@ def test_a_file_of_another_user(path: Path, log: Log) -> None:
     assert path.stat().st_uid == os.geteuid()
 
 
-def test_a_link_is_not_followed_when_writing(path: Path, tmp_path: Path) -> None:
-    """A link in the place of the file is replaced; what it leads to is left alone."""
+def test_writing_replaces_a_symbolic_link(path: Path, tmp_path: Path) -> None:
+    """A symbolic link is replaced; its target is not changed."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     path.symlink_to(victim)
@@ -177,15 +177,15 @@ def test_a_link_is_not_followed_when_writing(path: Path, tmp_path: Path) -> None
     assert not path.is_symlink()
 
 
-def test_a_file_that_cannot_be_written(tmp_path: Path, log: Log) -> None:
-    """Without its folder the facts are given all the same, with a warning."""
+def test_unwritable_file(tmp_path: Path, log: Log) -> None:
+    """If the directory does not exist, the facts are returned and a warning is logged."""
     path = tmp_path / "missing" / "cache.json"
     assert number(CacheGrant(Counting(), cache_file=path)) == 1
     assert log.one("facts cannot be cached")["reason"] == "No such file or directory"
 
 
-def test_values_that_cannot_be_kept(path: Path, log: Log) -> None:
-    """A date, which would come back as something else, is given but not kept, with a warning."""
+def test_values_that_json_does_not_have(path: Path, log: Log) -> None:
+    """A date is returned but not cached, and a warning is logged."""
     inner = Counting(date=datetime.now(UTC))
     grant = CacheGrant(inner, cache_file=path)
     assert isinstance(loaded(grant)["date"], datetime)
@@ -194,8 +194,8 @@ def test_values_that_cannot_be_kept(path: Path, log: Log) -> None:
     assert not path.exists()
 
 
-def test_a_failure_is_not_kept(path: Path) -> None:
-    """What the inner grant raises goes through, and what was kept before stays."""
+def test_errors_are_not_cached(path: Path) -> None:
+    """The error of the inner grant is raised, and the cached facts are kept."""
     inner = Counting()
     grant = CacheGrant(inner, cache_file=path)
     loaded(grant)
@@ -205,8 +205,8 @@ def test_a_failure_is_not_kept(path: Path) -> None:
     assert number(grant) == 1
 
 
-def test_what_is_shown(path: Path) -> None:
-    """Neither the grant nor what is in a file shows any values."""
+def test_repr_has_no_values(path: Path) -> None:
+    """The repr of the grant and of cached facts contain no values."""
     grant = CacheGrant(Counting(credentials={"password": "hunter2"}), cache_file=path)
     loaded(grant)
     assert "hunter2" not in repr(grant)

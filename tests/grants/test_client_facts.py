@@ -23,8 +23,8 @@ def facts(service_url: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.anyio
-async def test_the_asynchronous_client(service: Api) -> None:
-    """It reads the group of the current facts, and serves the service's rules."""
+async def test_asynchronous_client(service: Api) -> None:
+    """The asynchronous client reads the group of the current facts, and serves the rules of the service."""
     service.declare("x", configurable_features=["user"], default_value=1)
     service.add_rule(2, "x", user="a")
     setting = Setting("x", int, ["user"], 1)
@@ -32,8 +32,8 @@ async def test_the_asynchronous_client(service: Api) -> None:
         assert (setting.get(user="a"), setting.get(user="b")) == (2, 1)
 
 
-def test_the_thread_client(service: Api) -> None:
-    """So does the one for synchronous programs, from a loader that is given, and from another group."""
+def test_thread_client(service: Api) -> None:
+    """The thread client accepts a loader and the path of another group."""
     service.declare("x", configurable_features=["environment"], default_value=1)
     service.add_rule(2, "x", environment="dev")
     setting = Setting("x", int, ["environment"], 1)
@@ -42,8 +42,8 @@ def test_the_thread_client(service: Api) -> None:
         assert setting.get() == 2
 
 
-def test_from_the_environment(service: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything can come from environment variables, whose lists are strings."""
+def test_from_environment_variables(service: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything can come from environment variables, where lists are strings."""
     variables = {
         "SERVICE_URL": service.url,
         "UPDATE_INTERVAL": "1000",
@@ -55,9 +55,9 @@ def test_from_the_environment(service: Api, monkeypatch: pytest.MonkeyPatch) -> 
     for name, value in variables.items():
         monkeypatch.setenv(f"FAKTS_HEKSHER__{name}", value)
     client = ThreadHeksherClient.from_fakts(Fakts(EnvGrant()))
-    assert client.engine.context_features == tuple(FEATURES)
-    assert client.engine.options.tracked == {"user": {"a", "b"}, "environment": TRACK_ALL}
-    assert client.engine.options.defaults == {"environment": "dev"}
+    assert client._engine.context_features == tuple(FEATURES)
+    assert client._engine.options.tracked == {"user": {"a", "b"}, "environment": TRACK_ALL}
+    assert client._engine.options.defaults == {"environment": "dev"}
     with client:
         client.ping()
 
@@ -72,8 +72,8 @@ def test_from_the_environment(service: Api, monkeypatch: pytest.MonkeyPatch) -> 
         ({"token": "hunter2"}, {"headers": [("Authorization", "mine")]}, "mine"),
     ],
 )
-def test_authorisation(more: Any, given: Any, sent: str) -> None:
-    """A token or headers go with every request, unless the program gives its own; the token is not shown."""
+def test_authentication(more: Any, given: Any, sent: str) -> None:
+    """The token or headers are sent with each request unless the program passes its own; the token is not displayed."""
     with scripted_service() as scripted:
         fakts = Fakts(HardGrant(facts(scripted.url, **more)))
         Setting("x", int, ["user"], 1)
@@ -86,16 +86,16 @@ def test_authorisation(more: Any, given: Any, sent: str) -> None:
     assert "hunter2" not in repr(read_client_facts(fakts.get("heksher")))
 
 
-def test_push_is_what_the_facts_say_unless_the_program_does() -> None:
-    """The group may switch listening off, also as text, and an argument of the program wins."""
+def test_push() -> None:
+    """The group can disable push, also as text, and an argument of the program overrides it."""
     for said, given, push in ((False, None, False), ("false", None, False), ("true", None, True), (False, True, True)):
         fakts = Fakts(HardGrant(facts("http://127.0.0.1:9", push=said)))
         options: dict[str, Any] = {} if given is None else {"push": given}
         assert ThreadHeksherClient.from_fakts(fakts, **options)._policy.push is push
 
 
-def test_no_service(tmp_path: Path) -> None:
-    """A service_url that is null is a client that has a snapshot only, and needs one."""
+def test_without_a_service(tmp_path: Path) -> None:
+    """With service_url null the client requires a snapshot."""
     snapshot = tmp_path / "settings.snapshot"
     fakts = Fakts(HardGrant({"heksher": {"service_url": None, "context_features": FEATURES}}))
     with pytest.raises(SnapshotError), ThreadHeksherClient.from_fakts(fakts, snapshot=snapshot, startup="require"):
@@ -105,7 +105,7 @@ def test_no_service(tmp_path: Path) -> None:
 
 
 def test_further_arguments(service: Api) -> None:
-    """Keyword arguments of the client go through, and wrong ones are refused as ever."""
+    """Keyword arguments are passed to the client, which rejects unknown ones."""
     fakts = Fakts(HardGrant(facts(service.url)))
     with ThreadHeksherClient.from_fakts(fakts, startup="require", max_staleness=5):
         pass
@@ -148,7 +148,7 @@ def test_further_arguments(service: Api) -> None:
     ],
 )
 def test_every_offending_key(group: Any, problems: dict[str, str]) -> None:
-    """The error lists all that is wrong with the group, and no values."""
+    """The error lists every malformed key of the group, and no values."""
     with pytest.raises(FactsShapeError) as caught:
         ThreadHeksherClient.from_fakts(Fakts(HardGrant({"heksher": group})))
     assert caught.value.problems == problems

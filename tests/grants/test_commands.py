@@ -1,4 +1,4 @@
-"""The commands, as processes of their own, against real servers and sockets."""
+"""The commands as processes, against real servers and sockets."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def approve(endpoint: ScriptedEndpoint, after: int = 1) -> None:
 
 
 def test_login_whoami_logout(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
-    """Login shows page and code and keeps the facts, whoami names them, logout removes them; no secret is printed."""
+    """Login prints the page and caches the facts, whoami lists the groups, logout removes all; no secret is printed."""
     approve(endpoint)
     result = run("login", endpoint.url, "--identifier", "app", "--scope", "a", "--no-browser", folder=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -93,8 +93,8 @@ def test_login_whoami_logout(endpoint: ScriptedEndpoint, tmp_path: Path) -> None
     assert (who.returncode, who.stderr) == (1, "Error: there is no .fakts_cache.json: see heksherlite login\n")
 
 
-def test_a_program_finds_what_login_kept(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
-    """A program with CacheGrant needs no person afterwards."""
+def test_programs_use_the_facts_of_login(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """A program with CacheGrant needs no approval after login."""
     approve(endpoint)
     arguments = ["--identifier", "app", "--cache-file", "facts.json", "--hash", "v1", "--no-browser", "--qr"]
     result = run("login", endpoint.url, *arguments, folder=tmp_path)
@@ -107,8 +107,8 @@ def test_a_program_finds_what_login_kept(endpoint: ScriptedEndpoint, tmp_path: P
 
 
 @pytest.mark.thorough
-def test_login_that_fails(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
-    """Denied, too late, nobody there, or no place for the file: one line that says so, and no file."""
+def test_failed_login(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """A denied or late approval, an unreachable endpoint or an unwritable file is one line, and no file is written."""
     endpoint.script["/f/challenge/"] = Scripted({"status": "denied"})
     start = ["--identifier", "app", "--no-browser"]
     for arguments, message in [
@@ -129,8 +129,8 @@ def test_login_that_fails(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_files_of_others(tmp_path: Path) -> None:
-    """Neither whoami nor logout touches a file that is no cache file."""
+def test_foreign_files(tmp_path: Path) -> None:
+    """Neither whoami nor logout uses a file that is not a cache file."""
     path = tmp_path / "precious.json"
     path.write_text(json.dumps({"a": "hunter2"}))
     for command in ("whoami", "logout"):
@@ -141,7 +141,7 @@ def test_files_of_others(tmp_path: Path) -> None:
 
 
 def test_discover(endpoint: ScriptedEndpoint, port: int, tmp_path: Path) -> None:
-    """Endpoints whose beacons are heard are listed once each, with name; others with what is wrong."""
+    """Endpoints whose beacons are received are listed once each with their names, and others with their errors."""
     endpoint.script["/.well-known/fakts"] = Scripted(
         {"name": "the \x1b[2Jname", "base_url": endpoint.base_url, "description": "of this test"}
     )
@@ -158,8 +158,8 @@ def test_discover(endpoint: ScriptedEndpoint, port: int, tmp_path: Path) -> None
     assert errors.count("http://127.0.0.1:9: no endpoint: ConnectError") == 1
 
 
-def test_discover_nothing(port: int, tmp_path: Path) -> None:
-    """Silence is an error, and so is an address that is not this machine's."""
+def test_discover_without_result(port: int, tmp_path: Path) -> None:
+    """No beacon is an error, and so is an address of another machine."""
     result = run("discover", "--timeout", "0.2", "--port", str(port), folder=tmp_path)
     assert (result.returncode, result.stderr) == (1, "Error: no endpoint was heard in 0.2 seconds\n")
     result = run("discover", "--address", "198.51.100.1", folder=tmp_path)
@@ -167,7 +167,7 @@ def test_discover_nothing(port: int, tmp_path: Path) -> None:
 
 
 def test_beacon(port: int, tmp_path: Path) -> None:
-    """It sends beacons again and again, to the interface that is named, until it is interrupted."""
+    """Beacons are sent repeatedly to the named interface until the command is interrupted."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiving:
         receiving.bind(("", port))
         receiving.settimeout(30)
@@ -178,8 +178,8 @@ def test_beacon(port: int, tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_beacon_without_sense(tmp_path: Path) -> None:
-    """An interface that is not there and an URL that is none are refused, and what there is is named."""
+def test_beacon_with_invalid_arguments(tmp_path: Path) -> None:
+    """An unknown interface and an invalid URL are rejected, and the error names the existing interfaces."""
     result = run("beacon", "http://host:1", "--interface", "nowhere0", folder=tmp_path)
     assert result.returncode == 2
     assert "'nowhere0' is not an interface that is up and has an IPv4 address: " in " ".join(result.stderr.split())

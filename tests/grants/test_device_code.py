@@ -1,4 +1,4 @@
-"""A person approves on a page; the person here is a test, at a real server."""
+"""Approval on a page of a real server, where the test plays the person."""
 
 import re
 import sys
@@ -51,8 +51,8 @@ def grant(endpoint: ScriptedEndpoint, person: Person | None = None, **options: A
 
 
 @pytest.mark.anyio
-async def test_an_endpoint_that_makes_the_code(endpoint: ScriptedEndpoint) -> None:
-    """The manifest goes to start, the page has the code, and the facts are there once the person has approved."""
+async def test_code_from_the_endpoint(endpoint: ScriptedEndpoint) -> None:
+    """The manifest is sent to start, the page displays the code, and the facts are loaded once the person approves."""
     person = Person(endpoint, "waiting", "pending", "granted")
     assert await Fakts(grant(endpoint, person)).aload() == CONFIG
     (login,) = person.logins
@@ -67,8 +67,8 @@ async def test_an_endpoint_that_makes_the_code(endpoint: ScriptedEndpoint) -> No
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
-def test_an_endpoint_that_does_not(status: int, endpoint: ScriptedEndpoint) -> None:
-    """Without start, the grant makes up a code of six hexadecimal digits, and the page is told the manifest."""
+def test_code_from_the_grant(status: int, endpoint: ScriptedEndpoint) -> None:
+    """Without start, the grant generates a code of six hexadecimal digits and passes the manifest to the page."""
     endpoint.script["/f/start/"] = Scripted(status=status)
     person = Person(endpoint, "granted")
     assert loaded(grant(endpoint, person)) == CONFIG
@@ -88,7 +88,7 @@ def test_an_endpoint_that_does_not(status: int, endpoint: ScriptedEndpoint) -> N
 
 
 def test_codes_differ(endpoint: ScriptedEndpoint) -> None:
-    """Each grant makes up another code."""
+    """Each grant generates a different code."""
     endpoint.makes_codes = False
     person = Person(endpoint, "granted")
     for _ in range(3):
@@ -111,8 +111,8 @@ def test_codes_differ(endpoint: ScriptedEndpoint) -> None:
         (Scripted([]), "the response must be an object"),
     ],
 )
-def test_decisions_that_end_it(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
-    """Denied, expired, refused, or an answer that is none: the error says which, and no one goes on asking."""
+def test_final_responses(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
+    """A denied, expired, rejected or malformed response ends polling with an error that says which it is."""
     endpoint.script["/f/challenge/"] = answer
     with pytest.raises(DemandError) as caught:
         loaded(grant(endpoint, tell=lambda _: None))
@@ -121,8 +121,8 @@ def test_decisions_that_end_it(answer: Scripted, reason: str, endpoint: Scripted
     assert len(endpoint.of("challenge")) == 1
 
 
-def test_trouble_that_passes(endpoint: ScriptedEndpoint) -> None:
-    """A service that is away for a moment, while the person thinks, does not end it."""
+def test_temporary_errors(endpoint: ScriptedEndpoint) -> None:
+    """Polling continues when the endpoint is temporarily unavailable."""
     troubles = [Scripted(status=status) for status in (500, 502, 503, 429)]
 
     def answer(_: Received) -> Scripted:
@@ -136,8 +136,8 @@ def test_trouble_that_passes(endpoint: ScriptedEndpoint) -> None:
 
 
 @pytest.mark.parametrize("answer", [Scripted({"status": "waiting"}), Scripted(status=429)])
-def test_an_endpoint_that_wants_to_be_asked_less_often(answer: Scripted, endpoint: ScriptedEndpoint) -> None:
-    """Its Retry-After counts where it is longer than the interval."""
+def test_retry_after(answer: Scripted, endpoint: ScriptedEndpoint) -> None:
+    """Retry-After overrides a shorter poll interval."""
     asked: list[float] = []
 
     def slow_down(_: Received) -> Scripted:
@@ -159,8 +159,8 @@ def test_an_endpoint_that_wants_to_be_asked_less_often(answer: Scripted, endpoin
         (Scripted(status=503), "; last problem: status 503 Service Unavailable"),
     ],
 )
-def test_nobody_decides(answer: Scripted, trouble: str, endpoint: ScriptedEndpoint) -> None:
-    """After the time-out the error says so, and what went wrong the last time if something did."""
+def test_timeout(answer: Scripted, trouble: str, endpoint: ScriptedEndpoint) -> None:
+    """After the time limit, the error says so and gives the last problem."""
     endpoint.script["/f/challenge/"] = answer
     for seconds in (0.2, 2, 8):  # a slow machine may need longer to get an answer
         with pytest.raises(DemandError) as caught:
@@ -184,8 +184,8 @@ def test_nobody_decides(answer: Scripted, trouble: str, endpoint: ScriptedEndpoi
         (Scripted(b"x"), "the response is not JSON"),
     ],
 )
-def test_answers_to_start(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
-    """What is no code that a person could compare ends it before anybody is told anything."""
+def test_malformed_codes(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
+    """A code that a person cannot compare is an error before anybody is instructed."""
     endpoint.script["/f/start/"] = answer
     person = Person(endpoint, "granted")
     with pytest.raises(DemandError) as caught:
@@ -194,8 +194,8 @@ def test_answers_to_start(answer: Scripted, reason: str, endpoint: ScriptedEndpo
     assert person.logins == []
 
 
-def test_the_person_is_asked_once(endpoint: ScriptedEndpoint) -> None:
-    """A refresh by the same grant uses what was approved, until the endpoint takes it back."""
+def test_approval_is_reused(endpoint: ScriptedEndpoint) -> None:
+    """A refresh by the same grant uses the approval until the endpoint revokes it."""
     person = Person(endpoint, "granted")
     own = grant(endpoint, person)
     for _ in range(3):
@@ -206,8 +206,8 @@ def test_the_person_is_asked_once(endpoint: ScriptedEndpoint) -> None:
     assert len(person.logins) == 2
 
 
-def test_what_the_terminal_says(endpoint: ScriptedEndpoint, capsys: pytest.CaptureFixture[str]) -> None:
-    """By default the page's address and the code go to the standard error stream, and nothing to the output."""
+def test_instructions(endpoint: ScriptedEndpoint, capsys: pytest.CaptureFixture[str]) -> None:
+    """By default the URL of the page and the code are printed on the standard error stream only."""
     endpoint.codes["made-here-0"] = "granted"
     endpoint.script["/f/start/"] = Scripted({"status": "granted", "code": "made-here-0"})
     loaded(grant(endpoint))
@@ -217,8 +217,8 @@ def test_what_the_terminal_says(endpoint: ScriptedEndpoint, capsys: pytest.Captu
     assert "within 60 seconds if the page displays the code made-here-0" in output.err
 
 
-def test_the_browser(endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page is opened in the person's browser, here a program that approves; one that is missing is no error."""
+def test_browser(endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is opened in the browser, here a program that approves; a missing browser is not an error."""
     browser = tmp_path / "browser"
     opened = tmp_path / "opened"
     browser.write_text(f"#!{sys.executable}\nimport sys\nopen({str(opened)!r}, 'w').write(sys.argv[1])\n")
@@ -241,7 +241,7 @@ def test_the_browser(endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: py
 
 @pytest.mark.anyio
 async def test_cancellation(endpoint: ScriptedEndpoint) -> None:
-    """While the person thinks, the load can be cancelled, and nobody goes on asking."""
+    """The load can be cancelled while the person decides, and polling stops."""
     endpoint.script["/f/challenge/"] = Scripted({"status": "pending"})
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(Fakts(grant(endpoint, tell=lambda _: None)).aload)
@@ -250,8 +250,8 @@ async def test_cancellation(endpoint: ScriptedEndpoint) -> None:
     assert endpoint.of("claim") == []
 
 
-def test_the_code_is_not_shown(endpoint: ScriptedEndpoint) -> None:
-    """Who has the code could get the token, so it is in no repr."""
+def test_repr_has_no_code(endpoint: ScriptedEndpoint) -> None:
+    """The code is in no repr, because it gives access to the token."""
     person = Person(endpoint, "granted")
     own = grant(endpoint, person)
     loaded(own)

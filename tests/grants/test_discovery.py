@@ -1,4 +1,4 @@
-"""Finding endpoints by their address: good, missing, malformed and hostile ones."""
+"""Discovery of endpoints by their URLs: valid, missing, malformed and hostile ones."""
 
 import ssl
 from collections.abc import Iterator
@@ -42,8 +42,8 @@ def without_protocol(url: str) -> str:
     return url.partition("://")[2]
 
 
-def test_what_an_endpoint_says(endpoint: ScriptedEndpoint) -> None:
-    """All members of the description are there, and members that nobody knows are left out."""
+def test_endpoint_description(endpoint: ScriptedEndpoint) -> None:
+    """All members of the description are read, and unknown members are ignored."""
     description = {
         "name": "n",
         "base_url": "https://host/f",
@@ -58,19 +58,19 @@ def test_what_an_endpoint_says(endpoint: ScriptedEndpoint) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", "/"])
-def test_a_slash_at_the_end(suffix: str, endpoint: ScriptedEndpoint) -> None:
-    """It makes no difference whether the URL ends in a slash."""
+def test_trailing_slash(suffix: str, endpoint: ScriptedEndpoint) -> None:
+    """A trailing slash of the URL makes no difference."""
     assert discover(endpoint.url + suffix).base_url == endpoint.base_url
 
 
-def test_below_a_path(endpoint: ScriptedEndpoint) -> None:
-    """The well-known address is below the whole URL."""
+def test_url_with_a_path(endpoint: ScriptedEndpoint) -> None:
+    """The well-known path is appended to the whole URL."""
     endpoint.script["/app" + WELL_KNOWN] = Scripted({"name": "app", "base_url": endpoint.base_url})
     assert discover(f"{endpoint.url}/app").name == "app"
 
 
-def test_appending_a_slash(endpoint: ScriptedEndpoint) -> None:
-    """Where there is nothing without a slash, one with a slash is tried, if that is allowed."""
+def test_allow_appending_slash(endpoint: ScriptedEndpoint) -> None:
+    """If the path without a slash does not exist, the path with a slash is tried if that is allowed."""
     endpoint.script[WELL_KNOWN] = Scripted(status=404)
     endpoint.script[WELL_KNOWN + "/"] = Scripted({"name": "slash", "base_url": endpoint.base_url})
     assert discover(endpoint.url).name == "slash"
@@ -78,8 +78,8 @@ def test_appending_a_slash(endpoint: ScriptedEndpoint) -> None:
         discover(endpoint.url, allow_appending_slash=False)
 
 
-def test_protocols_are_tried(endpoint: ScriptedEndpoint, secure: ScriptedEndpoint, authority: trustme.CA) -> None:
-    """Without protocol, HTTPS is tried before HTTP."""
+def test_schemes_are_tried(endpoint: ScriptedEndpoint, secure: ScriptedEndpoint, authority: trustme.CA) -> None:
+    """For a URL without a scheme, HTTPS is tried before HTTP."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     assert discover(without_protocol(endpoint.url)).base_url == endpoint.base_url
@@ -92,8 +92,8 @@ def test_protocols_are_tried(endpoint: ScriptedEndpoint, secure: ScriptedEndpoin
     assert str(http).startswith("http://127.0.0.1:9/.well-known/fakts: ConnectError")
 
 
-def test_a_whole_conversation_by_https(secure: ScriptedEndpoint, authority: trustme.CA) -> None:
-    """With the authority's certificate facts are claimed by HTTPS, and without it there is no conversation."""
+def test_https(secure: ScriptedEndpoint, authority: trustme.CA) -> None:
+    """Facts are claimed by HTTPS with the certificate of the authority, and nothing is sent without it."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     args = {"verify": context}
@@ -104,8 +104,8 @@ def test_a_whole_conversation_by_https(secure: ScriptedEndpoint, authority: trus
 
 
 @pytest.mark.parametrize("member", ["base_url", "claim_url", "retrieve_url"])
-def test_from_https_to_http(member: str, secure: ScriptedEndpoint, authority: trustme.CA) -> None:
-    """An endpoint that was asked by HTTPS must not have tokens sent by HTTP."""
+def test_downgrade_to_http(member: str, secure: ScriptedEndpoint, authority: trustme.CA) -> None:
+    """An endpoint that was discovered by HTTPS must not have tokens sent by HTTP."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     body = {"name": "x", "base_url": secure.base_url, member: "http://127.0.0.1/f/"}
@@ -145,8 +145,8 @@ def test_from_https_to_http(member: str, secure: ScriptedEndpoint, authority: tr
         ),
     ],
 )
-def test_answers_of_the_wrong_shape(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
-    """The error names the address and what is wrong with the answer."""
+def test_malformed_descriptions(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
+    """The error names the URL and the problem of the response."""
     endpoint.script[WELL_KNOWN] = answer
     with pytest.raises(DiscoveryError) as caught:
         discover(endpoint.url)
@@ -155,8 +155,8 @@ def test_answers_of_the_wrong_shape(answer: Scripted, reason: str, endpoint: Scr
     assert "hunter2" not in str(caught.value)
 
 
-def test_malformed_addresses() -> None:
-    """They are refused when the discovery is made, without showing credentials."""
+def test_malformed_urls() -> None:
+    """Malformed URLs are rejected when the discovery is created, and credentials are not displayed."""
     for url in ("", "http://", "ftp://host", "https://user:hunter2@:1", "http://host:port"):
         with pytest.raises(ValueError, match=r"URL|[Pp]ort") as caught:
             WellKnownDiscovery(url=url)
@@ -173,7 +173,7 @@ def test_malformed_addresses() -> None:
         WellKnownDiscovery(url="host", auto_protocols=[])
 
 
-def test_protocols_are_in_any_case(secure: ScriptedEndpoint, authority: trustme.CA) -> None:
+def test_scheme_in_capital_letters(secure: ScriptedEndpoint, authority: trustme.CA) -> None:
     """HTTPS in capital letters is as safe as https."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
@@ -184,15 +184,15 @@ def test_protocols_are_in_any_case(secure: ScriptedEndpoint, authority: trustme.
     assert discover(secure.url, http_client_args={"verify": context}).name == "x"
 
 
-def test_hosts_that_cannot_be() -> None:
-    """A host name that only HTTP finds to be malformed is an endpoint that is not there, wherever it comes from."""
+def test_malformed_host_names() -> None:
+    """A host name that httpx rejects is a discovery error, whatever its source."""
     for host in ("xn--a", "xn--", "a..b"):
         with pytest.raises(DiscoveryError):
             discover(f"http://{host}")
 
 
-def test_a_static_endpoint() -> None:
-    """It is what it was said to be, and nobody is asked."""
+def test_static_discovery() -> None:
+    """A static endpoint is used as it is, without any request."""
     for url in ("http://host/f", "http://host/f/"):
         endpoint = anyio.run(StaticDiscovery(base_url=url).adiscover)
         assert endpoint.url("claim") == "http://host/f/claim/"

@@ -1,4 +1,4 @@
-"""The algebra of facts."""
+"""Merging, lookup and validation of facts."""
 
 from copy import deepcopy
 from typing import Any
@@ -32,20 +32,20 @@ def leaves(facts: dict[str, Any], *path: str) -> dict[tuple[str, ...], Any]:
 
 
 @given(FACTS)
-def test_merging_with_nothing_or_itself_changes_nothing(facts: Any) -> None:
-    """Nothing is neutral on both sides, and facts merged with themselves stay the same."""
+def test_merge_identity_and_idempotence(facts: Any) -> None:
+    """Merging facts with nothing or with themselves leaves them unchanged."""
     assert merge({}, facts) == merge(facts, {}) == merge(facts, facts) == merge(facts) == facts
 
 
 @given(FACTS, FACTS, FACTS)
-def test_merging_goes_from_the_left(first: Any, second: Any, third: Any) -> None:
-    """Three layers are two layers and then the third."""
+def test_merge_is_associative_from_the_left(first: Any, second: Any, third: Any) -> None:
+    """Merging three layers equals merging two and then the third."""
     assert merge(first, second, third) == merge(merge(first, second), third)
 
 
 @given(FACTS, FACTS)
-def test_the_later_layer_wins(first: Any, second: Any) -> None:
-    """Every value of the later layer is in the result, and all of the earlier one that the later says nothing of."""
+def test_later_layers_override(first: Any, second: Any) -> None:
+    """The result has all values of the later layer, and those of the earlier one that are not overridden."""
     both = merge(first, second)
     for path, value in leaves(second).items():
         assert value in (look_up(both, ".".join(path)), {})
@@ -57,8 +57,8 @@ def test_the_later_layer_wins(first: Any, second: Any) -> None:
 
 
 @given(FACTS, FACTS)
-def test_merging_leaves_its_layers_alone(first: Any, second: Any) -> None:
-    """To change the result, at any depth, changes none of the layers."""
+def test_merge_copies(first: Any, second: Any) -> None:
+    """Changing the result at any depth does not change the layers."""
     before = deepcopy((first, second))
     both = merge(first, second)
 
@@ -75,8 +75,8 @@ def test_merging_leaves_its_layers_alone(first: Any, second: Any) -> None:
 
 
 @given(FACTS)
-def test_every_path_is_found(facts: Any) -> None:
-    """Each key at each level is found by its path, and nothing else has changed there."""
+def test_look_up_every_path(facts: Any) -> None:
+    """Each key at each level is found by its path, and no other value has changed."""
     for path, value in leaves(facts).items():
         for depth in range(1, len(path) + 1):
             assert has_value(facts, ".".join(path[:depth]), look_up(facts, ".".join(path[:depth])))
@@ -94,15 +94,15 @@ def test_every_path_is_found(facts: Any) -> None:
         ("", "there is no '' in the facts (the nearest are 'cache', 'database')"),
     ],
 )
-def test_a_missing_path_names_its_neighbours(path: str, message: str) -> None:
-    """A path that leads nowhere is named, with the keys at the place where it leaves the facts, the most like first."""
+def test_missing_path(path: str, message: str) -> None:
+    """The error names the missing path and the existing keys at that level, the most similar ones first."""
     with pytest.raises(GroupNotFound) as caught:
         look_up({"database": {"port": "secret"}, "cache": {}}, path)
     assert str(caught.value) == message
 
 
-def test_a_missing_path_in_nothing() -> None:
-    """Without any facts, the message says that there are none."""
+def test_missing_path_without_facts() -> None:
+    """Without any facts, the error says that there are none."""
     with pytest.raises(GroupNotFound, match=r"there is no 'x' in the facts \(there are none\)"):
         look_up({}, "x")
 
@@ -117,21 +117,21 @@ def test_a_missing_path_in_nothing() -> None:
         ({"a": [{"b": {2: 1}}]}, "keys must be strings, not int: 2 below a.b"),
     ],
 )
-def test_what_facts_cannot_be(facts: object, problem: str) -> None:
-    """What is no nested mapping with string keys is described by its place, and not by its values."""
+def test_invalid_facts(facts: object, problem: str) -> None:
+    """A value that is not a nested mapping with string keys is described by its place, not by its content."""
     assert find_problem(facts) == problem
 
 
-def test_facts_that_contain_themselves() -> None:
-    """Facts without end are refused instead of followed."""
+def test_recursive_facts() -> None:
+    """Facts that contain themselves are rejected."""
     endless: dict[str, Any] = {}
     endless["again"] = endless
     assert find_problem(endless) == "it has more than 100 levels"
 
 
 @given(FACTS)
-def test_the_environment_says_what_was_put_there(facts: Any) -> None:
-    """Nested strings that are written to variables come back."""
+def test_environment_round_trip(facts: Any) -> None:
+    """Nested strings that are written to environment variables are read back unchanged."""
     texts = {path: str(value) for path, value in leaves(facts).items() if value != {}}
     variables = {"APP_" + "__".join(path).upper(): text for path, text in texts.items()}
     parsed = parse_environment({**variables, "OTHER": "1"}, "APP_", "__")
@@ -140,7 +140,7 @@ def test_the_environment_says_what_was_put_there(facts: Any) -> None:
 
 @given(st.dictionaries(st.text("AB_", max_size=6).map("F_".__add__), st.text(max_size=2), max_size=4))
 def test_no_variable_is_lost(variables: dict[str, str]) -> None:
-    """Whatever the names are: either every variable is in the facts, or the error names one of them."""
+    """For any names, either every variable is in the facts, or the error names one of them."""
     try:
         facts = parse_environment(variables, "F_", "__")
     except GrantError as caught:

@@ -1,4 +1,4 @@
-"""YAML, TOML and JSON files: good, missing, malformed and hostile."""
+"""YAML, TOML and JSON files: valid, missing, malformed and hostile."""
 
 import os
 import subprocess
@@ -32,16 +32,16 @@ MERGE_BOMB = "a: &a {k: v}\n" + "".join(
         ("json", '{"database": {"host": "db", "ports": [1, 2]}}'),
     ],
 )
-def test_files_that_are_good(kind: str, text: str, tmp_path: Path) -> None:
-    """Each format gives what the file says, also after a byte order mark and with aliases."""
+def test_valid_files(kind: str, text: str, tmp_path: Path) -> None:
+    """Each format is parsed, also after a byte order mark and with aliases."""
     path = tmp_path / "config"
     path.write_text(text, "utf-8")
     assert loaded(GRANTS[kind](path))["database"] == {"host": "db", "ports": [1, 2]}
 
 
 @pytest.mark.parametrize(("kind", "text"), [("yaml", ""), ("yaml", "# nothing\n"), ("toml", ""), ("json", "{}")])
-def test_files_that_say_nothing(kind: str, text: str, tmp_path: Path) -> None:
-    """A file without anything in it has no facts, which is no error."""
+def test_empty_files(kind: str, text: str, tmp_path: Path) -> None:
+    """An empty file has no facts, and is not an error."""
     path = tmp_path / "config"
     path.write_text(text, "utf-8")
     assert loaded(GRANTS[kind](path)) == {}
@@ -87,8 +87,8 @@ def test_files_that_say_nothing(kind: str, text: str, tmp_path: Path) -> None:
         ("json", b'{"a": ' + b"[" * 200 + b"]" * 200 + b"}", "it has more than 100 levels"),
     ],
 )
-def test_files_that_are_not_good(kind: str, content: bytes, reason: str, tmp_path: Path) -> None:
-    """The error names the file, the place in it and what is wrong, and shows nothing of the values."""
+def test_invalid_files(kind: str, content: bytes, reason: str, tmp_path: Path) -> None:
+    """The error names the file, the position and the problem, and contains no values."""
     path = tmp_path / "config"
     path.write_bytes(content)
     with pytest.raises(GrantError) as caught:
@@ -100,8 +100,8 @@ def test_files_that_are_not_good(kind: str, content: bytes, reason: str, tmp_pat
 
 
 @pytest.mark.parametrize("kind", GRANTS)
-def test_files_that_cannot_be_read(kind: str, tmp_path: Path) -> None:
-    """No file, a folder, and a path that cannot be one are errors that name it."""
+def test_unreadable_files(kind: str, tmp_path: Path) -> None:
+    """A missing file, a directory and an impossible path are errors that name the path."""
     for path, reason in [
         (tmp_path / "missing", "No such file or directory"),
         (tmp_path, "Is a directory"),
@@ -113,8 +113,8 @@ def test_files_that_cannot_be_read(kind: str, tmp_path: Path) -> None:
         assert str(caught.value) == f"{path}: {reason}"
 
 
-def test_a_file_that_is_too_large(tmp_path: Path) -> None:
-    """A file is not read beyond a limit."""
+def test_file_size_limit(tmp_path: Path) -> None:
+    """A file is not read beyond the limit."""
     path = tmp_path / "config"
     with path.open("wb") as file:
         os.truncate(file.fileno(), 2**30)
@@ -122,8 +122,8 @@ def test_a_file_that_is_too_large(tmp_path: Path) -> None:
         loaded(JsonGrant(path))
 
 
-def test_a_relative_path_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says in which folder a file was looked for."""
+def test_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error contains the absolute path."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(GrantError, match=str(tmp_path / "config.toml")):
         loaded(TomlGrant("config.toml"))

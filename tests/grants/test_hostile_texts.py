@@ -1,4 +1,4 @@
-"""Whatever is in a file or comes over the wire: facts, or an error of the package."""
+"""Arbitrary texts in files and responses are either facts or an error of the package."""
 
 import json
 from collections.abc import Callable
@@ -78,8 +78,8 @@ NAMES = ["name", "base_url", "claim_url", "retrieve_url", "status", "token", "co
 @example(text="a = 1" + "0" * 5000)
 @example(text="!!merge x: {a: 1}")
 @example(text="!!str 1: 2")
-def test_files(parse: Callable[[str], Any], text: str) -> None:
-    """A text is something, of which it can be said whether it is facts, or it is malformed."""
+def test_parsers(parse: Callable[[str], Any], text: str) -> None:
+    """Any text is either parsed or a ParseError."""
     try:
         facts = parse(text)
     except ParseError:
@@ -93,7 +93,7 @@ def test_files(parse: Callable[[str], Any], text: str) -> None:
     | st.dictionaries(st.sampled_from(NAMES), JSON, max_size=5).map(lambda data: json.dumps(data).encode())
 )
 def test_bodies(content: bytes) -> None:
-    """A body is what it should be, or unusable."""
+    """Any body is either read or an InvalidResponseError."""
     read_message(content)
     for read in (lambda: read_endpoint(content, "https://host/"), lambda: read_status(content)):
         with suppress(InvalidResponseError):
@@ -102,8 +102,8 @@ def test_bodies(content: bytes) -> None:
 
 @settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=5))
-def test_grants(data: dict[str, Any]) -> None:
-    """What is granted is a token, or facts, or unusable."""
+def test_granted_responses(data: dict[str, Any]) -> None:
+    """Any granted response is either read or an InvalidResponseError."""
     readers: list[Callable[[Any], Any]] = [read_token, read_config]
     for read in readers:
         with suppress(InvalidResponseError):
@@ -113,8 +113,8 @@ def test_grants(data: dict[str, Any]) -> None:
 @given(
     st.text(max_size=30) | st.text(max_size=20).map("http://".__add__) | st.text("[]:@/?#%1a ").map("https://".__add__)
 )
-def test_addresses(text: str) -> None:
-    """An address is one that can be shown, or it is refused; what is shown has no commands for a terminal."""
+def test_urls(text: str) -> None:
+    """Any URL is either valid or rejected, and its displayed form has no control characters."""
     assert shown_url(text).isprintable()
     assert printable(text).isprintable()
     try:

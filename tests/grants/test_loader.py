@@ -23,8 +23,8 @@ def numbers(fakts: Fakts) -> Iterator[int]:
 
 
 @pytest.mark.anyio
-async def test_async_use() -> None:
-    """In asynchronous code, groups and values below them are there; they are loaded when first asked for."""
+async def test_asynchronous_use() -> None:
+    """In asynchronous code, groups and the values below them are loaded on first use."""
     grant = Counting(**FACTS)
     async with Fakts(grant) as fakts:
         assert grant.requests == []
@@ -35,8 +35,8 @@ async def test_async_use() -> None:
     assert grant.requests == [LoadRequest(force_refresh=False)]
 
 
-def test_sync_use() -> None:
-    """The same object does the same in synchronous code."""
+def test_synchronous_use() -> None:
+    """The same object works in synchronous code."""
     grant = Counting(**FACTS)
     with Fakts(grant) as fakts:
         assert grant.requests == []
@@ -46,8 +46,8 @@ def test_sync_use() -> None:
     assert len(grant.requests) == 1
 
 
-def test_a_function_is_a_grant() -> None:
-    """An asynchronous function that takes the request can be given instead of a grant."""
+def test_function_as_grant() -> None:
+    """An asynchronous function that takes the request can be passed as a grant."""
 
     async def from_somewhere(request: LoadRequest) -> Facts:
         return {"forced": request.force_refresh}
@@ -57,8 +57,8 @@ def test_a_function_is_a_grant() -> None:
     assert repr(fakts) == "<Fakts of test_a_function_is_a_grant.<locals>.from_somewhere, loaded>"
 
 
-def test_what_was_read_is_the_callers() -> None:
-    """To change what was read changes nothing for the next reader."""
+def test_values_are_copies() -> None:
+    """Changing a value that was read does not change it for the next reader."""
     fakts = Fakts(HardGrant(FACTS))
     fakts.get("database")["ports"].append(3)
     fakts.get().clear()
@@ -66,16 +66,16 @@ def test_what_was_read_is_the_callers() -> None:
     assert fakts.get() == FACTS
 
 
-def test_hard_facts_override() -> None:
-    """They are merged over whatever the grant says, at all levels."""
+def test_hard_fakts() -> None:
+    """Hard facts are merged over those of the grant at all levels."""
     hard_fakts: dict[str, Any] = {"database": {"host": "mine"}}
     fakts = Fakts(HardGrant(FACTS), hard_fakts=hard_fakts)
     hard_fakts["database"]["host"] = "changed later"
     assert fakts.get("database") == {"host": "mine", "ports": [1, 2]}
 
 
-def test_groups_that_have_to_be_there() -> None:
-    """If one is missing the load fails and names it, and nothing counts as loaded; hard facts count."""
+def test_assert_groups() -> None:
+    """If a required group is missing, the load fails with its name and nothing is loaded; hard facts count."""
     with pytest.raises(GroupNotFound, match="there is no 'queue' in the facts"):
         Fakts(HardGrant(FACTS), assert_groups={"database", "queue"}).load()
     Fakts(HardGrant(FACTS), assert_groups={"queue"}, hard_fakts={"queue": {}}).load()
@@ -97,14 +97,14 @@ def test_groups_that_have_to_be_there() -> None:
         ({"hard_fakts": ["a"]}, "invalid hard_fakts: expected a mapping"),
     ],
 )
-def test_wrong_arguments(arguments: Any, message: str) -> None:
-    """They are refused when the loader is made."""
+def test_invalid_arguments(arguments: Any, message: str) -> None:
+    """Invalid arguments are rejected when the loader is created."""
     with pytest.raises(TypeError, match=message):
         Fakts(HardGrant({}), **arguments)
 
 
-def test_a_missing_path_is_looked_for_again() -> None:
-    """It costs one forced load; then it is there, or the error names it and what is near."""
+def test_missing_path_reloads() -> None:
+    """A missing path causes one forced load; if it is still missing, the error names it and similar keys."""
     grant = Counting(**FACTS)
     fakts = Fakts(grant)
     fakts.load()
@@ -121,8 +121,8 @@ def test_a_missing_path_is_looked_for_again() -> None:
     assert len(grant.requests) == 4
 
 
-def test_a_missing_path_that_cannot_be_looked_for_again() -> None:
-    """If the load for it fails, it is missing all the same, by the error of the load; what is loaded stays."""
+def test_missing_path_when_reloading_fails() -> None:
+    """If the reload fails, the path is missing because of the error of the load; the loaded facts are kept."""
     grant = Counting(**FACTS)
     fakts = Fakts(grant)
     fakts.load()
@@ -133,8 +133,8 @@ def test_a_missing_path_that_cannot_be_looked_for_again() -> None:
     assert fakts.get("database.host") == "db"
 
 
-def test_without_automatic_loads() -> None:
-    """Where loading is not allowed, asking is an error that says what to do, until it is loaded on purpose."""
+def test_without_auto_load() -> None:
+    """Where loading is not allowed, reading is an error that says what to do, until the facts are loaded explicitly."""
     grant = Counting()
     fakts = Fakts(grant, allow_auto_load=False)
     asks: list[Callable[[], object]] = [
@@ -154,7 +154,7 @@ def test_without_automatic_loads() -> None:
 
 
 def test_refresh() -> None:
-    """A refresh loads past all caches; one that fails leaves what is loaded."""
+    """A refresh bypasses all caches, and a failed one keeps the loaded facts."""
     grant = Counting()
     fakts = Fakts(grant)
     assert [fakts.load()["load"], fakts.load()["load"], fakts.refresh()["load"]] == [
@@ -169,7 +169,7 @@ def test_refresh() -> None:
     assert fakts.get("load.number") == 3
 
 
-def test_the_first_load_may_be_a_forced_one() -> None:
+def test_refresh_before_the_first_load() -> None:
     """A refresh before anything is loaded is one forced load."""
     grant = Counting()
     Fakts(grant).refresh()
@@ -177,7 +177,7 @@ def test_the_first_load_may_be_a_forced_one() -> None:
 
 
 def test_has_changed() -> None:
-    """A value has changed when the loaded facts say something else, or nothing; it never loads."""
+    """A value has changed if the loaded facts have another value or none; has_changed never loads."""
     grant = Counting(**FACTS)
     fakts = Fakts(grant)
     assert fakts.has_changed(FACTS["database"], "database")
@@ -191,8 +191,8 @@ def test_has_changed() -> None:
     assert fakts.has_changed(database, "database")
 
 
-def test_a_failing_load_is_tried_again() -> None:
-    """Each time it is asked for, and its error comes through as it is."""
+def test_failed_loads_are_retried() -> None:
+    """Each read retries a failed load, and raises its error."""
     fakts = Fakts(Failing("offline"))
     for _ in range(2):
         with pytest.raises(GrantError, match="offline"):
@@ -200,7 +200,7 @@ def test_a_failing_load_is_tried_again() -> None:
 
 
 def test_load_on_enter() -> None:
-    """The block begins with a load, and one that fails is not entered."""
+    """Entering the block loads the facts, and a block whose load fails is not entered."""
     grant = Counting()
     with Fakts(grant, load_on_enter=True) as fakts:
         assert next(numbers(fakts)) == 1
@@ -216,8 +216,8 @@ def test_load_on_enter() -> None:
         get_current_fakts()
 
 
-def test_current_facts() -> None:
-    """Inside of a block its loader is the current one, and after it what was before, also after an error."""
+def test_get_current_fakts() -> None:
+    """Inside of a block its loader is the current one; afterwards the previous one is, also after an error."""
     outer, inner = Fakts(HardGrant({})), Fakts(HardGrant({}))
     with outer:
         with suppress(ZeroDivisionError), inner:
@@ -231,8 +231,8 @@ def test_current_facts() -> None:
         get_current_fakts()
 
 
-def test_blocks_that_are_left_in_another_order() -> None:
-    """To leave the outer block first takes only that one away."""
+def test_blocks_left_out_of_order() -> None:
+    """Leaving the outer block first removes only that one."""
     outer, inner = Fakts(HardGrant({})), Fakts(HardGrant({}))
     outer.__enter__()
     inner.__enter__()
@@ -244,7 +244,7 @@ def test_blocks_that_are_left_in_another_order() -> None:
 
 
 def test_use_outside_of_blocks() -> None:
-    """A loader works before, between and after its blocks, and remembers what it loaded."""
+    """A loader works before, between and after its blocks, and keeps the loaded facts."""
     grant = Counting()
     fakts = Fakts(grant)
     assert fakts.get("load.number") == 1
@@ -255,16 +255,16 @@ def test_use_outside_of_blocks() -> None:
     assert fakts.refresh()["load"] == {"number": 2}
 
 
-def test_nothing_is_shown() -> None:
-    """The repr has no facts, neither the loaded nor the hard ones."""
+def test_repr_has_no_values() -> None:
+    """The repr contains neither loaded nor hard facts."""
     fakts = Fakts(HardGrant({"a": "hunter2"}), hard_fakts={"b": "hunter3"})
     assert repr(fakts) == "<Fakts of HardGrant(groups=['a']), not loaded>"
     fakts.load()
     assert "hunter" not in repr(fakts)
 
 
-def test_a_grant_that_asks_for_its_own_facts() -> None:
-    """It gets an error instead of waiting for itself; other loaders, and itself after the load, it may ask."""
+def test_recursive_load() -> None:
+    """A grant that reads the facts that it loads gets an error; it can read other loaders, and its own later."""
 
     async def asks_itself(_: LoadRequest) -> Facts:
         return {"own": await fakts.aget("x")}
@@ -279,8 +279,8 @@ def test_a_grant_that_asks_for_its_own_facts() -> None:
     assert Fakts(asks_another).get() == {"other": 1}
 
 
-def test_importing_is_light() -> None:
-    """Importing the package imports no event loop, no HTTP library and no YAML until they are needed."""
+def test_lazy_imports() -> None:
+    """Importing the package imports no event loop, HTTP library or YAML library."""
     program = (
         "import sys, heksherlite.grants\n"
         "heavy = {'httpx', 'anyio', 'asyncio', 'yaml', 'cattrs', 'trio'}\n"
@@ -298,6 +298,6 @@ class Nothing:
 
 
 def test_into_is_typed() -> None:
-    """What is asked for as a class is an object of it."""
+    """The result of into= is an instance of the class."""
     found: Nothing = Fakts(HardGrant(FACTS)).get("cache", into=Nothing)
     assert found == Nothing()

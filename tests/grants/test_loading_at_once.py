@@ -1,4 +1,4 @@
-"""Many tasks, threads and event loops want facts at the same time."""
+"""Concurrent loads by many tasks, threads and event loops."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ THREADS = 50
 
 @pytest.mark.anyio
 async def test_a_thousand_tasks() -> None:
-    """All get the facts of one load."""
+    """All tasks get the facts of one load."""
     grant = Counting()
     grant.held.clear()
     fakts = Fakts(grant)
@@ -69,8 +69,8 @@ async def test_a_thousand_tasks_and_fifty_threads() -> None:
     assert len(grant.requests) == 1
 
 
-def test_a_missing_path_that_many_ask_for() -> None:
-    """Fifty threads that miss one path at once do not load fifty times."""
+def test_missing_path_in_many_threads() -> None:
+    """Fifty threads that read a missing path at the same time do not load fifty times."""
     grant = Counting()
     fakts = Fakts(grant)
     fakts.load()
@@ -83,8 +83,8 @@ def test_a_missing_path_that_many_ask_for() -> None:
     assert len(grant.requests) == 2
 
 
-def test_a_refresh_is_not_content_with_a_load() -> None:
-    """A forced load that is asked for during a plain one happens after it; a plain one takes what a forced one gets."""
+def test_refresh_during_a_load() -> None:
+    """A forced load that is requested during a plain one follows it; a plain one uses the result of a forced one."""
     grant = Counting()
     grant.held.clear()
     fakts = Fakts(grant)
@@ -104,8 +104,8 @@ def _waiting(fakts: Fakts) -> Any:
     return [] if flight is None else vars(flight.outcome)["_done_callbacks"]
 
 
-def test_all_get_the_error() -> None:
-    """Who waited gets the error of the load too, with a traceback that does not grow by that."""
+def test_all_waiters_get_the_error() -> None:
+    """All waiters get the error of the load, with a traceback that does not accumulate."""
     grant = Counting()
     grant.held.clear()
     grant.failing = GrantError("offline")
@@ -126,7 +126,7 @@ def test_all_get_the_error() -> None:
 
 @pytest.mark.anyio
 async def test_cancellation_while_loading() -> None:
-    """A load that is cancelled leaves nothing behind: the next one who asks loads."""
+    """After a cancelled load, the next reader loads."""
     grant = Counting()
     grant.held.clear()
     fakts = Fakts(grant)
@@ -141,8 +141,8 @@ async def test_cancellation_while_loading() -> None:
 
 
 @pytest.mark.anyio
-async def test_another_takes_over_from_a_cancelled_one() -> None:
-    """If the task that loads is cancelled, one of those that wait loads for all of them."""
+async def test_a_waiter_takes_over() -> None:
+    """If the task that loads is cancelled, one of the waiters loads for all of them."""
     grant = Counting()
     grant.held.clear()
     fakts = Fakts(grant)
@@ -166,8 +166,8 @@ async def test_another_takes_over_from_a_cancelled_one() -> None:
 
 
 @pytest.mark.anyio
-async def test_who_waits_can_be_cancelled() -> None:
-    """One that is cancelled while another loads does not disturb the load."""
+async def test_cancelled_waiter() -> None:
+    """A cancelled waiter does not disturb the load."""
     grant = Counting()
     grant.held.clear()
     fakts = Fakts(grant)
@@ -182,7 +182,7 @@ async def test_who_waits_can_be_cancelled() -> None:
     assert await fakts.aget("load.number") == 1
 
 
-def test_one_who_waited_in_a_loop_that_ended() -> None:
+def test_waiter_in_a_closed_event_loop() -> None:
     """An event loop that ends while it waits does not disturb the load of another thread."""
     grant = Counting()
     grant.held.clear()
@@ -204,8 +204,8 @@ def test_one_who_waited_in_a_loop_that_ended() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_event_loop_that_is_abandoned() -> None:
-    """A load in an event loop that was closed in the middle of it counts as given up once it is collected."""
+def test_abandoned_event_loop() -> None:
+    """A load in an event loop that was closed meanwhile counts as cancelled once it is garbage-collected."""
     grant = Counting()
     grant.held.clear()
     fakts = Fakts(grant)
@@ -220,7 +220,7 @@ def test_an_event_loop_that_is_abandoned() -> None:
     assert fakts.get("load.number") == 2
 
 
-def test_two_kinds_of_event_loops() -> None:
+def test_trio_and_asyncio() -> None:
     """A trio program in one thread and an asyncio program in another share a load."""
     grant = Counting()
     grant.held.clear()
@@ -258,8 +258,8 @@ async def test_sync_use_in_the_loops_own_thread() -> None:
 
 
 @pytest.mark.anyio
-async def test_sync_use_in_a_worker_thread() -> None:
-    """In a worker thread of a running loop the load runs in that loop, which goes on meanwhile."""
+async def test_synchronous_use_in_a_worker_thread() -> None:
+    """In a worker thread of a running event loop, the load runs in that loop without blocking it."""
     threads: list[threading.Thread] = []
 
     async def notes_its_thread(_: LoadRequest) -> Facts:
@@ -272,8 +272,8 @@ async def test_sync_use_in_a_worker_thread() -> None:
     assert threads == [threading.current_thread()]
 
 
-def test_sync_use_in_a_worker_thread_of_asyncio() -> None:
-    """The worker threads of asyncio work as well, and are in the block too."""
+def test_synchronous_use_in_an_asyncio_worker_thread() -> None:
+    """Worker threads of asyncio work as well, and belong to the block."""
 
     async def main() -> None:
         with Fakts(HardGrant({"a": 1})):
@@ -283,8 +283,8 @@ def test_sync_use_in_a_worker_thread_of_asyncio() -> None:
 
 
 @pytest.mark.anyio
-async def test_cancellation_of_a_worker_thread() -> None:
-    """A worker thread whose task is cancelled leaves nothing behind either."""
+async def test_cancelled_worker_thread() -> None:
+    """After a cancelled load in a worker thread, the next reader loads."""
     grant = Counting()
     grant.held.clear()
     fakts = Fakts(grant)
@@ -297,8 +297,8 @@ async def test_cancellation_of_a_worker_thread() -> None:
 
 
 @pytest.mark.anyio
-async def test_tasks_have_their_own_current_facts() -> None:
-    """Blocks in tasks at the same time do not see each other, and children see what is around them."""
+async def test_current_facts_of_tasks() -> None:
+    """Blocks in concurrent tasks do not affect each other, and child tasks inherit the block around them."""
     outer = Fakts(HardGrant({}))
     inside = [anyio.Event(), anyio.Event()]
 
@@ -317,8 +317,8 @@ async def test_tasks_have_their_own_current_facts() -> None:
         get_current_fakts()
 
 
-def test_threads_have_their_own_current_facts() -> None:
-    """A thread that is started inside of a block is outside of it, and may have a block of its own."""
+def test_current_facts_of_threads() -> None:
+    """A thread that is started inside of a block is outside of it, and can have its own block."""
     own = Fakts(HardGrant({}))
 
     def run() -> None:
@@ -334,8 +334,8 @@ def test_threads_have_their_own_current_facts() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_fork_while_another_thread_loads() -> None:
-    """In the child nobody goes on with the load, so it loads itself instead of waiting for ever."""
+def test_fork_during_a_load() -> None:
+    """A forked child loads by itself instead of waiting for the load of its parent."""
     grant = Counting()
     grant.held.clear()
     fakts = Fakts(grant)

@@ -5,8 +5,8 @@ from heksherlite.grants import EnvGrant, HardGrant
 from tests.grants.loads import loaded
 
 
-def test_groups_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names are split at the delimiter, keys are in lower case, values stay as they are."""
+def test_groups_from_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are split at the delimiter, keys are in lower case, and values are unchanged."""
     monkeypatch.setenv("FAKTS_DATABASE__HOST", "Db.Local")
     monkeypatch.setenv("FAKTS_DATABASE__POOL__SIZE", "5")
     monkeypatch.setenv("FAKTS_NAME", "")
@@ -14,16 +14,16 @@ def test_groups_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert loaded(EnvGrant()) == {"database": {"host": "Db.Local", "pool": {"size": "5"}}, "name": ""}
 
 
-def test_another_prefix_and_delimiter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both can be chosen; the prefix counts as it is written."""
+def test_prefix_and_delimiter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefix and delimiter can be chosen; the prefix is case-sensitive."""
     monkeypatch.setenv("APP.DB.HOST", "h")
     monkeypatch.setenv("app.db.host", "other")
     assert loaded(EnvGrant("APP.", ".")) == {"db": {"host": "h"}}
 
 
 @pytest.mark.parametrize("names", [["X_A", "X_A__B"], ["X_A__B", "X_A"], ["X_A", "X_A__B__C"]])
-def test_a_value_and_a_group(names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is both is an error that names both variables, and not their values."""
+def test_value_and_group(names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is both a value and a group is an error that names both variables, and no values."""
     for name in names:
         monkeypatch.setenv(name, "hunter2")
     with pytest.raises(GrantError) as caught:
@@ -32,7 +32,7 @@ def test_a_value_and_a_group(names: list[str], monkeypatch: pytest.MonkeyPatch) 
     assert "hunter2" not in str(caught.value)
 
 
-def test_names_that_differ_in_case_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_that_differ_only_in_case(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two variables for one key are an error that names both."""
     monkeypatch.setenv("X_Key", "1")
     monkeypatch.setenv("X_KEY", "2")
@@ -42,27 +42,27 @@ def test_names_that_differ_in_case_only(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("name", ["X_", "X_A__", "X___B", "X_A____B"])
 def test_empty_keys(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name with an empty key is an error that shows what it should be like."""
+    """A name with an empty key is an error that gives the expected form."""
     monkeypatch.setenv(name, "1")
     with pytest.raises(GrantError, match=rf"{name} has an empty key; the expected form is X_GROUP__KEY"):
         loaded(EnvGrant("X_"))
 
 
 def test_no_variables() -> None:
-    """Without any variable the grant fails, so that a fail-safe one goes on; unless none is required."""
+    """Without any variable the grant fails, unless required is false."""
     with pytest.raises(GrantError, match="no environment variable starts with 'NOT_SET_'"):
         loaded(EnvGrant("NOT_SET_"))
     assert loaded(EnvGrant("NOT_SET_", required=False)) == {}
 
 
-def test_an_empty_delimiter() -> None:
-    """An empty delimiter is refused at once."""
+def test_empty_delimiter() -> None:
+    """An empty delimiter is rejected."""
     with pytest.raises(ValueError, match="delimiter"):
         EnvGrant(delimiter="")
 
 
-def test_constants_stay_what_they_are() -> None:
-    """To change what was loaded does not change the constants, and their values are not in the repr."""
+def test_hard_grant() -> None:
+    """Changing the loaded facts does not change the constants, and the repr contains no values."""
     grant = HardGrant({"database": {"password": "hunter2"}})
     loaded(grant)["database"].clear()
     assert loaded(grant) == {"database": {"password": "hunter2"}}

@@ -20,8 +20,8 @@ async def no_facts(_: LoadRequest) -> Facts:
     return ["hunter2"]  # type: ignore[return-value]
 
 
-def test_the_first_that_succeeds(log: Log) -> None:
-    """Those after it are not asked; those before it are in the log, at WARNING and without traceback."""
+def test_first_success(log: Log) -> None:
+    """Later grants are not called; earlier ones are logged at WARNING without a traceback."""
     last = Counting()
     assert loaded(FailsafeGrant([Failing("one"), ONE, last])) == ONE.values
     assert last.requests == []
@@ -31,7 +31,7 @@ def test_the_first_that_succeeds(log: Log) -> None:
 
 
 def test_all_fail() -> None:
-    """One error holds what each grant raised, in order, and says it."""
+    """One error contains the error of each grant, in order."""
     with pytest.raises(GrantError) as caught:
         loaded(FailsafeGrant([Failing("one"), FailsafeGrant([Failing("two"), Failing("three")])]))
     first, second = caught.value.causes
@@ -40,8 +40,8 @@ def test_all_fail() -> None:
     assert str(caught.value) == ("all 2 grants failed:\n  - one\n  - all 2 grants failed:\n    - two\n    - three")
 
 
-def test_wrong_shapes_are_failures() -> None:
-    """A grant that gives something else than facts counts as failed; its values are not shown."""
+def test_invalid_facts() -> None:
+    """A grant that returns invalid facts counts as failed, and its values are not displayed."""
     assert loaded(FailsafeGrant([no_facts, ONE])) == ONE.values
     with pytest.raises(GrantError) as caught:
         loaded(FailsafeGrant([no_facts]))
@@ -50,15 +50,15 @@ def test_wrong_shapes_are_failures() -> None:
 
 
 @pytest.mark.parametrize("meta", [FailsafeGrant, ParallelGrant])
-def test_mistakes_are_not_hidden(meta: type[FailsafeGrant | ParallelGrant]) -> None:
-    """Another exception than a GrantError goes through as it is, and not in a group."""
+def test_other_exceptions(meta: type[FailsafeGrant | ParallelGrant]) -> None:
+    """An exception that is not a GrantError is raised unchanged, outside of an exception group."""
     with pytest.raises(ZeroDivisionError):
         loaded(meta([broken, ONE]))
 
 
 @pytest.mark.parametrize("meta", [FailsafeGrant, ParallelGrant])
-def test_what_is_no_grant(meta: type[FailsafeGrant | ParallelGrant]) -> None:
-    """No grants at all, classes and other objects are refused at once."""
+def test_invalid_arguments(meta: type[FailsafeGrant | ParallelGrant]) -> None:
+    """An empty list, classes and other objects are rejected."""
     with pytest.raises(ValueError, match=f"{meta.__name__} needs at least one grant"):
         meta([])
     with pytest.raises(TypeError, match=r"did you mean HardGrant\(\)"):
@@ -68,15 +68,15 @@ def test_what_is_no_grant(meta: type[FailsafeGrant | ParallelGrant]) -> None:
 
 
 def test_layers(log: Log) -> None:
-    """Facts of all are merged deeply, later grants win, and the grants are left as they were."""
+    """The facts of all grants are merged deeply, later grants override, and the facts of the grants are unchanged."""
     assert loaded(ParallelGrant([ONE, TWO])) == {"a": {"x": 1, "y": 2}, "b": {}}
     assert loaded(ParallelGrant([TWO, ONE])) == {"a": {"x": 1, "y": 1}, "b": {}}
     assert ONE.values == {"a": {"x": 1, "y": 1}}
     assert log.caplog.records == []
 
 
-def test_all_at_once() -> None:
-    """Grants are asked side by side: each sees that the others were asked before it answers."""
+def test_concurrent_loads() -> None:
+    """The grants load concurrently."""
     grants = [Counting() for _ in range(3)]
 
     async def releases(_: LoadRequest) -> Facts:
@@ -90,15 +90,15 @@ def test_all_at_once() -> None:
     assert [len(grant.requests) for grant in grants] == [1, 1, 1]
 
 
-def test_one_of_several_fails() -> None:
-    """Without omit_exceptions the error holds every cause."""
+def test_one_failure() -> None:
+    """Without omit_exceptions the error contains every cause."""
     with pytest.raises(GrantError) as caught:
         loaded(ParallelGrant([Failing("one"), ONE, Failing("two")]))
     assert str(caught.value) == "2 of 3 grants failed:\n  - one\n  - two"
 
 
-def test_failures_are_left_out(log: Log) -> None:
-    """With omit_exceptions they cost a warning each; unless all fail."""
+def test_omit_exceptions(log: Log) -> None:
+    """With omit_exceptions each failure is logged as a warning, unless all fail."""
     assert loaded(ParallelGrant([Failing("one"), ONE], omit_exceptions=True)) == ONE.values
     assert log.one("grant failed")["reason"] == "one"
     with pytest.raises(GrantError, match="2 of 2 grants failed"):
@@ -106,8 +106,8 @@ def test_failures_are_left_out(log: Log) -> None:
 
 
 @pytest.mark.parametrize("meta", [FailsafeGrant, ParallelGrant])
-def test_refreshes_go_through(meta: type[FailsafeGrant | ParallelGrant]) -> None:
-    """Whether kept facts will not do is said to the inner grants."""
+def test_forced_refresh(meta: type[FailsafeGrant | ParallelGrant]) -> None:
+    """A forced refresh is passed to the inner grants."""
     inner = Counting()
     loaded(meta([inner]), force_refresh=True)
     loaded(meta([inner]))

@@ -1,4 +1,4 @@
-"""Groups as objects."""
+"""Conversion of groups to classes."""
 
 import subprocess
 import sys
@@ -48,27 +48,27 @@ def read(into: type[Any], **group: Any) -> Any:
 
 
 def test_dataclasses() -> None:
-    """A group becomes a dataclass with its nested ones; keys that it does not know are left out."""
+    """A group is converted to a dataclass with nested ones; unknown keys are ignored."""
     found = read(Database, host="db", port=1, pool={"size": 2, "warm": True}, replicas=["a"], other="x")
     assert found == Database("db", 1, 5.0, Pool(2, True), ["a"])
 
 
 @pytest.mark.parametrize("into", [AttrsDatabase, PydanticDatabase])
-def test_other_classes(into: type[Any]) -> None:
-    """Classes of attrs and models of pydantic work as well."""
+def test_attrs_and_pydantic(into: type[Any]) -> None:
+    """Classes of attrs and pydantic models work as well."""
     assert read(into, host="db", port=1, pool={"size": 2}) == into(host="db", port=1, pool=Pool(2))
 
 
 @pytest.mark.parametrize("into", [Database, AttrsDatabase, PydanticDatabase])
-def test_strings_of_the_environment(into: type[Any]) -> None:
-    """What the environment can only say as strings becomes a number or a truth value."""
+def test_strings(into: type[Any]) -> None:
+    """Strings of the environment are converted to numbers and booleans."""
     found = read(into, host="db", port="5432", pool={"size": "2", "warm": "false"})
     assert (found.port, found.pool) == (5432, Pool(2, False))
 
 
 @pytest.mark.parametrize("into", [Database, AttrsDatabase, PydanticDatabase])
 def test_every_offending_key(into: type[Any]) -> None:
-    """The error lists all of them by their paths, without the values."""
+    """The error lists the path of every malformed value, and no values."""
     with pytest.raises(FactsShapeError) as caught:
         read(into, port="hunter2", pool={"size": None, "warm": "hunter3"})
     assert list(caught.value.problems) in (
@@ -79,8 +79,8 @@ def test_every_offending_key(into: type[Any]) -> None:
     assert "hunter" not in str(caught.value)
 
 
-def test_what_a_dataclass_does_not_take() -> None:
-    """Numbers are not truncated, truth values are no numbers, and numbers no strings."""
+def test_strict_types() -> None:
+    """Numbers are not truncated, and booleans, numbers and strings are not confused."""
     for key, value, reason in [
         ("port", 1.5, "expected an integer, not a value of type float"),
         ("port", True, "expected an integer, not a value of type bool"),
@@ -94,15 +94,15 @@ def test_what_a_dataclass_does_not_take() -> None:
         assert caught.value.problems == {key: reason}
 
 
-def test_a_value_that_is_no_group() -> None:
-    """A single value is no object."""
+def test_value_instead_of_a_group() -> None:
+    """A single value cannot be converted."""
     with pytest.raises(FactsShapeError, match="expected a mapping, not a value of type str"):
         Fakts(HardGrant({"database": "hunter2"})).get("database", into=Database)
 
 
 @pytest.mark.parametrize("into", [int, dict, "Database", lambda: None])
-def test_classes_that_cannot_be_made(into: Callable[..., Any]) -> None:
-    """Other classes, and what is no class, are a TypeError."""
+def test_unsupported_classes(into: Callable[..., Any]) -> None:
+    """Any other class or object is a TypeError."""
     with pytest.raises(TypeError, match="into must be a dataclass, an attrs class or a pydantic model"):
         read(into)  # type: ignore[arg-type]
 

@@ -6,14 +6,14 @@ from heksherlite import grants
 
 
 def test_names_are_sorted_and_listed() -> None:
-    """__all__ is sorted, classes before functions, without doubles, and dir() has all of it."""
+    """__all__ is sorted, classes before functions, without duplicates, and dir() contains it."""
     assert sorted(set(grants.__all__), key=lambda name: (not name[0].isupper(), name)) == grants.__all__
     assert set(grants.__all__) <= set(dir(grants))
 
 
 @pytest.mark.parametrize("name", grants.__all__)
 def test_every_public_name_is_documented(name: str) -> None:
-    """Every public class and function, and every public method of a class, has a docstring."""
+    """Every public class, function and method has a docstring."""
     thing = getattr(grants, name)
     assert inspect.getdoc(thing)
     for member in vars(thing).values():
@@ -21,7 +21,7 @@ def test_every_public_name_is_documented(name: str) -> None:
             assert inspect.getdoc(member), f"{name}.{member.__name__} has no docstring"
 
 
-def test_unknown_names_are_attribute_errors() -> None:
-    """A name that is not there is an AttributeError with the name."""
+def test_unknown_names() -> None:
+    """An unknown name is an AttributeError that contains it."""
     with pytest.raises(AttributeError, match="'Grants'"):
         _ = grants.Grants

@@ -1,4 +1,4 @@
-"""Remote grants against a real server: what they ask, what they give, and what they say when it goes wrong."""
+"""Remote grants against a real server: their requests, facts and errors."""
 
 import gzip
 import logging
@@ -54,8 +54,8 @@ def redeem(endpoint: ScriptedEndpoint, token: str = "one-time-token") -> RedeemG
 
 
 @pytest.mark.anyio
-async def test_static(endpoint: ScriptedEndpoint) -> None:
-    """The token is sent to claim, and the facts come back; on both kinds of event loops."""
+async def test_static_grant(endpoint: ScriptedEndpoint) -> None:
+    """The token is sent to claim, and the facts are returned, on both event loops."""
     fakts = Fakts(static(endpoint))
     assert await fakts.aget() == CONFIG
     (request,) = endpoint.received
@@ -63,22 +63,22 @@ async def test_static(endpoint: ScriptedEndpoint) -> None:
     assert request.headers["content-type"] == "application/json"
 
 
-def test_retrieve(endpoint: ScriptedEndpoint) -> None:
-    """The manifest is sent to retrieve, and the facts are claimed with the token that comes back."""
+def test_retrieve_grant(endpoint: ScriptedEndpoint) -> None:
+    """The manifest is sent to retrieve, and the facts are claimed with the granted token."""
     assert loaded(retrieve(endpoint)) == CONFIG
     assert [request.body for request in endpoint.received] == [{"manifest": SENT}, {"token": "granted-token-1"}]
 
 
-def test_redeem(endpoint: ScriptedEndpoint) -> None:
-    """Manifest and one-time token are sent to redeem."""
+def test_redeem_grant(endpoint: ScriptedEndpoint) -> None:
+    """The manifest and the one-time token are sent to redeem."""
     assert loaded(redeem(endpoint)) == CONFIG
     (request,) = endpoint.of("redeem")
     assert request.body == {"manifest": SENT, "token": "one-time-token"}
 
 
 @pytest.mark.parametrize("make", [retrieve, redeem])
-def test_a_refresh_uses_the_token_again(make: Callable[[ScriptedEndpoint], Grant], endpoint: ScriptedEndpoint) -> None:
-    """A second load by the same grant claims with the token from before, also after one that failed."""
+def test_token_is_reused(make: Callable[[ScriptedEndpoint], Grant], endpoint: ScriptedEndpoint) -> None:
+    """A second load by the same grant claims with the cached token, also after a failed claim."""
     grant = make(endpoint)
     endpoint.script["/f/claim/"] = Scripted(status=503)
     with pytest.raises(ClaimError, match="status 503"):
@@ -89,8 +89,8 @@ def test_a_refresh_uses_the_token_again(make: Callable[[ScriptedEndpoint], Grant
     assert len(endpoint.of("retrieve") + endpoint.of("redeem")) == 1
 
 
-def test_a_token_that_is_refused_is_replaced(endpoint: ScriptedEndpoint) -> None:
-    """If the endpoint knows the token no more, another one is demanded."""
+def test_rejected_token_is_replaced(endpoint: ScriptedEndpoint) -> None:
+    """If the endpoint rejects the cached token, a new one is demanded."""
     grant = retrieve(endpoint)
     loaded(grant)
     endpoint.tokens.clear()
@@ -98,8 +98,8 @@ def test_a_token_that_is_refused_is_replaced(endpoint: ScriptedEndpoint) -> None
     assert len(endpoint.of("retrieve")) == 2
 
 
-def test_a_token_stays_with_its_endpoint() -> None:
-    """When the discovery leads to another endpoint, the token from the first one is not sent there."""
+def test_token_is_bound_to_its_endpoint() -> None:
+    """When the discovery leads to another endpoint, the token of the first one is not sent there."""
     with scripted_endpoint() as first, scripted_endpoint() as second:
         grant = RetrieveGrant(
             manifest=MANIFEST, redirect_uri="http://host/back", discovery=WellKnownDiscovery(url=first.url)
@@ -111,8 +111,8 @@ def test_a_token_stays_with_its_endpoint() -> None:
         assert [request.body for request in second.received] == [{"manifest": SENT}, {"token": "granted-token-2"}]
 
 
-def test_addresses_that_the_endpoint_gives(endpoint: ScriptedEndpoint) -> None:
-    """Its own claim_url and retrieve_url are used; the grant's retrieve_url counts more."""
+def test_urls_of_the_endpoint(endpoint: ScriptedEndpoint) -> None:
+    """The claim_url and retrieve_url of the endpoint are used; the retrieve_url of the grant overrides."""
     endpoint.script[WELL_KNOWN] = Scripted(
         {
             "name": "x",
@@ -179,8 +179,8 @@ def test_addresses_that_the_endpoint_gives(endpoint: ScriptedEndpoint) -> None:
         ),
     ],
 )
-def test_answers_to_a_claim(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
-    """Whatever comes back, the error names the URL and the reason, and nothing secret is in it or its traceback."""
+def test_claim_responses(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
+    """The error contains the URL and the reason, and neither it nor its traceback contains a secret."""
     endpoint.script["/f/claim/"] = answer
     with pytest.raises(ClaimError) as caught:
         loaded(static(endpoint))
@@ -202,8 +202,8 @@ def test_answers_to_a_claim(answer: Scripted, reason: str, endpoint: ScriptedEnd
         (Scripted(b"x"), "the response is not JSON"),
     ],
 )
-def test_answers_to_a_demand(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
-    """What is no token is a DemandError, and no claim is made."""
+def test_demand_responses(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
+    """A response without a token is a DemandError, and no claim is sent."""
     endpoint.script["/f/redeem/"] = answer
     with pytest.raises(DemandError) as caught:
         loaded(redeem(endpoint))
@@ -214,7 +214,7 @@ def test_answers_to_a_demand(answer: Scripted, reason: str, endpoint: ScriptedEn
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_not_followed(status: int, endpoint: ScriptedEndpoint) -> None:
-    """A token is not sent where an endpoint redirects to, on another host or the same; the error says where that is."""
+    """A token is not sent to the target of a redirect, on the same or another host; the error names the target."""
     with scripted_endpoint() as other:
         for target in (other.url, endpoint.url):
             location = {"location": f"{target}/f/claim/?secret=1"}
@@ -225,16 +225,16 @@ def test_redirects_are_not_followed(status: int, endpoint: ScriptedEndpoint) -> 
     assert len(endpoint.received) == 2
 
 
-def test_a_registered_application_only(endpoint: ScriptedEndpoint) -> None:
-    """An application that is not registered is told so, and so is one whose token is spent."""
+def test_rejected_applications(endpoint: ScriptedEndpoint) -> None:
+    """An unregistered application and a spent one-time token are errors with the message of the endpoint."""
     with pytest.raises(DemandError, match="error response: this application is not registered"):
         loaded(retrieve(endpoint, Manifest(identifier="other", version="1")))
     with pytest.raises(DemandError, match=r"error response: \*{8} is spent"):
         loaded(redeem(endpoint, "spent-token"))
 
 
-def test_nobody_there() -> None:
-    """No connection is an error that says which and why."""
+def test_connection_refused() -> None:
+    """A refused connection is an error with the URL and the reason."""
     grant = static(ScriptedEndpoint("http://127.0.0.1:9"))
     with pytest.raises(ClaimError) as caught:
         loaded(grant)
@@ -244,8 +244,8 @@ def test_nobody_there() -> None:
 
 
 @pytest.mark.anyio
-async def test_an_endpoint_that_does_not_answer() -> None:
-    """After the time-out the grant gives up, also if bytes trickle in all the time."""
+async def test_timeout() -> None:
+    """The load fails after the time limit, even if bytes keep arriving."""
     over = threading.Event()
 
     def trickle(connection: socket.socket) -> None:
@@ -262,8 +262,8 @@ async def test_an_endpoint_that_does_not_answer() -> None:
         over.set()
 
 
-def test_nothing_secret_is_shown(endpoint: ScriptedEndpoint, log: Log) -> None:
-    """Neither by repr, nor in the log of a successful load at DEBUG."""
+def test_secrets_are_not_displayed(endpoint: ScriptedEndpoint, log: Log) -> None:
+    """Neither a repr nor the log of a successful load at DEBUG contains a secret."""
     log.caplog.set_level(logging.DEBUG)
     for grant in (static(endpoint), redeem(endpoint), retrieve(endpoint)):
         fakts = Fakts(CacheGrant(grant, cache_file="/proc/nowhere/cache"))
@@ -275,7 +275,7 @@ def test_nothing_secret_is_shown(endpoint: ScriptedEndpoint, log: Log) -> None:
 
 
 def test_errors_can_be_pickled(endpoint: ScriptedEndpoint) -> None:
-    """They cross processes with all that they say."""
+    """Errors keep all of their attributes when they are pickled."""
     endpoint.script["/f/claim/"] = Scripted(status=500)
     with pytest.raises(RemoteGrantError) as caught:
         loaded(static(endpoint))
@@ -292,14 +292,14 @@ def test_errors_can_be_pickled(endpoint: ScriptedEndpoint) -> None:
         ({"identifier": "x", "version": "1", "scopes": "read"}, TypeError),
     ],
 )
-def test_manifests_that_say_nothing(arguments: Any, error: type[Exception]) -> None:
-    """A manifest without identifier or version, or with scopes in one string, is refused at once."""
+def test_invalid_manifests(arguments: Any, error: type[Exception]) -> None:
+    """A manifest without identifier or version, or with a string as scopes, is rejected."""
     with pytest.raises(error, match="manifest"):
         Manifest(**arguments)
 
 
-def test_addresses_that_are_none(endpoint: ScriptedEndpoint) -> None:
-    """Malformed URLs are refused when grants and discoveries are made."""
+def test_malformed_urls(endpoint: ScriptedEndpoint) -> None:
+    """Malformed URLs are rejected when grants and discoveries are created."""
     for url in ("", "host:1", "ftp://host/", "http://", "http://host:99999/", "http://a b/", "http://host/\n"):
         with pytest.raises(ValueError, match=r"URL|Port"):
             StaticDiscovery(base_url=url)
@@ -307,8 +307,8 @@ def test_addresses_that_are_none(endpoint: ScriptedEndpoint) -> None:
             retrieve(endpoint, retrieve_url=url)
 
 
-def test_a_thousand_tasks_one_conversation(endpoint: ScriptedEndpoint) -> None:
-    """However many tasks ask at once, the endpoint is asked once."""
+def test_a_thousand_tasks_share_a_claim(endpoint: ScriptedEndpoint) -> None:
+    """The endpoint is called once for any number of concurrent tasks."""
     fakts = Fakts(retrieve(endpoint))
 
     async def ask_all() -> None:
@@ -320,8 +320,8 @@ def test_a_thousand_tasks_one_conversation(endpoint: ScriptedEndpoint) -> None:
     assert [request.path for request in endpoint.received] == ["/f/retrieve/", "/f/claim/"]
 
 
-def test_what_the_server_sees(endpoint: ScriptedEndpoint) -> None:
-    """A function may answer, and sees no token in the address or in headers."""
+def test_token_is_in_the_body_only(endpoint: ScriptedEndpoint) -> None:
+    """No token is in the URL or in the headers."""
     seen: list[Received] = []
 
     def answer(request: Received) -> Scripted:

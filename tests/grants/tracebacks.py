@@ -1,4 +1,4 @@
-"""What an error shows to who prints local variables, as error trackers do."""
+"""Tracebacks with local variables, as error trackers record them."""
 
 import traceback
 from pathlib import Path
@@ -7,7 +7,7 @@ TESTS = str(Path(__file__).parents[1])
 
 
 def shown(error: BaseException) -> str:
-    """Return all that a traceback with the values of local variables shows, but for those of the tests."""
+    """Return a traceback with local variables, without the frames of the tests."""
     report = traceback.TracebackException.from_exception(error, capture_locals=True)
     frames = [frame for frame in report.stack if not frame.filename.startswith(TESTS)]
     assert any("heksherlite" in frame.filename for frame in frames)

@@ -1,4 +1,4 @@
-"""Decompression of responses: the content comes out in small pieces, or it is refused."""
+"""Decompression of responses in chunks of limited size."""
 
 import gzip
 import random
@@ -27,8 +27,8 @@ def in_small_slices() -> object:
 
 @codings
 @given(parts=st.lists(st.binary(max_size=200), min_size=1, max_size=3), repeated=st.integers(1, 50))
-def test_the_content_comes_out_in_small_pieces(coding: str, parts: list[bytes], repeated: int) -> None:
-    """Whatever was compressed comes out, also if it is in several parts, and no piece is larger than the limit."""
+def test_decompression_in_chunks(coding: str, parts: list[bytes], repeated: int) -> None:
+    """All content is decompressed, also of several members, and no chunk is larger than the limit."""
     contents = [part * repeated for part in parts]
     pieces = list(decompress(b"".join([compress[coding](content) for content in contents]), coding))
     assert b"".join(pieces) == b"".join(contents)
@@ -36,8 +36,8 @@ def test_the_content_comes_out_in_small_pieces(coding: str, parts: list[bytes], 
 
 
 @given(st.binary(min_size=1, max_size=200), st.data())
-def test_what_was_cut_off_is_refused(content: bytes, data: st.DataObject) -> None:
-    """A part of a gzip file is a ValueError."""
+def test_truncated_data(content: bytes, data: st.DataObject) -> None:
+    """Truncated gzip data is a ValueError."""
     whole = gzip.compress(content)
     with pytest.raises(ValueError, match="truncated"):
         list(decompress(whole[: data.draw(st.integers(1, len(whole) - 1))], "gzip"))
@@ -45,8 +45,8 @@ def test_what_was_cut_off_is_refused(content: bytes, data: st.DataObject) -> Non
 
 @codings
 @given(content=st.binary(max_size=200), data=st.data())
-def test_damaged_content_is_decompressed_or_refused(coding: str, content: bytes, data: st.DataObject) -> None:
-    """Bytes that were changed lead to nothing but a ValueError."""
+def test_damaged_data(coding: str, content: bytes, data: st.DataObject) -> None:
+    """Damaged data raises nothing but ValueError."""
     damaged = bytearray(compress[coding](content))
     damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     try:
@@ -57,19 +57,19 @@ def test_damaged_content_is_decompressed_or_refused(coding: str, content: bytes,
 
 @pytest.mark.parametrize("coding", ["", "identity", " Identity "])
 def test_no_coding(coding: str) -> None:
-    """A body without content coding is its content."""
+    """A body without a content coding is unchanged."""
     assert list(decompress(b"{}", coding)) == [b"{}"]
 
 
 @pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip", "x"])
-def test_codings_that_were_not_asked_for(coding: str) -> None:
-    """Any other content coding is a ValueError that names it, and those that were asked for."""
+def test_unknown_codings(coding: str) -> None:
+    """Any other content coding is a ValueError that names it and the accepted ones."""
     with pytest.raises(ValueError, match=f"'{coding}' is not one of those accepted: .*gzip"):
         list(decompress(b"", coding))
 
 
-def test_a_large_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A body of megabytes, compressed and not, comes out whole."""
+def test_large_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several megabytes are decompressed completely."""
     monkeypatch.undo()
     monkeypatch.setattr(compression, "_INPUT_SLICE", 1 << 14)
     monkeypatch.setattr(compression, "_CHUNK", PIECE)

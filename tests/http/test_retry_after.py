@@ -1,4 +1,4 @@
-"""When a service wants to be asked again."""
+"""The Retry-After header."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -14,7 +14,7 @@ REQUEST = httpx.Request("GET", "http://service.example/api/v1/query")
 
 
 def asked(value: bytes | None) -> float | None:
-    """Return what is understood of a header."""
+    """Return the seconds of a response with this header."""
     headers = [] if value is None else [(b"Retry-After", value)]
     response = httpx.Response(503, headers=httpx.Headers(headers), request=REQUEST)
     return retry_after(httpx.HTTPStatusError("503", request=REQUEST, response=response))
@@ -22,24 +22,24 @@ def asked(value: bytes | None) -> float | None:
 
 @pytest.mark.parametrize(("value", "seconds"), [("0", 0), ("1", 1), ("120", 120), (" 7 ", 7), ("007", 7)])
 def test_seconds(value: str, seconds: float) -> None:
-    """A number is of seconds."""
+    """A number is a number of seconds."""
     assert asked(value.encode()) == seconds
 
 
-def test_a_date() -> None:
-    """A date is so many seconds from now."""
+def test_date() -> None:
+    """A date is converted to seconds from now."""
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
     assert 95 < (asked(date.encode()) or 0) <= 100
 
 
-def test_a_date_that_is_past() -> None:
-    """A date that is past is now."""
+def test_date_in_the_past() -> None:
+    """A date in the past is 0."""
     assert asked(b"Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
 @pytest.mark.parametrize("value", ["9" * 9, "9" * 30, "9" * 5000, "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_huge(value: str) -> None:
-    """What is huge is a number that may be huge too."""
+def test_huge_values(value: str) -> None:
+    """A huge value is accepted."""
     assert (asked(value.encode()) or 0) > 10**8
 
 
@@ -61,13 +61,13 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("value", GARBAGE)
-def test_garbage(value: str) -> None:
-    """What is neither counts for nothing."""
+def test_malformed_values(value: str) -> None:
+    """A malformed value is ignored."""
     assert asked(value.encode()) is None
 
 
-def test_nothing_is_asked_for() -> None:
-    """Without the header, and for other errors, there is nothing to wait for."""
+def test_without_the_header() -> None:
+    """Without the header, and for other errors, the result is None."""
     assert asked(None) is None
     assert retry_after(httpx.ConnectError("no")) is None
     assert retry_after(ValueError("no")) is None
@@ -85,6 +85,6 @@ dates = st.builds(
 
 
 @given(st.binary(max_size=40) | dates.map(str.encode))
-def test_whatever_it_is(value: bytes) -> None:
-    """No header leads to an exception, or to a negative number."""
+def test_arbitrary_values(value: bytes) -> None:
+    """No header raises an exception or gives a negative number."""
     assert (asked(value) or 0) >= 0

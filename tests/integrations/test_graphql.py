@@ -27,22 +27,22 @@ def fakts(endpoint: ScriptedEndpoint) -> Fakts:
     return Fakts(HardGrant({"graphql": {"endpoint_url": f"{endpoint.url}/graphql"}, "oauth2": credentials}))
 
 
-def test_synchronous(fakts: Fakts) -> None:
-    """A query is sent to the endpoint of the facts, signed."""
+def test_synchronous_client(fakts: Fakts) -> None:
+    """A query is sent to the endpoint of the facts, with authentication."""
     with fakts, graphql_client(auth=OAuth2Auth.from_fakts()) as session:
         assert session.execute(gql(QUERY)) == {"viewer": "me"}
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # gql knows no other
 @pytest.mark.anyio
-async def test_asynchronous(fakts: Fakts) -> None:
-    """So it is in asynchronous code."""
+async def test_asynchronous_client(fakts: Fakts) -> None:
+    """The same works in asynchronous code."""
     async with fakts, await agraphql_client(auth=await OAuth2Auth.afrom_fakts()) as session:
         assert await session.execute(gql(QUERY)) == {"viewer": "me"}
 
 
 @pytest.mark.parametrize("group", [{}, {"endpoint_url": 5}, {"endpoint_url": "hunter2"}, "hunter2"])
-def test_groups_without_an_address(group: Any) -> None:
+def test_groups_without_a_url(group: Any) -> None:
     """The error names the key, and no values."""
     with pytest.raises(FactsShapeError, match="graphql") as caught:
         graphql_client(Fakts(HardGrant({"graphql": group})))

@@ -53,7 +53,7 @@ def issuer(endpoint: ScriptedEndpoint) -> Issuer:
 
 @pytest.mark.anyio
 async def test_asynchronous_clients(issuer: Issuer) -> None:
-    """The first request fetches a token by client credentials; the others use it."""
+    """The first request fetches a token by client credentials; later requests use it."""
     async with httpx.AsyncClient(auth=issuer.auth(scopes=["a", "b"]), base_url=issuer.endpoint.url) as http:
         for _ in range(3):
             assert (await http.get("/data")).json() == {"good": True}
@@ -65,7 +65,7 @@ async def test_asynchronous_clients(issuer: Issuer) -> None:
 
 
 def test_synchronous_clients(issuer: Issuer) -> None:
-    """Clients for synchronous code work as well, with the same object."""
+    """Synchronous clients work with the same object."""
     auth = issuer.auth()
     for _ in range(2):
         with httpx.Client(auth=auth, base_url=issuer.endpoint.url) as http:
@@ -73,7 +73,7 @@ def test_synchronous_clients(issuer: Issuer) -> None:
     assert issuer.issued == 1
 
 
-def test_many_at_once(issuer: Issuer) -> None:
+def test_concurrent_requests(issuer: Issuer) -> None:
     """Tasks and threads that need a token at the same time share one."""
     auth = issuer.auth()
 
@@ -91,8 +91,8 @@ def test_many_at_once(issuer: Issuer) -> None:
     assert issuer.issued == 1
 
 
-def test_a_token_that_is_no_longer_good(issuer: Issuer) -> None:
-    """A request that is answered with 401 is sent once more with a new token."""
+def test_rejected_token(issuer: Issuer) -> None:
+    """A request with the response 401 is sent once more with a new token."""
     with httpx.Client(auth=issuer.auth(), base_url=issuer.endpoint.url) as http:
         http.get("/data")
         issuer.issued += 1
@@ -105,7 +105,7 @@ def test_a_token_that_is_no_longer_good(issuer: Issuer) -> None:
 
 @pytest.mark.parametrize(("expires_in", "issued"), [(10, 3), (3600, 1), (None, 1), ("soon", 1), (-1, 1)])
 def test_renewal(expires_in: Any, issued: int, endpoint: ScriptedEndpoint) -> None:
-    """A token that expires within the leeway is renewed before it is used; without a time it is kept."""
+    """A token that expires within the leeway is renewed before it is used; one without an expiry is kept."""
     issuer = Issuer(endpoint, expires_in)
     with httpx.Client(auth=issuer.auth(leeway=60), base_url=endpoint.url) as http:
         for _ in range(3):
@@ -129,8 +129,8 @@ def test_renewal(expires_in: Any, issued: int, endpoint: ScriptedEndpoint) -> No
         (Scripted([1]), "no access token"),
     ],
 )
-def test_no_token(answer: Scripted, reason: str, issuer: Issuer) -> None:
-    """What is no token is an error that names the address, and not the secret; the request is not sent."""
+def test_token_errors(answer: Scripted, reason: str, issuer: Issuer) -> None:
+    """A response without a token is an error with the URL and without the secret; the request is not sent."""
     issuer.endpoint.script[TOKEN] = answer
     with httpx.Client(auth=issuer.auth(), base_url=issuer.endpoint.url) as http, pytest.raises(DemandError) as caught:
         http.get("/data")
@@ -140,8 +140,8 @@ def test_no_token(answer: Scripted, reason: str, issuer: Issuer) -> None:
     assert [request.path for request in issuer.endpoint.received] == [TOKEN]
 
 
-def test_redirects(issuer: Issuer) -> None:
-    """The secret is not sent where the token's address redirects to."""
+def test_redirects_are_not_followed(issuer: Issuer) -> None:
+    """The secret is not sent to the target of a redirect."""
     with scripted_endpoint() as other:
         issuer.endpoint.script[TOKEN] = Scripted(status=307, headers={"location": f"{other.url}{TOKEN}"})
         auth = issuer.auth(http_client_args={"follow_redirects": True})
@@ -150,8 +150,8 @@ def test_redirects(issuer: Issuer) -> None:
         assert other.received == []
 
 
-def test_nobody_there() -> None:
-    """No connection is an error that says so."""
+def test_connection_refused() -> None:
+    """A refused connection is an error that says so."""
     auth = OAuth2Auth("http://127.0.0.1:9/token", "me", "hunter2")
     with httpx.Client(auth=auth) as http, pytest.raises(DemandError, match=r"127\.0\.0\.1:9/token: ConnectError"):
         http.get("http://127.0.0.1:9/")
@@ -165,8 +165,8 @@ def test_nobody_there() -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:`verify=<str>`:DeprecationWarning")
-def test_what_cannot_be_sent(url: str, args: dict[str, Any], reason: str) -> None:
-    """Whatever keeps the request from being sent is that error too, and shows no secret."""
+def test_invalid_requests(url: str, args: dict[str, Any], reason: str) -> None:
+    """Whatever prevents the request is the same error, without a secret."""
     auth = OAuth2Auth(url, "me", "hunter2", http_client_args=args)
     with httpx.Client(auth=auth) as http, pytest.raises(DemandError, match=reason) as caught:
         http.get("http://127.0.0.1:9/")
@@ -174,14 +174,14 @@ def test_what_cannot_be_sent(url: str, args: dict[str, Any], reason: str) -> Non
 
 
 @pytest.mark.anyio
-async def test_a_synchronous_client_in_an_event_loop(issuer: Issuer) -> None:
-    """It would block the loop to fetch a token there, so that is an error."""
+async def test_synchronous_client_in_an_event_loop(issuer: Issuer) -> None:
+    """Fetching a token in the thread of an event loop is an error, because it would block the loop."""
     with httpx.Client(auth=issuer.auth()) as http, pytest.raises(FaktsError, match=r"use httpx\.AsyncClient"):
         http.get(f"{issuer.endpoint.url}/data")  # noqa: ASYNC212 - that is what must not block
 
 
-def test_the_settings_client(issuer: Issuer) -> None:
-    """Requests of a settings client are signed too, all of it from facts."""
+def test_settings_client(issuer: Issuer) -> None:
+    """Requests of a settings client are authenticated too, all of it from facts."""
     with scripted_service() as service:
         oauth2 = {
             "base_url": f"{issuer.endpoint.url}/o",
@@ -200,8 +200,8 @@ def test_the_settings_client(issuer: Issuer) -> None:
 
 
 @pytest.mark.anyio
-async def test_the_facts_of_another_group(issuer: Issuer) -> None:
-    """The group can be chosen, and the facts are loaded if they are not yet."""
+async def test_group(issuer: Issuer) -> None:
+    """The group can be chosen, and the facts are loaded if necessary."""
     group = {"token_url": issuer.endpoint.url + TOKEN, "client_id": "me", "client_secret": "hunter2", "scopes": ["a"]}
     auth = await OAuth2Auth.afrom_fakts(Fakts(HardGrant({"herre": group})), group="herre")
     assert repr(auth) == f"<OAuth2Auth of 'me' at {issuer.endpoint.url}{TOKEN}>"
@@ -210,7 +210,7 @@ async def test_the_facts_of_another_group(issuer: Issuer) -> None:
 
 
 def test_every_offending_key() -> None:
-    """A group that is not as it should be is an error that lists all of it, and no values."""
+    """The error of a malformed group lists every problem, and no values."""
     wrong = {"client_id": 1, "client_secret": None, "token_url": "ftp://x", "scopes": 5}
     groups: list[tuple[Any, set[str]]] = [
         ({}, {"client_id", "client_secret", "token_url"}),
@@ -224,7 +224,7 @@ def test_every_offending_key() -> None:
         assert "hunter2" not in str(caught.value)
 
 
-def test_the_core_does_not_need_it() -> None:
-    """Without authlib the settings client can be imported and configured all the same."""
+def test_without_the_extra() -> None:
+    """Without authlib, the settings client can still be imported and configured."""
     program = "import sys; sys.modules['authlib'] = None; from heksherlite import ThreadHeksherClient"
     subprocess.run([sys.executable, "-c", program], check=True)

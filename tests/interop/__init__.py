@@ -1,1 +1,1 @@
-"""The original SDK against our service, and beside our SDK. Run it with ``python tests/interop/run.py``."""
+"""Comparison of the original SDK with ours, against our service. Run it with ``python tests/interop/run.py``."""

@@ -47,7 +47,7 @@ class Operator:
                 self.rules[answer.raise_for_status().json()["rule_id"]] = setting
 
     def change_rules(self) -> None:
-        """Delete some rules, and give others another value."""
+        """Delete some rules, and change the values of others."""
         for rule_id, setting in list(self.rules.items()):
             match self._chance.randrange(4):
                 case 0:
@@ -59,7 +59,7 @@ class Operator:
 
 
 class Story:
-    """The releases of a program, one after the other and side by side, with an operator at work.
+    """The releases of a program, run in sequence and concurrently while an operator changes rules.
 
     Args:
         stack: Ends the programs.

@@ -1,4 +1,4 @@
-"""Four programs at a time, two with the original SDK and two with ours, and what they answer."""
+"""Comparison of the results of four programs, two with the original SDK and two with ours."""
 
 # ruff: noqa: T201 - it prints what it finds
 import json
@@ -24,7 +24,7 @@ Contexts = Sequence[tuple[str, dict[str, str]]]
 
 
 class Comparison:
-    """Counts what agrees, and keeps what does not.
+    """Counts equal results, and records differences.
 
     Args:
         original: The interpreter that has the original SDK.
@@ -46,7 +46,7 @@ class Comparison:
         self._disagreements: list[str] = []
 
     def begin(self, title: str) -> None:
-        """Announce what follows."""
+        """Print the title of the next comparisons."""
         print(f"{time.monotonic() - self._began:5.1f} s  {title}", flush=True)
 
     def check(self, what: str, *, agree: bool, details: object) -> None:
@@ -56,18 +56,18 @@ class Comparison:
             self._disagreements.append(f"{what}: {details}")
 
     def values(self, programs: "Programs", contexts: Contexts, *, undefined: Collection[str] = ()) -> None:
-        """Read settings in full contexts; where it is defined, also compare with the definition."""
+        """Read settings in full contexts, and compare with the definition where there is one."""
         defined = self._definition(programs, contexts, undefined)
         self._compare(contexts, programs.ask("get", contexts=contexts), defined)
 
     def defaulted_values(self, programs: "Programs", contexts: Contexts, *, constants: Mapping[str, str]) -> None:
-        """Read settings with contexts that leave out what the client has defaults for."""
+        """Read settings in contexts without the features that have client defaults."""
         short = [(name, {f: v for f, v in context.items() if f not in constants}) for name, context in contexts]
         full = [(name, context | {f: v for f, v in constants.items() if f in context}) for name, context in contexts]
         self._compare(short, programs.ask("get", contexts=short), self._definition(programs, full, ()))
 
     def refusals(self, programs: "Programs", contexts: Contexts) -> None:
-        """Read settings with a context feature too many, and with one that is missing."""
+        """Read settings with an unknown context feature, and with a missing one."""
         for programs_answers in programs.ask("get", contexts=[(name, {**c, "planet": "x"}) for name, c in contexts]):
             for answer in programs_answers:
                 self.check("unknown features refused", agree=answer == {"error": "ValueError"}, details=answer)
@@ -80,14 +80,14 @@ class Comparison:
                 self.check("missing features refused", agree=agree, details=(name, context, value))
 
     def values_of_ours(self, programs: "Programs", contexts: Contexts, *, canonical: Mapping[str, str]) -> None:
-        """Read settings in our programs only, under earlier names, and compare with the definition."""
+        """Read settings by their earlier names in our programs, and compare with the definition."""
         defined = self._definition(programs, contexts, (), canonical)
         for answers in programs.ask("get", only="our", contexts=contexts):
             for context, answer, right in zip(contexts, answers, defined, strict=True):
                 self.check("values under an earlier name", agree=_same(answer, right), details=(context, answer, right))
 
     def settings_lists(self, programs: "Programs") -> None:
-        """Compare what get_settings returns; the original's thread client asks for it wrongly, and always fails."""
+        """Compare the results of get_settings. The original thread client always fails."""
         first, *others = programs.ask("all_settings", but="original thread")
         for other in others:
             for name in first.keys() | other.keys():
@@ -95,7 +95,7 @@ class Comparison:
                 self.check("settings in get_settings", agree=_same(*pair), details=pair)
 
     def report(self) -> int:
-        """Print what was compared; return the exit code."""
+        """Print a summary, and return the exit code."""
         for what, count in sorted(self._counts.items()):
             print(f"{count:7} {what}")
         for disagreement in self._disagreements[:20]:
@@ -144,14 +144,14 @@ class Programs:
         self.kinds: dict[str, str] = {}
 
     def ask(self, what: str, *, only: str = "", but: str = "-", **arguments: Any) -> list[Any]:
-        """Have those whose names begin so do the same at once; return the answers."""
+        """Run a command concurrently in the programs with this prefix, and return the results."""
         workers = [w for w in self._workers if w.name.startswith(only) and not w.name.startswith(but)]
         for worker in workers:
             worker.tell(what, **arguments)
         return [worker.hear() for worker in workers]
 
     def close(self) -> None:
-        """Close the clients, and let the programs end."""
+        """Close the clients, and wait until the programs end."""
         self.ask("close")
         for worker in self._workers:
             worker.leave()
@@ -190,7 +190,7 @@ class Programs:
             )
 
     def reload(self, settings: Sequence[Declared], *, changed: bool | None = None, only: str = "") -> None:
-        """Load the rules; compare the queries and the statuses of the answers."""
+        """Load the rules, and compare the queries and the statuses of the responses."""
         statuses = self.ask("reload", only=only)
         if changed is not None:
             what = f"reloads answered by {'something new (200, or ours 226)' if changed else 'nothing new (304)'}"
@@ -212,7 +212,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _encoded(kind: str, value: Any) -> Any:
-    """Return what a program answers for a value of the service."""
+    """Return the expected result of a program for a value of the service."""
     match kind:
         case "color" | "old color":
             return {"member": _COLORS[value]}

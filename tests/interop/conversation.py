@@ -1,4 +1,4 @@
-"""Talking to a worker process: one line of JSON to its standard input, one line of JSON from its standard output."""
+"""Communication with a worker process by lines of JSON on its standard input and output."""
 
 import json
 import subprocess
@@ -10,11 +10,11 @@ from typing import Any, Self
 
 
 class WorkerError(Exception):
-    """A worker failed, or ended."""
+    """A worker failed or ended."""
 
 
 class Worker:
-    """A program that does what it is told; it ends with the ``with`` block.
+    """A process that executes commands. It ends with the ``with`` block.
 
     Args:
         name: For messages.
@@ -27,7 +27,7 @@ class Worker:
         self._process = subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, what: str, **arguments: Any) -> Any:
-        """Have one thing done, and return the answer.
+        """Execute a command, and return its result.
 
         Raises:
             WorkerError: It failed.
@@ -36,12 +36,12 @@ class Worker:
         return self.hear()
 
     def tell(self, what: str, **arguments: Any) -> None:
-        """Have one thing done, without waiting for the answer."""
+        """Send a command, without waiting for the result."""
         assert self._process.stdin is not None
         print(json.dumps({"do": what, **arguments}), file=self._process.stdin, flush=True)
 
     def hear(self) -> Any:
-        """Wait for the answer of what was told.
+        """Wait for the result of the command that was sent.
 
         Raises:
             WorkerError: It failed.
@@ -56,7 +56,7 @@ class Worker:
         return answer["answer"]
 
     def leave(self) -> None:
-        """Tell the worker that nothing more comes, so that it ends."""
+        """Close the standard input of the worker, so that it ends."""
         if self._process.stdin is not None:
             self._process.stdin.close()
 

@@ -1,4 +1,4 @@
-"""The plain definition of a value: feature number i weighs 2**i, and the heaviest rule that matches wins."""
+"""The definition of a value: feature number i has the weight 2**i, and the matching rule of most weight wins."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -12,7 +12,7 @@ _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 class NotInstallableError(Exception):
-    """An original package does not install on this Python."""
+    """An original package cannot be installed on this version of Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Environment:
     check: str
 
     def python(self) -> Path:
-        """Return its interpreter. It is made if need be.
+        """Return its interpreter, and create the environment if necessary.
 
         Raises:
             NotInstallableError: It cannot be made; the message says why.

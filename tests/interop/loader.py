@@ -1,4 +1,4 @@
-"""The original loader of grants as a black box: it claims from our service, and a person lets it in on our page."""
+"""The original loader of grants as a black box: it claims facts from our service, and a person approves it."""
 
 # ruff: noqa: T201 - it prints what it finds
 import json
@@ -31,7 +31,7 @@ class Original:
         self._running = running
 
     def next(self, what: str) -> Any:
-        """Return what it tells next.
+        """Return its next message.
 
         Raises:
             AssertionError: It tells something else.
@@ -53,7 +53,7 @@ def _original(python: Path, *arguments: str) -> Iterator[Original]:
 
 
 def compare_loader() -> None:
-    """Let the original in, have it claim, and deny it.
+    """Approve the original loader, let it claim facts, and deny it.
 
     Raises:
         NotInstallableError: It cannot be had here.

@@ -1,4 +1,4 @@
-"""A program with the original loader of grants, as somebody would write it.
+"""A typical program with the original loader of grants.
 
 Usage: ``python loader_program.py static URL TOKEN``, or ``python loader_program.py device_code URL SECONDS``.
 
@@ -16,12 +16,12 @@ from typing import Any
 
 
 def tell(**what: object) -> None:
-    """Print something for whoever started this."""
+    """Print a message for the parent process."""
     print(json.dumps(what), flush=True)
 
 
 def show_page(url: str, new: int = 0, autoraise: bool = True) -> bool:
-    """Stand in for a person's browser."""
+    """Replace the browser of a person."""
     del new, autoraise
     tell(page=url)
     return True

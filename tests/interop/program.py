@@ -1,4 +1,4 @@
-"""A program that uses settings: the same text for the original SDK and for ours, which differ in one import.
+"""A program that uses settings. The same code runs with the original SDK and with ours, except for one import.
 
 Usage: ``python program.py (heksher|heksherlite) (async|thread)``. It runs in either environment, so it needs nothing
 but the standard library and the SDK. Each line of its input is a command, see ``Program``.
@@ -61,7 +61,7 @@ TYPES: Mapping[str, Any] = {
 
 
 def decode(kind: str, value: Any) -> Any:
-    """Return the Python value of a default that was written as JSON."""
+    """Return the Python value of a default in JSON."""
     if kind in ("color", "old color"):
         return TYPES[kind](value)
     if kind in ("access", "old access"):
@@ -74,7 +74,7 @@ def decode(kind: str, value: Any) -> Any:
 
 
 def encode(value: Any) -> Any:
-    """Return a value as JSON that tells all Python values apart that a program can tell apart."""
+    """Return a JSON value that is different for any two Python values that a program can distinguish."""
     if isinstance(value, IntFlag):
         return {"flags": int(value)}
     if isinstance(value, Enum):
@@ -87,7 +87,7 @@ def encode(value: Any) -> Any:
 
 
 class Program:
-    """Does the commands. Those with a name of a method call it with the other members of the object."""
+    """Executes commands by the methods of the same name."""
 
     def __init__(self, flavour: str) -> None:
         self.flavour = flavour
@@ -105,7 +105,7 @@ class Program:
         constants: dict[str, str],
         variables: list[str],
     ) -> None:
-        """Make the client and make it the main one."""
+        """Create the client, and make it the main client."""
         kind = sdk.AsyncHeksherClient if self.flavour == "async" else sdk.ThreadHeksherClient
         hook = self._note_async if self.flavour == "async" else self._note
         arguments = {"event_hooks": {"response": [hook]}, "headers": {"api_token": "secret"}}
@@ -119,7 +119,7 @@ class Program:
         await settle(self.client.set_as_main())
 
     async def declare(self, settings: list[dict[str, Any]]) -> list[Any]:
-        """Make settings, wait until they are declared, and return their declarations."""
+        """Create settings, wait until they are declared, and return their declarations."""
         before = self._declared
         bodies = []
         for setting in settings:
@@ -136,7 +136,7 @@ class Program:
         return bodies
 
     async def reload(self) -> int:
-        """Load the rules; return the status of the answer."""
+        """Load the rules, and return the status of the response."""
         for _ in range(20):
             await settle(self.client.reload())
             _, _, query, status = [request for request in self.requests if request[1] == "/api/v1/query"][-1]
@@ -163,7 +163,7 @@ class Program:
             self.variables[feature].set(value)
 
     async def all_settings(self) -> dict[str, Any]:
-        """Ask the service what it knows."""
+        """Request the settings of the service."""
         await settle(self.client.ping())
         return {
             name: [
@@ -179,7 +179,7 @@ class Program:
         }
 
     async def notes(self) -> dict[str, Any]:
-        """Return what was requested and logged since the last time."""
+        """Return the requests and log records since the previous call."""
         notes = {"requests": self.requests, "log": self.log}
         self.requests, self.log = self.requests[-1:], []
         return notes
@@ -201,12 +201,12 @@ class Program:
 
 
 async def settle(result: Any) -> Any:
-    """Await what the asynchronous client returns; the thread client's is the result already."""
+    """Await the result of the asynchronous client; return that of the thread client unchanged."""
     return await result if inspect.isawaitable(result) else result
 
 
 class Recorder(logging.Handler):
-    """Keeps the messages of the SDK."""
+    """Records the messages of the SDK."""
 
     def __init__(self, program: Program) -> None:
         super().__init__()
@@ -217,7 +217,7 @@ class Recorder(logging.Handler):
 
 
 async def main() -> None:
-    """Do one command after the other, until there are no more."""
+    """Execute the commands on the standard input."""
     program = Program(sys.argv[2])
     logger = logging.getLogger(sys.argv[1])
     logger.setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""What the programs declare, which rules an operator makes, and which contexts are compared."""
+"""The declared settings, the rules of the operator, and the compared contexts."""
 
 import itertools
 import random
@@ -19,7 +19,7 @@ CONTEXT_FILTERS = "environment:(dev,prod),theme:(dark,light),user:*"
 
 @dataclass(frozen=True)
 class Declared:
-    """A setting as one release of the program declares it, and some values for its rules."""
+    """A setting as one release of the program declares it, and values for its rules."""
 
     name: str
     kind: str
@@ -112,7 +112,7 @@ def possible_rules(setting: Declared) -> list[dict[str, str]]:
 
 
 def some_rules(setting: Declared, chance: random.Random) -> Iterator[tuple[dict[str, str], Any]]:
-    """Choose rules: conditions and value."""
+    """Return rules with conditions and a value."""
     for conditions in possible_rules(setting):
         if chance.random() < 0.6:
             yield conditions, chance.choice(setting.values)

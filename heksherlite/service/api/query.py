@@ -15,11 +15,13 @@ from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import Handler, ServiceRoute, requires
 from heksherlite.service.api.service_state import AnswersOfApp, StoreOfApp
 from heksherlite.service.api.stream import LINK, revision_of
-from heksherlite.service.domain import query as queries
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_moment, parse_setting_names
+from heksherlite.service.domain.query import entries_of
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import NotCaughtUpError
+from heksherlite.service.responses.entity_tags import seen_revision, tag_of
+from heksherlite.service.responses.query import QueryRequest
 
 _logger = logging.getLogger(__name__)
 
@@ -114,7 +116,7 @@ async def query_rules(
     """Return the rules of settings that pass a filter."""
     moment = None if at is None else parse_moment(at, now=datetime.now(UTC))
     heard = revision_of(last_event_id) or 0
-    query = queries.Query(
+    query = QueryRequest(
         setting_names=None if settings is None else parse_setting_names(settings),
         context_filter=parse_context_filter(context_filters),
         include_metadata=include_metadata,
@@ -128,8 +130,8 @@ async def query_rules(
     else:
         catalog = await store.at(moment)
     _log_unknown_features(catalog, query.context_filter)
-    entries = queries.entries_of(catalog, query.setting_names)
-    tag = queries.tag_of(catalog, query, entries, request.scope["query_string"])
+    entries = entries_of(catalog, query.setting_names)
+    tag = tag_of(catalog, query, entries, request.scope["query_string"])
     cache_policy: CachePolicy = request.app.state.cache_policy
     headers = {"etag": tag, "vary": cache_policy.vary, "cache-control": cache_policy.now}
     if moment is None:
@@ -151,11 +153,11 @@ async def query_rules(
 
 
 async def _catalog(
-    store: StoreOfApp, query: queries.Query, query_string: bytes, known_tags: set[str], heard: int
+    store: StoreOfApp, query: QueryRequest, query_string: bytes, known_tags: set[str], heard: int
 ) -> Catalog:
     """Return a catalog that is not older than what another replica has told this client."""
     catalog = store.catalog
-    if max(heard, queries.seen_revision(catalog, query, query_string, known_tags)) > catalog.state.revision:
+    if max(heard, seen_revision(catalog, query, query_string, known_tags)) > catalog.state.revision:
         await store.catch_up()
     elif any(catalog.find(name) is None for name in query.setting_names or ()):
         # It may just have been declared through another replica.

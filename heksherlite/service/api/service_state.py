@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from heksherlite.service.api.metrics_collector import MetricsCollector
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.api.streams import Streams
-from heksherlite.service.domain.query import AnswerBuilder
+from heksherlite.service.responses.bodies import ResponseBodies
 
 
 async def _store(request: Request) -> StoreView:
@@ -18,8 +18,8 @@ async def _store(request: Request) -> StoreView:
     return view
 
 
-async def _answers(request: Request) -> AnswerBuilder:
-    answers: AnswerBuilder = request.app.state.answers
+async def _answers(request: Request) -> ResponseBodies:
+    answers: ResponseBodies = request.app.state.answers
     return answers
 
 
@@ -34,6 +34,6 @@ async def _metrics(request: Request) -> MetricsCollector:
 
 
 StoreOfApp: TypeAlias = Annotated[StoreView, Depends(_store)]
-AnswersOfApp: TypeAlias = Annotated[AnswerBuilder, Depends(_answers)]
+AnswersOfApp: TypeAlias = Annotated[ResponseBodies, Depends(_answers)]
 StreamsOfApp: TypeAlias = Annotated[Streams, Depends(_streams)]
 MetricsCollectorOfApp: TypeAlias = Annotated[MetricsCollector, Depends(_metrics)]
