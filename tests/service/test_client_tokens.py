@@ -93,7 +93,7 @@ def test_a_snapshot_takes_a_token(guarded: Guarded, program: str, tmp_path: Path
     """`heksherlite export` sends it as a header, and says what the service answered without one."""
     command = ["export", guarded.url, "--output", str(tmp_path / "settings.snapshot")]
     refused = CliRunner().invoke(heksherlite, command)
-    assert (refused.exit_code, "needs a token with scope read" in refused.output) == (1, True)
+    assert (refused.exit_code, "requires a token with scope read" in refused.output) == (1, True)
     made = CliRunner().invoke(heksherlite, [*command, "--header", f"Authorization: Bearer {program}"])
     assert (made.exit_code, made.output) == (0, "")
     assert (tmp_path / "settings.snapshot").stat().st_size > 0

@@ -282,7 +282,7 @@ def test_a_service_of_ours_as_the_source(tmp_path: Path) -> None:
         with api.http:
             fill(api)
             refused = run("import", "--from-url", service.url, "--database", target)
-            assert (refused.exit_code, "needs a token with scope read" in refused.output) == (1, True)
+            assert (refused.exit_code, "requires a token with scope read" in refused.output) == (1, True)
             copied = run("import", "--from-url", service.url, "--database", target, HEKSHER_TOKEN=token)
             assert copied.exit_code == 0, copied.output
             assert exported(target, tmp_path / "b") == exported(source, tmp_path / "a")
