@@ -64,6 +64,6 @@ def test_quickstart_shows_values_changing() -> None:
 
 
 def test_published_introduction_runs(service_url: str) -> None:
-    """The program of the published introduction runs as it stands there."""
+    """The program of the published introduction runs unchanged."""
     output = run(ROOT / "examples" / "introduction.py", HEKSHER_URL=service_url)
     assert output == "cache_ttl of john: 60\nbackground_color: white\n"
