@@ -45,7 +45,7 @@ class Service:
         self._setting = Setting("x", int, _FEATURES, 0)
         self._engine = Engine(_FEATURES, ContextOptions())
         self._engine.adopt([self._setting])
-        self._perform(self._engine.registry.declare_pending())
+        self._perform(self._engine.declare())
 
     def query(self, body: bytes) -> None:
         """Have the engine take in a body. A refused one must leave the setting as it was."""

@@ -4,8 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from heksherlite._version import __version__
+from heksherlite.contexts import TRACK_ALL
 from heksherlite.conversions import Conversion, SettingType
-from heksherlite.engine.options import TRACK_ALL
 from heksherlite.enum_types import HeksherEnum, HeksherFlags
 from heksherlite.errors import (
     HeksherError,

@@ -7,6 +7,9 @@ from typing import Any, Final, NoReturn, Protocol
 from heksherlite.errors import MissingContextError
 from heksherlite.rules import NO_VALUE, Context
 
+TRACK_ALL: Final = "*"
+"""Passed to ``track_contexts`` to track all values of a context feature."""
+
 ContextDefaults = Mapping[str, str | ContextVar[str]]
 """Default values by context feature: constants, and context variables that are read at each call."""
 

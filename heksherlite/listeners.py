@@ -1,8 +1,10 @@
-"""Functions that a program wants to be called after something changed."""
+"""Functions of the program that are called after a change."""
 
 import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+from heksherlite.cancellation import is_cancellation
 
 logger = logging.getLogger(__name__)
 
@@ -10,7 +12,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Listeners:
-    """Functions to call, in the order in which they were added."""
+    """Functions, in the order in which they were added."""
 
     __slots__ = ("_functions",)
 
@@ -21,10 +23,10 @@ class Listeners:
         return bool(self._functions)
 
     def add(self, function: F) -> F:
-        """Call a function from now on. Returns it, so that this is a decorator.
+        """Add a function and return it, so that this is a decorator.
 
         Raises:
-            TypeError: If it cannot be called.
+            TypeError: If it is not callable.
         """
         if not callable(function):
             raise TypeError(f"a listener must be a function, not {function!r}")
@@ -32,10 +34,10 @@ class Listeners:
         return function
 
     def remove(self, function: Callable[..., Any]) -> None:
-        """Call a function no more.
+        """Remove a function.
 
         Raises:
-            ValueError: If it is none of them.
+            ValueError: If it was not added, or was removed already.
         """
         for listener in self._functions:
             if listener.function == function:
@@ -44,7 +46,11 @@ class Listeners:
         raise ValueError(f"{function!r} is not a listener, or was removed already")
 
     async def call(self, *arguments: Any) -> None:
-        """Call all of them, and await what is to be awaited. A failure is logged, once for each function."""
+        """Call the functions, and await those that are coroutine functions.
+
+        Whatever a function raises is logged, once for each function. That includes :class:`SystemExit`,
+        :class:`KeyboardInterrupt`, and an :class:`asyncio.CancelledError` that does not cancel the current task.
+        """
         for listener in self._functions:
             await listener.call(*arguments)
 
@@ -61,7 +67,9 @@ class _Listener:
             result = self.function(*arguments)
             if hasattr(result, "__await__"):
                 await result
-        except Exception:
+        except BaseException as error:
+            if is_cancellation(error):
+                raise
             if not self.failed:
                 self.failed = True
                 logger.exception("error in a listener of heksher changes", extra={"listener": repr(self.function)})

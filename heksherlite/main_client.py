@@ -21,14 +21,14 @@ class MainClient(Protocol):
         """Whether it still serves its settings, and takes new ones."""
         ...
 
-    def adopt(self, settings: Iterable[AnySetting]) -> None:
+    def _adopt(self, settings: Iterable[AnySetting]) -> None:
         """Serve these settings too. Called from any thread; does not wait."""
 
-    def release(self) -> list[AnySetting]:
+    def _release(self) -> list[AnySetting]:
         """Give up all settings, and return them."""
         ...
 
-    def check_successor(self, successor: "MainClient") -> None:
+    def _check_successor(self, successor: "MainClient") -> None:
         """Raise a :class:`RuntimeError` if the other client cannot take over, and warn of what differs."""
 
 
@@ -41,7 +41,7 @@ def register(setting: AnySetting) -> None:
     """Hand a new setting to the main client, or let it wait for one."""
     with _lock:
         if _main is not None and _main.is_live:
-            _main.adopt([setting])
+            _main._adopt([setting])
         else:
             _waiting[id(setting)] = setting
 
@@ -57,16 +57,16 @@ def set_main(client: MainClient) -> None:
         settings: list[AnySetting] = []
         if _main is not None and _main is not client:
             if _main.is_live:
-                _main.check_successor(client)
+                _main._check_successor(client)
                 logger.warning(
                     "switching main heksher clients! this is NOT recommended! (unless this is a test)",
                     extra={"previous_client": repr(_main), "new_client": repr(client)},
                 )
-            settings += _main.release()
+            settings += _main._release()
         settings += _waiting.values()
         _waiting.clear()
         _main = client
-        client.adopt(settings)
+        client._adopt(settings)
 
 
 def step_down(client: MainClient) -> None:
@@ -75,7 +75,7 @@ def step_down(client: MainClient) -> None:
     with _lock:
         if _main is client:
             _main = None
-            for setting in client.release():
+            for setting in client._release():
                 _waiting[id(setting)] = setting
 
 

@@ -3,7 +3,6 @@
 import collections.abc
 from collections.abc import Mapping, Sequence
 from enum import Enum, IntFlag
-from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, cast, get_args, get_origin
 
@@ -131,6 +130,9 @@ _PRIMITIVES: Final[Mapping[Any, frozenset[type]]] = {
 }
 """The Python types of the JSON values that need no conversion, for each primitive type."""
 
+_SETTING_TYPES: Final[Mapping[Any, SettingType[Any]]] = {type_: PrimitiveSettingType(type_) for type_ in _PRIMITIVES}
+"""The Python types that have one setting type each. Classes of enums and generic types have many."""
+
 
 def setting_type(type_: Any) -> SettingType[Any]:
     """Return the setting type of a Python type.
@@ -147,8 +149,8 @@ def setting_type(type_: Any) -> SettingType[Any]:
     """
     if isinstance(type_, SettingType):
         return type_
-    if isinstance(type_, type) and type_ in _PRIMITIVES:
-        return _primitive(type_)
+    if isinstance(type_, type) and type_ in _SETTING_TYPES:
+        return _SETTING_TYPES[type_]
     if isinstance(type_, type) and issubclass(type_, IntFlag):
         return HeksherFlags(type_)
     if isinstance(type_, type) and issubclass(type_, Enum):
@@ -165,8 +167,3 @@ def setting_type(type_: Any) -> SettingType[Any]:
         f"{type_!r} cannot be the type of a setting: use int, float, str, bool, an Enum or IntFlag class, Sequence[T], "
         "Mapping[str, T], or a SettingType of your own"
     )
-
-
-@cache
-def _primitive(type_: type[Any]) -> PrimitiveSettingType[Any]:
-    return PrimitiveSettingType(type_)

@@ -1,24 +1,20 @@
 """The asynchronous client, for asyncio and trio."""
 
-import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
 import anyio
 
-from heksherlite import main_client
 from heksherlite.clients.background import in_task
 from heksherlite.clients.base import BaseClient
 from heksherlite.clients.facts import GROUP, read_client_facts
-from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.runner import Runner
 from heksherlite.engine import protocol
 from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.protocol import SettingData
 from heksherlite.grants.loader import Fakts, get_current_fakts
-from heksherlite.http.transport import ResponseLimits, Transport
 
 _CLOSING: Final = 2.0
 """How many seconds closing may take."""
@@ -27,58 +23,16 @@ _CLOSING: Final = 2.0
 class AsyncHeksherClient(BaseClient):
     """A client for asynchronous programs, on asyncio or trio.
 
-    Use it as ``async with client:``, or call :meth:`set_as_main` at start-up and :meth:`aclose` at shut-down, in
-    whatever tasks. Nothing is connected or started before that.
-
-    Args:
-        service_url: Where the service is, such as ``"http://localhost:8888"``; ``None`` for programs without a service,
-            which only have the ``snapshot``.
-        update_interval: Seconds between updates of the rules.
-        context_features: The context features in the order that the program expects, most general first.
-        http_client_args: Arguments for the :class:`httpx.AsyncClient`: headers, auth, transport, verify, timeout...
-        startup: What :meth:`set_as_main` does if the service cannot be reached, or responds with an error:
-            ``"require"`` raises, ``"best-effort"`` logs it, serves the defaults, and keeps trying.
-        startup_timeout: After how many seconds the start counts as failed.
-        max_staleness: After how many seconds without a successful update values are stale; ``None`` for never.
-        on_stale: What happens then: ``"keep"`` keeps them, ``"default"`` returns to the defaults of the declarations
-            until an update succeeds, and a function is called once, with the :attr:`status`.
-        response_timeout: Seconds until a whole response has to be there. (The time-outs of connecting and of each read
-            are those of httpx, 5 seconds unless ``http_client_args`` say otherwise.)
-        max_body_size: Bytes that the body of a response may have, as it was sent and decompressed.
-        snapshot: The path of a file, or of a folder for it, that keeps the last good state. If the service cannot be
-            reached at the start, a ``"best-effort"`` client serves that; see ``docs/guides/snapshots.md``.
-        push: Whether to hear of changes as they happen, from services that offer it; see ``docs/reference/stream.md``.
+    Use it as ``async with client:``, or call :meth:`set_as_main` at start-up and :meth:`aclose` at shut-down, in any
+    task. The parameters are described at ``__init__``.
 
     Attributes:
-        modification_lock: While the program holds it, no setting changes.
-
-    Raises:
-        ValueError: If ``service_url`` is not an HTTP URL, or ``None`` without a ``snapshot``, or an argument is out of
-            range.
+        modification_lock: While the program holds this lock, no setting changes.
     """
 
+    modification_lock: anyio.Lock
     _declaration_failed = "setting declaration failed"
-
-    def __init__(
-        self,
-        service_url: str | None,
-        update_interval: float,
-        context_features: Sequence[str],
-        *,
-        http_client_args: Mapping[str, Any] | None = None,
-        startup: Startup = "require",
-        startup_timeout: float = 10,
-        max_staleness: float | None = None,
-        on_stale: OnStale = "keep",
-        response_timeout: float = 60,
-        max_body_size: int = 256 * 2**20,
-        snapshot: str | os.PathLike[str] | None = None,
-        push: bool = True,
-    ) -> None:
-        policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale, push)
-        transport = Transport(service_url, http_client_args, ResponseLimits(response_timeout, max_body_size))
-        super().__init__(context_features, transport, policy, snapshot)
-        self.modification_lock = anyio.Lock()
+    _default_startup = "require"
 
     @classmethod
     async def from_fakts(cls, fakts: Fakts | None = None, *, group: str = GROUP, **options: Any) -> Self:
@@ -102,50 +56,48 @@ class AsyncHeksherClient(BaseClient):
         return client
 
     async def set_as_main(self) -> None:
-        """Make this the process's main client: declare all settings, load their rules, and keep both going.
+        """Make this the process's main client: declare all settings, load their rules, and keep both up to date.
 
         Raises:
-            httpx.HTTPError: If the service is unreachable or responds with an error. This and whatever else went
-                wrong with a declaration or with the first load leaves nothing running, and no main client. With
-                ``startup="best-effort"`` it is logged instead.
-            ServiceResponseError: If the service's response is not what it should be. Likewise.
-            TimeoutError: If all this takes longer than ``startup_timeout``. Likewise.
+            httpx.HTTPError: If the service is unreachable or responds with an error. After this and any other failure
+                of a declaration or of the first load, nothing is running, and there is no main client. With
+                ``startup="best-effort"``, the failure is logged instead.
+            ServiceResponseError: If a response of the service does not follow the protocol. Likewise.
+            TimeoutError: If the start takes longer than ``startup_timeout``. Likewise.
             heksherlite.errors.SnapshotError: If there is no service, and the snapshot cannot be used. Likewise.
-            RuntimeError: If this is the main client already, or cannot take over from the one that is.
+            RuntimeError: If this is the main client already, or cannot take over from the main client.
         """
         self._become_main()
-        runner = self._new_runner(self.modification_lock)
         try:
+            runner = self._new_runner(self.modification_lock)
             await runner.start()
+            self._keep_running(runner)
         except BaseException:
-            self._state = "new"
-            self.health.started()
-            main_client.step_down(self)
+            self._undo_becoming_main()
             with anyio.CancelScope(shield=True):
                 await self._transport.aclose()
             raise
-        self._keep_running(runner)
-        if self.engine.registry.pending:
+        if self._engine.registry.pending:
             self._wake()
 
     async def reload(self) -> None:
-        """Declare the settings that wait for it, and load the rules now. Restarts the interval.
+        """Declare the pending settings, and load the rules now. Restarts the interval.
 
         Raises:
             httpx.HTTPError: If the service is unreachable or responds with an error.
-            ServiceResponseError: If the service's response is not what it should be.
+            ServiceResponseError: If a response of the service does not follow the protocol.
             RuntimeError: If this is not the main client.
         """
         await self._running().update()
 
     async def wait_until_fresh(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as the thread client's
-        """Wait until an update succeeded, unless the last one did.
+        """Wait until an update succeeds, unless the last one did.
 
         Args:
-            timeout: How many seconds to wait at the most; ``None`` for as long as it takes.
+            timeout: The maximum number of seconds to wait; ``None`` for no limit.
 
         Raises:
-            TimeoutError: If none did in that time.
+            TimeoutError: If no update succeeds in that time.
             RuntimeError: If this is not the main client, or has no service.
         """
         runner = self._running()
@@ -153,26 +105,32 @@ class AsyncHeksherClient(BaseClient):
             await runner.wait_for_success()
 
     async def ping(self) -> None:
-        """Ask the service whether it is well.
+        """Check that the service is healthy.
 
         Raises:
-            httpx.HTTPError: If it is not, or cannot be reached.
+            httpx.HTTPError: If it is not healthy, or is unreachable.
         """
-        await self._ask(protocol.HEALTH)
+        await self._send(protocol.HEALTH)
 
     async def get_settings(self) -> dict[str, SettingData]:
-        """Return all settings of the service by name, whoever declared them.
+        """Return all settings of the service by name, no matter which program declared them.
 
         Raises:
             httpx.HTTPError: If the service is unreachable or responds with an error.
-            ServiceResponseError: If the service's response is not what it should be.
+            ServiceResponseError: If the response does not follow the protocol.
         """
-        return protocol.read_settings(await self._ask(protocol.ALL_SETTINGS))
+        return protocol.read_settings(await self._send(protocol.ALL_SETTINGS))
 
     async def aclose(self) -> None:
-        """End the background work and close the connections, within 2 seconds. Settings keep their last values."""
+        """End the background work and close the connections, within 2 seconds. Settings keep their last values.
+
+        It may be called again, from any task, also from a listener. It raises nothing.
+        """
         background, runner, self._background, self._runner = self._background, self._runner, None, None
         self._become_closed()
+        if background is not None and background.is_of_other_loop:
+            background.abandon()  # and the connections with it, which belong to an event loop that may have ended
+            return
         with anyio.move_on_after(_CLOSING, shield=True):  # also if the task is being cancelled
             if background is not None:
                 await background.stop()
@@ -194,7 +152,7 @@ class AsyncHeksherClient(BaseClient):
     ) -> None:
         await self.aclose()
 
-    async def _ask(self, request: Request) -> Response:
+    async def _send(self, request: Request) -> Response:
         try:
             return await self._transport.send(request)
         finally:
@@ -203,15 +161,20 @@ class AsyncHeksherClient(BaseClient):
                     await self._transport.aclose()
 
     def _running(self) -> Runner:
-        if self._is_inherited:
-            self._use_after_fork()
+        self._notice_fork()
         if self._runner is None:
-            raise RuntimeError(f"{self!r} does not reload: it was not made the main client, or was closed")
+            reason = "is closed" if self._state == "closed" else "is not running; call set_as_main() first"
+            raise RuntimeError(f"{self!r} {reason}")
         return self._runner
+
+    def _create_lock(self) -> None:
+        self.modification_lock = anyio.Lock()
+
+    def _transport_args(self, http_client_args: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return http_client_args
 
     def _restart(self) -> bool:
         if not in_task():
             return False
-        self.modification_lock = anyio.Lock()
         self._keep_running(self._new_runner(self.modification_lock))
         return True

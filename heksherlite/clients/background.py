@@ -1,15 +1,29 @@
-"""Work that outlives the task that starts it, on asyncio and trio."""
+"""Work that outlives the task that starts it, on asyncio and trio, and that is started again if it ends."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any
+from random import Random
+from typing import Final
 
 import anyio
 
+from heksherlite.cancellation import is_cancellation
+from heksherlite.engine.polling import Polling
+from heksherlite.http.daemon_threads import call_soon_in_this_loop
+
+logger = logging.getLogger(__name__)
+
+_RESTART: Final = 1.0
+"""The seconds that a restart waits at first, on average. It waits longer each time that the work ends at once."""
+
+_STEADY: Final = 60.0
+"""The seconds after which work counts as running well."""
+
 
 def in_task() -> bool:
-    """Tell whether this code runs in a task of an event loop, of asyncio or of trio, and not just in a callback."""
+    """Return whether this code runs in a task of an event loop of asyncio or trio, and not just in a callback."""
     try:
         return asyncio.current_task() is not None
     except RuntimeError:
@@ -20,42 +34,104 @@ def in_task() -> bool:
 class BackgroundTask:
     """A task of the event loop itself, so that it can be started in one task and stopped in another.
 
-    Make it in the event loop that it is to run in. It ends with the loop at the latest.
+    Create it in the event loop that it is to run in. It ends with the loop at the latest. If the work ends in another
+    way than by :meth:`stop`, this is logged, and the work is started again after a back-off.
 
     Args:
-        work: What to do; it must handle its own exceptions.
+        work: The work. It does not return.
     """
 
     def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
         self._work = work
+        self._polling = Polling(_RESTART, Random())  # noqa: S311 - only spreads restarts
+        self._failures = 0
+        self._is_stopped = False
+        self._is_running = True
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
+        self.call_soon = call_soon_in_this_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._trio_token: object = None
         try:
-            loop = asyncio.get_running_loop()
+            self._loop = asyncio.get_running_loop()
         except RuntimeError:
-            import trio  # noqa: PLC0415 - only here when it is running already
-
-            self._call_soon: Callable[[Callable[[], Any]], Any] = trio.lowlevel.current_trio_token().run_sync_soon
+            trio = sys.modules["trio"]
+            self._trio_token = trio.lowlevel.current_trio_token()
             trio.lowlevel.spawn_system_task(self._run)
         else:
-            self._call_soon = loop.call_soon_threadsafe
-            self._task = loop.create_task(self._run())
+            self._start_in_asyncio()
 
-    def call_soon(self, function: Callable[[], Any]) -> None:
-        """Have a function called in the event loop, from whatever thread. Does nothing if the loop has ended."""
+    @property
+    def is_running(self) -> bool:
+        """Whether the work is running, as far as it is known here. May be asked by any thread."""
+        return self._is_running and (self._loop is None or not self._loop.is_closed())
+
+    @property
+    def is_of_other_loop(self) -> bool:
+        """Whether this code does not run in the event loop of the work."""
         try:
-            self._call_soon(function)
-        except RuntimeError:  # the loop is closed, which trio's RunFinishedError is one for too
-            return
+            return asyncio.get_running_loop() is not self._loop
+        except RuntimeError:
+            trio = sys.modules.get("trio")
+            return trio is None or trio.lowlevel.current_trio_token() is not self._trio_token
+
+    def abandon(self) -> None:
+        """Cancel the work from another event loop, if its own is still running, and do not wait."""
+        self._is_stopped = True
+        self.call_soon(self._scope.cancel)
 
     async def stop(self) -> None:
         """Cancel the work and wait until it ended."""
+        self._is_stopped = True
         self._scope.cancel()
-        await self._ended.wait()
+        if self._is_running:
+            await self._ended.wait()
+
+    def _start_in_asyncio(self) -> None:
+        assert self._loop is not None  # noqa: S101 - says it to the type checker
+        self._task = self._loop.create_task(self._run())
+        # An event loop that is closed without cancelling its tasks would print a message about this one.
+        self._task._log_destroy_pending = False  # type: ignore[attr-defined]
+        self._task.add_done_callback(self._restart_if_cancelled)
 
     async def _run(self) -> None:
+        self._is_running = True
         try:
             with self._scope:
-                await self._work()
+                await self._keep_working()
         finally:
+            self._is_running = False
             self._ended.set()
+
+    async def _keep_working(self) -> None:
+        while True:
+            started_at = anyio.current_time()
+            try:
+                await self._work()
+                error: BaseException = RuntimeError("it returned")
+            except BaseException as raised:
+                if is_cancellation(raised):
+                    raise
+                error = raised
+            if anyio.current_time() - started_at > _STEADY:
+                self._failures = 0
+            self._failures += 1
+            seconds = self._polling.after_failure(self._failures)
+            logger.error("heksher updates ended, and are started again", exc_info=error, extra={"after": seconds})
+            await anyio.sleep(seconds)
+
+    def _restart_if_cancelled(self, task: "asyncio.Task[None]") -> None:
+        # Somebody cancelled the task, perhaps all tasks of the loop. If the loop is about to end, nothing may start.
+        if self._is_stopped or not task.cancelled() or self._loop is None or self._loop.is_closed():
+            return
+        self._failures += 1
+        self._loop.call_later(self._polling.after_failure(self._failures), self._restart)
+
+    def _restart(self) -> None:
+        if self._is_stopped:
+            return
+        logger.error("heksher updates were cancelled, and are started again")
+        self._scope = anyio.CancelScope()
+        self._ended = anyio.Event()
+        self._start_in_asyncio()

@@ -1,25 +1,25 @@
-"""What the asynchronous and the thread client have in common."""
+"""The common part of the asynchronous client and the thread client."""
 
 import logging
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from time import monotonic
 from typing import Any, ClassVar, Literal, TypeVar
 
 from heksherlite import main_client
 from heksherlite.clients import forking
 from heksherlite.clients.background import BackgroundTask
-from heksherlite.clients.policy import UpdatePolicy
+from heksherlite.clients.clock import now
+from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.runner import Runner
 from heksherlite.clients.snapshot_file import SnapshotFile
 from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import ClientStatus, Health
 from heksherlite.engine.options import ContextOptions
-from heksherlite.http.transport import Transport
+from heksherlite.http.transport import ResponseLimits, Transport
 from heksherlite.listeners import Listeners
 from heksherlite.main_client import MainClient
 from heksherlite.setting import Setting
@@ -30,86 +30,135 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class BaseClient(ABC):
-    """A client of a settings service.
-
-    Args:
-        context_features: The context features in the order that the program expects, most general first.
-        transport: How to reach the service.
-        policy: How it starts, polls, and treats values that grow old.
-        snapshot: The file or folder that keeps the last good state, if any.
-
-    Attributes:
-        engine: What the client knows and does, without I/O.
-        health: What became of its updates.
-        listeners: What :meth:`on_change` added.
-    """
+    """The common part of the clients of a settings service."""
 
     _declaration_failed: ClassVar[str]
+    _default_startup: ClassVar[Startup]
 
     def __init__(
         self,
+        service_url: str | None,
+        update_interval: float,
         context_features: Sequence[str],
-        transport: Transport,
-        policy: UpdatePolicy,
-        snapshot: str | os.PathLike[str] | None,
+        *,
+        http_client_args: Mapping[str, Any] | None = None,
+        startup: Startup | None = None,
+        startup_timeout: float = 10,
+        max_staleness: float | None = None,
+        on_stale: OnStale = "keep",
+        response_timeout: float = 60,
+        max_body_size: int = 256 * 2**20,
+        snapshot: str | os.PathLike[str] | None = None,
+        push: bool = True,
     ) -> None:
-        if transport.is_offline and snapshot is None:
-            raise ValueError("service_url is None: a client without a service needs a snapshot")
-        self.engine = Engine(context_features, ContextOptions(), keeps_responses=snapshot is not None)
-        self._snapshot_file = (
-            None
-            if snapshot is None
-            else SnapshotFile(snapshot, service=str(transport), context_features=self.engine.context_features)
+        """Create a client. Nothing is connected or started before :meth:`set_as_main`.
+
+        Args:
+            service_url: The URL of the service, such as ``"http://localhost:8888"``; ``None`` for a program without a
+                service, which only has the ``snapshot``.
+            update_interval: The seconds between updates of the rules.
+            context_features: The context features in the order that the program expects, most general first.
+            http_client_args: Arguments for :class:`httpx.AsyncClient`, or for :class:`httpx.Client` in a thread client:
+                ``headers``, ``auth``, ``transport``, ``verify``, ``timeout`` and others.
+            startup: What :meth:`set_as_main` does if the service is unreachable or responds with an error:
+                ``"require"`` raises the error; ``"best-effort"`` logs it, serves the snapshot or the defaults, and
+                keeps trying. The default is ``"require"`` in an asynchronous client, and ``"best-effort"`` in a thread
+                client.
+            startup_timeout: The seconds after which the start counts as failed.
+            max_staleness: The seconds without a successful update after which values are stale; ``None`` for never.
+            on_stale: What happens then: ``"keep"`` keeps the values; ``"default"`` returns to the defaults of the
+                declarations until an update succeeds; a function is called once, with the :attr:`status`.
+            response_timeout: The seconds within which a whole response must arrive. The time-outs of connecting and of
+                each read are those of httpx: 5 seconds unless ``http_client_args`` change them.
+            max_body_size: The maximum size of the body of a response in bytes, compressed and decompressed.
+            snapshot: The path of a file that keeps the last good state, or of a folder for the file. If the service is
+                unreachable at the start, a ``"best-effort"`` client serves this state; see
+                ``docs/guides/snapshots.md``.
+            push: Whether to receive changes as they happen, from services that offer a stream; see
+                ``docs/reference/stream.md``.
+
+        Raises:
+            ValueError: If ``service_url`` is not an HTTP URL, or is ``None`` without a ``snapshot``, or another
+                argument is out of range.
+        """
+        self._policy = UpdatePolicy(
+            update_interval, startup or self._default_startup, startup_timeout, max_staleness, on_stale, push
         )
-        self.health = Health(policy.max_staleness)
-        self.listeners = Listeners()
-        self._transport = transport
-        self._policy = policy
+        limits = ResponseLimits(response_timeout, max_body_size)
+        self._transport = Transport(service_url, self._transport_args(http_client_args), limits)
+        if service_url is None and snapshot is None:
+            raise ValueError("service_url is None: a client without a service needs a snapshot")
+        self._engine = Engine(context_features, ContextOptions(), keeps_responses=snapshot is not None)
+        self._snapshot_file: SnapshotFile | None = None
+        if snapshot is not None:
+            features = self._engine.context_features
+            self._snapshot_file = SnapshotFile(snapshot, service=str(self._transport), context_features=features)
+        self._health = Health(max_staleness, update_interval)
+        self._listeners = Listeners()
         self._state: Literal["new", "main", "closed"] = "new"
         self._runner: Runner | None = None
         self._background: BackgroundTask | None = None
+        self._process = os.getpid()
         self._is_inherited = False
         self._restarting = threading.Lock()
+        self._create_lock()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {str(self._transport) or 'no service'}>"
 
     def track_contexts(self, /, **features: str | Iterable[str]) -> None:
-        """Ask for the rules about some contexts; those of other contexts are not fetched.
+        """Track values of context features. Only rules whose conditions all have tracked values are fetched.
 
         Args:
-            features: By context feature: a value, several values, or :data:`~heksherlite.TRACK_ALL`. They add to
+            features: By context feature: a value, several values, or :data:`~heksherlite.TRACK_ALL`. They are added to
                 what is tracked already.
 
         Raises:
-            RuntimeError: If this mixes :data:`~heksherlite.TRACK_ALL` and single values.
-            ValueError: If a value cannot be a value of a context feature.
+            RuntimeError: If this mixes :data:`~heksherlite.TRACK_ALL` and single values of a feature.
+            ValueError: If the service would refuse a value, or a name looks like a misspelled context feature.
         """
-        self.engine.track_contexts(features)
+        self._engine.track_contexts(features)
         self._wake()
 
     def set_defaults(self, /, **features: str | ContextVar[str]) -> None:
-        """Let something stand in for context features that a caller of ``get`` leaves out.
+        """Set default values of context features, for callers of ``get`` that omit them.
 
         Args:
-            features: By context feature: a constant, or a context variable that is read at each call. One that is
-                unset, and has no default, counts as missing.
+            features: By context feature: a constant, or a context variable that is read at each call. A variable that
+                is unset and has no default counts as missing.
 
         Raises:
-            ValueError: If something stands in for one of them already; then none is set.
-            TypeError: If it is neither a string nor a context variable.
+            ValueError: If a feature already has a default, or a name looks like a misspelled context feature. No
+                default is set then.
+            TypeError: If a default is neither a string nor a context variable.
         """
-        self.engine.set_defaults(features)
+        self._engine.set_defaults(features)
 
     @property
     def status(self) -> ClientStatus:
-        """How well the client is: whether its values are fresh, from where, how old, and what went wrong last."""
-        return self.health.status(monotonic(), undeclared=len(self.engine.registry.pending))
+        """The status of the client: whether its values are fresh, their source and age, and the last error."""
+        self._notice_fork()
+        has_ended = self._state == "main" and self._background is not None and not self._background.is_running
+        undeclared = len(self._engine.registry.pending)
+        return self._health.status(now(), is_updating=not has_ended, undeclared=undeclared)
+
+    @property
+    def is_updating(self) -> bool:
+        """Whether the settings are kept up to date in this process. Takes less than a microsecond.
+
+        It is false before :meth:`set_as_main` and after the client was closed, in a forked process until a setting is
+        read there, and after whatever else ended the updates. It does not say whether updates succeed: see
+        :attr:`status`.
+        """
+        background = self._background
+        return (
+            self._state == "main" and background is not None and background.is_running and self._process == os.getpid()
+        )
 
     def on_change(self, listener: F) -> F:
-        """Have a function called after each update, once for each setting whose rules or default changed.
+        """Add a function that is called after each update, once for each setting whose rules or default changed.
 
-        It is called without any lock, on the client's thread or in its event loop, which it should not hold up. What
+        It is called without any lock, on the client's thread or in its event loop, which it should not block. Whatever
         it raises is logged, once for each function.
 
         Args:
@@ -119,21 +168,21 @@ class BaseClient(ABC):
         Returns:
             The function, so that this is a decorator too.
         """
-        return self.listeners.add(listener)
+        return self._listeners.add(listener)
 
     def remove_on_change(self, listener: Callable[..., Any]) -> None:
-        """Call a function no more that was given to :meth:`on_change`.
+        """Remove a function that was added with :meth:`on_change`.
 
         Raises:
-            ValueError: If it was not, or was removed already.
+            ValueError: If it was not added, or was removed already.
         """
-        self.listeners.remove(listener)
+        self._listeners.remove(listener)
 
     def on_update_ok(self) -> None:  # noqa: B027 - optional
-        """Do something after an update went well. For subclasses; does nothing here."""
+        """Called after each update that succeeded. Does nothing; override it in a subclass."""
 
     def on_update_error(self, exception: Exception) -> None:  # noqa: B027 - optional
-        """Do something after an update failed. For subclasses; does nothing here.
+        """Called after each update that failed. Does nothing; override it in a subclass.
 
         Args:
             exception: What went wrong.
@@ -141,29 +190,23 @@ class BaseClient(ABC):
 
     @property
     def is_live(self) -> bool:
-        """Whether this was made the main client, and was not closed."""
+        """Whether the client became the main client, and was not closed."""
         return self._state == "main"
 
-    def adopt(self, settings: Iterable[Setting[Any]]) -> None:
-        """Serve these settings too. Called by the package, from any thread."""
-        self.engine.adopt(settings)
+    def _adopt(self, settings: Iterable[Setting[Any]]) -> None:
+        self._engine.adopt(settings)
         self._wake()
 
-    def release(self) -> list[Setting[Any]]:
-        """Give up all settings. Called by the package, when another client becomes the main one."""
-        return self.engine.registry.release()
+    def _release(self) -> list[Setting[Any]]:
+        return self._engine.registry.release()
 
-    def check_successor(self, successor: MainClient) -> None:
-        """Refuse to hand over, or warn. Called by the package, when another client becomes the main one.
-
-        Raises:
-            RuntimeError: If declarations are pending, or the other client has other context features.
-        """
-        if pending := [setting.name for setting in self.engine.registry.pending]:
+    def _check_successor(self, successor: MainClient) -> None:
+        registry = self._engine.registry
+        if pending := [setting.name for setting in registry.pending if setting.name not in registry.refusals]:
             raise RuntimeError(f"cannot switch main clients: declarations are pending in {self!r}, of {pending}")
         if not isinstance(successor, BaseClient):
             return
-        ours, theirs = self.engine, successor.engine
+        ours, theirs = self._engine, successor._engine
         if ours.context_features != theirs.context_features:
             raise RuntimeError(
                 "cannot switch main clients: they have different context_features, "
@@ -175,41 +218,64 @@ class BaseClient(ABC):
                 extra={"previous": dict(ours.options.tracked), "new": dict(theirs.options.tracked)},
             )
 
-    def after_fork(self) -> None:
-        """Get ready to be used in a forked child. Called by the package."""
-        if self._state != "main":
+    def _after_fork(self) -> None:
+        """Prepare the client to be used in a forked child."""
+        if self._state != "main" or self._process == os.getpid():
             return
+        self._process = os.getpid()
         forking.inherited.append((self._runner, self._background, self._transport))
-        self._runner = self._background = None
         self._transport = self._transport.copy()
         self._restarting = threading.Lock()
+        self._engine.registry.replace_lock_after_fork()
+        self._create_lock()
+        self._pause()
+
+    def _pause(self) -> None:
+        """Let the settings start the updates again when they are read."""
+        self._runner = self._background = None
         self._is_inherited = True
-        self.health.streams(False)
-        self.engine.registry.after_fork()
-        for setting in self.engine.registry.settings:
+        self._health.streams(False)
+        for setting in self._engine.registry.settings:
             if not isinstance(setting._lookup, forking.InheritedLookup):
                 setting._lookup = forking.InheritedLookup(setting._lookup, self._use_after_fork)
 
+    def _notice_fork(self) -> None:
+        """Notice a fork that nobody told of, and start again if this is a forked process."""
+        if self._process != os.getpid():
+            forking.tell_clients()
+        if self._is_inherited:
+            self._use_after_fork()
+
     def _use_after_fork(self) -> None:
         """Start again, if that is possible here and now. Must not wait, because it happens in ``get``."""
+        if self._process != os.getpid():
+            forking.tell_clients()
         with self._restarting:
             if self._is_inherited and self._restart():
                 self._end_inheritance()
 
     def _end_inheritance(self) -> None:
         self._is_inherited = False
-        for setting in self.engine.registry.settings:
+        for setting in self._engine.registry.settings:
             if isinstance(setting._lookup, forking.InheritedLookup):
                 setting._lookup = setting._lookup.original
 
     @abstractmethod
+    def _create_lock(self) -> None:
+        """Set the ``modification_lock``, at first and in a forked child."""
+
+    @abstractmethod
     def _restart(self) -> bool:
-        """Start to refresh settings in a forked child; return whether that was possible."""
+        """Start to update settings in a forked child, and return whether that was possible."""
+
+    @abstractmethod
+    def _transport_args(self, http_client_args: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """Return the arguments of :class:`httpx.AsyncClient` for those that the program gave."""
 
     def _become_main(self) -> None:
         if self._state == "main":
             raise RuntimeError(f"{self!r} is the main client already")
-        if not self.engine.options.tracked:
+        if not self._engine.options.tracked:
             logger.warning("client tracks no contexts, so it gets no rules: see track_contexts")
         previous, self._state = self._state, "main"
         try:
@@ -217,27 +283,34 @@ class BaseClient(ABC):
         except BaseException:
             self._state = previous
             raise
-        self.health.started()
+        self._process = os.getpid()
+        self._health.started()
         forking.watch(self)
+
+    def _undo_becoming_main(self) -> None:
+        self._state = "new"
+        self._health.started()
+        main_client.step_down(self)
 
     def _become_closed(self) -> None:
         if self._state == "main":
             self._state = "closed"
-            self.health.closed()
+            self._health.closed()
         self._end_inheritance()
 
     def _new_runner(self, modification_lock: AbstractAsyncContextManager[object]) -> Runner:
         return Runner(
-            self.engine,
+            self._engine,
             self._transport,
             self._policy,
-            self.health,
+            self._health,
             supplier=self,
+            status=lambda: self.status,
             modification_lock=modification_lock,
             on_update_ok=self.on_update_ok,
             on_update_error=self.on_update_error,
             snapshot_file=self._snapshot_file,
-            listeners=self.listeners,
+            listeners=self._listeners,
             declaration_failed=self._declaration_failed,
         )
 
@@ -246,7 +319,7 @@ class BaseClient(ABC):
         self._background = BackgroundTask(runner.run)
 
     def _wake(self) -> None:
-        """Have declarations and rules brought up to date soon, if that runs in the background."""
+        """Bring declarations and rules up to date soon, if that happens in the background."""
         background, runner = self._background, self._runner
         if background is not None and runner is not None:
             background.call_soon(runner.wake)

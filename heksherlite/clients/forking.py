@@ -16,8 +16,8 @@ from heksherlite.lookup import DefaultSource, Lookup
 class Forkable(Protocol):
     """A client."""
 
-    def after_fork(self) -> None:
-        """Get ready to be used in a forked child."""
+    def _after_fork(self) -> None:
+        """Prepare the client to be used in a forked child."""
 
 
 _clients: WeakSet[Forkable] = WeakSet()
@@ -31,13 +31,14 @@ def watch(client: Forkable) -> None:
     _clients.add(client)
 
 
-def _after_fork_in_child() -> None:
+def tell_clients() -> None:
+    """Tell all clients that this process was forked. They do nothing if they know."""
     for client in list(_clients):
-        client.after_fork()
+        client._after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(after_in_child=tell_clients)
 
 
 class InheritedLookup(Lookup):

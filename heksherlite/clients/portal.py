@@ -1,82 +1,145 @@
 """An event loop on a thread of its own, for synchronous code."""
 
+import asyncio
 import threading
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
-from typing import TypeVar
-
-import anyio
-from anyio.from_thread import BlockingPortal
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 R = TypeVar("R")
 
 
 class PortalThread:
-    """A thread that runs an event loop until it is stopped. It does not keep the interpreter from ending.
+    """A daemon thread that runs an event loop of asyncio until it is stopped.
 
-    Unlike :func:`anyio.from_thread.start_blocking_portal`, it holds no context manager open, which would be closed when
-    it is finalized: at the end of the interpreter, or in a forked child, where there is no thread any more.
+    No method waits longer than it is told to, whatever the event loop does. This is what
+    :class:`anyio.from_thread.BlockingPortal` does not offer: it waits for the event loop to start a task.
+
+    Raises:
+        OSError: If the event loop cannot be created.
+        RuntimeError: If the thread cannot be started.
     """
 
     def __init__(self) -> None:
-        started: Future[BlockingPortal] = Future()
-        self._thread = threading.Thread(target=_run, args=(started,), name="heksherlite", daemon=True)
+        self._waiting: WeakSet[Future[Any]] = WeakSet()
+        self._stopping: asyncio.Event | None = None
+        self._last_task: asyncio.Task[None] | None = None
+        started: Future[asyncio.AbstractEventLoop] = Future()
+        self._thread = threading.Thread(target=self._run, args=(started,), name="heksherlite", daemon=True)
         self._thread.start()
-        self._portal = started.result()
+        self._loop = started.result()
 
     @property
     def is_current(self) -> bool:
-        """Whether this code runs on that thread."""
+        """Whether this code runs on the thread."""
         return threading.current_thread() is self._thread
 
-    def call(self, function: Callable[..., Awaitable[R]], *args: object) -> R:
-        """Call an asynchronous function there, and return what it returns.
+    def call(self, function: Callable[..., Coroutine[Any, Any, R]], *args: object, timeout: float | None = None) -> R:
+        """Call an asynchronous function on the thread, and return its result.
+
+        Args:
+            function: The function.
+            args: Its arguments.
+            timeout: The maximum number of seconds to wait; ``None`` for no limit.
 
         Raises:
-            RuntimeError: If this code runs there already, or it was stopped.
+            TimeoutError: If it takes longer. The function is cancelled.
+            RuntimeError: If this code runs on the thread, or the thread was stopped.
         """
-        return self._portal.call(function, *args)
+        if self.is_current:
+            raise RuntimeError("a function that the client calls cannot wait for the client: it would wait for itself")
+        future = self.start(function, *args)
+        try:
+            return future.result(timeout)
+        except CancelledError:
+            raise RuntimeError("the client was closed") from None
+        finally:
+            future.cancel()
 
-    def start(self, function: Callable[..., Awaitable[R]], *args: object) -> "Future[R]":
-        """Start an asynchronous function there, and do not wait for it."""
-        return self._portal.start_task_soon(function, *args)
+    def start(self, function: Callable[..., Coroutine[Any, Any, R]], *args: object) -> "Future[R]":
+        """Start an asynchronous function on the thread, and do not wait for it.
 
-    def stop(self, cleanup: Callable[[], Awaitable[object]], seconds: float) -> bool:
+        Raises:
+            RuntimeError: If the thread was stopped.
+        """
+        coroutine = function(*args)
+        try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:
+            coroutine.close()
+            raise RuntimeError("the client was closed") from None
+        self._waiting.add(future)
+        if not self._thread.is_alive():
+            future.cancel()
+        return future
+
+    def stop(self, cleanup: Callable[[], Coroutine[Any, Any, object]], seconds: float) -> bool:
         """Do something last, and end the thread.
 
         Args:
             cleanup: What to do before.
-            seconds: How long to wait. Does not wait at all if this code runs there.
+            seconds: How long to wait. If this code runs on the thread, it does not wait.
 
         Returns:
-            Whether it ended, or will.
+            Whether the thread ended. If not, it ends as soon as the event loop gets to it.
         """
-        finished = self.start(self._finish, cleanup)
         if self.is_current:
+            self._last_task = self._loop.create_task(self._finish(cleanup))
             return True
         try:
-            finished.result(seconds)
-        except TimeoutError:
-            return False
+            self.start(self._finish, cleanup)
+        except RuntimeError:  # it ended already
+            return True
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    async def _finish(self, cleanup: Callable[[], Awaitable[object]]) -> None:
+    async def _finish(self, cleanup: Callable[[], Coroutine[Any, Any, object]]) -> None:
         try:
             await cleanup()
         finally:
-            await self._portal.stop()
+            if self._stopping is not None:
+                self._stopping.set()
+
+    def _run(self, started: "Future[asyncio.AbstractEventLoop]") -> None:
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            loop.set_default_executor(_DaemonThreads())
+            self._stopping = asyncio.Event()
+            started.set_result(loop)
+            await self._stopping.wait()
+
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(main())
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+        finally:
+            for future in list(self._waiting):
+                future.cancel()
 
 
-def _run(started: "Future[BlockingPortal]") -> None:
-    async def main() -> None:
-        async with BlockingPortal() as portal:
-            started.set_result(portal)
-            await portal.sleep_until_stopped()
+class _DaemonThreads(ThreadPoolExecutor):
+    """Resolves names for an event loop, without making its end wait for a name server."""
 
-    try:
-        anyio.run(main)
-    except BaseException as error:
-        if started.done():
-            raise
-        started.set_exception(error)
+    def submit(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> "Future[R]":
+        """Call a function in a daemon thread of its own."""
+        future: Future[R] = Future()
+
+        def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        threading.Thread(target=run, name="heksherlite worker", daemon=True).start()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Do nothing: daemon threads end with the interpreter."""

@@ -145,14 +145,14 @@ class StubClient:
         """Whether the stub accepts settings. Always true."""
         return True
 
-    def adopt(self, settings: Iterable[Setting[Any]]) -> None:
+    def _adopt(self, settings: Iterable[Setting[Any]]) -> None:
         """Take over settings: they return their local defaults. Called by the package."""
         for setting in settings:
             setting._forget()
             setting._serve(_with_defaults(setting._lookup, self._options.defaults))
             self._settings.add(setting)
 
-    def release(self) -> list[Setting[Any]]:
+    def _release(self) -> list[Setting[Any]]:
         """Give up all settings. Called by the package."""
         settings = list(self._settings)
         self._settings.clear()
@@ -160,7 +160,7 @@ class StubClient:
             setting._forget()
         return settings
 
-    def check_successor(self, successor: MainClient) -> None:
+    def _check_successor(self, successor: MainClient) -> None:
         """Let any client take over. Called by the package."""
 
 

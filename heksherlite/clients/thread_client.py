@@ -2,29 +2,27 @@
 
 import logging
 import os
+import sys
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
+from time import monotonic
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import anyio
 
-from heksherlite import main_client
 from heksherlite.clients import forking
 from heksherlite.clients.base import BaseClient
 from heksherlite.clients.facts import GROUP, read_client_facts
-from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.portal import PortalThread
 from heksherlite.clients.runner import Runner
 from heksherlite.engine import protocol
+from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.protocol import SettingData
 from heksherlite.grants.loader import Fakts, get_current_fakts
 from heksherlite.http.sync_adapters import async_http_client_args
-from heksherlite.http.transport import ResponseLimits, Transport
 
 logger = logging.getLogger(__name__)
-
-R = TypeVar("R")
 
 _CLOSING: Final = 2.0
 """How many seconds closing may take."""
@@ -33,61 +31,17 @@ _CLOSING: Final = 2.0
 class ThreadHeksherClient(BaseClient):
     """A client for synchronous programs, which keeps settings up to date on a thread of its own.
 
-    Use it as ``with client:``, or call :meth:`set_as_main` at start-up and :meth:`close` at shut-down. Nothing is
-    connected or started before that.
-
-    Args:
-        service_url: Where the service is, such as ``"http://localhost:8888"``; ``None`` for programs without a service,
-            which only have the ``snapshot``.
-        update_interval: Seconds between updates of the rules.
-        context_features: The context features in the order that the program expects, most general first.
-        http_client_args: Arguments as for :class:`httpx.Client`: headers, auth, transport, verify, timeout...
-        startup: What :meth:`set_as_main` does if the service cannot be reached, or responds with an error:
-            ``"require"`` raises, ``"best-effort"`` logs it, serves the defaults, and keeps trying.
-        startup_timeout: After how many seconds the start counts as failed.
-        max_staleness: After how many seconds without a successful update values are stale; ``None`` for never.
-        on_stale: What happens then: ``"keep"`` keeps them, ``"default"`` returns to the defaults of the declarations
-            until an update succeeds, and a function is called once, with the :attr:`status`.
-        response_timeout: Seconds until a whole response has to be there. (The time-outs of connecting and of each read
-            are those of httpx, 5 seconds unless ``http_client_args`` say otherwise.)
-        max_body_size: Bytes that the body of a response may have, as it was sent and decompressed.
-        snapshot: The path of a file, or of a folder for it, that keeps the last good state. If the service cannot be
-            reached at the start, a ``"best-effort"`` client serves that; see ``docs/guides/snapshots.md``.
-        push: Whether to hear of changes as they happen, from services that offer it; see ``docs/reference/stream.md``.
+    Use it as ``with client:``, or call :meth:`set_as_main` at start-up and :meth:`close` at shut-down. The parameters
+    are described at ``__init__``.
 
     Attributes:
-        modification_lock: While the program holds it, no setting changes. Do not call :meth:`reload` then.
-
-    Raises:
-        ValueError: If ``service_url`` is not an HTTP URL, or ``None`` without a ``snapshot``, or an argument is out of
-            range.
+        modification_lock: While the program holds this lock, no setting changes. Do not call :meth:`reload` then.
     """
 
+    modification_lock: threading.Lock
     _declaration_failed = "declaration failed"
-
-    def __init__(
-        self,
-        service_url: str | None,
-        update_interval: float,
-        context_features: Sequence[str],
-        *,
-        http_client_args: Mapping[str, Any] | None = None,
-        startup: Startup = "best-effort",
-        startup_timeout: float = 10,
-        max_staleness: float | None = None,
-        on_stale: OnStale = "keep",
-        response_timeout: float = 60,
-        max_body_size: int = 256 * 2**20,
-        snapshot: str | os.PathLike[str] | None = None,
-        push: bool = True,
-    ) -> None:
-        policy = UpdatePolicy(update_interval, startup, startup_timeout, max_staleness, on_stale, push)
-        limits = ResponseLimits(response_timeout, max_body_size)
-        transport = Transport(service_url, async_http_client_args(http_client_args), limits)
-        super().__init__(context_features, transport, policy, snapshot)
-        self.modification_lock = threading.Lock()
-        self._start_and_stop = threading.Lock()
-        self._portal: PortalThread | None = None
+    _default_startup = "best-effort"
+    _portal: PortalThread | None = None
 
     @classmethod
     def from_fakts(cls, fakts: Fakts | None = None, *, group: str = GROUP, **options: Any) -> Self:
@@ -111,96 +65,101 @@ class ThreadHeksherClient(BaseClient):
         return client
 
     def set_as_main(self) -> None:
-        """Make this the process's main client: declare all settings, load their rules, and keep both going.
+        """Make this the process's main client: declare all settings, load their rules, and keep both up to date.
 
         What goes wrong with the service is logged, and the settings keep their defaults until an update succeeds.
 
         Raises:
-            httpx.HTTPError: With ``startup="require"``, if the service is unreachable or responds with an error. This
-                and whatever else went wrong leaves nothing running, and no main client.
-            ServiceResponseError: Likewise, if the service's response is not what it should be.
-            TimeoutError: Likewise, if all this takes longer than ``startup_timeout``.
+            httpx.HTTPError: With ``startup="require"``, if the service is unreachable or responds with an error. After
+                this and any other failure, nothing is running, and there is no main client.
+            ServiceResponseError: Likewise, if a response of the service does not follow the protocol.
+            TimeoutError: Likewise, if the start takes longer than ``startup_timeout``.
             heksherlite.errors.SnapshotError: Likewise, if there is no service, and the snapshot cannot be used.
-            RuntimeError: If this is the main client already, or cannot take over from the one that is.
+            OSError: If the system has no resources left for an event loop.
+            RuntimeError: If this is the main client already, or cannot take over from the main client, or the system
+                cannot start another thread.
         """
         with self._start_and_stop:
             self._become_main()
-            portal = self._portal = PortalThread()
+            portal: PortalThread | None = None
             try:
+                portal = self._portal = PortalThread()
                 portal.call(self._start)
             except BaseException:
                 self._portal = None
-                self._state = "new"
-                self.health.started()
-                main_client.step_down(self)
-                portal.stop(self._transport.aclose, _CLOSING)
+                self._undo_becoming_main()
+                if portal is not None:
+                    portal.stop(self._transport.aclose, _CLOSING)
                 raise
 
     def reload(self) -> None:
-        """Declare the settings that wait for it, and load the rules now. Restarts the interval. Failures are logged.
+        """Declare the pending settings, and load the rules now. Restarts the interval. Failures are logged.
 
         Raises:
-            RuntimeError: If this is not the main client.
+            RuntimeError: If this is not the main client, or is called by a listener or callback of the client.
         """
         portal, runner = self._running()
         portal.call(runner.update_logging_failures)
 
     def wait_until_fresh(self, timeout: float | None = None) -> None:
-        """Wait until an update succeeded, unless the last one did.
+        """Wait until an update succeeds, unless the last one did.
 
         Args:
-            timeout: How many seconds to wait at the most; ``None`` for as long as it takes.
+            timeout: The maximum number of seconds to wait; ``None`` for no limit.
 
         Raises:
-            TimeoutError: If none did in that time.
-            RuntimeError: If this is not the main client, or has no service.
+            TimeoutError: If no update succeeds in that time.
+            RuntimeError: If this is not the main client, or has no service, or is called by a listener or callback of
+                the client.
         """
         portal, runner = self._running()
-        waiting = portal.start(runner.wait_for_success)
-        try:
-            waiting.result(timeout)
-        finally:
-            waiting.cancel()
+        portal.call(runner.wait_for_success, timeout=timeout)
 
     def ping(self) -> None:
-        """Ask the service whether it is well.
+        """Check that the service is healthy.
 
         Raises:
-            httpx.HTTPError: If it is not, or cannot be reached.
+            httpx.HTTPError: If it is not healthy, or is unreachable.
         """
-        self._call(self._transport.send, protocol.HEALTH)
+        self._send(protocol.HEALTH)
 
     def get_settings(self) -> dict[str, SettingData]:
-        """Return all settings of the service by name, whoever declared them.
+        """Return all settings of the service by name, no matter which program declared them.
 
         Raises:
             httpx.HTTPError: If the service is unreachable or responds with an error.
-            ServiceResponseError: If the service's response is not what it should be.
+            ServiceResponseError: If the response does not follow the protocol.
         """
-        return protocol.read_settings(self._call(self._transport.send, protocol.ALL_SETTINGS))
+        return protocol.read_settings(self._send(protocol.ALL_SETTINGS))
 
     def close(self) -> None:
         """End the background work and close the connections, within 2 seconds. Settings keep their last values.
 
-        May be called again, from any thread, and from a finalizer.
+        It may be called again, from any thread, from a listener, and from a finalizer. It raises nothing.
         """
-        is_free = self._start_and_stop.acquire(timeout=_CLOSING)
+        if sys.is_finalizing():  # daemon threads, such as the client's, do not run any more
+            self._portal = None
+            self._become_closed()
+            return
+        deadline = monotonic() + _CLOSING
+        portal = self._portal
+        # A listener may close the client while another thread does so, and waits for the listener.
+        seconds = 0 if portal is not None and portal.is_current else _CLOSING
+        is_free = self._start_and_stop.acquire(timeout=seconds)
         try:
             portal, self._portal = self._portal, None
             self._become_closed()
-            if portal is not None and not portal.stop(self._stop, _CLOSING):
+            if portal is not None and not portal.stop(self._stop, max(0.0, deadline - monotonic())):
                 logger.warning("heksher client does not end", extra={"client": repr(self), "seconds": _CLOSING})
         finally:
             if is_free:
                 self._start_and_stop.release()
 
-    def after_fork(self) -> None:
-        """Get ready to be used in a forked child. Called by the package."""
-        forking.inherited.append(self._portal)
-        self._portal = None
-        self._start_and_stop = threading.Lock()
-        self.modification_lock = threading.Lock()
-        super().after_fork()
+    def _after_fork(self) -> None:
+        if self._process != os.getpid():
+            forking.inherited.append(self._portal)
+            self._portal = None
+        super()._after_fork()
 
     def __enter__(self) -> Self:
         self.set_as_main()
@@ -213,12 +172,11 @@ class ThreadHeksherClient(BaseClient):
 
     async def _start(self) -> None:
         runner = self._new_runner(_FromThread(self.modification_lock))
-        tried = set(self.engine.registry.pending)
+        tried = set(self._engine.registry.pending)
         await runner.start()
         self._keep_running(runner)
-        if not tried.issuperset(
-            self.engine.registry.pending
-        ):  # created in the meantime, when there was nothing to wake
+        # Settings may have been created in the meantime, when there was nothing to wake.
+        if not tried.issuperset(self._engine.registry.pending):
             runner.wake()
 
     async def _start_in_child(self) -> None:
@@ -233,13 +191,21 @@ class ThreadHeksherClient(BaseClient):
             await runner.save()
 
     def _running(self) -> tuple[PortalThread, Runner]:
-        if self._is_inherited:
+        self._notice_fork()
+        if self._state == "main" and self._portal is None:
             self._run_in_child()
-            self._end_inheritance()
         portal, runner = self._portal, self._runner
         if portal is None or runner is None:
-            raise RuntimeError(f"{self!r} does not reload: it was not made the main client, or was closed")
+            reason = "is closed" if self._state == "closed" else "is not running; call set_as_main() first"
+            raise RuntimeError(f"{self!r} {reason}")
         return portal, runner
+
+    def _create_lock(self) -> None:
+        self.modification_lock = threading.Lock()
+        self._start_and_stop = threading.Lock()
+
+    def _transport_args(self, http_client_args: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return async_http_client_args(http_client_args)
 
     def _restart(self) -> bool:
         # On another thread, because to start a thread with an event loop takes milliseconds.
@@ -255,14 +221,14 @@ class ThreadHeksherClient(BaseClient):
                 self._portal = PortalThread()
                 self._portal.call(self._start_in_child)
 
-    def _call(self, function: Callable[..., Awaitable[R]], *args: object) -> R:
-        """Call an asynchronous function, on the client's thread if there is one."""
+    def _send(self, request: Request) -> Response:
+        """Send a request, on the client's thread if there is one."""
         portal = self._portal
         if portal is not None:
-            return portal.call(function, *args)
+            return portal.call(self._transport.send, request)
         portal = PortalThread()
         try:
-            return portal.call(function, *args)
+            return portal.call(self._transport.send, request)
         finally:
             portal.stop(self._transport.aclose, _CLOSING)
 

@@ -1,4 +1,19 @@
-"""The state of a client, and what it does with the service's responses."""
+"""The engine of a client: its state, and the flows that update its settings.
+
+The theory of the state, in four sentences:
+
+* The settings of a client read from lookups, and a :class:`State` says which responses the lookups were made from: the
+  version of the response to each query. A query consists of names and filters, so it stands for the declared settings
+  and for the options.
+* A fetch takes the state in force as its base. It sends the versions of the base, so a 304 or a partial response
+  always refers to the base, and it returns an :class:`Update` from the base to a new state.
+* Only :meth:`Engine.apply` puts an update in force, and only if its base is still the state in force: a
+  compare-and-swap of one immutable value. Otherwise the update is fetched again.
+* Whatever changes lookups in another way replaces the state by an empty one: a setting that is newly declared has none
+  of the earlier responses, and a return to the defaults forgets all of them. The next fetch is complete then.
+
+Changed options need no care here: they change the queries, and there is no version for a query that was never sent.
+"""
 
 import logging
 from collections import defaultdict
@@ -8,13 +23,14 @@ from datetime import datetime
 from typing import Any
 
 from heksherlite.engine import protocol
-from heksherlite.engine.changes import Change, Update
 from heksherlite.engine.messages import CHECKPOINT, Flow, Request, Response, send, send_all, unwrap
 from heksherlite.engine.options import ContextOptions
-from heksherlite.engine.registry import Registry
-from heksherlite.engine.response_history import Query, ResponseHistory
+from heksherlite.engine.queries import Query, divide_names
+from heksherlite.engine.registry import Declarations, Registry
+from heksherlite.engine.response_history import ResponseHistory
 from heksherlite.engine.snapshots import Snapshot
-from heksherlite.engine.updates import SettingUpdate, read_updates
+from heksherlite.engine.state import Change, State, Update
+from heksherlite.engine.updates import Continuation, Reading, read_updates
 from heksherlite.engine.versions import Version, tag_in, version_of
 from heksherlite.errors import ServiceResponseError
 from heksherlite.lookup import Lookup
@@ -25,21 +41,19 @@ logger = logging.getLogger(__name__)
 
 
 class Engine:
-    """What one client knows, and the steps to update its settings.
+    """The knowledge of one client, and the flows to update its settings.
 
-    ``adopt``, ``track_contexts`` and ``set_defaults`` may be called from any thread; everything else belongs to the
-    thread that does the steps.
+    ``adopt``, ``track_contexts`` and ``set_defaults`` may be called from any thread. Everything else belongs to the
+    thread that runs the flows.
 
     Args:
         context_features: The context features in the order that the program expects.
         options: Tracking and defaults.
-        keeps_responses: Whether :meth:`snapshot` is going to be asked for.
+        keeps_responses: Whether to keep the responses for :meth:`snapshot`.
 
     Attributes:
-        registry: The settings, and which of them are declared.
+        registry: The settings and their declarations.
         last_event_id: The id of the last event of the stream of changes, if there was one.
-        resets: How many times :meth:`return_to_defaults` was called. An update that was fetched before is not to be
-            applied after it.
     """
 
     def __init__(
@@ -48,18 +62,15 @@ class Engine:
         self.context_features = tuple(context_features)
         self.options = options
         self.registry = Registry()
-        self._global_order = self.context_features
-        self._kept: ResponseHistory | None = ResponseHistory() if keeps_responses else None
-        self._versions: Mapping[Query, Version] = {}
-        self._applied_order = self._global_order
-        self._declarations = 0  # that the versions are about
-        self._order_is_unreadable = False
-        self._offers_stream = False
-        self.resets = 0
         self.last_event_id: str | None = None
+        self._order = self.context_features
+        self._order_is_unreadable = False
+        self._state = State()
+        self._history: ResponseHistory | None = ResponseHistory() if keeps_responses else None
+        self._offers_stream = False
 
     def adopt(self, settings: Iterable[Setting[Any]]) -> None:
-        """Serve these settings too, as soon as they were declared."""
+        """Add settings. They are updated as soon as they are declared."""
         settings = list(settings)
         with self.registry.lock:
             self._apply_options(settings)
@@ -81,14 +92,24 @@ class Engine:
             self._apply_options(self.registry.settings)
 
     def set_defaults(self, features: Mapping[str, str | ContextVar[str]]) -> None:
-        """Let something stand in for context features; see :meth:`ContextOptions.set_defaults`."""
+        """Set defaults of context features; see :meth:`ContextOptions.set_defaults`."""
         self.options.set_defaults(features)
         _warn_of_unknown(features, self.context_features, "context features are not specified in the client")
         with self.registry.lock:
             self._apply_options(self.registry.settings)
 
+    def declare(self) -> Flow[Declarations]:
+        """Declare the pending settings."""
+        declarations = yield from self.registry.declare_pending()
+        self._note(declarations)
+        return declarations
+
+    def _note(self, declarations: Declarations) -> None:
+        if declarations.accepted:
+            self._state = State()
+
     def read_context_features(self) -> Flow[None]:
-        """Learn the service's order of the context features. If that fails, it is logged, and stays as it was."""
+        """Read the service's order of the context features. A failure is logged, and the order stays the same."""
         try:
             order = protocol.read_context_features((yield from send(protocol.CONTEXT_FEATURES)))
         except Exception as error:
@@ -102,69 +123,99 @@ class Engine:
         self._take_order(order)
 
     def _take_order(self, order: tuple[str, ...]) -> None:
-        if order not in (self.context_features, self._global_order):
+        if order not in (self.context_features, self._order):
             logger.warning(
                 "context feature mismatch",
                 extra={"client_context_features": self.context_features, "service_context_features": order},
             )
             used = {**self.options.tracked, **self.options.defaults}
             _warn_of_unknown(used, order, "context features are not specified in server")
-        self._global_order = order
+        self._order = order
 
-    def fetch(self) -> Flow[Update | None]:
-        """Ask for the rules of all declared settings.
+    def fetch(self) -> Flow[Update]:
+        """Query the rules of all declared settings.
 
         Returns:
-            What is to be applied, or ``None`` if nothing changed.
+            An update for :meth:`apply`. It has no lookups if nothing changed.
 
         Raises:
-            ServiceResponseError: If the response is not what it should be; nothing of it will be in force.
+            ServiceResponseError: If a response does not follow the protocol. Nothing of it is applied.
         """
-        responses = yield from self._query()
+        base = self._state
+        responses = yield from self._query(base)
         if any(response.status == 404 for response in responses.values()):
-            yield from self.registry.declare_lost()
-            responses = yield from self._query()
-        news = {query: response for query, response in responses.items() if response.status != protocol.NOT_MODIFIED}
-        versions = {}
-        for query, response in news.items():
+            declarations = yield from self.registry.redeclare_missing()
+            self._note(declarations)
+            base = self._state
+            responses = yield from self._query(base)
+            self._check_found(responses, declarations)
+        changed = {query: response for query, response in responses.items() if response.status != protocol.NOT_MODIFIED}
+        versions: dict[Query, Version] = {query: v for query, v in base.versions.items() if query in responses}
+        for query, response in changed.items():
             versions[query] = yield from version_of(response)
-        if not (yield from self._are_new(versions)):
-            return None
-        lookups: list[tuple[Setting[Any], Lookup]] = []
-        for response in news.values():
+        lookups: Mapping[int, tuple[Setting[Any], Lookup]] = {}
+        if (yield from self._may_change(base, {query: versions[query] for query in changed})):
+            lookups = yield from self._read_lookups(changed, responses)
+        return Update(base, State(versions, self._order), list(lookups.values()), responses)
+
+    def _check_found(self, responses: Mapping[Query, Response], declarations: Declarations) -> None:
+        for response in responses.values():
             if response.status == 404:
                 reason = f"404 for settings that were just declared: {response.content[:200]!r}"
-                raise ServiceResponseError(str(response.request), reason)
-            for update in (yield from self._read_updates(response)):
-                lookups.append((update.setting, update.lookup(self._global_order, self.options)))
-                yield CHECKPOINT
-        return Update(lookups, self._global_order, {**self._versions, **versions}, responses)
+                raise ServiceResponseError(str(response.request), reason) from declarations.error()
 
-    def _are_new(self, versions: Mapping[Query, Version]) -> Flow[bool]:
-        """Tell whether responses of these versions, which the service sent, can change anything."""
-        if any(isinstance(version, str) or version != self._versions.get(q) for q, version in versions.items()):
+    def _may_change(self, base: State, versions: Mapping[Query, Version]) -> Flow[bool]:
+        """Return whether responses of these versions can change anything."""
+        if any(isinstance(version, str) or version != base.versions.get(q) for q, version in versions.items()):
             return True
         if versions:
-            # A service without tags sent what is in force, and may still have reordered its context features.
+            # A service without tags sent what is in force. It may have reordered its context features all the same.
             yield from self.read_context_features()
-            return self._global_order != self._applied_order
+            return self._order != base.order
         return False
 
-    def _read_updates(self, response: Response) -> Flow[list[SettingUpdate]]:
-        reading = yield from read_updates(response, self.registry.by_canonical_name())
+    def _read_lookups(
+        self, changed: Mapping[Query, Response], responses: Mapping[Query, Response]
+    ) -> Flow[Mapping[int, tuple[Setting[Any], Lookup]]]:
+        lookups: dict[int, tuple[Setting[Any], Lookup]] = {}
+        incomplete = {query.names for query, response in responses.items() if response.status != 200}
+        for query, response in changed.items():
+            continuation = Continuation(
+                {key: lookup for key, (_, lookup) in lookups.items()},
+                query.context_filter if query.context_filter.values else None,
+                is_complete=query.names not in incomplete,
+            )
+            reading = yield from self._read_updates(response, continuation)
+            for update in reading.updates:
+                lookup = update.lookup(self._order, self.options)
+                lookups[id(update.setting)] = update.setting, lookup
+                yield CHECKPOINT
+        return lookups
+
+    def _read_updates(self, response: Response, continuation: Continuation) -> Flow[Reading]:
+        reading = yield from read_updates(response, self.registry.by_canonical_name(), continuation)
         if reading.unknown_names:
             # Settings were renamed in the service. Their canonical names are known after this.
-            yield from self.registry.look_up(self.registry.queried)
-            reading = yield from read_updates(response, self.registry.by_canonical_name())
+            declared = self.registry.declared
+            failures = yield from self.registry.set_aside_missing(declared)
+            if failures and len(failures) == len(declared):
+                raise failures[0][1]
+            reading = yield from read_updates(response, self.registry.by_canonical_name(), continuation)
         if reading.order is None:
-            # Asked for after the rules: a reordering in between moves the tag, so the next query mends it.
+            # Read after the rules: a reordering in between changes the tag, so the next query corrects it.
             yield from self.read_context_features()
         else:
             self._take_order(reading.order)
-        return reading.updates
+        return reading
 
-    def apply(self, update: Update, supplier: Supplier) -> list[Change]:
-        """Put an update in force; return what changed."""
+    def apply(self, update: Update, supplier: Supplier) -> list[Change] | None:
+        """Put an update in force.
+
+        Returns:
+            The changes, or ``None`` if the base of the update is not in force any more. Nothing is applied then.
+        """
+        if update.base is not self._state:
+            return None
         self.registry.apply_latest_defaults()
         changes = []
         with self.registry.lock:
@@ -173,19 +224,19 @@ class Engine:
                     # The options may have changed since the lookup was made.
                     changes.append(Change(setting, setting._lookup, self._with_options(lookup)))
                     setting._serve(changes[-1].after, supplier)
-        self._versions = update.versions
-        self._applied_order = update.order
-        if self._kept is not None:
-            # Where a history became too long, everything is asked for again, which begins a new one.
-            too_long = self._kept.add(update.responses)
-            self._versions = {q: version for q, version in self._versions.items() if q not in too_long}
+        self._state = update.state
+        if self._history is not None:
+            # Where a history became too long, the query is sent without version, and its complete response begins a
+            # new history.
+            too_long = self._history.add(update.responses)
+            versions = {query: version for query, version in update.state.versions.items() if query not in too_long}
+            self._state = State(versions, update.state.order)
         return changes
 
     def return_to_defaults(self) -> list[Change]:
-        """Have all settings return the defaults of their declarations until the next update; return what changed."""
+        """Make all settings return the defaults of their declarations until the next update, and return the changes."""
         changes = []
-        self.resets += 1
-        self._versions = {}
+        self._state = State()
         with self.registry.lock:
             for setting in self.registry.declared:
                 features = setting.configurable_features
@@ -196,19 +247,21 @@ class Engine:
         return changes
 
     def snapshot(self, service: str, taken_at: datetime) -> Snapshot | None:
-        """Return what the settings are made of, if responses are kept.
+        """Return the responses that the settings were made from, if they are kept.
 
         Args:
-            service: The service's URL without credentials.
+            service: The URL of the service without credentials.
             taken_at: The time, in UTC.
         """
-        return None if self._kept is None else self._kept.snapshot(service, self._global_order, taken_at)
+        if self._history is None:
+            return None
+        return self._history.snapshot(service, self._order, self.options.context_filters(), taken_at)
 
     def restore(self, snapshot: Snapshot) -> Flow[Sequence[tuple[Setting[Any], Lookup]]]:
-        """Read from a snapshot what settings are to be read from that have not got anything from a service.
+        """Read lookups from a snapshot, for the settings that received nothing from a service.
 
         Raises:
-            ServiceResponseError: If it is not what it should be.
+            ServiceResponseError: If a response in the snapshot does not follow the protocol.
         """
         by_name: dict[str | None, list[Setting[Any]]] = defaultdict(list)
         for setting in self.registry.settings:
@@ -216,8 +269,9 @@ class Engine:
                 by_name[setting.name].append(setting)
         restored: dict[int, tuple[Setting[Any], Lookup]] = {}
         for kept in snapshot.responses:
-            before = {key: lookup for key, (_, lookup) in restored.items()}
-            reading = yield from read_updates(kept.to_response(), by_name, before)
+            lookups = {key: lookup for key, (_, lookup) in restored.items()}
+            continuation = Continuation(lookups, adds=kept.status == 200)
+            reading = yield from read_updates(kept.to_response(), by_name, continuation)
             for update in reading.updates:
                 lookup = update.lookup(snapshot.context_features, self.options)
                 restored[id(update.setting)] = (update.setting, lookup)
@@ -225,7 +279,7 @@ class Engine:
         return list(restored.values())
 
     def apply_restored(self, lookups: Iterable[tuple[Setting[Any], Lookup]]) -> list[Change]:
-        """Put in force what :meth:`restore` returned; return what changed."""
+        """Put the result of :meth:`restore` in force, and return the changes."""
         changes = []
         with self.registry.lock:
             for setting, lookup in lookups:
@@ -236,34 +290,35 @@ class Engine:
 
     @property
     def revision(self) -> str | None:
-        """The tag of the latest response; of the first, if there are several."""
-        return next((version for version in self._versions.values() if isinstance(version, str)), None)
+        """The tag of the last response, or of the first one if there are several queries."""
+        return self._state.revision
 
     @property
     def stream_request(self) -> Request | None:
-        """What to ask for to hear of changes, if the service offers that."""
+        """The request for the stream of changes, if the service offers one."""
         if not self._offers_stream:
             return None
-        (names, filters), *others = self._queries()
-        return protocol.stream(None if others else names, filters)
+        query, *others = self._queries()
+        filters = self.options.filter_portions()
+        return protocol.stream(None if others else query.names, filters[0].text if len(filters) == 1 else None)
 
     def _queries(self) -> list[Query]:
-        names = sorted(dict.fromkeys([setting.name for setting in self.registry.queried]))
-        filters = self.options.context_filters()
-        return [(portion, filters) for portion in protocol.portions(names)]
+        names = sorted(dict.fromkeys([setting.name for setting in self.registry.declared]))
+        filters = self.options.filter_portions()
+        return [Query(part, context_filter) for part in divide_names(names) for context_filter in filters]
 
-    def _query(self) -> Flow[dict[Query, Response]]:
+    def _query(self, base: State) -> Flow[dict[Query, Response]]:
         queries = self._queries()
-        if self._declarations != self.registry.declarations:
-            # One that is new may have the name of one that is not, and would miss what was answered before.
-            self._declarations, self._versions = self.registry.declarations, {}
-        # Some services make the tag from the response alone, so it only counts for the query that it came with.
-        requests = (protocol.query(*query, tag_in(self._versions.get(query)), self.last_event_id) for query in queries)
-        responses = yield from send_all(requests)
-        self._versions = {q: version for q, version in self._versions.items() if q in queries}
-        by_query = {query: unwrap(response) for query, response in zip(queries, responses, strict=True)}
-        self._offers_stream = any(response.offers_stream for response in by_query.values())
-        return by_query
+        # The responses to a snapshot's divided queries have to be complete, because a partial response to one of them
+        # does not say which of the rules of the other ones it replaces.
+        partial = self._history is None or len(self.options.filter_portions()) == 1
+        outcomes = yield from send_all(
+            protocol.query(query, tag_in(base.versions.get(query)), self.last_event_id, partial=partial)
+            for query in queries
+        )
+        responses = {query: unwrap(outcome) for query, outcome in zip(queries, outcomes, strict=True)}
+        self._offers_stream = any(response.offers_stream for response in responses.values())
+        return responses
 
 
 def _warn_of_unknown(features: Iterable[str], known: Sequence[str], message: str) -> None:

@@ -1,29 +1,36 @@
-"""How well a client is: what became of its updates, and how old its values are."""
+"""The health of a client: the results of its updates, and the age of its values."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from math import inf
+from typing import Final, Literal
 
 ClientState = Literal["starting", "fresh", "stale", "failed", "closed"]
 ValueSource = Literal["service", "snapshot", "defaults"]
 
 
+_INTERVALS: Final = 3
+_GRACE: Final = 2.0
+"""Values count as fresh for this many update intervals, and this many seconds for an update that takes its time."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClientStatus:
-    """How well a client is.
+    """The status of a client, computed when it is asked for.
 
     Attributes:
-        state: ``"starting"`` until the first update succeeded or failed; ``"fresh"`` if the last one succeeded;
-            ``"stale"`` if it failed, or is longer ago than ``max_staleness``, and there are values from before;
-            ``"failed"`` if there never were any; ``"closed"``.
+        state: ``"starting"`` until the first update succeeds or fails; ``"fresh"`` if the last update succeeded;
+            ``"stale"`` if there are values, but the last update failed, or longer ago than ``max_staleness`` or than
+            three update intervals and 2 seconds, or updates have ended; ``"failed"`` if no update ever succeeded;
+            ``"closed"``.
         source: Where values come from: ``"service"``, ``"snapshot"``, or ``"defaults"``, those of the declarations.
-        last_success: When an update succeeded last, in UTC; for values from a snapshot, when it was taken.
-        age: How many seconds ago that was, by a clock that nobody can set. None if there was none, or for a snapshot.
-        revision: The tag of the last response; of the first one, if there are several because of many settings.
-        last_error: What went wrong last, with an update or a declaration. It stays after a success.
-        consecutive_failures: How many updates failed since one succeeded.
-        streaming: Whether a stream of changes is open, so that updates need not wait for the interval.
-        undeclared: How many settings the service has not taken yet. They get no rules, whatever the state is.
+        last_success: When an update last succeeded, in UTC. For values from a snapshot: when it was taken.
+        age: The seconds since then, by a clock that nobody can set. ``None`` if no update succeeded.
+        revision: The tag of the last response, or of the first one if there are several queries.
+        last_error: What last went wrong with an update or a declaration. A success does not remove it.
+        consecutive_failures: The number of updates that failed since one succeeded.
+        streaming: Whether a stream of changes is open, so that changes arrive before the interval ends.
+        undeclared: The number of settings that are not declared. They get no rules, whatever the state is.
     """
 
     state: ClientState
@@ -50,14 +57,16 @@ class _Record:
 
 
 class Health:
-    """Keeps a client's record. To be written by one thread; any thread may ask for the status.
+    """Keeps the record of a client. One thread writes it, and any thread may ask for the status.
 
     Args:
-        max_staleness: After how many seconds without success values count as stale; None for never.
+        max_staleness: The seconds without success after which values are stale; ``None`` for never.
+        update_interval: The seconds between updates.
     """
 
-    def __init__(self, max_staleness: float | None = None) -> None:
+    def __init__(self, max_staleness: float | None = None, update_interval: float = inf) -> None:
         self.max_staleness = max_staleness
+        self._fresh_for = _INTERVALS * update_interval + _GRACE
         self._record = _Record()
 
     def started(self) -> None:
@@ -104,29 +113,31 @@ class Health:
 
     @property
     def stale_at(self) -> float:
-        """When values become stale, if nothing happens; infinity for never."""
+        """When values become stale by ``max_staleness`` if nothing happens; infinity for never."""
         record = self._record
         if self.max_staleness is None or record.succeeded_at is None:
             return float("inf")
         return record.succeeded_at + self.max_staleness
 
-    def status(self, now: float, *, undeclared: int = 0) -> ClientStatus:
-        """Return how well the client is.
+    def status(self, now: float, *, is_updating: bool = True, undeclared: int = 0) -> ClientStatus:
+        """Return the status.
 
         Args:
             now: The time of the monotonic clock.
-            undeclared: How many settings are still to be declared.
+            is_updating: Whether there still is something that updates the settings.
+            undeclared: The number of settings that are not declared.
         """
         record = self._record
         state: ClientState
         if record.closed:
             state = "closed"
         elif record.succeeded_at is not None:
-            state = "stale" if record.failures or now >= self.stale_at else "fresh"
+            is_old = now >= min(self.stale_at, record.succeeded_at + self._fresh_for)
+            state = "stale" if record.failures or is_old or not is_updating else "fresh"
         elif record.source == "snapshot":
             state = "stale"
         else:
-            state = "failed" if record.failures else "starting"
+            state = "failed" if record.failures or not is_updating else "starting"
         return ClientStatus(
             state,
             record.source,

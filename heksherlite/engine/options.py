@@ -1,21 +1,18 @@
 """What a client assumes about contexts: which values it asks rules for, and what stands in for missing ones."""
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Final
 
-from heksherlite.contexts import ContextCompletion
+from heksherlite.contexts import TRACK_ALL, ContextCompletion
+from heksherlite.engine.queries import ContextFilter, context_filters, divide_filters
+from heksherlite.names import CONTEXT_FEATURE_VALUE
 
 logger = logging.getLogger(__name__)
 
-TRACK_ALL: Final = "*"
-"""Given to ``track_contexts``: all values of the context feature."""
-
 _WARNINGS: Final = 100
 """How many untracked values a client warns about."""
-
-_NOT_IN_VALUES: Final = frozenset(",:()* \t\r\n'\"")
 
 
 class ContextOptions:
@@ -30,6 +27,7 @@ class ContextOptions:
         self.tracked: dict[str, set[str] | str] = {}
         self.defaults: dict[str, str | ContextVar[str]] = {}
         self._contexts: dict[tuple[str, ...], ContextCompletion] = {}
+        self._filter_portions: Sequence[ContextFilter] | None = None
         self._warned_of: set[tuple[str, object]] = set()
 
     def track(self, features: Mapping[str, str | Iterable[str]]) -> None:
@@ -57,6 +55,7 @@ class ContextOptions:
                 tracked[feature] = before | added
         self.tracked = tracked
         self._contexts = {}
+        self._filter_portions = None
 
     def set_defaults(self, features: Mapping[str, str | ContextVar[str]]) -> None:
         """Let something stand in for context features.
@@ -83,11 +82,14 @@ class ContextOptions:
         return contexts
 
     def context_filters(self) -> str:
-        """Return what is tracked in the notation of the query's ``context_filters``."""
-        return ",".join(
-            f"{feature}:*" if values == TRACK_ALL else f"{feature}:({','.join(sorted(values))})"
-            for feature, values in sorted(self.tracked.items())
-        )
+        """Return what is tracked, in the notation of the query parameter ``context_filters``."""
+        return context_filters(self.tracked)
+
+    def filter_portions(self) -> Sequence[ContextFilter]:
+        """Return what is tracked as filters that each fit into a URL."""
+        if self._filter_portions is None:
+            self._filter_portions = divide_filters(self.tracked)
+        return self._filter_portions
 
     def tracked_values(self, feature: str) -> Collection[str] | None:
         """Return the values of a context feature that are tracked, ``None`` for all."""
@@ -107,8 +109,8 @@ class ContextOptions:
 
 
 def _check_value(feature: str, value: object) -> None:
-    if not isinstance(value, str) or not value or _NOT_IN_VALUES.intersection(value):
+    if not isinstance(value, str) or not CONTEXT_FEATURE_VALUE.fullmatch(value):
         raise ValueError(
             f"{value!r} cannot be a value of context feature {feature!r}: "
-            "it must be a string, not empty, without white space, quotes and any of ,:()*"
+            "a value is a string that consists of letters, digits and any of _ . @ + = ~ / -"
         )

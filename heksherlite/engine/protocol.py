@@ -8,6 +8,7 @@ from urllib.parse import quote
 import orjson
 
 from heksherlite.engine.messages import Request, Response
+from heksherlite.engine.queries import Query
 from heksherlite.errors import ServiceResponseError
 
 T = TypeVar("T")
@@ -17,9 +18,6 @@ LINES: Final = "application/x-ndjson"
 DELTA: Final = "heksherlite"
 DELTA_STATUS: Final = 226
 """Lines, and only the changes, are requested beside v1 responses; see ``docs/reference/partial-answers.md``."""
-
-_LONGEST_PORTION: Final = 30_000
-"""How many characters of settings' names are in one query. Percent-encoded, a comma takes three."""
 
 NOT_MODIFIED: Final = 304
 
@@ -86,57 +84,45 @@ def look_up(name: str) -> Request:
     return Request("GET", f"/api/v1/settings/{quote(name, safe='')}", accept=frozenset({200, 404}))
 
 
-def portions(names: Sequence[str]) -> list[str]:
-    """Join names for as few queries as possible, in order. Servers and clients have limits for the length of a URL."""
-    if len(together := ",".join(names)) <= _LONGEST_PORTION:
-        return [together]
-    joined: list[str] = []
-    portion: list[str] = []
-    length = 0
-    for name in names:
-        length += len(name) + 1
-        if length > _LONGEST_PORTION and portion:
-            joined.append(",".join(portion))
-            portion, length = [], len(name)
-        portion.append(name)
-    return [*joined, ",".join(portion)]
+def query(query: Query, etag: str | None, event_id: str | None = None, *, partial: bool = True) -> Request:
+    """Request the rules of settings, unless they are the ones that ``etag`` stands for.
 
-
-def query(names: str, context_filters: str, etag: str | None, event_id: str | None = None) -> Request:
-    """Ask for the rules of settings, unless they are those that ``etag`` stands for.
-
-    Without a tag, a response that refers to one is an error: nobody knows what it would not say.
+    Without a tag, a partial response is an error: nobody knows what it omits.
 
     Args:
-        names: One of the :func:`portions`.
-        context_filters: Which rules.
+        query: The settings and which of their rules.
         etag: The tag of the earlier response to the same query, if there is one.
-        event_id: The id of the last event of the stream of changes, which the response must not be older than.
+        event_id: The id of the last event of the stream of changes. The response must not be older than this event.
+        partial: Whether a response may consist of the changes since ``etag``.
     """
     heard = {"Last-Event-ID": event_id} if event_id else {}
-    tagged = {"A-IM": DELTA, "If-None-Match": etag} if etag else {}
+    tagged = {"If-None-Match": etag} if etag else {}
+    accept = {200, 404} | ({NOT_MODIFIED} if etag else set())
+    if etag and partial:
+        tagged["A-IM"] = DELTA
+        accept.add(DELTA_STATUS)
     return Request(
         "GET",
         "/api/v1/query",
         params=(
-            ("settings", names),
-            ("context_filters", context_filters),
+            ("settings", query.names),
+            ("context_filters", query.context_filter.text),
             ("include_metadata", "false"),
         ),
         headers={"Accept": f"{LINES}, {JSON};q=0.9", **tagged, **heard},
-        accept=frozenset({200, DELTA_STATUS, NOT_MODIFIED, 404} if etag else {200, 404}),
+        accept=frozenset(accept),
     )
 
 
-def stream(names: str | None, context_filters: str) -> Request:
-    """Ask for the stream of changes, see ``docs/reference/stream.md``.
+def stream(names: str | None, context_filters: str | None) -> Request:
+    """Request the stream of changes, see ``docs/reference/stream.md``.
 
     Args:
-        names: Of which settings, as in a :func:`query`; None for all.
-        context_filters: Of which of their rules.
+        names: The names of settings as in a :class:`Query`, or ``None`` for all settings.
+        context_filters: Which of their rules, or ``None`` for all rules.
     """
-    settings = () if names is None else (("settings", names),)
-    return Request("GET", "/api/v1/stream", params=(*settings, ("context_filters", context_filters)))
+    params = (("settings", names), ("context_filters", context_filters))
+    return Request("GET", "/api/v1/stream", params=tuple((name, value) for name, value in params if value is not None))
 
 
 def read_context_features(response: Response) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
-"""The settings of a client, and what the service knows of them."""
+"""The settings of a client, and their declarations."""
 
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from heksherlite.engine import protocol
@@ -16,138 +16,168 @@ from heksherlite.setting import Setting
 logger = logging.getLogger(__name__)
 
 
-class Registry:
-    """Settings that wait to be declared, and those that were, and the steps from the one to the other.
-
-    ``adopt``, ``release`` and what can be read may be used from any thread; the steps belong to one.
+class Declarations(NamedTuple):
+    """The result of sending declarations.
 
     Attributes:
-        lock: Guards which settings there are, and changes of what they are read from.
-        adoptions: How many times :meth:`adopt` was called.
-        declarations: How many settings were declared so far.
+        accepted: The number of settings that are declared now and were not before.
+        failures: What went wrong, with the name of the setting.
+    """
+
+    accepted: int = 0
+    failures: Sequence[tuple[str, Exception]] = ()
+
+    def error(self) -> Exception | None:
+        """Return the first failure with notes about the others, or ``None`` if there is no failure."""
+        if not self.failures:
+            return None
+        (name, error), *others = self.failures
+        error.add_note(f"while declaring setting {name!r}")
+        for other_name, other in others:
+            error.add_note(f"declaring setting {other_name!r} failed too: {other!r}")
+        return error
+
+
+class Registry:
+    """The settings of a client. Each is either declared, and its rules are queried, or is pending.
+
+    A pending setting is not queried, so that a setting that the service refuses or does not have costs nothing but
+    itself. Its declaration is sent again later.
+
+    ``adopt``, ``release`` and the properties may be used from any thread. Flows belong to one thread.
+
+    Attributes:
+        lock: Guards which settings there are, and their lookups.
     """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.adoptions = 0
-        self.declarations = 0
-        self._undeclared: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
+        self._pending: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
         self._declared: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
-        self._canonical_names: dict[str, str | None] = {}  # where they differ; None: the service has no such setting
+        self._refusals: dict[str, str] = {}  # reasons, by the name of a pending setting
+        self._canonical_names: dict[str, str] = {}  # only the names that differ
         self._latest_defaults: list[tuple[Setting[Any], Any]] = []
 
     def __contains__(self, setting: Setting[Any]) -> bool:
-        """Whether the setting was declared, and is still served."""
+        """Return whether the setting is declared."""
         return id(setting) in self._declared
 
     @property
     def settings(self) -> list[Setting[Any]]:
         """All settings of the client."""
         with self.lock:
-            return [*self._declared.values(), *self._undeclared.values()]
+            return [*self._declared.values(), *self._pending.values()]
 
     @property
     def pending(self) -> list[Setting[Any]]:
-        """The settings that are still to be declared."""
+        """The settings that are not declared yet."""
         with self.lock:
-            return list(self._undeclared.values())
+            return list(self._pending.values())
 
     @property
     def declared(self) -> list[Setting[Any]]:
-        """The settings that were declared."""
+        """The settings that are declared."""
         with self.lock:
             return list(self._declared.values())
 
     @property
-    def queried(self) -> list[Setting[Any]]:
-        """The settings whose rules the service can be asked for."""
-        lost = [name for name, canonical_name in self._canonical_names.items() if canonical_name is None]
-        return [setting for setting in self.declared if setting.name not in lost] if lost else self.declared
+    def refusals(self) -> Mapping[str, str]:
+        """Why settings are still pending after their declaration was sent, by name."""
+        with self.lock:
+            names = {setting.name for setting in self._pending.values()}
+            return {name: reason for name, reason in self._refusals.items() if name in names}
 
     def by_canonical_name(self) -> dict[str | None, list[Setting[Any]]]:
-        """Return the settings that can be asked for, by the name that the service has for them."""
+        """Return the declared settings by their canonical name in the service."""
         by_name: dict[str | None, list[Setting[Any]]] = defaultdict(list)
-        for setting in self.queried:
+        for setting in self.declared:
             by_name[self._canonical_names.get(setting.name, setting.name)].append(setting)
         return by_name
 
     def adopt(self, settings: Iterable[Setting[Any]]) -> None:
-        """Take in settings that wait to be declared."""
+        """Add settings. They are pending."""
         with self.lock:
-            self._undeclared.update((id(setting), setting) for setting in settings)
-            self.adoptions += 1
+            self._pending.update((id(setting), setting) for setting in settings)
 
     def release(self) -> list[Setting[Any]]:
-        """Give up all settings, and return them."""
+        """Remove all settings and return them."""
         with self.lock:
             settings = self.settings
             self._declared.clear()
-            self._undeclared.clear()
+            self._pending.clear()
         return settings
 
-    def after_fork(self) -> None:
-        """Forget who held the lock in the parent of this process."""
+    def replace_lock_after_fork(self) -> None:
+        """Replace the lock, which a thread of the parent process may have held."""
         self.lock = threading.RLock()
 
-    def declare_to_nobody(self) -> None:
-        """Have no setting wait to be declared, because there is no service."""
+    def declare_without_service(self) -> None:
+        """Treat all settings as declared, because there is no service."""
         with self.lock:
-            self._declared.update(self._undeclared)
-            self._undeclared.clear()
+            self._declared.update(self._pending)
+            self._pending.clear()
 
-    def declare_pending(self) -> Flow[None]:
-        """Declare the settings that are not declared yet.
-
-        Raises:
-            Exception: The first failure, once all were tried; these settings stay pending. The others are notes of it.
-        """
+    def declare_pending(self) -> Flow[Declarations]:
+        """Declare the pending settings. Those that fail stay pending."""
         pending = self.pending
-        if not pending:
-            return
-        responses = yield from send_all(protocol.declare(setting.to_v1_declaration_body()) for setting in pending)
-        failures: list[Exception] = []
-        without_outcome: list[Setting[Any]] = []
-        for setting, response in zip(pending, responses, strict=True):
+        failures: list[tuple[str, Exception]] = []
+        bodies: list[tuple[Setting[Any], dict[str, Any]]] = []
+        for setting in pending:
+            try:
+                bodies.append((setting, setting.to_v1_declaration_body()))
+            except Exception as error:  # noqa: BLE001 - a setting type of the program may raise anything
+                failures.append((setting.name, error))
+        outcomes = yield from send_all(protocol.declare(body) for _, body in bodies)
+        accepted = 0
+        unnamed: list[Setting[Any]] = []
+        for (setting, _), outcome in zip(bodies, outcomes, strict=True):
             yield CHECKPOINT
             try:
-                declaration = protocol.read_declaration(unwrap(response))
-            except Exception as error:  # noqa: BLE001 - raised below
-                error.add_note(f"while declaring setting {setting.name!r}")
-                failures.append(error)
+                declaration = protocol.read_declaration(unwrap(outcome))
+                self._take_declaration(setting, declaration)
+            except Exception as error:  # noqa: BLE001 - returned to the caller
+                failures.append((setting.name, error))
                 continue
-            self._take_declaration(setting, declaration)
+            accepted += 1
             if declaration.outcome == "conflict":
-                without_outcome.append(setting)
-        try:
-            yield from self.look_up(without_outcome)
-        except Exception as error:  # noqa: BLE001 - raised below
-            failures.append(error)
-        if failures:
-            first, *others = failures
-            for other in others:
-                first.add_note(f"also failed: {other!r}")
-            raise first
+                unnamed.append(setting)
+        self._refusals |= {name: repr(error) for name, error in failures}
+        failures += yield from self.set_aside_missing(unnamed)
+        return Declarations(accepted, failures)
 
-    def look_up(self, settings: Sequence[Setting[Any]]) -> Flow[list[Setting[Any]]]:
-        """Look up the canonical names of settings; return those that the service does not have."""
-        responses = yield from send_all(protocol.look_up(setting.name) for setting in settings)
-        lost = []
-        for setting, response in zip(settings, responses, strict=True):
-            name = protocol.read_canonical_name(unwrap(response))
-            self._canonical_names[setting.name] = name
-            if name is None:
-                lost.append(setting)
-        return lost
+    def set_aside_missing(self, settings: Sequence[Setting[Any]]) -> Flow[list[tuple[str, Exception]]]:
+        """Look up the canonical names of declared settings, and make those pending that the service does not have.
 
-    def declare_lost(self) -> Flow[None]:
-        """Declare again what the service does not have any more."""
-        lost = yield from self.look_up(self.queried)
-        with self.lock:
-            for setting in lost:
-                self._canonical_names.pop(setting.name, None)
-                if self._declared.pop(id(setting), None) is not None:
-                    self._undeclared[id(setting)] = setting
-        yield from self.declare_pending()
+        Returns:
+            The failures. A setting that could not be looked up becomes pending, too, unless all of them failed.
+        """
+        outcomes = yield from send_all(protocol.look_up(setting.name) for setting in settings)
+        failures: list[tuple[str, Exception]] = []
+        missing: list[tuple[Setting[Any], str]] = []
+        for setting, outcome in zip(settings, outcomes, strict=True):
+            try:
+                canonical = protocol.read_canonical_name(unwrap(outcome))
+            except Exception as error:  # noqa: BLE001 - returned to the caller
+                failures.append((setting.name, error))
+                missing.append((setting, repr(error)))
+                continue
+            if canonical is None:
+                missing.append((setting, "the service does not have this setting"))
+            else:
+                self._name(setting, canonical)
+        if len(failures) < len(settings):
+            for setting, reason in missing:
+                self._set_aside(setting, reason)
+        return failures
+
+    def redeclare_missing(self) -> Flow[Declarations]:
+        """Declare the settings again that the service does not have. Those that it still does not have stay pending."""
+        failures = yield from self.set_aside_missing(self.declared)
+        again = self.pending
+        accepted, declaration_failures = yield from self.declare_pending()
+        failures += declaration_failures
+        failures += yield from self.set_aside_missing([setting for setting in again if setting in self])
+        return Declarations(accepted, failures)
 
     @property
     def has_latest_defaults(self) -> bool:
@@ -155,12 +185,25 @@ class Registry:
         return bool(self._latest_defaults)
 
     def apply_latest_defaults(self) -> None:
-        """Put the defaults in force that came with the responses to declarations."""
+        """Apply the defaults that the responses to declarations contained."""
         with self.lock:
             for setting, default in self._latest_defaults:
                 if setting in self:
                     setting._serve(setting._lookup.with_default(default, "service"))
         self._latest_defaults.clear()
+
+    def _set_aside(self, setting: Setting[Any], reason: str) -> None:
+        self._canonical_names.pop(setting.name, None)
+        self._refusals[setting.name] = reason
+        with self.lock:
+            if self._declared.pop(id(setting), None) is not None:
+                self._pending[id(setting)] = setting
+
+    def _name(self, setting: Setting[Any], canonical: str) -> None:
+        if canonical == setting.name:
+            self._canonical_names.pop(canonical, None)
+        else:
+            self._canonical_names[setting.name] = canonical
 
     def _take_declaration(self, setting: Setting[Any], response: DeclarationResponse) -> None:
         match response.outcome:
@@ -169,7 +212,7 @@ class Registry:
             case "outdated":
                 _log_outdated(setting, response)
                 self._take_declared_default(setting, response)
-            case _:
+            case _ if setting.name not in self._refusals:  # else it was logged already
                 logger.error(
                     "conflict when declaring setting",
                     extra={"setting": setting.name, "response": response.detail},
@@ -177,10 +220,9 @@ class Registry:
         canonical = response.latest_value("name", setting.name)
         if isinstance(canonical, str) and canonical != setting.name:
             self._canonical_names[setting.name] = canonical
-        self.declarations += 1
         with self.lock:
-            # Not there any more if another client took it over in the meantime.
-            if self._undeclared.pop(id(setting), None) is not None:
+            # Another client may have taken the setting over in the meantime.
+            if self._pending.pop(id(setting), None) is not None:
                 self._declared[id(setting)] = setting
 
     def _take_declared_default(self, setting: Setting[Any], response: DeclarationResponse) -> None:
@@ -219,6 +261,6 @@ def _log_outdated(setting: Setting[Any], response: DeclarationResponse) -> None:
 
 
 def _major(version: str) -> tuple[int, str]:
-    """Return what orders major versions: not a number, because there are limits to converting one."""
+    """Return a sort key for major versions. Python limits the conversion of long texts to numbers."""
     digits = version.partition(".")[0].lstrip("0")
     return len(digits), digits

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 from heksherlite.engine.messages import Response
 from heksherlite.engine.protocol import DELTA_STATUS, NOT_MODIFIED
+from heksherlite.engine.queries import Query
 from heksherlite.engine.snapshots import KeptResponse, Snapshot
-
-Query: TypeAlias = tuple[str, str]
-"""What a query asks for: names of settings, and context filters, as they are sent."""
 
 _MOST_CHANGES: Final = 100
 
@@ -40,15 +38,17 @@ class ResponseHistory:
                 too_long.add(query)
         return too_long
 
-    def snapshot(self, service: str, context_features: tuple[str, ...], taken_at: datetime) -> Snapshot:
-        """Return what is known now.
+    def snapshot(
+        self, service: str, context_features: tuple[str, ...], context_filters: str, taken_at: datetime
+    ) -> Snapshot:
+        """Return the kept responses.
 
         Args:
-            service: The service's URL without credentials.
-            context_features: The service's order of them.
+            service: The URL of the service without credentials.
+            context_features: The service's order of the context features.
+            context_filters: What the client tracks, in the notation of the query.
             taken_at: The time, in UTC.
         """
         kept = [response for history in self._responses.values() for response in history]
-        kept.sort(key=lambda response: response.status)  # full responses, 200, before partial ones, 226
-        filters = next((filters for _, filters in self._responses), "")
-        return Snapshot(service, context_features, filters, taken_at, tuple(kept))
+        kept.sort(key=lambda response: response.status)  # complete responses, 200, before partial ones, 226
+        return Snapshot(service, context_features, context_filters, taken_at, tuple(kept))

@@ -2,31 +2,44 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from heksherlite.conversions import Conversion
 from heksherlite.engine.messages import CHECKPOINT, Flow, Response
 from heksherlite.engine.options import ContextOptions
+from heksherlite.engine.queries import ContextFilter
 from heksherlite.engine.query_events import FeatureOrder, SettingBegins, SettingDefault
 from heksherlite.engine.query_responses import read_query
 from heksherlite.lookup import DefaultSource, Lookup
-from heksherlite.rules import NO_VALUE, QueriedRule, RuleBatch, RuleSetBuilder
+from heksherlite.rules import NO_VALUE, QueriedRule, RuleBatch, RuleSet, RuleSetBuilder
 from heksherlite.setting import Setting
 
 logger = logging.getLogger(__name__)
 
 
 def receive(setting: Setting[Any], raw_value: Any, rule: QueriedRule[Any] | None) -> Conversion[Any]:
-    """Convert a value from the service, ask ``on_coerce`` if need be, and run the validators.
+    """Convert a value from the service, call ``on_coerce`` if necessary, and run the validators.
 
     Args:
         setting: The setting that the value is for.
         raw_value: The value as JSON.
-        rule: The rule that has it, ``None`` for a default.
+        rule: The rule of the value, or ``None`` for a default.
 
     Raises:
-        TypeError: If the value cannot be converted, or was rejected.
+        TypeError: If the value cannot be converted or was rejected.
+        Exception: Whatever else the program's functions raise.
     """
+    try:
+        return _received(setting, raw_value, rule)
+    except Exception:
+        raise
+    except BaseException as error:
+        # SystemExit, KeyboardInterrupt or CancelledError: a function of the program must not end the updates.
+        raise TypeError(f"a function of the program raised {error!r}") from error
+
+
+def _received(setting: Setting[Any], raw_value: Any, rule: QueriedRule[Any] | None) -> Conversion[Any]:
     value, coercions = setting.type.convert_from_heksher(raw_value)
     if coercions:
         if setting.on_coerce is None:
@@ -51,20 +64,47 @@ class Reading(NamedTuple):
     unknown_names: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """Which rules a response continues.
+
+    Attributes:
+        lookups: Lookups of earlier responses that are not in force yet, by the id of the setting.
+        selects: Which of the tracked rules the query selects, if it does not select all of them.
+        is_complete: Whether the responses together contain all rules of their settings.
+        adds: Whether the rules of a whole setting are added to those of earlier responses, instead of replacing them.
+    """
+
+    lookups: Mapping[int, Lookup] = field(default_factory=dict)
+    selects: ContextFilter | None = None
+    is_complete: bool = False
+    adds: bool = False
+
+    def begin(self, setting: Setting[Any], begins: SettingBegins) -> "SettingUpdate":
+        """Return what collects the rules of a setting."""
+        earlier = self.lookups.get(id(setting))
+        before = setting._lookup if earlier is None else earlier
+        if not begins.whole:
+            return SettingUpdate(setting, before, before.rules, begins.removed)
+        if earlier is not None and self.adds:
+            return SettingUpdate(setting, before, before.rules)
+        if self.selects is None or (earlier is None and self.is_complete):
+            return SettingUpdate(setting, before)
+        return SettingUpdate(setting, before, before.rules, list(self.selects.selected_ids(before.rules)))
+
+
 def read_updates(
-    response: Response,
-    by_name: Mapping[str | None, Sequence[Setting[Any]]],
-    before: Mapping[int, Lookup] | None = None,
+    response: Response, by_name: Mapping[str | None, Sequence[Setting[Any]]], continuation: Continuation
 ) -> Flow[Reading]:
-    """Read what a response to a query says about settings, piece by piece.
+    """Read the response to a query, piece by piece.
 
     Args:
         response: The response.
         by_name: The settings by canonical name.
-        before: What partial responses are about to change, by the id of the setting, if not what is in force.
+        continuation: Which rules the response continues.
 
     Raises:
-        ServiceResponseError: If it is not what it should be.
+        ServiceResponseError: If the response does not follow the protocol.
     """
     updates: list[SettingUpdate] = []
     begun: list[SettingUpdate] = []
@@ -76,8 +116,7 @@ def read_updates(
                 order = names
             case SettingBegins(name):
                 unknown_names = unknown_names or name not in by_name
-                settings = by_name.get(name, ())
-                begun = [SettingUpdate(s, event, (before or {}).get(id(s), s._lookup)) for s in settings]
+                begun = [continuation.begin(setting, event) for setting in by_name.get(name, ())]
                 updates += begun
             case SettingDefault(value):
                 for update in begun:
@@ -90,26 +129,32 @@ def read_updates(
 
 
 class SettingUpdate:
-    """Takes in what a query's response says about a setting, and makes the lookup of it.
+    """Collects what a response says about a setting, and builds its lookup.
 
     Args:
-        setting: The setting. It stays as it is.
-        begins: What was said first.
-        before: What it is about to replace.
+        setting: The setting. It is not changed.
+        before: The lookup to be replaced.
+        base: The rules that the response changes, or ``None`` for none.
+        removed: The ids of the rules to be removed from them first.
 
     Attributes:
-        default_value: The service's default, as JSON; to be assigned before :meth:`lookup` is called.
+        default_value: The service's default, as JSON. Assign it before :meth:`lookup` is called.
     """
 
-    def __init__(self, setting: Setting[Any], begins: SettingBegins, before: Lookup) -> None:
+    def __init__(
+        self,
+        setting: Setting[Any],
+        before: Lookup,
+        base: RuleSet[Any] | None = None,
+        removed: Sequence[int] = (),
+    ) -> None:
         self.setting = setting
         self._before = before
         self.default_value: Any = NO_VALUE
         self._rejected: dict[int, str] = {}
         self._coerced: dict[int, Sequence[str]] = {}
-        base = None if begins.whole else before.rules
         self._builder: RuleSetBuilder[Any] = RuleSetBuilder(setting.configurable_features, base)
-        self._builder.remove(begins.removed)
+        self._builder.remove(removed)
 
     def add(self, batch: RuleBatch[Any]) -> None:
         """Take in rules. Those whose values are rejected are left out."""
@@ -117,7 +162,7 @@ class SettingUpdate:
         if unknown:
             self._rejected |= dict.fromkeys(batch.rule_ids, f"not configurable by {', '.join(map(repr, unknown))}")
             return
-        values = None if self.setting._validators else self.setting.type.convert_all_from_heksher(batch.values)
+        values = None if self.setting._validators else self._convert_all(batch.values)
         if values is None:
             received = [self._receive(rule) for rule in batch.rules()]
             keep = [value is not NO_VALUE for value in received]
@@ -145,6 +190,12 @@ class SettingUpdate:
         rules = self._builder.build(global_order)
         default, default_source = self._default()
         return Lookup(name, rules, default, options.contexts(rules.features), default_source)
+
+    def _convert_all(self, raw_values: Sequence[Any]) -> Sequence[Any] | None:
+        try:
+            return self.setting.type.convert_all_from_heksher(raw_values)
+        except Exception:  # noqa: BLE001 - a setting type of the program may raise anything; values are tried one by one
+            return None
 
     def _receive(self, rule: QueriedRule[Any]) -> Any:
         try:

@@ -250,7 +250,7 @@ def test_an_answer_is_applied_as_a_whole_or_not_at_all(status: int, body: bytes,
     def any_response(request: Request) -> Response:
         return answer_in_lines(status, body) if request.path == QUERY.path else Response(request, 200, other_body)
 
-    perform(engine.registry.declare_pending(), good)
+    perform(engine.declare(), good)
     engine.apply(perform(engine.fetch(), good), Program())
     before = served(settings)
     try:
@@ -274,7 +274,7 @@ def test_declarations_whatever_they_are_answered(body: bytes, status: int) -> No
     settings = [Setting(name, int, ["environment", "user"], 0) for name in ("x", "y")]
     engine.adopt(settings)
     with suppress(ServiceResponseError):
-        perform(engine.registry.declare_pending(), lambda request: Response(request, status, body))
+        perform(engine.declare(), lambda request: Response(request, status, body))
     engine.registry.apply_latest_defaults()
     served(settings)
 

@@ -55,9 +55,9 @@ def test_from_environment_variables(service: Api, monkeypatch: pytest.MonkeyPatc
     for name, value in variables.items():
         monkeypatch.setenv(f"FAKTS_HEKSHER__{name}", value)
     client = ThreadHeksherClient.from_fakts(Fakts(EnvGrant()))
-    assert client.engine.context_features == tuple(FEATURES)
-    assert client.engine.options.tracked == {"user": {"a", "b"}, "environment": TRACK_ALL}
-    assert client.engine.options.defaults == {"environment": "dev"}
+    assert client._engine.context_features == tuple(FEATURES)
+    assert client._engine.options.tracked == {"user": {"a", "b"}, "environment": TRACK_ALL}
+    assert client._engine.options.defaults == {"environment": "dev"}
     with client:
         client.ping()
 

@@ -140,7 +140,7 @@ def test_nothing_changes_while_the_lock_is_held(scripted: ScriptedService) -> No
             scripted.serve("x", 2)
             before = len(scripted.of(FEATURE_ORDER))
             until(lambda: len(scripted.of(FEATURE_ORDER)) > before)
-            client._call(anyio.lowlevel.checkpoint)
+            client._running()[0].call(anyio.lowlevel.checkpoint)
             assert setting.get(user="a") == 1
         until(lambda: setting.get(user="a") == 2)
 
@@ -152,7 +152,7 @@ def test_no_default_changes_while_the_lock_is_held(service: Api) -> None:
     with client_of(service.url) as client:
         with client.modification_lock:
             setting = Setting("x", int, ["user"], 1)
-            until(lambda: client.engine.registry.has_latest_defaults)
+            until(lambda: client._engine.registry.has_latest_defaults)
             assert setting.get(user="a") == 1
         until(lambda: setting.get(user="a") == 2)
 
@@ -180,7 +180,7 @@ def test_defaults_that_are_set_during_an_update_hold(scripted: ScriptedService) 
             before = len(scripted.of(FEATURE_ORDER))
             reload.start()
             until(lambda: len(scripted.of(FEATURE_ORDER)) > before)
-            client._call(anyio.lowlevel.checkpoint)
+            client._running()[0].call(anyio.lowlevel.checkpoint)
             client.set_defaults(user="a")
         reload.join()
         assert setting.get() == 2

@@ -245,7 +245,7 @@ def test_only_failed_declarations_are_repeated(scripted: ScriptedService, connec
     client.reload()
     assert [json.loads(request.body)["name"] for request in scripted.of(DECLARE)].count("good") == 1
     assert {request.params["settings"] for request in scripted.of(QUERY)} == {"good"}
-    assert client.engine.registry.pending == [bad]
+    assert client._engine.registry.pending == [bad]
 
 
 @pytest.mark.parametrize("count", [1, 60])

@@ -22,7 +22,7 @@ def test_a_second_client_takes_over(service: Api, connect: Connect) -> None:
     first = connect(service.url)
     with client_of(service.url) as second:
         assert main_client.main() is second
-        assert (first.engine.registry.settings, second.engine.registry.settings) == ([], [setting])
+        assert (first._engine.registry.settings, second._engine.registry.settings) == ([], [setting])
         later = Setting("later", int, ["user"], 1)
         second.reload()
         service.add_rule(2, "x", user="a")
@@ -60,7 +60,7 @@ def test_pending_declarations_forbid_a_switch(scripted: ScriptedService, connect
     scripted.script[DECLARE] = Scripted({"outcome": "created"})
     first.reload()
     with second:
-        assert second.engine.registry.settings == [setting]
+        assert second._engine.registry.settings == [setting]
 
 
 @pytest.mark.parametrize("features", [["environment", "user"], ["user", "environment", "theme"]])
@@ -132,7 +132,7 @@ async def test_a_failed_takeover(service: Api) -> None:
             await async_client("http://127.0.0.1:9").set_as_main()
         assert setting.get(user="a") == 2
         async with async_client(service.url) as third:
-            assert third.engine.registry.settings == [setting]
+            assert third._engine.registry.settings == [setting]
 
 
 def test_a_stub_takes_over_and_gives_back(service: Api, connect: Connect) -> None:

@@ -40,17 +40,17 @@ def test_tracking_adds_up(client: ThreadHeksherClient) -> None:
     client.track_contexts(a="a1", d=TRACK_ALL)
     client.track_contexts(a=["a0", "a1"], b=iter(["B"]))
     client.track_contexts(d=TRACK_ALL)
-    assert client.engine.options.context_filters() == "a:(a0,a1),b:(B),d:*"
+    assert client._engine.options.context_filters() == "a:(a0,a1),b:(B),d:*"
 
 
 @pytest.mark.parametrize(("first", "second"), [("x", TRACK_ALL), (TRACK_ALL, "x"), (TRACK_ALL, ["x", "y"])])
 def test_all_and_single_values_do_not_mix(client: ThreadHeksherClient, first: Any, second: Any) -> None:
     """Mixing TRACK_ALL and values for one feature is a RuntimeError, and changes nothing."""
     client.track_contexts(a=first)
-    before = client.engine.options.context_filters()
+    before = client._engine.options.context_filters()
     with pytest.raises(RuntimeError, match="'a'"):
         client.track_contexts(b="x", a=second)
-    assert client.engine.options.context_filters() == before
+    assert client._engine.options.context_filters() == before
 
 
 @pytest.mark.parametrize("value", ["", "a b", "a,b", "a:b", "a(", ")", "a*", "a\n", '"', ["x", "*"], [1]])
@@ -58,7 +58,7 @@ def test_what_cannot_be_a_value_is_refused(client: ThreadHeksherClient, value: A
     """A tracked value that would break the filters is a ValueError that names it, and changes nothing."""
     with pytest.raises(ValueError, match="'a'"):
         client.track_contexts(a=value)
-    assert client.engine.options.context_filters() == ""
+    assert client._engine.options.context_filters() == ""
 
 
 @pytest.mark.parametrize("value", ["john@example.org", "a-b", "a/b.c", "ünï", "1+1=2", "~x"])
@@ -131,7 +131,7 @@ def test_defaults_are_set_at_most_once(client: ThreadHeksherClient) -> None:
     with pytest.raises(ValueError, match="'a'"):
         client.set_defaults(b="2", a="1")
     client.set_defaults(b="3")
-    assert client.engine.options.defaults == {"a": "1", "b": "3"}
+    assert client._engine.options.defaults == {"a": "1", "b": "3"}
 
 
 @pytest.mark.parametrize("default", [None, 1, ["x"], lambda: "x"])
@@ -139,7 +139,7 @@ def test_defaults_are_strings_or_variables(client: ThreadHeksherClient, default:
     """Anything else as a default is a TypeError that names the feature, and sets none of the others."""
     with pytest.raises(TypeError, match="'a'"):
         client.set_defaults(b="x", a=default)
-    assert client.engine.options.defaults == {}
+    assert client._engine.options.defaults == {}
 
 
 def test_defaults_apply_to_every_later_get(service: Api, connect: Connect) -> None:

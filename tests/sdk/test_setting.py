@@ -295,7 +295,7 @@ def test_a_client_does_not_keep_settings_alive(service: Api, connect: Connect) -
     del setting
     gc.collect()
     assert reference() is None
-    assert client.engine.registry.settings == [kept]
+    assert client._engine.registry.settings == [kept]
     service.call("DELETE", "settings/gone")
     client.reload()
     assert "gone" not in [item["name"] for item in service.get("settings").json()["settings"]]

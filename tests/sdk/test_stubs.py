@@ -177,7 +177,7 @@ def test_a_stub_does_not_keep_settings_alive(stub: SyncStubHeksherClient) -> Non
     assert setting.get(user="a") == 5
     del setting
     gc.collect()
-    assert stub.release() == []
+    assert stub._release() == []
 
 
 def test_a_second_stub_starts_afresh(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:

@@ -65,9 +65,12 @@ def register(path: Path, approval: Approval = READER, *, redirect_uri: str | Non
     return application.id
 
 
-def revoke(path: Path, name: str = SHOP.identifier) -> None:
+def revoke(path: Path) -> None:
+    """Revoke all applications."""
+
     async def work(access: AccessStore) -> None:
-        await Applications(access).revoke(name, BY_JANE)
+        applications = Applications(access)
+        await applications.revoke([each.id for each in await applications.all()], BY_JANE)
 
     in_access_store(path, work)
 

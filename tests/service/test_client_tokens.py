@@ -91,7 +91,7 @@ def test_the_commands_of_the_documentation_exist() -> None:
         name for command in token.token.commands.values() for parameter in command.params for name in parameter.opts
     }
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE))
-    assert mentioned - known == {"--output", "--header"}  # of heksherlite export
+    assert mentioned - known == {"--output", "--header", "--token"}  # of heksherlite export
     assert known - mentioned <= ABOUT_NO_ACCESS
     assert {f"`{scope}`" for scope in Scope} <= set(re.findall(r"`[a-z]+`", PAGE))
 
@@ -141,7 +141,7 @@ def test_a_snapshot_takes_a_token(guarded: Guarded, program: str, tmp_path: Path
     """`heksherlite export` sends it as a header, and says what the service answered without one."""
     command = ["export", guarded.url, "--output", str(tmp_path / "settings.snapshot")]
     refused = CliRunner().invoke(heksherlite, command)
-    assert (refused.exit_code, "needs a token with scope read" in refused.output) == (1, True)
+    assert (refused.exit_code, "requires a token with scope read" in refused.output) == (1, True)
     made = CliRunner().invoke(heksherlite, [*command, "--header", f"Authorization: Bearer {program}"])
     assert (made.exit_code, made.output) == (0, "")
     assert (tmp_path / "settings.snapshot").stat().st_size > 0

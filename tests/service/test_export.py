@@ -226,7 +226,7 @@ def test_a_service_that_is_not_there(tmp_path: Path) -> None:
         (["http://host:port", "--output", "file"], "is not a URL"),
         (["http://host"], "Missing option '--output'"),
         (["http://host", "--output", "."], "is a directory"),
-        (["http://host", "--output", "file", "--settings", " ,"], "there is no name in it"),
+        (["http://host", "--output", "file", "--settings", " ,"], "expected at least one name of a setting"),
         (["http://host", "--output", "file", "--header", "secret"], 'expected "Name: value"'),
         (["http://host", "--output", "file", "--header", ": secret"], 'expected "Name: value"'),
         (["http://host", "--output", "file", "--header", "X: secret\r\nY: b"], 'expected "Name: value"'),

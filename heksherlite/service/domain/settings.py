@@ -5,6 +5,7 @@ from dataclasses import replace
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Setting
 from heksherlite.service.domain.declarations import renamed, require_features
 from heksherlite.service.domain.differences import features_in_use, in_use_message
+from heksherlite.service.domain.fit import default_misfits, value_misfits
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import ConflictError, ConflictsError
@@ -23,20 +24,16 @@ def change_type(catalog: Catalog, name: str, new_type: WireType, version: Versio
     if (new_type, version) == (setting.type, setting.version):
         return Decision(None)
     _require_higher(version, setting)
-    conflicts = []
-    if problem := new_type.problem(setting.default_value):
-        conflicts.append(f"the default value does not fit: {problem}")
-    conflicts += [
-        f"the value of rule {rule.id} does not fit: {problem}"
-        for rule in entry.rules.values()
-        if (problem := new_type.problem(rule.value))
-    ]
+    changed = replace(setting, type=new_type, version=version)
+    conflicts = list(default_misfits(changed))
+    for rule in entry.rules.values():
+        conflicts += [f"rule {rule.id}: {misfit}" for misfit in value_misfits(changed, rule.value)]
     narrowed = new_type == setting.type or is_subtype(new_type, setting.type)
     if not narrowed and version.major == setting.version.major:
         conflicts.append(f"{new_type} is not a sub-type of {setting.type}: this needs a higher major version")
     if conflicts:
         raise ConflictsError(conflicts)
-    return _stored(catalog, replace(setting, type=new_type, version=version))
+    return _stored(catalog, changed)
 
 
 def rename(catalog: Catalog, name: str, new_name: str, version: Version) -> Decision[None]:

@@ -1,0 +1,14 @@
+"""Calls functions of the program that must not end what calls them."""
+
+import logging
+from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+
+def call_back(function: Callable[..., object], *args: object) -> None:
+    """Call a function. Whatever it raises is logged, :class:`SystemExit` and :class:`KeyboardInterrupt` included."""
+    try:
+        function(*args)
+    except BaseException:
+        logger.exception("error in a callback of heksher client", extra={"callback": repr(function)})

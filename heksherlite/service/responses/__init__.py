@@ -1,0 +1,1 @@
+"""What responses to queries consist of: entity tags, bodies, and the cache of bodies."""

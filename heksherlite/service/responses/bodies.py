@@ -1,0 +1,125 @@
+"""Bodies of responses to queries.
+
+The bytes of each rule are built once and kept until its setting changes, so a body is little more than joining them.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+import orjson
+
+from heksherlite.service.domain.catalog import Catalog, Entry
+from heksherlite.service.responses.entity_tags import revision_of_tag
+from heksherlite.service.responses.lines import build_changes, build_lines
+from heksherlite.service.responses.query import QueryRequest
+
+
+class ResponseBodies:
+    """Builds the bodies of responses, and caches them and the bytes of their rules.
+
+    Args:
+        max_bodies: The number of bodies to cache; the least recently used ones are dropped.
+        max_body_bytes: The size of all cached bodies together, in bytes.
+    """
+
+    def __init__(self, *, max_bodies: int = 1_000, max_body_bytes: int = 64 * 2**20) -> None:
+        self._max_bodies = max_bodies
+        self._max_body_bytes = max_body_bytes
+        self._body_bytes = 0
+        self._bodies: OrderedDict[str, bytes] = OrderedDict()
+        self._fragments: dict[tuple[int, bool], _Fragments] = {}
+
+    def body(self, catalog: Catalog, query: QueryRequest, entries: Sequence[Entry], tag: str) -> bytes:
+        """Return the body, in JSON or in lines, for a query whose settings and tag are known."""
+        body = self.remembered(tag)
+        if body is None:
+            body = self._build(catalog, query, entries)
+            self.remember(tag, body)
+        return body
+
+    def changes(
+        self, catalog: Catalog, query: QueryRequest, entries: Sequence[Entry], tag: str, earlier_tag: str
+    ) -> bytes | None:
+        """Return the body with what changed since an earlier answer, or None if everything has to be sent."""
+        since = revision_of_tag(earlier_tag, tag)
+        if since is None or query.setting_names is None or not query.lines or query.past:
+            return None
+        key = f"{tag} since {since}"
+        body = self.remembered(key)
+        if body is None:
+            body = build_changes(catalog, entries, query.context_filter, since=since)
+            if body is not None:
+                self.remember(key, body)
+        return body
+
+    def remembered(self, key: str) -> bytes | None:
+        """Return the body that is remembered under a key, if there is one."""
+        body = self._bodies.get(key)
+        if body is not None:
+            self._bodies.move_to_end(key)
+        return body
+
+    def remember(self, key: str, body: bytes) -> None:
+        """Remember a body, and forget those that were not used for the longest time if there are too many."""
+        self._body_bytes += len(body) - len(self._bodies.get(key, b""))
+        self._bodies[key] = body
+        while len(self._bodies) > self._max_bodies or self._body_bytes > self._max_body_bytes:
+            _, dropped = self._bodies.popitem(last=False)
+            self._body_bytes -= len(dropped)
+
+    def _build(self, catalog: Catalog, query: QueryRequest, entries: Sequence[Entry]) -> bytes:
+        if query.lines:
+            return build_lines(catalog, entries, query.context_filter)
+        settings = b",".join([self._setting(catalog, query, entry) for entry in entries])
+        return b'{"settings":{' + settings + b"}}"
+
+    def _setting(self, catalog: Catalog, query: QueryRequest, entry: Entry) -> bytes:
+        # What is remembered of each setting is what it is now.
+        fragments_of = _rule_fragments if query.past else self._rules
+        rules: Iterable[bytes] = fragments_of(catalog, entry, include_metadata=query.include_metadata)
+        if query.context_filter is not None:
+            passes = query.context_filter.passes
+            rules = compress(rules, (passes(rule.conditions) for rule in entry.served.values()))
+        return b'%s:{"default_value":%s,"rules":[%s]}' % (
+            orjson.dumps(entry.setting.name),
+            orjson.dumps(entry.setting.default_value),
+            b",".join(rules),
+        )
+
+    def _rules(self, catalog: Catalog, entry: Entry, *, include_metadata: bool) -> Iterable[bytes]:
+        key = (entry.setting.id, include_metadata)
+        kept = self._fragments.get(key)
+        if kept is None or kept.entry is not entry or kept.order != catalog.context_features:
+            kept = _Fragments(
+                entry,
+                catalog.context_features,
+                _rule_fragments(catalog, entry, include_metadata=include_metadata),
+            )
+            self._fragments[key] = kept
+            if len(self._fragments) > 2 * len(catalog.entries):
+                self._fragments = {key: kept for key, kept in self._fragments.items() if key[0] in catalog.entries}
+        return kept.rules
+
+
+@dataclass(frozen=True, slots=True)
+class _Fragments:
+    entry: Entry
+    order: tuple[str, ...]
+    rules: list[bytes]
+
+
+def _rule_fragments(catalog: Catalog, entry: Entry, *, include_metadata: bool) -> list[bytes]:
+    order = catalog.condition_order()
+    fragments = []
+    for rule in entry.served.values():
+        shown = {
+            "rule_id": rule.id,
+            "value": rule.value,
+            "context_features": sorted(rule.conditions, key=order),
+        }
+        if include_metadata:
+            shown["metadata"] = rule.metadata
+        fragments.append(orjson.dumps(shown))
+    return fragments
