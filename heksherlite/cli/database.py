@@ -10,7 +10,7 @@ import click
 
 from heksherlite.cli.location import default_database
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.domain.history import Author, Cause
+from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
 from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.database import Database

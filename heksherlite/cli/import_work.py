@@ -18,7 +18,7 @@ from heksherlite.cli.progress import progress
 from heksherlite.cli.source import transport_to
 from heksherlite.errors import ServiceResponseError, ServiceStartError
 from heksherlite.http.transport import Transport
-from heksherlite.service.domain.history import Cause
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.errors import DatabaseUnavailableError, ExportError, NotEmptyError, UnknownOutcomeError
 from heksherlite.service.storage.urls import open_database
 from heksherlite.service.transfer.importing import import_export

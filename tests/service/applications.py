@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from heksherlite.service.domain.applications import Application, Approval, invited, registered
-from heksherlite.service.domain.history import Author, Cause
+from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.storage.access import AccessStore

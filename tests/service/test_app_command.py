@@ -15,8 +15,6 @@ from tests.service.applications import SHOP
 from tests.service.stores import prepare
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
 
-PAGE = Path(__file__).parents[2].joinpath("docs", "operators", "applications.md").read_text("utf-8")
-
 
 class Commands:
     def __init__(self, path: Path) -> None:
@@ -230,18 +228,3 @@ def test_mistakes(commands: Commands, arguments: tuple[str, ...], sent: str | No
     assert result.exit_code in {1, 2}
     assert message in result.output.splitlines()[-1]
     assert commands.table("app", "list") == []
-
-
-@pytest.mark.parametrize("command", ["app", "group", "group secret"])
-def test_commands_are_documented(command: str) -> None:
-    """Every command and each of its options is in the page."""
-
-    def help_of(*words: str) -> str:
-        return CliRunner().invoke(heksherlite, [*words, "--help"], terminal_width=200).output
-
-    listed = re.findall(r"^  ([a-z]+)  ", help_of(*command.split()).partition("Commands:")[2], re.MULTILINE)
-    assert listed
-    for name in listed:
-        assert f"`heksherlite {command} {name}" in PAGE
-        for option in set(re.findall(r"(?<![\w-])--[a-z-]+", help_of(*command.split(), name))) - {"--help"}:
-            assert option in PAGE, f"{option} of {name}"

@@ -322,12 +322,3 @@ def test_an_export_makes_no_database(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.output.startswith(f"Error: there is no database {tmp_path}/a.db; give the one of the service")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_commands_are_documented() -> None:
-    """Help and documentation name the command and each of its options."""
-    text = run("import", "--help").output
-    document = Path(__file__).parents[2].joinpath("docs", "operators", "service.md").read_text("utf-8")
-    for name in ("--from-url", "--header", "--token", "--replace", "--database", "HEKSHER_TOKEN"):
-        assert name in text
-        assert f"`{name}" in document

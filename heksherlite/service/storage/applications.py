@@ -5,8 +5,8 @@ from functools import partial
 
 from heksherlite.service.domain.access import applications
 from heksherlite.service.domain.applications import Application, Approval
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.credentials import new_random_part
-from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.storage.access import AccessStore
 
