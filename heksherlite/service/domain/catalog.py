@@ -11,6 +11,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.json_values import Json, Metadata
+from heksherlite.service.domain.lineage import NO_LINEAGE, NO_NONCE, Lineage, RevisionId
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import NotFoundError, OutsidePrefixError
@@ -39,6 +40,12 @@ class Setting:
     metadata: Metadata
     aliases: frozenset[str]
     revision: int
+    nonce: str = NO_NONCE
+
+    @property
+    def revision_id(self) -> RevisionId:
+        """The name of the revision at which the setting or one of its rules last changed."""
+        return RevisionId(self.revision, self.nonce)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +100,29 @@ class State:
     last_rule_id: int = 0
     changed_at: datetime | None = None
     access_revision: int = 0
+    revision_nonce: str = NO_NONCE
+    features_nonce: str = NO_NONCE
+    access_nonce: str = NO_NONCE
 
-    def after_access_change(self) -> "State":
-        """Return the counters after a write of tokens, applications or groups."""
-        return replace(self, revision=self.revision + 1, access_revision=self.revision + 1)
+    @property
+    def revision_id(self) -> RevisionId:
+        """The name of the revision, which is the name of everything that is stored at it."""
+        return RevisionId(self.revision, self.revision_nonce)
+
+    @property
+    def features_id(self) -> RevisionId:
+        """The name of the revision that last touched the context features."""
+        return RevisionId(self.features_revision, self.features_nonce)
+
+    @property
+    def access_id(self) -> RevisionId:
+        """The name of the revision that last touched tokens, applications or groups."""
+        return RevisionId(self.access_revision, self.access_nonce)
+
+    def after_access_change(self, nonce: str) -> "State":
+        """Return the counters after a write of tokens, applications or groups, which drew a nonce."""
+        number = self.revision + 1
+        return replace(self, revision=number, revision_nonce=nonce, access_revision=number, access_nonce=nonce)
 
     def dated(self, now: datetime) -> "State":
         """Return the counters with the time of their write."""
@@ -115,6 +141,13 @@ class Changes:
 
     def __bool__(self) -> bool:
         return self != Changes()
+
+    def at(self, revision: RevisionId) -> "Changes":
+        """Return the changes with the revision that stores them."""
+        number, nonce = revision
+        return replace(
+            self, settings=tuple(replace(setting, revision=number, nonce=nonce) for setting in self.settings)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +173,8 @@ class Catalog:
     rules: Mapping[int, Rule] = field(default_factory=dict)
     scheduled: frozenset[int] = frozenset()
     """The ids of the rules that have a switch ahead."""
+    lineage: Lineage = NO_LINEAGE
+    """The revisions that led to this one."""
     setting_prefix: str = ""
     rules_outside: Container[int] = ()
 
@@ -224,14 +259,16 @@ class Catalog:
         """The revision that the next write makes."""
         return self.state.revision + 1
 
-    def state_after(self, changes: Changes) -> State:
-        """Return the counters after a write of these changes."""
+    def state_after(self, changes: Changes, nonce: str = NO_NONCE) -> State:
+        """Return the counters after a write of these changes, which drew a nonce."""
+        revision = RevisionId(self.next_revision, nonce)
+        features = self.state.features_id if changes.context_features is None else revision
         return replace(
             self.state,
-            revision=self.next_revision,
-            features_revision=(
-                self.state.features_revision if changes.context_features is None else self.next_revision
-            ),
+            revision=revision.number,
+            revision_nonce=revision.nonce,
+            features_revision=features.number,
+            features_nonce=features.nonce,
             last_setting_id=max([self.state.last_setting_id, *(setting.id for setting in changes.settings)]),
             last_rule_id=max([self.state.last_rule_id, *(rule.id for rule in changes.rules)]),
         )
@@ -241,7 +278,7 @@ class Catalog:
         removed = (self.rules[rule_id] for rule_id in changes.removed_rules if rule_id in self.rules)
         return {rule.setting_id for rule in (*changes.rules, *removed)}
 
-    def after(self, changes: Changes, state: State) -> "Catalog":
+    def after(self, changes: Changes, state: State, lineage: Lineage | None = None) -> "Catalog":
         """Return the catalog that follows from this one by some changes.
 
         Args:
@@ -249,6 +286,7 @@ class Catalog:
                 and went between two looks at the database.
             state: The counters that go with them. A setting that is only touched through its rules gets this
                 revision; one that is listed brings its own.
+            lineage: The revisions that led to it, if there are several since this one.
         """
         entries = dict(self.entries)
         names = dict(self.ids_by_name)
@@ -275,7 +313,8 @@ class Catalog:
             logged_at = state.revision if setting_id in self.entries else None
             entry = _with_rules(entries[setting_id], stored.get(setting_id, []), changes.removed_rules, logged_at)
             if setting_id not in listed:
-                entry = replace(entry, setting=replace(entry.setting, revision=state.revision))
+                touched = replace(entry.setting, revision=state.revision, nonce=state.revision_nonce)
+                entry = replace(entry, setting=touched)
             entries[setting_id] = entry
         for rule_id in changes.removed_rules:
             rules.pop(rule_id, None)
@@ -283,7 +322,8 @@ class Catalog:
         features = self.context_features if changes.context_features is None else changes.context_features
         scheduled = self.scheduled.union([rule.id for rule in changes.rules if rule.schedule is not None])
         scheduled = frozenset([rule_id for rule_id in scheduled if rule_id in rules and _has_switch(rules[rule_id])])
-        return Catalog(state, features, entries, names, rules, scheduled)
+        lineage = lineage or self.lineage.after([state.revision_id])
+        return Catalog(state, features, entries, names, rules, scheduled, lineage)
 
 
 def _has_switch(rule: Rule) -> bool:
