@@ -12,9 +12,9 @@ import pytest
 
 from heksherlite.service import AccessOptions, embedded
 from heksherlite.service.domain.applications import Application
+from heksherlite.service.domain.authors import BY_SERVICE
 from heksherlite.service.domain.device_codes import CodeState, DeviceCode
 from heksherlite.service.domain.groups import Group
-from heksherlite.service.domain.history import BY_SERVICE
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.storage.access import AccessStore

@@ -4,14 +4,17 @@ A `Catalog` never changes. A write is decided against one (`Decision`), its `Cha
 the same `Changes` applied to the catalog make the next one. What another process wrote arrives as `Changes` too.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.lineage import NO_LINEAGE, NO_NONCE, Lineage, RevisionId
+from heksherlite.service.domain.proposals import Proposal
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import NotFoundError, OutsidePrefixError
@@ -23,29 +26,46 @@ Conditions: TypeAlias = tuple[tuple[str, str], ...]
 """Pairs of context feature and value, sorted by feature name, so that equal conditions are equal tuples."""
 
 
+Copying: TypeAlias = Callable[[Mapping[Any, Any]], MutableMapping[Any, Any]]
+"""Makes a mapping that may be changed from one that stays as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A setting as it was declared and changed since.
 
     ``id`` never changes and is never used again, so rules keep their setting through a rename. ``revision``
-    is the one at which the setting or one of its rules last changed.
+    is the one at which the setting or one of its rules last changed. ``operator_default_value`` is `NO_VALUE` if no
+    operator set one. Only proposals change a setting that ``is_protected``.
     """
 
     id: int
     name: str
     type: WireType
-    default_value: Json
+    declared_default_value: Json
     configurable_features: frozenset[str]
     version: Version
     metadata: Metadata
     aliases: frozenset[str]
     revision: int
+    operator_default_value: Json = NO_VALUE
+    is_protected: bool = False
     nonce: str = NO_NONCE
 
     @property
     def revision_id(self) -> RevisionId:
         """The name of the revision at which the setting or one of its rules last changed."""
         return RevisionId(self.revision, self.nonce)
+
+    @property
+    def has_operator_default(self) -> bool:
+        """Whether an operator set a default in place of the declared one."""
+        return self.operator_default_value is not NO_VALUE
+
+    @property
+    def default_value(self) -> Json:
+        """The default that is in force: the operator's if there is one, otherwise the declared one."""
+        return self.operator_default_value if self.has_operator_default else self.declared_default_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +123,7 @@ class State:
     revision_nonce: str = NO_NONCE
     features_nonce: str = NO_NONCE
     access_nonce: str = NO_NONCE
+    last_proposal_id: int = 0
 
     @property
     def revision_id(self) -> RevisionId:
@@ -138,6 +159,7 @@ class Changes:
     rules: tuple[Rule, ...] = ()
     removed_settings: frozenset[int] = frozenset()
     removed_rules: frozenset[int] = frozenset()
+    proposals: tuple[Proposal, ...] = ()
 
     def __bool__(self) -> bool:
         return self != Changes()
@@ -175,6 +197,8 @@ class Catalog:
     """The ids of the rules that have a switch ahead."""
     lineage: Lineage = NO_LINEAGE
     """The revisions that led to this one."""
+    proposals: Mapping[int, Proposal] = field(default_factory=dict)
+    """The proposals that are still to be decided or applied."""
     setting_prefix: str = ""
     rules_outside: Container[int] = ()
 
@@ -244,6 +268,12 @@ class Catalog:
         if not within:
             raise OutsidePrefixError(self.setting_prefix)
 
+    def _proposals_after(self, changes: Changes) -> Mapping[int, Proposal]:
+        if not changes.proposals:
+            return self.proposals
+        after = {**self.proposals, **{proposal.id: proposal for proposal in changes.proposals}}
+        return {number: proposal for number, proposal in after.items() if proposal.is_pending}
+
     def in_order(self, features: Iterable[str]) -> list[str]:
         """Sort context features by the global order; unknown ones come last, by name."""
         index = {feature: position for position, feature in enumerate(self.context_features)}
@@ -264,13 +294,22 @@ class Catalog:
         revision = RevisionId(self.next_revision, nonce)
         features = self.state.features_id if changes.context_features is None else revision
         return replace(
-            self.state,
+            self.numbered_after(changes),
             revision=revision.number,
             revision_nonce=revision.nonce,
             features_revision=features.number,
             features_nonce=features.nonce,
+        )
+
+    def numbered_after(self, changes: Changes) -> State:
+        """Return the counters of this revision with the ids that these changes give out."""
+        if not (changes.settings or changes.rules or changes.proposals):
+            return self.state
+        return replace(
+            self.state,
             last_setting_id=max([self.state.last_setting_id, *(setting.id for setting in changes.settings)]),
             last_rule_id=max([self.state.last_rule_id, *(rule.id for rule in changes.rules)]),
+            last_proposal_id=max([self.state.last_proposal_id, *(proposal.id for proposal in changes.proposals)]),
         )
 
     def touched_settings(self, changes: Changes) -> set[int]:
@@ -278,7 +317,9 @@ class Catalog:
         removed = (self.rules[rule_id] for rule_id in changes.removed_rules if rule_id in self.rules)
         return {rule.setting_id for rule in (*changes.rules, *removed)}
 
-    def after(self, changes: Changes, state: State, lineage: Lineage | None = None) -> "Catalog":
+    def after(
+        self, changes: Changes, state: State, lineage: Lineage | None = None, *, copied: Copying = dict
+    ) -> "Catalog":
         """Return the catalog that follows from this one by some changes.
 
         Args:
@@ -287,13 +328,16 @@ class Catalog:
             state: The counters that go with them. A setting that is only touched through its rules gets this
                 revision; one that is listed brings its own.
             lineage: The revisions that led to it, if there are several since this one.
+            copied: Makes the mappings of the new catalog from those of this one, to be changed.
         """
-        entries = dict(self.entries)
-        names = dict(self.ids_by_name)
-        rules = dict(self.rules)
+        entries = copied(self.entries)
+        names = copied(self.ids_by_name)
+        rules = copied(self.rules)
+        gone: list[int] = []
         for setting_id in changes.removed_settings & entries.keys():
             entry = entries.pop(setting_id)
             _forget_names(names, entry.setting)
+            gone.extend(entry.rules)
             for rule_id in entry.rules:
                 del rules[rule_id]
         for setting in changes.settings:
@@ -309,10 +353,13 @@ class Catalog:
         for rule in changes.rules:
             stored.setdefault(rule.setting_id, []).append(rule)
         listed = {setting.id for setting in changes.settings}
+        is_logged = state.revision > self.state.revision
         for setting_id in self.touched_settings(changes) & entries.keys():
-            logged_at = state.revision if setting_id in self.entries else None
-            entry = _with_rules(entries[setting_id], stored.get(setting_id, []), changes.removed_rules, logged_at)
-            if setting_id not in listed:
+            logged_at = state.revision if is_logged and setting_id in self.entries else None
+            entry = _with_rules(
+                entries[setting_id], stored.get(setting_id, []), changes.removed_rules, logged_at, copied
+            )
+            if setting_id not in listed and entry.setting.revision != state.revision:
                 touched = replace(entry.setting, revision=state.revision, nonce=state.revision_nonce)
                 entry = replace(entry, setting=touched)
             entries[setting_id] = entry
@@ -320,27 +367,38 @@ class Catalog:
             rules.pop(rule_id, None)
         rules.update((rule.id, rule) for rule in changes.rules)
         features = self.context_features if changes.context_features is None else changes.context_features
-        scheduled = self.scheduled.union([rule.id for rule in changes.rules if rule.schedule is not None])
-        scheduled = frozenset([rule_id for rule_id in scheduled if rule_id in rules and _has_switch(rules[rule_id])])
-        lineage = lineage or self.lineage.after([state.revision_id])
-        return Catalog(state, features, entries, names, rules, scheduled, lineage)
+        switching = [rule.id for rule in changes.rules if _has_switch(rule)]
+        not_switching = {*gone, *changes.removed_rules, *[rule.id for rule in changes.rules]}.difference(switching)
+        scheduled = _with_members(self.scheduled, added=switching, removed=not_switching)
+        proposals = self._proposals_after(changes)
+        lineage = lineage or self.lineage.after([state.revision_id] if is_logged else [])
+        limit = (self.setting_prefix, self.rules_outside)
+        return Catalog(state, features, entries, names, rules, scheduled, lineage, proposals, *limit)
 
 
 def _has_switch(rule: Rule) -> bool:
     return rule.schedule is not None and rule.schedule.next_switch is not None
 
 
-def _forget_names(names: dict[str, int], setting: Setting) -> None:
+def _with_members(members: frozenset[int], *, added: Sequence[int], removed: AbstractSet[int]) -> frozenset[int]:
+    if not added and members.isdisjoint(removed):
+        return members
+    return members.difference(removed).union(added)
+
+
+def _forget_names(names: MutableMapping[str, int], setting: Setting) -> None:
     for name in (setting.name, *setting.aliases):
         if names.get(name) == setting.id:
             del names[name]
 
 
-def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int], logged_at: int | None) -> Entry:
+def _with_rules(
+    entry: Entry, stored: Sequence[Rule], removed: frozenset[int], logged_at: int | None, copied: Copying
+) -> Entry:
     # A new rule has the highest id so far and a changed one keeps its place, so the rules stay ascending by id. Only
     # those that were removed and come back need sorting.
-    rules = dict(entry.rules)
-    ids_by_conditions = dict(entry.ids_by_conditions)
+    rules = copied(entry.rules)
+    ids_by_conditions = copied(entry.ids_by_conditions)
     leaving = removed & rules.keys()
     for rule_id in leaving:
         del ids_by_conditions[rules.pop(rule_id).conditions]
@@ -351,9 +409,12 @@ def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int], l
         ids_by_conditions[rule.conditions] = rule.id
     if comes_back:
         rules = dict(sorted(rules.items()))
-    unserved = entry.unserved.union([rule.id for rule in stored if not rule.served])
-    unserved = frozenset([rule_id for rule_id in unserved if rule_id in rules and not rules[rule_id].served])
+    unserved = _with_members(
+        entry.unserved,
+        added=[rule.id for rule in stored if not rule.served],
+        removed=leaving.union([rule.id for rule in stored if rule.served]),
+    )
     log = entry.log
     if logged_at is not None:  # else the entry is new, and its log begins after the rules that it has now
         log = log.with_change(logged_at, leaving.union([rule.id for rule in stored]))
-    return replace(entry, rules=rules, ids_by_conditions=ids_by_conditions, unserved=unserved, log=log)
+    return Entry(entry.setting, log, rules, ids_by_conditions, unserved)

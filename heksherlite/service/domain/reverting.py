@@ -51,6 +51,8 @@ class _Undoing:
         self._removed_rules: set[int] = set()
 
     def undo(self, change: Change) -> None:
+        if change.subject == "proposal":
+            return  # what it changed is undone; that it was decided stays so
         if change.subject is not None:
             what = f"{change.subject} {change.subject_name!r}"
             self.conflicts.append(f"{what}: such changes cannot be undone, because tokens and secrets do not come back")

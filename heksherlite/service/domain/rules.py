@@ -57,6 +57,18 @@ def reschedule(catalog: Catalog, rule_id: int, schedule: Schedule | None) -> Dec
     return _stored(catalog.rule(rule_id), replace(catalog.rule(rule_id), schedule=schedule))
 
 
+def change(
+    catalog: Catalog, rule_id: int, *, value: Json, metadata: Metadata, schedule: Schedule | None
+) -> Decision[None]:
+    """Replace all that may change in a rule; None stands for a rule that is always served."""
+    rule = catalog.rule(rule_id)
+    for misfit in value_misfits(catalog.entries[rule.setting_id].setting, value):
+        raise BadRequestError(misfit)
+    if schedule != rule.schedule:
+        _require_time_to_be_served(schedule)
+    return _stored(rule, replace(rule, value=value, metadata=metadata, schedule=schedule))
+
+
 def next_switch(catalog: Catalog) -> datetime | None:
     """Return when the next rule begins or ceases to be served, or None if nothing is scheduled."""
     schedules = [catalog.rules[rule_id].schedule for rule_id in catalog.scheduled]

@@ -7,6 +7,7 @@ are kept as text: what was sent comes back as it was.
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 from heksherlite.service.storage.utc_time import UtcTime
@@ -44,6 +46,7 @@ state = Table(
     Column("revision_nonce", String, nullable=False),
     Column("features_nonce", String, nullable=False),
     Column("access_nonce", String, nullable=False),
+    Column("last_proposal_id", BigInteger, nullable=False, server_default="0"),
 )
 
 revisions = Table(
@@ -72,8 +75,11 @@ settings = Table(
     Column("metadata", Text, nullable=False),
     Column("revision", BigInteger, nullable=False, index=True),
     Column("nonce", String, nullable=False),
+    Column("operator_default_value", Text),
+    Column("is_protected", Boolean, nullable=False, server_default=false()),
 )
-"""``revision`` and ``nonce`` name the revision at which the setting or one of its rules last changed."""
+"""``default_value`` is the declared one, ``operator_default_value`` is null if no operator set one; ``revision`` and
+``nonce`` name the revision at which the setting or one of its rules last changed."""
 
 configurable_features = Table(
     "configurable_features",
@@ -121,6 +127,17 @@ removals = Table(
 )
 """``kind`` is ``setting`` or ``rule``; the rules of a removed setting are not listed."""
 
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", String, nullable=False, index=True),
+    Column("proposed_at", UtcTime, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),
+)
+"""``content`` is all about a proposal, as JSON."""
+
 history = Table(
     "history",
     metadata,
@@ -131,6 +148,7 @@ history = Table(
     Column("address", String),
     Column("reason", Text),
     Column("reverts", BigInteger),
+    Column("break_glass", Boolean, nullable=False, server_default=false()),
 )
 """One row per write: the revision that it made, when, who, and why."""
 

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
-from heksherlite.service.domain.history import Cause, Change, added_rule, added_setting, changes_between
+from heksherlite.service.domain.history import Change, added_rule, added_setting, changes_between
 from heksherlite.service.domain.lineage import NONCE_BYTES
 from heksherlite.service.errors import NotEmptyError
 from heksherlite.service.storage.database import Database
