@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.json_values import Json, Metadata
+from heksherlite.service.domain.lineage import NO_LINEAGE, NO_NONCE, Lineage, RevisionId
 from heksherlite.service.domain.proposals import Proposal
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
@@ -26,16 +27,16 @@ Conditions: TypeAlias = tuple[tuple[str, str], ...]
 
 
 Copying: TypeAlias = Callable[[Mapping[Any, Any]], MutableMapping[Any, Any]]
-"""Returns a mutable copy of a mapping."""
+"""Makes a mapping that may be changed from one that stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting with the changes since its declaration.
+    """A setting as it was declared and changed since.
 
-    ``id`` never changes and is never used again, so rules keep their setting when it is renamed. ``revision``
-    is the revision at which the setting or one of its rules last changed. ``operator_default_value`` is `NO_VALUE` if
-    no operator set one. Only proposals change a setting that ``is_protected``.
+    ``id`` never changes and is never used again, so rules keep their setting through a rename. ``revision``
+    is the one at which the setting or one of its rules last changed. ``operator_default_value`` is `NO_VALUE` if no
+    operator set one. Only proposals change a setting that ``is_protected``.
     """
 
     id: int
@@ -49,6 +50,12 @@ class Setting:
     revision: int
     operator_default_value: Json = NO_VALUE
     is_protected: bool = False
+    nonce: str = NO_NONCE
+
+    @property
+    def revision_id(self) -> RevisionId:
+        """The name of the revision at which the setting or one of its rules last changed."""
+        return RevisionId(self.revision, self.nonce)
 
     @property
     def has_operator_default(self) -> bool:
@@ -57,13 +64,13 @@ class Setting:
 
     @property
     def default_value(self) -> Json:
-        """The operator's default if there is one, otherwise the declared default."""
+        """The default that is in force: the operator's if there is one, otherwise the declared one."""
         return self.operator_default_value if self.has_operator_default else self.declared_default_value
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A value of a setting in the contexts that match all conditions."""
+    """A value of a setting for the contexts that meet all the conditions."""
 
     id: int
     setting_id: int
@@ -74,13 +81,13 @@ class Rule:
 
     @property
     def served(self) -> bool:
-        """Whether clients receive the rule."""
+        """Whether clients get the rule."""
         return self.schedule is None or self.schedule.phase is Phase.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A setting with its rules in ascending order of their ids, and its latest changes."""
+    """A setting with its rules, ascending by id, and what changed in them lately."""
 
     setting: Setting
     log: ChangeLog
@@ -90,7 +97,7 @@ class Entry:
 
     @property
     def served(self) -> Mapping[int, Rule]:
-        """The rules that clients receive, in ascending order of their ids."""
+        """The rules that clients get, ascending by id."""
         if not self.unserved:
             return self.rules
         return {rule_id: rule for rule_id, rule in self.rules.items() if rule_id not in self.unserved}
@@ -98,12 +105,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The counters that change with each write.
+    """The counters that move with each write.
 
-    ``revision`` counts the writes. ``features_revision`` is the last revision that changed the context features, and
-    ``access_revision`` the last one that changed tokens or applications. The ids are the highest ones ever used.
-    ``changed_at`` is the time of the last write, in UTC, and never goes back; it is None if a version without history
-    made that write.
+    ``revision`` counts the writes, ``features_revision`` is the last one that touched the context features,
+    and the ids are the highest ever given out. ``changed_at`` is the time of the last write, in UTC, and never goes
+    back; it is None if that was by a version without history. ``access_revision`` is the last one that touched tokens
+    or applications.
     """
 
     database_id: str
@@ -113,11 +120,30 @@ class State:
     last_rule_id: int = 0
     changed_at: datetime | None = None
     access_revision: int = 0
+    revision_nonce: str = NO_NONCE
+    features_nonce: str = NO_NONCE
+    access_nonce: str = NO_NONCE
     last_proposal_id: int = 0
 
-    def after_access_change(self) -> "State":
-        """Return the counters after a write of tokens, applications or groups."""
-        return replace(self, revision=self.revision + 1, access_revision=self.revision + 1)
+    @property
+    def revision_id(self) -> RevisionId:
+        """The name of the revision, which is the name of everything that is stored at it."""
+        return RevisionId(self.revision, self.revision_nonce)
+
+    @property
+    def features_id(self) -> RevisionId:
+        """The name of the revision that last touched the context features."""
+        return RevisionId(self.features_revision, self.features_nonce)
+
+    @property
+    def access_id(self) -> RevisionId:
+        """The name of the revision that last touched tokens, applications or groups."""
+        return RevisionId(self.access_revision, self.access_nonce)
+
+    def after_access_change(self, nonce: str) -> "State":
+        """Return the counters after a write of tokens, applications or groups, which drew a nonce."""
+        number = self.revision + 1
+        return replace(self, revision=number, revision_nonce=nonce, access_revision=number, access_nonce=nonce)
 
     def dated(self, now: datetime) -> "State":
         """Return the counters with the time of their write."""
@@ -138,10 +164,17 @@ class Changes:
     def __bool__(self) -> bool:
         return self != Changes()
 
+    def at(self, revision: RevisionId) -> "Changes":
+        """Return the changes with the revision that stores them."""
+        number, nonce = revision
+        return replace(
+            self, settings=tuple(replace(setting, revision=number, nonce=nonce) for setting in self.settings)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[T_co]):
-    """The outcome of a request to write: its answer, and the changes to make."""
+    """The outcome of a request to write: what to answer, and what to change."""
 
     answer: T_co
     changes: Changes = field(default_factory=Changes)
@@ -149,7 +182,7 @@ class Decision(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything at one revision. The first catalog is `Catalog(state)`; `after` returns the following ones.
+    """Everything at one revision; make the first with `Catalog(state)`, the others with `after`.
 
     ``setting_prefix`` is not empty in a catalog that is ``limited_to`` some settings: only these and their rules are
     in ``entries`` and ``rules``, and asking for others by `find`, `entry` or `rule` is an `OutsidePrefixError`.
@@ -161,7 +194,9 @@ class Catalog:
     ids_by_name: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[int, Rule] = field(default_factory=dict)
     scheduled: frozenset[int] = frozenset()
-    """The ids of the rules that will start or end to be served."""
+    """The ids of the rules that have a switch ahead."""
+    lineage: Lineage = NO_LINEAGE
+    """The revisions that led to this one."""
     proposals: Mapping[int, Proposal] = field(default_factory=dict)
     """The proposals that are still to be decided or applied."""
     setting_prefix: str = ""
@@ -171,7 +206,7 @@ class Catalog:
         """Return the setting of a name or alias, with its rules, or None.
 
         Raises:
-            OutsidePrefixError: The catalog is limited to other settings. This one may exist or not.
+            OutsidePrefixError: The catalog is limited to other settings; it does not tell whether this one exists.
         """
         setting_id = self.ids_by_name.get(name)
         entry = None if setting_id is None else self.entries.get(setting_id)
@@ -183,7 +218,7 @@ class Catalog:
         """Return the setting of a name or alias, with its rules.
 
         Raises:
-            NotFoundError: There is no such setting.
+            NotFoundError: There is none.
         """
         entry = self.find(name)
         if entry is None:
@@ -194,8 +229,8 @@ class Catalog:
         """Return a rule by its id.
 
         Raises:
-            NotFoundError: There is no such rule.
-            OutsidePrefixError: The rule belongs to a setting to which the catalog is not limited.
+            NotFoundError: There is none.
+            OutsidePrefixError: The catalog is limited to other settings than the one it belongs to.
         """
         rule = self.rules.get(rule_id)
         if rule is None:
@@ -205,20 +240,20 @@ class Catalog:
         return rule
 
     def limited_to(self, setting_prefix: str) -> "Catalog":
-        """Return the catalog for a token that is limited to settings whose names begin with a prefix."""
+        """Return the catalog as a token sees it that is limited to settings whose names begin like this."""
         if not setting_prefix:
             return self
         entries = {key: entry for key, entry in self.entries.items() if entry.setting.name.startswith(setting_prefix)}
         rules = {rule_id: rule for entry in entries.values() for rule_id, rule in entry.rules.items()}
-        # These are all rules, not only those outside. They are looked up only after a rule was not found inside.
+        # All rules, because those outside would have to be gathered, and who looks here has not found it inside.
         outside = self.rules.keys()
         return replace(self, entries=entries, rules=rules, setting_prefix=setting_prefix, rules_outside=outside)
 
     def require_within_limit(self, changes: Changes) -> None:
-        """Check that changes only touch the settings to which the catalog is limited, before and after.
+        """Check that changes stay within the settings that the catalog is limited to, before and after.
 
         Raises:
-            OutsidePrefixError: They touch another setting.
+            OutsidePrefixError: They do not.
         """
         if not self.setting_prefix:
             return
@@ -240,7 +275,7 @@ class Catalog:
         return {number: proposal for number, proposal in after.items() if proposal.is_pending}
 
     def in_order(self, features: Iterable[str]) -> list[str]:
-        """Return context features sorted by the global order. Unknown ones come last, sorted by name."""
+        """Sort context features by the global order; unknown ones come last, by name."""
         index = {feature: position for position, feature in enumerate(self.context_features)}
         return sorted(features, key=lambda feature: (index.get(feature, len(index)), feature))
 
@@ -251,17 +286,23 @@ class Catalog:
 
     @property
     def next_revision(self) -> int:
-        """The revision of the next write."""
+        """The revision that the next write makes."""
         return self.state.revision + 1
 
-    def state_after(self, changes: Changes) -> State:
-        """Return the counters after a write of these changes."""
-        features_revision = self.state.features_revision if changes.context_features is None else self.next_revision
-        numbered = self.numbered_after(changes)
-        return replace(numbered, revision=self.next_revision, features_revision=features_revision)
+    def state_after(self, changes: Changes, nonce: str = NO_NONCE) -> State:
+        """Return the counters after a write of these changes, which drew a nonce."""
+        revision = RevisionId(self.next_revision, nonce)
+        features = self.state.features_id if changes.context_features is None else revision
+        return replace(
+            self.numbered_after(changes),
+            revision=revision.number,
+            revision_nonce=revision.nonce,
+            features_revision=features.number,
+            features_nonce=features.nonce,
+        )
 
     def numbered_after(self, changes: Changes) -> State:
-        """Return the counters of this revision with the ids that these changes use."""
+        """Return the counters of this revision with the ids that these changes give out."""
         if not (changes.settings or changes.rules or changes.proposals):
             return self.state
         return replace(
@@ -276,15 +317,18 @@ class Catalog:
         removed = (self.rules[rule_id] for rule_id in changes.removed_rules if rule_id in self.rules)
         return {rule.setting_id for rule in (*changes.rules, *removed)}
 
-    def after(self, changes: Changes, state: State, *, copied: Copying = dict) -> "Catalog":
-        """Return the catalog after some changes.
+    def after(
+        self, changes: Changes, state: State, lineage: Lineage | None = None, *, copied: Copying = dict
+    ) -> "Catalog":
+        """Return the catalog that follows from this one by some changes.
 
         Args:
-            changes: What was stored and removed. A removed setting or rule that is unknown here is ignored: it was
-                added and removed between two reads of the database.
-            state: The counters after the changes. A setting of which only rules changed gets this revision. A listed
-                setting keeps its own.
-            copied: Makes the mutable mappings of the new catalog from those of this one.
+            changes: What was stored and removed. A removed setting or rule that is unknown here is ignored: it came
+                and went between two looks at the database.
+            state: The counters that go with them. A setting that is only touched through its rules gets this
+                revision; one that is listed brings its own.
+            lineage: The revisions that led to it, if there are several since this one.
+            copied: Makes the mappings of the new catalog from those of this one, to be changed.
         """
         entries = copied(self.entries)
         names = copied(self.ids_by_name)
@@ -316,7 +360,8 @@ class Catalog:
                 entries[setting_id], stored.get(setting_id, []), changes.removed_rules, logged_at, copied
             )
             if setting_id not in listed and entry.setting.revision != state.revision:
-                entry = replace(entry, setting=replace(entry.setting, revision=state.revision))
+                touched = replace(entry.setting, revision=state.revision, nonce=state.revision_nonce)
+                entry = replace(entry, setting=touched)
             entries[setting_id] = entry
         for rule_id in changes.removed_rules:
             rules.pop(rule_id, None)
@@ -326,8 +371,9 @@ class Catalog:
         not_switching = {*gone, *changes.removed_rules, *[rule.id for rule in changes.rules]}.difference(switching)
         scheduled = _with_members(self.scheduled, added=switching, removed=not_switching)
         proposals = self._proposals_after(changes)
+        lineage = lineage or self.lineage.after([state.revision_id] if is_logged else [])
         limit = (self.setting_prefix, self.rules_outside)
-        return Catalog(state, features, entries, names, rules, scheduled, proposals, *limit)
+        return Catalog(state, features, entries, names, rules, scheduled, lineage, proposals, *limit)
 
 
 def _has_switch(rule: Rule) -> bool:

@@ -1,4 +1,4 @@
-"""The latest changes by revision, for streams of changes."""
+"""What changed from revision to revision, for those who want to be told instead of asking."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,19 +7,20 @@ from typing import Final, TypeAlias
 
 from heksherlite.service.domain.catalog import Catalog, Conditions, Entry
 from heksherlite.service.domain.filters import ContextFilter
+from heksherlite.service.domain.lineage import RevisionId
 
 _MOST_REVISIONS: Final = 1_000
-"""The number of revisions that are kept, for clients that reconnect."""
+"""How many revisions are remembered, for those who come back."""
 
 ChangedSettings: TypeAlias = Mapping[str, frozenset[Conditions] | None]
-"""By the name of the setting: the conditions of the rules that changed, or None if the setting itself changed."""
+"""By name: the conditions of the rules that changed, or None if the setting itself did."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """The settings and rules that a stream is about; None stands for all.
+    """What somebody wants to hear of: which settings, and which of their rules; None stands for all.
 
-    Settings whose names do not begin with ``setting_prefix`` are never included.
+    Of settings whose names do not begin with ``setting_prefix``, nothing is told in any case.
     """
 
     setting_names: Sequence[str] | None
@@ -27,11 +28,11 @@ class Interest:
     setting_prefix: str = ""
 
     def names_in(self, changed: ChangedSettings, catalog: Catalog) -> list[str]:
-        """Return the sorted names of the settings of interest that changed.
+        """Return the names of the settings that changed in what is of interest, sorted.
 
         Args:
-            changed: The changes.
-            catalog: The catalog after them.
+            changed: What changed.
+            catalog: The catalog after it.
         """
         names: Iterable[str] = changed.keys()
         if self.setting_names is not None:
@@ -45,13 +46,13 @@ class Interest:
 
 
 class ChangeFeed:
-    """Keeps the latest changes.
+    """Remembers what changed lately.
 
     Args:
-        catalog: The catalog before the first change.
+        catalog: The catalog that is followed from.
 
     Attributes:
-        catalog: The newest catalog.
+        catalog: The newest one.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -61,30 +62,30 @@ class ChangeFeed:
         self._merged: dict[int, ChangedSettings | None] = {}
 
     @property
-    def revision(self) -> int:
-        """The newest revision."""
-        return self.catalog.state.revision
+    def revision(self) -> RevisionId:
+        """The name of the newest revision."""
+        return self.catalog.state.revision_id
 
     def advance(self, catalog: Catalog) -> None:
-        """Add the changes up to the next catalog, which is one or more revisions later."""
+        """Take in the catalog that follows, one or more revisions later."""
         before, self.catalog = self.catalog, catalog
         self._merged.clear()
         changed = _changed(before, catalog)
         if changed is None:
             self._revisions.clear()
-            self._complete_after = self.revision
+            self._complete_after = self.revision.number
             return
-        self._revisions.append((self.revision, changed))
+        self._revisions.append((self.revision.number, changed))
         while len(self._revisions) > _MOST_REVISIONS:
             self._complete_after, _ = self._revisions.popleft()
 
-    def since(self, revision: int) -> ChangedSettings | None:
-        """Return what changed after a revision, or None if that is unknown and may be everything."""
-        if not self._complete_after <= revision <= self.revision:
+    def since(self, revision: RevisionId) -> ChangedSettings | None:
+        """Return what changed after a revision, or None if that is not known: it may be everything."""
+        if revision.number < self._complete_after or revision not in self.catalog.lineage:
             return None
-        if revision not in self._merged:
-            self._merged[revision] = self._merge(revision)
-        return self._merged[revision]
+        if revision.number not in self._merged:
+            self._merged[revision.number] = self._merge(revision.number)
+        return self._merged[revision.number]
 
     def _merge(self, revision: int) -> ChangedSettings:
         merged: dict[str, frozenset[Conditions] | None] = {}
@@ -98,8 +99,13 @@ class ChangeFeed:
 
 
 def _changed(before: Catalog, after: Catalog) -> ChangedSettings | None:
-    """Return the changes, or None if everything may have changed: the order of the features, or the database."""
+    """Return what differs, or None if that may be everything.
+
+    It may be after the context features have changed, and if the earlier catalog did not lead to the later one.
+    """
     if (before.state.database_id, before.context_features) != (after.state.database_id, after.context_features):
+        return None
+    if before.state.revision_id not in after.lineage:
         return None
     changed: dict[str, frozenset[Conditions] | None] = {}
     for setting_id, entry in after.entries.items():
@@ -118,7 +124,8 @@ def _names(entry: Entry) -> set[str]:
 
 
 def _changed_conditions(before: Entry, after: Entry) -> frozenset[Conditions] | None:
-    if replace(before.setting, revision=after.setting.revision) != after.setting:
+    number, nonce = after.setting.revision_id
+    if replace(before.setting, revision=number, nonce=nonce) != after.setting:
         return None
     rule_ids = after.log.since(before.setting.revision)
     if rule_ids is None:

@@ -1,4 +1,4 @@
-"""Parsers of query parameters: lists of settings, context filters, feature values, and moments."""
+"""The little languages of query parameters: lists of settings, context filters, feature values, moments."""
 
 import re
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from datetime import datetime
 
 from heksherlite import names
 from heksherlite.service.domain.catalog import Conditions
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.times import read_time
 from heksherlite.service.errors import BadRequestError, InvalidError
 
@@ -20,15 +21,15 @@ _FILTER_TERM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ContextFilter:
-    """Selects the rules whose conditions are all allowed.
+    """Which rules a client asks for: those whose every condition is allowed.
 
-    ``allowed`` maps a context feature to its allowed values, or to None if all values are allowed.
+    ``allowed`` maps a context feature to its allowed values, or to None if all of them are.
     """
 
     allowed: Mapping[str, frozenset[str] | None]
 
     def passes(self, conditions: Conditions) -> bool:
-        """Return whether a rule with these conditions is selected."""
+        """Tell whether a rule with these conditions is asked for."""
         for feature, value in conditions:
             if feature not in self.allowed:
                 return False
@@ -39,7 +40,7 @@ class ContextFilter:
 
 
 def parse_context_filter(text: str) -> ContextFilter | None:
-    """Parse ``feature:*`` and ``feature:(v1,v2)``, separated by commas. Return None for ``*``, which means every rule.
+    """Read ``feature:*`` and ``feature:(v1,v2)``, separated by commas; None stands for every rule (``*``).
 
     Raises:
         InvalidError: The text is malformed.
@@ -65,7 +66,7 @@ def parse_context_filter(text: str) -> ContextFilter | None:
 
 
 def parse_feature_values(text: str) -> dict[str, str]:
-    """Parse ``f1:v1,f2:v2``.
+    """Read ``f1:v1,f2:v2``.
 
     Raises:
         InvalidError: The text is malformed or has a feature twice.
@@ -82,10 +83,10 @@ def parse_feature_values(text: str) -> dict[str, str]:
 
 
 def parse_setting_names(text: str) -> list[str]:
-    """Parse a list of setting names, separated by commas. An empty text is an empty list.
+    """Read a list of setting names, separated by commas; an empty text is an empty list.
 
     Raises:
-        InvalidError: A name is malformed.
+        InvalidError: One is not a name.
     """
     setting_names = text.split(",") if text else []
     for name in setting_names:
@@ -94,21 +95,23 @@ def parse_setting_names(text: str) -> list[str]:
     return setting_names
 
 
-def parse_moment(text: str, *, now: datetime) -> int | datetime:
-    """Parse a revision, or a time that is not in the future.
+def parse_moment(text: str, *, now: datetime) -> int | RevisionId | datetime:
+    """Read the number or the name of a revision, or a time that is not ahead.
 
     Raises:
         InvalidError: The text is neither.
-        BadRequestError: The time is in the future.
+        BadRequestError: The time is ahead.
     """
     if _REVISION.fullmatch(text):
         return int(text)
+    if (revision := RevisionId.parse(text)) is not None:
+        return revision
     try:
         time = read_time(text)
     except ValueError as error:
-        raise InvalidError(f"{error}, nor a revision such as 42", location=("query", "at")) from error
+        raise InvalidError(f"{error}, and no revision", location=("query", "at")) from error
     if time > now:
-        raise BadRequestError(f"at {text} is in the future; give a revision or an earlier time")
+        raise BadRequestError(f"at {text} is ahead: nobody knows what will be then")
     return time
 
 

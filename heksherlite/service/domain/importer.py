@@ -1,4 +1,4 @@
-"""Checks imported settings and rules, each one against those before it."""
+"""Settings and rules that come from elsewhere: each is checked against those that came before."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,6 +6,7 @@ from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Conditions, Rule, Setting
 from heksherlite.service.domain.fit import default_misfits, rule_misfits
 from heksherlite.service.domain.json_values import Json, Metadata
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.rules import conditions_of
 from heksherlite.service.domain.schedule import Schedule
 from heksherlite.service.domain.versions import Version
@@ -13,22 +14,22 @@ from heksherlite.wire_types import WireType
 
 
 class Importer:
-    """Checks settings, each followed by its rules, that replace all existing ones.
+    """Takes in settings, each followed by its rules, as the only ones there are.
 
     Args:
         context_features: The context features in their order.
-        last_setting_id: The highest id of a setting that was ever used.
-        revision: The revision of the import.
+        last_setting_id: The highest id of a setting that is taken.
+        revision: The revision that stores the settings and rules.
     """
 
-    def __init__(self, context_features: Sequence[str], *, last_setting_id: int, revision: int) -> None:
+    def __init__(self, context_features: Sequence[str], *, last_setting_id: int, revision: RevisionId) -> None:
         self._context_features = frozenset(context_features)
         self._last_setting_id = last_setting_id
         self._revision = revision
         self._names: dict[str, str] = {}
         self._rule_ids: set[int] = set()
         self.last_rule_id = 0
-        """The highest id of the imported rules."""
+        """The highest id of a rule so far."""
         self._setting: Setting | None = None
         self._ids_by_conditions: dict[Conditions, int] = {}
 
@@ -45,10 +46,10 @@ class Importer:
         operator_default_value: Json = NO_VALUE,
         protected: bool = False,
     ) -> Setting:
-        """Check a setting and return it.
+        """Take in a setting.
 
         Raises:
-            ValueError: The setting contradicts itself or an earlier one.
+            ValueError: It contradicts itself, or what came before.
         """
         if unknown := sorted(set(configurable_features) - self._context_features):
             raise ValueError(f"context features {unknown} do not exist")
@@ -61,7 +62,8 @@ class Importer:
             version=version,
             metadata=metadata,
             aliases=frozenset(aliases),
-            revision=self._revision,
+            revision=self._revision.number,
+            nonce=self._revision.nonce,
             operator_default_value=operator_default_value,
             is_protected=protected,
         )
@@ -85,14 +87,14 @@ class Importer:
         metadata: Metadata,
         schedule: Schedule | None,
     ) -> Rule:
-        """Check a rule of the latest setting and return it.
+        """Take in a rule of the setting that came last.
 
         Raises:
-            ValueError: The rule contradicts its setting or an earlier rule.
+            ValueError: It contradicts that, or another rule.
         """
         setting = self._setting
         if setting is None:
-            raise ValueError("a rule must follow its setting, but there is no setting before it")
+            raise ValueError("there is no setting before it")
         if rule_id in self._rule_ids:
             raise ValueError("there is another rule with this id")
         rule = Rule(rule_id, setting.id, conditions_of(feature_values), value, metadata, schedule)
