@@ -138,11 +138,8 @@ async def respond_to_invalid(request: Request, error: Exception) -> Response:
         message = problem["msg"]
         if problem["type"] == "json_invalid":
             message = f"{message}: {problem['ctx']['error']}"
-        # Names of unknown fields come from the request, and may contain lone surrogates.
-        location = [
-            part if isinstance(part, int) else part.encode("utf-8", "replace").decode() for part in problem["loc"]
-        ]
-        problems.append({"loc": location, "msg": message.encode("utf-8", "replace").decode(), "type": problem["type"]})
+        location = [part if isinstance(part, int) else _encodable(part) for part in problem["loc"]]
+        problems.append({"loc": location, "msg": _encodable(message), "type": problem["type"]})
     detail = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
     return error_response(request, 422, detail, body={"detail": problems}, extensions={"errors": problems})
 
@@ -168,14 +165,8 @@ async def respond_to_http_error(request: Request, error: Exception) -> Response:
         headers["allow"] = ", ".join(_allowed_methods(request))
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"allow": headers["allow"]})
-    return error_response(
-        request,
-        error.status_code,
-        str(error.detail),
-        body={"detail": str(error.detail)},
-        extensions={},
-        headers=headers,
-    )
+    body = {"detail": detail}
+    return error_response(request, error.status_code, detail, body=body, extensions={}, headers=headers)
 
 
 def _allowed_methods(request: Request) -> list[str]:
