@@ -17,7 +17,7 @@ JSON: Final = "application/json"
 LINES: Final = "application/x-ndjson"
 DELTA: Final = "heksherlite"
 DELTA_STATUS: Final = 226
-"""Lines, and only the changes, are requested beside v1 responses; see ``docs/reference/partial-answers.md``."""
+"""Lines, and only the changes, are requested beside v1 responses; see ``docs/reference/partial-responses.md``."""
 
 NOT_MODIFIED: Final = 304
 

@@ -124,13 +124,19 @@ class Log:
 
     @property
     def alarms(self) -> list[tuple[str, str]]:
-        """Level and message of all records from WARNING up."""
+        """Level and message, without the reason, of all records from WARNING up."""
         return [
-            (record.levelname, record.getMessage())
+            (record.levelname, _without_reason(record))
             for record in self._caplog.records
             if record.levelno >= logging.WARNING
         ]
 
     def times(self, message: str) -> int:
-        """Return how many records have this message, at INFO or above."""
-        return sum(record.getMessage() == message for record in self._caplog.records if record.levelno >= logging.INFO)
+        """Return the number of records with this message at INFO or above, whatever their reason."""
+        return sum(
+            _without_reason(record) == message for record in self._caplog.records if record.levelno >= logging.INFO
+        )
+
+
+def _without_reason(record: logging.LogRecord) -> str:
+    return record.msg.removesuffix(": %s") if record.args else record.getMessage()

@@ -12,9 +12,9 @@ import pytest
 
 from heksherlite.service import AccessOptions, embedded
 from heksherlite.service.domain.applications import Application
+from heksherlite.service.domain.authors import BY_SERVICE
 from heksherlite.service.domain.device_codes import CodeState, DeviceCode
 from heksherlite.service.domain.groups import Group
-from heksherlite.service.domain.history import BY_SERVICE
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.storage.access import AccessStore
@@ -173,7 +173,7 @@ def test_an_application_may_get_no_scope(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"scope": ["read", "admin"]}, "did not ask for admin"),
+        ({"scope": ["read", "admin"]}, "did not request admin"),
         ({"scope": ["fly"]}, "scope 'fly' does not exist"),
         ({"scope": ["<script>"]}, "scope '<script>' does not exist"),
         ({"setting_prefix": "-"}, "No name of a setting begins with '-'"),

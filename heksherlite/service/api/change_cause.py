@@ -5,7 +5,7 @@ from typing import Annotated, Final, TypeAlias
 
 from fastapi import Depends, Header, Request
 
-from heksherlite.service.domain.history import Author, Cause
+from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.errors import InvalidError
 
 REASON_HEADER: Final = "X-Change-Reason"

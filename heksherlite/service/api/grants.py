@@ -16,10 +16,10 @@ from heksherlite._version import __version__
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.responses import EVERY_WRITE, json_response
 from heksherlite.service.api.routes import ServiceRoute, public
+from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.configurations import configuration
 from heksherlite.service.domain.credentials import Credentials, application_of
 from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, CodeState, code_digest
-from heksherlite.service.domain.history import Author, Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.errors import ConflictError, InvalidError
 from heksherlite.service.fields import RequestBody

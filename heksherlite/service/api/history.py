@@ -11,7 +11,8 @@ from heksherlite.service.api.change_cause import MAX_REASON_LENGTH
 from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
-from heksherlite.service.domain.history import AuthorKind, Change, ChangeKind, Record
+from heksherlite.service.domain.authors import AuthorKind
+from heksherlite.service.domain.history import Change, ChangeKind, Record
 from heksherlite.service.domain.reverting import revert
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Scope

@@ -22,6 +22,8 @@ from heksherlite.service.errors import (
     InvalidError,
     NotCaughtUpError,
     NotFoundError,
+    NotPermittedError,
+    OperationConflictsError,
     OutsidePrefixError,
     RequestError,
     TooLargeError,
@@ -81,6 +83,7 @@ EVERY_WRITE: Responses = {**text_responses(408, 413, 503), **INVALID}
 
 _STATUSES: Final[Mapping[type[RequestError], int]] = {
     BadRequestError: 400,
+    NotPermittedError: 403,
     OutsidePrefixError: 403,
     NotFoundError: 404,
     ConflictError: 409,
@@ -114,7 +117,7 @@ def _body_of(error: RequestError) -> dict[str, Any] | None:
     match error:
         case InvalidError():
             return {"detail": [{"loc": error.location, "msg": error.message, "type": "value_error"}]}
-        case ConflictsError():
+        case ConflictsError() | OperationConflictsError():
             return {"conflicts": error.conflicts}
         case DifferencesError():
             previous = {} if error.previous_version is None else {"previous_version": error.previous_version}

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
@@ -37,6 +37,9 @@ class SettingDetails(SettingSummary):
     configurable_features: list[str]
     metadata: dict[str, Any]
     aliases: list[str]
+    declared_default_value: Any = Field(None, description="Only if an operator set another default value.")
+    operator_default_value: Any = Field(None, description="Only if an operator set it. It is the one in force.")
+    protected: bool | None = Field(None, description="Only if the setting is protected: only proposals change it.")
 
 
 class SettingList(BaseModel):
@@ -179,4 +182,14 @@ def _details(catalog: Catalog, setting: Setting) -> dict[str, Any]:
         "configurable_features": catalog.in_order(setting.configurable_features),
         "metadata": setting.metadata,
         "aliases": sorted(setting.aliases),
+        **_of_operators(setting),
     }
+
+
+def _of_operators(setting: Setting) -> dict[str, Any]:
+    """Return what the v1 API does not know, if an operator made use of it."""
+    shown: dict[str, Any] = {}
+    if setting.has_operator_default:
+        shown["declared_default_value"] = setting.declared_default_value
+        shown["operator_default_value"] = setting.operator_default_value
+    return {**shown, "protected": True} if setting.is_protected else shown

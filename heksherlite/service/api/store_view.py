@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Decision
-from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.device_codes import DeviceCodes

@@ -25,6 +25,8 @@ def value_misfits(setting: Setting, value: Json) -> Iterator[str]:
 
 
 def default_misfits(setting: Setting) -> Iterator[str]:
-    """Yield the reason why a setting cannot have its default value, if there is one."""
-    if problem := setting.type.problem(setting.default_value):
+    """Yield each reason why a setting cannot have its declared default value, or that of its operator."""
+    if problem := setting.type.problem(setting.declared_default_value):
         yield f"the default value does not fit setting {setting.name!r} of type {setting.type}: {problem}"
+    if setting.has_operator_default and (problem := setting.type.problem(setting.operator_default_value)):
+        yield f"the operator's default value does not fit setting {setting.name!r} of type {setting.type}: {problem}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Conditions, Rule, Setting
 from heksherlite.service.domain.fit import default_misfits, rule_misfits
 from heksherlite.service.domain.json_values import Json, Metadata
@@ -41,6 +42,8 @@ class Importer:
         version: Version,
         metadata: Metadata,
         aliases: Sequence[str],
+        operator_default_value: Json = NO_VALUE,
+        protected: bool = False,
     ) -> Setting:
         """Take in a setting.
 
@@ -53,12 +56,14 @@ class Importer:
             id=self._last_setting_id + 1,
             name=name,
             type=type,
-            default_value=default_value,
+            declared_default_value=default_value,
             configurable_features=frozenset(configurable_features),
             version=version,
             metadata=metadata,
             aliases=frozenset(aliases),
             revision=self._revision,
+            operator_default_value=operator_default_value,
+            is_protected=protected,
         )
         for misfit in default_misfits(setting):
             raise ValueError(misfit)

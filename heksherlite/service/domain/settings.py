@@ -1,14 +1,16 @@
-"""Writes to one attribute of a setting, as an operator makes them."""
+"""Writes of operators to one attribute of a setting."""
 
 from dataclasses import replace
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Setting
 from heksherlite.service.domain.declarations import renamed, require_features
 from heksherlite.service.domain.differences import features_in_use, in_use_message
 from heksherlite.service.domain.fit import default_misfits, value_misfits
+from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.versions import Version
-from heksherlite.service.errors import ConflictError, ConflictsError
+from heksherlite.service.errors import BadRequestError, ConflictError, ConflictsError
 from heksherlite.wire_types import WireType, is_subtype
 
 
@@ -18,7 +20,7 @@ def remove(catalog: Catalog, name: str) -> Decision[None]:
 
 
 def change_type(catalog: Catalog, name: str, new_type: WireType, version: Version) -> Decision[None]:
-    """Change the type; the default and the rules must fit, and a minor version only narrows it."""
+    """Change the type. The default and the rules must fit. A new minor version can only narrow the type."""
     entry = catalog.entry(name)
     setting = entry.setting
     if (new_type, version) == (setting.type, setting.version):
@@ -37,7 +39,7 @@ def change_type(catalog: Catalog, name: str, new_type: WireType, version: Versio
 
 
 def rename(catalog: Catalog, name: str, new_name: str, version: Version) -> Decision[None]:
-    """Rename; the name before becomes an alias, and an alias of the setting may become its name."""
+    """Rename a setting. The previous name becomes an alias. The new name can be an alias of the setting."""
     setting = catalog.entry(name).setting
     if version < setting.version:
         raise ConflictError(f"version {version} is older than the stored version {setting.version}")
@@ -52,7 +54,7 @@ def rename(catalog: Catalog, name: str, new_name: str, version: Version) -> Deci
 def change_configurable_features(
     catalog: Catalog, name: str, features: frozenset[str], version: Version
 ) -> Decision[None]:
-    """Replace the configurable features; rules must not use removed ones, added ones need a major version."""
+    """Replace the configurable features. Rules must not use removed ones. Added ones need a new major version."""
     entry = catalog.entry(name)
     setting = entry.setting
     require_features(catalog, features)
@@ -70,10 +72,44 @@ def change_configurable_features(
 
 
 def edit_metadata(catalog: Catalog, name: str, edit: MetadataEdit, version: Version) -> Decision[None]:
-    """Edit the metadata, for which the version must rise."""
+    """Edit the metadata. The version must be higher than the stored one."""
     setting = catalog.entry(name).setting
     _require_higher(version, setting)
     return _stored(catalog, replace(setting, metadata=edit(setting.metadata), version=version))
+
+
+def set_default(catalog: Catalog, name: str, value: Json) -> Decision[None]:
+    """Set the operator's default, which is in force in place of the declared one."""
+    setting = catalog.entry(name).setting
+    for misfit in value_misfits(setting, value):
+        raise BadRequestError(misfit)
+    if setting.has_operator_default and same_json(setting.operator_default_value, value):
+        return Decision(None)
+    return _stored(catalog, replace(setting, operator_default_value=value))
+
+
+def clear_default(catalog: Catalog, name: str) -> Decision[None]:
+    """Remove the operator's default, if there is one."""
+    setting = catalog.entry(name).setting
+    if not setting.has_operator_default:
+        return Decision(None)
+    return _stored(catalog, replace(setting, operator_default_value=NO_VALUE))
+
+
+def set_metadata(catalog: Catalog, name: str, metadata: Metadata) -> Decision[None]:
+    """Replace the metadata without a new version: what people note about a setting is no declaration."""
+    setting = catalog.entry(name).setting
+    if same_json(setting.metadata, metadata):
+        return Decision(None)
+    return _stored(catalog, replace(setting, metadata=metadata))
+
+
+def set_protection(catalog: Catalog, name: str, *, protected: bool) -> Decision[None]:
+    """Protect a setting from writes that are no proposals, or end that."""
+    setting = catalog.entry(name).setting
+    if setting.is_protected == protected:
+        return Decision(None)
+    return _stored(catalog, replace(setting, is_protected=protected))
 
 
 def _require_higher(version: Version, setting: Setting) -> None:

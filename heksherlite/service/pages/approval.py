@@ -13,8 +13,8 @@ from heksherlite.service.api.responses import status_of
 from heksherlite.service.api.routes import requires_operator
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.domain.applications import Application
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.device_codes import CodeState, DeviceCode, is_code
-from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, ConflictError, NotFoundError
