@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.head import IS_HEAD
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires, still_authorized
 from heksherlite.service.api.streams import Streams
@@ -78,6 +79,9 @@ class _EventStream(Response):
         self._since = since
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get(IS_HEAD):
+            await Response(headers=dict(self.headers))(scope, receive, send)
+            return
         self._streams.count += 1
         gone = asyncio.create_task(_disconnect(receive))
         ending = "failed"
