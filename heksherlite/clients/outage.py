@@ -1,4 +1,4 @@
-"""Log records for what lasts: one when it begins, one when it ends."""
+"""Log records of an outage: one when it begins, one when it ends."""
 
 import logging
 from time import monotonic
@@ -6,13 +6,13 @@ from typing import Any
 
 
 class Outage:
-    """Something that goes wrong for a while.
+    """An outage that is logged when it begins and when it ends.
 
     Args:
-        logger: Where to log.
-        begins: The message when it begins.
-        ends: The message when it ends, at INFO, with how often it was noted and after how many seconds it ended.
-        level: The level of the record when it begins.
+        logger: The logger.
+        begins: The message at the begin.
+        ends: The message at the end, at INFO, with the number of failures and the seconds that it lasted.
+        level: The level of the record at the begin.
     """
 
     def __init__(self, logger: logging.Logger, begins: str, ends: str, *, level: int = logging.ERROR) -> None:
@@ -24,7 +24,7 @@ class Outage:
         self._times = 0
 
     def note(self, error: BaseException, **extra: Any) -> None:
-        """Note that it goes wrong, still or anew."""
+        """Note a failure."""
         if self._times == 0:
             self._since = monotonic()
             self._logger.log(self._level, self._begins, exc_info=error, extra=extra)
@@ -33,7 +33,7 @@ class Outage:
         self._times += 1
 
     def end(self) -> None:
-        """Note that all is well."""
+        """Note a success."""
         if self._times > 0:
             extra = {"times": self._times, "seconds": round(monotonic() - self._since, 3)}
             self._logger.info(self._ends, extra=extra)
