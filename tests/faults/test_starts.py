@@ -89,7 +89,7 @@ def test_startup_timeout_of_require(program: Program, proxy: FaultProxy, setting
     before = program.running()
     client = program.client(proxy.url, startup="require", startup_timeout=0.3)
     began = time.monotonic()
-    with pytest.raises(TimeoutError, match=r"127\.0\.0\.1:\d+ did not answer within the startup_timeout of 0.3 s"):
+    with pytest.raises(TimeoutError, match=r"127\.0\.0\.1:\d+ did not respond within the startup_timeout of 0.3 s"):
         program.start(client)
     assert 0.3 <= time.monotonic() - began < 20
     assert main_client.main() is None
