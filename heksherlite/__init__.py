@@ -8,6 +8,7 @@ from heksherlite.contexts import TRACK_ALL
 from heksherlite.conversions import Conversion, SettingType
 from heksherlite.enum_types import HeksherEnum, HeksherFlags
 from heksherlite.errors import (
+    ContextValueError,
     HeksherError,
     MissingContextError,
     NoMatchError,
@@ -29,6 +30,7 @@ __all__ = [
     "AsyncHeksherClient",
     "AsyncStubHeksherClient",
     "ClientStatus",
+    "ContextValueError",
     "Conversion",
     "HeksherEnum",
     "HeksherError",

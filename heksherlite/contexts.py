@@ -1,10 +1,11 @@
 """Complete contexts: combine the arguments of ``get`` with the default values of context features."""
 
+import sys
 from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from typing import Any, Final, NoReturn, Protocol
 
-from heksherlite.errors import MissingContextError
+from heksherlite.errors import ContextValueError, MissingContextError
 from heksherlite.rules import NO_VALUE, Context
 
 TRACK_ALL: Final = "*"
@@ -33,6 +34,20 @@ class Tracking(Protocol):
 
     def warn_of_untracked(self, feature: str, value: Any) -> None:
         """Warn that a value is not tracked."""
+
+
+def text_of(value: object) -> str | None:
+    """Return the text of a context value, or ``None`` if it has no obvious one.
+
+    A string, a member of a ``str`` enum, an ``int`` and a :class:`uuid.UUID` have one. A ``bool``, a ``float`` and
+    ``None`` have none.
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__repr__(value)
+    uuid = sys.modules.get("uuid")  # without this module, nothing is a UUID
+    return str(value) if uuid is not None and isinstance(value, uuid.UUID) else None
 
 
 class ContextCompletion:
@@ -102,6 +117,24 @@ class ContextCompletion:
                 self._complete_from_variables(setting_name, context)
                 break
         return context
+
+    def texts(self, setting_name: str, context: Context) -> Context:
+        """Return a context with the text of each value.
+
+        Args:
+            setting_name: The name of the setting, for error messages.
+            context: One value per feature, :data:`NO_VALUE` for a missing one.
+
+        Raises:
+            ContextValueError: If a value has no obvious text.
+        """
+        texts = []
+        for feature, value in zip(self.features, context, strict=True):
+            text = value if value is NO_VALUE else text_of(value)
+            if text is None:
+                raise ContextValueError(setting_name, feature, value)
+            texts.append(text)
+        return tuple(texts)
 
     def warn_of_untracked(self, context: Context) -> None:
         """Warn if a complete context contains a value that is not tracked."""

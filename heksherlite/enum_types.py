@@ -1,6 +1,6 @@
 """Setting types for enums and flags."""
 
-from enum import Enum, Flag, IntFlag
+from enum import Enum, Flag
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from heksherlite.conversions import Conversion, SettingType
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from heksherlite.wire_types import WireType
 
 E = TypeVar("E", bound=Enum)
-F = TypeVar("F", bound=IntFlag)
+F = TypeVar("F", bound=Flag)
 
 
 class HeksherEnum(SettingType[E]):
@@ -56,12 +56,18 @@ class HeksherEnum(SettingType[E]):
             return None
 
     def convert_to_heksher(self, x: E) -> Any:
-        """Return the value of the member."""
+        """Return the value of the member.
+
+        Raises:
+            TypeError: If it is not a member of the class.
+        """
+        if not isinstance(x, self.type_):
+            raise TypeError(f"{x!r} is not a member of {self.type_.__name__}: use {_members_text(self.type_)}")
         return x.value
 
 
 class HeksherFlags(SettingType[F]):
-    """The combinations of the members of an :class:`enum.IntFlag` class, sent as a list of member names.
+    """The combinations of the members of an :class:`enum.Flag` or :class:`enum.IntFlag` class, sent as member names.
 
     Args:
         type_: The class.
@@ -70,13 +76,14 @@ class HeksherFlags(SettingType[F]):
         TypeError: If it is not a class of flags, or has no members.
     """
 
-    __slots__ = ("_wire_type", "type_")
+    __slots__ = ("_by_width", "_wire_type", "type_")
 
     def __init__(self, type_: type[F]) -> None:
         if not (isinstance(type_, type) and issubclass(type_, Flag)):
             raise TypeError(f"{type_!r} is not a class of flags")
         self.type_: Final = type_
         self._wire_type = _wire_type("Flags", type_, type_.__members__)
+        self._by_width = sorted(type_.__members__.items(), key=lambda item: item[1].value.bit_count())
 
     def heksher_string(self) -> str:
         """Return the wire type, such as ``Flags["read","write"]``."""
@@ -97,8 +104,22 @@ class HeksherFlags(SettingType[F]):
         return Conversion(value, tuple(coercions))
 
     def convert_to_heksher(self, x: F) -> Any:
-        """Return the names of the flags that are set."""
-        return [member.name for member in self.type_ if member in x]
+        """Return the names of the flags that make up the value.
+
+        Raises:
+            TypeError: If it is not of the class, or has bits that no member has.
+        """
+        if not isinstance(x, self.type_):
+            raise TypeError(f"{x!r} is not a value of {self.type_.__name__}: use {_members_text(self.type_)}")
+        names = []
+        bits = x.value
+        for name, member in self._by_width:
+            if member.value & bits and member.value & x.value == member.value:
+                names.append(name)
+                bits &= ~member.value
+        if bits:
+            raise TypeError(f"{x!r} has bits that no member of {self.type_.__name__} has: {bits:#b}")
+        return names
 
 
 def _wire_type(kind: Literal["Enum", "Flags"], type_: type[Enum], options: Any) -> "WireType":
@@ -108,6 +129,10 @@ def _wire_type(kind: Literal["Enum", "Flags"], type_: type[Enum], options: Any) 
         return (wire_types.EnumType if kind == "Enum" else wire_types.FlagsType)(options)
     except ValueError as error:
         raise TypeError(f"{type_.__name__} cannot be the type of a setting: {error}") from error
+
+
+def _members_text(type_: type[Enum]) -> str:
+    return ", ".join(f"{type_.__name__}.{name}" for name in type_.__members__)
 
 
 def _json_identity(value: Any) -> tuple[bool, Any]:

@@ -14,6 +14,7 @@
     │           └── ClaimError      during the request for the facts
     ├── NoMatchError            a context has no value; never raised                  (also a LookupError)
     ├── MissingContextError     a context feature has no argument and no default      (also a RuntimeError)
+    ├── ContextValueError       a context value is not text                           (also a TypeError)
     ├── ServiceResponseError    a response of the service does not follow the v1 API  (also a ValueError)
     ├── ServiceStartError       an embedded service cannot start
     ├── SnapshotError           a snapshot is malformed or unusable                   (also a ValueError)
@@ -23,6 +24,7 @@ An unreachable service, or a response with an error status, raises an :class:`ht
 raises a :class:`TypeError` or a :class:`ValueError`.
 """
 
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 
 
@@ -56,6 +58,29 @@ class MissingContextError(HeksherError, RuntimeError):
         return (
             f"setting {self.setting!r} was read without a value for context feature {names}: "
             f"pass {arguments} to get(), or give the client a default with set_defaults({arguments})"
+        )
+
+
+class ContextValueError(HeksherError, TypeError):
+    """A setting was read with a context value that is neither text nor has one obvious text.
+
+    Attributes:
+        setting: The name of the setting.
+        feature: The context feature.
+        value: The value.
+    """
+
+    def __init__(self, setting: str, feature: str, value: object) -> None:
+        super().__init__(setting, feature, value)
+        self.setting = setting
+        self.feature = feature
+        self.value = value
+
+    def __str__(self) -> str:
+        kind = type(self.value).__name__
+        return (
+            f"setting {self.setting!r} was read with {self.feature}={reprlib.repr(self.value)}: pass a str, an int, a "
+            f"UUID or a member of a str enum; a value of type {kind} has no obvious text"
         )
 
 

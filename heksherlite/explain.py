@@ -150,9 +150,11 @@ def explain(lookup: Lookup, given: Context) -> Explanation[Any]:
 
     Raises:
         MissingContextError: If a feature has neither value nor default.
+        ContextValueError: If a value has no obvious text.
     """
     features = lookup.rules.features
-    context = lookup.contexts.complete(lookup.setting_name, given)
+    contexts, name = lookup.contexts, lookup.setting_name
+    context = contexts.texts(name, contexts.complete(name, contexts.texts(name, given)))
     winner = lookup.rules.winner(context)
     actual = dict(zip(features, context, strict=True))
     return Explanation(

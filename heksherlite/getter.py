@@ -12,10 +12,14 @@ the method is::
                 pass
         if _others:
             _raise_unknown_features(_self, _others)
-        return _lookup[environment, theme]
+        try:
+            return _lookup[environment, theme]
+        except TypeError as _error:
+            raise _context_error(_error, _lookup, (environment, theme)) from None
 
 The lookup is taken first, so that everything a call sees is of one state. It knows what stands for a constant that is
-left out, but a variable has to be read at each call. A feature whose name cannot be a parameter
+left out, but a variable has to be read at each call. A value that cannot be hashed is named by the handler, which costs
+nothing otherwise. A feature whose name cannot be a parameter
 (``class``, ``1st``) is taken out of ``_others``. Settings of one shape share one method, and its source is registered
 with :mod:`linecache`, so tracebacks and debuggers show it.
 """
@@ -26,9 +30,10 @@ from functools import lru_cache
 from keyword import iskeyword
 from typing import Any, NoReturn
 
+from heksherlite.lookup import context_error
 from heksherlite.rules import NO_VALUE
 
-_USED_IN_SOURCE = frozenset({"NO_VALUE", "LookupError"})
+_USED_IN_SOURCE = frozenset({"NO_VALUE", "LookupError", "TypeError"})
 
 
 def get_source(features: tuple[str, ...], variable_positions: tuple[int, ...]) -> str:
@@ -51,7 +56,10 @@ def get_source(features: tuple[str, ...], variable_positions: tuple[int, ...]) -
     lines += [
         "    if _others:",
         "        _raise_unknown_features(_self, _others)",
-        f"    return _lookup[{', '.join(local)}]",
+        "    try:",
+        f"        return _lookup[{', '.join(local)}]",
+        "    except TypeError as _error:",
+        f"        raise _context_error(_error, _lookup, ({', '.join(local)},)) from None",
     ]
     return "\n".join(lines) + "\n"
 
@@ -80,7 +88,11 @@ def class_with_get(base: type, features: tuple[str, ...], variable_positions: tu
     source = get_source(features, variable_positions)
     filename = f"<heksherlite get({', '.join(features)}) variables={variable_positions}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    namespace: dict[str, Any] = {"NO_VALUE": NO_VALUE, "_raise_unknown_features": raise_unknown_features}
+    namespace: dict[str, Any] = {
+        "NO_VALUE": NO_VALUE,
+        "_context_error": context_error,
+        "_raise_unknown_features": raise_unknown_features,
+    }
     exec(compile(source, filename, "exec"), namespace)  # noqa: S102 - only feature names that were checked go in
     get = namespace["get"]
     get.__doc__ = base.get.__doc__  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ import logging
 from typing import Any, Final, Literal
 
 from heksherlite.contexts import ContextCompletion
+from heksherlite.errors import ContextValueError
 from heksherlite.rules import NO_VALUE, Context, RuleSet
 
 logger = logging.getLogger(__name__)
@@ -55,11 +56,18 @@ class Lookup(dict[Any, Any]):
     def __missing__(self, key: Any) -> Any:
         """Compute the value for a context that is not cached, and cache it.
 
+        Only strings are cached, because ``1``, ``1.0`` and ``True`` are equal as keys.
+
         Raises:
             MissingContextError: If a feature has neither value nor default.
+            ContextValueError: If a value has no obvious text.
         """
         contexts = self.contexts
         given: Context = key if len(contexts.constants) > 1 else (key,)
+        for part in given:
+            if type(part) is not str and part is not NO_VALUE:
+                texts = contexts.texts(self.setting_name, given)
+                return self[texts if len(texts) > 1 else texts[0]]
         context = contexts.complete(self.setting_name, given)
         value = self.rules.value(context)
         if value is NO_VALUE:
@@ -88,6 +96,23 @@ class Lookup(dict[Any, Any]):
         return type(self)(self.setting_name, self.rules, self.default, contexts, self.default_source)
 
 
+def context_error(error: TypeError, lookup: Lookup, given: Context) -> TypeError:
+    """Return the error to raise after a lookup failed: one that names the value that cannot be hashed, if there is one.
+
+    Args:
+        error: The error of the lookup.
+        lookup: The lookup.
+        given: One value per feature, :data:`NO_VALUE` for a missing one.
+    """
+    if not isinstance(error, ContextValueError):
+        for feature, value in zip(lookup.contexts.features, given, strict=True):
+            try:
+                hash(value)
+            except TypeError:
+                return ContextValueError(lookup.setting_name, feature, value)
+    return error
+
+
 class UnloadedLookup(Lookup):
     """The lookup of a setting that was never loaded. It returns the default, and logs this once."""
 
@@ -114,6 +139,7 @@ class UnloadedLookup(Lookup):
 
         Raises:
             MissingContextError: If a feature has neither value nor default, and there is a client.
+            ContextValueError: If a value has no obvious text.
         """
         if not self.announced:
             self.announced = True
@@ -121,5 +147,6 @@ class UnloadedLookup(Lookup):
                 "the value of setting was never retrieved from service",
                 extra={"setting": self.setting_name, "default_value": self.default},
             )
-        self.contexts.complete(self.setting_name, key if len(self.contexts.constants) > 1 else (key,))
+        given = key if len(self.contexts.constants) > 1 else (key,)
+        self.contexts.complete(self.setting_name, self.contexts.texts(self.setting_name, given))
         return self.default

@@ -5,9 +5,19 @@ PostgreSQL accepts index entries of at most 2704 bytes.
 """
 
 import re
+from collections.abc import Iterable
 
 CONTEXT_FEATURE_NAME = re.compile(r"[a-zA-Z_0-9]{1,1000}")
 CONTEXT_FEATURE_VALUE = re.compile(r"[\w.@+=~/-]+")
 """E-mail addresses, UUIDs, host names and paths are values; ``\\w`` is any letter or digit, or ``_``."""
 SETTING_NAME = re.compile(r"[a-zA-Z_0-9.]{1,1000}")
 METADATA_KEY = re.compile(r"[a-zA-Z0-9_-]+")
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most similar to a misspelled one, or ``None`` if none is similar."""
+    import difflib  # noqa: PLC0415 - only error messages need it
+
+    names = {candidate.casefold(): candidate for candidate in known}
+    nearest = difflib.get_close_matches(name.casefold(), names, n=1)
+    return names[nearest[0]] if nearest else None

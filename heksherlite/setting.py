@@ -2,19 +2,26 @@
 
 import builtins
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast, overload
+from weakref import WeakValueDictionary
 
 from heksherlite import main_client
 from heksherlite.contexts import ContextCompletion
 from heksherlite.conversions import SettingType
 from heksherlite.getter import class_with_get, raise_unknown_features
 from heksherlite.listeners import Listeners
-from heksherlite.lookup import Lookup, UnloadedLookup
+from heksherlite.lookup import Lookup, UnloadedLookup, context_error
 from heksherlite.rules import NO_VALUE, QueriedRule, RuleSet
+from heksherlite.setting_arguments import (
+    check_name,
+    check_signature,
+    check_version,
+    converted_value,
+    feature_names,
+)
 from heksherlite.setting_types import setting_type
 
 if TYPE_CHECKING:
@@ -63,7 +70,8 @@ class Setting(Generic[T]):
         name: The name of the setting in the service: letters, digits, ``_`` and ``.``.
         type: The Python type of the values; see :func:`~heksherlite.setting_type`.
         configurable_features: The context features on which rules can have conditions. At least one.
-        default_value: The value if no rule matches and the service has no other default.
+        default_value: The value if no rule matches and the service has no other default. It is converted like a value
+            from the service: a sequence to a tuple, a mapping to a read-only mapping, a number to the type.
         metadata: JSON metadata that the service stores with the setting.
         alias: Another name of the setting, such as its previous name. Both names keep working.
         version: ``"MAJOR.MINOR"``. Raise it with each change of the declaration.
@@ -74,8 +82,10 @@ class Setting(Generic[T]):
         configurable_feature: An alternative spelling of ``configurable_features``.
 
     Raises:
-        TypeError: If an argument is missing, or the type is an enum or a mapping that cannot be sent.
-        ValueError: If the version is malformed, or there are no configurable features.
+        TypeError: If an argument is missing, the default is not of the type, ``on_coerce`` cannot be called, or the
+            type is an enum or a mapping that cannot be sent.
+        ValueError: If the name, the alias, the version or a configurable feature is invalid, or there are no
+            configurable features.
         RuntimeError: If ``type`` is not supported.
     """
 
@@ -189,17 +199,18 @@ class Setting(Generic[T]):
         *,
         configurable_feature: Iterable[str] = (),
     ) -> None:
+        check_name(name)
+        if alias is not None:
+            check_name(alias, "alias")
+        check_version(name, version)
         if default_value is NO_VALUE:
             raise TypeError(f"setting {name!r} has no default_value")
-        features = tuple(dict.fromkeys(configurable_features)) or tuple(dict.fromkeys(configurable_feature))
-        if not features:
-            raise ValueError(f"setting {name!r} has no configurable_features; it needs at least one")
-        if not re.fullmatch(r"[0-9]+\.[0-9]+", version):
-            raise ValueError(f"setting {name!r} has version {version!r}; a version is 'MAJOR.MINOR', such as '1.0'")
+        if on_coerce is not None and on_coerce is not accept_coercion:
+            check_signature(on_coerce, "value, raw_value, coercions, rule, setting", f"on_coerce of setting {name!r}")
         self.name = name
         self.type: SettingType[T] = setting_type(type)
-        self.configurable_features = features
-        self.default_value: T = default_value
+        self.configurable_features = feature_names(name, configurable_features or configurable_feature)
+        self.default_value: T = converted_value("default_value", name, self.type, default_value)
         self.metadata = dict(metadata or {})
         self.alias = alias
         self.version = version
@@ -208,7 +219,37 @@ class Setting(Generic[T]):
         self._listeners = Listeners()
         self._supplier: Supplier | None = None
         self._forget()
+        _by_name[name] = self
         main_client.register(self)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        try:
+            object.__setattr__(self, name, value)
+        except AttributeError:
+            raise AttributeError(self._cannot_replace(name)) from None
+
+    def __delattr__(self, name: str) -> None:
+        try:
+            object.__delattr__(self, name)
+        except AttributeError:
+            raise AttributeError(self._cannot_replace(name)) from None
+
+    def _cannot_replace(self, attribute: str) -> str:
+        return (
+            f"attribute {attribute!r} of setting {self.name!r} cannot be replaced; to set its value in a test, use a "
+            "stub client: 'with SyncStubHeksherClient() as stub: stub[setting].rules = value'"
+        )
+
+    def __copy__(self) -> "Setting[T]":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Setting[T]":
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if _by_name.get(self.name) is not self:
+            raise TypeError(f"cannot pickle setting {self.name!r}: there is a newer setting with the same name")
+        return find_setting, (self.name,)
 
     def __repr__(self) -> str:
         return f"<Setting {self.name!r}: {self.type.heksher_string()}>"
@@ -220,14 +261,20 @@ class Setting(Generic[T]):
         client, it returns the local default.
 
         Args:
-            contexts: The values of configurable features, by name. A missing feature has the default of the client.
+            contexts: The values of configurable features, by name. A missing feature has the default of the client. A
+                value is a string, or an ``int``, a :class:`uuid.UUID` or a member of a ``str`` enum, which is converted
+                to its text.
 
         Raises:
             ValueError: If an argument is not a configurable feature of the setting.
             MissingContextError: If a feature has neither argument nor default. It is a :class:`RuntimeError`.
+            ContextValueError: If a value is not text, and has no obvious text. It is a :class:`TypeError`.
         """
-        given = self._given(contexts)
-        return cast("T", self._lookup[given[0] if len(given) == 1 else given])
+        given, lookup = self._given(contexts), self._lookup
+        try:
+            return cast("T", lookup[given[0] if len(given) == 1 else given])
+        except TypeError as error:
+            raise context_error(error, lookup, given) from None
 
     def explain(self, /, **contexts: Any) -> "Explanation[T]":
         """Explain which rule determines the value that :meth:`get` returns for the same arguments, and why.
@@ -241,6 +288,7 @@ class Setting(Generic[T]):
         Raises:
             ValueError: If an argument is not a configurable feature of the setting.
             MissingContextError: If a feature has neither argument nor default. It is a :class:`RuntimeError`.
+            ContextValueError: If a value is not text, and has no obvious text. It is a :class:`TypeError`.
         """
         from heksherlite.explain import explain  # noqa: PLC0415 - reading settings does not need it
 
@@ -259,7 +307,11 @@ class Setting(Generic[T]):
 
         Returns:
             The validator, so that the method works as a decorator.
+
+        Raises:
+            TypeError: If the validator cannot be called with these three arguments, or is a coroutine function.
         """
+        check_signature(validator, "value, rule, setting", f"a validator of setting {self.name!r}")
         self._validators.append(validator)
         return validator
 
@@ -330,6 +382,21 @@ class Setting(Generic[T]):
         if contexts:
             raise_unknown_features(self, contexts)
         return given
+
+
+_by_name: "WeakValueDictionary[str, Setting[Any]]" = WeakValueDictionary()
+
+
+def find_setting(name: str) -> Setting[Any]:
+    """Return the newest setting with a name, for pickle.
+
+    Raises:
+        LookupError: If this process has no such setting.
+    """
+    setting = _by_name.get(name)
+    if setting is None:
+        raise LookupError(f"there is no setting {name!r} in this process: import the module that defines it first")
+    return setting
 
 
 @lru_cache(maxsize=1024)

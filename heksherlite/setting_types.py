@@ -2,13 +2,12 @@
 
 import collections.abc
 from collections.abc import Mapping, Sequence
-from enum import Enum, IntFlag
-from functools import cache
-from types import MappingProxyType
-from typing import Any, Final, TypeVar, cast, get_args, get_origin
+from enum import Enum, Flag
+from typing import Any, Final, TypeVar, get_args, get_origin
 
 from heksherlite.conversions import Conversion, SettingType
 from heksherlite.enum_types import HeksherEnum, HeksherFlags
+from heksherlite.read_only import ReadOnlyDict
 
 T = TypeVar("T")
 
@@ -20,31 +19,45 @@ class PrimitiveSettingType(SettingType[T]):
         type_: The Python type.
     """
 
-    __slots__ = ("_exactly", "type_")
+    __slots__ = ("_only_type", "type_")
 
     def __init__(self, type_: type[T]) -> None:
         self.type_: Final = type_
-        self._exactly = _PRIMITIVES[type_]
+        self._only_type: Final = frozenset({type_})
 
     def heksher_string(self) -> str:
         """Return the wire type."""
         return self.type_.__name__
 
     def convert_from_heksher(self, x: Any) -> Conversion[T]:
-        """Return the value. A whole-number float becomes an ``int`` if the type is ``int``."""
-        if type(x) in self._exactly:
+        """Return the value. A whole-number float becomes an ``int``, and an ``int`` a float, if that is the type."""
+        if type(x) is self.type_:
             return Conversion(x)
-        if self.type_ is int and isinstance(x, float) and x.is_integer():
-            return Conversion(cast("T", int(x)))
+        if (self.type_ is int and type(x) is float and x.is_integer()) or (self.type_ is float and type(x) is int):
+            return Conversion(self._converted(x))
         raise TypeError(f"value {x!r} is not of type {self.heksher_string()}")
 
     def convert_all_from_heksher(self, xs: Sequence[Any]) -> Sequence[T] | None:
         """Return the values unchanged, or ``None`` if one of them is of another type."""
-        return xs if self._exactly.issuperset(map(type, xs)) else None
+        return xs if self._only_type.issuperset(map(type, xs)) else None
 
     def convert_to_heksher(self, x: T) -> Any:
-        """Return the value unchanged."""
-        return x
+        """Return the value as a plain value of the type: an :class:`enum.IntEnum` member becomes an ``int``.
+
+        Raises:
+            TypeError: If it is of another type.
+        """
+        if type(x) is self.type_:
+            return x
+        if type(x) is bool or not isinstance(x, _ACCEPTED[self.type_]):
+            raise TypeError(f"{x!r} is not of type {self.heksher_string()}")
+        return str.__str__(x) if isinstance(x, str) else self._converted(x)
+
+    def _converted(self, x: Any) -> T:
+        try:
+            return self.type_(x)  # type: ignore[call-arg]
+        except OverflowError as error:
+            raise TypeError(f"value {x!r} is not of type {self.heksher_string()}: {error}") from error
 
 
 class HeksherSequence(SettingType[Sequence[T]]):
@@ -81,8 +94,14 @@ class HeksherSequence(SettingType[Sequence[T]]):
         return Conversion(tuple(values), tuple(coercions))
 
     def convert_to_heksher(self, x: Sequence[T]) -> Any:
-        """Return the list of the converted elements."""
-        return [self.inner.convert_to_heksher(element) for element in x]
+        """Return a list of the converted elements.
+
+        Raises:
+            TypeError: If the value is not a sequence, or an element is of another type.
+        """
+        if isinstance(x, str | bytes | bytearray) or not isinstance(x, Sequence):
+            raise TypeError(f"{x!r} is not a sequence, such as a list or a tuple")
+        return [_convert_at(index, self.inner, element) for index, element in enumerate(x)]
 
 
 class HeksherMapping(SettingType[Mapping[str, T]]):
@@ -116,28 +135,46 @@ class HeksherMapping(SettingType[Mapping[str, T]]):
                 continue
             values[key] = conversion.value
             coercions.extend(f"{key}: {coercion}" for coercion in conversion.coercions)
-        return Conversion(MappingProxyType(values), tuple(coercions))
+        return Conversion(ReadOnlyDict(values), tuple(coercions))
 
     def convert_to_heksher(self, x: Mapping[str, T]) -> Any:
-        """Return a dict of the converted values."""
-        return {key: self.inner.convert_to_heksher(element) for key, element in x.items()}
+        """Return a dict of the converted values.
+
+        Raises:
+            TypeError: If the value is not a mapping, a key is not a string, or a value is of another type.
+        """
+        if not isinstance(x, Mapping):
+            raise TypeError(f"{x!r} is not a mapping, such as a dict")
+        if wrong := [key for key in x if not isinstance(key, str)]:
+            raise TypeError(f"the keys of a mapping must be strings, not {wrong[0]!r}")
+        return {str.__str__(key): _convert_at(key, self.inner, element) for key, element in x.items()}
 
 
-_PRIMITIVES: Final[Mapping[Any, frozenset[type]]] = {
-    int: frozenset({int}),
-    float: frozenset({int, float}),
-    str: frozenset({str}),
-    bool: frozenset({bool}),
-}
-"""The Python types of the JSON values that need no conversion, for each primitive type."""
+_ACCEPTED: Final[Mapping[Any, tuple[type, ...]]] = {int: (int,), float: (float, int), str: (str,), bool: (bool,)}
+"""The Python types of the values of each primitive type."""
+
+
+def _convert_at(place: object, inner: SettingType[Any], value: Any) -> Any:
+    try:
+        return inner.convert_to_heksher(value)
+    except TypeError as error:
+        raise TypeError(f"at [{place!r}]: {error}") from error
+
+
+_SEQUENCES: Final = (collections.abc.Sequence, list)
+_MAPPINGS: Final = (collections.abc.Mapping, dict)
+
+_SETTING_TYPES: Final[Mapping[Any, SettingType[Any]]] = {type_: PrimitiveSettingType(type_) for type_ in _ACCEPTED}
+"""The Python types that have one setting type each. Classes of enums and generic types have many."""
 
 
 def setting_type(type_: Any) -> SettingType[Any]:
     """Return the setting type of a Python type.
 
     Args:
-        type_: ``int``, ``float``, ``str``, ``bool``, an :class:`enum.Enum` or :class:`enum.IntFlag` class,
-            ``Sequence[T]`` or ``Mapping[str, T]`` (from :mod:`collections.abc` or :mod:`typing`), or a
+        type_: ``int``, ``float``, ``str``, ``bool``, an :class:`enum.Enum`, :class:`enum.Flag` or
+            :class:`enum.IntFlag` class, ``Sequence[T]`` or ``Mapping[str, T]`` (from :mod:`collections.abc` or
+            :mod:`typing`; ``list[T]``, ``tuple[T, ...]`` and ``dict[str, T]`` mean the same), or a
             :class:`~heksherlite.SettingType`, which is returned unchanged.
 
     Raises:
@@ -147,26 +184,21 @@ def setting_type(type_: Any) -> SettingType[Any]:
     """
     if isinstance(type_, SettingType):
         return type_
-    if isinstance(type_, type) and type_ in _PRIMITIVES:
-        return _primitive(type_)
-    if isinstance(type_, type) and issubclass(type_, IntFlag):
+    if isinstance(type_, type) and type_ in _SETTING_TYPES:
+        return _SETTING_TYPES[type_]
+    if isinstance(type_, type) and issubclass(type_, Flag):
         return HeksherFlags(type_)
     if isinstance(type_, type) and issubclass(type_, Enum):
         return HeksherEnum(type_)
     origin, arguments = get_origin(type_), get_args(type_)
-    if origin is collections.abc.Sequence and arguments:
+    if (origin in _SEQUENCES and len(arguments) == 1) or (origin is tuple and arguments[1:] == (...,)):
         return HeksherSequence(arguments[0])
-    if origin is collections.abc.Mapping and arguments:
+    if origin in _MAPPINGS and arguments:
         key, value = arguments
         if key is not str:
             raise TypeError(f"the keys of a mapping setting must be str, not {key!r}")
         return HeksherMapping(value)
     raise RuntimeError(
-        f"{type_!r} cannot be the type of a setting: use int, float, str, bool, an Enum or IntFlag class, Sequence[T], "
+        f"{type_!r} cannot be the type of a setting: use int, float, str, bool, an Enum or Flag class, Sequence[T], "
         "Mapping[str, T], or a SettingType of your own"
     )
-
-
-@cache
-def _primitive(type_: type[Any]) -> PrimitiveSettingType[Any]:
-    return PrimitiveSettingType(type_)

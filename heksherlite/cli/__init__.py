@@ -1,24 +1,39 @@
 """The command line: ``heksherlite``. Each command has a file of its own.
 
-Click and the service are imported when they are needed: they come with an extra that may not be installed.
+A command imports what it needs when it runs, because that is slow to import or comes with an extra. The help needs
+Click alone, and without Click there is still a list of commands.
 """
 
 import sys
 
-_OF_LOGIN = ("psutil", "rich", "segno")
+from heksherlite.cli.command_table import COMMANDS, SUMMARY
+
+_HELP: tuple[list[str], ...] = ([], ["-h"], ["--help"])
 
 
 def main() -> None:
     """Run the command line with the arguments of this process, and exit."""
+    arguments = sys.argv[1:]
     try:
-        from heksherlite.cli.commands import heksherlite  # noqa: PLC0415  # requires the extra
+        from heksherlite.cli.commands import heksherlite
 
-        heksherlite(prog_name="heksherlite")
+        heksherlite(arguments, prog_name="heksherlite")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("heksherlite"):
             raise
-        extra = "login" if error.name in _OF_LOGIN else "service"
-        sys.exit(
-            f"error: {error.name} is not installed; the command line needs the {extra} extra:"
-            f" pip install 'heksherlite[{extra}]'"
-        )
+        if error.name == "click" and arguments in _HELP:
+            print(_help_without_click())  # noqa: T201  # Click prints everything else
+            return
+        entry = COMMANDS.get(arguments[0]) if arguments else None
+        extra = entry.extra if entry else "service"
+        library = error.name.partition(".")[0]
+        sys.exit(f"Error: this command needs {library}, which is not installed: pip install 'heksherlite[{extra}]'")
+
+
+def _help_without_click() -> str:
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:{width}}  {entry.summary}" for name, entry in COMMANDS.items())
+    return (
+        f"Usage: heksherlite COMMAND [OPTIONS]\n\n  {SUMMARY}\n\nCommands:\n{commands}\n\n"
+        "The commands need an extra: pip install 'heksherlite[service]', or 'heksherlite[login]' without the service."
+    )

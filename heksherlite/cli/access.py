@@ -1,4 +1,4 @@
-"""The options of ``heksherlite serve`` about who may use the service, and how much of it."""
+"""The options of ``heksherlite serve`` that authorize clients and limit what they may do."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -16,7 +16,7 @@ def _networks(_context: click.Context, _parameter: click.Parameter, values: Sequ
     try:
         return tuple(map(ip_network, values))
     except ValueError as error:
-        raise click.BadParameter(f"{error}: a network is like 10.0.0.0/8, or an address") from error
+        raise click.BadParameter(f"{error}: expected a network such as 10.0.0.0/8, or an address") from error
 
 
 _DEFAULTS = Limits()
@@ -26,82 +26,81 @@ _OPTIONS = (
         type=click.Choice(["none", "tokens"]),
         default="none",
         show_default=True,
-        help="Whether requests need a token (heksherlite token create). The first start with tokens prints one that"
-        " may do everything. none is refused on an address that other machines can reach.",
+        help="Whether requests need a token. The first start with tokens creates one with every scope; heksherlite"
+        " token create creates more. none is refused on an address that other machines can reach, unless --insecure"
+        " is given.",
     ),
-    click.option(
-        "--insecure", is_flag=True, help="Let everybody who can reach the service read and change everything."
-    ),
+    click.option("--insecure", is_flag=True, help="Let everyone who can reach the service read and change everything."),
     click.option(
         "--trust-user-header",
         metavar="HEADER",
-        help="The header in which a reverse proxy names the person who asks, such as X-Forwarded-Email. It names who"
-        " changed something; what may be done is up to the token. Needs --trusted-proxies.",
+        help="The header in which a reverse proxy names the person who sends a request, such as X-Forwarded-Email. The"
+        " history records that name; the token decides what the request may do. Requires --trusted-proxies.",
     ),
     click.option(
         "--trusted-proxies",
         metavar="CIDR",
         multiple=True,
         callback=_networks,
-        help="From where --trust-user-header and X-Forwarded-For, -Proto and -Host are believed, such as 10.0.0.0/8 or"
-        " 127.0.0.1; may be given several times.",
+        help="The addresses of the reverse proxies whose headers are trusted: the one of --trust-user-header, and"
+        " X-Forwarded-For, -Proto and -Host. For example 10.0.0.0/8 or 127.0.0.1. Repeat the option for several.",
     ),
     click.option(
         "--operator",
         "operators",
         metavar="PERSON",
         multiple=True,
-        help="Who, as --trust-user-header names them, may let applications in on the pages without a token; * is"
-        " everybody whom it names. May be given several times.",
+        help="A person who may approve applications on the service's pages without a token, as --trust-user-header"
+        " names them. * is everyone whom that header names. Repeat the option for several.",
     ),
     click.option(
         "--max-body-size",
         type=click.IntRange(min=1),
         default=_DEFAULTS.max_body_size,
         show_default=True,
-        help="Bytes that the body of a request may have.",
+        help="The largest body of a request, in bytes.",
     ),
     click.option(
         "--max-value-size",
         type=click.IntRange(min=1),
         default=_DEFAULTS.max_value_size,
         show_default=True,
-        help="Bytes of JSON that one value, default value, type, name or metadata may have.",
+        help="The largest JSON of one value, default value, type, name or metadata, in bytes.",
     ),
     click.option(
         "--max-settings",
         type=click.IntRange(min=1),
         default=_DEFAULTS.max_settings,
         show_default=True,
-        help="How many settings there may be.",
+        help="The largest number of settings.",
     ),
     click.option(
         "--max-rules",
         type=click.IntRange(min=1),
         default=_DEFAULTS.max_rules,
         show_default=True,
-        help="How many rules there may be, of all settings together.",
+        help="The largest number of rules, of all settings together.",
     ),
     click.option(
         "--request-timeout",
         type=click.FloatRange(min=0, min_open=True),
         default=_DEFAULTS.request_timeout,
         show_default=True,
-        help="Seconds that a request may take to come in, and again to be answered.",
+        help="The time for a request to arrive, and the time to answer it, each in seconds.",
     ),
     click.option(
         "--writes-per-second",
         type=click.FloatRange(min=0, min_open=True),
         default=_DEFAULTS.writes_per_second,
         show_default=True,
-        help="Writes and declarations that each token, or address without tokens, may make in the long run; ten"
-        " seconds' worth of them may come at once.",
+        help="The rate at which each token, or each address without tokens, may write and declare. Bursts of up to ten"
+        " seconds' worth are allowed.",
     ),
 )
 
 
 def access_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options to a command; it gets an `AccessOptions` and `Limits`, as ``access`` and ``limits``."""
+    """Add the options to a command, which gets an `AccessOptions` as ``access`` and `Limits` as ``limits``."""
 
     @wraps(command)
     def run(

@@ -1,54 +1,52 @@
-"""``heksherlite app``: which applications get their configuration from the service, and what they are allowed."""
+"""``heksherlite app``: the applications that get their configuration from the service."""
 
 import json
 import time
-from typing import Final
+from typing import TYPE_CHECKING
 
 import click
 
+from heksherlite.cli.applications import applications_argument, print_applications, select
 from heksherlite.cli.approvals import approval_options
-from heksherlite.cli.database import cause, in_access_store, reason_option
-from heksherlite.cli.location import database_option
-from heksherlite.cli.tables import print_table
-from heksherlite.cli.times import read_expiry, show_date
-from heksherlite.service.domain.applications import Application, Approval, invited, registered
-from heksherlite.service.domain.device_codes import DeviceCode
-from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.storage.access import AccessStore
-from heksherlite.service.storage.applications import Applications
-from heksherlite.service.storage.device_codes import DeviceCodes
+from heksherlite.cli.location import database_option, reason_option
+from heksherlite.cli.times import parse_expiry
 
-_TITLES: Final = ("ID", "IDENTIFIER", "VERSION", "STATUS", "SCOPES", "SETTINGS", "GROUPS", "SINCE")
+if TYPE_CHECKING:
+    from heksherlite.cli.administration import Administration
+    from heksherlite.service.domain.applications import Approval
 
 
 @click.group()
 def app() -> None:
-    """Let applications in, list them, and revoke what they have.
+    """Approve, invite, list and revoke applications.
 
-    An application gets its configuration when a person approves it, on the service's page or here (approve), when it
-    has a one-time token (invite), or when it is registered for everybody (register). These commands work on the
-    database of the service, running or not. A running service learns of what they do within a second.
+    An application gets its configuration when a person approves it, on the service's page or by app approve, when it
+    has a one-time token of app invite, or when app register makes it public. These commands work on the database of
+    the service, whether it runs or not. A running service notices a change within a second.
     """
 
 
 @app.command(name="list")
 @database_option
 def list_(database: str | None) -> None:
-    """List the applications: who was approved, invited or registered, and who came."""
-    now = time.time()
-    known = in_access_store(database, lambda access: Applications(access).all())
-    print_table(_TITLES, [_row(application, now) for application in known])
+    """List the applications."""
+    from heksherlite.cli.administration import Administration
+
+    print_applications(Administration(database).list_applications())
 
 
 @app.command()
 @click.argument("application_id", metavar="ID")
 @database_option
 def show(application_id: str, database: str | None) -> None:
-    """Show all about the application with this ID, in JSON, without secrets."""
-    application = in_access_store(database, lambda access: Applications(access).get(application_id))
-    if application is None:
-        raise click.ClickException(f"there is no application {application_id!r}; see heksherlite app list")
-    click.echo(json.dumps(application.described(), indent=2, ensure_ascii=False))
+    """Show the application ID as JSON, without secrets."""
+    from heksherlite.cli.administration import Administration
+
+    for application in Administration(database).list_applications():
+        if application.id == application_id:
+            click.echo(json.dumps(application.described(), indent=2, ensure_ascii=False))
+            return
+    raise click.ClickException(f"there is no application with the ID {application_id!r}; see heksherlite app list")
 
 
 @app.command()
@@ -59,67 +57,80 @@ def show(application_id: str, database: str | None) -> None:
     metavar="WHEN",
     default="7d",
     show_default=True,
-    help="Until when the token is good: a time from now, such as 12h, or a date in UTC, such as 2030-01-31.",
+    help="When the one-time token expires: a time from now, such as 12h, or a date in UTC, such as 2030-01-31.",
 )
 @reason_option
 @database_option
-def invite(identifier: str, approval: Approval, expires: str, reason: str | None, database: str | None) -> None:
-    """Print a one-time token for one application called IDENTIFIER: it is shown only this once."""
-    now = time.time()
-    expires_at = read_expiry(expires, now)
-    try:
-        one_time_token, application = invited(identifier, approval, now=now, expires_at=expires_at)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    _add(database, application, reason)
-    click.echo(one_time_token)
+def invite(identifier: str, approval: "Approval", expires: str, reason: str | None, database: str | None) -> None:
+    """Create a one-time token for the application IDENTIFIER.
+
+    The command prints the token, which is shown only this once. One application can use it, one time.
+    """
+    from heksherlite.cli.administration import Administration
+
+    expires_at = parse_expiry(expires, time.time())
+    click.echo(Administration(database, reason).invite(identifier, approval, expires_at=expires_at))
 
 
 @app.command()
 @click.argument("identifier")
-@click.option("--public", is_flag=True, required=True, help="Say that everybody may have what it gets.")
-@click.option("--redirect-uri", metavar="URI", help="Where it is reached; another one in a request is refused.")
+@click.option("--public", is_flag=True, required=True, help="Confirm that everyone may get the configuration.")
+@click.option(
+    "--redirect-uri", metavar="URI", help="The address of the application. A request with another one is refused."
+)
 @approval_options
+@click.option("--force", is_flag=True, help="Allow the scopes write and admin, and groups with secrets.")
 @reason_option
 @database_option
 def register(
     identifier: str,
-    public: bool,  # noqa: ARG001  # required, so that nobody does this by accident
+    approval: "Approval",
+    *,
+    public: bool,  # noqa: ARG001  # required, so that nobody registers an application by accident
     redirect_uri: str | None,
-    approval: Approval,
+    force: bool,
     reason: str | None,
     database: str | None,
 ) -> None:
-    """Let every program in that says it is IDENTIFIER. All get the same token, so it should allow little."""
-    try:
-        application = registered(identifier, approval, now=time.time(), redirect_uri=redirect_uri)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    _add(database, application, reason)
-    click.echo(application.id)
+    """Register the public application IDENTIFIER.
+
+    Every program that claims to be IDENTIFIER gets its configuration and the same token, so the token should allow
+    little. The scopes write and admin, and groups with secrets, need --force.
+    """
+    from heksherlite.cli.administration import Administration
+
+    administration = Administration(database, reason)
+    if not force and (exposed := _exposed(administration, approval)):
+        raise click.ClickException(
+            f"every program that claims to be {identifier!r} would get {exposed}; --force registers it all the same"
+        )
+    click.echo(administration.register(identifier, approval, redirect_uri=redirect_uri))
 
 
 @app.command()
 @click.argument("code")
 @approval_options
-@click.option("--yes", is_flag=True, help="Do not ask whether it is the right application.")
+@click.option("--yes", is_flag=True, help="Approve without asking.")
 @reason_option
 @database_option
-def approve(code: str, approval: Approval, *, yes: bool, reason: str | None, database: str | None) -> None:
-    """Let the application in that shows CODE, and waits."""
-    now = time.time()
-    asking = _asking(database, code, now)
-    manifest = asking.manifest
-    click.echo(f"{manifest.identifier} {manifest.version}, from {asking.address or 'somewhere'}", err=True)
-    click.echo(f"asks for {', '.join(manifest.scopes) or 'its configuration'}", err=True)
-    click.echo(f"and gets {', '.join(sorted(approval.scopes)) or 'its configuration and no scope'}", err=True)
+def approve(code: str, approval: "Approval", *, yes: bool, reason: str | None, database: str | None) -> None:
+    """Approve the application that shows CODE.
+
+    The command prints what the application requests and what it is granted, and asks before it approves. Then it
+    prints the ID of the application.
+    """
+    from heksherlite.cli.administration import Administration
+
+    administration = Administration(database, reason)
+    pending = administration.open_code(code)
+    manifest = pending.manifest
+    click.echo(f"application: {manifest.identifier} {manifest.version}", err=True)
+    click.echo(f"address: {pending.address or 'unknown'}", err=True)
+    click.echo(f"requested scopes: {', '.join(manifest.scopes) or 'none'}", err=True)
+    click.echo(f"granted scopes: {', '.join(sorted(approval.scopes)) or 'none'}", err=True)
     if not yes:
-        click.confirm("Approve?", abort=True, err=True)
-    approved = in_access_store(
-        database,
-        lambda access: DeviceCodes(access).approve(code, approval, cause(reason), time.time()),
-    )
-    click.echo(approved.id)
+        click.confirm("Approve this application?", abort=True, err=True)
+    click.echo(administration.approve(code, approval))
 
 
 @app.command()
@@ -127,50 +138,43 @@ def approve(code: str, approval: Approval, *, yes: bool, reason: str | None, dat
 @reason_option
 @database_option
 def deny(code: str, reason: str | None, database: str | None) -> None:
-    """Refuse the application that shows CODE, and waits."""
-    _asking(database, code, time.time())
-    in_access_store(database, lambda access: DeviceCodes(access).deny(code, cause(reason), time.time()))
+    """Deny the application that shows CODE."""
+    from heksherlite.cli.administration import Administration
+
+    administration = Administration(database, reason)
+    administration.open_code(code)
+    administration.deny(code)
 
 
 @app.command()
-@click.argument("name")
+@applications_argument
 @reason_option
 @database_option
-def revoke(name: str, reason: str | None, database: str | None) -> None:
-    """Revoke the application with the ID NAME, or all whose identifier is NAME.
+def revoke(
+    ids: tuple[str, ...], *, identifier: str | None, yes: bool, reason: str | None, database: str | None
+) -> None:
+    """Revoke the applications with these IDs.
 
-    Their tokens are of no use from then on, and neither are one-time tokens that nobody has used.
+    Their tokens, and one-time tokens that are not used yet, stop working. With --identifier, the command lists the
+    applications and asks before it revokes them.
     """
-    revoked = in_access_store(database, lambda access: Applications(access).revoke(name, cause(reason)))
-    for application in revoked:
+    from heksherlite.cli.administration import Administration
+
+    administration = Administration(database, reason)
+    chosen = select(administration, ids, identifier, question="Revoke these applications?", yes=yes)
+    for application in administration.revoke_applications(chosen):
         click.echo(f"revoked {application.id} ({application.identifier})")
 
 
-def _asking(database: str | None, code: str, now: float) -> DeviceCode:
-    asking = in_access_store(database, lambda access: DeviceCodes(access).open(code, None, None, now))
-    if asking is None:
-        raise click.ClickException(
-            "no application asks with this code; one that made it up itself has to be approved on its page"
-        )
-    return asking
+def _exposed(administration: "Administration", approval: "Approval") -> str | None:
+    from heksherlite.service.domain.groups import references
+    from heksherlite.service.domain.tokens import Scope
 
-
-def _add(database: str | None, application: Application, reason: str | None) -> None:
-    async def add(access: AccessStore) -> None:
-        await Applications(access).add(application, cause(reason))
-
-    in_access_store(database, add)
-
-
-def _row(application: Application, now: float) -> tuple[str, ...]:
-    approval = application.approval
-    return (
-        application.id,
-        application.identifier,
-        application.manifest.version or "-",
-        application.status.value + " (expired)" * application.expired(now),
-        ",".join(scope for scope in Scope if scope in approval.scopes) or "-",
-        f"{approval.setting_prefix}*",
-        ",".join(approval.groups) or "-",
-        show_date(application.created_at),
-    )
+    powerful = sorted(approval.scopes & {Scope.WRITE, Scope.ADMIN})
+    if powerful:
+        return f"the scope {powerful[0]}"
+    groups = administration.list_groups()
+    for name in approval.groups:
+        for secret in references(groups.get(name, {})):
+            return f"the secret {secret!r} in the group {name!r}"
+    return None

@@ -1,4 +1,4 @@
-"""What ``heksherlite export`` writes of a database."""
+"""The export of a database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from heksherlite.service.transfer.lines import lines_of
 
 @contextmanager
 def exported(location: str | None) -> Iterator[Iterator[bytes]]:
-    """Read a database, and within a block yield the lines of its export, many at a time.
+    """Read a database, and yield the lines of its export in portions.
 
     Raises:
         click.ClickException: The database cannot be read.

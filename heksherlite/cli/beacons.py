@@ -1,25 +1,17 @@
-"""``heksherlite beacon`` and ``discover``: endpoints that say where they are on the local network."""
+"""``heksherlite beacon`` and ``discover``: announce endpoints on the local network, and find them."""
 
-import logging
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from ipaddress import IPv4Interface
 from typing import Final
 
-import anyio
 import click
-import psutil
 
-from heksherlite.errors import DiscoveryError
-from heksherlite.grants.remote.beacon import BEACON_PORT, advertise, encode_beacon, listen_for_beacons
-from heksherlite.grants.remote.discovery import fetch_endpoint
-from heksherlite.http.endpoint_client import endpoint_client
-from heksherlite.http.urls import printable
+from heksherlite.grants.remote.messages import BEACON_PORT
 
 _PORT: Final = click.option(
-    "--port", type=click.IntRange(1, 65535), default=BEACON_PORT, show_default=True, help="The UDP port of beacons."
+    "--port", type=click.IntRange(1, 65535), default=BEACON_PORT, show_default=True, help="The UDP port of the beacons."
 )
 
 
@@ -30,25 +22,34 @@ _PORT: Final = click.option(
     "interfaces",
     metavar="NAME",
     multiple=True,
-    help="A network interface, such as eth0; may be given several times. By default all that are up.",
+    help="A network interface, such as eth0. Repeat the option for several. By default all that are up.",
 )
 @click.option(
     "--interval",
     type=click.FloatRange(min=0.1),
     default=1,
     show_default=True,
-    help="Seconds between beacons.",
+    help="The time between two beacons, in seconds.",
 )
 @_PORT
 def beacon(url: str, interfaces: Sequence[str], interval: float, port: int) -> None:
-    """Tell programs on the local network that there is an endpoint at URL, until it is interrupted."""
+    """Announce an endpoint on the local network.
+
+    Programs on the network find the endpoint at URL by its beacons. The command runs until it is interrupted.
+    """
+    import logging
+
+    import anyio
+
+    from heksherlite.grants.remote.beacon import advertise, encode_beacon
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         encode_beacon(url)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URL") from error
     addresses = _broadcast_addresses(interfaces)
-    click.echo(f"heksherlite sends beacons for {url} to {', '.join(addresses)}, port {port}")
+    click.echo(f"Sending beacons for {url} to {', '.join(addresses)}, port {port}")
     with suppress(KeyboardInterrupt):
         anyio.run(partial(advertise, url, addresses, port=port, interval=interval))
 
@@ -59,31 +60,41 @@ def beacon(url: str, interfaces: Sequence[str], interval: float, port: int) -> N
     type=click.FloatRange(min=0, min_open=True),
     default=5,
     show_default=True,
-    help="Seconds to listen.",
+    help="How long to listen, in seconds.",
 )
-@click.option("--address", default="", help="The address to listen at. By default all.")
+@click.option("--address", default="", help="The address to listen on. By default all.")
 @_PORT
 def discover(timeout: float, address: str, port: int) -> None:
-    """List the endpoints whose beacons are heard on the local network."""
+    """List the endpoints that are announced on the local network."""
+    import anyio
+
     try:
         found = anyio.run(_discover, timeout, address, port)
     except OSError as error:
-        raise click.ClickException(f"cannot listen for beacons at UDP port {port}: {error.strerror}") from error
+        raise click.ClickException(f"cannot listen for beacons on UDP port {port}: {error.strerror}") from error
     if not found:
-        raise click.ClickException(f"no endpoint was heard in {timeout:g} seconds")
+        raise click.ClickException(f"no endpoint was announced within {timeout:g} seconds")
 
 
 async def _discover(seconds: float, address: str, port: int) -> list[str]:
+    import anyio
+
+    from heksherlite.errors import DiscoveryError
+    from heksherlite.grants.remote.beacon import listen_for_beacons
+    from heksherlite.grants.remote.discovery import fetch_endpoint
+    from heksherlite.http.endpoint_client import endpoint_client
+    from heksherlite.http.urls import printable
+
     found: list[str] = []
-    heard: set[str] = set()
+    seen: set[str] = set()
     with listen_for_beacons(address=address, port=port) as beacons:
         async with endpoint_client(None, seconds) as http:
 
-            async def ask(url: str) -> None:
+            async def look_up(url: str) -> None:
                 try:
                     endpoint = await fetch_endpoint(http, url, with_slash=True)
                 except DiscoveryError as error:
-                    click.echo(f"{url}: no endpoint: {error.reason}", err=True)
+                    click.echo(f"{url}: not an endpoint: {error.reason}", err=True)
                 else:
                     found.append(url)
                     texts = (url, printable(endpoint.name), printable(endpoint.description))
@@ -92,13 +103,17 @@ async def _discover(seconds: float, address: str, port: int) -> list[str]:
             with anyio.move_on_after(seconds):
                 async with anyio.create_task_group() as tasks:
                     async for url in beacons:
-                        if url not in heard:
-                            heard.add(url)
-                            tasks.start_soon(ask, url)
+                        if url not in seen:
+                            seen.add(url)
+                            tasks.start_soon(look_up, url)
     return found
 
 
 def _broadcast_addresses(interfaces: Sequence[str]) -> list[str]:
+    from ipaddress import IPv4Interface
+
+    import psutil
+
     up = {name for name, state in psutil.net_if_stats().items() if state.isup}
     addresses = {
         name: [
@@ -113,7 +128,7 @@ def _broadcast_addresses(interfaces: Sequence[str]) -> list[str]:
     for name in interfaces:
         if name not in usable:
             raise click.BadParameter(
-                f"{name!r} is not an interface that is up and has an IPv4 address: {', '.join(usable) or 'none is'}",
+                f"no interface {name!r} is up with an IPv4 address; those that are: {', '.join(usable) or 'none'}",
                 param_hint="--interface",
             )
     return [address for name in (interfaces or usable) for address in addresses[name]]

@@ -6,38 +6,36 @@ from keyword import iskeyword
 import click
 
 from heksherlite._version import __version__
-
-_COMMANDS = {
-    "app": "app",
-    "beacon": "beacons",
-    "discover": "beacons",
-    "export": "export",
-    "group": "group",
-    "import": "importing",
-    "login": "login",
-    "logout": "login",
-    "serve": "serve",
-    "token": "token",
-    "whoami": "login",
-}
-"""The commands, and the files that they are in."""
+from heksherlite.cli.command_table import COMMANDS, SUMMARY
 
 
-class _Commands(click.Group):
-    """Imports a command when it is needed, because some need less than the whole extra."""
+class _LazyGroup(click.Group):
+    """Imports a command only when it is used."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(_COMMANDS)
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
         function = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        command: click.Command = getattr(import_module(f"heksherlite.cli.{_COMMANDS[cmd_name]}"), function)
+        command: click.Command = getattr(import_module(f"heksherlite.cli.{COMMANDS[cmd_name].module}"), function)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(
+    cls=_LazyGroup,
+    help=SUMMARY,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__)
-def heksherlite() -> None:
-    """Settings whose values depend on context and change while a program runs."""
+@click.pass_context
+def heksherlite(context: click.Context) -> None:
+    """Show the help if there is no command."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())

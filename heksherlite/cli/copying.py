@@ -1,4 +1,4 @@
-"""Copying everything from a service, ours or any other with the v1 API, into an export."""
+"""Copy a service with the v1 API into an export."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -19,17 +19,17 @@ _EXPORT: Final = Request("GET", "/api/v1/export", accept=frozenset({200, 404, 40
 
 _ATTEMPTS: Final = 3
 _SETTINGS_AT_ONCE: Final = 20
-"""In one query, because its response has to fit into memory."""
+"""The number of settings in one query, whose response has to fit into memory."""
 
 
 async def copy_service(transport: Transport, file: BinaryIO) -> None:
     """Write an export of a service into an empty file.
 
-    One of ours gives it as of one revision. Another one is read twice, and must not have changed meanwhile.
+    This package's service exports itself, as of one revision. Any other service is read twice, to notice changes.
 
     Raises:
-        click.ClickException: There is no response, or the service is changed all the time.
-        ServiceResponseError: A response is not what it should be.
+        click.ClickException: There is no response, or the service changed during each of several attempts.
+        ServiceResponseError: A response is malformed.
     """
     (response,) = await ask(transport, [_EXPORT])
     if response.status == 200 and response.media_type == LINES:
@@ -41,7 +41,7 @@ async def copy_service(transport: Transport, file: BinaryIO) -> None:
         if await _Copy(transport, file).make():
             return
     raise click.ClickException(
-        f"{transport} was changed while it was copied, {_ATTEMPTS} times in a row: try again when nobody writes"
+        f"{transport} changed during each of {_ATTEMPTS} attempts to copy it; try again while nobody changes it"
     )
 
 
@@ -53,7 +53,7 @@ class _Copy:
         self._last_rule_id = 0
 
     async def make(self) -> bool:
-        """Copy, and return whether nothing changed meanwhile."""
+        """Copy the service, and return whether it stayed the same meanwhile."""
         listings = [protocol.CONTEXT_FEATURES, protocol.ALL_SETTINGS]
         order, listed = await ask(self._transport, listings)
         self._file.write(header_line(protocol.read_context_features(order)))
@@ -72,8 +72,8 @@ class _Copy:
                 if response.status != NOT_MODIFIED and _digest(response) != digest:
                     return False
                 advance(1)
-        again = await ask(self._transport, listings)
-        return list(map(_digest, again)) == [_digest(order), _digest(listed)]
+        second = await ask(self._transport, listings)
+        return list(map(_digest, second)) == [_digest(order), _digest(listed)]
 
     def _write(self, response: Response, settings: Sequence[SettingData]) -> None:
         reader = ResponseReader(response)

@@ -1,4 +1,4 @@
-"""How a command works on a database."""
+"""How a command works on a database, whether a service runs on it or not."""
 
 import getpass
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ import click
 
 from heksherlite.cli.location import default_database
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.domain.history import Author, Cause
+from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
 from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.database import Database
@@ -19,39 +19,45 @@ from heksherlite.service.storage.urls import open_database
 
 T = TypeVar("T")
 
-reason_option = click.option("--reason", metavar="TEXT", help="Why, for the history.")
-
 
 def existing_database(location: str | None) -> Database:
-    """Return the database of a URL, or the one that is used if none is named.
+    """Return the database at a URL.
+
+    Args:
+        location: The URL; None for the default database.
 
     Raises:
-        ServiceStartError: It is a file that does not exist, or the URL is of a kind that is not supported.
+        ServiceStartError: The database is a file that does not exist, or the URL has an unknown scheme.
     """
     database = open_database(location or default_database())
     if isinstance(database, SqliteDatabase) and not Path(database.location).exists():
-        advice = "name the one of the service (--database), which it prints at its start"
-        raise ServiceStartError(f"there is no database {database.location}: {advice}")
+        raise ServiceStartError(
+            f"there is no database {database.location}; give the one of the service by --database. The service prints"
+            " it at its start"
+        )
     return database
 
 
-def in_database(location: str | None, work: Callable[[Database], Awaitable[T]], *, may_be_new: bool = False) -> T:
-    """Do something with a database, whether a service runs on it or not.
+def in_access_store(
+    location: str | None, work: Callable[[AccessStore], Awaitable[T]], *, may_be_new: bool = False
+) -> T:
+    """Work on the tokens, applications, device codes and groups of a database, and return the result.
 
     Args:
-        location: Its URL; None is the one that is used if none is named.
+        location: The URL of the database; None for the default one.
         work: What to do.
-        may_be_new: Whether to make the database if there is none; otherwise a name that was mistyped is told.
+        may_be_new: Whether to create the database if it does not exist. Otherwise that is an error, because the URL
+            may have a typing error.
 
     Raises:
-        ClickException: The database does not exist, or cannot be used, or the work refuses.
+        click.ClickException: The database does not exist or cannot be used, or it refuses the work.
     """
 
     async def prepare_and_work() -> T:
         database = open_database(location or default_database()) if may_be_new else existing_database(location)
         try:
             await database.prepare()
-            return await work(database)
+            return await work(AccessStore(database))
         finally:
             await database.close()
 
@@ -61,21 +67,10 @@ def in_database(location: str | None, work: Callable[[Database], Awaitable[T]], 
         raise click.ClickException(str(error)) from error
 
 
-def in_access_store(
-    location: str | None, work: Callable[[AccessStore], Awaitable[T]], *, may_be_new: bool = False
-) -> T:
-    """Do the same with the tokens, applications, device codes and groups of a database."""
-
-    async def work_on_access(database: Database) -> T:
-        return await work(AccessStore(database))
-
-    return in_database(location, work_on_access, may_be_new=may_be_new)
-
-
 def cause(reason: str | None) -> Cause:
-    """Return what the history tells of a change that is made on the command line."""
+    """Return what the history records about a change on the command line."""
     try:
         user: str | None = getpass.getuser()
-    except (ImportError, KeyError, OSError):  # in containers, the user may have no name
+    except (ImportError, KeyError, OSError):  # in a container, the user may have no name
         user = None
     return Cause(Author("command_line", user), reason)

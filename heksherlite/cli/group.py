@@ -2,45 +2,40 @@
 
 import json
 import sys
-from dataclasses import replace
 from typing import Any, Final, TextIO
 
 import click
-import orjson
 
-from heksherlite.cli.database import cause, in_access_store, reason_option
-from heksherlite.cli.location import database_option
+from heksherlite.cli.applications import applications_argument, select
+from heksherlite.cli.location import database_option, reason_option
 from heksherlite.cli.tables import print_table
-from heksherlite.service.domain.applications import Approval
-from heksherlite.service.domain.groups import Group, references
-from heksherlite.service.domain.limits import Limits
-from heksherlite.service.storage.applications import Applications
-from heksherlite.service.storage.groups import Groups
 
 _TITLES: Final = ("NAME", "KEYS", "SECRETS", "ATTACHED TO")
-_LONGEST: Final = Limits().max_value_size
 
 
 @click.group()
 def group() -> None:
-    """Edit configuration groups, and attach them to applications.
+    """Edit configuration groups and their secrets.
 
-    A group is a JSON object. {"$secret": "NAME"} in it stands for a secret, which is set apart from it. An application
-    gets what is there when it claims its configuration.
+    A group is a JSON object. In it, {"$secret": "NAME"} stands for a secret, which is stored apart from it. An
+    application gets the groups that are attached to it when it claims its configuration.
     """
 
 
 @group.command(name="list")
 @database_option
 def list_(database: str | None) -> None:
-    """List the groups, and which applications get them."""
-    groups = in_access_store(database, lambda access: Groups(access).all())
-    applications = in_access_store(database, lambda access: Applications(access).all())
+    """List the groups, and the applications that get them."""
+    from heksherlite.cli.administration import Administration
+    from heksherlite.service.domain.groups import references
+
+    administration = Administration(database)
+    groups, applications = administration.list_groups(), administration.list_applications()
     rows = []
-    for each in groups:
-        users = dict.fromkeys(known.identifier for known in applications if each.name in known.approval.groups)
-        texts = (each.values, sorted(set(references(each.values))), users)
-        rows.append((each.name, *(",".join(text) or "-" for text in texts)))
+    for name, values in groups.items():
+        users = dict.fromkeys(known.identifier for known in applications if name in known.approval.groups)
+        texts = (values, sorted(set(references(values))), users)
+        rows.append((name, *(",".join(text) or "-" for text in texts)))
     print_table(_TITLES, rows)
 
 
@@ -48,12 +43,13 @@ def list_(database: str | None) -> None:
 @click.argument("name")
 @database_option
 def show(name: str, database: str | None) -> None:
-    """Show the group NAME in JSON, without its secrets."""
-    groups = in_access_store(database, lambda access: Groups(access).all())
-    found = [each for each in groups if each.name == name]
-    if not found:
+    """Show the group NAME as JSON, without its secrets."""
+    from heksherlite.cli.administration import Administration
+
+    groups = Administration(database).list_groups()
+    if name not in groups:
         raise click.ClickException(f"there is no configuration group {name!r}; see heksherlite group list")
-    click.echo(json.dumps(found[0].values, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(groups[name], indent=2, ensure_ascii=False))
 
 
 @group.command(name="set")
@@ -62,18 +58,25 @@ def show(name: str, database: str | None) -> None:
 @reason_option
 @database_option
 def set_(name: str, file: Any, reason: str | None, database: str | None) -> None:
-    """Set the group NAME to the JSON object in FILE, by default what is read from the standard input."""
-    content = file.read(_LONGEST + 1)
-    if len(content) > _LONGEST:
-        raise click.ClickException(f"a group may have {_LONGEST} bytes")
+    """Set the group NAME to the JSON object in FILE.
+
+    By default, the object is read from the standard input.
+    """
+    import orjson
+
+    from heksherlite.cli.administration import Administration
+
+    longest = _longest()
+    content = file.read(longest + 1)
+    if len(content) > longest:
+        raise click.ClickException(f"the group is too large; the limit is {longest} bytes")
     try:
         values = orjson.loads(content)
-        if not isinstance(values, dict):
-            raise click.ClickException('a group is a JSON object, such as {"host": "db.local"}')
-        new = Group(name, values)
     except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    in_access_store(database, lambda access: Groups(access).put(new, cause(reason)))
+        raise click.ClickException(f"the group is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise click.ClickException('the group is not a JSON object such as {"host": "db.local"}')
+    Administration(database, reason).put_group(name, values)
 
 
 @group.command()
@@ -81,47 +84,50 @@ def set_(name: str, file: Any, reason: str | None, database: str | None) -> None
 @reason_option
 @database_option
 def remove(name: str, reason: str | None, database: str | None) -> None:
-    """Remove the group NAME, if no application gets it."""
-    in_access_store(database, lambda access: Groups(access).remove(name, cause(reason)))
+    """Delete the group NAME, which must not be attached to an application."""
+    from heksherlite.cli.administration import Administration
+
+    Administration(database, reason).remove_group(name)
 
 
 @group.command()
 @click.argument("name")
-@click.argument("application")
+@applications_argument
 @reason_option
 @database_option
-def attach(name: str, application: str, reason: str | None, database: str | None) -> None:
-    """Let the APPLICATION with this ID, or all with this identifier, get the group NAME with their next claim."""
+def attach(
+    name: str, ids: tuple[str, ...], *, identifier: str | None, yes: bool, reason: str | None, database: str | None
+) -> None:
+    """Attach the group NAME to the applications with these IDs.
 
-    def with_group(approval: Approval) -> Approval:
-        return replace(approval, groups=tuple(dict.fromkeys((*approval.groups, name))))
+    They get the group when they claim their configuration next.
+    """
+    from heksherlite.cli.administration import Administration
 
-    in_access_store(
-        database,
-        lambda access: Applications(access).change_approval(application, with_group, cause(reason)),
-    )
+    administration = Administration(database, reason)
+    question = f"Attach the group {name!r} to these applications?"
+    administration.attach(name, select(administration, ids, identifier, question=question, yes=yes))
 
 
 @group.command()
 @click.argument("name")
-@click.argument("application")
+@applications_argument
 @reason_option
 @database_option
-def detach(name: str, application: str, reason: str | None, database: str | None) -> None:
-    """Let the APPLICATION with this ID, or all with this identifier, not get the group NAME any more."""
+def detach(
+    name: str, ids: tuple[str, ...], *, identifier: str | None, yes: bool, reason: str | None, database: str | None
+) -> None:
+    """Detach the group NAME from the applications with these IDs."""
+    from heksherlite.cli.administration import Administration
 
-    def without_group(approval: Approval) -> Approval:
-        return replace(approval, groups=tuple(each for each in approval.groups if each != name))
-
-    in_access_store(
-        database,
-        lambda access: Applications(access).change_approval(application, without_group, cause(reason)),
-    )
+    administration = Administration(database, reason)
+    question = f"Detach the group {name!r} from these applications?"
+    administration.detach(name, select(administration, ids, identifier, question=question, yes=yes))
 
 
 @group.group()
 def secret() -> None:
-    """Set, list and remove the secrets that groups refer to."""
+    """Set, list and delete the secrets that groups refer to."""
 
 
 @secret.command(name="set")
@@ -129,19 +135,23 @@ def secret() -> None:
 @reason_option
 @database_option
 def set_secret(name: str, reason: str | None, database: str | None) -> None:
-    """Set the secret NAME to what is read from the standard input, or asked for at a terminal."""
-    try:
-        value = _read_secret(sys.stdin)
-        in_access_store(database, lambda access: Groups(access).put_secret(name, value, cause(reason)))
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
+    """Set the secret NAME.
+
+    The value is read from the standard input. At a terminal, the command asks for it.
+    """
+    from heksherlite.cli.administration import Administration
+
+    value = _read_secret(sys.stdin)
+    Administration(database, reason).put_secret(name, value)
 
 
 @secret.command(name="list")
 @database_option
 def list_secrets(database: str | None) -> None:
     """List the names of the secrets."""
-    for name in in_access_store(database, lambda access: Groups(access).secret_names()):
+    from heksherlite.cli.administration import Administration
+
+    for name in Administration(database).list_secrets():
         click.echo(name)
 
 
@@ -150,16 +160,24 @@ def list_secrets(database: str | None) -> None:
 @reason_option
 @database_option
 def remove_secret(name: str, reason: str | None, database: str | None) -> None:
-    """Remove the secret NAME, if no group refers to it."""
-    in_access_store(database, lambda access: Groups(access).remove_secret(name, cause(reason)))
+    """Delete the secret NAME, to which no group must refer."""
+    from heksherlite.cli.administration import Administration
+
+    Administration(database, reason).remove_secret(name)
+
+
+def _longest() -> int:
+    from heksherlite.service.domain.limits import Limits
+
+    return Limits().max_value_size
 
 
 def _read_secret(source: TextIO) -> str:
     if source.isatty():
         value: str = click.prompt("Secret", hide_input=True, confirmation_prompt=True)
         return value
-    # As password files end: with one line break that is no part of it.
-    text = source.read(_LONGEST + 1)
-    if len(text) > _LONGEST:
-        raise click.ClickException(f"a secret may have {_LONGEST} characters")
-    return text.removesuffix("\n").removesuffix("\r")
+    longest = _longest()
+    text = source.read(longest + 1)
+    if len(text) > longest:
+        raise click.ClickException(f"the secret is too long; the limit is {longest} characters")
+    return text.removesuffix("\n").removesuffix("\r")  # a password file ends with one line break

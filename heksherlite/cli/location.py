@@ -1,4 +1,4 @@
-"""Which database a command is about."""
+"""The options that say which database a command changes, and why."""
 
 from pathlib import Path
 
@@ -9,13 +9,15 @@ database_option = click.option(
     metavar="URL",
     envvar="HEKSHER_DB_CONNECTION_STRING",
     show_envvar=True,
-    help="Where settings and rules are kept: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE."
-    " By default a file in the user's data folder.",
+    help="The database: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE. By default a file in the user's"
+    " data folder.",
 )
+
+reason_option = click.option("--reason", metavar="TEXT", help="Why the change is made, for the history.")
 
 
 def default_database() -> Path:
-    """Return the file that is used if no database is named; its folder is created."""
-    from platformdirs import user_data_path  # noqa: PLC0415  # requires the service extra, and this option does not
+    """Return the file that is used if no database is given; its folder is created."""
+    from platformdirs import user_data_path
 
     return user_data_path("heksherlite", appauthor=False, ensure_exists=True) / "settings.db"

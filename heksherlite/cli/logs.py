@@ -1,4 +1,4 @@
-"""What the logs of the service look like."""
+"""The format of the service's log."""
 
 import json
 import logging
@@ -10,26 +10,26 @@ from pythonjsonlogger.json import JsonFormatter
 LogFormat: TypeAlias = Literal["text", "json"]
 
 _OWN: Final = [*RESERVED_ATTRS, "taskName", "color_message"]
-"""What a record has beside what was said about it; the last one is uvicorn's."""
+"""The attributes of a record that are not details of it. The last one is uvicorn's."""
 
 _NAMES: Final = {"levelname": "level", "name": "logger", "exc_info": "exception", "stack_info": "stack"}
 
 
 def configure_logging(log_format: LogFormat = "text") -> None:
-    """Log to the standard error, in this process and in the workers.
+    """Log to the standard error.
 
     Args:
-        log_format: ``text`` is for people, ``json`` for programs: an object per line.
+        log_format: ``text`` for people, or ``json`` for programs: one object per line.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(_JSON if log_format == "json" else _TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for talkative in ("alembic", "uvicorn"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
+    for verbose in ("alembic", "uvicorn"):
+        logging.getLogger(verbose).setLevel(logging.WARNING)
 
 
 class _TextFormatter(logging.Formatter):
-    """Writes what was said about a record behind its message."""
+    """Writes the details of a record after its message."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")

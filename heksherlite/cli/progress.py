@@ -1,4 +1,4 @@
-"""Showing people how far a command is."""
+"""Progress bars."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -12,14 +12,14 @@ _STEPS: Final = 200
 
 @contextmanager
 def progress(label: str, length: int | None) -> Iterator[Callable[[int], object]]:
-    """Show a bar within a block, if the standard error is a terminal.
+    """Show a progress bar while a block runs, if the standard error is a terminal.
 
     Args:
-        label: What is done.
-        length: How much there is to do; there is no bar if that is not known.
+        label: What the command does.
+        length: The amount of work; None if it is not known, which shows no bar.
 
     Yields:
-        A function to be called with how much more is done.
+        A function to call with the amount of work that was done since the last call.
     """
     if length is None or not sys.stderr.isatty():
         yield lambda _: None

@@ -7,29 +7,31 @@ import threading
 from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import click
 
 from heksherlite.cli.access import access_options
 from heksherlite.cli.location import database_option, default_database
-from heksherlite.cli.logs import LogFormat, configure_logging
-from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.options import AccessOptions, ServiceOptions
-from heksherlite.service.server import ServiceThread, listen
-from heksherlite.service.storage.urls import open_database
-from heksherlite.service.workers import WorkerProcesses
+
+if TYPE_CHECKING:
+    from heksherlite.cli.logs import LogFormat
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def _require_collector(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> bool:
-    if not wanted:
+def _require_collector(_context: click.Context, _parameter: click.Parameter, enabled: bool) -> bool:
+    if not enabled:
         return False
-    if find_spec("opentelemetry.sdk") is None or find_spec("opentelemetry.exporter") is None:
-        raise click.BadParameter("this needs pip install 'heksherlite[opentelemetry]'")
+    if not _is_installed("opentelemetry.sdk") or not _is_installed("opentelemetry.exporter"):
+        raise click.BadParameter("OpenTelemetry is not installed: pip install 'heksherlite[opentelemetry]'")
     if not any(name.startswith("OTEL_EXPORTER_OTLP_") and name.endswith("ENDPOINT") for name in os.environ):
-        raise click.BadParameter("where the collector is has to be said: OTEL_EXPORTER_OTLP_ENDPOINT=http://...:4318")
+        raise click.BadParameter(
+            "the address of the collector is missing; set OTEL_EXPORTER_OTLP_ENDPOINT, for example to"
+            " http://localhost:4318"
+        )
     os.environ.setdefault("OTEL_SERVICE_NAME", "heksherlite")
     return True
 
@@ -49,16 +51,21 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, wan
     metavar="NAMES",
     envvar="HEKSHER_STARTUP_CONTEXT_FEATURES",
     show_envvar=True,
-    help="The expected context features in order, separated by semicolons; missing ones are added.",
+    help="The expected context features, from the most general to the most specific, separated by semicolons. Missing"
+    " ones are added.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True, help="How many processes answer requests."
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="The number of worker processes.",
 )
 @click.option(
     "--keep-history",
     metavar="DAYS",
     type=click.FloatRange(0, 36_500, min_open=True),
-    help="For how many days changes are kept in the history. By default for ever.",
+    help="How long the history keeps changes, in days. By default forever.",
 )
 @click.option(
     "--cache-max-age",
@@ -66,28 +73,29 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, wan
     type=click.IntRange(0, 86_400),
     default=0,
     show_default=True,
-    help="For how long an HTTP cache in front may answer queries without asking the service. 0 lets it ask each time.",
+    help="How long an HTTP cache in front of the service may answer queries by itself, in seconds. With 0 it asks the"
+    " service each time.",
 )
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="How the log on the standard error is written: lines for people, or JSON objects, one per line.",
+    help="The format of the log on the standard error: lines for people, or JSON objects, one per line.",
 )
-@click.option("--access-log", is_flag=True, help="Log each request too.")
+@click.option("--access-log", is_flag=True, help="Log every request too.")
 @click.option(
     "--opentelemetry",
     is_flag=True,
     callback=_require_collector,
-    help="Send traces, metrics and faults to an OpenTelemetry collector, as the variables OTEL_* say, such as"
-    " OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318. Needs heksherlite[opentelemetry].",
+    help="Send traces, metrics and errors to an OpenTelemetry collector, which the environment variables OTEL_*"
+    " describe, such as OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318. Requires heksherlite[opentelemetry].",
 )
 @click.option(
     "--public-url",
     metavar="URL",
-    help="Where the service is for applications that get their configuration from it, such as"
-    " https://settings.example.com. By default where their requests, and trusted proxies, say.",
+    help="The URL at which applications reach the service, such as https://settings.example.com. By default the one in"
+    " their requests, or in the headers of trusted proxies.",
 )
 @access_options
 def serve(
@@ -99,14 +107,23 @@ def serve(
     workers: int,
     keep_history: float | None,
     cache_max_age: int,
-    log_format: LogFormat,
+    log_format: "LogFormat",
     access_log: bool,
     opentelemetry: bool,
     public_url: str | None,
     access: AccessOptions,
     limits: Limits,
 ) -> None:
-    """Run the service until it is interrupted."""
+    """Run the service.
+
+    The command runs until it is interrupted.
+    """
+    from heksherlite.cli.logs import configure_logging
+    from heksherlite.errors import ServiceStartError
+    from heksherlite.service.server import ServiceThread, listen
+    from heksherlite.service.storage.urls import open_database
+    from heksherlite.service.workers import WorkerProcesses
+
     set_up = partial(configure_logging, log_format)
     set_up()
     stop = _stop_signal()
@@ -136,16 +153,23 @@ def serve(
             gc.enable()
     except (ServiceStartError, ValueError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"heksherlite serves {opened.location} at {service.url}")
+    click.echo(f"Serving {opened.location} at {service.url}")
     if service.first_token is not None:
-        click.echo(f"The first token, which may do everything and is shown only this once: {service.first_token}")
+        click.echo(f"The first token, with every scope, shown only this once: {service.first_token}")
     # In slices, because on some systems a wait without end cannot be interrupted.
     while service.running and not stop.wait(0.5):
         continue
     failed = not service.running
     service.stop()
     if failed:
-        raise click.ClickException("the service ended by itself; the log says why")
+        raise click.ClickException("the service ended unexpectedly; see the log for the reason")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package around it
+        return False
 
 
 def _stop_signal() -> threading.Event:

@@ -1,38 +1,82 @@
-"""A service that a command reads from."""
+"""A service that a command reads from over HTTP."""
+
+from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
-from heksherlite.engine.messages import Request, Response
-from heksherlite.engine.snapshots import LARGEST
-from heksherlite.http.transport import ResponseLimits, Transport
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from heksherlite.engine.messages import Request, Response
+    from heksherlite.http.transport import Transport
 
 _SECONDS: Final = 60
-"""For how long the service may be silent: what it is asked for at once is more than any client asks for."""
+"""How long the service may be silent. A command requests more at once than any client does."""
 
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~\w-]+): *([ -~]*)", re.ASCII)
 
-header_option = click.option(
+_HEADER_OPTION: Final = click.option(
     "--header",
     "headers",
     metavar='"NAME: VALUE"',
     multiple=True,
-    help="A header for every request, such as one with a token; may be given several times.",
+    help="A header to send with every request. Repeat the option for several.",
+)
+_TOKEN_OPTION: Final = click.option(
+    "--token",
+    envvar="HEKSHER_TOKEN",
+    show_envvar=True,
+    prompt="Token of the service",
+    prompt_required=False,
+    hide_input=True,
+    help="The token for the service. Without a value, the command asks for the token, which other users of the"
+    " machine could otherwise see in the list of processes.",
 )
 
 
-def transport_to(url: str, headers: Sequence[tuple[str, str]]) -> Transport:
-    """Return a connection to the service at a URL.
+def credential_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options ``--token`` and ``--header`` to a command that reads from a service."""
+    return _TOKEN_OPTION(_HEADER_OPTION(command))
+
+
+def refuse_credentials(context: click.Context, missing: str) -> None:
+    """Refuse credentials on the command line for a command that reads from no service.
 
     Raises:
-        click.BadParameter: It is no URL of a service.
+        click.UsageError: There are some.
     """
+    for name in ("token", "headers"):
+        if context.get_parameter_source(name) in {ParameterSource.COMMANDLINE, ParameterSource.PROMPT}:
+            option = "--token" if name == "token" else "--header"
+            raise click.UsageError(f"{option} needs {missing}, the URL of a service.")
+
+
+def transport_to(url: str, token: str | None, headers: Sequence[str]) -> Transport:
+    """Return a connection to the service at a URL.
+
+    Args:
+        url: Where the service is.
+        token: The token to send, or None.
+        headers: Further headers, each ``Name: value``.
+
+    Raises:
+        click.BadParameter: The URL, the token or a header is malformed.
+    """
+    from heksherlite.engine.snapshots import LARGEST
+    from heksherlite.http.transport import ResponseLimits, Transport
+
     limits = ResponseLimits(response_timeout=10 * _SECONDS, max_body_size=LARGEST)
+    sent = _parse_headers(headers)
+    if token is not None:
+        if not (token.isascii() and token.isprintable() and token.strip()):
+            raise click.BadParameter("expected printable ASCII characters", param_hint="--token")
+        sent.append(("Authorization", f"Bearer {token.strip()}"))
     try:
-        return Transport(url, {"headers": [*headers], "timeout": _SECONDS}, limits)
+        return Transport(url, {"headers": sent, "timeout": _SECONDS}, limits)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URL") from error
 
@@ -41,7 +85,7 @@ async def ask(transport: Transport, requests: Sequence[Request]) -> list[Respons
     """Return the responses to requests.
 
     Raises:
-        click.ClickException: There is none to one of them.
+        click.ClickException: A request got no response.
     """
     responses = []
     for response in await transport.send_all(requests):
@@ -51,17 +95,12 @@ async def ask(transport: Transport, requests: Sequence[Request]) -> list[Respons
     return responses
 
 
-def parsed_headers(texts: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the names and values of headers.
-
-    Raises:
-        click.BadParameter: A text is no header.
-    """
+def _parse_headers(texts: Sequence[str]) -> list[tuple[str, str]]:
     headers = []
     for text in texts:
         match = _HEADER.fullmatch(text)
         if match is None:
-            # Without the text, which may be a secret.
+            # The message leaves out the text, which may be a secret.
             raise click.BadParameter('expected "Name: value", in printable ASCII characters', param_hint="--header")
         headers.append((match[1], match[2]))
     return headers

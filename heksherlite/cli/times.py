@@ -1,4 +1,4 @@
-"""Times as people write and read them on the command line."""
+"""Times on the command line."""
 
 import re
 from datetime import UTC, datetime
@@ -9,15 +9,15 @@ import click
 _SECONDS: Final = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
-def read_expiry(text: str | None, now: float) -> int | None:
-    """Return when something ends, in seconds since the epoch; None for never.
+def parse_expiry(text: str | None, now: float) -> int | None:
+    """Return when something expires, in seconds since the epoch; None for never.
 
     Args:
-        text: A time from now, such as ``90d``, or a date, such as ``2030-01-31``, in UTC unless it says otherwise.
+        text: A time from now, such as ``90d``, or a date, such as ``2030-01-31``, in UTC unless it has an offset.
         now: The time, in seconds since the epoch.
 
     Raises:
-        BadParameter: It is neither.
+        click.BadParameter: The text is neither.
     """
     if text is None:
         return None
@@ -27,13 +27,13 @@ def read_expiry(text: str | None, now: float) -> int | None:
         else:
             moment = datetime.fromisoformat(text)
             expires_at = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-        show_date(expires_at)  # fails beyond the year 9999
+        format_time(expires_at)  # fails beyond the year 9999
     except (ValueError, OverflowError) as error:
         reason = f"{text!r} is neither a time such as 90d nor a date such as 2030-01-31"
         raise click.BadParameter(reason, param_hint="--expires") from error
     return expires_at
 
 
-def show_date(seconds: int) -> str:
-    """Return a time in UTC."""
+def format_time(seconds: int) -> str:
+    """Return a time as text, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

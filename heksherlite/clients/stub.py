@@ -11,12 +11,14 @@ from unittest.mock import AsyncMock, Mock
 from weakref import WeakSet
 
 from heksherlite import main_client
-from heksherlite.contexts import ContextCompletion, ContextDefaults
+from heksherlite.contexts import ContextCompletion, ContextDefaults, text_of
 from heksherlite.engine.options import ContextOptions
 from heksherlite.lookup import Lookup
 from heksherlite.main_client import MainClient
 from heksherlite.rules import QueriedRule, RuleSet, build_rule_set
 from heksherlite.setting import Setting
+from heksherlite.setting_arguments import converted_value
+from heksherlite.setting_types import HeksherSequence
 
 T = TypeVar("T")
 
@@ -52,11 +54,12 @@ class StubbedSetting:
 
     @property
     def rules(self) -> Any:
-        """The value that the setting returns. Assign a value, or a list of :class:`Rule`.
+        """The value that the setting returns. Assign a value, or a list of :class:`Rule`, which may be empty.
 
         Reading returns an opaque object that represents the current state. Assign it to restore that state. Assigning
         rules raises :class:`ValueError` if two rules have the same conditions, or a rule has a condition on a feature
-        that is not configurable.
+        that is not configurable. A value is converted like a value from the service, and raises :class:`TypeError` if
+        it is not of the type of the setting.
         """
         return PreviousValue(self._setting._lookup)
 
@@ -74,13 +77,20 @@ class StubbedSetting:
     def _stub_lookup(self, value: Any) -> Lookup:
         setting = self._setting
         features = setting.configurable_features
-        if not (isinstance(value, list | tuple) and any(isinstance(rule, Rule) for rule in value)):
-            return Lookup(setting.name, RuleSet(features), value, ContextCompletion(features), "stub")
+        if not _are_rules(setting, value):
+            default = converted_value("stub value", setting.name, setting.type, value)
+            return Lookup(setting.name, RuleSet(features), default, ContextCompletion(features), "stub")
         rule_set, conflicts = build_rule_set(features, features, _queried_rules(setting, value))
         if conflicts:
             conditions = [dict(rule.context_features) for rule in conflicts]
             raise ValueError(f"several stub rules of setting {setting.name!r} have the same conditions: {conditions}")
         return Lookup(setting.name, rule_set, setting.default_value, ContextCompletion(features))
+
+
+def _are_rules(setting: Setting[Any], value: Any) -> bool:
+    if not isinstance(value, list | tuple):
+        return False
+    return any(isinstance(rule, Rule) for rule in value) or not (value or isinstance(setting.type, HeksherSequence))
 
 
 def _with_defaults(lookup: Lookup, defaults: ContextDefaults) -> Lookup:
@@ -92,10 +102,22 @@ def _queried_rules(setting: Setting[Any], rules: Sequence[Any]) -> Iterator[Quer
     for number, rule in enumerate(rules, start=1):
         if not isinstance(rule, Rule):
             raise ValueError(f"stub rules of setting {setting.name!r} must all be Rule objects, not {rule!r}")  # noqa: TRY004
-        conditions = {feature: wanted for feature, wanted in rule.match_conditions.items() if wanted is not None}
+        conditions = {
+            feature: _condition_text(setting, feature, expected)
+            for feature, expected in rule.match_conditions.items()
+            if expected is not None
+        }
         if unknown := sorted(conditions.keys() - set(setting.configurable_features)):
             raise ValueError(f"{rule!r} is for setting {setting.name!r}, which is not configurable by {unknown}")
-        yield QueriedRule(number, tuple(conditions.items()), rule.value)
+        value = converted_value("stub value", setting.name, setting.type, rule.value)
+        yield QueriedRule(number, tuple(conditions.items()), value)
+
+
+def _condition_text(setting: Setting[Any], feature: str, expected: object) -> str:
+    text = text_of(expected)
+    if text is None:
+        raise TypeError(f"a stub rule of setting {setting.name!r} expects {feature}={expected!r}, which is not text")
+    return text
 
 
 class StubClient:

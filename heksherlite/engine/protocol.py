@@ -17,7 +17,7 @@ JSON: Final = "application/json"
 LINES: Final = "application/x-ndjson"
 DELTA: Final = "heksherlite"
 DELTA_STATUS: Final = 226
-"""Requested in addition to v1 responses: a media type and deltas, see ``docs/reference/partial-answers.md``."""
+"""Requested in addition to v1 responses: a media type and deltas, see ``docs/reference/partial-responses.md``."""
 
 NOT_MODIFIED: Final = 304
 

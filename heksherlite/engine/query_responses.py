@@ -1,4 +1,4 @@
-"""Reads responses to queries: the lines of ``docs/reference/partial-answers.md``, or else the v1 response."""
+"""Reads responses to queries: the lines of ``docs/reference/partial-responses.md``, or else the v1 response."""
 
 from collections.abc import Iterator
 

@@ -1,9 +1,9 @@
-"""The application: the API over one store."""
+"""The ASGI application: the API and the pages over one store."""
 
 import threading
 from collections.abc import MutableMapping, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -25,32 +25,31 @@ from heksherlite.service.api import (
     settings,
     stream,
 )
-from heksherlite.service.api.access_denied import AccessDeniedError, respond_to_access_denied, respond_to_outside_prefix
+from heksherlite.service.api.access_denied import (
+    AccessDeniedError,
+    respond_to_access_denied,
+    respond_to_outside_prefix,
+)
 from heksherlite.service.api.access_log import AccessLogMiddleware
-from heksherlite.service.api.authorizer import Authorizer
 from heksherlite.service.api.bodies import BodyMiddleware
-from heksherlite.service.api.cache_policy import CachePolicy
+from heksherlite.service.api.context import ServiceContext
 from heksherlite.service.api.counting import CountingMiddleware
-from heksherlite.service.api.grants_state import GrantsState
-from heksherlite.service.api.metrics_collector import MetricsCollector
-from heksherlite.service.api.not_modified import NotModifiedCache
-from heksherlite.service.api.operators import Operators
-from heksherlite.service.api.responses import answer_invalid, answer_unavailable, respond_to_request_error
+from heksherlite.service.api.responses import (
+    respond_to_invalid,
+    respond_to_request_error,
+    respond_to_unavailable,
+)
 from heksherlite.service.api.routes import require_scopes
 from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
-from heksherlite.service.api.store_view import LimitedCatalogs, StoreView
-from heksherlite.service.api.streams import Streams
-from heksherlite.service.domain.access_tokens import AccessTokens
 from heksherlite.service.errors import DatabaseUnavailableError, OutsidePrefixError, RequestError
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.pages import approval, device, login
-from heksherlite.service.responses.bodies import ResponseBodies
 from heksherlite.service.storage.store import Store
 
-_building = threading.Lock()
+_build_lock: Final = threading.Lock()
 
-_RESOURCES = (
+_RESOURCES: Final = (
     health,
     metrics,
     query,
@@ -79,12 +78,12 @@ def create_app(
     """Return the ASGI application that serves a store.
 
     Args:
-        store: Loaded; whoever loaded it keeps it up to date and closes its database.
-        options: How it serves.
-        multiprocess: Where other processes of the same service tell what they count; None if there are none.
+        store: A loaded store. The caller keeps it up to date and closes its database.
+        options: The options of the service.
+        multiprocess: The directory shared with other processes of the service; None for a single process.
 
     Raises:
-        TypeError: A route does not say which scope it needs.
+        TypeError: A route does not declare the scope that it requires.
     """
     app = FastAPI(
         title="heksherlite",
@@ -92,50 +91,38 @@ def create_app(
         openapi_url=None,
         telemetry={"auto_configure": options.opentelemetry, "operation_spans": False, "exclude": _is_untraced},
     )
-    app.state.answers = ResponseBodies()
-    app.state.not_modified = NotModifiedCache(lambda: store.catalog.state)
-    app.state.streams = Streams(store.catalog)
-    store.on_replaced = app.state.streams.publish
-    access, limits = options.access, options.limits
-    app.state.access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens)
-    app.state.authorizer = Authorizer(lambda: store.tokens, app.state.access_tokens, store.catch_up, access, limits)
-    app.state.metrics = MetricsCollector(store, app.state.streams, app.state.authorizer, multiprocess)
-    app.state.cache_policy = CachePolicy(options)
-    app.state.grants = GrantsState(app.state.authorizer.proxy_headers, options.public_url)
-    app.state.failed_codes = app.state.grants.failed_codes
-    app.state.operators = Operators(app.state.authorizer, access, store.sessions, options.public_url)
-    app.state.limits = limits
-    app.state.view = partial(StoreView, store, limits, LimitedCatalogs())
+    context = app.state.context = ServiceContext.create(store, options, multiprocess)
+    limits = options.limits
     app.add_middleware(BodyMiddleware, max_bytes=limits.max_body_size, timeout=limits.request_timeout)
     app.add_middleware(SecurityHeadersMiddleware)
-    app.add_middleware(CountingMiddleware, metrics=app.state.metrics)
+    app.add_middleware(CountingMiddleware, metrics=context.metrics)
     if options.access_log:
         app.add_middleware(AccessLogMiddleware, store=store)
     app.add_exception_handler(AccessDeniedError, respond_to_access_denied)
     app.add_exception_handler(OutsidePrefixError, respond_to_outside_prefix)
     app.add_exception_handler(RequestError, respond_to_request_error)
-    app.add_exception_handler(RequestValidationError, answer_invalid)
-    app.add_exception_handler(DatabaseUnavailableError, answer_unavailable)
-    app.add_exception_handler(Exception, _answer_fault)
+    app.add_exception_handler(RequestValidationError, respond_to_invalid)
+    app.add_exception_handler(DatabaseUnavailableError, respond_to_unavailable)
+    app.add_exception_handler(Exception, _respond_to_fault)
     app.router.routes.extend(_built_routes())
     require_scopes(app.routes)
-    app.openapi = partial(documentation.describe, app)  # type: ignore[method-assign]
+    app.openapi = partial(documentation.openapi_schema, app, context)  # type: ignore[method-assign]
     return app
 
 
 def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
-    """Leave out of traces who asks every few seconds, and pages whose addresses, which are in spans, hold codes."""
+    """Return whether to exclude a request from traces: frequent polls, and pages whose URLs contain codes."""
     path: str = scope["path"]
     return path in {"/api/health", "/api/ready", "/metrics"} or path.startswith(("/f/configure", "/f/login"))
 
 
 def _built_routes() -> Sequence[BaseRoute]:
-    """Return the routes, which are the same for all services of a process, and which FastAPI takes its time to build.
+    """Return the routes, built once per process.
 
-    It would do so while it answers the first request, and ignores warnings meanwhile, which does not work in several
-    threads at once.
+    FastAPI would otherwise build them during the first request, which is slow, and changes the global warning filters,
+    which is not thread-safe.
     """
-    with _building:
+    with _build_lock:
         return _routes()
 
 
@@ -149,6 +136,6 @@ def _routes() -> Sequence[BaseRoute]:
     return router.routes
 
 
-async def _answer_fault(_request: Request, _error: Exception) -> Response:
-    # This answer is made outside of all middleware.
+async def _respond_to_fault(_request: Request, _error: Exception) -> Response:
+    # This response is created outside of all middleware.
     return Response("Internal Server Error", 500, dict(SECURITY_HEADERS), "text/plain")

@@ -7,8 +7,10 @@
     │   ├── BadRequestError             it contradicts itself, or what it refers to
     │   ├── InvalidError                a field or parameter is malformed
     │   ├── NotFoundError               it names something that does not exist
+    │   ├── NotPermittedError           the one who makes it may not do this
     │   ├── ConflictError               it contradicts what is stored
     │   │   ├── ConflictsError          in several ways, all of which are listed
+    │   │   ├── OperationConflictsError     some of its operations do, and all of them are listed
     │   │   └── DeclarationConflictError    a declaration contradicts the stored settings
     │   │       └── DifferencesError    in ways that its version does not allow
     │   ├── TooLargeError               it would store something too large
@@ -68,6 +70,10 @@ class NotFoundError(RequestError):
     """The request names something that does not exist."""
 
 
+class NotPermittedError(RequestError):
+    """The request is about something that the one who makes it may not do."""
+
+
 class ConflictError(RequestError):
     """The request contradicts what is stored."""
 
@@ -81,6 +87,18 @@ class ConflictsError(ConflictError):
 
     def __init__(self, conflicts: Sequence[str]) -> None:
         super().__init__("; ".join(conflicts))
+        self.conflicts = list(conflicts)
+
+
+class OperationConflictsError(ConflictError):
+    """Some operations of a list contradict what is stored, or what others changed meanwhile.
+
+    Args:
+        conflicts: Each conflict, as JSON.
+    """
+
+    def __init__(self, conflicts: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__("; ".join(str(conflict["reason"]) for conflict in conflicts))
         self.conflicts = list(conflicts)
 
 

@@ -1,4 +1,4 @@
-"""The kinds of fields that requests are made of, checked and described for OpenAPI."""
+"""The field types of requests: their validation and their descriptions for OpenAPI."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from heksherlite.wire_types import WireType
 
 
 class RequestBody(BaseModel):
-    """A JSON object: types are not converted, unknown fields are ignored."""
+    """A JSON object. Types are not converted, and unknown fields are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore", arbitrary_types_allowed=True)
 
@@ -25,7 +25,7 @@ class RequestBody(BaseModel):
 def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if pattern.fullmatch(text) is None:
-            raise ValueError(f"{text[:100]!r} is not {what}: it must match {pattern.pattern}")
+            raise ValueError(f"{text[:100]!r} is not a valid {what}; it must match {pattern.pattern}")
         return text
 
     return check
@@ -37,7 +37,7 @@ def _schema(pattern: str, example: str) -> WithJsonSchema:
 
 def _read_type(text: Any) -> WireType:
     if not isinstance(text, str):
-        raise ValueError("a type is a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
+        raise ValueError("a type must be a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
     try:
         return parse_type(text)
     except TypeStringError as error:
@@ -46,30 +46,30 @@ def _read_type(text: Any) -> WireType:
 
 def _read_version(text: Any) -> Version:
     if not isinstance(text, str):
-        raise ValueError("a version is a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
+        raise ValueError("a version must be a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
     return Version.parse(text)
 
 
 def _read_time(text: Any) -> datetime:
     if not isinstance(text, str):
-        raise ValueError("a time is a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
+        raise ValueError("a time must be a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
     return read_time(text)
 
 
 def distinct(names: list[str]) -> list[str]:
-    """Return names that are all different.
+    """Return the names if all of them are distinct.
 
     Raises:
-        ValueError: They are not.
+        ValueError: A name is repeated.
     """
     if len(set(names)) != len(names):
-        raise ValueError("the names have duplicates")
+        raise ValueError("the names must be distinct")
     return names
 
 
 ContextFeatureName: TypeAlias = Annotated[
     StrictStr,
-    AfterValidator(_matching(names.CONTEXT_FEATURE_NAME, "a name of a context feature")),
+    AfterValidator(_matching(names.CONTEXT_FEATURE_NAME, "context feature name")),
     _schema(names.CONTEXT_FEATURE_NAME.pattern, "environment"),
 ]
 DistinctFeatures: TypeAlias = Annotated[
@@ -79,17 +79,17 @@ DistinctFeatures: TypeAlias = Annotated[
 ]
 ContextFeatureValue: TypeAlias = Annotated[
     StrictStr,
-    AfterValidator(_matching(names.CONTEXT_FEATURE_VALUE, "a value of a context feature")),
+    AfterValidator(_matching(names.CONTEXT_FEATURE_VALUE, "context feature value")),
     _schema(names.CONTEXT_FEATURE_VALUE.pattern, "dev"),
 ]
 SettingName: TypeAlias = Annotated[
     StrictStr,
-    AfterValidator(_matching(names.SETTING_NAME, "a name of a setting")),
+    AfterValidator(_matching(names.SETTING_NAME, "setting name")),
     _schema(names.SETTING_NAME.pattern, "cache_ttl"),
 ]
 MetadataKey: TypeAlias = Annotated[
     StrictStr,
-    AfterValidator(_matching(names.METADATA_KEY, "a key of metadata")),
+    AfterValidator(_matching(names.METADATA_KEY, "metadata key")),
     _schema(names.METADATA_KEY.pattern, "owner"),
 ]
 Metadata: TypeAlias = dict[MetadataKey, Any]
@@ -105,4 +105,4 @@ Time: TypeAlias = Annotated[
     PlainValidator(_read_time),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-31T12:00:00Z"]}),
 ]
-"""A time in ISO 8601; one without an offset is in UTC."""
+"""A time in ISO 8601. A time without an offset is in UTC."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from heksherlite.service.domain import rules
-from heksherlite.service.domain.history import BY_SCHEDULE
+from heksherlite.service.domain.authors import BY_SCHEDULE
 from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage.history import History
 from heksherlite.service.storage.store import Store

@@ -120,13 +120,13 @@ class ServiceThread:
                 app,
                 lifespan="on" if self._options.opentelemetry else "off",
                 on_started=self._ready.set_result,
-                on_stopping=app.state.streams.close,
+                on_stopping=app.state.context.streams.close,
             )
             stopping = asyncio.Event()
             follower = asyncio.create_task(follow(store, keep_history=self._options.keep_history, until=stopping))
             # Without its follower the service would answer from an old catalog, so it ends instead.
             follower.add_done_callback(lambda _: server.stop())
-            publisher = asyncio.create_task(app.state.metrics.publish(until=stopping))
+            publisher = asyncio.create_task(app.state.context.metrics.publish(until=stopping))
             await server.serve(sockets=[self._listener])
             stopping.set()
             await follower

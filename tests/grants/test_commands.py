@@ -70,14 +70,16 @@ def approve(endpoint: ScriptedEndpoint, after: int = 1) -> None:
 def test_login_whoami_logout(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     """Login prints the page and caches the facts, whoami lists the groups, logout removes all; no secret is printed."""
     approve(endpoint)
-    result = run("login", endpoint.url, "--identifier", "app", "--scope", "a", "--no-browser", folder=tmp_path)
+    result = run(
+        "login", endpoint.url, "--identifier", "app", "--scope", "a,b", "--scope", "c", "--no-browser", folder=tmp_path
+    )
     assert result.returncode == 0, result.stderr
     assert f"{endpoint.base_url}configure/?device_code=made-here-0&grant=device_code" in result.stderr
-    assert "approve it if it shows the code made-here-0" in result.stderr
-    assert result.stdout == "The facts of app are in .fakts_cache.json: database, heksher\n"
+    assert "approve if it shows the code made-here-0" in result.stderr
+    assert result.stdout == "Stored the facts of app in .fakts_cache.json: database, heksher\n"
     path = tmp_path / ".fakts_cache.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert endpoint.of("start")[0].body["manifest"] == {"identifier": "app", "version": "1", "scopes": ["a"]}
+    assert endpoint.of("start")[0].body["manifest"] == {"identifier": "app", "version": "1", "scopes": ["a", "b", "c"]}
 
     who = run("whoami", folder=tmp_path)
     assert re.fullmatch(
@@ -86,11 +88,12 @@ def test_login_whoami_logout(endpoint: ScriptedEndpoint, tmp_path: Path) -> None
     for output in (result, who):
         assert not re.search("hunter2|granted-token", output.stdout + output.stderr)
 
-    assert run("logout", folder=tmp_path).stdout == "Removed .fakts_cache.json.\n"
+    assert run("logout", folder=tmp_path).stdout == "Deleted .fakts_cache.json.\n"
     assert not path.exists()
-    assert run("logout", folder=tmp_path).stdout == "There is no .fakts_cache.json.\n"
+    assert run("logout", folder=tmp_path).stdout == ".fakts_cache.json does not exist.\n"
     who = run("whoami", folder=tmp_path)
-    assert (who.returncode, who.stderr) == (1, "Error: there is no .fakts_cache.json: see heksherlite login\n")
+    assert who.returncode == 1
+    assert who.stderr == "Error: .fakts_cache.json does not exist; heksherlite login creates it\n"
 
 
 def test_programs_use_the_facts_of_login(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
@@ -135,8 +138,9 @@ def test_foreign_files(tmp_path: Path) -> None:
     path.write_text(json.dumps({"a": "hunter2"}))
     for command in ("whoami", "logout"):
         result = run(command, "--cache-file", "precious.json", folder=tmp_path)
-        message = "Error: precious.json has no facts that can be used: it is not a cache file of heksherlite\n"
-        assert (result.returncode, result.stderr) == (1, message)
+        message = "Error: precious.json has no usable facts: it is not a cache file of heksherlite\n"
+        assert result.returncode == 1
+        assert result.stderr == message
     assert path.exists()
 
 
@@ -155,15 +159,16 @@ def test_discover(endpoint: ScriptedEndpoint, port: int, tmp_path: Path) -> None
             time.sleep(0.05)
         output, errors = process.communicate()
     assert output == f"{endpoint.url}  the �[2Jname  of this test\n"
-    assert errors.count("http://127.0.0.1:9: no endpoint: ConnectError") == 1
+    assert errors.count("http://127.0.0.1:9: not an endpoint: ConnectError") == 1
 
 
 def test_discover_without_result(port: int, tmp_path: Path) -> None:
     """No beacon is an error, and so is an address of another machine."""
     result = run("discover", "--timeout", "0.2", "--port", str(port), folder=tmp_path)
-    assert (result.returncode, result.stderr) == (1, "Error: no endpoint was heard in 0.2 seconds\n")
+    assert result.returncode == 1
+    assert result.stderr == "Error: no endpoint was announced within 0.2 seconds\n"
     result = run("discover", "--address", "198.51.100.1", folder=tmp_path)
-    assert "Error: cannot listen for beacons at UDP port 45678: Cannot assign requested address\n" in result.stderr
+    assert "Error: cannot listen for beacons on UDP port 45678: Cannot assign requested address\n" in result.stderr
 
 
 def test_beacon(port: int, tmp_path: Path) -> None:
@@ -182,18 +187,5 @@ def test_beacon_with_invalid_arguments(tmp_path: Path) -> None:
     """An unknown interface and an invalid URL are rejected, and the error names the existing interfaces."""
     result = run("beacon", "http://host:1", "--interface", "nowhere0", folder=tmp_path)
     assert result.returncode == 2
-    assert "'nowhere0' is not an interface that is up and has an IPv4 address: " in " ".join(result.stderr.split())
+    assert "no interface 'nowhere0' is up with an IPv4 address; those that are: " in " ".join(result.stderr.split())
     assert run("beacon", "host:1", folder=tmp_path).returncode == 2
-
-
-def test_without_the_extra(tmp_path: Path) -> None:
-    """Where the libraries are not installed, the error names the extra."""
-    program = (
-        "import sys\nfrom heksherlite.cli import main\nsys.modules['segno'] = None\nsys.argv[1:] = ['whoami']\nmain()\n"
-    )
-    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert result.returncode == 1
-    assert (
-        "segno is not installed; the command line needs the login extra: pip install 'heksherlite[login]'"
-        in result.stderr
-    )

@@ -76,7 +76,7 @@ def _is_approved(python: Path, url: str, operator: Browser) -> None:
     with _original(python, "device_code", url, "60") as original:
         page = _page_of(original, operator)
         done = operator.send(page.form(_CONFIGURE), {"default.environment": "prod"}, decision="approve", scope=["read"])
-        assert done.headings[0] in {"Approved", "Let in"}, done.text
+        assert done.headings[0] in {"Approved", "Configured"}, done.text
         group = original.next("group")
     assert group["service_url"] == url, group
     assert group["defaults"] == {"environment": "prod"}, group

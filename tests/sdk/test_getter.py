@@ -19,7 +19,7 @@ def outcome(read: Callable[..., Any], contexts: dict[str, Any]) -> Any:
     """Return the value, or the exception, so that two ways can be compared."""
     try:
         return read(**contexts)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         return type(error), str(error)
 
 
@@ -31,14 +31,16 @@ rules = st.lists(
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("rules"), rules),
-        st.tuples(st.just("value"), st.integers()),
+        st.tuples(st.just("value"), st.integers(0, 9)),
         st.tuples(st.just("constant"), st.sampled_from(FEATURES), st.sampled_from(VALUES)),
         st.tuples(st.just("variable"), st.sampled_from(FEATURES)),
         st.tuples(st.just("set"), st.sampled_from(FEATURES), st.sampled_from(VALUES)),
         st.tuples(st.just("forget")),
         st.tuples(
             st.just("get"),
-            st.dictionaries(st.sampled_from([*FEATURES, "other"]), st.sampled_from([*VALUES, None, 1, ""])),
+            st.dictionaries(
+                st.sampled_from([*FEATURES, "other"]), st.sampled_from([*VALUES, None, 1, True, "", ("x",)])
+            ),
         ),
     ),
     max_size=30,

@@ -1,4 +1,4 @@
-"""Responses to queries in lines, and only what changed: docs/reference/partial-answers.md, from the client's side."""
+"""Responses to queries in lines, and only what changed: docs/reference/partial-responses.md, from the client's side."""
 
 import json
 import random

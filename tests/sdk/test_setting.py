@@ -1,11 +1,17 @@
+import copy
+import dataclasses
 import gc
+import pickle
 import weakref
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar, copy_context
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from heksherlite import MissingContextError, Rule, Setting, SyncStubHeksherClient
+from heksherlite.read_only import ReadOnlyDict
 from tests.sdk.conftest import Connect, Log
 from tests.service.api import FEATURES, Api
 
@@ -69,6 +75,112 @@ def test_missing_arguments_are_named() -> None:
         Setting("x", int, [], 1)
     with pytest.raises(TypeError, match=r"'x'.*default_value"):
         Setting("x", int, ["user"])  # type: ignore[call-overload] # pyright: ignore[reportCallIssue]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a-b", "ä", "a\n", "a" * 1001, "a/b", "a:b"])
+def test_invalid_names_are_refused(name: str) -> None:
+    """A name or an alias that the service would refuse raises a ValueError that contains it."""
+    with pytest.raises(ValueError, match="not a valid name"):
+        Setting(name, int, ["user"], 1)
+    with pytest.raises(ValueError, match="not a valid alias"):
+        Setting("x", int, ["user"], 1, alias=name)
+
+
+@pytest.mark.parametrize("wrong", [5, None, b"x", ["x"]])
+def test_names_and_versions_must_be_strings(wrong: Any) -> None:
+    """A name or a version that is not a string raises a TypeError that contains it."""
+    with pytest.raises(TypeError, match="must be a string"):
+        Setting(wrong, int, ["user"], 1)
+    with pytest.raises(TypeError, match=r"version of setting 'x' must be a string, such as '1\.0'"):
+        Setting("x", int, ["user"], 1, version=wrong)
+
+
+@pytest.mark.parametrize(
+    ("features", "hint"),
+    [
+        ("environment", r"write \['environment'\]"),
+        ("environment;user", "write"),
+        ("us er", r"write a list, such as \['us', 'er'\]"),
+        (["user", ""], "'' among"),
+        (["us er"], "'us er' among"),
+        (["user\n"], "among"),
+    ],
+)
+def test_invalid_features_are_refused(features: Any, hint: str) -> None:
+    """Features that the service would refuse, or one feature as a string, raise a ValueError that shows a remedy."""
+    with pytest.raises(ValueError, match=rf"'x'.*{hint}"):
+        Setting("x", int, features, 1)
+
+
+@pytest.mark.parametrize("features", [5, [5], [None], ["user", 5]])
+def test_features_must_be_strings(features: Any) -> None:
+    """Anything but an iterable of strings raises a TypeError that names the setting."""
+    with pytest.raises(TypeError, match="'x'"):
+        Setting("x", int, features, 1)
+
+
+WRONG_DEFAULTS: list[tuple[Any, Any]] = [
+    (int, "1"),
+    (int, None),
+    (int, 1.5),
+    (int, True),
+    (int, 2**64),
+    (float, "1"),
+    (float, float("nan")),
+    (str, 1),
+    (bool, 1),
+    (Sequence[str], [1]),
+    (Sequence[str], "abc"),
+    (Sequence[int], {1}),
+    (Sequence[float], [1.0, float("inf")]),
+    (Mapping[str, int], {"a": "1"}),
+    (Mapping[str, int], {1: 1}),
+    (Mapping[str, Sequence[int]], {"a": [None]}),
+]
+
+
+@pytest.mark.parametrize(("type_", "default"), WRONG_DEFAULTS, ids=repr)
+def test_defaults_of_another_type_are_refused(type_: Any, default: Any) -> None:
+    """A default that the service would refuse or change raises a TypeError that names the setting and its type."""
+    with pytest.raises(TypeError, match=r"default_value .* of setting 'x' is not of its type, "):
+        Setting("x", type_, ["user"], default)
+
+
+def test_defaults_are_converted_like_values_of_the_service(service: Api, connect: Connect) -> None:
+    """A default has the same types before and after the first load, and does not change with the program's own list."""
+    given: dict[str, list[float]] = {"a": [1]}
+    setting = Setting("x", Mapping[str, Sequence[float]], ["user"], given)
+    before = setting.get(user="a")
+    given["a"].append(2)
+    given["b"] = []
+    connect(service.url)
+    after = setting.get(user="a")
+    for value in (before, after):
+        assert (value, type(value), type(value["a"]), type(value["a"][0])) == ({"a": (1,)}, ReadOnlyDict, tuple, float)
+
+
+def test_a_validator_with_another_signature_is_refused() -> None:
+    """A validator that cannot be called with value, rule and setting raises a TypeError that says so."""
+    setting = Setting("x", int, ["user"], 1)
+    wrong: list[Any] = [lambda value: value, divmod, validate_later, 5]
+    for validator in wrong:
+        with pytest.raises(TypeError, match="validator of setting 'x'"):
+            setting.add_validator(validator)
+    right: list[Any] = [lambda *arguments: arguments[0], lambda value, *_, more=1: value + more, max]
+    for validator in right:
+        assert setting.add_validator(validator) is validator
+
+
+async def validate_later(value: int, rule: Any, setting: Any) -> int:
+    """Return the value too late."""
+    del rule, setting
+    return value
+
+
+def test_on_coerce_with_another_signature_is_refused() -> None:
+    """A function that cannot be called with the five arguments of on_coerce raises a TypeError that says so."""
+    with pytest.raises(TypeError, match=r"on_coerce of setting 'x' is called with \(value, raw_value, coercions"):
+        Setting("x", int, ["user"], 1, on_coerce=divmod)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
 def test_get_before_there_is_a_main_client_is_the_default(log: Log) -> None:
@@ -265,6 +377,55 @@ def test_settings_can_be_parametrised(stub: SyncStubHeksherClient) -> None:
     setting = Setting[int]("x", int, ["user"], 1)
     stub[setting].rules = 2
     assert setting.get(user="a") == 2
+
+
+def test_a_copy_of_a_setting_is_the_setting() -> None:
+    """Copies, also inside of other objects, are the setting itself, so that they follow updates."""
+    setting = Setting("x", int, ["user"], 1)
+    assert copy.copy(setting) is setting
+    assert copy.deepcopy({"setting": [setting]})["setting"][0] is setting
+    assert dataclasses.asdict(Holder(setting))["setting"] is setting
+
+
+@dataclasses.dataclass
+class Holder:
+    """Has a setting."""
+
+    setting: Setting[int]
+
+
+def test_settings_are_pickled_by_name(stub: SyncStubHeksherClient) -> None:
+    """A pickled setting is the setting with this name in the process that reads it, whatever its client does."""
+    variable: ContextVar[str] = ContextVar("variable", default="a")
+    setting = Setting("x", int, ["user"], 1)
+    stub.set_defaults(user=variable)
+    pickled = pickle.dumps(setting)
+    assert pickle.loads(pickled) is setting  # noqa: S301
+    del setting
+    gc.collect()
+    with pytest.raises(LookupError, match=r"'x'.*import the module"):
+        pickle.loads(pickled)  # noqa: S301
+
+
+def test_a_setting_is_not_pickled_as_another_one_with_its_name() -> None:
+    """Of two settings with the same name, only the newer one can be pickled."""
+    older, newer = (Setting("x", int, ["user"], default) for default in (1, 2))
+    with pytest.raises(TypeError, match=r"'x'.*newer"):
+        pickle.dumps(older)
+    assert pickle.loads(pickle.dumps(newer)) is newer  # noqa: S301
+
+
+def test_replacing_a_method_mentions_stubs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that replaces get, or another method, learns from the error how to use a stub."""
+    setting = Setting("x", int, ["user"], 1)
+    with pytest.raises(AttributeError, match=r"'get' of setting 'x'.*SyncStubHeksherClient"):
+        monkeypatch.setattr(setting, "get", lambda **_: 2)
+    with (
+        pytest.raises(AttributeError, match=r"'explain'.*SyncStubHeksherClient"),
+        mock.patch.object(setting, "explain"),
+    ):
+        pass
+    assert setting.get() == 1
 
 
 def test_settings_are_compared_by_identity() -> None:

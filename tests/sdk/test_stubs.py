@@ -1,6 +1,7 @@
 import gc
+import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 from unittest import mock
@@ -76,6 +77,13 @@ def test_assigned_rules_win_by_priority(stub: SyncStubHeksherClient, setting: Se
     assert [setting.get(user=user, theme=theme) for user, theme in contexts] == [2, 3, 4, 1]
 
 
+def test_an_empty_list_is_no_rules(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """For a setting that is not a sequence, an empty list removes all rules, so that the default is returned."""
+    stub[setting].rules = [Rule({"user": "a"}, 3)]
+    stub[setting].rules = []
+    assert setting.get(user="a", theme="b") == 1
+
+
 def test_a_rule_without_conditions_loses_to_all_others(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
     """A rule without conditions matches every context, and loses to every other rule."""
     stub[setting].rules = [Rule({}, 7), Rule({"user": "a"}, 3)]
@@ -86,9 +94,9 @@ def test_lists_are_values_too(stub: SyncStubHeksherClient) -> None:
     """A list without rules is a value."""
     setting = Setting("x", Sequence[int], ["user"], (1,))
     stub[setting].rules = [4, 5]
-    assert setting.get(user="a") == [4, 5]
+    assert setting.get(user="a") == (4, 5)
     stub[setting].rules = []
-    assert setting.get(user="a") == []
+    assert setting.get(user="a") == ()
 
 
 def test_bad_rules_are_refused(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
@@ -147,14 +155,35 @@ def test_patch_restores(stub: SyncStubHeksherClient, setting: Setting[int]) -> N
     assert setting.get(user="a", theme="b") == 5
 
 
-def test_validators_and_coercions_do_not_apply(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
-    """Values of stubs are used as they are: neither validated nor converted."""
+def test_validators_do_not_run_for_values_of_stubs(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """Values of stubs are not validated."""
     setting.add_validator(mock.Mock(side_effect=AssertionError))
-    value: Any = object()
-    stub[setting].rules = [Rule({"user": "a"}, value)]
-    assert setting.get(user="a", theme="b") is value
-    stub[setting].rules = value
-    assert setting.get(user="c", theme="b") is value
+    stub[setting].rules = [Rule({"user": "a"}, 5)]
+    assert setting.get(user="a", theme="b") == 5
+    stub[setting].rules = 6
+    assert setting.get(user="c", theme="b") == 6
+
+
+def test_values_of_another_type_are_refused(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
+    """A value that the service could not have raises a TypeError that names setting and value, and changes nothing."""
+    stub[setting].rules = 5
+    wrong: list[Any] = ["6", None, 1.5, True, mock.Mock(), [Rule({"user": "a"}, "6")], [1, 2]]
+    for value in wrong:
+        with pytest.raises(TypeError, match="'x'"):
+            stub[setting].rules = value
+    assert setting.get(user="a", theme="b") == 5
+
+
+def test_values_of_stubs_have_the_types_of_values_from_the_service(stub: SyncStubHeksherClient) -> None:
+    """A stub converts values like a client: a list to a tuple, a dict to a read-only mapping, an int to a float."""
+    limits = Setting("limits", Mapping[str, Sequence[float]], ["user"], {"a": [1]})
+    before = limits.get(user="a")
+    stub[limits].rules = {"a": [1]}
+    for value in (before, limits.get(user="a")):
+        assert (type(value["a"]), type(value["a"][0]), json.dumps(value)) == (tuple, float, '{"a": [1.0]}')
+        changeable: Any = value
+        with pytest.raises(TypeError, match="read-only"):
+            changeable["b"] = ()
 
 
 def test_defaults_of_a_stub_are_used(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:

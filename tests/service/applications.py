@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from heksherlite.service.domain.applications import Application, Approval, invited, registered
-from heksherlite.service.domain.history import Author, Cause
+from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.storage.access import AccessStore
@@ -65,9 +65,12 @@ def register(path: Path, approval: Approval = READER, *, redirect_uri: str | Non
     return application.id
 
 
-def revoke(path: Path, name: str = SHOP.identifier) -> None:
+def revoke(path: Path) -> None:
+    """Revoke all applications."""
+
     async def work(access: AccessStore) -> None:
-        await Applications(access).revoke(name, BY_JANE)
+        applications = Applications(access)
+        await applications.revoke([each.id for each in await applications.all()], BY_JANE)
 
     in_access_store(path, work)
 

@@ -168,11 +168,14 @@ class Access(RuleBasedStateMachine):
         def attach(approval: Approval) -> Approval:
             return replace(approval, groups=tuple(dict.fromkeys((*approval.groups, name))))
 
-        self.decide(partial(applications.change_approval, name=identifier, edit=attach))
+        self.decide(partial(applications.change_approval, ids=self.ids(identifier), edit=attach))
+
+    def ids(self, identifier: str) -> list[str]:
+        return [each.id for each in self.state.applications.values() if each.identifier == identifier]
 
     @rule(identifier=IDENTIFIERS)
     def revoke(self, identifier: str) -> None:
-        self.decide(partial(applications.revoke, name=identifier))
+        self.decide(partial(applications.revoke, ids=self.ids(identifier)))
 
     @rule(name=NAMES, secret=st.none() | NAMES)
     def put_group(self, name: str, secret: str | None) -> None:

@@ -26,6 +26,10 @@ from tests.waiting import until_async
 NOW = 1_800_000_000
 
 
+async def ids(store: Store) -> list[str]:
+    return [application.id for application in await store.applications.all()]
+
+
 async def approved(store: Store, approval: Approval = READER) -> str:
     code = await store.device_codes.start(SHOP, "10.0.0.1", NOW)
     await store.device_codes.open(code, None, "10.0.0.7", NOW)
@@ -66,7 +70,7 @@ def test_an_application_that_is_approved_gets_a_token(database: str) -> None:
             assert not active.has_claim_token(credentials.client_secret)
             for nonsense in ("", "\0", "ß", application.id + "\n", "x" * 10_000):
                 assert await one.applications.get(nonsense) is None
-            await other.applications.revoke(application.id, BY_JANE)
+            await other.applications.revoke([application.id], BY_JANE)
             assert other.tokens == {}
             await one.catch_up()
             assert one.tokens == {}
@@ -212,7 +216,7 @@ def test_a_code_whose_application_is_revoked_is_denied(database: str) -> None:
     async def run() -> None:
         async with opened(database) as store:
             code = await approved(store)
-            await store.applications.revoke(SHOP.identifier, BY_JANE)
+            await store.applications.revoke(await ids(store), BY_JANE)
             assert await store.device_codes.collect(code, NOW) is None
             known = await store.device_codes.find(code)
             assert known is not None
@@ -237,10 +241,10 @@ def test_invitations_are_for_one_application_and_end(database: str) -> None:
             assert (application.status, application.manifest, application.expires_at) == (Status.ACTIVE, SHOP, None)
             one_time_token, invited = invitation()
             await store.applications.add(invited, BY_JANE)
-            await store.applications.revoke(invited.id, BY_JANE)
+            await store.applications.revoke([invited.id], BY_JANE)
             assert await redeem(one_time_token, SHOP, BY_JANE, NOW) is None
             with pytest.raises(NotFoundError):
-                await store.applications.revoke(invited.id, BY_JANE)
+                await store.applications.revoke([invited.id], BY_JANE)
 
     asyncio.run(run())
 
@@ -261,7 +265,7 @@ def test_groups_and_their_secrets(database: str) -> None:
                 await store.groups.remove_secret("db-password", BY_JANE)
             with pytest.raises(BadRequestError, match="attached to shop"):
                 await store.groups.remove("db", BY_JANE)
-            await store.applications.change_approval(SHOP.identifier, lambda _: READER, BY_JANE)
+            await store.applications.change_approval(await ids(store), lambda _: READER, BY_JANE)
             await store.groups.remove("db", BY_JANE)
             await store.groups.remove_secret("db-password", BY_JANE)
             for remove in (store.groups.remove, store.groups.remove_secret):
@@ -288,11 +292,11 @@ def test_every_change_is_in_the_history(database: str) -> None:
             await store.groups.put(Group("db", {"password": {"$secret": "password"}}), BY_JANE)  # changes nothing
             code = await approved(store, replace(READER, groups=("db",)))
             await store.device_codes.collect(code, NOW)
-            await store.applications.change_approval(SHOP.identifier, lambda _: READER, BY_JANE)
+            await store.applications.change_approval(await ids(store), lambda _: READER, BY_JANE)
             denied = await store.device_codes.start(SHOP, None, NOW)
             await store.device_codes.open(denied, None, None, NOW)
             await store.device_codes.deny(denied, BY_JANE, NOW)
-            await store.applications.revoke(SHOP.identifier, BY_JANE)
+            await store.applications.revoke(await ids(store), BY_JANE)
             await store.groups.remove("db", BY_JANE)
             records = (await store.history.search(Search(limit=100), changes_per_record=10)).records[::-1]
             changes = [change for record in records for change in record.changes]

@@ -12,9 +12,9 @@ import pytest
 
 from heksherlite.service import AccessOptions, embedded
 from heksherlite.service.domain.applications import Application
+from heksherlite.service.domain.authors import BY_SERVICE
 from heksherlite.service.domain.device_codes import CodeState, DeviceCode
 from heksherlite.service.domain.groups import Group
-from heksherlite.service.domain.history import BY_SERVICE
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.storage.access import AccessStore
@@ -117,7 +117,7 @@ def test_the_page_says_who_asks_for_what(desk: Desk) -> None:
     code = desk.start()
     page = desk.open(code)
     assert page.status == 200
-    for text in (code, "org.example.app", "1.2", "203.0.113.9", "ago", "See all settings", "Change what settings are"):
+    for text in (code, "org.example.app", "1.2", "203.0.113.9", "ago", "Read all settings", "Change the values"):
         assert text in page.text
     assert "fly" in page.text
     form = page.form(CONFIGURE)
@@ -174,13 +174,13 @@ def test_an_application_may_get_no_scope(desk: Desk) -> None:
     ("changes", "message"),
     [
         ({"scope": ["read", "admin"]}, "did not ask for admin"),
-        ({"scope": ["fly"]}, "no scope 'fly'"),
-        ({"scope": ["<script>"]}, "no scope '<script>'"),
+        ({"scope": ["fly"]}, "scope 'fly' does not exist"),
+        ({"scope": ["<script>"]}, "scope '<script>' does not exist"),
         ({"setting_prefix": "-"}, "No name of a setting begins with '-'"),
         ({"default.user": "a b"}, "'a b' is not a value of a context feature"),
         ({"group": ["nothing"]}, "no configuration group 'nothing'"),
-        ({"reason": "x" * 1001}, "A reason is a text of at most"),
-        ({"reason": "\0"}, "A reason is a text of at most"),
+        ({"reason": "x" * 1001}, "A reason is a string of at most"),
+        ({"reason": "\0"}, "A reason is a string of at most"),
     ],
 )
 def test_what_makes_no_sense_is_shown_and_kept(desk: Desk, changes: dict[str, str | list[str]], message: str) -> None:
@@ -219,7 +219,7 @@ def test_a_form_counts_once(desk: Desk, first: str, second: str) -> None:
     done = desk.browser.send(form, decision=first)
     page = desk.browser.send(form, decision=second)
     assert (page.status, page.headings) == (409, done.headings)
-    assert "Your decision was not taken" in page.text
+    assert "Your decision had no effect" in page.text
     assert desk.open(code).headings == done.headings
     assert len(desk.applications()) == before + (first == "approve")
 
@@ -257,8 +257,8 @@ class TestOtherCodes:
     def test_unknown(self, desk: Desk, code: str) -> None:
         """The page says that there is no such code, and asks for one."""
         page = desk.open(code)
-        assert (page.status, page.headings) == (404, ["Let an application in"])
-        assert "There is no such code" in page.text
+        assert (page.status, page.headings) == (404, ["Approve an application"])
+        assert "This code does not exist" in page.text
 
     def test_none(self, desk: Desk) -> None:
         """Without a code, the page asks for one."""
@@ -267,7 +267,7 @@ class TestOtherCodes:
     def test_expired(self, desk: Desk) -> None:
         """The page says that it is too late, and that the application has to ask again."""
         page = desk.open(desk.start(lifetime=0))
-        assert (page.status, page.headings) == (410, ["Too late"])
+        assert (page.status, page.headings) == (410, ["Expired"])
         assert not [form for form in page.forms if "configure" in form.action]
 
     def test_expired_while_it_was_read(self, desk: Desk) -> None:
@@ -276,7 +276,7 @@ class TestOtherCodes:
         form = desk.form(code)
         until(lambda: desk.state(code) is CodeState.EXPIRED)
         page = desk.browser.send(form, decision="approve")
-        assert (page.status, page.headings) == (409, ["Too late"])
+        assert (page.status, page.headings) == (409, ["Expired"])
 
     @pytest.mark.parametrize("decision", ["approve", "deny"])
     def test_sent_by_somebody_who_never_saw_it(self, desk: Desk, decision: str) -> None:
@@ -294,8 +294,8 @@ class TestClientsCodes:
         """The page says that nothing is known but what its address says, and does not pass it off as an address."""
         page = desk.open("ab12cd", **QUERY)
         assert page.status == 200
-        assert "made this code up itself" in page.text
-        assert "Asks from not known" in page.text
+        assert "chose this code itself" in page.text
+        assert "Address unknown" in page.text
         assert "None" not in page.text
         known = desk.find("ab12cd")
         assert known is not None
@@ -329,7 +329,7 @@ class TestClientsCodes:
     def test_malformed(self, desk: Desk, changes: dict[str, str]) -> None:
         """What is too long, or cannot be shown as it is, is refused with the reason, and nothing is recorded."""
         page = desk.open("ab12cf", **{**QUERY, **changes})
-        assert (page.status, page.headings) == (400, ["That did not work"])
+        assert (page.status, page.headings) == (400, ["Request failed"])
         assert desk.find("ab12cf") is None
 
 
@@ -379,9 +379,9 @@ def test_those_who_are_let_in_already_are_counted(desk: Desk) -> None:
     """Somebody who calls itself like a known application does not pass for it."""
     manifest = Manifest(identifier="org.example.twice")
     first = desk.start(manifest)
-    assert "let in already" not in desk.open(first).text
+    assert "already approved" not in desk.open(first).text
     desk.browser.send(desk.form(first), decision="approve")
-    assert "1 application that calls itself so is let in already" in desk.open(desk.start(manifest)).text
+    assert "1 application with this identifier is already approved" in desk.open(desk.start(manifest)).text
 
 
 class TestDevicePage:
@@ -413,7 +413,7 @@ class TestDevicePage:
         """The page says so and asks again."""
         page = self.enter(desk, code)
         assert page.status == 404
-        assert "There is no such code" in page.text
+        assert "This code does not exist" in page.text
         assert page.form(DEVICE)
         assert "script" not in {tag for tag, _ in page.tags}
 

@@ -122,13 +122,13 @@ def test_a_program_is_approved_and_reads_its_settings(chromium: Any, service: tu
         visit.page.goto(page)
         assert visit.heading() == "Log in"
         visit.log_in(token)
-        assert visit.heading() == "Let shop.checkout in?"
+        assert visit.heading() == "Approve shop.checkout?"
         assert visit.page.get_by_label("Code", exact=True).inner_text() in told
         visit.page.get_by_label("environment").fill("prod")
         visit.page.get_by_role("checkbox", name="mail").check()
         visit.page.get_by_label("Why").fill("the new shop")
         visit.page.get_by_role("button", name="Approve").click()
-        assert visit.heading() in {"Approved", "Let in"}
+        assert visit.heading() in {"Approved", "Configured"}
         visit.check()
         assert asking.output() == "page_size of john: 20\n"
         operator.add_rule(50, "checkout.page_size", environment="prod")
@@ -147,7 +147,7 @@ def test_a_program_is_denied(chromium: Any, service: tuple[str, str], tmp_path: 
         visit.page.goto(page)
         visit.log_in(token)
         visit.page.get_by_label("Why").press("Enter")  # which decides nothing
-        assert visit.heading() == "Let shop.checkout in?"
+        assert visit.heading() == "Approve shop.checkout?"
         visit.page.get_by_role("button", name="Deny").click()
         assert visit.heading() == "Denied"
         visit.picture("denied")
@@ -172,17 +172,17 @@ def test_pages_fit_the_screen(chromium: Any, service: tuple[str, str], size: str
     visit.page.goto(f"{url}/f/device")
     visit.picture("login")
     visit.log_in("wrong")
-    assert "This is no token" in visit.page.get_by_role("alert").inner_text()
+    assert "Malformed token; expected hkl_" in visit.page.get_by_role("alert").inner_text()
     visit.picture("login-failed")
     visit.log_in(token)
     visit.picture("device")
     visit.page.get_by_label("Code").fill("no-such-code")
     visit.page.get_by_role("button", name="Continue").click()
-    assert "There is no such code" in visit.page.get_by_role("alert").inner_text()
+    assert "This code does not exist" in visit.page.get_by_role("alert").inner_text()
     visit.picture("device-unknown")
     visit.page.get_by_label("Code").fill(code.lower())
     visit.page.get_by_label("Code").press("Enter")
-    assert visit.heading() == f"Let {manifest['identifier']} in?"
+    assert visit.heading() == f"Approve {manifest['identifier']}?"
     visit.picture("configure")
     for button in visit.page.get_by_role("button").all():
         assert button.bounding_box()["height"] >= 44
@@ -208,7 +208,7 @@ def test_a_client_that_chooses_its_code_is_marked(chromium: Any, service: tuple[
     visit.page.on("dialog", lambda dialog: visit.complaints.append(dialog.message))
     visit.page.goto(str(httpx.URL(f"{url}/f/configure/", params=query)))
     visit.log_in(token)
-    assert visit.heading() == f"Let {evil} in?"
+    assert visit.heading() == f"Approve {evil}?"
     assert "made this code up itself" in visit.page.inner_text("main")
     visit.picture("configure-client-code")
     visit.check()

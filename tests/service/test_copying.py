@@ -112,7 +112,7 @@ def test_changes_without_end_are_refused(path: str, scripted: ScriptedService, t
     scripted.script[path] = answer[path]
     result = copied(scripted.url, f"sqlite:///{tmp_path}/a.db")
     assert result.exit_code == 1
-    assert "was changed while it was copied, 3 times in a row" in result.output
+    assert "changed during each of 3 attempts to copy it" in result.output
     assert list(tmp_path.iterdir()) == []
 
 
@@ -153,5 +153,5 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     """A refused connection is told with the URL, and no database is made."""
     result = copied("http://127.0.0.1:9", f"sqlite:///{tmp_path}/a.db")
     assert result.exit_code == 1
-    assert result.output.startswith("Error: no answer from http://127.0.0.1:9: ")
+    assert result.output.startswith("Error: no response from http://127.0.0.1:9: ")
     assert list(tmp_path.iterdir()) == []

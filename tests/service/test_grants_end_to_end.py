@@ -1,8 +1,6 @@
 """Programs that find their configuration at the service, are let in, and read their settings."""
 
 import asyncio
-import re
-import runpy
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -126,15 +124,3 @@ def test_a_program_that_was_revoked_gets_nothing(served: Served) -> None:
     with pytest.raises(ClaimError, match="was revoked") as refused:
         fakts.refresh()
     assert "hkc_" not in str(refused.value)
-
-
-def test_the_documentation(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program of the page runs with a one-time token, and again without one, from its cache."""
-    page = Path(__file__).parents[2].joinpath("docs", "operators", "applications.md").read_text("utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    program = tmp_path / "program.py"
-    program.write_text(block.replace("http://127.0.0.1:8888", served.url), "utf-8")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ONE_TIME_TOKEN", invite(served.path))
-    runpy.run_path(str(program))
-    runpy.run_path(str(program))

@@ -10,8 +10,8 @@ import pytest
 
 from heksherlite.service import embedded
 from heksherlite.service.domain import context_features
+from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.catalog import State
-from heksherlite.service.domain.history import Author, Cause
 from heksherlite.service.storage.history import Search
 from tests.service.api import FEATURES, Api
 from tests.service.stores import opened

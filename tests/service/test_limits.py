@@ -140,7 +140,7 @@ def test_an_answer_takes_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
             patched.setattr(Store, "write", never)
             answer = api.declare()
         assert answer.status_code == 503
-        assert answer.text == "this took longer than 0.2 s; it may still have an effect"
+        assert answer.text == "the request took longer than 0.2 s; it may still take effect"
         assert answer.headers["retry-after"] == "5"
         assert api.get("settings").status_code == 200
 
@@ -168,7 +168,7 @@ def test_the_rate_of_writes_is_limited(tmp_path: Path) -> None:
             assert api.declare().status_code == 200
             answer = api.declare()
             assert answer.status_code == 429
-            assert answer.json() == {"detail": "too many writes at once"}
+            assert answer.json() == {"detail": "too many writes; reduce the rate"}
             assert 90 <= int(answer.headers["retry-after"]) <= 100
             assert api.get("query").status_code == 200
             assert second.declare().json() == {"outcome": "uptodate"}

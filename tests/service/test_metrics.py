@@ -226,7 +226,7 @@ def test_services_of_one_process_count_by_themselves() -> None:
 
 def reading(revision: int, **values: float) -> MetricsSnapshot:
     totals = Totals(
-        answers={ResponseLabels("GET", "/a", 200): Latencies(0.5, [revision] + [0] * len(BOUNDS))},
+        responses={ResponseLabels("GET", "/a", 200): Latencies(0.5, [revision] + [0] * len(BOUNDS))},
         writes=revision,
         refused_tokens=Counter(unknown=revision),
     )
@@ -239,7 +239,7 @@ def test_processes_are_told_together() -> None:
     told = merge([reading(3, newest_at=4.0), reading(2), reading(4, database_up=False)])
     assert (told.revision, told.settings, told.streams, told.newest_at, told.database_up) == (2, 2, 3, 4.0, False)
     assert (told.totals.writes, told.totals.refused_tokens) == (9, Counter(unknown=9))
-    (latencies,) = told.totals.answers.values()
+    (latencies,) = told.totals.responses.values()
     assert (latencies.seconds, latencies.counts[0]) == (1.5, 9)
 
 

@@ -1,4 +1,4 @@
-"""Answers to queries in lines, and only what changed: docs/reference/partial-answers.md, from the service's side."""
+"""Answers to queries in lines, and only what changed: docs/reference/partial-responses.md, from the service's side."""
 
 import json
 from contextlib import closing

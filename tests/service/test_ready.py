@@ -26,10 +26,10 @@ def test_a_service_that_stops_is_not_ready(tmp_path: Path) -> None:
     """From the beginning of its end it is 503, and says so."""
 
     async def look(made: Application) -> None:
-        made.app.state.streams.close()
+        made.app.state.context.streams.close()
         answer = await made.http.get("/api/ready")
         assert answer.status_code == 503
-        assert answer.json() == {**READY, "ready": False, "reasons": ["the service stops"]}
+        assert answer.json() == {**READY, "ready": False, "reasons": ["the service is stopping"]}
 
     with_application(tmp_path, look)
 

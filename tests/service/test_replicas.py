@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import pytest
 
 from heksherlite.service import embedded
+from heksherlite.service.domain.authors import BY_SERVICE, Cause
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, State
-from heksherlite.service.domain.history import BY_SERVICE, Cause
 from heksherlite.service.errors import RequestError
 from heksherlite.service.storage.store import Store
 from tests.service.api import FEATURES, Api

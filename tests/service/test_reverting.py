@@ -246,8 +246,8 @@ def retyped_since(api: Api) -> int:
         (rule_deleted, "was removed since"),
         (setting_of_rule_deleted, "was removed since"),
         (conditions_taken, "has the conditions of rule"),
-        (value_does_not_fit_any_more, "would not fit type int"),
-        (feature_not_configurable_any_more, "uses ['environment'], by which 'cache_ttl' would not be configurable"),
+        (value_does_not_fit_any_more, "does not fit setting 'cache_ttl' of type int"),
+        (feature_not_configurable_any_more, "setting 'cache_ttl' is not configurable by ['environment']"),
         (setting_deleted, "setting 'cache_ttl' was removed since"),
         (setting_upgraded_again, "its default_value is 62, not 61"),
         (setting_has_rules, "setting 'cache_ttl' has rules by now: ["),
@@ -257,8 +257,8 @@ def retyped_since(api: Api) -> int:
         (features_changed_again, "the context features were changed since"),
         (restored_already, "setting 'cache_ttl' exists again"),
         (undone_already, "nothing is left of this change"),
-        (narrowed_since, "uses ['theme'], by which 'cache_ttl' would not be configurable"),
-        (retyped_since, "would not fit type int"),
+        (narrowed_since, "setting 'cache_ttl' is not configurable by ['theme']"),
+        (retyped_since, "does not fit setting 'cache_ttl' of type int"),
     ],
 )
 def test_what_cannot_be_undone_says_why(api: Api, scene: Scene, reason: str) -> None:

@@ -107,12 +107,12 @@ def test_what_is_no_route_tells_nothing(guarded: Guarded) -> None:
 
 
 def test_a_route_without_scope_cannot_be_made() -> None:
-    """A function that does not say what it needs is refused where its route is declared."""
+    """A function that has no required scope is refused where its route is declared."""
     router = APIRouter(route_class=ServiceRoute)
 
     async def forgetful() -> None: ...
 
-    with pytest.raises(TypeError, match=r"forgetful serves /forgotten .* use @requires or @public"):
+    with pytest.raises(TypeError, match=r"forgetful serves /forgotten .* @requires or @public"):
         router.get("/forgotten")(forgetful)
 
 
@@ -135,7 +135,7 @@ def test_a_route_of_another_kind_keeps_the_service_from_starting(where: str) -> 
         {"app": app.router, "router": outer, "nested router": inner}[where].get("/forgotten")(forgetful)
         outer.include_router(inner)
         app.include_router(outer)
-    with pytest.raises(TypeError, match="does not say what it needs"):
+    with pytest.raises(TypeError, match="has no required scope"):
         require_scopes(app.routes)
 
 
@@ -147,5 +147,5 @@ def test_a_start_with_a_forgotten_route_fails(monkeypatch: pytest.MonkeyPatch, t
     forgotten.get("/forgotten")(lambda: None)
     monkeypatch.setattr(health, "router", forgotten)
     monkeypatch.setattr(application, "_routes", application._routes.__wrapped__)  # built anew
-    with pytest.raises(TypeError, match="does not say what it needs"), embedded(tmp_path / "a.db"):
+    with pytest.raises(TypeError, match="has no required scope"), embedded(tmp_path / "a.db"):
         pass

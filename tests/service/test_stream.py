@@ -214,7 +214,7 @@ async def slow_client(tmp_path: Path) -> list[bytes]:
         await store.write(partial(context_features.add, name=f"feature{number}"))
     taken.set()
     second = await sent.get()
-    app.state.streams.close()
+    app.state.context.streams.close()
     await stream
     await store.close()
     return [first, second, *(sent.get_nowait() for _ in range(sent.qsize()))]

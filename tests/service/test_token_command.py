@@ -39,7 +39,7 @@ def test_a_served_token_is_made_used_and_revoked(tmp_path: Path) -> None:
     with process(*arguments) as (running, api):
         assert running.stdout is not None
         line = running.stdout.readline()
-        assert line.startswith("The first token, which may do everything and is shown only this once: hkl_")
+        assert line.startswith("The first token, with every scope, shown only this once: hkl_")
         api.http.headers["Authorization"] = f"Bearer {line.split()[-1]}"
         assert api.declare(configurable_features=["user"]).status_code == 200
         token = run(path, "create", "reader", "--scope", "read").output.strip()
@@ -57,7 +57,7 @@ def test_a_served_token_is_made_used_and_revoked(tmp_path: Path) -> None:
 
 def test_create_prints_the_token_and_nothing_else(tmp_path: Path) -> None:
     """The output is the token, so that it can be piped to where it is kept."""
-    result = run(tmp_path / "a.db", "create", "a", "--scope", "read", "--scope", "write")
+    result = run(tmp_path / "a.db", "create", "a", "--scope", "read,write", "--scope", "admin")
     assert result.exit_code == 0
     assert SHAPE.fullmatch(result.stdout.removesuffix("\n"))
     assert result.stderr == ""
@@ -110,7 +110,10 @@ def test_expiry_is_a_date(tmp_path: Path, text: str, expected: int) -> None:
     ("arguments", "message"),
     [
         (["create", "--scope", "read"], "Missing argument 'NAME'"),
-        (["create", "a", "--scope", "everything"], "is not one of 'read', 'declare', 'write', 'admin'"),
+        (
+            ["create", "a", "--scope", "everything"],
+            "'everything' is not a scope; the scopes are read, declare",
+        ),
         (["create", "a b", "--scope", "read"], "'a b' is not a name for a token"),
         (["create", "a", "--scope", "read", "--expires", "soon"], "a date such as 2030-01-31"),
         (["create", "a", "--scope", "read", "--expires", "9999999d"], "a date such as 2030-01-31"),
@@ -119,7 +122,7 @@ def test_expiry_is_a_date(tmp_path: Path, text: str, expected: int) -> None:
         (["create", "a", "--scope", "read", "--expires", "0001-01-01T00:00+12:00"], "a date such as 2030-01-31"),
         (["create", "a", "--scope", "read", "--expires", "0h"], "expired from the start"),
         (["create", "a", "--scope", "read", "--expires", "2020-01-01"], "expired from the start"),
-        (["create", "a", "--scope", "read", "--setting-prefix", "back end"], "no name of a setting begins like that"),
+        (["create", "a", "--scope", "read", "--setting-prefix", "back end"], "the name of a setting cannot begin with"),
         (["revoke", "nobody"], "there is no token named 'nobody'"),
     ],
 )
@@ -192,7 +195,7 @@ def test_loopback_addresses_do_not(tmp_path: Path, host: str) -> None:
         (["--trust-user-header", "X-User"], "needs trusted proxies"),
         (["--trust-user-header", "X User", "--trusted-proxies", "::1"], "not a name of a header"),
         (["--operator", "jane@example.com"], "operators are known by the header"),
-        (["--trusted-proxies", "10.0.0.0/33"], "a network is like 10.0.0.0/8"),
+        (["--trusted-proxies", "10.0.0.0/33"], "expected a network such as 10.0.0.0/8"),
         (["--trusted-proxies", "10.0.0.1/8"], "has host bits set"),
         (["--max-rules", "0"], "--max-rules"),
         (["--request-timeout", "0"], "--request-timeout"),

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.service.domain.authors import BY_SERVICE
 from heksherlite.service.domain.groups import Group
-from heksherlite.service.domain.history import BY_SERVICE
 from heksherlite.service.errors import DatabaseUnavailableError, InterruptedWriteError
 from heksherlite.service.storage.writing import ATTEMPTS, Writer
 from tests.service.stores import opened

@@ -8,9 +8,9 @@ from typing import Any, Final
 import anyio
 
 from heksherlite.errors import DiscoveryError
-from heksherlite.grants.remote.beacon import BEACON_PORT, listen_for_beacons
+from heksherlite.grants.remote.beacon import listen_for_beacons
 from heksherlite.grants.remote.discovery import fetch_endpoint
-from heksherlite.grants.remote.messages import Endpoint
+from heksherlite.grants.remote.messages import BEACON_PORT, Endpoint
 from heksherlite.http.endpoint_client import EndpointClient, endpoint_client
 
 _MAX_ENDPOINTS: Final = 32

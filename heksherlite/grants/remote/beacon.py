@@ -9,12 +9,10 @@ from typing import Final
 import anyio
 import orjson
 
+from heksherlite.grants.remote.messages import BEACON_PORT
 from heksherlite.http.urls import http_url
 
 logger = logging.getLogger(__name__)
-
-BEACON_PORT: Final = 45678
-"""The UDP port of beacons."""
 
 _MAGIC: Final = b"beacon-fakts"
 _MAX_SIZE: Final = 2048

@@ -13,6 +13,9 @@ from heksherlite.secret import Secret
 
 WELL_KNOWN: Final = ".well-known/fakts"
 
+BEACON_PORT: Final = 45678
+"""The UDP port of beacons."""
+
 _MAX_CODE_LENGTH: Final = 64
 
 GrantedResponse = Mapping[str, Any]

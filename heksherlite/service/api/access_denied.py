@@ -1,17 +1,17 @@
-"""Answers to those who may not do what they ask for: JSON that says what is missing."""
+"""Requests that are denied: the error, and the JSON body that says what is missing."""
 
 from collections.abc import Mapping
 
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from heksherlite.service.api.responses import Responses, json_answer
+from heksherlite.service.api.responses import Responses, json_response
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import OutsidePrefixError, ServiceError
 
 
 class AccessDeniedResponse(BaseModel):
-    """Why a request was refused, and what it takes."""
+    """The reason why a request was denied, and the scope or setting prefix that it requires."""
 
     detail: str
     needed_scope: Scope | None = None
@@ -19,20 +19,20 @@ class AccessDeniedResponse(BaseModel):
 
 
 ACCESS_DENIED_RESPONSES: Responses = {
-    401: {"model": AccessDeniedResponse, "description": "A token is needed, and none was sent that is of use."},
-    403: {"model": AccessDeniedResponse, "description": "The token does not reach that far."},
-    429: {"model": AccessDeniedResponse, "description": "Too many attempts with wrong tokens, or too many writes."},
+    401: {"model": AccessDeniedResponse, "description": "The request has no valid token."},
+    403: {"model": AccessDeniedResponse, "description": "The token does not permit this request."},
+    429: {"model": AccessDeniedResponse, "description": "Too many attempts with invalid tokens, or too many writes."},
 }
 
 
 class AccessDeniedError(ServiceError):
-    """A request that is not let in.
+    """A request was denied.
 
     Args:
-        status: The status of the answer.
-        detail: Why, for people. It repeats nothing of a token.
-        needed_scope: The scope that the request needs.
-        headers: The headers of the answer.
+        status: The status code of the response.
+        detail: The reason, for people. It never contains any part of a token.
+        needed_scope: The scope that the request requires.
+        headers: Additional response headers.
     """
 
     def __init__(
@@ -51,17 +51,17 @@ class AccessDeniedError(ServiceError):
 
 
 async def respond_to_access_denied(_request: Request, error: Exception) -> Response:
-    """Answer a request that was not let in."""
+    """Return the response to a request that was denied."""
     if not isinstance(error, AccessDeniedError):
         raise error
     body = {"detail": error.detail}
     if error.needed_scope is not None:
         body["needed_scope"] = error.needed_scope
-    return json_answer(body, error.status, error.headers)
+    return json_response(body, error.status, error.headers)
 
 
 async def respond_to_outside_prefix(request: Request, error: Exception) -> Response:
-    """Answer a request about settings that its token does not reach."""
+    """Return the response to a request about settings outside the prefix of its token."""
     if not isinstance(error, OutsidePrefixError):
         raise error
     body = {
@@ -69,4 +69,4 @@ async def respond_to_outside_prefix(request: Request, error: Exception) -> Respo
         "needed_scope": request.scope["route"].required.scope,
         "setting_prefix": error.setting_prefix,
     }
-    return json_answer(body, 403)
+    return json_response(body, 403)

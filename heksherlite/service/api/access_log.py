@@ -1,4 +1,4 @@
-"""A record in the log for each request."""
+"""Middleware that logs each request."""
 
 import logging
 from time import perf_counter
@@ -12,11 +12,11 @@ _logger = logging.getLogger("heksherlite.access")
 
 
 class AccessLogMiddleware:
-    """Logs each request when its answer has ended: who, what and how long, without query strings, headers and bodies.
+    """Logs each request when its response has ended, without its query string, headers and body.
 
     Args:
         app: The application.
-        store: What it serves.
+        store: The store of the service.
     """
 
     def __init__(self, app: ASGIApp, *, store: Store) -> None:
@@ -24,21 +24,21 @@ class AccessLogMiddleware:
         self._store = store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         arrived = perf_counter()
-        status = 500  # if nothing else is answered here, that is what is answered outside of all middleware
+        status = 500  # the response to an exception is created outside of all middleware
 
-        async def send_noted(message: Message) -> None:
+        async def send_logged(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, send_noted)
+            await self._app(scope, receive, send_logged)
         finally:
             _log(scope, status, perf_counter() - arrived, self._store.catalog.state.revision)
 

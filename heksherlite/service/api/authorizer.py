@@ -1,4 +1,7 @@
-"""Whether a request may do what it asks for, decided before anything else of it is looked at."""
+"""Authorization: each route requires a scope, and a request has it by its token.
+
+Without tokens (``auth="none"``), every request is authorized.
+"""
 
 import logging
 import math
@@ -8,15 +11,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from fastapi import Request
 from starlette.types import Scope as RequestScope
 
 from heksherlite.service.api.access_denied import AccessDeniedError
+from heksherlite.service.api.access_tokens import AccessTokens
 from heksherlite.service.api.identity import Identity
 from heksherlite.service.api.proxy_headers import ProxyHeaders
-from heksherlite.service.domain.access_tokens import AccessTokens
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.rates import RateLimiter
 from heksherlite.service.domain.tokens import SHAPE, Scope, Token, Tokens, find_token
@@ -27,19 +30,19 @@ T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
-_FAILED_ATTEMPTS = 10  # with wrong tokens, from one address; then one every so many seconds:
-_FAILED_ATTEMPT_SECONDS = 6.0
-_BURST_SECONDS = 10.0
+_FAILURE_BURST: Final = 10
+_SECONDS_PER_FAILURE: Final = 6.0
+_WRITE_BURST_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class RequiredScope:
-    """What a route needs.
+    """What a route requires of a request.
 
     Attributes:
-        scope: The scope that a token must have; None lets everybody in.
-        all_settings: Whether it takes a token that is not limited to some settings.
-        operator: Whether it takes a person who is logged in as an operator.
+        scope: The scope that the token must have; None for a public route.
+        all_settings: Whether the token must not be limited to a setting prefix.
+        operator: Whether the request must come from a person who is logged in as an operator.
     """
 
     scope: Scope | None
@@ -48,22 +51,22 @@ class RequiredScope:
 
 
 class UnknownTokenError(Exception):
-    """A token looks like one, and is not among those that were read from the database so far."""
+    """A well-formed token is not among those that have been read from the database so far."""
 
 
 class Authorizer:
-    """Lets requests in or refuses them.
+    """Authorizes requests by their tokens.
 
     Args:
         tokens: Returns the tokens that are valid now.
-        access_tokens: Those that were made from them, for OAuth2 clients.
-        catch_up: Reads the tokens anew, from the database that other services write to as well.
-        options: Whether tokens are needed, and which proxies are trusted.
-        limits: How many writes a client may make.
+        access_tokens: Verifies the access tokens of OAuth2 clients.
+        catch_up: Reads the tokens that other services have written to the database.
+        options: Whether tokens are required, and which proxies are trusted.
+        limits: The limit on the rate of writes.
 
     Attributes:
-        proxy_headers: Where requests come from.
-        refused_tokens: How many tokens were refused, by reason.
+        proxy_headers: Reads the address and the person from the headers of trusted proxies.
+        refused_tokens: The number of refused tokens, by reason.
     """
 
     def __init__(
@@ -79,121 +82,123 @@ class Authorizer:
         self._tokens = tokens
         self._access_tokens = access_tokens
         self._catch_up = catch_up
-        self._asks_for_tokens = options.auth == "tokens"
-        self._failures = RateLimiter(per_second=1 / _FAILED_ATTEMPT_SECONDS, burst=_FAILED_ATTEMPTS)
+        self._requires_tokens = options.auth == "tokens"
+        self._failures = RateLimiter(per_second=1 / _SECONDS_PER_FAILURE, burst=_FAILURE_BURST)
         per_second = limits.writes_per_second
-        self._writes = RateLimiter(per_second=per_second, burst=max(1, per_second * _BURST_SECONDS))
+        self._writes = RateLimiter(per_second=per_second, burst=max(1, per_second * _WRITE_BURST_SECONDS))
 
     @property
-    def asks_for_tokens(self) -> bool:
-        """Whether requests need a token."""
-        return self._asks_for_tokens
+    def requires_tokens(self) -> bool:
+        """Whether requests require a token."""
+        return self._requires_tokens
 
     async def authorize(self, request: Request, required: RequiredScope) -> None:
-        """Let a request in as `admit` does, also by a token that was made through another replica just now.
-
-        Raises:
-            AccessDeniedError: It is not let in.
-        """
-        await self._by_newest(partial(self.reauthorize, request, required))
-
-    def reauthorize(self, request: Request, required: RequiredScope, *, final: bool = True) -> None:
-        """Let a request in, and note who makes it in ``request.state.identity``.
-
-        An answer that takes long may call this again, to end when the token is revoked or expires.
+        """Authorize a request, and store its identity in ``request.state.identity``.
 
         Args:
-            request: The request.
-            required: What it needs.
-            final: Whether to refuse a token that is unknown.
+            request: The request. Its token may have been created through another replica a moment ago.
+            required: What the route requires.
 
         Raises:
-            AccessDeniedError: It is not let in.
-            UnknownTokenError: Its token is unknown, and that is not final.
+            AccessDeniedError: The request is not authorized.
         """
+        await self._with_latest_tokens(partial(self._authorize, request, required))
+
+    def reauthorize(self, request: Request, required: RequiredScope) -> None:
+        """Authorize a request once more, to end a long response when its token is revoked or expires.
+
+        Args:
+            request: The request, which was authorized before.
+            required: What the route requires.
+
+        Raises:
+            AccessDeniedError: The request is not authorized any more.
+        """
+        self._authorize(request, required, final=True)
+
+    async def token_of_operator(self, request: Request, sent: bytes) -> Token:
+        """Return the token with which a person logs in.
+
+        Args:
+            request: The request that contains the token.
+            sent: The text that the person entered.
+
+        Raises:
+            AccessDeniedError: The token is invalid or is not an operator's, or there were too many failed attempts.
+        """
+        token = await self._with_latest_tokens(partial(self._verify, request.scope, sent, Scope.ADMIN))
+        if not may_operate(token):
+            self._forbid(
+                f"operators log in with a token that has scope {Scope.ADMIN} and no setting prefix;"
+                f" the token {token.name!r} does not qualify",
+                Scope.ADMIN,
+            )
+        return token
+
+    async def _with_latest_tokens(self, check: Callable[..., T]) -> T:
+        try:
+            return check(final=False)
+        except UnknownTokenError:
+            with suppress(NotCaughtUpError):
+                await self._catch_up()
+            return check(final=True)
+
+    def _authorize(self, request: Request, required: RequiredScope, *, final: bool) -> None:
         address = self.proxy_headers.address(request.scope)
         if required.scope is None:
             request.state.identity = Identity(address=address)
             return
         token = None
-        if self._asks_for_tokens:
-            token = self._authorized(request.scope, required, required.scope, final=final)
+        if self._requires_tokens:
+            token = self._authenticate(request.scope, required.scope, final=final)
+            self._require_scope(token, required, required.scope)
         if required.scope is not Scope.READ:
             self._count_write(token.public_prefix if token else address)
         request.state.identity = Identity(token, self.proxy_headers.person(request.scope), address)
 
-    async def token_of_operator(self, request: Request, sent: bytes) -> Token:
-        """Return the token that a person logs in with, also one that was made just now.
-
-        Args:
-            request: The request that brings it along.
-            sent: What the person entered.
-
-        Raises:
-            AccessDeniedError: It is of no use, or not for this, or there were too many attempts.
-        """
-        token = await self._by_newest(partial(self._known, request.scope, sent, Scope.ADMIN))
-        if not may_operate(token):
-            self._forbid(
-                f"operators log in with a token that has scope {Scope.ADMIN} and is not limited to some settings,"
-                f" and {token.name!r} is not such a one",
-                Scope.ADMIN,
-            )
-        return token
-
-    async def _by_newest(self, look: Callable[..., T]) -> T:
-        try:
-            return look(final=False)
-        except UnknownTokenError:
-            with suppress(NotCaughtUpError):
-                await self._catch_up()
-            return look(final=True)
-
-    def _authorized(self, request: RequestScope, required: RequiredScope, scope: Scope, *, final: bool) -> Token:
-        token = self._authenticated(request, scope, final=final)
+    def _require_scope(self, token: Token, required: RequiredScope, scope: Scope) -> None:
         if scope not in token.scopes:
             granted = ", ".join(sorted(token.scopes))
-            self._forbid(f"this call needs scope {scope}, and the token {token.name!r} has: {granted}", scope)
+            self._forbid(f"this request requires scope {scope}; the token {token.name!r} has {granted}", scope)
         if required.all_settings and token.setting_prefix:
             self._forbid(
-                f"this call is about all settings, and the token {token.name!r} is limited to settings whose names"
-                f" begin with {token.setting_prefix!r}",
+                f"this request concerns all settings; the token {token.name!r} is limited to settings whose names"
+                f" start with {token.setting_prefix!r}",
                 scope,
             )
-        return token
 
-    def _authenticated(self, request: RequestScope, scope: Scope, *, final: bool) -> Token:
+    def _authenticate(self, request: RequestScope, scope: Scope, *, final: bool) -> Token:
         sent = _credentials(request)
         if sent is None:
             raise AccessDeniedError(
                 401,
-                f"this call needs a token with scope {scope}: send it as 'Authorization: Bearer TOKEN'",
+                f"this request requires a token with scope {scope}; send it as 'Authorization: Bearer TOKEN'",
                 needed_scope=scope,
                 headers={"www-authenticate": f'Bearer realm="heksherlite", scope="{scope}"'},
             )
-        return self._known(request, sent, scope, final=final)
+        return self._verify(request, sent, scope, final=final)
 
-    def _known(self, request: RequestScope, sent: bytes, scope: Scope, *, final: bool) -> Token:
+    def _verify(self, request: RequestScope, sent: bytes, scope: Scope, *, final: bool) -> Token:
         token = find_token(self._tokens(), sent) or self._access_tokens.find(sent)
         if token is None:
-            shaped = SHAPE.fullmatch(sent.decode("latin-1")) is not None or self._access_tokens.has_shape(sent)
-            if shaped and not final:
+            well_formed = SHAPE.fullmatch(sent.decode("latin-1")) is not None or self._access_tokens.has_shape(sent)
+            if well_formed and not final:
                 raise UnknownTokenError
-            reason = "the token is unknown, or was revoked" if shaped else "this is no token: one is hkl_..._..."
-            self.refused_tokens["unknown" if shaped else "malformed"] += 1
-            self._refuse_attempt(request, reason, scope)
+            if well_formed:
+                self._refuse_token(request, "unknown", "the token is unknown or was revoked", scope)
+            self._refuse_token(request, "malformed", "malformed token; expected hkl_...", scope)
         if token.expired(time.time()):
-            self.refused_tokens["expired"] += 1
-            self._refuse_attempt(request, f"the token {token.name!r} has expired", scope)
+            self._refuse_token(request, "expired", f"the token {token.name!r} has expired", scope)
         return token
 
-    def _refuse_attempt(self, request: RequestScope, reason: str, scope: Scope) -> NoReturn:
-        # Only what is wrong is counted: whoever shares an address with a client that has an old token is not shut
-        # out by it, and 256 random bits are not guessed at any rate.
+    def _refuse_token(self, request: RequestScope, kind: str, reason: str, scope: Scope) -> NoReturn:
+        # Only failures are counted, so a client with an outdated token does not lock out others behind the same
+        # address. A token has 256 random bits and cannot be guessed at any rate.
+        self.refused_tokens[kind] += 1
         address = self.proxy_headers.address(request)
         wait = self._failures.take(address, time.monotonic())
         if wait:
-            raise _too_many(f"too many attempts with wrong tokens; {reason}", wait, scope)
+            raise _too_many(f"too many attempts with invalid tokens; {reason}", wait, scope)
         _logger.warning("a token was refused", extra={"client": address, "reason": reason})
         challenge = f'Bearer realm="heksherlite", scope="{scope}", error="invalid_token"'
         raise AccessDeniedError(401, reason, needed_scope=scope, headers={"www-authenticate": challenge})
@@ -206,11 +211,11 @@ class Authorizer:
     def _count_write(self, client: str) -> None:
         wait = self._writes.take(client, time.monotonic())
         if wait:
-            raise _too_many("too many writes at once", wait, None)
+            raise _too_many("too many writes; reduce the rate", wait, None)
 
 
 def may_operate(token: Token) -> bool:
-    """Tell whether somebody with this token may decide on what concerns the whole service."""
+    """Return whether the holder of a token may act as an operator of the whole service."""
     return Scope.ADMIN in token.scopes and not token.setting_prefix
 
 
@@ -219,13 +224,13 @@ def _too_many(detail: str, wait: float, scope: Scope | None) -> AccessDeniedErro
 
 
 def _credentials(request: RequestScope) -> bytes | None:
-    """Return the token that a request brings along, which may be anything, or None."""
+    """Return the token of a request, which may be malformed, or None if there is none."""
     bearer = legacy = None
     for name, value in request["headers"]:
         if name == b"authorization":
             scheme, _, token = value.partition(b" ")
-            # Two tokens, or a scheme that is not ours, are an attempt that fails, unless there is an api_token:
-            # a proxy in between may have its own use for the header.
+            # Two tokens or another scheme are a failed attempt, unless there is also an api_token: a proxy may use
+            # the Authorization header for itself.
             bearer = token.strip() if bearer is None and scheme.lower() == b"bearer" else b""
         elif name == b"api_token":
             legacy = value.strip() if legacy is None else b""

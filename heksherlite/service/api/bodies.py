@@ -1,57 +1,63 @@
-"""Reading request bodies: how large they may be, and what JSON is to this service."""
+"""Request bodies: their limits on size and time, and strict JSON."""
 
 import asyncio
 import json
 from math import isfinite
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heksherlite.service.domain.json_values import require_encodable
 
-_DISCARDED_BYTES = 32 * 2**20  # read off a body that is too large, so that its sender gets to see the answer
+_MAX_DISCARDED_BYTES: Final = 32 * 2**20  # of a body that is too large, so that its sender can read the response
 
 
 def decode_json(body: bytes) -> Any:
-    """Decode JSON, keeping every number exactly.
+    """Decode JSON without losing the precision of any number.
+
+    Args:
+        body: The JSON text, in UTF-8.
 
     Raises:
-        json.JSONDecodeError: The text is not JSON in UTF-8, or it is JSON that not every reader could take back: an
-            integer beyond 64 bits, a number beyond the range of floats, a lone surrogate, more than some 200 levels.
+        json.JSONDecodeError: The text is not JSON in UTF-8, or not every client could read it back: it contains an
+            integer beyond 64 bits, a number beyond the range of floats or a lone surrogate, or has more than about
+            200 levels.
     """
     text = ""
     try:
         text = body.decode()
-        value = json.loads(text, parse_constant=_refuse_number, parse_float=_finite_float)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite_float)
         require_encodable(value)
     except json.JSONDecodeError:
         raise
     except RecursionError as error:
-        raise json.JSONDecodeError("too deep", text, 0) from error
+        raise json.JSONDecodeError("too many levels", text, 0) from error
     except ValueError as error:
         raise json.JSONDecodeError(str(error), text, 0) from error
     return value
 
 
 class StrictJsonRequest(Request):
-    """A request whose JSON is read by `decode_json`."""
+    """A request whose JSON is decoded by `decode_json`, once."""
 
     async def json(self) -> Any:
         """Return the decoded body."""
-        return decode_json(await self.body())
+        if not hasattr(self, "_decoded"):
+            self._decoded = decode_json(await self.body())
+        return self._decoded
 
 
 class BodyMiddleware:
-    """Takes in each request's body before the application sees it.
+    """Reads each request's body before the application handles the request.
 
-    A body over the limit is answered with 413 and never held in memory, one that does not arrive in time with 408;
-    one without Content-Type is declared to be JSON, as existing clients mean it.
+    A body that exceeds the limit is discarded and answered with 413, and one that does not arrive in time with 408. A
+    body without a Content-Type is declared as JSON, because existing clients rely on that.
 
     Args:
         app: The application.
-        max_bytes: How many bytes a body may have.
-        timeout: How many seconds it may take to arrive.
+        max_bytes: The maximal size of a body, in bytes.
+        timeout: The maximal time for a body to arrive, in seconds.
     """
 
     def __init__(self, app: ASGIApp, *, max_bytes: int, timeout: float) -> None:
@@ -60,7 +66,7 @@ class BodyMiddleware:
         self._timeout = timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -72,10 +78,10 @@ class BodyMiddleware:
             async with asyncio.timeout(self._timeout):
                 body = await self._read(receive)
         except TimeoutError:
-            await _refusal(408, f"the body did not arrive within {self._timeout:g} s")(scope, receive, send)
+            await _closing(408, f"the body did not arrive within {self._timeout:g} s")(scope, receive, send)
             return
         if body is None:
-            await _refusal(413, f"the body is larger than {self._max_bytes} bytes")(scope, receive, send)
+            await _closing(413, f"the body is larger than {self._max_bytes} bytes")(scope, receive, send)
             return
         if b"content-type" not in headers:
             # In place: the middleware around this one looks up the route in the same scope afterwards.
@@ -86,7 +92,7 @@ class BodyMiddleware:
         body = bytearray()
         received = 0
         more = True
-        while more and received <= _DISCARDED_BYTES:
+        while more and received <= _MAX_DISCARDED_BYTES:
             message = await receive()
             part = message.get("body", b"")
             received += len(part)
@@ -96,7 +102,7 @@ class BodyMiddleware:
         return bytes(body) if received <= self._max_bytes else None
 
 
-def _refusal(status: int, message: str) -> Response:
+def _closing(status: int, message: str) -> Response:
     return Response(message, status, {"connection": "close"}, "text/plain")
 
 
@@ -116,5 +122,5 @@ def _finite_float(text: str) -> float:
     return number
 
 
-def _refuse_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not valid JSON")

@@ -1,38 +1,38 @@
-"""What caches between clients and the service may do with answers to queries."""
+"""The caching headers of query responses."""
 
 from typing import Final
 
 from heksherlite.service.options import ServiceOptions
 
-_PAST_SECONDS: Final = 86_400
-"""For how long the answer as of a revision may be kept: it never changes."""
+_REVISION_MAX_AGE: Final = 86_400
+"""The max-age of a response as of a revision, in seconds: such a response never changes."""
 
 NO_STORE: Final = "no-store"
-"""For answers that are of no use to anybody else, nor to the same client again."""
+"""The ``Cache-Control`` of a response that is useless to all other requests."""
 
 
 class CachePolicy:
-    """The headers that tell caches.
+    """Determines the caching headers.
 
-    Without tokens everybody gets the same answer, so that caches may share it, unless a proxy in front lets only some
-    people in. With tokens an answer is for those who send the same one: besides ``private`` there is ``Vary``, for
-    caches that are told to ignore the former.
+    Without tokens, all clients receive the same response, so shared caches may keep it, unless a proxy restricts who
+    may access the service. With tokens, a response is only for clients that send the same token: ``private``, and
+    ``Vary`` for caches that are configured to ignore ``private``.
 
     Args:
-        options: How the service serves.
+        options: The options of the service.
 
     Attributes:
-        now: The ``Cache-Control`` of an answer as of now.
-        past: The same of an answer as of a revision.
-        vary: The headers of a request that the answer depends on.
+        now: The ``Cache-Control`` of a current response.
+        past: The ``Cache-Control`` of a response as of a revision.
+        vary: The ``Vary`` of all responses.
     """
 
     def __init__(self, options: ServiceOptions) -> None:
         access, max_age = options.access, options.cache_max_age
-        asks_for_tokens = access.auth == "tokens"
-        # Never "public", nor what implies it: a proxy in front may ask for passwords of its own.
-        private = "private, " if asks_for_tokens or access.trust_user_header is not None else ""
+        requires_tokens = access.auth == "tokens"
+        # Never "public", nor a directive that implies it: a proxy may require authentication of its own.
+        private = "private, " if requires_tokens or access.trust_user_header is not None else ""
         self.now = private + (f"max-age={max_age}" if max_age else "no-cache")
-        # Others than the client itself may answer without asking only if somebody has said so.
-        self.past = ("" if max_age and not private else "private, ") + f"max-age={_PAST_SECONDS}, immutable"
-        self.vary = "accept, accept-encoding, a-im, last-event-id" + ", authorization, api_token" * asks_for_tokens
+        # Shared caches may answer without revalidation only if the operator has allowed it.
+        self.past = ("" if max_age and not private else "private, ") + f"max-age={_REVISION_MAX_AGE}, immutable"
+        self.vary = "accept, accept-encoding, a-im, last-event-id" + ", authorization, api_token" * requires_tokens

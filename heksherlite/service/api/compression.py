@@ -1,11 +1,11 @@
-"""Compression of large answers: gzip, and zstd where the ``zstandard`` package is installed."""
+"""Compression of large responses: gzip, and zstd if the ``zstandard`` package is installed."""
 
 import gzip
 from collections.abc import Callable, Mapping
 from typing import Final
 
-SMALLEST: Final = 8192
-"""From how many bytes on an answer is compressed."""
+MIN_SIZE: Final = 8192
+"""The minimal size of a compressed response, in bytes."""
 
 
 def _gzip(body: bytes) -> bytes:
@@ -13,7 +13,7 @@ def _gzip(body: bytes) -> bytes:
 
 
 CODECS: Mapping[str, Callable[[bytes], bytes]] = {"gzip": _gzip}
-"""What compresses, by content coding, the best first."""
+"""The compressor of each content coding, in order of preference."""
 
 try:
     from zstandard import ZstdCompressor
@@ -28,7 +28,7 @@ else:
 
 
 def accepted_coding(accept_encoding: str) -> str | None:
-    """Return the content coding to use for a client that sent this ``Accept-Encoding``, or None for none."""
+    """Return the preferred content coding that an ``Accept-Encoding`` header accepts, or None."""
     accepted = {}
     for item in accept_encoding.lower().split(","):
         coding, _, quality = item.partition(";")

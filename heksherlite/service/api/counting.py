@@ -1,4 +1,4 @@
-"""Counting what the service answers."""
+"""Middleware that counts responses."""
 
 from time import perf_counter
 from typing import Final
@@ -12,11 +12,11 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 
 class CountingMiddleware:
-    """Counts each answer and how long it took until it began, by its route: paths would have no end.
+    """Counts each response, and the time until it started, by route. Counting by path would be unbounded.
 
     Args:
         app: The application.
-        metrics: Counts.
+        metrics: Collects the counts.
     """
 
     def __init__(self, app: ASGIApp, *, metrics: MetricsCollector) -> None:
@@ -24,34 +24,34 @@ class CountingMiddleware:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         arrived = perf_counter()
-        began = False
+        started = False
 
         async def send_counted(message: Message) -> None:
-            nonlocal began
+            nonlocal started
             if message["type"] == "http.response.start":
-                began = True
-                self._metrics.count(_kind(scope, message["status"]), perf_counter() - arrived)
+                started = True
+                self._metrics.count(_labels(scope, message["status"]), perf_counter() - arrived)
             await send(message)
 
         try:
             await self._app(scope, receive, send_counted)
         except Exception:
-            if not began:  # this answer is made outside of all middleware
-                self._metrics.count(_kind(scope, 500), perf_counter() - arrived)
+            if not started:  # the response to an exception is created outside of all middleware
+                self._metrics.count(_labels(scope, 500), perf_counter() - arrived)
             raise
 
 
-def _kind(scope: Scope, status: int) -> ResponseLabels:
+def _labels(scope: Scope, status: int) -> ResponseLabels:
     method = scope["method"]
     return ResponseLabels(method if method in _METHODS else "other", route_of(scope) or "none", status)
 
 
 def route_of(scope: Scope) -> str | None:
-    """Return the template of the route that a request was found to be for, or None before that, or if there is none."""
+    """Return the path template of the route that matched a request, or None if no route has matched so far."""
     route = scope.get("route")
     return None if route is None else route.path

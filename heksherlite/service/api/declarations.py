@@ -1,4 +1,4 @@
-"""``/api/v1/settings/declare``: programs say what their settings are."""
+"""``/api/v1/settings/declare``: programs declare their settings."""
 
 from functools import partial
 from typing import Any, Literal, Self
@@ -6,9 +6,9 @@ from typing import Any, Literal, Self
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, model_validator
 
-from heksherlite.service.api.responses import EVERY_WRITE, json_answer, text_responses
+from heksherlite.service.api.context import WritableStore
+from heksherlite.service.api.responses import EVERY_WRITE, json_response, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
-from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import declarations
 from heksherlite.service.domain.differences import Shape
 from heksherlite.service.domain.tokens import Scope
@@ -26,7 +26,7 @@ router = APIRouter(tags=["settings"], route_class=ServiceRoute)
 
 
 class DeclarationBody(RequestBody):
-    """What a program says a setting is."""
+    """A declaration of a setting."""
 
     name: SettingName
     configurable_features: DistinctFeatures
@@ -49,8 +49,8 @@ class DeclarationBody(RequestBody):
         return self
 
 
-class DifferenceAnswer(BaseModel):
-    """One difference: of an attribute, with its stored value, or described by a message."""
+class DifferenceModel(BaseModel):
+    """A difference between a declaration and the stored setting: an attribute with its stored value, or a message."""
 
     level: Literal["minor", "major", "mismatch"]
     attribute: str | None = None
@@ -58,36 +58,36 @@ class DifferenceAnswer(BaseModel):
     message: str | None = None
 
 
-class DeclarationAnswer(BaseModel):
-    """What became of a declaration."""
+class DeclarationResponse(BaseModel):
+    """The outcome of a declaration."""
 
     outcome: Literal["created", "uptodate", "upgraded", "outdated"]
     previous_version: str | None = None
     latest_version: str | None = None
-    differences: list[DifferenceAnswer] | None = None
+    differences: list[DifferenceModel] | None = None
 
 
 class RejectedDeclaration(BaseModel):
-    """Why a declaration changed nothing: by its differences, or by the detail about its alias."""
+    """The reason why a declaration was rejected: its differences, or a detail about its alias."""
 
     outcome: Literal["mismatch", "rejected"] | None = None
     previous_version: str | None = None
-    differences: list[DifferenceAnswer] | None = None
+    differences: list[DifferenceModel] | None = None
     detail: str | None = None
 
 
 @router.post(
     "/api/v1/settings/declare",
-    response_model=DeclarationAnswer,
+    response_model=DeclarationResponse,
     responses={
         **text_responses(400, 404),
-        409: {"model": RejectedDeclaration, "description": "The declaration contradicts what is stored."},
+        409: {"model": RejectedDeclaration, "description": "The declaration conflicts with the stored setting."},
         **EVERY_WRITE,
     },
 )
 @requires(Scope.DECLARE)
-async def declare_setting(body: DeclarationBody, store: StoreOfApp) -> Response:
-    """Create a setting, upgrade it by a higher version, or learn how a declaration compares to it."""
+async def declare_setting(body: DeclarationBody, store: WritableStore) -> Response:
+    """Create a setting, upgrade it with a higher version, or compare a declaration to it."""
     shape = Shape(
         name=body.name,
         configurable_features=frozenset(body.configurable_features),
@@ -96,4 +96,4 @@ async def declare_setting(body: DeclarationBody, store: StoreOfApp) -> Response:
         metadata=body.metadata,
     )
     declaration = declarations.Declaration(shape, body.version, body.alias)
-    return json_answer(await store.write(partial(declarations.declare, declaration=declaration)))
+    return json_response(await store.write(partial(declarations.declare, declaration=declaration)))

@@ -1,12 +1,12 @@
-"""``/docs``, ``/redoc`` and ``/openapi.json``: the API, described. They need a token like everything else."""
+"""``/docs``, ``/redoc`` and ``/openapi.json``: the documentation of the API, which requires a token as well."""
 
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 
-from heksherlite.service.api.author import describe_reasons
-from heksherlite.service.api.responses import json_answer
+from heksherlite.service.api.context import ServiceContext
+from heksherlite.service.api.responses import json_response
 from heksherlite.service.api.routes import NEEDED_SCOPE, ServiceRoute, requires
 from heksherlite.service.domain.tokens import Scope
 
@@ -25,29 +25,29 @@ router = APIRouter(include_in_schema=False, route_class=ServiceRoute)
 @requires(Scope.READ)
 async def get_openapi(request: Request) -> Response:
     """Return the OpenAPI schema."""
-    return json_answer(request.app.openapi())
+    return json_response(request.app.openapi())
 
 
 @router.get("/docs")
 @requires(Scope.READ)
 async def get_docs(request: Request) -> Response:
-    """Return a page to try the API out."""
+    """Return the interactive documentation."""
     page = get_swagger_ui_html(openapi_url=_schema_url(request), title="heksherlite")
-    return _careful(page)
+    return _with_policy(page)
 
 
 @router.get("/redoc")
 @requires(Scope.READ)
 async def get_redoc(request: Request) -> Response:
-    """Return a page to read about the API."""
+    """Return the documentation for reading."""
     page = get_redoc_html(openapi_url=_schema_url(request), title="heksherlite", with_google_fonts=False)
-    return _careful(page)
+    return _with_policy(page)
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI schema, which says for each operation which scope its token needs."""
-    schema = describe_reasons(FastAPI.openapi(app))
-    if not app.state.authorizer.asks_for_tokens:
+def openapi_schema(app: FastAPI, context: ServiceContext) -> dict[str, Any]:
+    """Return the OpenAPI schema, with the scope that each operation requires."""
+    schema = FastAPI.openapi(app)
+    if not context.authorizer.requires_tokens:
         return schema
     schema["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
@@ -65,6 +65,6 @@ def _schema_url(request: Request) -> str:
     return root.rstrip("/") + _OPENAPI
 
 
-def _careful(page: Response) -> Response:
+def _with_policy(page: Response) -> Response:
     page.headers["content-security-policy"] = _CONTENT_SECURITY_POLICY
     return page

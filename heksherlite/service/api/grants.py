@@ -1,8 +1,8 @@
-"""``/.well-known/fakts`` and ``/f/``: how an application gets its configuration.
+"""``/.well-known/fakts`` and ``/f/``: the routes by which an application receives its configuration.
 
 The protocol is described in ``docs/operators/applications.md``.
 
-What is refused here is answered with status 200 and ``{"status": "error"}``, as existing clients expect it.
+Refused requests are answered with status 200 and ``{"status": "error"}``, as existing clients expect.
 """
 
 import math
@@ -13,21 +13,20 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from heksherlite._version import __version__
-from heksherlite.service.api.grants_state import GrantsOfApp
-from heksherlite.service.api.responses import EVERY_WRITE, json_answer
+from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.responses import EVERY_WRITE, json_response
 from heksherlite.service.api.routes import ServiceRoute, public
-from heksherlite.service.api.service_state import StoreOfApp
+from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.configurations import configuration
 from heksherlite.service.domain.credentials import Credentials, application_of
 from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, CodeState, code_digest
-from heksherlite.service.domain.history import Author, Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.errors import ConflictError, InvalidError
 from heksherlite.service.fields import RequestBody
 
 router = APIRouter(tags=["grants"], route_class=ServiceRoute)
 
-_LONGEST_TOKEN: Final = 1_000
+_MAX_TOKEN_LENGTH: Final = 1_000
 
 _STATUSES: Final = {
     CodeState.WAITING: "waiting",
@@ -40,8 +39,8 @@ _STATUSES: Final = {
 _NOT_STORED: Final = {"cache-control": "no-store"}
 
 
-class Description(BaseModel):
-    """Where an application asks for its configuration."""
+class EndpointDescription(BaseModel):
+    """The URLs at which an application requests its configuration."""
 
     name: str
     base_url: str
@@ -51,22 +50,22 @@ class Description(BaseModel):
     claim_url: str
 
 
-class Refused(BaseModel):
-    """Why nothing is granted."""
+class ErrorResponse(BaseModel):
+    """The reason why a request was refused."""
 
     status: Literal["error"]
     message: str
 
 
 class GrantedToken(BaseModel):
-    """A token to claim a configuration by."""
+    """A token with which to claim a configuration."""
 
     status: Literal["granted"]
     token: str
 
 
 class GrantedCode(BaseModel):
-    """A code that a person decides on, at ``configure/?grant=device_code&device_code=...``."""
+    """A code that a person approves or denies at ``configure/?grant=device_code&device_code=...``."""
 
     status: Literal["granted"]
     code: str
@@ -79,14 +78,14 @@ class GrantedConfiguration(BaseModel):
     config: dict[str, dict[str, Any]]
 
 
-class Undecided(BaseModel):
-    """How it stands with a code that grants nothing, or not yet."""
+class CodeStatus(BaseModel):
+    """The status of a code that grants nothing, or nothing yet."""
 
     status: Literal["waiting", "pending", "denied", "expired"]
 
 
 class ManifestBody(RequestBody):
-    """Which application asks."""
+    """The manifest of an application."""
 
     identifier: str
     version: str
@@ -108,69 +107,69 @@ class ManifestBody(RequestBody):
 
 
 class Claim(RequestBody):
-    """What a configuration is claimed by."""
+    """The token with which an application claims its configuration."""
 
-    token: Annotated[str, Field(max_length=_LONGEST_TOKEN)]
+    token: Annotated[str, Field(max_length=_MAX_TOKEN_LENGTH)]
 
 
 class Retrieval(RequestBody):
-    """A public application that asks for its token."""
+    """A request of a public application for its token."""
 
     manifest: ManifestBody
     redirect_uri: str | None = None
 
 
 class Redemption(RequestBody):
-    """An application that exchanges its one-time token."""
+    """A request to exchange a one-time token."""
 
     manifest: ManifestBody
-    token: Annotated[str, Field(max_length=_LONGEST_TOKEN)]
+    token: Annotated[str, Field(max_length=_MAX_TOKEN_LENGTH)]
 
 
 class Start(RequestBody):
-    """An application that asks for a code."""
+    """A request for a new code."""
 
     manifest: ManifestBody
     expiration_time: Annotated[
-        float | None, Field(gt=0, description=f"For how many seconds the code is to be good, up to {LIFETIME}.")
+        float | None, Field(gt=0, description=f"The lifetime of the code in seconds, at most {LIFETIME}.")
     ] = None
 
 
 class Challenge(RequestBody):
-    """A code that a person decides on."""
+    """A poll for the outcome of a code."""
 
     code: Annotated[str, Field(min_length=1, max_length=LONGEST_CODE)]
 
 
-@router.get("/.well-known/fakts", response_model=Description)
+@router.get("/.well-known/fakts", response_model=EndpointDescription)
 @public
-async def describe_endpoint(request: Request, grants: GrantsOfApp) -> Response:
-    """Tell where an application asks for its configuration."""
-    base_url = f"{grants.base_url(request)}/f/"
-    answer = {
+async def describe_endpoint(request: Request, context: Context) -> Response:
+    """Return the URLs at which an application requests its configuration."""
+    base_url = f"{context.base_url(request)}/f/"
+    description = {
         "name": "heksherlite",
         "base_url": base_url,
-        "description": "The configuration of applications, and settings that change while they run",
+        "description": "Configurations of applications, and settings that change while they run",
         "version": __version__,
         "retrieve_url": f"{base_url}retrieve/",
         "claim_url": f"{base_url}claim/",
     }
-    return json_answer(answer)
+    return json_response(description)
 
 
-@router.post("/f/claim/", response_model=GrantedConfiguration | Refused, responses=EVERY_WRITE)
+@router.post("/f/claim/", response_model=GrantedConfiguration | ErrorResponse, responses=EVERY_WRITE)
 @public
-async def claim(body: Claim, request: Request, store: StoreOfApp, grants: GrantsOfApp) -> Response:
-    """Return the configuration of the application that has a token."""
+async def claim(body: Claim, request: Request, store: ReadableStore, context: Context) -> Response:
+    """Return the configuration of the application that has the token."""
     application_id = application_of("claim", body.token)
     application = None if application_id is None else await store.applications.get(application_id)
     if application is None or not application.has_claim_token(body.token):
-        return _refused("the token is unknown, or was revoked")
+        return _error("the token is unknown or was revoked")
     groups, secrets = await store.groups.with_secrets()
     config = configuration(
         application,
         Credentials(application.id, body.token),
-        base_url=grants.base_url(request),
+        base_url=context.base_url(request),
         context_features=store.catalog.context_features,
         groups=groups,
         secrets=secrets,
@@ -178,62 +177,64 @@ async def claim(body: Claim, request: Request, store: StoreOfApp, grants: Grants
     return _granted(config=config)
 
 
-@router.post("/f/retrieve/", response_model=GrantedToken | Refused, responses=EVERY_WRITE)
+@router.post("/f/retrieve/", response_model=GrantedToken | ErrorResponse, responses=EVERY_WRITE)
 @public
-async def retrieve(body: Retrieval, store: StoreOfApp) -> Response:
-    """Return the token of an application that is registered as a public one."""
+async def retrieve(body: Retrieval, store: ReadableStore) -> Response:
+    """Return the token of a registered public application."""
     manifest = body.manifest.manifest()
     application = await store.applications.public(manifest.identifier)
     if application is None:
-        return _refused(f"no public application is registered as {manifest.identifier!r}")
+        return _error(f"no public application is registered as {manifest.identifier!r}")
     if body.redirect_uri is not None and body.redirect_uri != application.redirect_uri:
-        return _refused(f"{manifest.identifier!r} is not registered with this redirect_uri")
+        return _error(f"{manifest.identifier!r} is not registered with this redirect_uri")
     return _granted(token=application.public_token)
 
 
-@router.post("/f/redeem/", response_model=GrantedToken | Refused, responses=EVERY_WRITE)
+@router.post("/f/redeem/", response_model=GrantedToken | ErrorResponse, responses=EVERY_WRITE)
 @public
-async def redeem(body: Redemption, request: Request, store: StoreOfApp) -> Response:
-    """Return a token in exchange for a one-time token, which is of no use afterwards."""
+async def redeem(body: Redemption, request: Request, store: ReadableStore) -> Response:
+    """Exchange a one-time token, which then becomes invalid, for a token."""
     manifest = body.manifest.manifest()
     author = Author("application", manifest.identifier, request.state.identity.address)
     token = await store.applications.redeem(body.token, manifest, Cause(author), time.time())
     if token is None:
-        return _refused(f"the one-time token is unknown, used, expired, or not for {manifest.identifier!r}")
+        return _error(f"the one-time token is unknown, used, expired, or not for {manifest.identifier!r}")
     return _granted(token=token)
 
 
-@router.post("/f/start/", response_model=GrantedCode | Refused, responses=EVERY_WRITE)
+@router.post("/f/start/", response_model=GrantedCode | ErrorResponse, responses=EVERY_WRITE)
 @public
-async def start(body: Start, request: Request, store: StoreOfApp, grants: GrantsOfApp) -> Response:
-    """Return a code that a person decides on."""
+async def start(body: Start, request: Request, store: ReadableStore, context: Context) -> Response:
+    """Return a new code that a person approves or denies."""
     manifest = body.manifest.manifest()
     address = request.state.identity.address
-    wait = grants.starts.take(address or "", time.monotonic())
+    wait = context.grant_limits.starts.take(address or "", time.monotonic())
     if wait:
-        return _refused("too many codes were asked for from this address", retry_after=wait)
+        return _error("too many codes were requested from this address", retry_after=wait)
     lifetime = LIFETIME if body.expiration_time is None else math.ceil(min(body.expiration_time, LIFETIME))
     try:
         code = await store.device_codes.start(manifest, address, time.time(), lifetime=lifetime)
     except ConflictError as error:
-        return _refused(error.message, retry_after=60)
+        return _error(error.message, retry_after=60)
     return _granted(code=code)
 
 
-@router.post("/f/challenge/", response_model=GrantedToken | Undecided, responses=EVERY_WRITE)
+@router.post("/f/challenge/", response_model=GrantedToken | CodeStatus, responses=EVERY_WRITE)
 @public
-async def challenge(body: Challenge, request: Request, store: StoreOfApp, grants: GrantsOfApp) -> Response:
-    """Return a token if a person has approved, once; otherwise how it stands."""
+async def challenge(body: Challenge, request: Request, store: ReadableStore, context: Context) -> Response:
+    """Return a token, once, if a person has approved the code, or else the status of the code."""
     address, digest = request.state.identity.address or "", code_digest(body.code)
     now, monotonic = time.time(), time.monotonic()
-    wait = grants.failed_codes.retry_after(address, digest, monotonic) or grants.polls.take(digest.hex(), monotonic)
+    wait = context.grant_limits.failed_codes.retry_after(address, digest, monotonic) or context.grant_limits.polls.take(
+        digest.hex(), monotonic
+    )
     if wait:
         return _status("waiting", retry_after=wait)
     known = await store.device_codes.find(body.code)
     if known is None:
-        grants.failed_codes.record(address, digest, monotonic)
-        return _status("waiting")  # a code that the client chose is unknown until a person opens its page
-    if known.address != address and grants.failed_codes.exhausted(now - known.created_at, monotonic):
+        context.grant_limits.failed_codes.record(address, digest, monotonic)
+        return _status("waiting")  # a code chosen by the client is unknown until a person opens its page
+    if known.address != address and context.grant_limits.failed_codes.exhausted(now - known.created_at, monotonic):
         return _status("waiting")
     state = known.state(now)
     if state is not CodeState.APPROVED:
@@ -243,15 +244,15 @@ async def challenge(body: Challenge, request: Request, store: StoreOfApp, grants
 
 
 def _granted(**members: Any) -> Response:
-    return json_answer({"status": "granted", **members}, headers=_NOT_STORED)
+    return json_response({"status": "granted", **members}, headers=_NOT_STORED)
 
 
-def _refused(message: str, *, retry_after: float | None = None) -> Response:
-    return json_answer({"status": "error", "message": message}, headers=_headers(retry_after))
+def _error(message: str, *, retry_after: float | None = None) -> Response:
+    return json_response({"status": "error", "message": message}, headers=_headers(retry_after))
 
 
 def _status(status: str, *, retry_after: float | None = None) -> Response:
-    return json_answer({"status": status}, headers=_headers(retry_after))
+    return json_response({"status": status}, headers=_headers(retry_after))
 
 
 def _headers(retry_after: float | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""``/api/health`` and ``/api/ready``: whether the service can do its work, and whether to send it any."""
+"""``/api/health`` and ``/api/ready``: whether the service works, and whether it should receive requests."""
 
 from typing import Final, Literal
 
@@ -6,18 +6,18 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from heksherlite._version import __version__
-from heksherlite.service.api.responses import json_answer
+from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.responses import json_response
 from heksherlite.service.api.routes import ServiceRoute, public
-from heksherlite.service.api.service_state import StoreOfApp, StreamsOfApp
 
-_LONGEST_LAG: Final = 10.0
-"""For how many seconds a replica may be behind a database that it can reach: ten times what it promises."""
+_MAX_LAG: Final = 10.0
+"""The maximal time that a ready replica may lag behind a reachable database, in seconds: ten times the promised lag."""
 
 router = APIRouter(tags=["health"], route_class=ServiceRoute)
 
 
 class Health(BaseModel):
-    """Which version of the service answers."""
+    """The version of the service."""
 
     version: str
 
@@ -25,40 +25,40 @@ class Health(BaseModel):
 @router.get(
     "/api/health",
     response_model=Health,
-    responses={500: {"model": Health, "description": "The database could not be reached at the last check."}},
+    responses={500: {"model": Health, "description": "The database was unreachable at the last check."}},
 )
 @public
-async def get_health(store: StoreOfApp) -> Response:
-    """Tell the version; the status tells whether the database could be reached at the last check."""
-    return json_answer({"version": __version__}, 200 if store.available else 500)
+async def get_health(store: ReadableStore) -> Response:
+    """Return the version of the service; the status tells whether the database was reachable at the last check."""
+    return json_response({"version": __version__}, 200 if store.available else 500)
 
 
 class Readiness(BaseModel):
-    """Whether to send requests here."""
+    """Whether this process should receive requests."""
 
     ready: bool
     reasons: list[str]
-    """Why not."""
+    """The reasons why it should not."""
     database: Literal["reachable", "unreachable"]
-    """As of the last check. Without it reads go on from memory, here as at all replicas."""
+    """The result of the last check. Without a database, all replicas continue to serve reads from memory."""
 
 
 @router.get(
     "/api/ready",
     response_model=Readiness,
-    responses={503: {"model": Readiness, "description": "Requests are better sent elsewhere."}},
+    responses={503: {"model": Readiness, "description": "This process should not receive requests."}},
 )
 @public
-async def get_readiness(store: StoreOfApp, streams: StreamsOfApp) -> Response:
-    """Tell whether to send requests here: while the service does not stop, and keeps up with its database."""
+async def get_readiness(store: ReadableStore, context: Context) -> Response:
+    """Return whether this process should receive requests: it is not stopping, and keeps up with its database."""
     reasons = []
-    if streams.closed:
-        reasons.append("the service stops")
-    if store.available and store.lag > _LONGEST_LAG:
-        reasons.append(f"what is served was last known to be the newest {store.lag:.0f} s ago")
+    if context.streams.closed:
+        reasons.append("the service is stopping")
+    if store.available and store.lag > _MAX_LAG:
+        reasons.append(f"the revision was last known to be the newest {store.lag:.0f} s ago")
     body = {
         "ready": not reasons,
         "reasons": reasons,
         "database": "reachable" if store.available else "unreachable",
     }
-    return json_answer(body, 503 if reasons else 200)
+    return json_response(body, 503 if reasons else 200)

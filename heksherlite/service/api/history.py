@@ -1,4 +1,4 @@
-"""``/api/v1/history``: what was changed, by whom and why, and how to undo it."""
+"""``/api/v1/history``: all changes with their authors and reasons, and how to revert them."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -7,11 +7,12 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from heksherlite.service.api.author import LONGEST_REASON
-from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, text_responses
+from heksherlite.service.api.change_cause import MAX_REASON_LENGTH
+from heksherlite.service.api.context import ReadableStore, WritableStore
+from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
-from heksherlite.service.api.service_state import StoreOfApp
-from heksherlite.service.domain.history import AuthorKind, Change, ChangeKind, Record
+from heksherlite.service.domain.authors import AuthorKind
+from heksherlite.service.domain.history import Change, ChangeKind, Record
 from heksherlite.service.domain.reverting import revert
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Scope
@@ -20,25 +21,25 @@ from heksherlite.service.storage.history import Search
 
 router = APIRouter(prefix="/api/v1/history", tags=["history"], route_class=ServiceRoute)
 
-_MOST_RECORDS = 1_000
+_MAX_RECORDS = 1_000
 _CHANGES_PER_RECORD = 100
-_LARGEST_NUMBER = 2**63 - 1
+_MAX_NUMBER = 2**63 - 1
 
-Number: TypeAlias = Annotated[int, Field(ge=0, le=_LARGEST_NUMBER)]
+Number: TypeAlias = Annotated[int, Field(ge=0, le=_MAX_NUMBER)]
 
 
-class AuthorAnswer(BaseModel):
-    """Who made a change, and from where."""
+class AuthorModel(BaseModel):
+    """The author of a change and the address of the request."""
 
     kind: AuthorKind
     name: str | None
     address: str | None
 
 
-class ChangeAnswer(BaseModel):
-    """A setting, a rule, the list of the context features, an application, a configuration group or a secret.
+class ChangeModel(BaseModel):
+    """A change of a setting, a rule, the context features, an application, a configuration group or a secret.
 
-    ``before`` and ``after`` are null where it does not exist; ``name`` is that of the last three.
+    ``before`` and ``after`` are null where the subject does not exist. Only the last three have a ``name``.
     """
 
     kind: ChangeKind
@@ -49,39 +50,39 @@ class ChangeAnswer(BaseModel):
     after: dict[str, Any] | list[str] | None
 
 
-class RecordAnswer(BaseModel):
-    """What a write changed."""
+class RecordModel(BaseModel):
+    """All changes of one write."""
 
     revision: int
     time: str
-    author: AuthorAnswer
+    author: AuthorModel
     reason: str | None
     reverts: int | None
-    changes: list[ChangeAnswer]
+    changes: list[ChangeModel]
     change_count: int
 
 
 class HistoryPage(BaseModel):
-    """Writes, the newest first; where there are more, the next page is ``before`` the revision in ``next``."""
+    """Writes, newest first. If there are more, the next page has the parameter ``before`` set to ``next``."""
 
-    history: list[RecordAnswer]
+    history: list[RecordModel]
     next: int | None
 
 
-class Reason(RequestBody):
-    """Why a change is undone."""
+class RevertBody(RequestBody):
+    """The reason why a change is reverted."""
 
-    reason: Annotated[str | None, Field(max_length=LONGEST_REASON)] = None
+    reason: Annotated[str | None, Field(max_length=MAX_REASON_LENGTH)] = None
 
 
 class Reverted(BaseModel):
-    """The revision at which a change was undone."""
+    """The revision of the write that reverted a change."""
 
     revision: int
 
 
 class RevertConflicts(BaseModel):
-    """Why a change cannot be undone."""
+    """The reasons why a change cannot be reverted."""
 
     conflicts: list[str]
 
@@ -89,25 +90,25 @@ class RevertConflicts(BaseModel):
 @router.get("", response_model=HistoryPage, responses={**text_responses(503), **INVALID})
 @requires(Scope.READ, all_settings=True)
 async def list_history(
-    store: StoreOfApp,
+    store: ReadableStore,
     *,
     setting: Annotated[
         SettingName | None,
-        Query(description="Only changes of the settings that have or had this name, or of their rules."),
+        Query(description="Only changes of settings that have or had this name, and of their rules."),
     ] = None,
     rule_id: Annotated[Number | None, Query(description="Only changes of this rule.")] = None,
     application: Annotated[
-        str | None, Query(pattern=r"^[^\x00]*$", description="Only changes of the applications with this identifier.")
+        str | None, Query(pattern=r"^[^\x00]*$", description="Only changes of applications with this identifier.")
     ] = None,
     author: Annotated[
-        str | None, Query(pattern=r"^[^\x00]*$", description="Only what this token or person did.")
+        str | None, Query(pattern=r"^[^\x00]*$", description="Only changes by this token or person.")
     ] = None,
-    since: Annotated[Time | None, Query(description="Only what was at this time or later.")] = None,
-    until: Annotated[Time | None, Query(description="Only what was before this time.")] = None,
+    since: Annotated[Time | None, Query(description="Only changes at or after this time.")] = None,
+    until: Annotated[Time | None, Query(description="Only changes before this time.")] = None,
     before: Annotated[Number | None, Query(description="Only revisions below this one.")] = None,
-    limit: Annotated[int, Query(ge=1, le=_MOST_RECORDS, description="At most how many to return.")] = 100,
+    limit: Annotated[int, Query(ge=1, le=_MAX_RECORDS, description="The maximal number of writes to return.")] = 100,
 ) -> Response:
-    """List what was changed, the newest first, each with its first hundred changes; fewer at once if they are large."""
+    """List writes, newest first, each with its first hundred changes. A page of large changes has fewer writes."""
     known = None if setting is None else store.catalog.find(setting)
     search = Search(
         limit=limit,
@@ -121,15 +122,15 @@ async def list_history(
         until=until,
     )
     page = await store.history.search(search, changes_per_record=_CHANGES_PER_RECORD)
-    shown = [_shown(record) for record in page.records]
-    return json_answer({"history": shown, "next": shown[-1]["revision"] if page.more else None})
+    shown = [_record_json(record) for record in page.records]
+    return json_response({"history": shown, "next": shown[-1]["revision"] if page.more else None})
 
 
-@router.get("/{revision}", response_model=RecordAnswer, responses={**text_responses(404, 503), **INVALID})
+@router.get("/{revision}", response_model=RecordModel, responses={**text_responses(404, 503), **INVALID})
 @requires(Scope.READ, all_settings=True)
-async def get_record(revision: Annotated[Number, Path()], store: StoreOfApp) -> Response:
-    """Return all that was changed at one revision."""
-    return json_answer(_shown(await store.history.record(revision)))
+async def get_record(revision: Annotated[Number, Path()], store: ReadableStore) -> Response:
+    """Return all changes of one revision."""
+    return json_response(_record_json(await store.history.record(revision)))
 
 
 @router.post(
@@ -137,19 +138,23 @@ async def get_record(revision: Annotated[Number, Path()], store: StoreOfApp) -> 
     response_model=Reverted,
     responses={
         **text_responses(404),
-        409: {"model": RevertConflicts, "description": "The change cannot be undone any more."},
+        409: {"model": RevertConflicts, "description": "The change cannot be reverted any more."},
         **EVERY_WRITE,
     },
 )
 @requires(Scope.ADMIN, all_settings=True)
-async def revert_change(revision: Annotated[Number, Path()], store: StoreOfApp, body: Reason | None = None) -> Response:  # noqa: ARG001  # read with that of all writes
-    """Undo a change, as a new change."""
+async def revert_change(
+    revision: Annotated[Number, Path()],
+    store: WritableStore,
+    body: RevertBody | None = None,  # noqa: ARG001  # the store reads the reason
+) -> Response:
+    """Revert a change with a new write."""
     record = await store.history.record(revision)
     decide = partial(revert, record=record, now=datetime.now(UTC))
-    return json_answer({"revision": await store.write(decide, reverts=revision)})
+    return json_response({"revision": await store.write(decide, reverts=revision)})
 
 
-def _shown(record: Record) -> dict[str, Any]:
+def _record_json(record: Record) -> dict[str, Any]:
     author = record.cause.author
     return {
         "revision": record.revision,
@@ -157,12 +162,12 @@ def _shown(record: Record) -> dict[str, Any]:
         "author": {"kind": author.kind, "name": author.name, "address": author.address},
         "reason": record.cause.reason,
         "reverts": record.cause.reverts,
-        "changes": [_shown_change(change) for change in record.changes],
+        "changes": [_change_json(change) for change in record.changes],
         "change_count": record.change_count,
     }
 
 
-def _shown_change(change: Change) -> dict[str, Any]:
+def _change_json(change: Change) -> dict[str, Any]:
     shown = {
         "kind": change.kind,
         "setting": change.setting_name,

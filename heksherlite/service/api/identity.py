@@ -1,4 +1,4 @@
-"""Who makes a request; handlers find it in ``request.state.identity``."""
+"""The identity of a client, in ``request.state.identity`` of each authorized request."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,12 +8,12 @@ from heksherlite.service.domain.tokens import Token
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who makes a request.
+    """The identity of a client.
 
     Attributes:
-        token: The token that was sent, if tokens are asked for.
-        person: The person that a trusted proxy names, if it does.
-        address: Where the request comes from, the other side of trusted proxies.
+        token: The token of the request; None if tokens are not required.
+        person: The person named by a trusted proxy, if any.
+        address: The address of the client, in front of all trusted proxies.
     """
 
     token: Token | None = None
@@ -22,17 +22,17 @@ class Identity:
 
     @property
     def kind(self) -> Literal["anonymous", "token", "person"]:
-        """Which of these has the ``name``."""
+        """The kind of the ``name``."""
         if self.person:
             return "person"
         return "token" if self.token else "anonymous"
 
     @property
     def name(self) -> str | None:
-        """The person or else the name of the token, or None for nobody in particular."""
+        """The person, or else the name of the token, or else None."""
         return self.person or (self.token.name if self.token else None)
 
     @property
     def setting_prefix(self) -> str:
-        """How the names of the settings begin that the request may be about; empty for no limit."""
+        """The prefix of the names of the settings that the request may access; empty for all settings."""
         return self.token.setting_prefix if self.token else ""

@@ -1,4 +1,4 @@
-"""The six calls on metadata, the same for settings and for rules."""
+"""The six routes for metadata, which settings and rules share."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from heksherlite.service.api.responses import (
     EVERY_WRITE,
     INVALID,
     Responses,
-    json_answer,
+    json_response,
     no_content,
     text_responses,
 )
@@ -23,12 +23,12 @@ from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.fields import Metadata, MetadataKey
 
 Editor: TypeAlias = Callable[[MetadataEdit], Awaitable[None]]
-"""Makes an edit of the metadata of the setting or rule that a request is about."""
+"""Edits the metadata of the setting or rule of a request."""
 
 NewMetadata: TypeAlias = Annotated[Metadata, Body(embed=True)]
 
 
-class MetadataAnswer(BaseModel):
+class MetadataResponse(BaseModel):
     """The metadata of a setting or rule."""
 
     metadata: dict[str, Any]
@@ -36,36 +36,36 @@ class MetadataAnswer(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class MetadataOwner:
-    """How FastAPI finds out, from a request, whose metadata it is about.
+    """The kind of owner of metadata, and the dependencies that read and edit its metadata.
 
     Args:
-        path: The path of the setting or rule.
-        read: A dependency that returns its metadata.
-        editor: A dependency that returns what makes an edit of its metadata.
-        refusals: What an edit may be refused with, beside what every write is.
+        path: The path of the owner.
+        read: A dependency that returns the metadata.
+        editor: A dependency that returns the editor of the metadata.
+        error_responses: The error responses of an edit, in addition to those of every write.
     """
 
     path: str
     read: Callable[..., Awaitable[json_values.Metadata]]
     editor: Callable[..., Awaitable[Editor]]
-    refusals: Responses
+    error_responses: Responses
 
 
 def metadata_router(owner: MetadataOwner, *, tags: list[str]) -> APIRouter:
     """Return the routes for the metadata of one kind of owner."""
     router = APIRouter(prefix=f"{owner.path}/metadata", tags=[*tags], route_class=ServiceRoute)
-    write_responses = {**owner.refusals, **EVERY_WRITE}
+    write_responses = {**owner.error_responses, **EVERY_WRITE}
 
-    @router.get("", response_model=MetadataAnswer, responses={**text_responses(404), **INVALID})
+    @router.get("", response_model=MetadataResponse, responses={**text_responses(404), **INVALID})
     @requires(Scope.READ)
     async def get_metadata(metadata: Annotated[json_values.Metadata, Depends(owner.read)]) -> Response:
         """Return the metadata."""
-        return json_answer({"metadata": metadata})
+        return json_response({"metadata": metadata})
 
     @router.post("", status_code=204, responses=write_responses)
     @requires(Scope.WRITE)
     async def update_metadata(edit: Annotated[Editor, Depends(owner.editor)], metadata: NewMetadata) -> Response:
-        """Set the given keys and keep the others."""
+        """Set the given keys and keep all others."""
         await edit(edits.merging(metadata))
         return no_content()
 
@@ -95,7 +95,7 @@ def metadata_router(owner: MetadataOwner, *, tags: list[str]) -> APIRouter:
     @router.delete("/{key}", status_code=204, responses=write_responses)
     @requires(Scope.WRITE)
     async def delete_metadata_key(key: MetadataKey, edit: Annotated[Editor, Depends(owner.editor)]) -> Response:
-        """Remove one key, if it is there."""
+        """Remove one key if it exists."""
         await edit(edits.without_key(key))
         return no_content()
 

@@ -1,11 +1,11 @@
-"""``/metrics``: what Prometheus scrapes, see ``docs/operators/observing.md``."""
+"""``/metrics``: metrics for Prometheus; see ``docs/operators/observing.md``."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 
+from heksherlite.service.api.context import Context
 from heksherlite.service.api.routes import ServiceRoute, requires
-from heksherlite.service.api.service_state import MetricsCollectorOfApp
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.metrics.exposition import render
 
@@ -19,10 +19,10 @@ router = APIRouter(tags=["health"], route_class=ServiceRoute)
 )
 @requires(Scope.READ, all_settings=True)
 async def get_metrics(
-    metrics: MetricsCollectorOfApp,
+    context: Context,
     *,
-    accept: Annotated[str, Header(description="`application/openmetrics-text` for that format.")] = "text/plain",
+    accept: Annotated[str, Header(description="`application/openmetrics-text` selects OpenMetrics.")] = "text/plain",
 ) -> Response:
-    """Return the metrics of the service, of all its workers together."""
-    body, media_type = render(metrics.read(), accept)
+    """Return the metrics of the service, merged over all of its workers."""
+    body, media_type = render(context.metrics.collect(), accept)
     return Response(body, headers={"content-type": media_type, "vary": "accept"})

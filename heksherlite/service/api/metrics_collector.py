@@ -1,4 +1,4 @@
-"""What there is to tell of a service that runs: its answers are counted here, all else where it happens."""
+"""Collects the metrics of a running service: it counts responses, and reads everything else where it is counted."""
 
 import asyncio
 import logging
@@ -11,20 +11,20 @@ from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.metrics.snapshot import Latencies, MetricsSnapshot, ResponseLabels, Totals, merge
 from heksherlite.service.storage.store import Store
 
-_PUBLISH_SECONDS: Final = 1.0
-_PAUSE_SECONDS: Final = 60.0  # after an attempt that failed
+_PUBLISH_INTERVAL: Final = 1.0  # seconds
+_RETRY_INTERVAL: Final = 60.0  # seconds
 
 _logger = logging.getLogger(__name__)
 
 
 class MetricsCollector:
-    """Counts answers, and reads the other parts of the service.
+    """Counts responses, and reads the metrics of the other parts of the service.
 
     Args:
-        store: What is served.
-        streams: Who listens to changes.
-        authorizer: Authorizes all other requests.
-        multiprocess: Where other processes of the same service tell of themselves; None if there are none.
+        store: The store of the service.
+        streams: The open streams.
+        authorizer: Counts the refused tokens.
+        multiprocess: The directory shared with other processes of the service; None for a single process.
     """
 
     def __init__(
@@ -34,53 +34,53 @@ class MetricsCollector:
         self._streams = streams
         self._authorizer = authorizer
         self._multiprocess = multiprocess
-        self._answers: dict[ResponseLabels, Latencies] = {}
+        self._responses: dict[ResponseLabels, Latencies] = {}
 
     @property
     def revision(self) -> int:
-        """The revision that is served."""
+        """The current revision."""
         return self._store.catalog.state.revision
 
-    def count(self, kind: ResponseLabels, seconds: float) -> None:
-        """Count an answer.
+    def count(self, labels: ResponseLabels, seconds: float) -> None:
+        """Count a response.
 
         Args:
-            kind: With which others it is counted.
-            seconds: How long it took until it began.
+            labels: The labels of the response.
+            seconds: The time until the response started.
         """
-        latencies = self._answers.get(kind)
+        latencies = self._responses.get(labels)
         if latencies is None:
-            latencies = self._answers[kind] = Latencies()
+            latencies = self._responses[labels] = Latencies()
         latencies.add(seconds)
 
-    def read(self) -> MetricsSnapshot:
-        """Return what there is to tell of the service, by all its processes.
+    def collect(self) -> MetricsSnapshot:
+        """Return the metrics of all processes of the service.
 
         Raises:
-            OSError: The board cannot be used.
+            OSError: The multiprocess directory cannot be read or written.
         """
-        own = self._read_own()
+        own = self._collect_own()
         if self._multiprocess is None:
             return own
         self._multiprocess.publish(own)
         return merge(self._multiprocess.snapshots())
 
     async def publish(self, until: asyncio.Event) -> None:
-        """Tell the other processes every second, until an event is set; run this as a task."""
+        """Publish the metrics of this process once per second, until an event is set; run this as a task."""
         while self._multiprocess is not None and not until.is_set():
-            seconds = _PUBLISH_SECONDS
+            interval = _PUBLISH_INTERVAL
             try:
-                self._multiprocess.publish(self._read_own())
+                self._multiprocess.publish(self._collect_own())
             except OSError as error:
-                _logger.warning("the metrics of this worker are not up to date", extra={"reason": str(error)})
-                seconds = _PAUSE_SECONDS
+                _logger.warning("cannot publish the metrics of this worker", extra={"reason": str(error)})
+                interval = _RETRY_INTERVAL
             with suppress(TimeoutError):
-                await asyncio.wait_for(until.wait(), seconds)
+                await asyncio.wait_for(until.wait(), interval)
 
-    def _read_own(self) -> MetricsSnapshot:
+    def _collect_own(self) -> MetricsSnapshot:
         store, streams = self._store, self._streams
         totals = Totals(
-            answers=self._answers,
+            responses=self._responses,
             writes=store.writes,
             refused_tokens=self._authorizer.refused_tokens,
             ended_streams=streams.ended,

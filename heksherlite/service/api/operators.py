@@ -1,9 +1,9 @@
-"""Operators: the people who decide, on pages, which applications are let in.
+"""Operators: the people who decide, on the pages, which applications are granted access.
 
-A browser has a cookie with 256 random bits from its first page on: forms prove by it that this service showed them to
-this browser. A person who logs in with a token gets another cookie, whose digest is stored with the token: so every
-replica knows the session at once, it ends when the person logs out or the token is revoked, and who reads the database
-cannot make one up.
+A browser receives a cookie with 256 random bits with its first page. Forms prove with it that this service displayed
+them in this browser. A person who logs in with a token receives a new cookie, whose digest is stored with the token.
+So all replicas know the session at once, it ends when the person logs out or the token is revoked, and nobody can
+derive the cookie from the database.
 """
 
 import logging
@@ -32,14 +32,14 @@ from heksherlite.service.storage.sessions import Sessions
 
 _logger = logging.getLogger(__name__)
 
-_EVERYBODY: Final = "*"
+_EVERY_PERSON: Final = "*"
 
 
 class LoginRequiredError(AccessDeniedError):
-    """A page for operators, asked for by somebody who is not logged in."""
+    """A page for operators was requested by a person who is not logged in."""
 
     def __init__(self) -> None:
-        super().__init__(401, "this page is for operators: log in first")
+        super().__init__(401, "this page is for operators; log in first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Visitor:
     """A browser.
 
     Attributes:
-        secret: What its cookie holds.
-        is_new: Whether it does not have that cookie yet.
+        secret: The value of its cookie.
+        is_new: Whether the browser does not have the cookie yet.
     """
 
     secret: str = field(repr=False)
@@ -56,18 +56,18 @@ class Visitor:
 
     @property
     def form_token(self) -> str:
-        """What its forms bring along."""
+        """The token that each of its forms must contain."""
         return form_token(self.secret)
 
 
 class Operators:
-    """Knows who is an operator.
+    """Authenticates operators.
 
     Args:
-        authorizer: Authorizes all other requests.
-        options: Whether anybody needs to log in, and who need not.
-        sessions: Who is logged in.
-        public_url: Where the service is for its clients; None if it is where they say.
+        authorizer: Verifies the tokens with which people log in.
+        options: Whether tokens are required, and which people are operators without logging in.
+        sessions: The sessions in the database.
+        public_url: The URL of the service for its clients; None if it is taken from each request.
     """
 
     def __init__(
@@ -80,93 +80,91 @@ class Operators:
         self._public_url = public_url
 
     async def authorize(self, request: Request) -> None:
-        """Let an operator in, who is ``request.state.identity`` from then on.
+        """Require that a request comes from an operator, and store the identity in ``request.state.identity``.
 
         Raises:
-            LoginRequiredError: It is none.
-            DatabaseUnavailableError: This cannot be found out.
+            LoginRequiredError: The request does not come from an operator.
+            DatabaseUnavailableError: The session cannot be looked up.
         """
         if (operator := await self.find(request)) is None:
             raise LoginRequiredError
         request.state.identity = operator
 
     async def find(self, request: Request) -> Identity | None:
-        """Return the operator who makes a request, if it is one.
+        """Return the operator from whom a request comes, or None.
 
-        Without tokens everybody is, as everybody may do everything then.
+        Without tokens, every person is an operator.
 
         Raises:
-            AccessDeniedError: The header that names the person is invalid, or the page of a service without
-                tokens was opened by a name that is not its own.
-            DatabaseUnavailableError: This cannot be found out.
+            AccessDeniedError: The header that names the person is invalid, or the page of a service without tokens was
+                opened by a host name that is not its own.
+            DatabaseUnavailableError: The session cannot be looked up.
         """
-        if not self._authorizer.asks_for_tokens:
+        if not self._authorizer.requires_tokens:
             self._require_own_name(request)
         address, person = self._proxy_headers.address(request.scope), self._proxy_headers.person(request.scope)
-        if not self._authorizer.asks_for_tokens or (person and not self._operators.isdisjoint({person, _EVERYBODY})):
+        if not self._authorizer.requires_tokens or (person and not self._operators.isdisjoint({person, _EVERY_PERSON})):
             return Identity(person=person, address=address)
         secret = self._secret(request)
         token = None if secret is None else await self._sessions.token(session_digest(secret), now=time.time())
         return Identity(token, person, address) if token is not None and may_operate(token) else None
 
     async def log_in(self, request: Request, text: str) -> Visitor:
-        """Begin a session for whoever has a token.
+        """Start a session for a person who has an operator's token.
 
         Args:
-            request: The request that brings it along.
-            text: The token, as a person entered it.
+            request: The request that contains the token.
+            text: The token, as the person entered it.
 
         Returns:
-            The browser with its new cookie: nobody else can know this one.
+            The browser with a new cookie, which nobody else can know.
 
         Raises:
-            AccessDeniedError: The token is of no use, or not for this, or there were too many attempts.
-            DatabaseUnavailableError: The database cannot be reached.
+            AccessDeniedError: The token is invalid or is not an operator's, or there were too many failed attempts.
+            DatabaseUnavailableError: The database is not available.
         """
         token = await self._authorizer.token_of_operator(request, text.encode())
         secret = new_secret()
         if not await self._sessions.begin(session_digest(secret), token, now=time.time(), seconds=LIFETIME):
-            raise AccessDeniedError(403, "operators are people, and this token is of an application")
+            raise AccessDeniedError(403, "the token belongs to an application; operators are people")
         client = self._proxy_headers.address(request.scope)
         _logger.info("an operator logged in", extra={"token": token.name, "client": client})
         return Visitor(secret, is_new=True)
 
     async def log_out(self, request: Request) -> None:
-        """End a session.
+        """End the session of a browser.
 
         Raises:
-            DatabaseUnavailableError: The database cannot be reached; the session goes on.
+            DatabaseUnavailableError: The database is not available; the session continues.
         """
         if (secret := self._secret(request)) is not None:
             await self._sessions.end(session_digest(secret))
 
     def visitor(self, request: Request) -> Visitor:
-        """Return the browser that makes a request."""
+        """Return the browser that sent a request."""
         secret = self._secret(request)
         return Visitor(new_secret(), is_new=True) if secret is None else Visitor(secret, is_new=False)
 
     def require_own_form(self, request: Request, token: str) -> None:
-        """Check that a form was sent from a page of this service, shown to this browser.
+        """Require that this service displayed a form in the browser that sent it.
 
         Args:
-            request: The request that brings it along.
-            token: What the form holds as proof.
+            request: The request with the form.
+            token: The token that the form contains.
 
         Raises:
-            AccessDeniedError: It was not.
+            AccessDeniedError: The form comes from another site, another browser or another session.
         """
-        if not self._sent_from_here(request):
+        if not self._is_same_origin(request):
             raise AccessDeniedError(403, "this form was sent from another site")
         secret = self._secret(request)
         if secret is None:
-            raise AccessDeniedError(
-                403, "the browser sent no cookie with this form: it has to accept that of this site"
-            )
+            raise AccessDeniedError(403, "the browser sent no cookie with this form; allow cookies for this site")
         if not is_form_token(secret, token):
-            raise AccessDeniedError(403, "this form is not of this session any more: open its page again")
+            raise AccessDeniedError(403, "this form belongs to an earlier session; reload its page")
 
     def set_cookie(self, request: Request, response: Response, visitor: Visitor) -> None:
-        """Give a browser its cookie."""
+        """Set the cookie of a browser."""
         secure = self._proxy_headers.is_secure(request.scope)
         response.set_cookie(
             _cookie_name(secure=secure),
@@ -180,8 +178,8 @@ class Operators:
         secret = request.cookies.get(_cookie_name(secure=self._proxy_headers.is_secure(request.scope)), "")
         return secret if is_secret(secret) else None
 
-    def _sent_from_here(self, request: Request) -> bool:
-        # Browsers say one of these; programs that say neither have no cookies of people.
+    def _is_same_origin(self, request: Request) -> bool:
+        # Browsers send at least one of these headers. Programs that send neither have no cookies of people.
         site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
         if site is not None:
             return site in {"same-origin", "none"}
@@ -190,19 +188,19 @@ class Operators:
         }
 
     def _urls(self, request: Request) -> Sequence[SplitResult]:
-        """Return where the service is: as the browser says, and as it was told."""
+        """Return the URL of the service according to the browser, and the configured one."""
         return [urlsplit(url) for url in (self._proxy_headers.base_url(request.scope), self._public_url) if url]
 
     def _require_own_name(self, request: Request) -> None:
-        """Check that a page is not opened by a name that anybody could have given to this machine.
+        """Require that a page was not opened by a host name that anybody may have pointed to this machine.
 
-        Where nobody logs in, a foreign site whose name leads here could otherwise use the pages as if it were ours.
+        Without logins, a foreign site could otherwise use the pages through a host name of its own.
         """
         opened, *public = [url.hostname or "" for url in self._urls(request)]
         if not (opened in public or opened == "localhost" or opened.endswith(".localhost") or _is_address(opened)):
             raise AccessDeniedError(
                 403,
-                f"this service is not known as {opened}: open the page by its IP address, or start the service with"
+                f"this service is not known as {opened}; open the page by its IP address, or start the service with"
                 f" --public-url {self._proxy_headers.base_url(request.scope)}",
             )
 
@@ -215,12 +213,6 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def operators_of(request: Request) -> Operators:
-    """Return who knows the operators of the service that a request was sent to."""
-    operators: Operators = request.app.state.operators
-    return operators
-
-
 def _cookie_name(*, secure: bool) -> str:
-    # With this prefix, browsers do not let other hosts of the same domain set it.
+    # Browsers do not allow other hosts of the same domain to set a cookie with this prefix.
     return "__Host-heksherlite_session" if secure else "heksherlite_session"

@@ -1,23 +1,24 @@
-"""Where a request comes from, and what a reverse proxy in front of the service says about that."""
+"""The origin of a request: its address, scheme and host, and the person, as trusted reverse proxies report them."""
 
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
 
 from starlette.types import Scope
 
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.options import AccessOptions
 
-_LONGEST_USER = 320  # characters: the longest e-mail address
-_HOST = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+_MAX_USER_LENGTH: Final = 320  # characters, as for an e-mail address
+_HOST: Final = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 
 class ProxyHeaders:
-    """Finds out who sent a request; only trusted proxies are asked.
+    """Determines the origin of requests; it believes only the headers of trusted proxies.
 
     Args:
-        options: Which proxies are trusted, and the header in which they name a person.
+        options: The trusted proxies, and the header in which they name a person.
     """
 
     def __init__(self, options: AccessOptions) -> None:
@@ -25,11 +26,11 @@ class ProxyHeaders:
         self._user_header = (options.trust_user_header or "").lower().encode()
 
     def address(self, scope: Scope) -> str:
-        """Return the address of the client: the last one on the way that is no trusted proxy."""
+        """Return the address of the client: the last hop that is not a trusted proxy."""
         address = _peer(scope)
         if self._trusts(address):
             for hop in reversed(",".join(_values(scope, b"x-forwarded-for")).split(",")):
-                if _parsed(hop.strip()) is None:
+                if _parse_address(hop.strip()) is None:
                     break
                 address = hop.strip()
                 if not self._trusts(address):
@@ -37,11 +38,11 @@ class ProxyHeaders:
         return address
 
     def is_secure(self, scope: Scope) -> bool:
-        """Tell whether the client speaks HTTPS, to a trusted proxy or to the service itself."""
+        """Return whether the client uses HTTPS, to a trusted proxy or to the service itself."""
         return (self._forwarded(scope, b"x-forwarded-proto") or scope["scheme"]).lower() == "https"
 
     def base_url(self, scope: Scope) -> str:
-        """Return the URL of the service as the client has it, without a slash at its end."""
+        """Return the URL of the service as the client knows it, without a trailing slash."""
         host = self._forwarded(scope, b"x-forwarded-host") or next(_values(scope, b"host"), "")
         if _HOST.fullmatch(host) is None:
             address, port = scope.get("server") or ("localhost", None)
@@ -56,10 +57,10 @@ class ProxyHeaders:
         return values[-1].rpartition(",")[2].strip() if values else None
 
     def person(self, scope: Scope) -> str | None:
-        """Return the person whom a trusted proxy names.
+        """Return the person named by a trusted proxy, or None.
 
         Raises:
-            AccessDeniedError: A trusted proxy names several, or what can be no name.
+            AccessDeniedError: The header is repeated, or its value is not a name.
         """
         if not self._user_header or not self._trusts(_peer(scope)):
             return None
@@ -67,21 +68,21 @@ class ProxyHeaders:
         if not people:
             return None
         if len(people) > 1:
-            # The proxy passed on what the client sent, which may be any name at all.
-            raise AccessDeniedError(400, f"there is more than one header {self._user_header.decode()}")
+            # The proxy added its header to one from the client, which may contain any name.
+            raise AccessDeniedError(400, f"the header {self._user_header.decode()} is repeated")
         person = people[0].strip()
-        if len(person) > _LONGEST_USER or not person.isprintable():
-            raise AccessDeniedError(400, f"the header {self._user_header.decode()} does not hold a name")
+        if len(person) > _MAX_USER_LENGTH or not person.isprintable():
+            raise AccessDeniedError(400, f"the header {self._user_header.decode()} does not contain a name")
         return person or None
 
     def _trusts(self, address: str) -> bool:
         if not self._networks:
             return False
-        parsed = _parsed(address)
+        parsed = _parse_address(address)
         return parsed is not None and any(parsed in network for network in self._networks)
 
 
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+def _parse_address(address: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""``/api/v1/query``: the rules of settings, which clients ask for again and again."""
+"""``/api/v1/query``: the rules of settings, which clients poll."""
 
 import asyncio
 import logging
@@ -9,17 +9,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
-from heksherlite.service.api.cache_policy import NO_STORE, CachePolicy
-from heksherlite.service.api.compression import CODECS, SMALLEST, accepted_coding
+from heksherlite.service.api.cache_policy import NO_STORE
+from heksherlite.service.api.compression import CODECS, MIN_SIZE, accepted_coding
+from heksherlite.service.api.context import Context, ReadableStore, context_of
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import Handler, ServiceRoute, requires
-from heksherlite.service.api.service_state import AnswersOfApp, StoreOfApp
-from heksherlite.service.api.stream import LINK, revision_of
+from heksherlite.service.api.stream import LINK, event_revision
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_moment, parse_setting_names
 from heksherlite.service.domain.query import entries_of
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import NotCaughtUpError
+from heksherlite.service.responses.bodies import ResponseBodies
 from heksherlite.service.responses.entity_tags import seen_revision, tag_of
 from heksherlite.service.responses.query import QueryRequest
 
@@ -30,22 +31,22 @@ DELTA = "heksherlite"
 
 
 class QueryRoute(ServiceRoute):
-    """A route to queries, which are mostly the same, with the same answer."""
+    """A route for queries, most of which repeat an earlier one."""
 
-    def answering(self, handle: Handler) -> Handler:
-        """Return what answers as before, if that is known without reading the request."""
+    def handler(self, handle: Handler) -> Handler:
+        """Return a handler that responds from the cache of 304 responses if it can."""
 
-        async def answer(request: Request) -> Response:
-            return request.app.state.not_modified.answer(request) or await handle(request)
+        async def handle_query(request: Request) -> Response:
+            return context_of(request).not_modified.response_to(request) or await handle(request)
 
-        return answer
+        return handle_query
 
 
 router = APIRouter(tags=["query"], route_class=QueryRoute)
 
 
 class QueriedRule(BaseModel):
-    """A rule, its conditions in the global order of the context features."""
+    """A rule, with its conditions in the order of the context features."""
 
     rule_id: int
     value: Any
@@ -54,13 +55,13 @@ class QueriedRule(BaseModel):
 
 
 class QueriedSetting(BaseModel):
-    """What a program needs of a setting, its rules ordered by id."""
+    """The default value and the rules of a setting, with the rules ordered by id."""
 
     default_value: Any
     rules: list[QueriedRule]
 
 
-class QueryAnswer(BaseModel):
+class QueryResponse(BaseModel):
     """The queried settings, by canonical name."""
 
     settings: dict[str, QueriedSetting]
@@ -68,14 +69,17 @@ class QueryAnswer(BaseModel):
 
 @router.get(
     "/api/v1/query",
-    response_model=QueryAnswer,
+    response_model=QueryResponse,
     responses={
-        200: {"content": {LINES: {"schema": {"type": "string"}}}, "description": "The settings, in JSON or in lines."},
+        200: {
+            "content": {LINES: {"schema": {"type": "string"}}},
+            "description": "The settings, as JSON or as JSON lines.",
+        },
         226: {
             "content": {LINES: {"schema": {"type": "string"}}},
-            "description": "What changed since the answer whose tag the client has.",
+            "description": "The changes since the response whose tag the client sent.",
         },
-        304: {"description": "The answer is the one whose tag the client has."},
+        304: {"description": "The response has the tag that the client sent."},
         **text_responses(400, 404, 503),
         **INVALID,
     },
@@ -83,8 +87,8 @@ class QueryAnswer(BaseModel):
 @requires(Scope.READ)
 async def query_rules(
     request: Request,
-    store: StoreOfApp,
-    answers: AnswersOfApp,
+    store: ReadableStore,
+    context: Context,
     *,
     settings: Annotated[
         str | None, Query(description="Names, separated by commas. All settings if absent, none if empty.")
@@ -96,26 +100,24 @@ async def query_rules(
             " passes if each of its conditions is on a listed feature and its value is allowed."
         ),
     ] = "*",
-    include_metadata: Annotated[bool, Query(description="Whether to add each rule's metadata.")] = False,
+    include_metadata: Annotated[bool, Query(description="Whether to include the metadata of each rule.")] = False,
     at: Annotated[
-        str | None, Query(description="A revision, or a time like 2030-01-31T12:00:00Z: answer as of then.")
+        str | None, Query(description="A revision, or a time such as 2030-01-31T12:00:00Z, as of which to respond.")
     ] = None,
     if_none_match: Annotated[list[str] | None, Header()] = None,
-    accept: Annotated[
-        str, Header(description="With `application/x-ndjson`, and without metadata, the answer comes in lines.")
-    ] = "*/*",
-    accept_encoding: Annotated[str, Header(description="Large answers come compressed, if that is accepted.")] = "",
+    accept: Annotated[str, Header(description="`application/x-ndjson` without metadata selects JSON lines.")] = "*/*",
+    accept_encoding: Annotated[str, Header(description="Large responses are compressed with an accepted coding.")] = "",
     a_im: Annotated[
         str,
-        Header(description="With `heksherlite`, lines may be only those that changed since the tag in If-None-Match."),
+        Header(description="`heksherlite` permits JSON lines with only the changes since the tag in If-None-Match."),
     ] = "",
     last_event_id: Annotated[
-        str, Header(description="The id of an event of the stream: the answer is not older than that.")
+        str, Header(description="The id of an event of the stream. The response is not older than the event.")
     ] = "",
 ) -> Response:
     """Return the rules of settings that pass a filter."""
     moment = None if at is None else parse_moment(at, now=datetime.now(UTC))
-    heard = revision_of(last_event_id) or 0
+    heard = event_revision(last_event_id) or 0
     query = QueryRequest(
         setting_names=None if settings is None else parse_setting_names(settings),
         context_filter=parse_context_filter(context_filters),
@@ -124,6 +126,7 @@ async def query_rules(
         coding=accepted_coding(accept_encoding),
         past=moment is not None,
     )
+    responses = context.response_bodies
     known_tags = _tags(if_none_match or [])
     if moment is None:
         catalog = await _catalog(store, query, request.scope["query_string"], known_tags, heard)
@@ -132,7 +135,7 @@ async def query_rules(
     _log_unknown_features(catalog, query.context_filter)
     entries = entries_of(catalog, query.setting_names)
     tag = tag_of(catalog, query, entries, request.scope["query_string"])
-    cache_policy: CachePolicy = request.app.state.cache_policy
+    cache_policy = context.cache_policy
     headers = {"etag": tag, "vary": cache_policy.vary, "cache-control": cache_policy.now}
     if moment is None:
         headers["link"] = LINK
@@ -140,47 +143,47 @@ async def query_rules(
         headers["cache-control"] = cache_policy.past
     if "*" in known_tags or tag in known_tags:
         if moment is None and len(known_tags) == 1 and heard <= catalog.state.revision:
-            request.app.state.not_modified.remember(request, catalog.state, headers)
+            context.not_modified.remember(request, catalog.state, headers)
         return Response(status_code=304, headers=headers)
     if a_im == DELTA and len(known_tags) == 1:
         (known_tag,) = known_tags
-        changes = answers.changes(catalog, query, entries, tag, known_tag)
+        changes = responses.changes(catalog, query, entries, tag, known_tag)
         if changes is not None:
             headers |= {"im": DELTA, "delta-base": known_tag, "cache-control": NO_STORE}
-            return await _response(226, changes, headers, LINES, query.coding, answers)
-    body = answers.body(catalog, query, entries, tag)
-    return await _response(200, body, headers, LINES if query.lines else "application/json", query.coding, answers)
+            return await _response(226, changes, headers, LINES, query.coding, responses)
+    body = responses.body(catalog, query, entries, tag)
+    return await _response(200, body, headers, LINES if query.lines else "application/json", query.coding, responses)
 
 
 async def _catalog(
-    store: StoreOfApp, query: QueryRequest, query_string: bytes, known_tags: set[str], heard: int
+    store: ReadableStore, query: QueryRequest, query_string: bytes, known_tags: set[str], heard: int
 ) -> Catalog:
-    """Return a catalog that is not older than what another replica has told this client."""
+    """Return a catalog that is not older than the one this client has seen at another replica."""
     catalog = store.catalog
     if max(heard, seen_revision(catalog, query, query_string, known_tags)) > catalog.state.revision:
         await store.catch_up()
     elif any(catalog.find(name) is None for name in query.setting_names or ()):
-        # It may just have been declared through another replica.
+        # The setting may have been declared through another replica a moment ago.
         with suppress(NotCaughtUpError):
             await store.catch_up()
     return store.catalog
 
 
 async def _response(
-    status: int, body: bytes, headers: dict[str, str], media_type: str, coding: str | None, answers: AnswersOfApp
+    status: int, body: bytes, headers: dict[str, str], media_type: str, coding: str | None, responses: ResponseBodies
 ) -> Response:
-    if coding is not None and len(body) >= SMALLEST:
+    if coding is not None and len(body) >= MIN_SIZE:
         key = f"{headers['etag']} since {headers.get('delta-base')} in {coding}"
-        compressed = answers.remembered(key)
+        compressed = responses.remembered(key)
         if compressed is None:
             compressed = await asyncio.to_thread(CODECS[coding], body)
-            answers.remember(key, compressed)
+            responses.remember(key, compressed)
         body, headers = compressed, headers | {"content-encoding": coding}
     return Response(body, status, headers, media_type)
 
 
 def _tags(if_none_match: list[str]) -> set[str]:
-    # Compared weakly, as RFC 9110 asks for this header. Our own tags have no comma inside.
+    # RFC 9110 requires weak comparison for this header. Tags of this service contain no comma.
     return {item.strip().removeprefix("W/") for line in if_none_match for item in line.split(",")}
 
 

@@ -1,4 +1,4 @@
-"""The answers that several resources give, and how OpenAPI describes them."""
+"""Responses that several resources share, and their descriptions for OpenAPI."""
 
 import json
 from collections.abc import Mapping
@@ -19,6 +19,8 @@ from heksherlite.service.errors import (
     InvalidError,
     NotCaughtUpError,
     NotFoundError,
+    NotPermittedError,
+    OperationConflictsError,
     OutsidePrefixError,
     RequestError,
     TooLargeError,
@@ -28,56 +30,57 @@ from heksherlite.service.errors import (
 Responses = dict[int | str, dict[str, Any]]
 
 
-class Problem(BaseModel):
-    """One thing that is wrong with a request, and where."""
+class ValidationProblem(BaseModel):
+    """One invalid part of a request: its location, a message and the kind of the problem."""
 
     loc: list[str | int]
     msg: str
     type: str
 
 
-class Problems(BaseModel):
-    """What is wrong with a request."""
+class ValidationProblems(BaseModel):
+    """All invalid parts of a request."""
 
-    detail: list[Problem]
+    detail: list[ValidationProblem]
 
 
-def json_answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Answer with JSON."""
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a JSON response."""
     return Response(orjson.dumps(content), status, headers, "application/json")
 
 
 def no_content() -> Response:
-    """Answer 204, with an empty body."""
+    """Return a 204 response, which has an empty body."""
     return Response(status_code=204)
 
 
-_MEANINGS = {
+_DESCRIPTIONS = {
     400: "The request contradicts itself or the setting.",
-    404: "What the request names does not exist.",
-    409: "The request is at odds with what is stored.",
+    404: "The request names something that does not exist.",
+    409: "The request conflicts with what is stored.",
     408: "The body did not arrive in time.",
-    413: "The body is too large, or a value in it.",
-    503: "The database cannot be reached: a write was not made, unless the text says that this is not known."
-    " Or the request took too long.",
+    413: "The body, or a value in it, is too large.",
+    503: "The database is not available, or the request took too long. A write was not applied, unless the text says"
+    " that the outcome is unknown.",
 }
 
 
 def text_responses(*statuses: int) -> Responses:
-    """Describe statuses that come with a text."""
+    """Describe responses that contain plain text."""
     content = {"text/plain": {"schema": {"type": "string"}}}
-    return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
+    return {status: {"description": _DESCRIPTIONS[status], "content": content} for status in statuses}
 
 
-EMPTY_NOT_FOUND: Responses = {404: {"description": _MEANINGS[404]}}
+EMPTY_NOT_FOUND: Responses = {404: {"description": _DESCRIPTIONS[404]}}
 
-INVALID: Responses = {422: {"model": Problems, "description": "The request is malformed."}}
+INVALID: Responses = {422: {"model": ValidationProblems, "description": "The request is malformed."}}
 
 EVERY_WRITE: Responses = {**text_responses(408, 413, 503), **INVALID}
 
 
 _STATUSES: Final[Mapping[type[RequestError], int]] = {
     BadRequestError: 400,
+    NotPermittedError: 403,
     OutsidePrefixError: 403,
     NotFoundError: 404,
     ConflictError: 409,
@@ -87,28 +90,28 @@ _STATUSES: Final[Mapping[type[RequestError], int]] = {
 
 
 def status_of(error: RequestError) -> int:
-    """Return the status of the response to a request that cannot be carried out."""
+    """Return the status of the response to a request that cannot be fulfilled."""
     return next(status for kind, status in _STATUSES.items() if isinstance(error, kind))
 
 
 async def respond_to_request_error(request: Request, error: Exception) -> Response:
-    """Respond to a request that cannot be carried out."""
+    """Return the response to a request that cannot be fulfilled."""
     if not isinstance(error, RequestError):
         raise error
     status, body = status_of(error), _body_of(error)
     if body is not None:
-        return json_answer(body, status)
+        return json_response(body, status)
     if isinstance(error, NotFoundError) and _documents_empty_not_found(request):
         return Response(status_code=status)
     return Response(error.message, status, media_type="text/plain")
 
 
 def _body_of(error: RequestError) -> dict[str, Any] | None:
-    """Return the JSON that describes an error, or None if its message does."""
+    """Return the JSON body that describes an error, or None if the body is its message."""
     match error:
         case InvalidError():
             return {"detail": [{"loc": error.location, "msg": error.message, "type": "value_error"}]}
-        case ConflictsError():
+        case ConflictsError() | OperationConflictsError():
             return {"conflicts": error.conflicts}
         case DifferencesError():
             previous = {} if error.previous_version is None else {"previous_version": error.previous_version}
@@ -123,8 +126,8 @@ def _documents_empty_not_found(request: Request) -> bool:
     return bool(documented.get(404) == EMPTY_NOT_FOUND[404])
 
 
-async def answer_invalid(_request: Request, error: Exception) -> Response:
-    """Answer a malformed request. What was sent is not repeated: it may be large, or no JSON at all."""
+async def respond_to_invalid(_request: Request, error: Exception) -> Response:
+    """Return the response to a malformed request. It does not repeat the request, which may be large or not JSON."""
     if not isinstance(error, RequestValidationError):
         raise error
     problems = []
@@ -136,14 +139,14 @@ async def answer_invalid(_request: Request, error: Exception) -> Response:
     return Response(json.dumps({"detail": problems}), 422, media_type="application/json")
 
 
-async def answer_unavailable(_request: Request, error: Exception) -> Response:
-    """Answer what cannot be done without the database, while it cannot be reached."""
+async def respond_to_unavailable(_request: Request, error: Exception) -> Response:
+    """Return the response to a request that requires the database while it is not available."""
     if not isinstance(error, DatabaseUnavailableError):
         raise error
-    text, retry_after = "the database cannot be reached or written right now; nothing was changed", 5
+    text, retry_after = "the database is not available; nothing was changed", 5
     if isinstance(error, UnknownOutcomeError):
-        text = "the database was lost during the write; it is either made as a whole or not at all"
+        text = "the database connection was lost during the write; it was applied either completely or not at all"
     elif isinstance(error, NotCaughtUpError):
-        text = "a newer state is known than this replica has, and the database cannot be reached right now"
+        text = "this replica has not caught up with a revision known to the client, and the database is not available"
         retry_after = 1
     return Response(text, 503, {"retry-after": str(retry_after)}, "text/plain")

@@ -1,8 +1,8 @@
-"""The routes of the service: each says which scope it needs, and none is served without."""
+"""The routes of the service: each declares the scope that it requires, and none can exist without."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -12,50 +12,51 @@ from starlette.routing import BaseRoute
 from heksherlite.service.api.access_denied import ACCESS_DENIED_RESPONSES, AccessDeniedError
 from heksherlite.service.api.authorizer import RequiredScope
 from heksherlite.service.api.bodies import StrictJsonRequest
+from heksherlite.service.api.context import context_of
 from heksherlite.service.api.responses import text_responses
 from heksherlite.service.domain.tokens import Scope
 
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
 
-_REQUIRED_SCOPE = "_heksherlite_required_scope"
+_ATTRIBUTE: Final = "_heksherlite_required_scope"
 
-NEEDED_SCOPE = "x-needed-scope"
-"""Where the OpenAPI schema has the scope of an operation."""
+NEEDED_SCOPE: Final = "x-needed-scope"
+"""The OpenAPI extension with the scope of an operation."""
 
 
 def requires(scope: Scope, *, all_settings: bool = False) -> Callable[[Endpoint], Endpoint]:
-    """Declare which scope the routes to a function need.
+    """Declare the scope that the routes of an endpoint require.
 
     Args:
-        scope: The scope that a token must have.
-        all_settings: Whether it takes a token that is not limited to some settings.
+        scope: The scope that the token must have.
+        all_settings: Whether the token must not be limited to a setting prefix.
     """
-    return _noting(RequiredScope(scope, all_settings))
+    return _declaring(RequiredScope(scope, all_settings))
 
 
 def requires_operator(endpoint: Endpoint) -> Endpoint:
-    """Declare that the routes to a function are for a person who is logged in as an operator."""
-    return _noting(RequiredScope(None, operator=True))(endpoint)
+    """Declare that the routes of an endpoint require a person who is logged in as an operator."""
+    return _declaring(RequiredScope(None, operator=True))(endpoint)
 
 
 def public(endpoint: Endpoint) -> Endpoint:
-    """Declare that the routes to a function need no token."""
-    return _noting(RequiredScope(None))(endpoint)
+    """Declare that the routes of an endpoint require no token."""
+    return _declaring(RequiredScope(None))(endpoint)
 
 
 class ServiceRoute(APIRoute):
-    """A route that lets a request in before it looks at it, reads its JSON strictly, and takes limited time.
+    """A route that authorizes a request before it reads it, decodes JSON strictly, and limits the time it takes.
 
     Raises:
-        TypeError: The function does not say what it needs.
+        TypeError: The endpoint does not declare the scope that it requires.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        required = vars(endpoint).get(_REQUIRED_SCOPE)
+        required = vars(endpoint).get(_ATTRIBUTE)
         if required is None:
             name = f"{endpoint.__module__}.{endpoint.__qualname__}"
-            raise TypeError(f"{name} serves {path} and does not say what that needs: use @requires or @public")
+            raise TypeError(f"{name} serves {path} without a required scope; decorate it with @requires or @public")
         self.required: RequiredScope = required
         if required.scope is not None:
             options["responses"] = {
@@ -66,62 +67,63 @@ class ServiceRoute(APIRoute):
             options["openapi_extra"] = {NEEDED_SCOPE: required.scope, **(options.get("openapi_extra") or {})}
         super().__init__(path, endpoint, **options)
 
-    def answering(self, handle: Handler) -> Handler:
-        """Return what answers a request that was let in: FastAPI's handler, unless a kind of route knows better."""
+    def handler(self, handle: Handler) -> Handler:
+        """Return the handler of authorized requests: FastAPI's, unless a subclass has a shortcut."""
         return handle
 
     def get_route_handler(self) -> Handler:
-        """Return FastAPI's handler behind ours: it would read a body before it asks who sent it."""
-        handle = self.answering(super().get_route_handler())
+        """Return FastAPI's handler wrapped in authorization, because FastAPI would read the body first."""
+        handle = self.handler(super().get_route_handler())
         required = self.required
 
-        async def handle_admitted(request: Request) -> Response:
-            state = request.app.state
-            _tell_trace(state.metrics.revision)
-            await state.authorizer.authorize(request, required)
-            deadline = asyncio.timeout(state.limits.request_timeout)
+        async def handle_request(request: Request) -> Response:
+            context = context_of(request)
+            _annotate_span(context.metrics.revision)
+            await context.authorizer.authorize(request, required)
+            seconds = context.options.limits.request_timeout
+            deadline = asyncio.timeout(seconds)
             try:
                 async with deadline:
                     if required.operator:
-                        await state.operators.authorize(request)
+                        await context.operators.authorize(request)
                     return await handle(StrictJsonRequest(request.scope, request.receive))
             except TimeoutError:
                 if not deadline.expired():
                     raise
-                text = f"this took longer than {state.limits.request_timeout:g} s; it may still have an effect"
+                text = f"the request took longer than {seconds:g} s; it may still take effect"
                 return Response(text, 503, {"retry-after": "5"}, "text/plain")
 
-        return handle_admitted
+        return handle_request
 
 
-def _tell_trace(revision: int) -> None:
+def _annotate_span(revision: int) -> None:
     span = trace.get_current_span()
     if span.is_recording():
         span.set_attribute("heksherlite.revision", revision)
 
 
 def still_authorized(request: Request) -> bool:
-    """Tell whether a request that was let in a while ago would be let in now."""
+    """Return whether a request that was authorized earlier would be authorized now."""
     try:
-        request.app.state.authorizer.reauthorize(request, request.scope["route"].required)
+        context_of(request).authorizer.reauthorize(request, request.scope["route"].required)
     except AccessDeniedError:
         return False
     return True
 
 
 def require_scopes(routes: Iterable[BaseRoute]) -> None:
-    """Check that every route says what it needs.
+    """Require that every route declares the scope that it requires.
 
     Raises:
-        TypeError: One does not, or it is of a kind that cannot.
+        TypeError: A route does not, or is of a kind that cannot.
     """
     for route in _leaves(routes):
         if not isinstance(route, ServiceRoute):
-            raise TypeError(f"{route!r} does not say what it needs: only a ServiceRoute does")
+            raise TypeError(f"{route!r} has no required scope; only a ServiceRoute can declare one")
 
 
 def _leaves(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    """Return all routes, those of included routers too."""
+    """Yield all routes, including those of included routers."""
     for route in routes:
         included = getattr(route, "original_router", None)
         if included is None:
@@ -130,9 +132,9 @@ def _leaves(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
             yield from _leaves(included.routes)
 
 
-def _noting(required: RequiredScope) -> Callable[[Endpoint], Endpoint]:
-    def note(endpoint: Endpoint) -> Endpoint:
-        vars(endpoint)[_REQUIRED_SCOPE] = required
+def _declaring(required: RequiredScope) -> Callable[[Endpoint], Endpoint]:
+    def declare(endpoint: Endpoint) -> Endpoint:
+        vars(endpoint)[_ATTRIBUTE] = required
         return endpoint
 
-    return note
+    return declare

@@ -1,4 +1,4 @@
-"""``/api/v1/rules``: the values that settings have in some contexts."""
+"""``/api/v1/rules``: the values of settings in specific contexts."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -7,17 +7,17 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, model_validator
 
+from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import (
     EMPTY_NOT_FOUND,
     EVERY_WRITE,
     INVALID,
-    json_answer,
+    json_response,
     no_content,
     text_responses,
 )
 from heksherlite.service.api.routes import ServiceRoute, requires
-from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import rules
 from heksherlite.service.domain.filters import parse_feature_values
 from heksherlite.service.domain.json_values import Metadata
@@ -40,7 +40,7 @@ router = APIRouter(prefix="/api/v1/rules", tags=[*_TAGS], route_class=ServiceRou
 
 
 class ScheduleFields(RequestBody):
-    """From when until when a rule is served; without both, always."""
+    """The period in which a rule is active. A rule without both times is always active."""
 
     starts_at: Time | None = None
     ends_at: Time | None = None
@@ -52,12 +52,12 @@ class ScheduleFields(RequestBody):
         return self
 
     def schedule(self) -> Schedule | None:
-        """Return the schedule of a rule that gets these times now."""
+        """Return the schedule of a rule that is created or changed now."""
         return schedule_of(self.starts_at, self.ends_at, datetime.now(UTC))
 
 
 class NewRule(ScheduleFields):
-    """A rule to add: the value of a setting where each of the context features has the given value."""
+    """A new rule: the value of a setting where each context feature has the given value."""
 
     setting: SettingName
     feature_values: Annotated[dict[ContextFeatureName, ContextFeatureValue], Field(min_length=1)]
@@ -66,7 +66,7 @@ class NewRule(ScheduleFields):
 
 
 class NewValue(RequestBody):
-    """Another value for a rule."""
+    """A new value of a rule."""
 
     value: Any
 
@@ -78,9 +78,9 @@ class RuleId(BaseModel):
 
 
 class RuleDetails(BaseModel):
-    """All about a rule, its conditions in the global order of the context features.
+    """All properties of a rule, with its conditions in the order of the context features.
 
-    Only a rule with ``starts_at`` or ``ends_at`` has the last three fields; it is served in phase ``active``.
+    Only a rule with ``starts_at`` or ``ends_at`` has the last three fields. Clients receive it in phase ``active``.
     """
 
     setting: str
@@ -99,7 +99,7 @@ class RuleDetails(BaseModel):
     responses={**text_responses(400, 409), **EVERY_WRITE},
 )
 @requires(Scope.WRITE)
-async def add_rule(body: NewRule, store: StoreOfApp) -> Response:
+async def add_rule(body: NewRule, store: WritableStore) -> Response:
     """Add a rule to a setting."""
     rule_id = await store.write(
         partial(
@@ -111,7 +111,7 @@ async def add_rule(body: NewRule, store: StoreOfApp) -> Response:
             schedule=body.schedule(),
         )
     )
-    return json_answer({"rule_id": rule_id}, 201, {"location": f"/{rule_id}"})
+    return json_response({"rule_id": rule_id}, 201, {"location": f"/{rule_id}"})
 
 
 @router.get("/search", response_model=RuleId, responses={**EMPTY_NOT_FOUND, **INVALID})
@@ -119,20 +119,20 @@ async def add_rule(body: NewRule, store: StoreOfApp) -> Response:
 async def search_rule(
     setting: Annotated[SettingName, Query()],
     feature_values: Annotated[str, Query(description="The conditions: `f1:v1,f2:v2`.")],
-    store: StoreOfApp,
+    store: ReadableStore,
 ) -> Response:
     """Find the rule of a setting with exactly these conditions."""
     rule_id = rules.search(store.catalog, setting, parse_feature_values(feature_values))
-    return json_answer({"rule_id": rule_id})
+    return json_response({"rule_id": rule_id})
 
 
 @router.get("/{rule_id}", response_model=RuleDetails, responses={**text_responses(404), **INVALID})
 @requires(Scope.READ)
-async def get_rule(rule_id: int, store: StoreOfApp) -> Response:
-    """Return all about a rule."""
+async def get_rule(rule_id: int, store: ReadableStore) -> Response:
+    """Return all properties of a rule."""
     catalog = store.catalog
     rule = catalog.rule(rule_id)
-    return json_answer(
+    return json_response(
         {
             "setting": catalog.entries[rule.setting_id].setting.name,
             "value": rule.value,
@@ -152,7 +152,7 @@ async def get_rule(rule_id: int, store: StoreOfApp) -> Response:
     operation_id="patch_rule",
 )
 @requires(Scope.WRITE)
-async def change_value(rule_id: int, body: NewValue, store: StoreOfApp) -> Response:
+async def change_value(rule_id: int, body: NewValue, store: WritableStore) -> Response:
     """Change the value of a rule."""
     await store.write(partial(rules.change_value, rule_id=rule_id, value=body.value))
     return no_content()
@@ -160,29 +160,29 @@ async def change_value(rule_id: int, body: NewValue, store: StoreOfApp) -> Respo
 
 @router.put("/{rule_id}/schedule", status_code=204, responses={**text_responses(400, 404), **EVERY_WRITE})
 @requires(Scope.WRITE)
-async def change_schedule(rule_id: int, body: ScheduleFields, store: StoreOfApp) -> Response:
-    """Change from when until when a rule is served."""
+async def change_schedule(rule_id: int, body: ScheduleFields, store: WritableStore) -> Response:
+    """Change the period in which a rule is active."""
     await store.write(partial(rules.reschedule, rule_id=rule_id, schedule=body.schedule()))
     return no_content()
 
 
 @router.delete("/{rule_id}", status_code=204, responses={**text_responses(404), **EVERY_WRITE})
 @requires(Scope.WRITE)
-async def delete_rule(rule_id: int, store: StoreOfApp) -> Response:
-    """Delete a rule; its id is never used again."""
+async def delete_rule(rule_id: int, store: WritableStore) -> Response:
+    """Delete a rule. Its id is never used again."""
     await store.write(partial(rules.remove, rule_id=rule_id))
     return no_content()
 
 
-async def _metadata_of(rule_id: int, store: StoreOfApp) -> Metadata:
+async def _metadata_of(rule_id: int, store: ReadableStore) -> Metadata:
     return store.catalog.rule(rule_id).metadata
 
 
-async def _metadata_editor(rule_id: int, store: StoreOfApp) -> Editor:
-    async def make(edit: MetadataEdit) -> None:
+async def _metadata_editor(rule_id: int, store: WritableStore) -> Editor:
+    async def apply(edit: MetadataEdit) -> None:
         await store.write(partial(rules.edit_metadata, rule_id=rule_id, edit=edit))
 
-    return make
+    return apply
 
 
 router.include_router(

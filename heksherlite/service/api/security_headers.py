@@ -1,12 +1,13 @@
-"""Headers that tell browsers and caches to be careful with every answer."""
+"""Headers that restrict what browsers and caches do with a response."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_CACHE_CONTROL = "private, no-cache"
+_CACHE_CONTROL: Final = "private, no-cache"
 
-SECURITY_HEADERS: Mapping[str, str] = {
+SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "cache-control": _CACHE_CONTROL,
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cross-origin-resource-policy": "same-origin",
@@ -15,14 +16,15 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "x-frame-options": "DENY",
 }
 
-_ENCODED = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
-_FOR_CACHES = [(b"cache-control", _CACHE_CONTROL.encode())]
+_ALL: Final = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_OF_NOT_MODIFIED: Final = [(b"cache-control", _CACHE_CONTROL.encode())]
 
 
 class SecurityHeadersMiddleware:
-    """Adds the headers that an answer does not have by itself.
+    """Adds the security headers that a response does not set itself.
 
-    Most answers are 304: they get the one that they must have, and the others count on from the answer before.
+    Most responses are 304. Those only receive ``Cache-Control``; the other headers remain in force from the cached
+    response.
 
     Args:
         app: The application.
@@ -32,12 +34,12 @@ class SecurityHeadersMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Handle one request."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = {name for name, _ in message["headers"]}
-                headers = _FOR_CACHES if message["status"] == 304 else _ENCODED
+                headers = _OF_NOT_MODIFIED if message["status"] == 304 else _ALL
                 added = [header for header in headers if header[0] not in present]
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)

@@ -1,15 +1,15 @@
-"""``/api/v1/settings``: what the settings are."""
+"""``/api/v1/settings``: the settings."""
 
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
-from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_answer, no_content, text_responses
+from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, no_content, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
-from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain import settings
 from heksherlite.service.domain.catalog import Catalog, Setting
 from heksherlite.service.domain.json_values import Metadata
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/v1/settings", tags=[*_TAGS], route_class=Service
 
 
 class SettingSummary(BaseModel):
-    """The least that a list of settings shows of each."""
+    """The properties of a setting that every list contains."""
 
     name: str
     type: str
@@ -32,41 +32,44 @@ class SettingSummary(BaseModel):
 
 
 class SettingDetails(SettingSummary):
-    """All about a setting."""
+    """All properties of a setting."""
 
     configurable_features: list[str]
     metadata: dict[str, Any]
     aliases: list[str]
+    declared_default_value: Any = Field(None, description="Only if an operator set another default value.")
+    operator_default_value: Any = Field(None, description="Only if an operator set it. It is the one in force.")
+    protected: bool | None = Field(None, description="Only if the setting is protected: only proposals change it.")
 
 
 class SettingList(BaseModel):
-    """The settings, sorted by name; with details if these were asked for."""
+    """The settings, sorted by name, with all properties on request."""
 
     settings: list[SettingDetails | SettingSummary]
 
 
 class Conflicts(BaseModel):
-    """Why the type of a setting cannot be changed."""
+    """The reasons why the type of a setting cannot be changed."""
 
     conflicts: list[str]
 
 
 class NewType(RequestBody):
-    """Another type for a setting."""
+    """A new type of a setting."""
 
     type: SettingType
     version: SettingVersion
 
 
 class NewName(RequestBody):
-    """Another name for a setting."""
+    """A new name of a setting."""
 
     name: SettingName
     version: SettingVersion
 
 
 class NewConfigurableFeatures(RequestBody):
-    """Other configurable features for a setting."""
+    """New configurable features of a setting."""
 
     configurable_features: DistinctFeatures
     version: SettingVersion
@@ -75,9 +78,9 @@ class NewConfigurableFeatures(RequestBody):
 @router.get("", response_model=SettingList, responses=INVALID)
 @requires(Scope.READ)
 async def list_settings(
-    store: StoreOfApp,
+    store: ReadableStore,
     *,
-    include_additional_data: Annotated[bool, Query(description="Whether to show all about each.")] = False,
+    include_additional_data: Annotated[bool, Query(description="Whether to include all properties.")] = False,
 ) -> Response:
     """List all settings, sorted by name."""
     catalog = store.catalog
@@ -85,19 +88,19 @@ async def list_settings(
         _details(catalog, entry.setting) if include_additional_data else _summary(entry.setting)
         for entry in sorted(catalog.entries.values(), key=lambda entry: entry.setting.name)
     ]
-    return json_answer({"settings": shown})
+    return json_response({"settings": shown})
 
 
 @router.get("/{name}", response_model=SettingDetails, responses={**text_responses(404), **INVALID})
 @requires(Scope.READ)
-async def get_setting(name: str, store: StoreOfApp) -> Response:
-    """Return all about a setting."""
-    return json_answer(_details(store.catalog, store.catalog.entry(name).setting))
+async def get_setting(name: str, store: ReadableStore) -> Response:
+    """Return all properties of a setting."""
+    return json_response(_details(store.catalog, store.catalog.entry(name).setting))
 
 
 @router.delete("/{name}", status_code=204, responses={**text_responses(404), **EVERY_WRITE})
 @requires(Scope.ADMIN)
-async def delete_setting(name: str, store: StoreOfApp) -> Response:
+async def delete_setting(name: str, store: WritableStore) -> Response:
     """Delete a setting and its rules."""
     await store.write(partial(settings.remove, name=name))
     return no_content()
@@ -109,7 +112,7 @@ async def delete_setting(name: str, store: StoreOfApp) -> Response:
     responses={
         **text_responses(404),
         409: {
-            "description": "The version is not higher (a text), or these things conflict with the type.",
+            "description": "The version is not higher (plain text), or the type has conflicts (JSON).",
             "content": {"text/plain": {"schema": {"type": "string"}}},
             "model": Conflicts,
         },
@@ -117,7 +120,7 @@ async def delete_setting(name: str, store: StoreOfApp) -> Response:
     },
 )
 @requires(Scope.ADMIN)
-async def change_type(name: str, body: NewType, store: StoreOfApp) -> Response:
+async def change_type(name: str, body: NewType, store: WritableStore) -> Response:
     """Change the type of a setting."""
     await store.write(partial(settings.change_type, name=name, new_type=body.type, version=body.version))
     return no_content()
@@ -125,8 +128,8 @@ async def change_type(name: str, body: NewType, store: StoreOfApp) -> Response:
 
 @router.put("/{name}/name", status_code=204, responses={**text_responses(404, 409), **EVERY_WRITE})
 @requires(Scope.ADMIN)
-async def rename_setting(name: str, body: NewName, store: StoreOfApp) -> Response:
-    """Rename a setting; the name before becomes an alias."""
+async def rename_setting(name: str, body: NewName, store: WritableStore) -> Response:
+    """Rename a setting. The previous name becomes an alias."""
     await store.write(partial(settings.rename, name=name, new_name=body.name, version=body.version))
     return no_content()
 
@@ -137,7 +140,7 @@ async def rename_setting(name: str, body: NewName, store: StoreOfApp) -> Respons
     responses={**text_responses(404, 409), **EVERY_WRITE},
 )
 @requires(Scope.ADMIN)
-async def change_configurable_features(name: str, body: NewConfigurableFeatures, store: StoreOfApp) -> Response:
+async def change_configurable_features(name: str, body: NewConfigurableFeatures, store: WritableStore) -> Response:
     """Replace the configurable features of a setting."""
     features = frozenset(body.configurable_features)
     await store.write(
@@ -146,17 +149,17 @@ async def change_configurable_features(name: str, body: NewConfigurableFeatures,
     return no_content()
 
 
-async def _metadata_of(name: str, store: StoreOfApp) -> Metadata:
+async def _metadata_of(name: str, store: ReadableStore) -> Metadata:
     return store.catalog.entry(name).setting.metadata
 
 
 async def _metadata_editor(
-    name: str, version: Annotated[SettingVersion, Body(embed=True)], store: StoreOfApp
+    name: str, version: Annotated[SettingVersion, Body(embed=True)], store: WritableStore
 ) -> Editor:
-    async def make(edit: MetadataEdit) -> None:
+    async def apply(edit: MetadataEdit) -> None:
         await store.write(partial(settings.edit_metadata, name=name, edit=edit, version=version))
 
-    return make
+    return apply
 
 
 router.include_router(
@@ -179,4 +182,14 @@ def _details(catalog: Catalog, setting: Setting) -> dict[str, Any]:
         "configurable_features": catalog.in_order(setting.configurable_features),
         "metadata": setting.metadata,
         "aliases": sorted(setting.aliases),
+        **_of_operators(setting),
     }
+
+
+def _of_operators(setting: Setting) -> dict[str, Any]:
+    """Return what the v1 API does not know, if an operator made use of it."""
+    shown: dict[str, Any] = {}
+    if setting.has_operator_default:
+        shown["declared_default_value"] = setting.declared_default_value
+        shown["operator_default_value"] = setting.operator_default_value
+    return {**shown, "protected": True} if setting.is_protected else shown

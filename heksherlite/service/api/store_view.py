@@ -1,12 +1,11 @@
-"""The store as a request may use it: limited to some settings, and in how much it takes in."""
+"""The store as one request may use it: restricted to a setting prefix, and to the limits of the service."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from fastapi import Request
-
-from heksherlite.service.api.author import cause_of
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.storage.applications import Applications
@@ -19,14 +18,14 @@ T = TypeVar("T")
 
 
 class LimitedCatalogs:
-    """Remembers how the latest catalog looks when it is limited to some settings."""
+    """Caches the latest catalog for each setting prefix."""
 
     def __init__(self) -> None:
         self._catalog: Catalog | None = None
         self._limited: dict[str, Catalog] = {}
 
     def of(self, catalog: Catalog, setting_prefix: str) -> Catalog:
-        """Return a catalog limited to settings whose names begin like this."""
+        """Return a catalog limited to the settings whose names start with a prefix."""
         if not setting_prefix:
             return catalog
         if catalog is not self._catalog:
@@ -37,31 +36,27 @@ class LimitedCatalogs:
 
 
 class StoreView:
-    """What a request may see and change.
+    """The store as one request may read it.
 
     Args:
-        store: The store with all settings.
-        limits: What writes must not go beyond.
-        limited_catalogs: What all views of the store have in common.
-        request: The request, that was let in: its token may limit it to some settings, and what it changes goes into
-            the history as its own.
+        store: The store.
+        limited_catalogs: The cache of limited catalogs, shared by all views of the store.
+        setting_prefix: The prefix of the names of the settings that the request may access; empty for all settings.
     """
 
-    def __init__(self, store: Store, limits: Limits, limited_catalogs: LimitedCatalogs, request: Request) -> None:
+    def __init__(self, store: Store, limited_catalogs: LimitedCatalogs, setting_prefix: str) -> None:
         self._store = store
-        self._limits = limits
         self._limited_catalogs = limited_catalogs
-        self._request = request
-        self._setting_prefix: str = request.state.identity.setting_prefix
+        self._setting_prefix = setting_prefix
 
     @property
     def catalog(self) -> Catalog:
-        """The settings that there are."""
+        """The settings and rules that the request may read."""
         return self._limited_catalogs.of(self._store.catalog, self._setting_prefix)
 
     @property
     def available(self) -> bool:
-        """Whether the database could be reached at the last look."""
+        """Whether the database was reachable at the last check."""
         return self._store.available
 
     @property
@@ -75,17 +70,17 @@ class StoreView:
 
     @property
     def history(self) -> History:
-        """What was written before, about whatever settings."""
+        """The history of all settings."""
         return self._store.history
 
     @property
     def applications(self) -> Applications:
-        """The applications that were let in."""
+        """The registered applications."""
         return self._store.applications
 
     @property
     def device_codes(self) -> DeviceCodes:
-        """The codes that people decide on."""
+        """The device codes."""
         return self._store.device_codes
 
     @property
@@ -94,28 +89,51 @@ class StoreView:
         return self._store.groups
 
     async def at(self, moment: int | datetime) -> Catalog:
-        """Do the same as `Store.at`, with the settings that there are for the request."""
+        """Do the same as `Store.at`, limited to the settings that the request may read."""
         return (await self._store.at(moment)).limited_to(self._setting_prefix)
+
+
+class WritableStoreView(StoreView):
+    """The store as one request may read and change it.
+
+    Args:
+        store: The store.
+        limited_catalogs: The cache of limited catalogs, shared by all views of the store.
+        setting_prefix: The prefix of the names of the settings that the request may access; empty for all settings.
+        limits: The limits on what is stored.
+        cause: The author and reason of the changes, for the history.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        limited_catalogs: LimitedCatalogs,
+        setting_prefix: str,
+        limits: Limits,
+        cause: Cause,
+    ) -> None:
+        super().__init__(store, limited_catalogs, setting_prefix)
+        self._limits = limits
+        self._cause = cause
 
     async def write(self, decide: Callable[[Catalog], Decision[T]], *, reverts: int | None = None) -> T:
         """Do the same as `Store.write`, within the limits.
 
         Args:
-            decide: See there.
-            reverts: The revision that the write undoes, if it does.
+            decide: Decides on the changes, as for `Store.write`.
+            reverts: The revision that the write reverts, if any.
 
         Raises:
-            OutsidePrefixError: The write is about other settings.
-            ConflictError: There would be too many settings or rules.
-            TooLargeError: A value would be too large.
+            OutsidePrefixError: The write concerns settings outside the prefix.
+            ConflictError: The write would exceed the number of settings or rules.
+            TooLargeError: The write would store a value that is too large.
         """
 
-        def decide_within(catalog: Catalog) -> Decision[T]:
+        def decide_within_limits(catalog: Catalog) -> Decision[T]:
             limited = self._limited_catalogs.of(catalog, self._setting_prefix)
             decision = decide(limited)
             limited.require_within_limit(decision.changes)
             self._limits.check(catalog, decision.changes)
             return decision
 
-        cause = await cause_of(self._request, reverts=reverts)
-        return await self._store.write(decide_within, cause)
+        return await self._store.write(decide_within_limits, replace(self._cause, reverts=reverts))

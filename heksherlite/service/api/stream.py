@@ -1,4 +1,4 @@
-"""``/api/v1/stream``: hearing of changes as they happen, see ``docs/reference/stream.md``."""
+"""``/api/v1/stream``: pushes changes to clients as they happen; see ``docs/reference/stream.md``."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,9 +8,9 @@ import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
+from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires, still_authorized
-from heksherlite.service.api.service_state import StoreOfApp, StreamsOfApp
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.change_feed import Interest
 from heksherlite.service.domain.filters import parse_context_filter, parse_setting_names
@@ -18,11 +18,11 @@ from heksherlite.service.domain.tokens import Scope as TokenScope
 
 EVENTS = "text/event-stream"
 LINK = '<stream>; rel="monitor"'
-"""How answers to queries say that there is a stream (RFC 5989): the address is relative to theirs."""
+"""The ``Link`` by which query responses announce the stream (RFC 5989). The URL is relative to the query's."""
 
 _RECONNECT_MILLISECONDS = 2_000
-_LONGEST_REVISION = 18  # digits
-_UNREAD_SECONDS = 1.0  # from when on the client is why something is not sent
+_MAX_REVISION_DIGITS = 18
+_UNREAD_SECONDS = 1.0  # a send that takes longer is blamed on the client
 
 router = APIRouter(tags=["query"], route_class=ServiceRoute)
 
@@ -31,41 +31,43 @@ router = APIRouter(tags=["query"], route_class=ServiceRoute)
     "/api/v1/stream",
     response_class=Response,
     responses={
-        200: {"content": {EVENTS: {}}, "description": "Server-sent events, without end."},
+        200: {"content": {EVENTS: {}}, "description": "An endless stream of server-sent events."},
         **text_responses(400),
         **INVALID,
     },
 )
 @requires(TokenScope.READ)
 async def stream_changes(
-    store: StoreOfApp,
-    streams: StreamsOfApp,
+    store: ReadableStore,
+    context: Context,
     *,
-    settings: Annotated[str | None, Query(description="As in queries; names that are unknown may come to be.")] = None,
+    settings: Annotated[
+        str | None, Query(description="As in queries. Unknown names are accepted, because settings may be added later.")
+    ] = None,
     context_filters: Annotated[str, Query(description="As in queries.")] = "*",
     last_event_id: Annotated[
-        str, Header(description="The id of the last event that was received: the stream goes on after it.")
+        str, Header(description="The id of the last event that the client received. The stream continues after it.")
     ] = "",
 ) -> Response:
-    """Tell of each change of settings or their rules, as soon as it is in force."""
+    """Push each change of settings and rules as soon as it takes effect."""
     names = None if settings is None else parse_setting_names(settings)
     for name in names or ():
-        store.catalog.find(name)  # refuses those that the token does not reach
+        store.catalog.find(name)  # raises an error for a setting outside the prefix of the token
     interest = Interest(names, parse_context_filter(context_filters), store.catalog.setting_prefix)
-    return _EventStream(streams, interest, revision_of(last_event_id))
+    return _EventStream(context.streams, interest, event_revision(last_event_id))
 
 
-def revision_of(last_event_id: str) -> int | None:
-    """Return the revision that the id of an event is, or None if it is no such id."""
-    is_revision = last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= _LONGEST_REVISION
+def event_revision(last_event_id: str) -> int | None:
+    """Return the revision that is the id of an event, or None if the id is invalid."""
+    is_revision = last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= _MAX_REVISION_DIGITS
     return int(last_event_id) if is_revision else None
 
 
 class _EventStream(Response):
-    """Sends events until the client goes, its token is of no use any more, or the service stops.
+    """Sends events until the client disconnects, its token becomes invalid, or the service stops.
 
-    A response of its own, because that of the framework takes twice as much memory. To a client that does not read, no
-    more is sent until it does; all that it missed meanwhile is told in one event.
+    The streaming response of the framework would take twice as much memory. Nothing more is sent to a client that does
+    not read; it receives everything that it missed in one event.
     """
 
     def __init__(self, streams: Streams, interest: Interest, since: int | None) -> None:
@@ -88,30 +90,30 @@ class _EventStream(Response):
             gone.cancel()
 
     async def _send_events(self, request: Request, gone: asyncio.Task[None], send: Send) -> str:
-        """Send events, and return why there are no more."""
+        """Send events, and return the reason why the stream ended."""
         clock = asyncio.get_running_loop().time
         unread = False
         streams, feed = self._streams, self._streams.feed
-        told = feed.revision if self._since is None else self._since
-        text = f"retry: {_RECONNECT_MILLISECONDS}\n".encode() + _event("ready", told, {"spread": streams.spread})
+        sent = feed.revision if self._since is None else self._since
+        text = f"retry: {_RECONNECT_MILLISECONDS}\n".encode() + _event("ready", sent, {"spread": streams.spread})
         while not (streams.closed or gone.done()) and still_authorized(request):
             if text:
                 began = clock()
                 await send({"type": "http.response.body", "body": text, "more_body": True})
                 unread = clock() - began > _UNREAD_SECONDS
                 text = b""
-            elif told != feed.revision:
-                changed = feed.since(told)
+            elif sent != feed.revision:
+                changed = feed.since(sent)
                 names = None if changed is None else self._interest.names_in(changed, feed.catalog)
-                told = feed.revision
+                sent = feed.revision
                 if names is None or names:
-                    text = _event("change", told, {"settings": names, "spread": streams.spread})
+                    text = _event("change", sent, {"settings": names, "spread": streams.spread})
             else:
                 unread = False
-                awaited = (streams.news, gone)
+                awaited = (streams.next_change, gone)
                 done, _ = await asyncio.wait(awaited, timeout=streams.heartbeat, return_when=asyncio.FIRST_COMPLETED)
                 if not done:
-                    text = f"id: {told}\n\n".encode()
+                    text = f"id: {sent}\n\n".encode()
         await send({"type": "http.response.body"})
         if streams.closed:
             return "stopped"

@@ -1,4 +1,4 @@
-"""The open streams of changes, and the news that they wait for."""
+"""The open streams of changes, and the event that wakes them."""
 
 import asyncio
 from collections import Counter
@@ -7,21 +7,21 @@ from typing import Final
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.change_feed import ChangeFeed
 
-_SPREAD_OF_A_STREAM: Final = 0.0005  # seconds; a query that follows an event takes about that long
+_SPREAD_PER_STREAM: Final = 0.0005  # seconds; a query that follows an event takes about that long
 
 
 class Streams:
-    """All open streams, and what they are about.
+    """All open streams of one process.
 
     Args:
-        catalog: The newest catalog.
-        heartbeat: Seconds of silence after which something is sent, so that broken connections are noticed.
+        catalog: The current catalog.
+        heartbeat: The time without an event after which a heartbeat is sent to detect broken connections, in seconds.
 
     Attributes:
-        feed: What changed lately.
-        count: How many streams are open.
-        ended: How many have ended, by reason.
-        closed: Whether the service stops.
+        feed: The recent changes.
+        count: The number of open streams.
+        ended: The number of streams that have ended, by reason.
+        closed: Whether the service is stopping.
     """
 
     def __init__(self, catalog: Catalog, *, heartbeat: float = 20.0) -> None:
@@ -30,31 +30,31 @@ class Streams:
         self.count = 0
         self.ended: Counter[str] = Counter()
         self.closed = False
-        self._news: asyncio.Future[None] | None = None
+        self._next_change: asyncio.Future[None] | None = None
 
     @property
     def spread(self) -> float:
-        """Over how many seconds the queries that follow an event should be spread, so that they can be answered."""
-        return round(self.count * _SPREAD_OF_A_STREAM, 4)
+        """The time over which clients should spread the queries that follow an event, in seconds."""
+        return round(self.count * _SPREAD_PER_STREAM, 4)
 
     @property
-    def news(self) -> asyncio.Future[None]:
-        """What is done at the next change; then it is another one."""
-        if self._news is None:
-            self._news = asyncio.get_running_loop().create_future()
-        return self._news
+    def next_change(self) -> asyncio.Future[None]:
+        """A future that is done at the next change, and is then replaced by a new one."""
+        if self._next_change is None:
+            self._next_change = asyncio.get_running_loop().create_future()
+        return self._next_change
 
     def publish(self, catalog: Catalog) -> None:
-        """Tell of a newer catalog."""
+        """Publish a newer catalog."""
         self.feed.advance(catalog)
-        self._wake()
+        self._wake_up()
 
     def close(self) -> None:
-        """End all streams: the service stops."""
+        """End all streams, because the service is stopping."""
         self.closed = True
-        self._wake()
+        self._wake_up()
 
-    def _wake(self) -> None:
-        if self._news is not None:
-            self._news.set_result(None)
-            self._news = None
+    def _wake_up(self) -> None:
+        if self._next_change is not None:
+            self._next_change.set_result(None)
+            self._next_change = None

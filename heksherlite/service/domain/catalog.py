@@ -4,13 +4,16 @@ A `Catalog` never changes. A write is decided against one (`Decision`), its `Cha
 the same `Changes` applied to the catalog make the next one. What another process wrote arrives as `Changes` too.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.json_values import Json, Metadata
+from heksherlite.service.domain.proposals import Proposal
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import NotFoundError, OutsidePrefixError
@@ -22,23 +25,40 @@ Conditions: TypeAlias = tuple[tuple[str, str], ...]
 """Pairs of context feature and value, sorted by feature name, so that equal conditions are equal tuples."""
 
 
+Copying: TypeAlias = Callable[[Mapping[Any, Any]], MutableMapping[Any, Any]]
+"""Makes a mapping that may be changed from one that stays as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A setting as it was declared and changed since.
 
     ``id`` never changes and is never used again, so rules keep their setting through a rename. ``revision``
-    is the one at which the setting or one of its rules last changed.
+    is the one at which the setting or one of its rules last changed. ``operator_default_value`` is `NO_VALUE` if no
+    operator set one. Only proposals change a setting that ``is_protected``.
     """
 
     id: int
     name: str
     type: WireType
-    default_value: Json
+    declared_default_value: Json
     configurable_features: frozenset[str]
     version: Version
     metadata: Metadata
     aliases: frozenset[str]
     revision: int
+    operator_default_value: Json = NO_VALUE
+    is_protected: bool = False
+
+    @property
+    def has_operator_default(self) -> bool:
+        """Whether an operator set a default in place of the declared one."""
+        return self.operator_default_value is not NO_VALUE
+
+    @property
+    def default_value(self) -> Json:
+        """The default that is in force: the operator's if there is one, otherwise the declared one."""
+        return self.operator_default_value if self.has_operator_default else self.declared_default_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +113,7 @@ class State:
     last_rule_id: int = 0
     changed_at: datetime | None = None
     access_revision: int = 0
+    last_proposal_id: int = 0
 
     def after_access_change(self) -> "State":
         """Return the counters after a write of tokens, applications or groups."""
@@ -112,6 +133,7 @@ class Changes:
     rules: tuple[Rule, ...] = ()
     removed_settings: frozenset[int] = frozenset()
     removed_rules: frozenset[int] = frozenset()
+    proposals: tuple[Proposal, ...] = ()
 
     def __bool__(self) -> bool:
         return self != Changes()
@@ -140,6 +162,8 @@ class Catalog:
     rules: Mapping[int, Rule] = field(default_factory=dict)
     scheduled: frozenset[int] = frozenset()
     """The ids of the rules that have a switch ahead."""
+    proposals: Mapping[int, Proposal] = field(default_factory=dict)
+    """The proposals that are still to be decided or applied."""
     setting_prefix: str = ""
     rules_outside: Container[int] = ()
 
@@ -209,6 +233,12 @@ class Catalog:
         if not within:
             raise OutsidePrefixError(self.setting_prefix)
 
+    def _proposals_after(self, changes: Changes) -> Mapping[int, Proposal]:
+        if not changes.proposals:
+            return self.proposals
+        after = {**self.proposals, **{proposal.id: proposal for proposal in changes.proposals}}
+        return {number: proposal for number, proposal in after.items() if proposal.is_pending}
+
     def in_order(self, features: Iterable[str]) -> list[str]:
         """Sort context features by the global order; unknown ones come last, by name."""
         index = {feature: position for position, feature in enumerate(self.context_features)}
@@ -226,14 +256,19 @@ class Catalog:
 
     def state_after(self, changes: Changes) -> State:
         """Return the counters after a write of these changes."""
+        features_revision = self.state.features_revision if changes.context_features is None else self.next_revision
+        numbered = self.numbered_after(changes)
+        return replace(numbered, revision=self.next_revision, features_revision=features_revision)
+
+    def numbered_after(self, changes: Changes) -> State:
+        """Return the counters of this revision with the ids that these changes give out."""
+        if not (changes.settings or changes.rules or changes.proposals):
+            return self.state
         return replace(
             self.state,
-            revision=self.next_revision,
-            features_revision=(
-                self.state.features_revision if changes.context_features is None else self.next_revision
-            ),
             last_setting_id=max([self.state.last_setting_id, *(setting.id for setting in changes.settings)]),
             last_rule_id=max([self.state.last_rule_id, *(rule.id for rule in changes.rules)]),
+            last_proposal_id=max([self.state.last_proposal_id, *(proposal.id for proposal in changes.proposals)]),
         )
 
     def touched_settings(self, changes: Changes) -> set[int]:
@@ -241,7 +276,7 @@ class Catalog:
         removed = (self.rules[rule_id] for rule_id in changes.removed_rules if rule_id in self.rules)
         return {rule.setting_id for rule in (*changes.rules, *removed)}
 
-    def after(self, changes: Changes, state: State) -> "Catalog":
+    def after(self, changes: Changes, state: State, *, copied: Copying = dict) -> "Catalog":
         """Return the catalog that follows from this one by some changes.
 
         Args:
@@ -249,13 +284,16 @@ class Catalog:
                 and went between two looks at the database.
             state: The counters that go with them. A setting that is only touched through its rules gets this
                 revision; one that is listed brings its own.
+            copied: Makes the mappings of the new catalog from those of this one, to be changed.
         """
-        entries = dict(self.entries)
-        names = dict(self.ids_by_name)
-        rules = dict(self.rules)
+        entries = copied(self.entries)
+        names = copied(self.ids_by_name)
+        rules = copied(self.rules)
+        gone: list[int] = []
         for setting_id in changes.removed_settings & entries.keys():
             entry = entries.pop(setting_id)
             _forget_names(names, entry.setting)
+            gone.extend(entry.rules)
             for rule_id in entry.rules:
                 del rules[rule_id]
         for setting in changes.settings:
@@ -271,36 +309,50 @@ class Catalog:
         for rule in changes.rules:
             stored.setdefault(rule.setting_id, []).append(rule)
         listed = {setting.id for setting in changes.settings}
+        is_logged = state.revision > self.state.revision
         for setting_id in self.touched_settings(changes) & entries.keys():
-            logged_at = state.revision if setting_id in self.entries else None
-            entry = _with_rules(entries[setting_id], stored.get(setting_id, []), changes.removed_rules, logged_at)
-            if setting_id not in listed:
+            logged_at = state.revision if is_logged and setting_id in self.entries else None
+            entry = _with_rules(
+                entries[setting_id], stored.get(setting_id, []), changes.removed_rules, logged_at, copied
+            )
+            if setting_id not in listed and entry.setting.revision != state.revision:
                 entry = replace(entry, setting=replace(entry.setting, revision=state.revision))
             entries[setting_id] = entry
         for rule_id in changes.removed_rules:
             rules.pop(rule_id, None)
         rules.update((rule.id, rule) for rule in changes.rules)
         features = self.context_features if changes.context_features is None else changes.context_features
-        scheduled = self.scheduled.union([rule.id for rule in changes.rules if rule.schedule is not None])
-        scheduled = frozenset([rule_id for rule_id in scheduled if rule_id in rules and _has_switch(rules[rule_id])])
-        return Catalog(state, features, entries, names, rules, scheduled)
+        switching = [rule.id for rule in changes.rules if _has_switch(rule)]
+        not_switching = {*gone, *changes.removed_rules, *[rule.id for rule in changes.rules]}.difference(switching)
+        scheduled = _with_members(self.scheduled, added=switching, removed=not_switching)
+        proposals = self._proposals_after(changes)
+        limit = (self.setting_prefix, self.rules_outside)
+        return Catalog(state, features, entries, names, rules, scheduled, proposals, *limit)
 
 
 def _has_switch(rule: Rule) -> bool:
     return rule.schedule is not None and rule.schedule.next_switch is not None
 
 
-def _forget_names(names: dict[str, int], setting: Setting) -> None:
+def _with_members(members: frozenset[int], *, added: Sequence[int], removed: AbstractSet[int]) -> frozenset[int]:
+    if not added and members.isdisjoint(removed):
+        return members
+    return members.difference(removed).union(added)
+
+
+def _forget_names(names: MutableMapping[str, int], setting: Setting) -> None:
     for name in (setting.name, *setting.aliases):
         if names.get(name) == setting.id:
             del names[name]
 
 
-def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int], logged_at: int | None) -> Entry:
+def _with_rules(
+    entry: Entry, stored: Sequence[Rule], removed: frozenset[int], logged_at: int | None, copied: Copying
+) -> Entry:
     # A new rule has the highest id so far and a changed one keeps its place, so the rules stay ascending by id. Only
     # those that were removed and come back need sorting.
-    rules = dict(entry.rules)
-    ids_by_conditions = dict(entry.ids_by_conditions)
+    rules = copied(entry.rules)
+    ids_by_conditions = copied(entry.ids_by_conditions)
     leaving = removed & rules.keys()
     for rule_id in leaving:
         del ids_by_conditions[rules.pop(rule_id).conditions]
@@ -311,9 +363,12 @@ def _with_rules(entry: Entry, stored: Sequence[Rule], removed: frozenset[int], l
         ids_by_conditions[rule.conditions] = rule.id
     if comes_back:
         rules = dict(sorted(rules.items()))
-    unserved = entry.unserved.union([rule.id for rule in stored if not rule.served])
-    unserved = frozenset([rule_id for rule_id in unserved if rule_id in rules and not rules[rule_id].served])
+    unserved = _with_members(
+        entry.unserved,
+        added=[rule.id for rule in stored if not rule.served],
+        removed=leaving.union([rule.id for rule in stored if rule.served]),
+    )
     log = entry.log
     if logged_at is not None:  # else the entry is new, and its log begins after the rules that it has now
         log = log.with_change(logged_at, leaving.union([rule.id for rule in stored]))
-    return replace(entry, rules=rules, ids_by_conditions=ids_by_conditions, unserved=unserved, log=log)
+    return Entry(entry.setting, log, rules, ids_by_conditions, unserved)

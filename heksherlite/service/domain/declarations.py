@@ -35,7 +35,14 @@ def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
         return _outdated(catalog, declaration, entry)
     require_features(catalog, declaration.shape.configurable_features)
     shape = _renaming_only_on_purpose(declaration, entry)
-    found = differences(shape_of(entry), shape, latest=shape_of(entry), rules=entry.rules.values(), catalog=catalog)
+    found = differences(
+        shape_of(entry),
+        shape,
+        latest=shape_of(entry),
+        rules=entry.rules.values(),
+        catalog=catalog,
+        operator_default=entry.setting.operator_default_value,
+    )
     listed = _listed(found)
     if declaration.version == stored:
         if found:
@@ -49,7 +56,7 @@ def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
         renamed(entry.setting, shape.name),
         configurable_features=shape.configurable_features,
         type=shape.type,
-        default_value=shape.default_value,
+        declared_default_value=shape.default_value,
         metadata=shape.metadata,
         version=declaration.version,
         revision=catalog.next_revision,
@@ -99,7 +106,7 @@ def _create(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
         id=catalog.state.last_setting_id + 1,
         name=shape.name,
         type=shape.type,
-        default_value=shape.default_value,
+        declared_default_value=shape.default_value,
         configurable_features=shape.configurable_features,
         version=declaration.version,
         metadata=shape.metadata,

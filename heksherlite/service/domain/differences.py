@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Entry, Rule
 from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.wire_types import WireType, is_subtype
@@ -52,11 +53,23 @@ class Shape:
 def shape_of(entry: Entry) -> Shape:
     """Return the shape of a stored setting."""
     setting = entry.setting
-    return Shape(setting.name, setting.configurable_features, setting.type, setting.default_value, setting.metadata)
+    return Shape(
+        name=setting.name,
+        configurable_features=setting.configurable_features,
+        type=setting.type,
+        default_value=setting.declared_default_value,
+        metadata=setting.metadata,
+    )
 
 
 def differences(
-    before: Shape, after: Shape, *, latest: Shape, rules: Iterable[Rule], catalog: Catalog
+    before: Shape,
+    after: Shape,
+    *,
+    latest: Shape,
+    rules: Iterable[Rule],
+    catalog: Catalog,
+    operator_default: Json = NO_VALUE,
 ) -> list[Difference]:
     """List what changes from one shape of a setting to another, the least serious first.
 
@@ -66,11 +79,13 @@ def differences(
         latest: Whichever of the two is stored.
         rules: The rules that the newer shape must fit.
         catalog: Where the order of the context features is read.
+        operator_default: The operator's default, which the newer shape must fit too, if there is one.
     """
     rules = list(rules)
     found = [
         *_of_features(before, after, latest, features_in_use(rules), catalog),
         *_of_type(before.type, after.type, latest.type, rules),
+        *_of_operator_default(after.type, operator_default),
     ]
     if before.name != after.name:
         found.append(Difference(Level.MINOR, "name", latest.name))
@@ -79,6 +94,11 @@ def differences(
     if not same_json(before.metadata, after.metadata):
         found.append(Difference(Level.MINOR, "metadata", latest.metadata))
     return sorted(found, key=lambda difference: difference.level)
+
+
+def _of_operator_default(type: WireType, operator_default: Json) -> Iterable[Difference]:
+    if operator_default is not NO_VALUE and not type.accepts(operator_default):
+        yield Difference(Level.MISMATCH, message="setting type incompatible with the operator's default value")
 
 
 def features_in_use(rules: Iterable[Rule]) -> dict[str, list[int]]:

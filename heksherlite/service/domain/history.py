@@ -3,45 +3,16 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from heksherlite.service.domain import snapshots
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
 from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.proposals import Proposal
 
-AuthorKind: TypeAlias = Literal["anonymous", "token", "person", "application", "command_line", "schedule", "service"]
-Subject: TypeAlias = Literal["application", "group", "secret"]
+Subject: TypeAlias = Literal["application", "group", "secret", "proposal"]
 ChangeKind: TypeAlias = Literal["context_features", "setting", "rule"] | Subject
-
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Who makes a change.
-
-    Attributes:
-        kind: ``anonymous``, ``token`` or ``person`` for a request; ``application`` for one that asks for its own
-            token; ``command_line`` for a command; ``schedule`` for the switch of a scheduled rule; ``service`` for
-            what a service does at its start.
-        name: Which token, person or application, or which user of the machine.
-        address: Where the request came from.
-    """
-
-    kind: AuthorKind
-    name: str | None = None
-    address: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Who makes a change and why; ``reverts`` is the revision that the change undoes."""
-
-    author: Author
-    reason: str | None = None
-    reverts: int | None = None
-
-
-BY_SERVICE: Final = Cause(Author("service"))
-BY_SCHEDULE: Final = Cause(Author("schedule"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +87,8 @@ def changes_between(catalog: Catalog, changes: Changes) -> Iterator[Change]:
         yield _of_rule(_setting_name(catalog, names, rule), rule, before=rule, after=None)
     for rule in changes.rules:
         yield _of_rule(_setting_name(catalog, names, rule), rule, before=catalog.rules.get(rule.id), after=rule)
+    for proposal in changes.proposals:
+        yield _of_proposal(catalog.proposals.get(proposal.id), proposal)
 
 
 def as_of(catalog: Catalog, undone: Iterable[Change], revision: int) -> Catalog:
@@ -164,3 +137,8 @@ def _of_rule(setting_name: str, rule: Rule, *, before: Rule | None, after: Rule 
     shown_before = None if before is None else snapshots.of_rule(before)
     shown_after = None if after is None else snapshots.of_rule(after)
     return Change(rule.setting_id, rule.id, setting_name, shown_before, shown_after)
+
+
+def _of_proposal(before: Proposal | None, after: Proposal) -> Change:
+    shown_before = None if before is None else snapshots.of_proposal(before)
+    return Change(None, None, None, shown_before, snapshots.of_proposal(after), "proposal", str(after.id))

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Conditions, Rule, Setting
+from heksherlite.service.domain.fit import default_misfits, rule_misfits
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.rules import conditions_of
 from heksherlite.service.domain.schedule import Schedule
@@ -40,6 +42,8 @@ class Importer:
         version: Version,
         metadata: Metadata,
         aliases: Sequence[str],
+        operator_default_value: Json = NO_VALUE,
+        protected: bool = False,
     ) -> Setting:
         """Take in a setting.
 
@@ -48,26 +52,29 @@ class Importer:
         """
         if unknown := sorted(set(configurable_features) - self._context_features):
             raise ValueError(f"context features {unknown} do not exist")
-        if problem := type.problem(default_value):
-            raise ValueError(f"the default value does not fit type {type}: {problem}")
-        for known_as in (name, *aliases):
-            if known_as in self._names:
-                raise ValueError(f"the name {known_as!r} belongs to setting {self._names[known_as]!r}")
-            self._names[known_as] = name
-        self._last_setting_id += 1
-        self._ids_by_conditions = {}
-        self._setting = Setting(
-            id=self._last_setting_id,
+        setting = Setting(
+            id=self._last_setting_id + 1,
             name=name,
             type=type,
-            default_value=default_value,
+            declared_default_value=default_value,
             configurable_features=frozenset(configurable_features),
             version=version,
             metadata=metadata,
             aliases=frozenset(aliases),
             revision=self._revision,
+            operator_default_value=operator_default_value,
+            is_protected=protected,
         )
-        return self._setting
+        for misfit in default_misfits(setting):
+            raise ValueError(misfit)
+        for known_as in (name, *aliases):
+            if known_as in self._names:
+                raise ValueError(f"the name {known_as!r} belongs to setting {self._names[known_as]!r}")
+            self._names[known_as] = name
+        self._last_setting_id = setting.id
+        self._ids_by_conditions = {}
+        self._setting = setting
+        return setting
 
     def rule(
         self,
@@ -88,14 +95,12 @@ class Importer:
             raise ValueError("there is no setting before it")
         if rule_id in self._rule_ids:
             raise ValueError("there is another rule with this id")
-        if foreign := sorted(feature_values.keys() - setting.configurable_features):
-            raise ValueError(f"the setting is not configurable by {foreign}")
-        if problem := setting.type.problem(value):
-            raise ValueError(f"the value does not fit type {setting.type}: {problem}")
-        conditions = conditions_of(feature_values)
-        same = self._ids_by_conditions.setdefault(conditions, rule_id)
+        rule = Rule(rule_id, setting.id, conditions_of(feature_values), value, metadata, schedule)
+        for misfit in rule_misfits(setting, rule):
+            raise ValueError(misfit)
+        same = self._ids_by_conditions.setdefault(rule.conditions, rule_id)
         if same != rule_id:
             raise ValueError(f"rule {same} has the same conditions")
         self._rule_ids.add(rule_id)
         self.last_rule_id = max(self.last_rule_id, rule_id)
-        return Rule(rule_id, setting.id, conditions, value, metadata, schedule)
+        return rule

@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 
 import orjson
 
-from heksherlite.service.domain.catalog import Catalog, Changes
+from heksherlite.rules import NO_VALUE
+from heksherlite.service.domain.catalog import Catalog, Changes, Setting
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.errors import ConflictError, DeclarationConflictError, TooLargeError
 
@@ -61,15 +62,7 @@ class Limits:
 def _new_values(catalog: Catalog, changes: Changes) -> Iterator[tuple[str, Json]]:
     for setting in changes.settings:
         known = catalog.entries.get(setting.id)
-        stored = None if known is None else known.setting
-        if stored is None or setting.default_value is not stored.default_value:
-            yield "default value", setting.default_value
-        if stored is None or setting.metadata is not stored.metadata:
-            yield "metadata", setting.metadata
-        if stored is None or setting.type is not stored.type:
-            yield "type", str(setting.type)
-        if stored is None or setting.name != stored.name:
-            yield "name", setting.name
+        yield from _new_values_of(setting, None if known is None else known.setting)
     for rule in changes.rules:
         stored_rule = catalog.rules.get(rule.id)
         if stored_rule is None or rule.value is not stored_rule.value:
@@ -78,3 +71,17 @@ def _new_values(catalog: Catalog, changes: Changes) -> Iterator[tuple[str, Json]
             yield "metadata", rule.metadata
         if stored_rule is None:
             yield "conditions", rule.conditions
+
+
+def _new_values_of(setting: Setting, stored: Setting | None) -> Iterator[tuple[str, Json]]:
+    if stored is None or setting.declared_default_value is not stored.declared_default_value:
+        yield "default value", setting.declared_default_value
+    known_default = NO_VALUE if stored is None else stored.operator_default_value
+    if setting.has_operator_default and setting.operator_default_value is not known_default:
+        yield "operator's default value", setting.operator_default_value
+    if stored is None or setting.metadata is not stored.metadata:
+        yield "metadata", setting.metadata
+    if stored is None or setting.type is not stored.type:
+        yield "type", str(setting.type)
+    if stored is None or setting.name != stored.name:
+        yield "name", setting.name

@@ -7,6 +7,7 @@ from typing import Any
 
 from heksherlite.service.domain import snapshots
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Rule, Setting
+from heksherlite.service.domain.fit import default_misfits, rule_misfits
 from heksherlite.service.domain.history import Change, Record
 from heksherlite.service.domain.json_values import Json, same_json
 from heksherlite.service.errors import ConflictsError
@@ -50,6 +51,8 @@ class _Undoing:
         self._removed_rules: set[int] = set()
 
     def undo(self, change: Change) -> None:
+        if change.subject == "proposal":
+            return  # what it changed is undone; that it was decided stays so
         if change.subject is not None:
             what = f"{change.subject} {change.subject_name!r}"
             self.conflicts.append(f"{what}: such changes cannot be undone, because tokens and secrets do not come back")
@@ -150,8 +153,7 @@ class _Undoing:
                 self.conflicts.append(f"the name {name!r} belongs to setting {other.setting.name!r} by now")
         if missing := sorted(setting.configurable_features.difference(self._catalog.context_features)):
             self.conflicts.append(f"context features {missing} of setting {setting.name!r} do not exist any more")
-        if problem := setting.type.problem(setting.default_value):
-            self.conflicts.append(f"the default value of setting {setting.name!r} would not fit: {problem}")
+        self.conflicts += default_misfits(setting)
 
     def _rules_to_check(self) -> Iterator[Rule]:
         yield from self._rules.values()
@@ -166,10 +168,7 @@ class _Undoing:
         if setting is None:
             self.conflicts.append(f"the setting of rule {rule.id} was removed since")
             return
-        if foreign := sorted({feature for feature, _ in rule.conditions} - setting.configurable_features):
-            self.conflicts.append(f"rule {rule.id} uses {foreign}, by which {setting.name!r} would not be configurable")
-        if problem := setting.type.problem(rule.value):
-            self.conflicts.append(f"the value of rule {rule.id} would not fit type {setting.type}: {problem}")
+        self.conflicts += [f"rule {rule.id}: {misfit}" for misfit in rule_misfits(setting, rule)]
         other = None if entry is None else entry.ids_by_conditions.get(rule.conditions)
         if other not in (None, rule.id):
             self.conflicts.append(f"rule {other} has the conditions of rule {rule.id} by now")

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from heksherlite.service.domain.catalog import Catalog, Changes, Conditions, Decision, Rule, Setting
+from heksherlite.service.domain.catalog import Catalog, Changes, Conditions, Decision, Rule
+from heksherlite.service.domain.fit import feature_misfits, value_misfits
 from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.schedule import Phase, Schedule
@@ -25,10 +26,8 @@ def add(
     if entry is None:
         raise InvalidError(f"setting {setting_name!r} does not exist", location=("body", "setting"))
     setting = entry.setting
-    foreign = sorted(feature_values.keys() - setting.configurable_features)
-    if foreign:
-        raise BadRequestError(f"setting {setting.name!r} is not configurable by {foreign}")
-    _require_fit(setting, value)
+    for misfit in (*feature_misfits(setting, feature_values), *value_misfits(setting, value)):
+        raise BadRequestError(misfit)
     conditions = conditions_of(feature_values)
     existing = entry.ids_by_conditions.get(conditions)
     if existing is not None:
@@ -41,7 +40,8 @@ def add(
 def change_value(catalog: Catalog, rule_id: int, value: Json) -> Decision[None]:
     """Replace the value of a rule."""
     rule = catalog.rule(rule_id)
-    _require_fit(catalog.entries[rule.setting_id].setting, value)
+    for misfit in value_misfits(catalog.entries[rule.setting_id].setting, value):
+        raise BadRequestError(misfit)
     return _stored(rule, replace(rule, value=value))
 
 
@@ -55,6 +55,18 @@ def reschedule(catalog: Catalog, rule_id: int, schedule: Schedule | None) -> Dec
     """Change when a rule is served; None stands for always."""
     _require_time_to_be_served(schedule)
     return _stored(catalog.rule(rule_id), replace(catalog.rule(rule_id), schedule=schedule))
+
+
+def change(
+    catalog: Catalog, rule_id: int, *, value: Json, metadata: Metadata, schedule: Schedule | None
+) -> Decision[None]:
+    """Replace all that may change in a rule; None stands for a rule that is always served."""
+    rule = catalog.rule(rule_id)
+    for misfit in value_misfits(catalog.entries[rule.setting_id].setting, value):
+        raise BadRequestError(misfit)
+    if schedule != rule.schedule:
+        _require_time_to_be_served(schedule)
+    return _stored(rule, replace(rule, value=value, metadata=metadata, schedule=schedule))
 
 
 def next_switch(catalog: Catalog) -> datetime | None:
@@ -95,11 +107,6 @@ def search(catalog: Catalog, setting_name: str, feature_values: Mapping[str, str
 def conditions_of(feature_values: Mapping[str, str]) -> Conditions:
     """Return conditions in the form in which equal ones are equal."""
     return tuple(sorted(feature_values.items()))
-
-
-def _require_fit(setting: Setting, value: Json) -> None:
-    if problem := setting.type.problem(value):
-        raise BadRequestError(f"the value does not fit setting {setting.name!r} of type {setting.type}: {problem}")
 
 
 def _require_time_to_be_served(schedule: Schedule | None) -> None:

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Setting
 from heksherlite.service.domain.declarations import renamed, require_features
 from heksherlite.service.domain.differences import features_in_use, in_use_message
+from heksherlite.service.domain.fit import default_misfits, value_misfits
+from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.versions import Version
-from heksherlite.service.errors import ConflictError, ConflictsError
+from heksherlite.service.errors import BadRequestError, ConflictError, ConflictsError
 from heksherlite.wire_types import WireType, is_subtype
 
 
@@ -23,20 +26,16 @@ def change_type(catalog: Catalog, name: str, new_type: WireType, version: Versio
     if (new_type, version) == (setting.type, setting.version):
         return Decision(None)
     _require_higher(version, setting)
-    conflicts = []
-    if problem := new_type.problem(setting.default_value):
-        conflicts.append(f"the default value does not fit: {problem}")
-    conflicts += [
-        f"the value of rule {rule.id} does not fit: {problem}"
-        for rule in entry.rules.values()
-        if (problem := new_type.problem(rule.value))
-    ]
+    changed = replace(setting, type=new_type, version=version)
+    conflicts = list(default_misfits(changed))
+    for rule in entry.rules.values():
+        conflicts += [f"rule {rule.id}: {misfit}" for misfit in value_misfits(changed, rule.value)]
     narrowed = new_type == setting.type or is_subtype(new_type, setting.type)
     if not narrowed and version.major == setting.version.major:
         conflicts.append(f"{new_type} is not a sub-type of {setting.type}: this needs a higher major version")
     if conflicts:
         raise ConflictsError(conflicts)
-    return _stored(catalog, replace(setting, type=new_type, version=version))
+    return _stored(catalog, changed)
 
 
 def rename(catalog: Catalog, name: str, new_name: str, version: Version) -> Decision[None]:
@@ -77,6 +76,40 @@ def edit_metadata(catalog: Catalog, name: str, edit: MetadataEdit, version: Vers
     setting = catalog.entry(name).setting
     _require_higher(version, setting)
     return _stored(catalog, replace(setting, metadata=edit(setting.metadata), version=version))
+
+
+def set_default(catalog: Catalog, name: str, value: Json) -> Decision[None]:
+    """Set the operator's default, which is in force in place of the declared one."""
+    setting = catalog.entry(name).setting
+    for misfit in value_misfits(setting, value):
+        raise BadRequestError(misfit)
+    if setting.has_operator_default and same_json(setting.operator_default_value, value):
+        return Decision(None)
+    return _stored(catalog, replace(setting, operator_default_value=value))
+
+
+def clear_default(catalog: Catalog, name: str) -> Decision[None]:
+    """Remove the operator's default, if there is one."""
+    setting = catalog.entry(name).setting
+    if not setting.has_operator_default:
+        return Decision(None)
+    return _stored(catalog, replace(setting, operator_default_value=NO_VALUE))
+
+
+def set_metadata(catalog: Catalog, name: str, metadata: Metadata) -> Decision[None]:
+    """Replace the metadata without a new version: what people note about a setting is no declaration."""
+    setting = catalog.entry(name).setting
+    if same_json(setting.metadata, metadata):
+        return Decision(None)
+    return _stored(catalog, replace(setting, metadata=metadata))
+
+
+def set_protection(catalog: Catalog, name: str, *, protected: bool) -> Decision[None]:
+    """Protect a setting from writes that are no proposals, or end that."""
+    setting = catalog.entry(name).setting
+    if setting.is_protected == protected:
+        return Decision(None)
+    return _stored(catalog, replace(setting, is_protected=protected))
 
 
 def _require_higher(version: Version, setting: Setting) -> None:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Rule, Setting
 from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.proposals import Proposal
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.times import read_time, show_time
 from heksherlite.service.domain.versions import Version
@@ -12,15 +14,20 @@ from heksherlite.type_strings import parse_type
 
 def of_setting(setting: Setting) -> dict[str, Any]:
     """Return all about a setting but its rules."""
-    return {
+    snapshot = {
         "name": setting.name,
         "type": str(setting.type),
-        "default_value": setting.default_value,
+        "default_value": setting.declared_default_value,
         "configurable_features": sorted(setting.configurable_features),
         "version": str(setting.version),
         "metadata": setting.metadata,
         "aliases": sorted(setting.aliases),
     }
+    if setting.has_operator_default:
+        snapshot["operator_default_value"] = setting.operator_default_value
+    if setting.is_protected:
+        snapshot["protected"] = True
+    return snapshot
 
 
 def setting_from(snapshot: Json, *, setting_id: int, revision: int) -> Setting:
@@ -29,12 +36,14 @@ def setting_from(snapshot: Json, *, setting_id: int, revision: int) -> Setting:
         id=setting_id,
         name=snapshot["name"],
         type=parse_type(snapshot["type"]),
-        default_value=snapshot["default_value"],
+        declared_default_value=snapshot["default_value"],
         configurable_features=frozenset(snapshot["configurable_features"]),
         version=Version.parse(snapshot["version"]),
         metadata=snapshot["metadata"],
         aliases=frozenset(snapshot["aliases"]),
         revision=revision,
+        operator_default_value=snapshot.get("operator_default_value", NO_VALUE),
+        is_protected=snapshot.get("protected", False),
     )
 
 
@@ -74,3 +83,13 @@ def _schedule_from(snapshot: Json) -> Schedule | None:
         ends_at=None if ends_at is None else read_time(ends_at),
         phase=Phase(snapshot.get("phase", Phase.PENDING)),
     )
+
+
+def of_proposal(proposal: Proposal) -> dict[str, Any]:
+    """Return how far a proposal has come. What it proposes does not change."""
+    return {
+        "state": proposal.state.value,
+        "author": proposal.author.name,
+        "reason": proposal.reason,
+        "comments": len(proposal.comments),
+    }

@@ -15,6 +15,16 @@ class Version(NamedTuple):
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}"
 
+    @property
+    def next_major(self) -> "Version":
+        """The version of a change that programs written for this one may not work with."""
+        return Version(self.major + 1, 0)
+
+    @property
+    def next_minor(self) -> "Version":
+        """The version of a change that programs written for this one work with."""
+        return Version(self.major, self.minor + 1)
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a version from its text.

@@ -1,1 +1,1 @@
-"""What a service counts and measures of itself, for Prometheus."""
+"""The metrics of the service, for Prometheus."""

@@ -1,4 +1,4 @@
-"""A metrics snapshot as Prometheus wants it: metrics with names, in its text format or as OpenMetrics."""
+"""Renders a metrics snapshot in the text format of Prometheus or as OpenMetrics."""
 
 import platform
 import time
@@ -23,40 +23,38 @@ _PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def render(snapshot: MetricsSnapshot, accept: str) -> tuple[bytes, str]:
-    """Return a metrics snapshot in the format that a scraper prefers, and the media type of that.
+    """Return a metrics snapshot in the format that a scraper accepts, and its media type.
 
     Args:
-        snapshot: What to tell.
-        accept: The header ``Accept`` of the scraper.
+        snapshot: The metrics.
+        accept: The ``Accept`` header of the scraper.
     """
     try:
         encode, media_type = choose_encoder(accept)
-    except (TypeError, ValueError):  # a version of a format that is no version
+    except (TypeError, ValueError):  # the header contains an invalid version of a format
         encode, media_type = generate_latest, _PLAIN
     registry = CollectorRegistry()
-    registry.register(_Reader(snapshot))
+    registry.register(_SnapshotCollector(snapshot))
     return encode(registry), media_type
 
 
-class _Reader(Collector):
+class _SnapshotCollector(Collector):
     def __init__(self, snapshot: MetricsSnapshot) -> None:
         self._snapshot = snapshot
 
     def collect(self) -> Iterator[Metric]:
-        yield from _about_requests(self._snapshot)
-        yield from _about_the_rest(self._snapshot)
+        yield from _request_metrics(self._snapshot)
+        yield from _other_metrics(self._snapshot)
 
 
-def _about_requests(snapshot: MetricsSnapshot) -> Iterator[Metric]:
+def _request_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     labels = ["method", "route"]
-    requests = CounterMetricFamily(
-        "heksherlite_http_requests", "Requests that were answered.", labels=[*labels, "status"]
-    )
+    requests = CounterMetricFamily("heksherlite_http_requests", "Requests answered.", labels=[*labels, "status"])
     durations = HistogramMetricFamily(
-        "heksherlite_http_request_duration_seconds", "Time until the answer to a request began.", labels=labels
+        "heksherlite_http_request_duration_seconds", "Time until the response to a request started.", labels=labels
     )
     by_route: dict[tuple[str, str], Latencies] = {}
-    for (method, route, status), latencies in sorted(snapshot.totals.answers.items()):
+    for (method, route, status), latencies in sorted(snapshot.totals.responses.items()):
         requests.add_metric([method, route, str(status)], sum(latencies.counts))
         by_route[method, route] = latencies.plus(by_route.get((method, route), Latencies()))
     for route_labels, latencies in by_route.items():
@@ -65,28 +63,30 @@ def _about_requests(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     yield durations
 
 
-def _about_the_rest(snapshot: MetricsSnapshot) -> Iterator[Metric]:
+def _other_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     yield InfoMetricFamily(
-        "heksherlite_build", "What runs.", value={"version": __version__, "python": platform.python_version()}
+        "heksherlite_build",
+        "The version of the service and of Python.",
+        value={"version": __version__, "python": platform.python_version()},
     )
     gauges = [
-        ("revision", "The revision that is served.", snapshot.revision),
+        ("revision", "The current revision.", snapshot.revision),
         (
             "replica_lag_seconds",
-            "Since when the revision that is served is not known to be the newest.",
+            "Time since the current revision was last known to be the newest.",
             max(0.0, time.monotonic() - snapshot.newest_at),
         ),
-        ("database_up", "Whether the database could be reached at the last check.", int(snapshot.database_up)),
+        ("database_up", "Whether the database was reachable at the last check.", int(snapshot.database_up)),
         ("settings", "Settings in the catalog.", snapshot.settings),
         ("rules", "Rules in the catalog.", snapshot.rules),
-        ("streams", "Streams of changes that are open.", snapshot.streams),
+        ("streams", "Open streams of changes.", snapshot.streams),
     ]
     for name, meaning, value in gauges:
         yield GaugeMetricFamily(f"heksherlite_{name}", meaning, value=value)
     totals = snapshot.totals
-    yield CounterMetricFamily("heksherlite_writes", "Writes that were committed.", value=totals.writes)
-    yield _by_reason("heksherlite_streams_ended", "Streams of changes that have ended.", totals.ended_streams)
-    yield _by_reason("heksherlite_refused_tokens", "Tokens that were refused.", totals.refused_tokens)
+    yield CounterMetricFamily("heksherlite_writes", "Committed writes.", value=totals.writes)
+    yield _by_reason("heksherlite_streams_ended", "Ended streams of changes, by reason.", totals.ended_streams)
+    yield _by_reason("heksherlite_refused_tokens", "Refused tokens, by reason.", totals.refused_tokens)
 
 
 def _by_reason(name: str, meaning: str, counts: Counter[str]) -> Metric:
@@ -98,8 +98,8 @@ def _by_reason(name: str, meaning: str, counts: Counter[str]) -> Metric:
 
 def _cumulative(latencies: Latencies) -> list[tuple[str, float]]:
     buckets = []
-    so_far = 0
+    total = 0
     for bound, count in zip([*map(str, BOUNDS), "+Inf"], latencies.counts, strict=True):
-        so_far += count
-        buckets.append((bound, float(so_far)))
+        total += count
+        buckets.append((bound, float(total)))
     return buckets

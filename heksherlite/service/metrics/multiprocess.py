@@ -1,4 +1,4 @@
-"""What several processes of one service tell each other of themselves: each writes a file, and reads those of all."""
+"""The directory in which the processes of one service share their metrics: each process writes one file."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,57 +11,60 @@ from heksherlite.service.metrics.snapshot import Latencies, MetricsSnapshot, Res
 
 
 class MultiprocessDirectory:
-    """Metrics snapshots of processes that share a folder.
+    """The metrics snapshots of processes that share a directory.
 
-    Whatever was ever told is in the files, so counters never go back, whichever of the processes is asked; one that
-    replaces another goes on counting where that one was.
+    The files keep the totals of processes that have ended, so counters never decrease, and a process that replaces
+    another one continues its totals.
 
     Args:
-        folder: Where the files are.
-        name: Which of them is ours; no two processes have it at the same time.
+        folder: The directory.
+        name: The name of this process. No two running processes may have the same name.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
         self._own = folder / f"{name}.json"
-        self._before = _decoded(self._own.read_bytes()).totals if self._own.exists() else Totals()
+        self._earlier = _decode(self._own.read_bytes()).totals if self._own.exists() else Totals()
 
     def publish(self, snapshot: MetricsSnapshot) -> None:
-        """Tell the others of this process.
+        """Write the metrics of this process.
 
         Raises:
             OSError: The file cannot be written.
         """
-        # Replaced as a whole: a process may be killed in the middle, or read by another one.
+        # The file is replaced atomically: a process may be killed, or read by another one, at any moment.
         written = self._own.with_suffix(".new")
-        written.write_bytes(_encoded(replace(snapshot, totals=self._before.plus(snapshot.totals))))
+        written.write_bytes(_encode(replace(snapshot, totals=self._earlier.plus(snapshot.totals))))
         written.replace(self._own)
 
     def snapshots(self) -> Sequence[MetricsSnapshot]:
-        """Return what all processes have told.
+        """Return the metrics of all processes.
 
         Raises:
             OSError: A file cannot be read.
         """
-        return [_decoded(path.read_bytes()) for path in sorted(self._folder.glob("*.json"))]
+        return [_decode(path.read_bytes()) for path in sorted(self._folder.glob("*.json"))]
 
 
-def _encoded(snapshot: MetricsSnapshot) -> bytes:
-    answers = [[*kind, latencies.seconds, latencies.counts] for kind, latencies in snapshot.totals.answers.items()]
+def _encode(snapshot: MetricsSnapshot) -> bytes:
+    responses = [
+        [*labels, latencies.seconds, latencies.counts] for labels, latencies in snapshot.totals.responses.items()
+    ]
     values = {name: getattr(snapshot, name) for name in MetricsSnapshot.__slots__}
     totals = {name: getattr(snapshot.totals, name) for name in Totals.__slots__}
-    return orjson.dumps({**values, "totals": {**totals, "answers": answers}})
+    return orjson.dumps({**values, "totals": {**totals, "responses": responses}})
 
 
-def _decoded(text: bytes) -> MetricsSnapshot:
+def _decode(text: bytes) -> MetricsSnapshot:
     values = orjson.loads(text)
     totals = values["totals"]
-    answers = {
-        ResponseLabels(method, route, status): Latencies(seconds, counts)
-        for method, route, status, seconds, counts in totals["answers"]
-    }
-    refused_tokens, ended_streams = Counter(totals["refused_tokens"]), Counter(totals["ended_streams"])
-    counted = Totals(
-        answers=answers, writes=totals["writes"], refused_tokens=refused_tokens, ended_streams=ended_streams
+    decoded = Totals(
+        responses={
+            ResponseLabels(method, route, status): Latencies(seconds, counts)
+            for method, route, status, seconds, counts in totals["responses"]
+        },
+        writes=totals["writes"],
+        refused_tokens=Counter(totals["refused_tokens"]),
+        ended_streams=Counter(totals["ended_streams"]),
     )
-    return MetricsSnapshot(**{**values, "totals": counted})
+    return MetricsSnapshot(**{**values, "totals": decoded})

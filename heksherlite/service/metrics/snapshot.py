@@ -1,7 +1,7 @@
-"""What was counted and measured, as plain values: of one process, or of several together.
+"""Metrics snapshots: the metrics of one process, or of several merged, as plain values.
 
-The classes of prometheus_client keep their values for the process as a whole, or in files if its environment says so.
-Here each service in a process has its own.
+The classes of prometheus_client keep their values per process, or in files named by the environment. Here, each service
+of a process has its own.
 """
 
 from bisect import bisect_left
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Up to how many seconds the answers in each bucket took; the last bucket, which is not listed, has all others."""
+"""The upper bounds of the latency buckets, in seconds. The last bucket, which is not listed, has no upper bound."""
 
 
 class ResponseLabels(NamedTuple):
-    """Which answers are counted together."""
+    """The labels by which responses are counted."""
 
     method: str
     route: str
@@ -24,23 +24,23 @@ class ResponseLabels(NamedTuple):
 
 @dataclass(slots=True)
 class Latencies:
-    """How long answers took.
+    """A histogram of latencies.
 
     Attributes:
-        seconds: All of them together.
-        counts: How many there are in each bucket.
+        seconds: The sum of all latencies, in seconds.
+        counts: The number of latencies in each bucket.
     """
 
     seconds: float = 0.0
     counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
 
     def add(self, seconds: float) -> None:
-        """Count one answer."""
+        """Add one latency, in seconds."""
         self.seconds += seconds
         self.counts[bisect_left(BOUNDS, seconds)] += 1
 
     def plus(self, other: "Latencies") -> "Latencies":
-        """Return both together."""
+        """Return the sum of two histograms."""
         return Latencies(
             self.seconds + other.seconds, [one + two for one, two in zip(self.counts, other.counts, strict=True)]
         )
@@ -48,27 +48,27 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What only grows.
+    """Counters, which never decrease.
 
     Attributes:
-        answers: What was answered.
-        writes: How many writes were committed.
-        refused_tokens: How many tokens were refused, by reason.
-        ended_streams: How many streams of changes have ended, by reason.
+        responses: The latencies of responses, by labels.
+        writes: The number of committed writes.
+        refused_tokens: The number of refused tokens, by reason.
+        ended_streams: The number of streams that have ended, by reason.
     """
 
-    answers: Mapping[ResponseLabels, Latencies] = field(default_factory=dict)
+    responses: Mapping[ResponseLabels, Latencies] = field(default_factory=dict)
     writes: int = 0
     refused_tokens: Counter[str] = field(default_factory=Counter)
     ended_streams: Counter[str] = field(default_factory=Counter)
 
     def plus(self, other: "Totals") -> "Totals":
-        """Return both together."""
-        answers = dict(self.answers)
-        for kind, latencies in other.answers.items():
-            answers[kind] = latencies.plus(answers.get(kind, Latencies()))
+        """Return the sum of two totals."""
+        responses = dict(self.responses)
+        for labels, latencies in other.responses.items():
+            responses[labels] = latencies.plus(responses.get(labels, Latencies()))
         return Totals(
-            answers=answers,
+            responses=responses,
             writes=self.writes + other.writes,
             refused_tokens=self.refused_tokens + other.refused_tokens,
             ended_streams=self.ended_streams + other.ended_streams,
@@ -77,16 +77,16 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsSnapshot:
-    """What there is to tell at one moment.
+    """All metrics at one moment.
 
     Attributes:
-        totals: What was counted so far.
-        streams: How many streams of changes are open.
-        revision: The revision that is served.
-        newest_at: When that was last known to be the newest, in seconds by the clock of the machine that is never set.
-        database_up: Whether the database could be reached at the last check.
-        settings: How many settings there are.
-        rules: How many rules there are.
+        totals: The counters.
+        streams: The number of open streams.
+        revision: The current revision.
+        newest_at: The time at which the revision was last known to be the newest, in seconds on the monotonic clock.
+        database_up: Whether the database was reachable at the last check.
+        settings: The number of settings.
+        rules: The number of rules.
     """
 
     totals: Totals
@@ -99,7 +99,7 @@ class MetricsSnapshot:
 
 
 def merge(snapshots: Sequence[MetricsSnapshot]) -> MetricsSnapshot:
-    """Return what processes of one service tell together: of what should be the same for all, the worst."""
+    """Merge the snapshots of all processes of a service; of values that should be equal, the worst one counts."""
     totals = Totals()
     for snapshot in snapshots:
         totals = totals.plus(snapshot.totals)

@@ -1,1 +1,1 @@
-"""The pages for people: who asks to be let in, and what an operator says to that. HTML without any script."""
+"""The pages on which operators approve or deny applications: HTML without scripts."""

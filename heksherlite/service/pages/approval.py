@@ -1,29 +1,28 @@
-"""``/f/configure/``: an operator reads what an application asks for, and approves or denies it."""
+"""``/f/configure/``: an operator reviews the request of an application, and approves or denies it."""
 
 import time
 from collections.abc import Sequence
-from typing import Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
-from heksherlite.service.api.author import author_of
+from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, author_of
+from heksherlite.service.api.context import ReadableStore
 from heksherlite.service.api.responses import status_of
 from heksherlite.service.api.routes import requires_operator
-from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.domain.applications import Application
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.device_codes import CodeState, DeviceCode, is_code
-from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, ConflictError, NotFoundError
 from heksherlite.service.pages.choices import (
-    IN_WORDS,
+    DESCRIPTIONS,
     POWERFUL,
     Choices,
-    how_long,
+    format_duration,
     keys_of,
     known_scopes,
     unknown_scopes,
@@ -33,22 +32,20 @@ from heksherlite.service.pages.page_route import PageRoute
 from heksherlite.service.pages.rate_limit import NO_SUCH_CODE, count_failed_attempt, require_within_rate_limit
 from heksherlite.service.pages.rendering import redirect, render
 
-_LONGEST_REASON: Final = 1_000
-
 router = APIRouter(prefix="/f", include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/configure/")
 @requires_operator
-async def show_application(request: Request, store: StoreOfApp) -> Response:
-    """Show who asks for what, or what became of it."""
+async def show_application(request: Request, store: ReadableStore) -> Response:
+    """Show the request of an application, or its outcome."""
     code = request.query_params.get("device_code", "")
     if not code:
         return redirect(request, "device")
     try:
         manifest = Manifest.from_query(request.query_params)
     except ValueError as error:
-        raise AccessDeniedError(400, f"the address of this page is not as applications make it: {error}") from error
+        raise AccessDeniedError(400, f"the URL of this page is invalid: {error}") from error
     require_within_rate_limit(request, code)
     address = request.state.identity.address
     known = await store.device_codes.open(code, manifest, address, time.time()) if is_code(code) else None
@@ -57,14 +54,14 @@ async def show_application(request: Request, store: StoreOfApp) -> Response:
         return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
     if known.state(time.time()) is not CodeState.OPENED:
         return await _show_outcome(request, store, known)
-    choices = Choices.at_first(known.manifest, store.catalog.context_features)
+    choices = Choices.initial(known.manifest, store.catalog.context_features)
     return await _show_form(request, store, code, known, choices)
 
 
 @router.post("/configure/")
 @requires_operator
-async def decide(request: Request, store: StoreOfApp) -> Response:
-    """Approve or deny, and show what happens next."""
+async def decide(request: Request, store: ReadableStore) -> Response:
+    """Approve or deny a request, and show the outcome."""
     form = await read_form(request)
     code, decision = form.text("device_code"), form.text("decision")
     choices = Choices.of_form(form, store.catalog.context_features)
@@ -74,7 +71,7 @@ async def decide(request: Request, store: StoreOfApp) -> Response:
         elif decision == "deny":
             await store.device_codes.deny(code, _cause(request, choices), time.time())
         else:
-            raise AccessDeniedError(400, "the form does not say whether to approve or to deny")
+            raise AccessDeniedError(400, "the form contains neither approve nor deny")
     except NotFoundError:
         return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
     except (ConflictError, BadRequestError) as error:
@@ -93,8 +90,8 @@ def page_of(code: str) -> str:
 
 
 def _cause(request: Request, choices: Choices) -> Cause:
-    if len(choices.reason) > _LONGEST_REASON or "\0" in choices.reason:
-        raise BadRequestError(f"a reason is a text of at most {_LONGEST_REASON} characters")
+    if len(choices.reason) > MAX_REASON_LENGTH or "\0" in choices.reason:
+        raise BadRequestError(f"a reason is a string of at most {MAX_REASON_LENGTH} characters without NUL")
     return Cause(author_of(request), choices.reason or None)
 
 
@@ -110,7 +107,7 @@ async def _show_form(
 ) -> Response:
     now = time.time()
     if known.chosen_by == "service":
-        code = code.replace("-", "").upper()  # as the application shows it, however it was typed in
+        code = code.replace("-", "").upper()  # as the application displays it
     return render(
         request,
         "configure",
@@ -120,12 +117,12 @@ async def _show_form(
         page=page_of(code),
         manifest=known.manifest,
         address=known.address if known.chosen_by == "service" else None,
-        asked=how_long(now - known.created_at),
-        left=how_long(known.expires_at - now),
-        let_in=await _let_in(store, known.manifest),
+        requested=format_duration(now - known.created_at),
+        left=format_duration(known.expires_at - now),
+        approved=await _approved(store, known.manifest),
         scopes=known_scopes(known.manifest),
         unknown_scopes=unknown_scopes(known.manifest),
-        in_words=IN_WORDS,
+        descriptions=DESCRIPTIONS,
         powerful=POWERFUL,
         groups=[(group.name, keys_of(group)) for group in await store.groups.all()],
         choices=choices,
@@ -149,6 +146,6 @@ async def _show_outcome(request: Request, store: StoreView, known: DeviceCode, *
     )
 
 
-async def _let_in(store: StoreView, manifest: Manifest) -> Sequence[Application]:
-    """Return the applications that are let in already and say that they are this one."""
+async def _approved(store: StoreView, manifest: Manifest) -> Sequence[Application]:
+    """Return the approved applications with the same identifier."""
     return [each for each in await store.applications.all() if each.identifier == manifest.identifier]

@@ -1,4 +1,4 @@
-"""What an operator reads about an application, and chooses for it."""
+"""The choices of an operator for an application."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError
 from heksherlite.service.pages.form import Form
 
-IN_WORDS: Final[Mapping[str, str]] = {
-    Scope.READ: "See all settings and the rules that give them their values, and hear of changes.",
-    Scope.DECLARE: "Make its own settings known, with their types and defaults, as programs do when they start.",
-    Scope.WRITE: "Change what settings are for everybody who uses them: add, change and delete rules.",
-    Scope.ADMIN: "Change how the whole service is set up: rename and delete settings, and order context features.",
+DESCRIPTIONS: Final[Mapping[str, str]] = {
+    Scope.READ: "Read all settings and rules, and receive their changes.",
+    Scope.DECLARE: "Declare settings with their types and defaults, as programs do when they start.",
+    Scope.WRITE: "Change the values of settings for everybody: add, change and delete rules.",
+    Scope.ADMIN: "Change the whole service: rename and delete settings, and reorder context features.",
 }
 POWERFUL: Final = frozenset({Scope.WRITE, Scope.ADMIN})
 
@@ -24,14 +24,14 @@ _DEFAULT: Final = "default."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What is chosen for an application so far.
+    """The current choices for an application.
 
     Attributes:
-        scopes: The scopes that it gets.
-        setting_prefix: How the names of the settings begin that it reaches; empty for all.
-        defaults: A value for each context feature; empty for none.
-        groups: The configuration groups that it gets.
-        reason: Why, for the history.
+        scopes: The granted scopes.
+        setting_prefix: The prefix of the names of the settings that it may access; empty for all settings.
+        defaults: The default value of each context feature; empty for no default.
+        groups: The configuration groups that it receives.
+        reason: The reason, for the history.
     """
 
     scopes: frozenset[str]
@@ -41,13 +41,13 @@ class Choices:
     reason: str = ""
 
     @classmethod
-    def at_first(cls, manifest: Manifest, context_features: Sequence[str]) -> Self:
-        """Return what to begin with: all scopes that the application asks for, and nothing else."""
+    def initial(cls, manifest: Manifest, context_features: Sequence[str]) -> Self:
+        """Return the initial choices: all requested scopes, and nothing else."""
         return cls(scopes=frozenset(manifest.scopes), defaults=dict.fromkeys(context_features, ""))
 
     @classmethod
     def of_form(cls, form: Form, context_features: Sequence[str]) -> Self:
-        """Return what a form says."""
+        """Return the choices in a form."""
         return cls(
             scopes=frozenset(form.texts("scope")),
             setting_prefix=form.text("setting_prefix"),
@@ -57,13 +57,13 @@ class Choices:
         )
 
     def approval(self) -> Approval:
-        """Return it as what is approved.
+        """Return the approval with these choices.
 
         Raises:
-            BadRequestError: There is no such scope.
+            BadRequestError: A scope does not exist.
         """
         if unknown := sorted(self.scopes.difference(Scope)):
-            raise BadRequestError(f"there is no scope {unknown[0][:100]!r}")
+            raise BadRequestError(f"the scope {unknown[0][:100]!r} does not exist")
         return Approval(
             scopes=frozenset(map(Scope, self.scopes)),
             setting_prefix=self.setting_prefix,
@@ -73,25 +73,25 @@ class Choices:
 
 
 def known_scopes(manifest: Manifest) -> Sequence[Scope]:
-    """Return the scopes that an application asks for and that there are, the most harmless first."""
+    """Return the requested scopes that exist, from the most harmless to the most powerful."""
     return [scope for scope in Scope if scope in manifest.scopes]
 
 
 def unknown_scopes(manifest: Manifest) -> Sequence[str]:
-    """Return what an application asks for that does not exist here."""
-    return [scope for scope in dict.fromkeys(manifest.scopes) if scope not in IN_WORDS]
+    """Return the requested scopes that do not exist."""
+    return [scope for scope in dict.fromkeys(manifest.scopes) if scope not in DESCRIPTIONS]
 
 
 def keys_of(group: Group) -> str:
-    """Return what is in a group, without the values, which may be secrets."""
+    """Return the keys of a group, without the values, which may be secret."""
     return ", ".join(group.values) or "nothing"
 
 
-def how_long(seconds: float) -> str:
-    """Return a time span in words.
+def format_duration(seconds: float) -> str:
+    """Return a duration in words.
 
     Args:
-        seconds: How long it is; clocks that are apart may make it negative.
+        seconds: The duration. Clock skew may make it negative, which counts as 0.
     """
     whole = max(0, int(seconds))
     if whole < 60:

@@ -1,9 +1,9 @@
-"""``/f/device``: an operator enters the code that an application shows."""
+"""``/f/device``: an operator enters the code that an application displays."""
 
 from fastapi import APIRouter, Request, Response
 
+from heksherlite.service.api.context import ReadableStore
 from heksherlite.service.api.routes import requires_operator
-from heksherlite.service.api.service_state import StoreOfApp
 from heksherlite.service.domain.device_codes import is_code
 from heksherlite.service.pages.approval import page_of
 from heksherlite.service.pages.form import read_form
@@ -17,14 +17,14 @@ router = APIRouter(prefix="/f", include_in_schema=False, route_class=PageRoute)
 @router.get("/device")
 @requires_operator
 async def ask_for_code(request: Request) -> Response:
-    """Ask for a code."""
+    """Show the form for a code."""
     return render(request, "device", code="", problem="")
 
 
 @router.post("/device")
 @requires_operator
-async def find_code(request: Request, store: StoreOfApp) -> Response:
-    """Go on to the page of a code, if there is such a one."""
+async def find_code(request: Request, store: ReadableStore) -> Response:
+    """Redirect to the page of a code if the code exists."""
     form = await read_form(request)
     code = "".join(form.text("code").split())
     require_within_rate_limit(request, code)

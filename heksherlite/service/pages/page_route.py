@@ -1,4 +1,4 @@
-"""The routes of pages: whatever goes wrong is a page too, and whoever has to log in is shown where."""
+"""The routes of the pages: errors are pages as well, and a person who is not logged in is redirected to the login."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
@@ -8,17 +8,17 @@ from fastapi import Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.operators import LoginRequiredError
-from heksherlite.service.api.responses import answer_unavailable, status_of
+from heksherlite.service.api.responses import respond_to_unavailable, status_of
 from heksherlite.service.api.routes import ServiceRoute
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
 from heksherlite.service.pages.rendering import redirect, render
 
 
 class PageRoute(ServiceRoute):
-    """A route to a page."""
+    """A route of a page."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the usual handler, behind one that answers what goes wrong."""
+        """Return the usual handler, wrapped in one that responds to errors with pages."""
         handle = super().get_route_handler()
 
         async def handle_page(request: Request) -> Response:
@@ -31,20 +31,20 @@ class PageRoute(ServiceRoute):
             except RequestError as error:
                 return problem(request, status_of(error), error.message)
             except DatabaseUnavailableError as error:
-                answer = await answer_unavailable(request, error)
-                retry = {"retry-after": answer.headers["retry-after"]}
-                return problem(request, answer.status_code, bytes(answer.body).decode(), retry)
+                response = await respond_to_unavailable(request, error)
+                retry = {"retry-after": response.headers["retry-after"]}
+                return problem(request, response.status_code, bytes(response.body).decode(), retry)
 
         return handle_page
 
 
 def problem(request: Request, status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with a page that says what is wrong."""
+    """Return a page that describes a problem."""
     return render(request, "problem", status=status, headers=headers, text=text)
 
 
 def _page(request: Request) -> str:
-    """Return the page that was asked for, relative to ``/f/``."""
+    """Return the requested page, relative to ``/f/``."""
     path: str = request.scope["route"].path
     query = request.url.query
     return path.removeprefix("/f/") + (f"?{query}" if query else "")

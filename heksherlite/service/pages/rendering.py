@@ -1,4 +1,4 @@
-"""HTML from templates: everything is escaped, and nothing but the style sheet of this service is loaded with it."""
+"""Renders pages from templates. All values are escaped, and pages load nothing but the style sheet."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from heksherlite.service.api.operators import operators_of
+from heksherlite.service.api.context import context_of
 
 _PACKAGE: Final = "heksherlite.service.pages"
 
@@ -19,7 +19,7 @@ PAGE_HEADERS: Final = {
         "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "cross-origin-opener-policy": "same-origin",
-    # With the usual no-referrer, browsers would not say in Origin that a form comes from here.
+    # With no-referrer, browsers would send "Origin: null" with forms.
     "referrer-policy": "same-origin",
 }
 
@@ -27,16 +27,16 @@ PAGE_HEADERS: Final = {
 def render(
     request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
 ) -> Response:
-    """Answer with a page.
+    """Return a page.
 
     Args:
-        request: The request, of any path below ``/f/``.
+        request: The request, for a path below ``/f/``.
         template: The name of the template, without ``.html``.
-        status: The status of the answer.
-        headers: Further headers of the answer.
-        values: What the template shows.
+        status: The status code of the response.
+        headers: Additional response headers.
+        values: The values that the template displays.
     """
-    operators = operators_of(request)
+    operators = context_of(request).operators
     visitor = operators.visitor(request)
     html = (
         _environment()
@@ -49,31 +49,31 @@ def render(
             identity=request.state.identity,
         )
     )
-    answer = Response(html, status, {**PAGE_HEADERS, **(headers or {})}, "text/html")
+    response = Response(html, status, {**PAGE_HEADERS, **(headers or {})}, "text/html")
     if visitor.is_new:
-        operators.set_cookie(request, answer, visitor)
-    return answer
+        operators.set_cookie(request, response, visitor)
+    return response
 
 
 def root_of(request: Request) -> str:
-    """Return the relative address of ``/f/``: a proxy in front may have put all of it somewhere else."""
+    """Return the relative URL of ``/f/``, because a proxy may serve it under another path."""
     return "../" * (request.url.path.removeprefix(request.scope.get("root_path", "")).count("/") - 2)
 
 
 def redirect(request: Request, page: str) -> Response:
-    """Answer with the way to another page.
+    """Return a redirect to another page.
 
     Args:
         request: The request.
         page: The page, relative to ``/f/``.
     """
-    # A path alone could begin with what looks like a scheme.
+    # A bare path could start with what looks like a scheme.
     return Response(None, 303, {**PAGE_HEADERS, "location": (root_of(request) or "./") + page})
 
 
 @cache
 def style_sheet() -> tuple[str, str]:
-    """Return the style sheet, and what tells its versions apart."""
+    """Return the style sheet and the digest that identifies its version."""
     text = files(_PACKAGE).joinpath("style.css").read_text("utf-8")
     return text, sha256(text.encode()).hexdigest()[:16]
 

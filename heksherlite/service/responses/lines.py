@@ -1,4 +1,4 @@
-"""Answers to queries in lines, whole or with what changed only: see ``docs/reference/partial-answers.md``."""
+"""Answers to queries in lines, whole or with what changed only: see ``docs/reference/partial-responses.md``."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence

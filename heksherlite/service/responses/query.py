@@ -14,7 +14,7 @@ class QueryRequest:
     context_filter: ContextFilter | None
     include_metadata: bool = False
     lines: bool = False
-    """Whether the answer is to come in lines, see ``docs/reference/partial-answers.md``."""
+    """Whether the answer is to come in lines, see ``docs/reference/partial-responses.md``."""
     coding: str | None = None
     """The content coding of large responses."""
     past: bool = False

@@ -9,8 +9,8 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.access.state import AccessDecision, AccessState
+from heksherlite.service.domain.authors import BY_SERVICE, Cause
 from heksherlite.service.domain.catalog import State
-from heksherlite.service.domain.history import BY_SERVICE, Cause
 from heksherlite.service.storage.access_rows import (
     count_device_codes,
     read_access_state,

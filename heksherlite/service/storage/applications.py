@@ -5,8 +5,8 @@ from functools import partial
 
 from heksherlite.service.domain.access import applications
 from heksherlite.service.domain.applications import Application, Approval
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.credentials import new_random_part
-from heksherlite.service.domain.history import Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.storage.access import AccessStore
 
@@ -41,31 +41,31 @@ class Applications:
         await self._access.write(partial(applications.add, application=application), cause)
 
     async def change_approval(
-        self, name: str, edit: Callable[[Approval], Approval], cause: Cause
+        self, ids: Sequence[str], edit: Callable[[Approval], Approval], cause: Cause
     ) -> Sequence[Application]:
         """Change the approval of applications.
 
         Args:
-            name: The id of one application, or the identifier of one or more.
+            ids: The ids of the applications.
             edit: Returns the new approval.
             cause: Who changes it, and why.
 
         Returns:
             The applications after the change.
         """
-        return await self._access.write(partial(applications.change_approval, name=name, edit=edit), cause)
+        return await self._access.write(partial(applications.change_approval, ids=ids, edit=edit), cause)
 
-    async def revoke(self, name: str, cause: Cause) -> Sequence[Application]:
+    async def revoke(self, ids: Sequence[str], cause: Cause) -> Sequence[Application]:
         """Remove applications; their tokens and one-time tokens no longer work.
 
         Args:
-            name: The id of one application, or the identifier of one or more.
+            ids: The ids of the applications.
             cause: Who revokes them, and why.
 
         Returns:
             The applications that were removed.
         """
-        return await self._access.write(partial(applications.revoke, name=name), cause)
+        return await self._access.write(partial(applications.revoke, ids=ids), cause)
 
     async def redeem(self, one_time_token: str, manifest: Manifest, cause: Cause, now: float) -> str | None:
         """Exchange a one-time token.

@@ -4,9 +4,9 @@ from functools import partial
 
 from heksherlite.service.domain.access import device_codes
 from heksherlite.service.domain.applications import Application, Approval
+from heksherlite.service.domain.authors import BY_SERVICE, Cause
 from heksherlite.service.domain.credentials import new_application_id, new_random_part
 from heksherlite.service.domain.device_codes import LIFETIME, DeviceCode, code_digest, new_code
-from heksherlite.service.domain.history import BY_SERVICE, Cause
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.storage.access import AccessStore, Lookup
 

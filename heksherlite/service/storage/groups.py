@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from heksherlite.service.domain.access import groups
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.groups import Group
-from heksherlite.service.domain.history import Cause
 from heksherlite.service.storage.access import AccessStore
 
 

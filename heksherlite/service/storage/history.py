@@ -11,8 +11,9 @@ import orjson
 from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.catalog import State
-from heksherlite.service.domain.history import Author, Cause, Change, Record
+from heksherlite.service.domain.history import Change, Record
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.errors import NotFoundError
@@ -87,6 +88,7 @@ async def write_record(connection: AsyncConnection, state: State, cause: Cause, 
         "address": author.address,
         "reason": cause.reason,
         "reverts": cause.reverts,
+        "break_glass": cause.break_glass,
     }
     await connection.execute(insert(tables.history), row)
     return await write_changes_of_record(connection, state.revision, changes)
@@ -286,7 +288,9 @@ async def _records(
         Record(
             revision=row.revision,
             time=row.time,
-            cause=Cause(Author(row.author_kind, row.author_name, row.address), row.reason, row.reverts),
+            cause=Cause(
+                Author(row.author_kind, row.author_name, row.address), row.reason, row.reverts, row.break_glass
+            ),
             change_count=totals[row.revision].change_count,
             changes=tuple(changes[row.revision]),
         )

@@ -9,11 +9,13 @@ import orjson
 from sqlalchemy import Executable, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting, State
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.storage import tables
+from heksherlite.service.storage.proposals import read_proposals_since, write_proposals
 from heksherlite.type_strings import parse_type
 
 if TYPE_CHECKING:
@@ -35,6 +37,11 @@ _TOUCH_SETTING: Final = (
 )
 _INSERT_RULE: Final = insert(tables.rules)
 _INSERT_CONDITION: Final = insert(tables.conditions)
+_UPDATE_RULE: Final = (
+    update(tables.rules)
+    .where(tables.rules.c.id == bindparam("changed_id"))
+    .values({name: bindparam(name) for name in ("value", "metadata", "revision", "starts_at", "ends_at", "phase")})
+)
 
 
 async def read_state(connection: AsyncConnection) -> State:
@@ -64,6 +71,7 @@ async def read_changes(connection: AsyncConnection, *, since: State) -> Changes:
         rules=await _rules_since(connection, since.revision),
         removed_settings=frozenset(removed["setting"]),
         removed_rules=frozenset(removed["rule"]),
+        proposals=await read_proposals_since(connection, since.revision),
     )
 
 
@@ -81,13 +89,15 @@ async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: 
     if changes.context_features is not None:
         await _write_features(connection, catalog.context_features, changes.context_features)
     # The names that the changed ones give up may be those of the new ones.
-    await _update_settings(connection, [setting for setting in changes.settings if setting.id in catalog.entries])
+    known = [setting for setting in changes.settings if setting.id in catalog.entries]
+    await _update_settings(connection, catalog, known)
     await insert_settings(connection, [setting for setting in changes.settings if setting.id not in catalog.entries])
     await insert_rules(connection, [rule for rule in changes.rules if rule.id not in catalog.rules], state.revision)
     await _update_rules(connection, [rule for rule in changes.rules if rule.id in catalog.rules], state.revision)
     if touched := catalog.touched_settings(changes):
         rows = [{"touched_id": setting_id, "new_revision": state.revision} for setting_id in touched]
         await connection.execute(_TOUCH_SETTING, rows)
+    await write_proposals(connection, changes.proposals, state.revision)
     await write_state(connection, state)
 
 
@@ -152,12 +162,16 @@ async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[S
             id=row.id,
             name=row.name,
             type=types.get(row.type) or types.setdefault(row.type, parse_type(row.type)),
-            default_value=orjson.loads(row.default_value),
+            declared_default_value=orjson.loads(row.default_value),
             configurable_features=frozenset(features[row.id]),
             version=Version.parse(row.version),
             metadata=orjson.loads(row.metadata),
             aliases=frozenset(aliases[row.id]),
             revision=row.revision,
+            operator_default_value=(
+                NO_VALUE if row.operator_default_value is None else orjson.loads(row.operator_default_value)
+            ),
+            is_protected=row.is_protected,
         )
         for row in rows
     )
@@ -244,7 +258,14 @@ async def _write_features(connection: AsyncConnection, known: tuple[str, ...], f
             await connection.execute(insert(table).values(name=name, position=position))
 
 
-async def _update_settings(connection: AsyncConnection, settings: Iterable[Setting]) -> None:
+async def _update_settings(connection: AsyncConnection, catalog: Catalog, settings: Sequence[Setting]) -> None:
+    # Names and aliases are unique, so settings that exchange theirs give all of them up first.
+    if len(settings) > 1:
+        for setting in settings:
+            if setting.name != catalog.entries[setting.id].setting.name:
+                changed = update(tables.settings).where(tables.settings.c.id == setting.id)
+                await connection.execute(changed.values(name=f"{setting.id}?"))  # no setting may have such a name
+            await connection.execute(delete(tables.aliases).where(tables.aliases.c.setting_id == setting.id))
     for setting in settings:
         changed = update(tables.settings).where(tables.settings.c.id == setting.id)
         await connection.execute(changed.values(_setting_row(setting)))
@@ -264,9 +285,9 @@ async def _insert_names(connection: AsyncConnection, table: Any, column: str, na
 
 
 async def _update_rules(connection: AsyncConnection, rules: Iterable[Rule], revision: int) -> None:
-    for rule in rules:
-        row = update(tables.rules).where(tables.rules.c.id == rule.id)
-        await connection.execute(row.values(_changing(rule, revision)))
+    for portion in portions(rules):
+        rows = [{"changed_id": rule.id, **_changing(rule, revision)} for rule in portion]
+        await connection.execute(_UPDATE_RULE, rows)
 
 
 def _setting_row(setting: Setting) -> dict[str, Any]:
@@ -274,10 +295,12 @@ def _setting_row(setting: Setting) -> dict[str, Any]:
         "id": setting.id,
         "name": setting.name,
         "type": str(setting.type),
-        "default_value": _text(setting.default_value),
+        "default_value": _text(setting.declared_default_value),
         "version": str(setting.version),
         "metadata": _text(setting.metadata),
         "revision": setting.revision,
+        "operator_default_value": _text(setting.operator_default_value) if setting.has_operator_default else None,
+        "is_protected": setting.is_protected,
     }
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 
 from heksherlite.service.domain.access import sessions
-from heksherlite.service.domain.history import BY_SERVICE
+from heksherlite.service.domain.authors import BY_SERVICE
 from heksherlite.service.domain.sessions import Session
 from heksherlite.service.domain.tokens import Token
 from heksherlite.service.storage.access import AccessStore, Lookup

@@ -10,8 +10,9 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.service.domain.authors import BY_SERVICE, Cause
 from heksherlite.service.domain.catalog import Catalog, Decision, State
-from heksherlite.service.domain.history import BY_SERVICE, Cause, as_of, changes_between
+from heksherlite.service.domain.history import as_of, changes_between
 from heksherlite.service.domain.tokens import Tokens
 from heksherlite.service.errors import DatabaseUnavailableError, NotCaughtUpError, NotFoundError
 from heksherlite.service.storage.access import AccessStore
@@ -21,6 +22,7 @@ from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.history import History, write_record
+from heksherlite.service.storage.proposals import Proposals
 from heksherlite.service.storage.rows import read_changes, read_state, write_changes
 from heksherlite.service.storage.sessions import Sessions
 from heksherlite.service.storage.writing import Writer
@@ -50,6 +52,7 @@ class Store:
         self._writer.on_failure = self._check_soon
         self.availability = self._writer.availability
         self.history = History(database, self._writer)
+        self.proposals = Proposals(database)
         self.writes = 0
         """How many writes were committed here."""
         self.newest_at = time.monotonic()

@@ -7,6 +7,7 @@ are kept as text: what was sent comes back as it was.
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 from heksherlite.service.storage.utc_time import UtcTime
@@ -41,6 +43,7 @@ state = Table(
     Column("last_rule_id", BigInteger, nullable=False),
     Column("changed_at", UtcTime),
     Column("access_revision", BigInteger, nullable=False),
+    Column("last_proposal_id", BigInteger, nullable=False, server_default="0"),
 )
 
 context_features = Table(
@@ -60,7 +63,10 @@ settings = Table(
     Column("version", String, nullable=False),
     Column("metadata", Text, nullable=False),
     Column("revision", BigInteger, nullable=False, index=True),
+    Column("operator_default_value", Text),
+    Column("is_protected", Boolean, nullable=False, server_default=false()),
 )
+"""``default_value`` is the declared one, ``operator_default_value`` is null if no operator set one."""
 
 configurable_features = Table(
     "configurable_features",
@@ -108,6 +114,17 @@ removals = Table(
 )
 """``kind`` is ``setting`` or ``rule``; the rules of a removed setting are not listed."""
 
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", String, nullable=False, index=True),
+    Column("proposed_at", UtcTime, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),
+)
+"""``content`` is all about a proposal, as JSON."""
+
 history = Table(
     "history",
     metadata,
@@ -118,6 +135,7 @@ history = Table(
     Column("address", String),
     Column("reason", Text),
     Column("reverts", BigInteger),
+    Column("break_glass", Boolean, nullable=False, server_default=false()),
 )
 """One row per write: the revision that it made, when, who, and why."""
 

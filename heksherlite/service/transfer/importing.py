@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
-from heksherlite.service.domain.history import Cause, Change, added_rule, added_setting, changes_between
+from heksherlite.service.domain.history import Change, added_rule, added_setting, changes_between
 from heksherlite.service.errors import NotEmptyError
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history import write_changes_of_record, write_record

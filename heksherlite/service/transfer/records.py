@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.fields import (
     ContextFeatureName,
@@ -44,6 +45,8 @@ class SettingRecord(_Record):
     version: SettingVersion
     metadata: Metadata
     aliases: list[SettingName]
+    operator_default_value: Any = NO_VALUE
+    protected: bool = False
 
 
 class RuleRecord(_Record):

@@ -23,15 +23,15 @@ def add(state: AccessState, application: Application) -> AccessDecision[None]:
 
 
 def change_approval(
-    state: AccessState, name: str, edit: Callable[[Approval], Approval]
+    state: AccessState, ids: Sequence[str], edit: Callable[[Approval], Approval]
 ) -> AccessDecision[Sequence[Application]]:
-    """Change the approval of the applications with an id or identifier; the answer is these applications afterwards.
+    """Change the approval of applications by their ids; the answer is these applications afterwards.
 
     Raises:
-        NotFoundError: There is none.
+        NotFoundError: One of them does not exist.
         BadRequestError: A new approval is invalid.
     """
-    before = _named(state, name)
+    before = _with_ids(state, ids)
     after = [replace(application, approval=edit(application.approval)) for application in before]
     changed = [(old, new) for old, new in zip(before, after, strict=True) if new != old]
     for _, application in changed:
@@ -42,13 +42,13 @@ def change_approval(
     return AccessDecision(after, changes)
 
 
-def revoke(state: AccessState, name: str) -> AccessDecision[Sequence[Application]]:
-    """Remove the applications with an id or identifier; the answer is those that were removed.
+def revoke(state: AccessState, ids: Sequence[str]) -> AccessDecision[Sequence[Application]]:
+    """Remove applications by their ids; the answer is those that were removed.
 
     Raises:
-        NotFoundError: There is none.
+        NotFoundError: One of them does not exist.
     """
-    revoked = _named(state, name)
+    revoked = _with_ids(state, ids)
     changes = AccessChanges(
         removed_applications=frozenset(application.id for application in revoked),
         history=tuple(change(application, None) for application in revoked),
@@ -97,10 +97,8 @@ def check_approval(state: AccessState, approval: Approval, requested: Sequence[s
     approval.check(context_features=state.context_features, groups=state.groups, asked=requested)
 
 
-def _named(state: AccessState, name: str) -> Sequence[Application]:
-    if name in state.applications:
-        return [state.applications[name]]
-    found = [application for application in state.applications.values() if application.identifier == name]
-    if not found:
-        raise NotFoundError(f"there is no application {name!r}")
-    return found
+def _with_ids(state: AccessState, ids: Sequence[str]) -> Sequence[Application]:
+    for application_id in ids:
+        if application_id not in state.applications:
+            raise NotFoundError(f"there is no application with the ID {application_id[:100]!r}")
+    return [state.applications[application_id] for application_id in dict.fromkeys(ids)]

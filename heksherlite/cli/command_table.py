@@ -1,0 +1,34 @@
+"""The commands of ``heksherlite``, so that they can be listed without importing them."""
+
+from typing import Final, NamedTuple
+
+SUMMARY: Final = "Settings whose values depend on context and change while a program runs."
+
+
+class CommandEntry(NamedTuple):
+    """A command.
+
+    Attributes:
+        module: The module in `heksherlite.cli` that has it.
+        extra: The extra that installs what it needs.
+        summary: What it does, as the list of commands says it.
+    """
+
+    module: str
+    extra: str
+    summary: str
+
+
+COMMANDS: Final = {
+    "serve": CommandEntry("serve", "service", "Run the service."),
+    "token": CommandEntry("token", "service", "Create, list and revoke tokens."),
+    "app": CommandEntry("app", "service", "Approve, invite, list and revoke applications."),
+    "group": CommandEntry("group", "service", "Edit configuration groups and their secrets."),
+    "export": CommandEntry("export", "service", "Export a database, or take a snapshot of a service."),
+    "import": CommandEntry("importing", "service", "Import an export, or copy another service."),
+    "login": CommandEntry("login", "login", "Get the facts of an application after approval on a page."),
+    "whoami": CommandEntry("login", "login", "Show which application's facts are stored, without values."),
+    "logout": CommandEntry("login", "login", "Delete the stored facts."),
+    "beacon": CommandEntry("beacons", "login", "Announce an endpoint on the local network."),
+    "discover": CommandEntry("beacons", "login", "List the endpoints that are announced on the local network."),
+}

@@ -1,0 +1,70 @@
+"""The access tokens of OAuth2 clients: signed, short-lived, and valid no longer than the token that they stand for.
+
+They are not stored. Each service verifies the signature with the key that all services on the database share, and
+looks up the token of the application. A revoked application has none.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from hashlib import sha256
+from typing import Final
+
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from heksherlite.service.domain.tokens import Scope, Token, Tokens
+
+LIFETIME: Final = 900
+"""The lifetime of an access token, in seconds."""
+
+_PREFIX: Final = "hka_"
+_SALT: Final = "access token"
+
+
+class AccessTokens:
+    """Issues and verifies access tokens.
+
+    Args:
+        key: Returns the signing key, which all services on the database share.
+        tokens: Returns the tokens that are valid now.
+    """
+
+    def __init__(self, key: Callable[[], str], tokens: Callable[[], Tokens]) -> None:
+        self._key = key
+        self._tokens = tokens
+
+    def issue(self, token: Token, scopes: Iterable[Scope]) -> str:
+        """Return a new access token.
+
+        Args:
+            token: The token of the application.
+            scopes: The scopes of the access token. Scopes that the token does not have are ignored.
+        """
+        return _PREFIX + str(self._serializer().dumps([token.public_prefix, " ".join(sorted(scopes))]))
+
+    def find(self, text: bytes) -> Token | None:
+        """Return the token that an access token stands for, which may have expired, or None if there is none."""
+        if not self.has_shape(text):
+            return None
+        try:
+            claims, issued_at = self._serializer().loads(text[len(_PREFIX) :], return_timestamp=True)
+        except BadData:
+            return None
+        public_prefix, scopes = claims
+        token = self._tokens().get(public_prefix)
+        if token is None:
+            return None
+        expires_at = int(issued_at.timestamp()) + LIFETIME
+        return replace(
+            token,
+            scopes=token.scopes.intersection(scopes.split()),
+            expires_at=expires_at if token.expires_at is None else min(expires_at, token.expires_at),
+        )
+
+    def has_shape(self, text: bytes) -> bool:
+        """Return whether a text looks like an access token."""
+        return text.startswith(_PREFIX.encode())
+
+    def _serializer(self) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(
+            self._key(), _SALT, signer_kwargs={"digest_method": sha256, "key_derivation": "hmac"}
+        )

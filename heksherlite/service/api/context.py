@@ -1,0 +1,121 @@
+"""The context of a service: what all of its requests share, and the dependencies through which routes receive it.
+
+The dependencies are coroutines because FastAPI runs other functions in a thread pool, which takes longer than they do.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Self, TypeAlias
+
+from fastapi import Depends, Request
+
+from heksherlite.service.api.access_tokens import AccessTokens
+from heksherlite.service.api.authorizer import Authorizer
+from heksherlite.service.api.cache_policy import CachePolicy
+from heksherlite.service.api.change_cause import ChangeCause
+from heksherlite.service.api.grant_limits import GrantLimits
+from heksherlite.service.api.metrics_collector import MetricsCollector
+from heksherlite.service.api.not_modified import NotModifiedCache
+from heksherlite.service.api.operators import Operators
+from heksherlite.service.api.store_view import LimitedCatalogs, StoreView, WritableStoreView
+from heksherlite.service.api.streams import Streams
+from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
+from heksherlite.service.options import ServiceOptions
+from heksherlite.service.responses.bodies import ResponseBodies
+from heksherlite.service.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceContext:
+    """What all requests to one service share.
+
+    Attributes:
+        store: The settings, rules, tokens and applications.
+        options: The options of the service.
+        limited_catalogs: The latest catalog, limited to each setting prefix in use.
+        response_bodies: The cache of the bodies of query responses.
+        not_modified: The cache of 304 responses.
+        cache_policy: The caching headers of query responses.
+        streams: The open streams of changes.
+        authorizer: Authorizes requests.
+        access_tokens: Issues and verifies the access tokens of OAuth2 clients.
+        operators: Authenticates the people who use the pages.
+        grant_limits: The rate limits of grants.
+        metrics: Collects the metrics.
+    """
+
+    store: Store
+    options: ServiceOptions
+    limited_catalogs: LimitedCatalogs
+    response_bodies: ResponseBodies
+    not_modified: NotModifiedCache
+    cache_policy: CachePolicy
+    streams: Streams
+    authorizer: Authorizer
+    access_tokens: AccessTokens
+    operators: Operators
+    grant_limits: GrantLimits
+    metrics: MetricsCollector
+
+    @classmethod
+    def create(cls, store: Store, options: ServiceOptions, multiprocess: MultiprocessDirectory | None) -> Self:
+        """Return the context of a new service.
+
+        Args:
+            store: A loaded store. Its new catalogs are published to the streams of the context.
+            options: The options of the service.
+            multiprocess: The directory shared with other processes of the service; None for a single process.
+        """
+        streams = Streams(store.catalog)
+        store.on_replaced = streams.publish
+        access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens)
+        authorizer = Authorizer(lambda: store.tokens, access_tokens, store.catch_up, options.access, options.limits)
+        return cls(
+            store=store,
+            options=options,
+            limited_catalogs=LimitedCatalogs(),
+            response_bodies=ResponseBodies(),
+            not_modified=NotModifiedCache(lambda: store.catalog.state),
+            cache_policy=CachePolicy(options),
+            streams=streams,
+            authorizer=authorizer,
+            access_tokens=access_tokens,
+            operators=Operators(authorizer, options.access, store.sessions, options.public_url),
+            grant_limits=GrantLimits(),
+            metrics=MetricsCollector(store, streams, authorizer, multiprocess),
+        )
+
+    def base_url(self, request: Request) -> str:
+        """Return the URL of the service as the client of a request knows it, without a trailing slash."""
+        return self.options.public_url or self.authorizer.proxy_headers.base_url(request.scope)
+
+
+def context_of(request: Request) -> ServiceContext:
+    """Return the context of the service that a request was sent to."""
+    context: ServiceContext = request.app.state.context
+    return context
+
+
+async def _context(request: Request) -> ServiceContext:
+    return context_of(request)
+
+
+Context: TypeAlias = Annotated[ServiceContext, Depends(_context)]
+"""The context of the service."""
+
+
+async def _store_view(request: Request, context: Context) -> StoreView:
+    return StoreView(context.store, context.limited_catalogs, request.state.identity.setting_prefix)
+
+
+async def _writable_store_view(request: Request, context: Context, cause: ChangeCause) -> WritableStoreView:
+    identity = request.state.identity
+    return WritableStoreView(
+        context.store, context.limited_catalogs, identity.setting_prefix, context.options.limits, cause
+    )
+
+
+ReadableStore: TypeAlias = Annotated[StoreView, Depends(_store_view)]
+"""The store as the request may read it."""
+
+WritableStore: TypeAlias = Annotated[WritableStoreView, Depends(_writable_store_view)]
+"""The store as the request may read and change it."""

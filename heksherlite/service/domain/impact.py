@@ -1,0 +1,160 @@
+"""The impact of changes: in which contexts the values of settings become others, exactly."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final, TypeAlias
+
+from heksherlite.regions import RankedRules, Region, differences
+from heksherlite.service.domain.catalog import Catalog, Changes, Entry, Rule, Setting
+from heksherlite.service.domain.json_values import Json, same_json
+from heksherlite.service.domain.ranked_rules import after_changes, ranked_rules
+
+MOST_REGIONS: Final = 1_000
+"""How many regions are listed."""
+
+_MOST_COUNTED: Final = 100_000
+"""How many regions are counted, so that looking at a change takes limited time."""
+
+RankedRulesOf: TypeAlias = Callable[[Catalog, Entry], RankedRules[Rule]]
+
+
+@dataclass(slots=True)
+class Impact:
+    """What changes do to values.
+
+    Attributes:
+        regions: The regions of contexts whose values change, as the API shows them, and the rules that change nothing
+            because other rules win wherever they match.
+        counts: How many regions there are, by the name of the setting, if not all are listed.
+        counts_are_minimums: Whether there may be even more.
+    """
+
+    regions: list[dict[str, Any]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    counts_are_minimums: bool = False
+
+    @property
+    def truncated(self) -> bool:
+        """Whether there are more regions than those that are listed."""
+        return bool(self.counts)
+
+
+def impact_of(before: Catalog, after: Catalog, changes: Changes, ranked: RankedRulesOf) -> Impact:
+    """Compute the impact of changes.
+
+    Args:
+        before: What there is.
+        after: The same with the changes.
+        changes: The changes.
+        ranked: Returns the rules of a setting of ``before``.
+    """
+    regions: list[dict[str, Any]] = []
+    counts: dict[str, int] = {}
+    counted = 0
+    for setting_id in sorted(_affected(before, after, changes)):
+        entry = after.entries.get(setting_id) or before.entries[setting_id]
+        found = _of_setting(before, after, changes, setting_id, ranked)
+        listed = list(islice(found, MOST_REGIONS - len(regions)))
+        count = len(listed) + sum(1 for _ in islice(found, max(0, _MOST_COUNTED - counted)))
+        regions += listed
+        counted += count
+        if count:
+            counts[entry.setting.name] = count
+    if counted == len(regions):
+        return Impact(regions)
+    return Impact(regions, counts, counted >= _MOST_COUNTED)
+
+
+def decided_by(setting: Setting, rule: Rule | None) -> dict[str, Any]:
+    """Return what decides on a value where a rule wins, or where none does, as the API shows it."""
+    if rule is not None:
+        return {"kind": "rule", "rule_id": rule.id}
+    return {"kind": "operator_default" if setting.has_operator_default else "declared_default"}
+
+
+def _affected(before: Catalog, after: Catalog, changes: Changes) -> set[int]:
+    touched = before.touched_settings(changes) | changes.removed_settings | {setting.id for setting in changes.settings}
+    if changes.context_features is not None:
+        for setting_id, entry in before.entries.items():
+            features = entry.setting.configurable_features
+            if len(entry.rules) > 1 and before.in_order(features) != after.in_order(features):
+                touched.add(setting_id)
+    return touched & (before.entries.keys() | after.entries.keys())
+
+
+def _of_setting(
+    before: Catalog, after: Catalog, changes: Changes, setting_id: int, ranked: RankedRulesOf
+) -> Iterator[dict[str, Any]]:
+    entry = before.entries.get(setting_id)
+    if entry is None:
+        return
+    if setting_id not in after.entries:
+        yield {"setting": entry.setting.name, "where": {}, "except": [], "deleted": True}
+        return
+    entry_after = after.entries[setting_id]
+    changed_ids = {rule.id for rule in changes.rules if rule.setting_id == setting_id}
+    changed_ids |= {rule for rule in changes.removed_rules if rule in entry.rules}
+    rules = ranked(before, entry)
+    rules_after = _rules_after(before, after, entry_after, rules, changed_ids)
+    default, default_after = entry.setting.default_value, entry_after.setting.default_value
+
+    def same(one: Rule | None, other: Rule | None) -> bool:
+        return same_json(default if one is None else one.value, default_after if other is None else other.value)
+
+    changed = {
+        rules_of[rule_id].conditions: None
+        for rule_id in sorted(changed_ids)
+        for rules_of in (entry.rules, entry_after.rules)
+        if rule_id in rules_of
+    }
+    for difference in differences(rules, rules_after, map(dict, changed), same):
+        one, other = difference.before, difference.after
+        yield {
+            "setting": entry_after.setting.name,
+            **show_region(difference.region),
+            "before": default if one is None else one.value,
+            "after": default_after if other is None else other.value,
+            "before_by": decided_by(entry.setting, one),
+            "after_by": decided_by(entry_after.setting, other),
+        }
+    for rule_id in sorted(changed_ids & entry_after.rules.keys()):
+        yield from _shadowed(entry_after, rules_after, entry_after.rules[rule_id], entry.rules.get(rule_id))
+
+
+def _rules_after(
+    before: Catalog,
+    after: Catalog,
+    entry_after: Entry,
+    rules: RankedRules[Rule],
+    changed_ids: set[int],
+) -> RankedRules[Rule]:
+    if rules.features != tuple(after.in_order(entry_after.setting.configurable_features)):
+        return ranked_rules(after, entry_after)
+    if before.context_features == after.context_features and not changed_ids:
+        return rules
+    return RankedRules(after_changes(after, entry_after, rules, changed_ids))
+
+
+def _shadowed(entry: Entry, rules: RankedRules[Rule], rule: Rule, before: Rule | None) -> Iterator[dict[str, Any]]:
+    found = rules.find(dict(rule.conditions))
+    if found is None or (before is not None and before.served and same_json(before.value, rule.value)):
+        return
+    covering = rules.covering(dict(rule.conditions), above=found[0])
+    if covering is not None:
+        yield {
+            "setting": entry.setting.name,
+            "where": dict(rule.conditions),
+            "except": [],
+            "rule_id": rule.id,
+            "shadowed_by": covering[1].id,
+        }
+
+
+def show_region(region: Region) -> dict[str, Json]:
+    """Return a region as the API shows it."""
+    shown: dict[str, Json] = {
+        "where": dict(region.where),
+        "except": [dict(conditions) for conditions in region.exceptions],
+    }
+    return {**shown, "except_truncated": True} if region.exceptions_truncated else shown

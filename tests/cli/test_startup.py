@@ -1,0 +1,117 @@
+"""What commands import: their help, and a command without its extra."""
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from heksherlite.cli.command_table import COMMANDS
+from heksherlite.cli.commands import heksherlite
+
+PRINT_IMPORTS = """
+import atexit, json, sys
+from heksherlite.cli import main
+
+def report():
+    imported = {name.partition(".")[0] for name, module in sys.modules.items() if module is not None}
+    print(json.dumps(sorted(imported - set(sys.stdlib_module_names) - set(before))), file=sys.stderr)
+
+before = {name.partition(".")[0] for name in sys.modules} - {"heksherlite"}
+atexit.register(report)
+for name in sys.argv.pop(1).split(","):
+    sys.modules[name] = None
+main()
+"""
+EVERY_EXTRA = "alembic,fastapi,psutil,rich,segno,sqlalchemy,uvicorn"
+"""What comes with an extra, but for Click: the help of every command works without it."""
+
+
+def run(*arguments: str, missing: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command where some libraries are not installed, and print what it imported to the standard error."""
+    command = [sys.executable, "-c", PRINT_IMPORTS, missing, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def every_command() -> list[list[str]]:
+    """Return the words of every command, groups and the program itself included."""
+    found: list[list[str]] = []
+
+    def walk(command: click.Command, words: list[str]) -> None:
+        found.append(words)
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                child = command.get_command(context, name)
+                assert child is not None
+                walk(child, [*words, name])
+
+    walk(heksherlite, [])
+    return found
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_help_imports_click_and_little_else(words: list[str], tmp_path: Path) -> None:
+    """The help of a command needs no extra, and imports neither the service's libraries nor an HTTP client."""
+    result = run(*words, "--help", missing=EVERY_EXTRA, folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(" ".join(["Usage: heksherlite", *words]))
+    assert set(json.loads(result.stderr.splitlines()[-1])) <= {"cachetools", "click", "heksherlite", "orjson"}
+
+
+def test_the_program_alone_prints_the_help(tmp_path: Path) -> None:
+    """Without arguments there is the help, with status 0."""
+    result = run(missing=EVERY_EXTRA, folder=tmp_path)
+    assert result.returncode == 0
+    assert result.stdout == run("--help", missing=EVERY_EXTRA, folder=tmp_path).stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"]])
+def test_the_list_of_commands_needs_no_extra(arguments: list[str], tmp_path: Path) -> None:
+    """After `pip install heksherlite` alone, the help lists the commands and says how to install what they need."""
+    result = run(*arguments, missing="click", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    for name, entry in COMMANDS.items():
+        assert name in result.stdout
+        assert entry.summary in result.stdout
+    assert "pip install 'heksherlite[service]'" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing", "extra"),
+    [
+        (["serve", "--port", "0"], "uvicorn", "service"),
+        (["serve"], "click", "service"),
+        (["login", "http://host", "--identifier", "a"], "segno", "login"),
+        (["login", "http://host", "--identifier", "a"], "click", "login"),
+        (["beacon", "http://host"], "psutil", "login"),
+        (["token", "list"], "sqlalchemy", "service"),
+    ],
+)
+def test_a_command_without_its_extra(arguments: list[str], missing: str, extra: str, tmp_path: Path) -> None:
+    """A command whose library is missing names the library and the extra, in one line."""
+    result = run(*arguments, missing=missing, folder=tmp_path)
+    assert result.returncode == 1
+    line = f"Error: this command needs {missing}, which is not installed: pip install 'heksherlite[{extra}]'"
+    assert result.stderr.splitlines()[:-1] == [line]
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["whoami", "logout"])
+def test_client_commands_import_no_service(command: str, tmp_path: Path) -> None:
+    """Commands about stored facts run without the service, an HTTP client and the libraries of the login."""
+    result = run(command, missing=EVERY_EXTRA, folder=tmp_path)
+    imported = set(json.loads(result.stderr.splitlines()[-1]))
+    assert imported.isdisjoint({"fastapi", "httpx", "rich", "sqlalchemy", "uvicorn"})
+
+
+def test_summaries_are_those_of_the_commands() -> None:
+    """The list of commands says the first sentence of each command's help."""
+    for name, entry in COMMANDS.items():
+        command = heksherlite.get_command(click.Context(heksherlite), name)
+        assert command is not None
+        assert entry.summary == f"{(command.help or '').partition('.')[0]}.", name
+        assert import_module(f"heksherlite.cli.{entry.module}")

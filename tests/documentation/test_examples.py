@@ -1,0 +1,71 @@
+"""The programs in ``examples`` run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from heksherlite.service import embedded
+from tests.documentation.pages import ROOT
+from tests.grants.endpoint import Received, Scripted, ScriptedEndpoint
+
+EXAMPLES = ROOT / "examples"
+
+
+def run(name: str, *arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run an example in a folder of its own."""
+    process = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / name, *arguments],
+        env={**os.environ, **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process
+
+
+def test_quickstart_shows_values_changing(tmp_path: Path) -> None:
+    """The quickstart ends by itself and shows the default, the changed values and the winning rule."""
+    process = run("quickstart.py", folder=tmp_path)
+    assert process.stderr == ""
+    for line in ("cache_ttl.get(user='john' ) = 60", "cache_ttl.get(user='john' ) = 0", "cache_ttl = 0, by rule 4"):
+        assert line in process.stdout
+
+
+def test_published_introduction_runs(tmp_path: Path) -> None:
+    """The program of the published introduction runs as it stands there."""
+    with embedded(context_features=["environment", "user", "theme"]) as service:
+        process = run("introduction.py", folder=tmp_path, HEKSHER_URL=service.url)
+    assert (process.stdout, process.stderr) == ("cache_ttl of john: 60\nbackground_color: white\n", "")
+
+
+def test_local_grants(tmp_path: Path) -> None:
+    """The example of local grants shows the file, the environment over it, and one load for many."""
+    output = run("local_grants.py", folder=tmp_path).stdout
+    for line in (
+        "db.local:5432, 5 connections",
+        "db.local:5432, 20 connections",
+        "there is no 'databse' in the facts (the nearest are 'database')",
+        "['db.local', 'db.local', 'db.local']",
+    ):
+        assert line in output
+
+
+def test_remote_grants(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """The example of remote grants asks a person the first time, and nobody the second."""
+
+    def approve(_: Received) -> Scripted:
+        endpoint.tokens["approved"] = {"database": {}}
+        return Scripted({"status": "granted", "token": "approved"})
+
+    endpoint.script["/f/challenge/"] = approve
+    first = run("remote_grants.py", endpoint.url, folder=tmp_path)
+    assert first.stdout == "configured: database\n"
+    assert "made-here-0" in first.stderr
+    asked = len(endpoint.received)
+    second = run("remote_grants.py", endpoint.url, folder=tmp_path)
+    assert (second.stdout, second.stderr) == ("configured: database\n", "")
+    assert len(endpoint.received) == asked

@@ -1,0 +1,107 @@
+"""The page of log messages has every message of the package, and no other."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.documentation.pages import DOCS, ROOT
+
+PACKAGE = ROOT / "heksherlite"
+LEVELS = {
+    "debug": "DEBUG",
+    "info": "INFO",
+    "warning": "WARNING",
+    "error": "ERROR",
+    "exception": "ERROR",
+    "critical": "CRITICAL",
+}
+
+INDIRECT = {"clients/outage.py", "engine/engine.py", "engine/updates.py"}
+"""Modules that log a message which another line names. It is looked for among all strings of the package."""
+
+
+class Logged(NamedTuple):
+    """A call of a logger. The message is None if it does not stand in the call."""
+
+    module: str
+    level: str | None
+    message: str | None
+
+
+def documented() -> dict[str, str]:
+    """Return the level of each message of the page."""
+    page = DOCS.joinpath("reference", "log-messages.md").read_text("utf-8")
+    return dict(re.findall(r"^\| `(.+?)` \| ([A-Z]+) \|", page, re.MULTILINE))
+
+
+def test_every_message_is_documented() -> None:
+    """What a logger is told has a line on the page, with its level."""
+    page = documented()
+    for logged in log_calls():
+        if logged.message is None:
+            assert logged.module in INDIRECT, f"{logged.module} logs a message that does not stand in the call"
+        else:
+            line = _line(page, logged.message)
+            assert line, f"docs/reference/log-messages.md has no line for {logged.message!r} of {logged.module}"
+            assert logged.level in {None, page[line]}, f"{logged.message!r} is logged at {logged.level}"
+
+
+def test_every_documented_message_is_logged() -> None:
+    """The page has no line for a message that the package does not have."""
+    strings = {text for _, tree in modules() for node in ast.walk(tree) if (text := _text(node)) is not None}
+    for message in documented():
+        assert any(_line([message], text) for text in strings), f"nothing logs {message!r}"
+
+
+def test_messages_of_outages_are_documented() -> None:
+    """What is logged when an outage begins and when it ends has a line too."""
+    page = documented()
+    texts = [
+        text
+        for _, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Outage")
+        for argument in node.args
+        if (text := _text(argument)) is not None
+    ]
+    assert texts
+    assert all(_line(page, text) for text in texts), texts
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield _name(path), ast.parse(path.read_text("utf-8"))
+
+
+def log_calls() -> Iterator[Logged]:
+    for module, tree in modules():
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            method = node.func.attr
+            if ast.unparse(node.func.value).lower().endswith("logger") and (method in LEVELS or method == "log"):
+                message = node.args[1] if method == "log" else node.args[0]
+                yield Logged(module, LEVELS.get(method), _text(message))
+
+
+def _line(page: dict[str, str] | list[str], message: str) -> str | None:
+    """Return the documented message that this one is, or begins with, if it has details behind it."""
+    lines = [line for line in page if re.match(rf"{re.escape(line)}(?:$|[:;,]| ?[(%])", message)]
+    return max(lines, key=len, default=None)
+
+
+def _text(node: ast.AST) -> str | None:
+    """Return a string that stands in the code; of an f-string, what is before the first field."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):
+            return text
+        case _:
+            return None
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
