@@ -9,6 +9,7 @@ from heksherlite.service.domain import snapshots
 from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
 from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.proposals import Proposal
 
 Subject: TypeAlias = Literal["application", "group", "secret", "proposal"]
@@ -91,7 +92,7 @@ def changes_between(catalog: Catalog, changes: Changes) -> Iterator[Change]:
         yield _of_proposal(catalog.proposals.get(proposal.id), proposal)
 
 
-def as_of(catalog: Catalog, undone: Iterable[Change], revision: int) -> Catalog:
+def as_of(catalog: Catalog, undone: Iterable[Change], revision: RevisionId) -> Catalog:
     """Return the catalog at an earlier revision.
 
     Args:
@@ -112,15 +113,22 @@ def as_of(catalog: Catalog, undone: Iterable[Change], revision: int) -> Catalog:
                 new_settings.add(change.setting_id)
             else:
                 setting_id = change.setting_id
-                settings.append(snapshots.setting_from(change.before, setting_id=setting_id, revision=revision))
+                settings.append(snapshots.setting_from(change.before, setting_id=setting_id, revision=revision.number))
         elif change.before is None:
             new_rules.add(change.rule_id)
         else:
             rules.append(snapshots.rule_from(change.before, rule_id=change.rule_id, setting_id=change.setting_id))
     rules.sort(key=lambda rule: rule.id)
     changes = Changes(features, tuple(settings), tuple(rules), frozenset(new_settings), frozenset(new_rules))
-    features_revision = min(revision, catalog.state.features_revision)
-    return catalog.after(changes, replace(catalog.state, revision=revision, features_revision=features_revision))
+    touched_features = min(revision, catalog.state.features_id)
+    state = replace(
+        catalog.state,
+        revision=revision.number,
+        revision_nonce=revision.nonce,
+        features_revision=touched_features.number,
+        features_nonce=touched_features.nonce,
+    )
+    return catalog.after(changes, state, catalog.lineage)
 
 
 def _setting_name(catalog: Catalog, names: dict[int, str], rule: Rule) -> str:
