@@ -8,6 +8,7 @@ from typing import TypeVar
 from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.limits import Limits
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
@@ -88,7 +89,7 @@ class StoreView:
         """The configuration groups."""
         return self._store.groups
 
-    async def at(self, moment: int | datetime) -> Catalog:
+    async def at(self, moment: int | RevisionId | datetime) -> Catalog:
         """Do the same as `Store.at`, limited to the settings that the request may read."""
         return (await self._store.at(moment)).limited_to(self._setting_prefix)
 
