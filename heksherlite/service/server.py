@@ -1,6 +1,7 @@
 """Running the service on a thread of its own, with its own event loop."""
 
 import asyncio
+import logging
 import os
 import socket
 import threading
@@ -17,18 +18,21 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.app import create_app
 from heksherlite.service.domain import context_features as features
+from heksherlite.service.domain.tokens import public_prefix
 from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.following import follow
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import AccessOptions, ServiceOptions
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.store import Store
-from heksherlite.service.storage.tokens import add_first_token
+from heksherlite.service.storage.tokens import add_first_token, remove_token
 
 _START_SECONDS = 300.0  # a million rules take ten seconds, and much longer on a machine that is busy
 _GRACE_SECONDS = 1  # for requests that are under way when the service stops
 _STOP_SECONDS = 10.0
 _UNREAD_MILLISECONDS = 60_000  # how long a connection is kept whose other end does not take what was sent
+
+_logger = logging.getLogger(__name__)
 
 
 class ServiceThread:
@@ -60,7 +64,7 @@ class ServiceThread:
         self.url = url_of(listener)
         """Where the service is, such as ``http://127.0.0.1:8888``."""
         self.first_token: str | None = None
-        """A token with all scopes, if tokens are asked for and there was none before this start."""
+        """A token with all scopes that expires in 24 hours; None unless tokens are required and there was none."""
 
     @property
     def running(self) -> bool:
@@ -132,6 +136,8 @@ class ServiceThread:
             await follower
             await publisher
         finally:
+            if self.first_token is not None and (self._ready.cancelled() or not self._ready.done()):
+                await remove_first_token(store, self.first_token)
             await store.close()
 
 
@@ -146,13 +152,28 @@ async def load(store: Store, database: Database, options: ServiceOptions) -> str
     """
     try:
         await database.prepare()
-        first_token = await add_first_token(store.access, now=time.time()) if options.access.auth == "tokens" else None
         await store.load()
         if options.context_features:
             await store.write(partial(features.expect, expected=options.context_features))
+        if options.access.auth != "tokens":
+            return None
+        first_token = await add_first_token(store.access, now=time.time())
+        if first_token is not None:
+            await store.load()
     except (ValueError, DatabaseUnavailableError) as error:
         raise ServiceStartError(str(error)) from error
     return first_token
+
+
+async def remove_first_token(store: Store, first_token: str) -> None:
+    """Delete the first token of a start that failed, because nobody has seen it."""
+    try:
+        await remove_token(store.access, public_prefix(first_token))
+    except DatabaseUnavailableError as error:
+        _logger.warning(
+            "the first token of a failed start could not be deleted: heksherlite token revoke admin does it",
+            extra={"error": str(error)},
+        )
 
 
 def _silent_protocol(**arguments: Any) -> asyncio.Protocol:

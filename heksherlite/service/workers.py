@@ -20,7 +20,7 @@ from typing import Final
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
-from heksherlite.service.server import ServiceThread, load, url_of
+from heksherlite.service.server import ServiceThread, load, remove_first_token, url_of
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 
@@ -75,7 +75,7 @@ class WorkerProcesses:
         self.url = url_of(listener)
         """Where the service is."""
         self.first_token: str | None = None
-        """A token with all scopes, if tokens are asked for and there was none before this start."""
+        """A token with all scopes that expires in 24 hours; None unless tokens are required and there was none."""
 
     @property
     def running(self) -> bool:
@@ -97,6 +97,8 @@ class WorkerProcesses:
             self._watcher.start()
         except BaseException:
             self.stop()
+            if self.first_token is not None:
+                asyncio.run(self._remove_first_token(self.first_token))
             raise
 
     def stop(self) -> None:
@@ -123,6 +125,13 @@ class WorkerProcesses:
         finally:
             await store.close()
 
+    async def _remove_first_token(self, first_token: str) -> None:
+        store = Store(open_database(self._database))
+        try:
+            await remove_first_token(store, first_token)
+        finally:
+            await store.close()
+
     def _new_worker(self, index: int, pause: float) -> _Worker:
         line, workers_line = multiprocessing.Pipe()
         process = _context.Process(
@@ -139,7 +148,7 @@ class WorkerProcesses:
         deadline = time.monotonic() + _START_SECONDS
         for worker in self._workers:
             if not _becomes_ready(worker, deadline - time.monotonic()):
-                raise ServiceStartError("a worker process does not start; the log says why")
+                raise ServiceStartError("a worker process did not start; see the log for the reason")
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
@@ -188,7 +197,11 @@ def _work(
         replace(options, context_features=()),
         multiprocess=MultiprocessDirectory(Path(multiprocess), str(index)),
     )
-    service.start()
+    try:
+        service.start()
+    except ServiceStartError as error:
+        _logger.error("a worker process cannot start: %s", error)  # noqa: TRY400  # a sentence, no traceback
+        raise SystemExit(1) from None
     line.send(True)
     while service.running and not stop.is_set() and not line.poll(0.5):
         continue
