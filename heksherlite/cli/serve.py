@@ -164,7 +164,7 @@ def serve(
             service.start()
         finally:
             gc.enable()
-    except (ServiceStartError, ValueError) as error:
+    except (ServiceStartError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Serving {opened.location} at {service.url}")
     if service.first_token is not None:
