@@ -1,4 +1,4 @@
-"""SQLite as the service uses it: one file, many readers, one writer at a time, across processes."""
+"""The SQLite database: one file, with many readers and one writer at a time, across processes."""
 
 import asyncio
 import sqlite3
@@ -43,11 +43,11 @@ class SqliteDatabase:
 
     @property
     def wake_up(self) -> asyncio.Event:
-        """Not set by a file: it tells nobody that it was written."""
+        """Never set, because SQLite does not notify other processes of writes."""
         return self._wake_up
 
     async def prepare(self) -> None:
-        """Check that the file is ours or empty, switch it to WAL, and create or upgrade its schema.
+        """Check that the file is empty or belongs to the service, switch it to WAL, and create or upgrade its schema.
 
         Raises:
             ServiceStartError: It is neither, or it cannot be opened.
@@ -72,7 +72,7 @@ class SqliteDatabase:
             yield connection
 
     def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
-        """Do nothing: there is nobody far away who answers."""
+        """Do nothing, because there is no network to save round trips on."""
         return nullcontext()
 
     @asynccontextmanager
@@ -82,13 +82,13 @@ class SqliteDatabase:
             yield connection
 
     async def check(self) -> None:
-        """Open the file anew and read from it, which also notices that it is gone or damaged."""
+        """Open the file again and read from it. This detects a missing or damaged file."""
         with _raising_unavailable():
             async with self._probe.connect() as connection:
                 await connection.exec_driver_sql("SELECT revision FROM heksherlite_state")
 
     async def has_changes(self) -> bool:
-        """Tell whether the file was written since the last call, through any connection in any process."""
+        """Return whether the file was written since the last call, through any connection of any process."""
         with _raising_unavailable():
             watcher = self._watcher = self._watcher or await self._engine.connect()
             version: int = (await watcher.exec_driver_sql("PRAGMA data_version")).scalar_one()
@@ -117,18 +117,18 @@ class SqliteDatabase:
 
 
 def _create_or_open(path: Path) -> None:
-    # What cannot be opened fails here, because a connection of aiosqlite that fails leaves its thread to end some
-    # time later, when the loop that it reports to may be closed.
+    # A file that cannot be opened fails here. A failed connection of aiosqlite would leave a thread behind that reports
+    # to the event loop later, when the loop may be closed.
     path.touch()
     with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT)) as connection:
         connection.execute("PRAGMA schema_version")
 
 
 def _engine(path: Path, **options: Any) -> AsyncEngine:
-    # Never created by connecting: a connection made while the file is moved away would begin a new one in its place.
+    # Connecting never creates the file: while the file is moved away, that would put a new one in its place.
     query = {"mode": "rw", "uri": "true"}
     url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query=query)
-    # Autocommit to the driver, because the transactions are begun here, in the mode that each needs.
+    # The driver commits by itself, because transactions are begun here, each in the mode that it needs.
     arguments = {"timeout": _BUSY_TIMEOUT}
     engine = create_async_engine(url, isolation_level="AUTOCOMMIT", connect_args=arguments, **options)
     event.listen(engine.sync_engine, "connect", _set_pragmas)
@@ -145,7 +145,7 @@ def _set_pragmas(connection: Any, _record: object) -> None:
 
 
 async def _switch_to_wal(connection: AsyncConnection) -> None:
-    # SQLite answers "locked" at once, whatever the time-out, while another process switches too.
+    # While another process switches too, SQLite reports "locked" immediately, despite the time-out.
     deadline = time.monotonic() + _BUSY_TIMEOUT
     while True:
         try:
@@ -163,6 +163,6 @@ def _raising_unavailable() -> Iterator[None]:
     try:
         yield
     except (DataError, IntegrityError, ProgrammingError):
-        raise  # a fault of ours, not of the database
+        raise  # an error in this code, not in the database
     except DBAPIError as error:
         raise DatabaseUnavailableError(str(error.orig or error)) from error
