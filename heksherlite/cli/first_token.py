@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from heksherlite.atomic_file import write_atomically
+from heksherlite.atomic_file import write_private_file
 from heksherlite.cli.location import data_folder
 
 
@@ -22,5 +22,5 @@ def deliver_first_token(token: str, file: Path | None) -> str:
     if str(file) == "-" or (file is None and sys.stdout.isatty()):
         return f"{described}, is shown only this once: {token}"
     place = file or data_folder() / "first-token"
-    write_atomically(place.absolute(), [f"{token}\n".encode()], mode=0o600)
+    write_private_file(place.absolute(), [f"{token}\n".encode()])
     return f"{described}, is in {place}"

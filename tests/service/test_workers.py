@@ -77,7 +77,7 @@ def test_a_worker_that_cannot_start_logs_a_sentence(tmp_path: Path) -> None:
         os.kill(workers_of(running).pop(), signal.SIGKILL)
         assert running.stderr is not None
         lines = iter(running.stderr.readline, "")
-        logged = [next(lines) for _ in range(6)]
+        logged = [next(lines) for _ in range(4)]
         (reason, *_) = (line for line in logged if "a worker process cannot start" in line)
         assert "cannot use database" in reason
         assert "file is not a database" in reason
