@@ -11,6 +11,7 @@ import httpx
 import orjson
 from cachetools import LRUCache
 
+from heksherlite.cancellation import is_cancellation
 from heksherlite.engine.messages import Request, Response, unwrap
 from heksherlite.errors import ServiceResponseError
 from heksherlite.http.bodies import BodyTooLargeError, read_body
@@ -246,6 +247,11 @@ class Transport:
             if isinstance(error, httpx.PoolTimeout):
                 self._give_up_stream()
             return describe_failure(error, self._name)
+        except BaseException as error:
+            if is_cancellation(error):
+                raise
+            # SystemExit, KeyboardInterrupt or CancelledError of a hook of the program: it must not end the updates.
+            return RuntimeError(f"a hook or transport of the program raised {error!r}")
 
     async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Response:
         url = self._url(client.base_url, request)
