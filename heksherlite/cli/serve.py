@@ -46,6 +46,9 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     show_default=True,
     help="The port to listen on; 0 picks a free one.",
 )
+@click.option(
+    "--uds", metavar="PATH", type=click.Path(dir_okay=False), help="Listen on a Unix domain socket instead of a port."
+)
 @database_option
 @click.option(
     "--context-features",
@@ -106,11 +109,35 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     " standard output if it is a terminal, and otherwise the file first-token in the user's data folder. Only its owner"
     " can read the file.",
 )
+@click.option(
+    "--root-path",
+    metavar="PATH",
+    default="",
+    help="The path that a reverse proxy removes from the URLs of requests, such as /heksher.",
+)
+@click.option(
+    "--keep-alive",
+    metavar="SECONDS",
+    type=click.IntRange(1),
+    default=75,
+    show_default=True,
+    help="How long an idle connection is kept open, in seconds. Choose more than the load balancer in front does.",
+)
+@click.option(
+    "--drain",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=0,
+    show_default=True,
+    help="How long the service continues to answer requests after it is told to stop, while /api/ready returns 503, in"
+    " seconds.",
+)
 @access_options
 def serve(
     *,
     host: str,
     port: int,
+    uds: str | None,
     database: str | None,
     context_features: str | None,
     workers: int,
@@ -121,6 +148,9 @@ def serve(
     opentelemetry: bool,
     public_url: str | None,
     first_token_file: Path | None,
+    root_path: str,
+    keep_alive: int,
+    drain: float,
     access: AccessOptions,
     limits: Limits,
 ) -> None:
@@ -132,8 +162,9 @@ def serve(
     from heksherlite.cli.first_token import deliver_first_token
     from heksherlite.cli.logs import configure_logging
     from heksherlite.errors import ServiceStartError
+    from heksherlite.service.connections import inherited_listener, listen, listen_unix, raise_file_limit
     from heksherlite.service.domain.tokens import public_prefix
-    from heksherlite.service.server import ServiceThread, listen
+    from heksherlite.service.server import ServiceThread
     from heksherlite.service.storage.urls import open_database
     from heksherlite.service.workers import WorkerProcesses
 
@@ -151,9 +182,14 @@ def serve(
             access_log=access_log,
             opentelemetry=opentelemetry,
             public_url=public_url,
+            root_path=root_path,
+            keep_alive=keep_alive,
+            drain=drain,
         )
         location = database or default_database()
-        opened, listener = open_database(location), listen(host, port, access)
+        opened = open_database(location)
+        listener = inherited_listener(access) or (listen_unix(uds) if uds else listen(host, port, access))
+        raise_file_limit()
         if workers == 1:
             service = ServiceThread(opened, listener, options)
         else:

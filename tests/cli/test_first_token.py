@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from heksherlite.service.connections import listen
 from heksherlite.service.options import ServiceOptions
-from heksherlite.service.server import ServiceThread, listen
+from heksherlite.service.server import ServiceThread
 from heksherlite.service.storage.urls import open_database
 from heksherlite.service.workers import WorkerProcesses
 from tests.service.api import Api
