@@ -208,7 +208,7 @@ def changed(number: int, **fields: Any) -> list[Any]:
         (['{"format":"heksherlite-snapshot","version":1}'], "line 1: this is a snapshot, from which programs start"),
         ([{**LINES[0], "version": 2}], "line 1: a newer heksherlite wrote this: version 2, and this one reads 1"),
         ([{**LINES[0], "context_features": ["a", "a b"]}], "line 1: context_features: 1: 'a b' is not a valid"),
-        ([{**LINES[0], "context_features": ["a", "a"]}], "line 1: context_features: the names contain duplicates"),
+        ([{**LINES[0], "context_features": ["a", "a"]}], "line 1: context_features: the names must be distinct"),
         (LINES[:3], "line 4: the file was cut off: it has no end"),
         ([*LINES[:3], '{"rule":{"rul'], "line 4: not JSON, or cut off"),
         ([*LINES[:1], [], *LINES[1:]], "line 2: expected an object with one member"),

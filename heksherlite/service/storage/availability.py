@@ -2,7 +2,7 @@
 
 import logging
 
-from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.errors import DatabaseMovedError, DatabaseUnavailableError
 
 _logger = logging.getLogger(__name__)
 
@@ -39,8 +39,11 @@ class Availability:
         self._failure = None  # this is why
 
     def write_failed(self, error: DatabaseUnavailableError) -> None:
-        """Note that a write failed; the next look shows whether the database can be reached at all."""
-        self._failure = error
+        """Note that a write failed; the next check shows whether the database can be reached at all."""
+        if isinstance(error, DatabaseMovedError):
+            self.lost(error)
+        else:
+            self._failure = error
 
     def written(self) -> None:
         """Note that a write went well."""
