@@ -209,7 +209,7 @@ def test_secrets_are_not_shown(commands: Commands) -> None:
         (("app", "revoke", "--identifier", "x"), None, "there is no application with the identifier 'x'"),
         (("group", "set", "a.b"), "{}", "not a name for a group"),
         (("group", "set", "db"), "[1", "the group is not JSON: unexpected end"),
-        (("group", "set", "db"), '{"a": ' + "[" * 240 + "]" * 240 + "}", "this cannot be kept as JSON"),
+        (("group", "set", "db"), '{"a": ' + "[" * 240 + "]" * 240 + "}", "this cannot be stored as JSON"),
         (("group", "set", "db"), "[1]", "the group is not a JSON object"),
         (("group", "set", "db"), '{"a": {"$secret": "x"}}', "no secret 'x'; set it first"),
         (("group", "set", "db"), '{"a": "' + "x" * 2**18 + '"}', "the limit is 262144 bytes"),

@@ -118,15 +118,15 @@ def test_changes_are_not_told_between_past_answers(api: Api) -> None:
     ("at", "status", "message"),
     [
         (2**40, 404, "no revision 1099511627776 yet"),
-        ("2100-01-01", 400, "ahead"),
+        ("2100-01-01", 400, "in the future"),
         ("", 422, "2030-01-31T12:00:00Z"),
         ("yesterday", 422, "'yesterday'"),
         (-1, 422, "'-1'"),
         ("0001-01-01T00:00:00+10:00", 422, "0001"),
     ],
 )
-def test_a_moment_that_is_none_is_refused(api: Api, at: Any, status: int, message: str) -> None:
-    """A revision or time that is not there yet, or is neither, is refused and says why."""
+def test_an_invalid_moment_is_refused(api: Api, at: Any, status: int, message: str) -> None:
+    """A future revision or time, and a malformed one, is refused with the reason."""
     answer = api.get("query", at=at)
     assert (answer.status_code, message in answer.text) == (status, True), answer.text
 

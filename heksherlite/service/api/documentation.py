@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 
-from heksherlite.service.api.context import ServiceContext
+from heksherlite.service.api.context import Context, ServiceContext
 from heksherlite.service.api.responses import json_response
 from heksherlite.service.api.routes import NEEDED_SCOPE, ServiceRoute, requires
 from heksherlite.service.domain.tokens import Scope
@@ -23,24 +23,27 @@ router = APIRouter(include_in_schema=False, route_class=ServiceRoute)
 
 @router.get(_OPENAPI)
 @requires(Scope.READ)
-async def get_openapi(request: Request) -> Response:
+async def get_openapi(request: Request, context: Context) -> Response:
     """Return the OpenAPI schema."""
-    return json_response(request.app.openapi())
+    schema = request.app.openapi()
+    if context.options.root_path or context.options.public_url:
+        schema = {**schema, "servers": [{"url": context.base_url(request)}]}
+    return json_response(schema)
 
 
 @router.get("/docs")
 @requires(Scope.READ)
-async def get_docs(request: Request) -> Response:
+async def get_docs() -> Response:
     """Return the interactive documentation."""
-    page = get_swagger_ui_html(openapi_url=_schema_url(request), title="heksherlite")
+    page = get_swagger_ui_html(openapi_url=_OPENAPI.removeprefix("/"), title="heksherlite")
     return _with_policy(page)
 
 
 @router.get("/redoc")
 @requires(Scope.READ)
-async def get_redoc(request: Request) -> Response:
+async def get_redoc() -> Response:
     """Return the documentation for reading."""
-    page = get_redoc_html(openapi_url=_schema_url(request), title="heksherlite", with_google_fonts=False)
+    page = get_redoc_html(openapi_url=_OPENAPI.removeprefix("/"), title="heksherlite", with_google_fonts=False)
     return _with_policy(page)
 
 
@@ -58,11 +61,6 @@ def openapi_schema(app: FastAPI, context: ServiceContext) -> dict[str, Any]:
             if scope := operation.get(NEEDED_SCOPE):
                 operation["security"] = [{"bearer": [scope]}, {"api_token": [scope]}]
     return schema
-
-
-def _schema_url(request: Request) -> str:
-    root: str = request.scope.get("root_path", "")
-    return root.rstrip("/") + _OPENAPI
 
 
 def _with_policy(page: Response) -> Response:

@@ -11,8 +11,8 @@ from starlette.routing import BaseRoute
 
 from heksherlite.service.api.access_denied import ACCESS_DENIED_RESPONSES, AccessDeniedError
 from heksherlite.service.api.authorizer import RequiredScope
-from heksherlite.service.api.bodies import StrictJsonRequest
-from heksherlite.service.api.context import context_of
+from heksherlite.service.api.bodies import StrictJsonRequest, has_body
+from heksherlite.service.api.context import ServiceContext, context_of
 from heksherlite.service.api.responses import text_responses
 from heksherlite.service.domain.tokens import Scope
 
@@ -76,17 +76,25 @@ class ServiceRoute(APIRoute):
         handle = self.handler(super().get_route_handler())
         required = self.required
 
+        async def respond(context: ServiceContext, request: Request) -> Response:
+            if required.operator:
+                await context.operators.authorize(request)
+            return await handle(request)
+
         async def handle_request(request: Request) -> Response:
             context = context_of(request)
             _annotate_span(context.metrics.revision)
+            if context.origin_guard is not None:
+                context.origin_guard.check(request.scope)
             await context.authorizer.authorize(request, required)
             seconds = context.options.limits.request_timeout
             deadline = asyncio.timeout(seconds)
             try:
-                async with deadline:
-                    if required.operator:
-                        await context.operators.authorize(request)
-                    return await handle(StrictJsonRequest(request.scope, request.receive))
+                if not has_body(request.scope):
+                    async with deadline:
+                        return await respond(context, StrictJsonRequest(request.scope, request.receive))
+                async with context.body_reader.reading(request, public=required.scope is None) as complete, deadline:
+                    return await respond(context, complete)
             except TimeoutError:
                 if not deadline.expired():
                     raise

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.head import IS_HEAD
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires, still_authorized
 from heksherlite.service.api.streams import Streams
@@ -52,6 +54,8 @@ async def stream_changes(
     ] = "",
 ) -> Response:
     """Push each change of settings and rules as soon as it takes effect."""
+    if not context.streams.has_room():
+        raise HTTPException(503, "too many streams are open", {"retry-after": "5"})
     names = None if settings is None else parse_setting_names(settings)
     for name in names or ():
         store.catalog.find(name)  # raises an error for a setting outside the prefix of the token
@@ -78,6 +82,9 @@ class _EventStream(Response):
         self._since = since
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get(IS_HEAD):
+            await Response(headers=dict(self.headers))(scope, receive, send)
+            return
         self._streams.count += 1
         gone = asyncio.create_task(_disconnect(receive))
         ending = "failed"

@@ -1,4 +1,4 @@
-"""SQLite as the service uses it: one file, many readers, one writer at a time, across processes."""
+"""The SQLite database: one file, with many readers and one writer at a time, across processes."""
 
 import asyncio
 import sqlite3
@@ -49,11 +49,11 @@ class SqliteDatabase:
 
     @property
     def wake_up(self) -> asyncio.Event:
-        """Not set by a file: it tells nobody that it was written."""
+        """Never set, because SQLite does not notify other processes of writes."""
         return self._wake_up
 
     async def prepare(self) -> None:
-        """Check that the file is ours or empty, switch it to WAL, and create or upgrade its schema.
+        """Check that the file is empty or belongs to the service, switch it to WAL, and create or upgrade its schema.
 
         Raises:
             ServiceStartError: It is neither, or it cannot be opened.
@@ -82,7 +82,7 @@ class SqliteDatabase:
             raise UnknownOutcomeError(f"during a write, {error}") from error
 
     def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
-        """Do nothing: there is nobody far away who answers."""
+        """Do nothing, because there is no network to save round trips on."""
         return nullcontext()
 
     @asynccontextmanager
@@ -92,6 +92,7 @@ class SqliteDatabase:
             yield connection
 
     async def check(self) -> None:
+<<<<<<< HEAD
         """Open the file and read from it, which also notices that it is gone or damaged.
 
         If the file was replaced, all connections are made to the new one.
@@ -99,14 +100,21 @@ class SqliteDatabase:
         if self._files.were_replaced():
             await self._open_new_file()
         self._files.require_same()
+=======
+        """Open the file again and read from it. This detects a missing or damaged file."""
+>>>>>>> main
         with _raising_unavailable():
             async with self._probe.connect() as connection:
                 await connection.exec_driver_sql("SELECT revision FROM heksherlite_state")
 
     async def has_changes(self) -> bool:
+<<<<<<< HEAD
         """Tell whether the file was written since the last call, through any connection in any process."""
         self._files.require_same()
         self._files.note_companions()
+=======
+        """Return whether the file was written since the last call, through any connection of any process."""
+>>>>>>> main
         with _raising_unavailable():
             watcher = self._watcher = self._watcher or await self._engine.connect()
             version: int = (await watcher.exec_driver_sql("PRAGMA data_version")).scalar_one()
@@ -139,8 +147,8 @@ class SqliteDatabase:
 
     def _create_or_open(self) -> None:
         self._files.make_private()
-        # What cannot be opened fails here, because a connection of aiosqlite that fails leaves its thread to end some
-        # time later, when the loop that it reports to may be closed.
+        # A file that cannot be opened fails here. A failed connection of aiosqlite would leave a thread behind that reports
+        # to the event loop later, when the loop may be closed.
         _connect(self._path).close()
         self._files.note_opened()
 
@@ -158,9 +166,17 @@ class SqliteDatabase:
                 await connection.exec_driver_sql("COMMIT")
 
 
+<<<<<<< HEAD
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, check_same_thread=False)
     try:
+=======
+def _create_or_open(path: Path) -> None:
+    # A file that cannot be opened fails here. A failed connection of aiosqlite would leave a thread behind that reports
+    # to the event loop later, when the loop may be closed.
+    path.touch()
+    with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT)) as connection:
+>>>>>>> main
         connection.execute("PRAGMA schema_version")
     except BaseException:
         connection.close()
@@ -169,10 +185,10 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _engine(path: Path, **options: Any) -> AsyncEngine:
-    # Never created by connecting: a connection made while the file is moved away would begin a new one in its place.
+    # Connecting never creates the file: while the file is moved away, that would put a new one in its place.
     query = {"mode": "rw", "uri": "true"}
     url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query=query)
-    # Autocommit to the driver, because the transactions are begun here, in the mode that each needs.
+    # The driver commits by itself, because transactions are begun here, each in the mode that it needs.
     arguments = {"timeout": _BUSY_TIMEOUT}
     engine = create_async_engine(url, isolation_level="AUTOCOMMIT", connect_args=arguments, **options)
     event.listen(engine.sync_engine, "connect", _set_pragmas)
@@ -189,7 +205,7 @@ def _set_pragmas(connection: Any, _record: object) -> None:
 
 
 async def _switch_to_wal(connection: AsyncConnection) -> None:
-    # SQLite answers "locked" at once, whatever the time-out, while another process switches too.
+    # While another process switches too, SQLite reports "locked" immediately, despite the time-out.
     deadline = time.monotonic() + _BUSY_TIMEOUT
     while True:
         try:
@@ -207,6 +223,6 @@ def _raising_unavailable() -> Iterator[None]:
     try:
         yield
     except (DataError, IntegrityError, ProgrammingError):
-        raise  # a fault of ours, not of the database
+        raise  # an error in this code, not in the database
     except DBAPIError as error:
         raise DatabaseUnavailableError(str(error.orig or error)) from error
