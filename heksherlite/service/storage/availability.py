@@ -39,16 +39,11 @@ class Availability:
         self._failure = None  # explained by this
 
     def write_failed(self, error: DatabaseUnavailableError) -> None:
-<<<<<<< HEAD
-        """Note that a write failed; the next check shows whether the database can be reached at all."""
+        """Record a write that failed. The next check shows whether the database can be reached at all."""
         if isinstance(error, DatabaseMovedError):
             self.lost(error)
         else:
             self._failure = error
-=======
-        """Record a write that failed. The next check shows whether the database can be reached at all."""
-        self._failure = error
->>>>>>> main
 
     def written(self) -> None:
         """Record a write that succeeded."""

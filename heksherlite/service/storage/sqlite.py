@@ -92,7 +92,6 @@ class SqliteDatabase:
             yield connection
 
     async def check(self) -> None:
-<<<<<<< HEAD
         """Open the file and read from it, which also notices that it is gone or damaged.
 
         If the file was replaced, all connections are made to the new one.
@@ -100,21 +99,14 @@ class SqliteDatabase:
         if self._files.were_replaced():
             await self._open_new_file()
         self._files.require_same()
-=======
-        """Open the file again and read from it. This detects a missing or damaged file."""
->>>>>>> main
         with _raising_unavailable():
             async with self._probe.connect() as connection:
                 await connection.exec_driver_sql("SELECT revision FROM heksherlite_state")
 
     async def has_changes(self) -> bool:
-<<<<<<< HEAD
-        """Tell whether the file was written since the last call, through any connection in any process."""
+        """Return whether the file was written since the last call, through any connection of any process."""
         self._files.require_same()
         self._files.note_companions()
-=======
-        """Return whether the file was written since the last call, through any connection of any process."""
->>>>>>> main
         with _raising_unavailable():
             watcher = self._watcher = self._watcher or await self._engine.connect()
             version: int = (await watcher.exec_driver_sql("PRAGMA data_version")).scalar_one()
@@ -147,8 +139,8 @@ class SqliteDatabase:
 
     def _create_or_open(self) -> None:
         self._files.make_private()
-        # A file that cannot be opened fails here. A failed connection of aiosqlite would leave a thread behind that reports
-        # to the event loop later, when the loop may be closed.
+        # A file that cannot be opened fails here. A failed connection of aiosqlite would leave a thread behind that
+        # reports to the event loop later, when the loop may be closed.
         _connect(self._path).close()
         self._files.note_opened()
 
@@ -166,17 +158,9 @@ class SqliteDatabase:
                 await connection.exec_driver_sql("COMMIT")
 
 
-<<<<<<< HEAD
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, check_same_thread=False)
     try:
-=======
-def _create_or_open(path: Path) -> None:
-    # A file that cannot be opened fails here. A failed connection of aiosqlite would leave a thread behind that reports
-    # to the event loop later, when the loop may be closed.
-    path.touch()
-    with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT)) as connection:
->>>>>>> main
         connection.execute("PRAGMA schema_version")
     except BaseException:
         connection.close()
