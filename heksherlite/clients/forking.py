@@ -19,6 +19,9 @@ class Forkable(Protocol):
     def _after_fork(self) -> None:
         """Prepare the client to be used in a forked child."""
 
+    def _use_after_fork(self) -> None:
+        """Start the client in a forked child."""
+
 
 _clients: WeakSet[Forkable] = WeakSet()
 
@@ -41,6 +44,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=tell_clients)
 
 
+def start_in_worker() -> None:
+    """Start all clients in this process, which is a worker of uWSGI."""
+    for client in list(_clients):
+        client._after_fork()
+        client._use_after_fork()
+
+
 class InheritedLookup(Lookup):
     """The lookup of a setting in a forked child until its first use, which makes the client update it again.
 
@@ -53,7 +63,12 @@ class InheritedLookup(Lookup):
 
     def __init__(self, original: Lookup, use: Callable[[], object]) -> None:
         super().__init__(
-            original.setting_name, original.rules, original.default, original.contexts, original.default_source
+            original.setting_name,
+            original.rules,
+            original.default,
+            original.contexts,
+            original.default_source,
+            original.rejected,
         )
         self.original = original
         self.use = use

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 import anyio
 
-from heksherlite.clients import forking
+from heksherlite.clients import forking, uwsgi
 from heksherlite.clients.base import BaseClient
 from heksherlite.clients.facts import GROUP, read_client_facts
 from heksherlite.clients.portal import PortalThread
@@ -91,6 +91,11 @@ class ThreadHeksherClient(BaseClient):
                 if portal is not None:
                     portal.stop(self._transport.aclose, _CLOSING)
                 raise
+            if uwsgi.loads_application():
+                uwsgi.call_after_fork(forking.start_in_worker)
+                portal.stop(self._stop, _CLOSING)
+                self._portal = None
+                self._pause()
 
     def reload(self) -> None:
         """Declare the pending settings, and load the rules now. Restarts the interval. Failures are logged.
@@ -150,7 +155,9 @@ class ThreadHeksherClient(BaseClient):
             portal, self._portal = self._portal, None
             self._become_closed()
             if portal is not None and not portal.stop(self._stop, max(0.0, deadline - monotonic())):
-                logger.warning("heksher client does not end", extra={"client": repr(self), "seconds": _CLOSING})
+                logger.warning(
+                    "heksher client does not end: %r", self, extra={"client": repr(self), "seconds": _CLOSING}
+                )
         finally:
             if is_free:
                 self._start_and_stop.release()
@@ -192,7 +199,7 @@ class ThreadHeksherClient(BaseClient):
 
     def _running(self) -> tuple[PortalThread, Runner]:
         self._notice_fork()
-        if self._state == "main" and self._portal is None:
+        if self._state == "main" and self._portal is None and not uwsgi.loads_application():
             self._run_in_child()
         portal, runner = self._portal, self._runner
         if portal is None or runner is None:

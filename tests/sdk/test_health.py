@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heksherlite.engine.health import ClientState, Health, ValueSource
+from heksherlite.engine.health import ClientState, Health, Problems, ValueSource
 
 AT = datetime(2024, 2, 29, tzinfo=UTC)
 TAKEN = datetime(2024, 2, 28, tzinfo=UTC)
@@ -88,7 +88,7 @@ def test_declarations_that_fail() -> None:
     """A declaration that fails leaves the state as it was, but can be looked up, and so can how many are pending."""
     health = after(["success"])
     health.declaration_failed(ERROR)
-    status = health.status(1, undeclared=2)
+    status = health.status(1, problems=Problems(undeclared=2))
     assert (status.state, status.last_error, status.consecutive_failures, status.undeclared) == ("fresh", ERROR, 0, 2)
 
 
@@ -119,6 +119,7 @@ def test_values_that_do_not_grow_old(events: Sequence[str], max_staleness: float
     assert after(events, max_staleness).stale_at == float("inf")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["success", "failure", "snapshot", "defaults"]), max_size=12), st.floats(12, 1e9))
 def test_what_holds_for_each_history(events: list[str], now: float) -> None:
     """Fresh means that the last update succeeded; failures are those since; an age means that one succeeded once."""
