@@ -1,4 +1,4 @@
-"""Looks up the pinned versions of ``.ci/constraints.txt`` in the advisory database of PyPI, and fails if one is affected.
+"""Looks up the pinned versions of ``.ci/constraints.txt`` in the advisories of PyPI, and fails if one is affected.
 
 Without network, it says that nothing was looked up, and does not fail: the scheduled workflow has network.
 """
