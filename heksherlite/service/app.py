@@ -12,11 +12,13 @@ from starlette.routing import BaseRoute
 
 from heksherlite._version import __version__
 from heksherlite.service.api import (
+    applications,
     context_features,
     declarations,
     documentation,
     export,
     grants,
+    groups,
     health,
     history,
     metrics,
@@ -25,6 +27,7 @@ from heksherlite.service.api import (
     rules,
     settings,
     stream,
+    tokens,
 )
 from heksherlite.service.api.access_denied import (
     AccessDeniedError,
@@ -64,6 +67,9 @@ _RESOURCES: Final = (
     settings,
     rules,
     history,
+    tokens,
+    applications,
+    groups,
     grants,
     oauth2,
     documentation,
