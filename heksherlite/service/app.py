@@ -11,15 +11,18 @@ from starlette.routing import BaseRoute
 
 from heksherlite._version import __version__
 from heksherlite.service.api import (
+    changes,
     context_features,
     declarations,
     documentation,
+    explain,
     export,
     grants,
     health,
     history,
     metrics,
     oauth2,
+    proposals,
     query,
     rules,
     settings,
@@ -55,6 +58,9 @@ _RESOURCES: Final = (
     query,
     stream,
     export,
+    changes,
+    explain,
+    proposals,
     context_features,
     declarations,
     settings,
@@ -93,7 +99,10 @@ def create_app(
     )
     context = app.state.context = ServiceContext.create(store, options, multiprocess)
     limits = options.limits
-    app.add_middleware(BodyMiddleware, max_bytes=limits.max_body_size, timeout=limits.request_timeout)
+    larger = dict.fromkeys(["/api/v1/changes", "/api/v1/proposals"], limits.max_changes_size)
+    app.add_middleware(
+        BodyMiddleware, max_bytes=limits.max_body_size, max_bytes_of_paths=larger, timeout=limits.request_timeout
+    )
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(CountingMiddleware, metrics=context.metrics)
     if options.access_log:

@@ -123,7 +123,10 @@ class ServiceThread:
                 on_stopping=app.state.context.streams.close,
             )
             stopping = asyncio.Event()
-            follower = asyncio.create_task(follow(store, keep_history=self._options.keep_history, until=stopping))
+            following = follow(
+                store, app.state.context.changer, keep_history=self._options.keep_history, until=stopping
+            )
+            follower = asyncio.create_task(following)
             # Without its follower the service would answer from an old catalog, so it ends instead.
             follower.add_done_callback(lambda _: server.stop())
             publisher = asyncio.create_task(app.state.context.metrics.publish(until=stopping))

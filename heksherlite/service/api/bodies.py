@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final, NoReturn
 
@@ -57,12 +58,14 @@ class BodyMiddleware:
     Args:
         app: The application.
         max_bytes: The maximal size of a body, in bytes.
+        max_bytes_of_paths: The maximal sizes of bodies that are sent to certain paths.
         timeout: The maximal time for a body to arrive, in seconds.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout: float) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, max_bytes_of_paths: Mapping[str, int], timeout: float) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._max_bytes_of_paths = max_bytes_of_paths
         self._timeout = timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,21 +77,22 @@ class BodyMiddleware:
         if b"content-length" not in headers and b"transfer-encoding" not in headers:
             await self._app(scope, receive, send)
             return
+        max_bytes = self._max_bytes_of_paths.get(scope["path"], self._max_bytes)
         try:
             async with asyncio.timeout(self._timeout):
-                body = await self._read(receive)
+                body = await self._read(receive, max_bytes)
         except TimeoutError:
             await _closing(408, f"the body did not arrive within {self._timeout:g} s")(scope, receive, send)
             return
         if body is None:
-            await _closing(413, f"the body is larger than {self._max_bytes} bytes")(scope, receive, send)
+            await _closing(413, f"the body is larger than {max_bytes} bytes")(scope, receive, send)
             return
         if b"content-type" not in headers:
             # In place: the middleware around this one looks up the route in the same scope afterwards.
             scope["headers"] = [*scope["headers"], (b"content-type", b"application/json")]
         await self._app(scope, _replaying(body, receive), send)
 
-    async def _read(self, receive: Receive) -> bytes | None:
+    async def _read(self, receive: Receive, max_bytes: int) -> bytes | None:
         body = bytearray()
         received = 0
         more = True
@@ -96,10 +100,10 @@ class BodyMiddleware:
             message = await receive()
             part = message.get("body", b"")
             received += len(part)
-            if received <= self._max_bytes:
+            if received <= max_bytes:
                 body += part
             more = message.get("more_body", False)
-        return bytes(body) if received <= self._max_bytes else None
+        return bytes(body) if received <= max_bytes else None
 
 
 def _closing(status: int, message: str) -> Response:

@@ -18,6 +18,7 @@ from heksherlite.service.api.not_modified import NotModifiedCache
 from heksherlite.service.api.operators import Operators
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView, WritableStoreView
 from heksherlite.service.api.streams import Streams
+from heksherlite.service.changing import Changer, Rights
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.responses.bodies import ResponseBodies
@@ -41,6 +42,7 @@ class ServiceContext:
         operators: Authenticates the people who use the pages.
         grant_limits: The rate limits of grants.
         metrics: Collects the metrics.
+        changer: Previews and makes changes.
     """
 
     store: Store
@@ -55,6 +57,7 @@ class ServiceContext:
     operators: Operators
     grant_limits: GrantLimits
     metrics: MetricsCollector
+    changer: Changer
 
     @classmethod
     def create(cls, store: Store, options: ServiceOptions, multiprocess: MultiprocessDirectory | None) -> Self:
@@ -82,6 +85,7 @@ class ServiceContext:
             operators=Operators(authorizer, options.access, store.sessions, options.public_url),
             grant_limits=GrantLimits(),
             metrics=MetricsCollector(store, streams, authorizer, multiprocess),
+            changer=Changer(store, options.limits),
         )
 
     def base_url(self, request: Request) -> str:
@@ -119,3 +123,12 @@ ReadableStore: TypeAlias = Annotated[StoreView, Depends(_store_view)]
 
 WritableStore: TypeAlias = Annotated[WritableStoreView, Depends(_writable_store_view)]
 """The store as the request may read and change it."""
+
+
+async def _rights(request: Request) -> Rights:
+    token = request.state.identity.token
+    return Rights() if token is None else Rights(token.scopes, token.setting_prefix)
+
+
+CallerRights: TypeAlias = Annotated[Rights, Depends(_rights)]
+"""What the one who sent the request may change."""

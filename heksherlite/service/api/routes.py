@@ -25,14 +25,15 @@ NEEDED_SCOPE: Final = "x-needed-scope"
 """The OpenAPI extension with the scope of an operation."""
 
 
-def requires(scope: Scope, *, all_settings: bool = False) -> Callable[[Endpoint], Endpoint]:
+def requires(scope: Scope, *alternatives: Scope, all_settings: bool = False) -> Callable[[Endpoint], Endpoint]:
     """Declare the scope that the routes of an endpoint require.
 
     Args:
         scope: The scope that the token must have.
+        alternatives: Scopes that are as good.
         all_settings: Whether the token must not be limited to a setting prefix.
     """
-    return _declaring(RequiredScope(scope, all_settings))
+    return _declaring(RequiredScope(scope, all_settings, alternatives=frozenset(alternatives)))
 
 
 def requires_operator(endpoint: Endpoint) -> Endpoint:

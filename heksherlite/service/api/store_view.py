@@ -8,10 +8,12 @@ from typing import TypeVar
 from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.limits import Limits
+from heksherlite.service.domain.protection import require_unprotected
 from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.history import History
+from heksherlite.service.storage.proposals import Proposals
 from heksherlite.service.storage.store import Store
 
 T = TypeVar("T")
@@ -74,6 +76,11 @@ class StoreView:
         return self._store.history
 
     @property
+    def proposals(self) -> Proposals:
+        """The proposals about all settings."""
+        return self._store.proposals
+
+    @property
     def applications(self) -> Applications:
         """The registered applications."""
         return self._store.applications
@@ -116,14 +123,18 @@ class WritableStoreView(StoreView):
         self._limits = limits
         self._cause = cause
 
-    async def write(self, decide: Callable[[Catalog], Decision[T]], *, reverts: int | None = None) -> T:
+    async def write(
+        self, decide: Callable[[Catalog], Decision[T]], *, reverts: int | None = None, is_declaration: bool = False
+    ) -> T:
         """Do the same as `Store.write`, within the limits.
 
         Args:
             decide: Decides on the changes, as for `Store.write`.
             reverts: The revision that the write reverts, if any.
+            is_declaration: Whether a program declares a setting, which it may although the setting is protected.
 
         Raises:
+            NotPermittedError: The write concerns a protected setting.
             OutsidePrefixError: The write concerns settings outside the prefix.
             ConflictError: The write would exceed the number of settings or rules.
             TooLargeError: The write would store a value that is too large.
@@ -133,7 +144,13 @@ class WritableStoreView(StoreView):
             limited = self._limited_catalogs.of(catalog, self._setting_prefix)
             decision = decide(limited)
             limited.require_within_limit(decision.changes)
+            if not is_declaration:
+                require_unprotected(catalog, decision.changes)
             self._limits.check(catalog, decision.changes)
             return decision
 
         return await self._store.write(decide_within_limits, replace(self._cause, reverts=reverts))
+
+    async def write_proposal(self, decide: Callable[[Catalog], Decision[T]]) -> T:
+        """Do the same as `Store.write`, for what is proposed and said about it, and changes no setting."""
+        return await self._store.write(decide, self._cause)

@@ -27,6 +27,10 @@ class Limits:
     """How many rules there may be, of all settings together."""
     max_value_size: int = 2**18
     """Bytes of JSON that a value, a default value, a type, a name, or the metadata of one thing may have."""
+    max_operations: int = 10_000
+    """How many operations one change may have."""
+    max_changes_size: int = 16 * 2**20
+    """Bytes that the body of a request with operations may have."""
     request_timeout: float = 30.0
     """Seconds that a request may take to come in, and again to be answered."""
     writes_per_second: float = 500.0
