@@ -6,7 +6,7 @@ The dependencies are coroutines because FastAPI runs other functions in a thread
 from dataclasses import dataclass
 from typing import Annotated, Self, TypeAlias
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from heksherlite.service.api.access_tokens import AccessTokens
 from heksherlite.service.api.authorizer import Authorizer
@@ -107,14 +107,22 @@ Context: TypeAlias = Annotated[ServiceContext, Depends(_context)]
 """The context of the service."""
 
 
+_IfMatch: TypeAlias = Annotated[
+    list[str] | None, Header(description="The tag of what is to be changed; if it has another one, 412.")
+]
+
+
 async def _store_view(request: Request, context: Context) -> StoreView:
     return StoreView(context.store, context.limited_catalogs, request.state.identity.setting_prefix)
 
 
-async def _writable_store_view(request: Request, context: Context, cause: ChangeCause) -> WritableStoreView:
+async def _writable_store_view(
+    request: Request, context: Context, cause: ChangeCause, if_match: _IfMatch = None
+) -> WritableStoreView:
     identity = request.state.identity
+    tags = frozenset([tag.strip() for header in if_match or () for tag in header.split(",")])
     return WritableStoreView(
-        context.store, context.limited_catalogs, identity.setting_prefix, context.options.limits, cause
+        context.store, context.limited_catalogs, identity.setting_prefix, context.options.limits, cause, tags
     )
 
 

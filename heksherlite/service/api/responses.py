@@ -22,6 +22,7 @@ from heksherlite.service.errors import (
     NotPermittedError,
     OperationConflictsError,
     OutsidePrefixError,
+    PreconditionFailedError,
     RequestError,
     TooLargeError,
     UnknownOutcomeError,
@@ -59,6 +60,7 @@ _DESCRIPTIONS = {
     404: "The request names something that does not exist.",
     409: "The request conflicts with what is stored.",
     408: "The body did not arrive in time.",
+    412: "What is to be changed does not have the tag in If-Match: it was changed meanwhile.",
     413: "The body, or a value in it, is too large.",
     503: "The database is not available, or the request took too long. A write was not applied, unless the text says"
     " that the outcome is unknown.",
@@ -78,12 +80,15 @@ INVALID: Responses = {422: {"model": ValidationProblems, "description": "The req
 EVERY_WRITE: Responses = {**text_responses(408, 413, 503), **INVALID}
 
 
+_OPERATION_LENGTH: Final = 3  # of the place of an operation: body, operations, index
+
 _STATUSES: Final[Mapping[type[RequestError], int]] = {
     BadRequestError: 400,
     NotPermittedError: 403,
     OutsidePrefixError: 403,
     NotFoundError: 404,
     ConflictError: 409,
+    PreconditionFailedError: 412,
     TooLargeError: 413,
     InvalidError: 422,
 }
@@ -135,7 +140,7 @@ async def respond_to_invalid(_request: Request, error: Exception) -> Response:
         message = problem["msg"]
         if problem["type"] == "json_invalid":
             message = f"{message}: {problem['ctx']['error']}"
-        problems.append({"loc": problem["loc"], "msg": message, "type": problem["type"]})
+        problems.append({**_place(problem["loc"]), "msg": message, "type": problem["type"]})
     return Response(json.dumps({"detail": problems}), 422, media_type="application/json")
 
 
@@ -150,3 +155,14 @@ async def respond_to_unavailable(_request: Request, error: Exception) -> Respons
         text = "this replica has not caught up with a revision known to the client, and the database is not available"
         retry_after = 1
     return Response(text, 503, {"retry-after": str(retry_after)}, "text/plain")
+
+
+def _place(loc: tuple[str | int, ...]) -> dict[str, Any]:
+    """Return where a problem is; in a list of operations also as a path, such as ``operations[3].value``."""
+    if loc[:2] != ("body", "operations") or len(loc) < _OPERATION_LENGTH:
+        return {"loc": loc}
+    # Behind the index of an operation, pydantic has the kind of the operation.
+    _, name, index, *rest = loc
+    inside = rest[1:]
+    path = f"{name}[{index}]" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in inside)
+    return {"loc": ("body", name, index, *inside), "path": path}

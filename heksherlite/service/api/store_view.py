@@ -9,6 +9,7 @@ from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.protection import require_unprotected
+from heksherlite.service.errors import PreconditionFailedError
 from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
@@ -109,6 +110,7 @@ class WritableStoreView(StoreView):
         setting_prefix: The prefix of the names of the settings that the request may access; empty for all settings.
         limits: The limits on what is stored.
         cause: The author and reason of the changes, for the history.
+        if_match: The entity tags that what is changed may have; empty for any.
     """
 
     def __init__(
@@ -118,22 +120,31 @@ class WritableStoreView(StoreView):
         setting_prefix: str,
         limits: Limits,
         cause: Cause,
+        if_match: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(store, limited_catalogs, setting_prefix)
         self._limits = limits
         self._cause = cause
+        self._if_match = if_match
 
     async def write(
-        self, decide: Callable[[Catalog], Decision[T]], *, reverts: int | None = None, is_declaration: bool = False
+        self,
+        decide: Callable[[Catalog], Decision[T]],
+        *,
+        tag: Callable[[Catalog], str] | None = None,
+        reverts: int | None = None,
+        is_declaration: bool = False,
     ) -> T:
         """Do the same as `Store.write`, within the limits.
 
         Args:
             decide: Decides on the changes, as for `Store.write`.
+            tag: Returns the entity tag of what is changed, to compare with the If-Match header.
             reverts: The revision that the write reverts, if any.
             is_declaration: Whether a program declares a setting, which it may although the setting is protected.
 
         Raises:
+            PreconditionFailedError: What is changed does not have a tag of the If-Match header.
             NotPermittedError: The write concerns a protected setting.
             OutsidePrefixError: The write concerns settings outside the prefix.
             ConflictError: The write would exceed the number of settings or rules.
@@ -142,6 +153,10 @@ class WritableStoreView(StoreView):
 
         def decide_within_limits(catalog: Catalog) -> Decision[T]:
             limited = self._limited_catalogs.of(catalog, self._setting_prefix)
+            if tag is not None and self._if_match and not self._if_match & {"*", tag(limited)}:
+                raise PreconditionFailedError(
+                    "this was changed meanwhile: it does not have the tag in If-Match; read it again"
+                )
             decision = decide(limited)
             limited.require_within_limit(decision.changes)
             if not is_declaration:
