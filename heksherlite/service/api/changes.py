@@ -28,7 +28,10 @@ class ChangesBody(RequestBody):
     operations: list[AnyOperationBody] = Field(description="The operations. Each is decided after the ones before it.")
     reason: Annotated[str | None, Field(max_length=MAX_REASON_LENGTH)] = None
     base_revision: int | None = Field(
-        None, ge=0, description="The revision that the author looked at. What others changed since is a conflict."
+        None,
+        ge=0,
+        le=2**63 - 1,
+        description="The revision that the author looked at. What others changed since is a conflict.",
     )
     dry_run: bool = Field(False, description="Whether to answer the same and change nothing.")
     break_glass: bool = Field(

@@ -44,7 +44,7 @@ class NewProposal(RequestBody):
 
     operations: Annotated[list[AnyOperationBody], Field(min_length=1)]
     reason: Annotated[str | None, Field(max_length=MAX_REASON_LENGTH)] = None
-    base_revision: int | None = Field(None, ge=0, description="The revision that the author looked at.")
+    base_revision: int | None = Field(None, ge=0, le=2**63 - 1, description="The revision that the author looked at.")
     apply_at: Time | None = Field(
         None, description="When the proposal is applied after its approval; at once if absent."
     )
@@ -125,7 +125,7 @@ async def list_proposals(
     store: ReadableStore,
     *,
     state: Annotated[list[ProposalState] | None, Query(description="Only those in one of these states.")] = None,
-    before: Annotated[int | None, Query(ge=1, description="Only those with lower numbers.")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Only those with lower numbers.")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="At most how many to return.")] = 100,
 ) -> Response:
     """List proposals, the newest first."""
