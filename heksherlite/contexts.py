@@ -15,6 +15,16 @@ ContextDefaults = Mapping[str, str | ContextVar[str]]
 """Default values by context feature: constants, and context variables that are read at each call."""
 
 
+_required_without_client = False
+
+
+def require_without_client(required: bool) -> bool:
+    """Set whether a missing feature is an error even before there is a client. Return the previous setting."""
+    global _required_without_client
+    previous, _required_without_client = _required_without_client, required
+    return previous
+
+
 class _UnsetVariable:
     """The variable of a feature without a context variable."""
 
@@ -57,7 +67,7 @@ class ContextCompletion:
         features: The context features of the settings, in the order of the contexts.
         defaults: The default values of context features.
         tracking: The tracked values, for warnings about contexts whose rules are not fetched.
-        required: Whether a missing feature is an error.
+        required: Whether a missing feature is an error; if not, :func:`require_without_client` decides.
 
     Attributes:
         constants: For each feature its constant default, or :data:`NO_VALUE`.
@@ -136,6 +146,24 @@ class ContextCompletion:
             texts.append(text)
         return tuple(texts)
 
+    def untracked(self, context: Context) -> list[tuple[str, Any]]:
+        """Return the features of a complete context whose values are not tracked, with these values."""
+        return [
+            (self.features[position], context[position])
+            for position, tracked in self.limits
+            if context[position] not in tracked
+        ]
+
+    @property
+    def tracks_nothing(self) -> bool:
+        """Whether no value of any feature is tracked."""
+        return len(self.limits) == len(self.features) and not any(tracked for _, tracked in self.limits)
+
+    @property
+    def has_tracking(self) -> bool:
+        """Whether a client fetches the rules. A stub does not."""
+        return self._tracking is not None
+
     def warn_of_untracked(self, context: Context) -> None:
         """Warn if a complete context contains a value that is not tracked."""
         for position, tracked in self.limits:
@@ -150,5 +178,5 @@ class ContextCompletion:
                     context[position] = self.variables[position].get()
                 except LookupError:
                     missing.append(self.features[position])
-        if missing and self.required:
+        if missing and (self.required or _required_without_client):
             raise MissingContextError(setting_name, missing)

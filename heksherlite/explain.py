@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from heksherlite.lookup import DefaultSource, Lookup
+from heksherlite.lookup import DefaultSource, Lookup, RejectedValue
 from heksherlite.rules import NO_VALUE, Context, QueriedRule
 
 T = TypeVar("T")
@@ -77,6 +77,8 @@ class Explanation(Generic[T]):
         default_source: The origin of the default: ``"local"`` for the declaration in the program, ``"service"``, or
             ``"stub"`` for a value from a test.
         loaded: Whether the setting was loaded from a service or set by a stub.
+        rejected: The values from the service that were rejected, with the reasons.
+        notes: Why the service may have rules that are not listed.
     """
 
     setting: str
@@ -87,6 +89,8 @@ class Explanation(Generic[T]):
     default: T
     default_source: DefaultSource
     loaded: bool
+    rejected: tuple[RejectedValue, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -105,13 +109,20 @@ class Explanation(Generic[T]):
                     (
                         "->" if outcome.wins else "",
                         str(outcome.rule.rule_id),
-                        ", ".join(f"{f}={v}" for f, v in outcome.rule.context_features) or "(always)",
+                        _conditions_text(outcome.rule.context_features) or "(always)",
                         repr(outcome.rule.value),
                         _outcome_text(outcome),
                     )
                     for outcome in self.rules
                 ],
             )
+        if self.rejected or self.notes:
+            yield ""
+        for value in self.rejected:
+            conditions = _conditions_text(value.context_features) if value.rule_id is not None else ""
+            yield f"  {value}{conditions and f' ({conditions})'}"
+        for note in self.notes:
+            yield f"  {note}"
 
     def _reason(self) -> str:
         if self.winner is not None:
@@ -124,7 +135,18 @@ class Explanation(Generic[T]):
         reason = origin[self.default_source]
         if not self.loaded:
             return f"{reason}: it was never retrieved from a service"
-        return f"{reason}: " + ("no rule matches" if self.rules else "there are no rules")
+        if self.rules:
+            return f"{reason}: no rule matches"
+        rejected = sum(value.rule_id is not None for value in self.rejected)
+        if rejected:
+            return (
+                f"{reason}: " + ("the only rule was" if rejected == 1 else f"all {rejected} rules were") + " rejected"
+            )
+        return f"{reason}: " + ("no rules were fetched" if self.notes else "there are no rules")
+
+
+def _conditions_text(conditions: tuple[tuple[str, str], ...]) -> str:
+    return ", ".join(f"{feature}={value}" for feature, value in conditions)
 
 
 def _outcome_text(outcome: RuleOutcome[Any]) -> str:
@@ -169,7 +191,24 @@ def explain(lookup: Lookup, given: Context) -> Explanation[Any]:
         default=lookup.default,
         default_source=lookup.default_source,
         loaded=lookup.loaded,
+        rejected=tuple(lookup.rejected),
+        notes=tuple(_notes(lookup, context, winner)),
     )
+
+
+def _notes(lookup: Lookup, context: Context, winner: QueriedRule[Any] | None) -> Iterator[str]:
+    contexts = lookup.contexts
+    if not contexts.has_tracking:
+        return
+    if contexts.tracks_nothing:
+        features = ", ".join(contexts.features)
+        yield f"this client tracks no contexts of {features}, so it fetches no rules: see track_contexts"
+        return
+    for feature, value in contexts.untracked(context):
+        if value is not NO_VALUE:
+            yield f"this client does not track {feature}={value!r}, so it fetches no rules for it: see track_contexts"
+    if winner is None and lookup.loaded:
+        yield "rules that start later, and rules that have ended, are not fetched"
 
 
 def _sources(lookup: Lookup, given: Context, context: Context) -> Iterator[ContextSource]:

@@ -5,7 +5,9 @@ therefore sees either the old state of a setting or the new one.
 """
 
 import logging
-from typing import Any, Final, Literal
+import reprlib
+from collections.abc import Sequence
+from typing import Any, Final, Literal, NamedTuple
 
 from heksherlite.contexts import ContextCompletion
 from heksherlite.errors import ContextValueError
@@ -17,6 +19,29 @@ CACHE_SIZE: Final = 1024
 """The maximum number of contexts whose values a lookup caches. A full cache is cleared."""
 
 DefaultSource = Literal["local", "service", "stub"]
+
+
+class RejectedValue(NamedTuple):
+    """A value from the service that its type, a validator or ``on_coerce`` rejected.
+
+    Attributes:
+        rule_id: The id of the rule, or ``None`` for the default of the service.
+        context_features: The conditions of the rule: pairs of a context feature and the value it must have.
+        raw_value: The rejected value, as JSON.
+        reason: Why it was rejected.
+        is_kept: Whether the last good value of the rule, or the last good default, is still in force.
+    """
+
+    rule_id: int | None
+    context_features: tuple[tuple[str, str], ...]
+    raw_value: Any
+    reason: str
+    is_kept: bool
+
+    def __str__(self) -> str:
+        name = "the default" if self.rule_id is None else f"rule {self.rule_id}"
+        kept = "; its last good value stays in force" if self.is_kept else ""
+        return f"{name}: the value {reprlib.repr(self.raw_value)} was rejected: {self.reason}{kept}"
 
 
 class Lookup(dict[Any, Any]):
@@ -31,12 +56,13 @@ class Lookup(dict[Any, Any]):
         default: The value if no rule matches.
         contexts: Completes contexts of the features of the rules.
         default_source: The origin of the default.
+        rejected: The values from the service that are not in force because they were rejected.
 
     Attributes:
         variables: The variables of ``contexts``.
     """
 
-    __slots__ = ("contexts", "default", "default_source", "rules", "setting_name", "variables")
+    __slots__ = ("contexts", "default", "default_source", "rejected", "rules", "setting_name", "variables")
 
     def __init__(
         self,
@@ -45,8 +71,10 @@ class Lookup(dict[Any, Any]):
         default: Any,
         contexts: ContextCompletion,
         default_source: DefaultSource = "local",
+        rejected: Sequence[RejectedValue] = (),
     ) -> None:
         self.setting_name = setting_name
+        self.rejected = rejected
         self.rules = rules
         self.default = default
         self.contexts = contexts
@@ -89,11 +117,12 @@ class Lookup(dict[Any, Any]):
 
     def with_default(self, default: Any, default_source: DefaultSource) -> "Lookup":
         """Return a lookup with the same rules and another default."""
-        return type(self)(self.setting_name, self.rules, default, self.contexts, default_source)
+        rejected = [value for value in self.rejected if value.rule_id is not None]
+        return type(self)(self.setting_name, self.rules, default, self.contexts, default_source, rejected)
 
     def with_contexts(self, contexts: ContextCompletion) -> "Lookup":
         """Return a lookup with the same rules and default that completes contexts differently."""
-        return type(self)(self.setting_name, self.rules, self.default, contexts, self.default_source)
+        return type(self)(self.setting_name, self.rules, self.default, contexts, self.default_source, self.rejected)
 
 
 def context_error(error: TypeError, lookup: Lookup, given: Context) -> TypeError:
@@ -125,8 +154,9 @@ class UnloadedLookup(Lookup):
         default: Any,
         contexts: ContextCompletion,
         default_source: DefaultSource = "local",
+        rejected: Sequence[RejectedValue] = (),
     ) -> None:
-        super().__init__(setting_name, rules, default, contexts, default_source)
+        super().__init__(setting_name, rules, default, contexts, default_source, rejected)
         self.announced = False
 
     @property

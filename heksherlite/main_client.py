@@ -1,4 +1,4 @@
-"""The process's main client, and the settings that wait for one."""
+"""The main client of the process, and the settings that wait for one."""
 
 import logging
 import os
@@ -14,22 +14,22 @@ AnySetting: TypeAlias = Any
 
 
 class MainClient(Protocol):
-    """What a client has to be to become the main one."""
+    """A client that can become the main client."""
 
     @property
     def is_live(self) -> bool:
-        """Whether it still serves its settings, and takes new ones."""
+        """Whether the client still updates its settings, and accepts new ones."""
         ...
 
     def _adopt(self, settings: Iterable[AnySetting]) -> None:
-        """Serve these settings too. Called from any thread; does not wait."""
+        """Add settings. Called from any thread. Does not wait."""
 
     def _release(self) -> list[AnySetting]:
-        """Give up all settings, and return them."""
+        """Remove all settings, and return them."""
         ...
 
     def _check_successor(self, successor: "MainClient") -> None:
-        """Raise a :class:`RuntimeError` if the other client cannot take over, and warn of what differs."""
+        """Raise a :class:`RuntimeError` if the other client cannot take over, and warn about differences."""
 
 
 _lock = threading.RLock()
@@ -38,7 +38,7 @@ _waiting: WeakValueDictionary[int, AnySetting] = WeakValueDictionary()
 
 
 def register(setting: AnySetting) -> None:
-    """Hand a new setting to the main client, or let it wait for one."""
+    """Add a new setting to the main client, or let it wait for one."""
     with _lock:
         if _main is not None and _main.is_live:
             _main._adopt([setting])
@@ -47,10 +47,10 @@ def register(setting: AnySetting) -> None:
 
 
 def set_main(client: MainClient) -> None:
-    """Make a client the main one, and hand it the settings that wait and those of the previous one.
+    """Make a client the main client, and give it the waiting settings and those of the previous main client.
 
     Raises:
-        RuntimeError: If the previous main client cannot hand over; it stays the main one.
+        RuntimeError: If it cannot take over from the previous main client, which then stays the main client.
     """
     global _main  # noqa: PLW0603 - the main client is what this module is for
     with _lock:
@@ -70,7 +70,7 @@ def set_main(client: MainClient) -> None:
 
 
 def step_down(client: MainClient) -> None:
-    """Make a client the main one no longer, if it is; its settings wait for the next."""
+    """Remove the main client if it is this one. Its settings wait for the next main client."""
     global _main  # noqa: PLW0603
     with _lock:
         if _main is client:

@@ -1,4 +1,4 @@
-"""The benchmarks run. What they say is not a matter for tests."""
+"""The benchmarks run. Tests do not judge what they measure."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ RUN_SERVICE = RUN.parent / "service" / "run.py"
 
 @pytest.mark.thorough
 def test_benchmarks_run_at_the_smallest_size(tmp_path: Path) -> None:
-    """Every measurement of ours gives right answers and rows; peers are left out, for they would be downloaded."""
+    """Every measurement of this package runs and prints its rows; peers would be downloaded, and are left out."""
     results = tmp_path / "results.json"
     options = ["--smallest", "--only", "get,load,stall,memory,import", "--json", str(results)]
     process = subprocess.run(
@@ -34,7 +34,7 @@ def test_benchmarks_run_at_the_smallest_size(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_benchmarks_of_the_service_run_at_the_smallest_size(tmp_path: Path) -> None:
-    """Every measurement of the service gives right answers and rows, in the table and in the file."""
+    """Every measurement of the service runs, and its rows are in the table and in the file."""
     results = tmp_path / "results.json"
     process = subprocess.run(
         [sys.executable, str(RUN_SERVICE), "--quick", "--json", str(results)],

@@ -26,7 +26,7 @@ def test_fails_if_told_so():
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_flaky_tests_are_listed(tmp_path: Path, *, broken: bool) -> None:
-    """A test that fails at first and passes alone is listed and does not fail the run; one that fails twice does."""
+    """A test that fails at first and passes alone is listed. Only a test that fails twice fails the run."""
     tmp_path.joinpath("pytest.ini").write_text("[pytest]\n", "utf-8")
     tmp_path.joinpath("test_some.py").write_text(TESTS, "utf-8")
     if broken:
@@ -43,7 +43,7 @@ def test_flaky_tests_are_listed(tmp_path: Path, *, broken: bool) -> None:
 
 
 def test_without_failures_nothing_runs_again(tmp_path: Path) -> None:
-    """Where all pass, there is one output and no list; a command that fails without tests fails the run."""
+    """If all tests pass, nothing runs again. A command that fails without running tests fails the run."""
     tmp_path.joinpath("test_some.py").write_text("def test_passes():\n    pass\n", "utf-8")
     command = [sys.executable, str(RUN_TESTS)]
     run = [*command, "results", sys.executable, "-m", "pytest"]

@@ -9,7 +9,6 @@ from typing import Final
 
 import anyio
 
-from heksherlite.cancellation import is_cancellation
 from heksherlite.engine.polling import Polling
 from heksherlite.http.daemon_threads import call_soon_in_this_loop
 
@@ -110,9 +109,9 @@ class BackgroundTask:
             try:
                 await self._work()
                 error: BaseException = RuntimeError("it returned")
-            except BaseException as raised:
-                if is_cancellation(raised):
-                    raise
+            except anyio.get_cancelled_exc_class():
+                raise
+            except BaseException as raised:  # noqa: BLE001 - whatever it is, updates go on
                 error = raised
             if anyio.current_time() - started_at > _STEADY:
                 self._failures = 0

@@ -30,7 +30,7 @@ class ClientFacts:
         push: Whether to listen to the stream of changes, or None if the group does not say so.
     """
 
-    service_url: str | None
+    service_url: str | None = field(repr=False)  # it may contain credentials
     update_interval: float
     context_features: tuple[str, ...]
     defaults: Mapping[str, str]
@@ -85,7 +85,7 @@ def read_client_facts(facts: object, group: str = GROUP) -> ClientFacts:
     if facts.get("token") is not None:
         if any(name.lower() == "authorization" for name in headers):
             problems["token"] = "the headers contain Authorization already"  # noqa: S105
-        headers = {**headers, "Authorization": f"Bearer {read('token', _string)}"}
+        headers = {**headers, "Authorization": f"Bearer {read('token', _token)}"}
     # An explicit null is intentional, unlike a missing key.
     without_service = "service_url" in facts and facts["service_url"] is None
     read_facts = ClientFacts(
@@ -106,6 +106,13 @@ def _string(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"expected a string, not {describe_type(value)}")
     return value
+
+
+def _token(value: object) -> str:
+    token = _string(value).strip()  # a file with a token often ends with a newline
+    if not token.isascii() or not token.isprintable() or not token:
+        raise ValueError("it contains a line break or another character that cannot be sent")
+    return token
 
 
 def _seconds(value: object) -> float:

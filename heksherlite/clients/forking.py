@@ -1,4 +1,4 @@
-"""What becomes of clients in a forked child.
+"""Clients in a forked child.
 
 Of all threads, only the one that forked exists in the child, and the connections are the parent's. So each main client
 leaves all of that alone and makes its own, but only when it is used: most children never read a setting.
@@ -23,11 +23,11 @@ class Forkable(Protocol):
 _clients: WeakSet[Forkable] = WeakSet()
 
 inherited: list[object] = []
-"""What belongs to the parent. It is kept, because to finalize it here might disturb the parent or print warnings."""
+"""Objects of the parent. They are kept, because finalizing them might disturb the parent or print warnings."""
 
 
 def watch(client: Forkable) -> None:
-    """Have a client told about forks."""
+    """Tell a client about forks from now on."""
     _clients.add(client)
 
 
@@ -42,10 +42,10 @@ if hasattr(os, "register_at_fork"):
 
 
 class InheritedLookup(Lookup):
-    """The lookup of a setting in a forked child, until it is used: its client then starts to refresh it again.
+    """The lookup of a setting in a forked child until its first use, which makes the client update it again.
 
     Args:
-        original: What the setting was read from in the parent.
+        original: The lookup in the parent.
         use: Called at the first use.
     """
 
@@ -64,14 +64,14 @@ class InheritedLookup(Lookup):
         return self.original.loaded
 
     def with_default(self, default: Any, default_source: DefaultSource) -> Lookup:
-        """Return a lookup of the same kind, which has another default."""
+        """Return a lookup of the same kind with another default."""
         return InheritedLookup(self.original.with_default(default, default_source), self.use)
 
     def with_contexts(self, contexts: ContextCompletion) -> Lookup:
-        """Return a lookup of the same kind, which completes contexts in another way."""
+        """Return a lookup of the same kind with another completion of contexts."""
         return InheritedLookup(self.original.with_contexts(contexts), self.use)
 
     def __missing__(self, key: Any) -> Any:
-        """Have the client start, and return the value as it was in the parent."""
+        """Make the client start, and return the value that the setting had in the parent."""
         self.use()
         return self.original[key]

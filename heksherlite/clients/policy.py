@@ -1,4 +1,4 @@
-"""How a client starts, polls, and treats values that grow old."""
+"""How a client starts, polls, and treats stale values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ OnStale: TypeAlias = Literal["keep", "default"] | Callable[[ClientStatus], Any]
 
 @dataclass(frozen=True, slots=True)
 class UpdatePolicy:
-    """How a client starts, polls, and treats values that grow old.
+    """How a client starts, polls, and treats stale values.
 
     Attributes:
-        update_interval: Seconds between updates that go well.
-        startup: What to do if the first update fails: ``"require"`` raises, ``"best-effort"`` goes on without.
-        startup_timeout: After how many seconds the start counts as failed.
-        max_staleness: After how many seconds without a successful update values are stale; None for never.
+        update_interval: The seconds between updates that succeed.
+        startup: What to do if the first update fails: ``"require"`` raises, ``"best-effort"`` continues.
+        startup_timeout: The seconds after which the start counts as failed.
+        max_staleness: The seconds without a successful update after which values are stale; ``None`` for never.
         on_stale: What happens then: ``"keep"`` keeps them, ``"default"`` returns to the defaults of the declarations
             until an update succeeds, a function is called once with the client's status.
-        push: Whether to listen to the service's stream of changes, if it offers one.
+        push: Whether to listen to the stream of changes, if the service offers one.
 
     Raises:
-        ValueError: If one of them is out of range.
+        ValueError: If an attribute is out of range.
     """
 
     update_interval: float

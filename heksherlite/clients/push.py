@@ -1,4 +1,4 @@
-"""Hears of changes as they happen, where the service offers a stream of them."""
+"""Receives changes as they happen, if the service offers a stream of changes."""
 
 import logging
 from collections.abc import Callable
@@ -19,24 +19,23 @@ from heksherlite.http.transport import Transport
 logger = logging.getLogger(__name__)
 
 _OPENING: Final = 30.0
-"""How many seconds it may take until the first event, which a service sends at once."""
+"""The maximum number of seconds until the first event. A service sends it at once."""
 
 _STEADY: Final = 60.0
-"""After how many seconds a stream counts as one that works."""
+"""The seconds after which a stream counts as stable."""
 
 
 class Push:
-    """Keeps a stream of changes open, beside polling, which goes on as it is.
+    """Keeps a stream of changes open. Polling continues unchanged.
 
-    Each event is a hint that an update is worth while; so is a stream that was just opened, because nobody knows what
-    happened before.
+    Each event hints that an update is due. So does opening the stream, because changes may have been missed before.
 
     Args:
-        transport: How to reach the service.
-        interval: Seconds between polls, which say how soon a stream that was lost is opened again.
+        transport: Connects to the service.
+        interval: The seconds between polls. It determines how soon a lost stream is opened again.
         health: Where to note whether a stream is open.
-        hint: Called with the seconds after which to update, chance within what the service asks for, and the id of the
-            event.
+        hint: Called with the seconds until the update, random within the spread that the service requests, and with
+            the id of the event.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class Push:
         self._opened_at = inf
 
     def follow(self, request: Request | None) -> None:
-        """Listen to what this asks for from now on; to nothing, if it is None. Must be called in the event loop."""
+        """Replace the request for the stream, or close the stream if it is None. Call it in the event loop."""
         if request != self._request:
             self._request = request
             self._changed.set()

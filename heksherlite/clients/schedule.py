@@ -1,4 +1,4 @@
-"""When a client updates: at every interval, later after failures, and sooner if there is reason to."""
+"""When a client updates: at every interval, later after failures, and earlier after hints."""
 
 from math import inf
 from random import Random
@@ -9,14 +9,14 @@ import anyio
 from heksherlite.engine.polling import Polling
 
 _HINTED_PAUSE: Final = 0.1
-"""How many seconds there are at least between updates for which there were hints, if the interval is not less."""
+"""The minimum number of seconds between updates that follow hints, unless the interval is shorter."""
 
 
 class Schedule:
-    """The time of the next update, in the event loop that this is made in. The first one is due at once.
+    """The time of the next update. Create it in the event loop. The first update is due at once.
 
     Args:
-        interval: Seconds between updates that go well.
+        interval: The seconds between updates that succeed.
     """
 
     def __init__(self, interval: float) -> None:
@@ -39,30 +39,30 @@ class Schedule:
         self._last = anyio.current_time()
 
     def wake(self) -> None:
-        """Let an update be due now."""
+        """Make an update due now."""
         self._woken.set()
 
     def hint(self, seconds: float) -> None:
-        """Let an update be due after some seconds at the latest; while updates fail, only once one has succeeded."""
+        """Make an update due after some seconds at the latest, or while updates fail, as soon as one succeeded."""
         wanted = max(anyio.current_time() + seconds, self._last + self._hinted_pause)
         self._hinted = min(self._hinted, wanted)
         self._pause.deadline = self._due
 
     def succeeded(self) -> None:
-        """Let the interval begin."""
+        """Begin the interval."""
         self._set(self._polling.after_success(), backs_off=False)
 
     def failed(self, failures: int, retry_after: float | None) -> None:
-        """Let a pause begin.
+        """Begin a pause.
 
         Args:
-            failures: How many updates failed in a row.
-            retry_after: After how many seconds the service wants to be asked again, if it says so.
+            failures: The number of updates that failed in a row.
+            retry_after: The seconds that the service wants the client to wait, if it says so.
         """
         self._set(self._polling.after_failure(failures, retry_after), backs_off=True)
 
     def rest(self) -> None:
-        """Let no update be due but for a reason."""
+        """Make no update due until a hint or :meth:`wake`."""
         self._set(inf, backs_off=False)
 
     @property

@@ -1,4 +1,4 @@
-"""The file that keeps a client's last good state. Everything here blocks: call it in a worker thread."""
+"""The file that keeps the last good state of a client. All calls block: make them in a worker thread."""
 
 import logging
 import os
@@ -19,18 +19,18 @@ from heksherlite.http.urls import without_credentials
 logger = logging.getLogger(__name__)
 
 SUFFIX: Final = ".heksherlite-snapshot"
-"""How the name of a file ends that a folder was given for."""
+"""The suffix of the file's name, if the location is a folder."""
 
 _SEPARATORS: Final = tuple(filter(None, (os.sep, os.altsep)))
 
 
 class SnapshotFile:
-    """Where a client's snapshot is. Several processes may share it: each of them replaces it as a whole.
+    """The snapshot file of a client. Several processes may share it: each of them replaces it as a whole.
 
     Args:
-        location: The file, or a folder for it: one that exists, or a path that ends in a separator. In a folder, the
-            file has a name of its own for each service and list of context features.
-        service: The service's URL; credentials in it are not used.
+        location: The file, or a folder for it. A path is a folder if it exists as one, or ends in a separator. In a
+            folder, the name of the file depends on the service and the context features.
+        service: The URL of the service. Credentials in it are ignored.
         context_features: The context features in the order that the program expects.
     """
 
@@ -54,7 +54,7 @@ class SnapshotFile:
         return self._location
 
     def read(self, context_filters: str) -> Snapshot | None:
-        """Return the snapshot, or ``None`` if there is none for this client; why one cannot be used is logged.
+        """Return the snapshot, or ``None`` if there is no usable snapshot. The reason is logged if the file exists.
 
         Args:
             context_filters: What the client tracks, in the notation of the query.
@@ -81,7 +81,7 @@ class SnapshotFile:
         return None
 
     def write(self, snapshot: Snapshot) -> bool:
-        """Replace the file; return whether that went well. A failure is logged when it begins and when it ends."""
+        """Replace the file, and return whether that succeeded. Failures are logged when they begin and end."""
         path = self.path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,15 +102,15 @@ class SnapshotFile:
 
 
 def replace_file(path: Path, content: bytes | Iterable[bytes], *, mode: int) -> None:
-    """Put a file in a place at once, as `write_atomically` does; where a link leads, if there is one.
+    """Write a file as `write_atomically` does. If the path is a link, its target is written.
 
     Args:
-        path: The place, in a folder that exists.
-        content: What is to be in the file, in one piece or in many.
-        mode: Its permissions, less those that the umask of the process takes away.
+        path: The path, in a folder that exists.
+        content: The content of the file, in one piece or in several.
+        mode: Its permissions, restricted by the umask of the process.
 
     Raises:
-        OSError: If that is not possible. Then the place is as it was.
+        OSError: If that is not possible. The path is unchanged then.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():

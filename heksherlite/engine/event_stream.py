@@ -10,7 +10,7 @@ import orjson
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
 _LONGEST: Final = 1 << 20
-"""How many bytes there may be without an event."""
+"""The maximum number of bytes without an event."""
 
 _LONGEST_SPREAD: Final = 60.0
 _LONGEST_ID: Final = 100
@@ -21,9 +21,9 @@ class ServerSentEvent:
     """An event that has data.
 
     Attributes:
-        kind: What the stream calls it.
+        kind: The type of the event in the stream.
         data: Its data.
-        id: The last id that the stream gave and that can be sent back, if any.
+        id: The last usable id in the stream, if any.
     """
 
     kind: str
@@ -32,7 +32,7 @@ class ServerSentEvent:
 
     @property
     def spread(self) -> float:
-        """Over how many seconds the service wants the queries spread that follow; 0 if it does not say, 60 at most."""
+        """The seconds over which clients should spread their next queries: at most 60, and 0 by default."""
         try:
             data: Any = orjson.loads(self.data)
         except orjson.JSONDecodeError:
@@ -42,7 +42,7 @@ class ServerSentEvent:
 
 
 class EventStreamReader:
-    """Takes in a stream, in whatever pieces it arrives, and gives out its events."""
+    """Reads the events of a stream from the pieces in which it arrives."""
 
     def __init__(self) -> None:
         self._line = bytearray()

@@ -79,7 +79,7 @@ class Health:
         Args:
             now: The time of a monotonic clock, in seconds.
             at: The time of the day.
-            revision: What the values have now.
+            revision: The tag of the values.
         """
         record = self._record
         self._record = _Record(
@@ -87,12 +87,12 @@ class Health:
         )
 
     def failed(self, error: Exception) -> int:
-        """Note that an update failed; return how many did since one succeeded."""
+        """Note that an update failed, and return the number of failures since the last success."""
         self._record = replace(self._record, last_error=error, failures=self._record.failures + 1)
         return self._record.failures
 
     def declaration_failed(self, error: Exception) -> None:
-        """Note that declarations failed, which does not make the values of other settings older."""
+        """Note that declarations failed. This does not make the values of other settings older."""
         self._record = replace(self._record, last_error=error)
 
     def streams(self, streaming: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a client assumes about contexts: which values it asks rules for, and what stands in for missing ones."""
+"""The context options of a client: tracked values, and defaults of context features."""
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,15 +12,15 @@ from heksherlite.names import CONTEXT_FEATURE_VALUE
 logger = logging.getLogger(__name__)
 
 _WARNINGS: Final = 100
-"""How many untracked values a client warns about."""
+"""The maximum number of untracked values that a client warns about."""
 
 
 class ContextOptions:
     """Tracking and defaults of one client.
 
     Attributes:
-        tracked: The values to ask rules for by context feature, :data:`TRACK_ALL` for all of them.
-        defaults: What stands in for context features that a caller of ``get`` leaves out.
+        tracked: The tracked values by context feature, or :data:`TRACK_ALL`.
+        defaults: The default values of context features that a caller of ``get`` omits.
     """
 
     def __init__(self) -> None:
@@ -31,11 +31,11 @@ class ContextOptions:
         self._warned_of: set[tuple[str, object]] = set()
 
     def track(self, features: Mapping[str, str | Iterable[str]]) -> None:
-        """Add to what is tracked: by context feature, a value, several, or :data:`TRACK_ALL`.
+        """Track more: by context feature, one value, several values, or :data:`TRACK_ALL`.
 
         Raises:
             RuntimeError: If this mixes :data:`TRACK_ALL` and single values of a feature.
-            ValueError: If a value cannot be a value of a context feature.
+            ValueError: If the service would refuse a value.
         """
         tracked = dict(self.tracked)
         for feature, values in features.items():
@@ -58,14 +58,14 @@ class ContextOptions:
         self._filter_portions = None
 
     def set_defaults(self, features: Mapping[str, str | ContextVar[str]]) -> None:
-        """Let something stand in for context features.
+        """Set defaults of context features.
 
         Raises:
-            ValueError: If something stands in for one of them already.
-            TypeError: If it is neither a string nor a context variable.
+            ValueError: If a feature already has a default.
+            TypeError: If a default is neither a string nor a context variable.
         """
         if again := sorted(self.defaults.keys() & features.keys()):
-            raise ValueError(f"context features {', '.join(map(repr, again))} have defaults already")
+            raise ValueError(f"context features {', '.join(map(repr, again))} already have defaults")
         for feature, default in features.items():
             if not isinstance(default, str | ContextVar):
                 raise TypeError(
@@ -75,7 +75,7 @@ class ContextOptions:
         self._contexts = {}
 
     def contexts(self, features: tuple[str, ...]) -> ContextCompletion:
-        """Return what completes the contexts of settings of these features: the same object until something changes."""
+        """Return the completion of contexts of these features: the same object until an option changes."""
         contexts = self._contexts.get(features)
         if contexts is None:
             contexts = self._contexts[features] = ContextCompletion(features, self.defaults, self)
@@ -92,14 +92,14 @@ class ContextOptions:
         return self._filter_portions
 
     def tracked_values(self, feature: str) -> Collection[str] | None:
-        """Return the values of a context feature that are tracked, ``None`` for all."""
+        """Return the tracked values of a context feature, or ``None`` for all values."""
         values = self.tracked.get(feature)
         if values is None:
             return ()
         return None if isinstance(values, str) else values
 
     def warn_of_untracked(self, feature: str, value: object) -> None:
-        """Warn of a value in a context that no rules are asked for; once for each, up to a limit."""
+        """Warn about a value in a context that is not tracked, once for each value, up to a limit."""
         if (feature, value) not in self._warned_of and len(self._warned_of) < _WARNINGS:
             self._warned_of.add((feature, value))
             logger.warning(

@@ -1,4 +1,4 @@
-"""The client's side of the v1 HTTP API: what is asked, and what the responses must look like."""
+"""The client's side of the v1 HTTP API: the requests, and how responses are read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ JSON: Final = "application/json"
 LINES: Final = "application/x-ndjson"
 DELTA: Final = "heksherlite"
 DELTA_STATUS: Final = 226
-"""Lines, and only the changes, are requested beside v1 responses; see ``docs/reference/partial-responses.md``."""
+"""Requested in addition to v1 responses: a media type and deltas, see ``docs/reference/partial-responses.md``."""
 
 NOT_MODIFIED: Final = 304
 
@@ -35,7 +35,7 @@ class SettingData:
         configurable_features: The context features its rules may have conditions on, in the service's order.
         type: Its wire type, such as ``Sequence<int>``.
         default_value: Its default value, as JSON.
-        metadata: What was stored with it.
+        metadata: Its metadata.
         aliases: Its other names.
         version: The version of its last declaration.
     """
@@ -51,13 +51,13 @@ class SettingData:
 
 @dataclass(frozen=True, slots=True)
 class DeclarationResponse:
-    """What the service said to a declaration.
+    """The response to a declaration.
 
     Attributes:
         outcome: ``created``, ``uptodate``, ``upgraded``, ``outdated``, ``mismatch``, ``rejected``, or ``conflict`` for
             a conflict without outcome.
         latest_version: The service's version, if the declaration was outdated.
-        differences: What differs, as the service lists it.
+        differences: The differences that the service lists.
         detail: The whole response, for the log.
     """
 
@@ -75,12 +75,12 @@ class DeclarationResponse:
 
 
 def declare(body: Mapping[str, Any]) -> Request:
-    """Ask to declare a setting; 409 is a response."""
+    """Declare a setting. Status 409 is no error."""
     return Request("POST", "/api/v1/settings/declare", json=body, accept=frozenset({200, 409}))
 
 
 def look_up(name: str) -> Request:
-    """Ask for the setting that a name or an alias belongs to; 404 is a response."""
+    """Look up the setting with a name or an alias. Status 404 is no error."""
     return Request("GET", f"/api/v1/settings/{quote(name, safe='')}", accept=frozenset({200, 404}))
 
 
@@ -133,7 +133,7 @@ def read_context_features(response: Response) -> tuple[str, ...]:
 
 
 def read_declaration(response: Response) -> DeclarationResponse:
-    """Return what the service said to a declaration."""
+    """Return the response to a declaration."""
     reader = ResponseReader(response)
     body = reader.json()
     if response.status == 409 and not (isinstance(body, dict) and "outcome" in body):
@@ -188,23 +188,23 @@ _IN_JSON: Final[Mapping[type[object], str]] = {
 
 
 class ResponseReader:
-    """Reads the JSON of one response; what is not as it should be is named with its place.
+    """Reads the JSON of one response. Errors name the place in the response.
 
-    Every method raises :class:`ServiceResponseError` for that.
+    Every method raises :class:`ServiceResponseError` if the response does not follow the protocol.
     """
 
     def __init__(self, response: Response) -> None:
         self.response = response
 
     def json(self, part: bytes | memoryview | None = None) -> Any:
-        """Return the body, or the part of it that is given, decoded."""
+        """Return the decoded body, or a decoded part of it."""
         try:
             return orjson.loads(self.response.content if part is None else part)
         except orjson.JSONDecodeError as error:
             raise ServiceResponseError(str(self.response.request), f"not JSON: {error}") from None
 
     def member(self, data: Any, name: str, kind: type[T], where: str) -> T:
-        """Return a member of an object, which must be of a type."""
+        """Return a member of an object. It must be of a type."""
         if not isinstance(data, dict):
             self.refuse(where, "an object")
         place = f"{where}.{name}" if where else name
@@ -213,17 +213,17 @@ class ResponseReader:
         return self.item(data[name], kind, place)
 
     def item(self, value: Any, kind: type[T], where: str) -> T:
-        """Return a value, which must be of a type."""
+        """Return a value. It must be of a type."""
         if not isinstance(value, kind):
             self.refuse(where, _IN_JSON[kind])
         return value
 
     def items(self, values: Any, kind: type[T], where: str) -> list[T]:
-        """Return a list, whose items must all be of a type, and not of a subtype."""
+        """Return a list. All its items must be of a type, and not of a subtype."""
         if not isinstance(values, list) or not {kind}.issuperset(map(type, values)):
             self.refuse(where, f"a list of {_IN_JSON[kind]} each")
         return values
 
     def refuse(self, where: str, expected: str) -> NoReturn:
-        """Refuse the response."""
+        """Raise the error."""
         raise ServiceResponseError(str(self.response.request), f"expected {expected} at {where or 'the top'}")

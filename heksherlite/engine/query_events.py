@@ -1,4 +1,4 @@
-"""What a response to a query says, whatever its form.
+"""The contents of a response to a query as events, whatever its form.
 
 Perhaps the order of the context features, then for each setting its beginning, its default, and its rules in batches.
 """
@@ -18,12 +18,12 @@ class FeatureOrder(NamedTuple):
 
 
 class SettingBegins(NamedTuple):
-    """The batches that follow are of this setting.
+    """Begins a setting. The batches that follow belong to it.
 
     Attributes:
         name: Its canonical name.
-        whole: Whether the batches have all rules, and not only those that changed.
-        removed: If not, the ids of rules that are not there any more.
+        whole: Whether the batches contain all rules, or only those that changed.
+        removed: The ids of removed rules, if the batches only contain changes.
     """
 
     name: str
@@ -32,7 +32,7 @@ class SettingBegins(NamedTuple):
 
 
 class SettingDefault(NamedTuple):
-    """What the service's default of this setting is.
+    """The service's default of a setting.
 
     Attributes:
         value: The default, as JSON.
@@ -47,10 +47,10 @@ Event = FeatureOrder | SettingBegins | SettingDefault | RuleBatch[Any]
 def checked_batch(
     reader: ResponseReader, where: str, rule_ids: Any, features: Any, columns: list[Any], values: list[Any]
 ) -> RuleBatch[Any]:
-    """Return rules in columns, if they are what they should be.
+    """Check rules in columns, and return them.
 
     Raises:
-        ServiceResponseError: If they are not.
+        ServiceResponseError: If they do not follow the protocol.
     """
     reader.items(rule_ids, int, f"{where}: the rules' ids")
     reader.items(features, str, f"{where}: the context features")

@@ -9,10 +9,10 @@ from heksherlite.engine.v1_responses import read_v1
 
 
 def read_query(response: Response) -> Iterator[Event]:
-    """Yield what a query answered, piece by piece.
+    """Yield the events of a response, piece by piece.
 
     Raises:
-        ServiceResponseError: At the first thing that is not what it should be.
+        ServiceResponseError: If the response does not follow the protocol.
     """
     return (
         _read_lines(response) if response.media_type == LINES or response.status == DELTA_STATUS else read_v1(response)

@@ -1,4 +1,4 @@
-"""The responses that a client's state is made of, for its snapshot."""
+"""The responses that the state of a client was made from, for its snapshot."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,16 +13,16 @@ _MOST_CHANGES: Final = 100
 
 
 class ResponseHistory:
-    """For each query the last full response, and the partial ones since."""
+    """The last complete response to each query, and the partial responses since then."""
 
     def __init__(self) -> None:
         self._responses: dict[Query, list[KeptResponse]] = {}
 
     def add(self, responses: Mapping[Query, Response]) -> set[Query]:
-        """Take in the responses of an update; return the queries that should be answered in full the next time.
+        """Add the responses of an update, and return the queries whose next response should be complete.
 
         Args:
-            responses: By query, all that are asked now.
+            responses: The responses to all current queries.
         """
         self._responses = {query: self._responses.get(query, []) for query in responses}
         too_long = set()

@@ -1,4 +1,4 @@
-"""The last good state of a client, as bytes for a file: the responses of the service, exactly as they were.
+"""The last good state of a client as bytes for a file: the unchanged responses of the service.
 
 The format is described in ``docs/guides/snapshots.md``.
 """
@@ -20,10 +20,10 @@ from heksherlite.errors import SnapshotError
 T = TypeVar("T")
 
 EVERYTHING: Final = "*"
-"""The context filters that let every rule pass."""
+"""The context filter that every rule passes."""
 
 LARGEST: Final = 1 << 30
-"""How many bytes all responses of a snapshot have at the most."""
+"""The maximum number of bytes of all responses in a snapshot."""
 
 _VERSION: Final = 1
 _BEGINNING: Final = b'{"format":"heksherlite-snapshot","version":'
@@ -36,8 +36,8 @@ class KeptResponse:
     """A response to a query as it arrived.
 
     Attributes:
-        status: The HTTP status: 200 for a full response, 226 for what changed since the responses before.
-        media_type: What the body is, without parameters.
+        status: The HTTP status: 200 for a complete response, 226 for the changes since the earlier responses.
+        media_type: The media type of the body, without parameters.
         etag: The ``ETag`` header, if there was one.
         content: The body.
     """
@@ -49,24 +49,24 @@ class KeptResponse:
 
     @classmethod
     def of(cls, response: Response) -> Self:
-        """Return what is kept of a response."""
+        """Return the parts of a response that are kept."""
         return cls(response.status, response.media_type, response.etag, response.content)
 
     def to_response(self) -> Response:
-        """Return the response again, for :func:`heksherlite.engine.query_responses.read_query`."""
+        """Return a response for :func:`heksherlite.engine.query_responses.read_query`."""
         return Response(_QUERY, self.status, self.content, self.etag, self.media_type)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a client knew at one time.
+    """The state of a client at one time.
 
     Attributes:
-        service: The service's URL, without credentials. Empty for no particular service: any client may use it.
+        service: The URL of the service without credentials. Empty if any client may use the snapshot.
         context_features: The context features in the service's order.
-        context_filters: Which rules were asked for, in the notation of the query.
-        taken_at: When, in UTC.
-        responses: Full responses, one per query, followed by the partial responses in the order of arrival.
+        context_filters: Which rules it contains, in the notation of the query.
+        taken_at: The time, in UTC.
+        responses: Complete responses, one per query, followed by the partial responses in the order of arrival.
 
     Raises:
         ValueError: If ``taken_at`` is not in UTC.
@@ -84,7 +84,7 @@ class Snapshot:
 
 
 def encode(snapshot: Snapshot) -> bytes:
-    """Return a snapshot as bytes.
+    """Encode a snapshot.
 
     Raises:
         SnapshotError: If the responses are larger than a snapshot can be.
@@ -116,10 +116,10 @@ def encode(snapshot: Snapshot) -> bytes:
 
 
 def decode(data: bytes) -> Snapshot:
-    """Return the snapshot that was encoded.
+    """Decode a snapshot.
 
     Raises:
-        SnapshotError: If the bytes are anything else.
+        SnapshotError: If the bytes are not a snapshot.
     """
     if not data.startswith(_BEGINNING):
         raise SnapshotError("it is truncated" if _BEGINNING.startswith(data) else "it is not a heksherlite snapshot")
@@ -146,7 +146,7 @@ def decode(data: bytes) -> Snapshot:
 def unusable_because(
     snapshot: Snapshot, *, service: str, context_features: Sequence[str], context_filters: str
 ) -> str | None:
-    """Return why a snapshot is not for a client, or ``None`` if it is.
+    """Return why a client cannot use a snapshot, or ``None`` if it can.
 
     Args:
         snapshot: The snapshot.
@@ -228,7 +228,7 @@ def _responses(described: list[Any], contents: memoryview) -> tuple[KeptResponse
 def _decompressed(contents: memoryview, size: int) -> bytes:
     decompressor = zlib.decompressobj()
     try:
-        # One byte more, because otherwise the end of the stream might not be read.
+        # With one byte more, because otherwise the end of the stream might not be read.
         content = decompressor.decompress(contents, size + 1)
     except zlib.error as error:
         raise SnapshotError(f"it is corrupt: {error}") from None

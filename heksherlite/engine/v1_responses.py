@@ -18,25 +18,25 @@ from heksherlite.engine.query_events import Event, SettingBegins, SettingDefault
 from heksherlite.rules import RuleBatch
 
 _BATCH: Final = 1000
-"""How many rules are in a batch at the most."""
+"""The maximum number of rules in a batch."""
 
 _PIECE: Final = 1 << 16
-"""From how many bytes on rules are cut."""
+"""The number of bytes after which rules are cut."""
 
 _MISTAKES: Final = 20
-"""How many cuts may be wrong before the rest is parsed as a whole."""
+"""The number of wrong cuts after which the rest is parsed as a whole."""
 
 _RULES: Final = b'"rules":['
 _LIST: Final = frozenset({list})
 _IN_RULES: Final = b'{"settings":{"":{"rules":['
-"""What leads to the rules of a setting."""
+"""The JSON that leads to the rules of a setting."""
 
 
 def read_v1(response: Response) -> Iterator[Event]:
-    """Yield what a query answered.
+    """Yield the events of a response.
 
     Raises:
-        ServiceResponseError: At the first thing that is not what it should be.
+        ServiceResponseError: If the response does not follow the protocol.
     """
     response_reader = ResponseReader(response)
     reader = _V1Reader(response_reader)
@@ -49,7 +49,7 @@ def read_v1(response: Response) -> Iterator[Event]:
 
 
 class _Text:
-    """The text of a response, to be taken from its beginning.
+    """The text of a response, which is consumed from its beginning.
 
     Args:
         content: The text.
@@ -88,7 +88,7 @@ class _Text:
         return None
 
     def rest(self) -> bytes:
-        """Return all that was not taken, as JSON."""
+        """Return the remaining text as JSON."""
         return self._opening + self._content[self._position :]
 
     def _next_cut(self, start: int) -> int:
@@ -114,7 +114,7 @@ def _ends_in_rules(parsed: Any) -> bool:
 
 
 class _V1Reader:
-    """Makes events of the parts of a response, one after the other.
+    """Converts the parts of a response into events, one after the other.
 
     Args:
         response: Reads the response's JSON.
@@ -127,11 +127,11 @@ class _V1Reader:
         self._default_is_missing = False
 
     def read(self, data: Any, *, continues: bool) -> Iterator[Event]:
-        """Yield what is in settings.
+        """Yield the events of settings.
 
         Args:
             data: A response. The rules of a setting whose name is empty belong to the one that was read last.
-            continues: Whether the last setting goes on afterwards.
+            continues: Whether the last setting continues in the next part.
         """
         for name, setting in self._answer.member(data, "settings", dict, "").items():
             if name:

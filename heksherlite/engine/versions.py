@@ -1,4 +1,4 @@
-"""What tells a response from an earlier one to the same query."""
+"""The version of a response, which tells it from an earlier response to the same query."""
 
 from hashlib import blake2b
 from typing import Final, TypeAlias
@@ -6,13 +6,13 @@ from typing import Final, TypeAlias
 from heksherlite.engine.messages import CHECKPOINT, Flow, Response
 
 Version: TypeAlias = str | bytes
-"""The tag of a response; or a digest of its body, if the service sent none that can be sent back."""
+"""The tag of a response, or a digest of its body if the service sent no usable tag."""
 
 _PIECE: Final = 1 << 20
 
 
 def version_of(response: Response) -> Flow[Version]:
-    """Return the version of a response, giving way now and then."""
+    """Return the version of a response, with checkpoints in between."""
     if response.etag is not None:
         return response.etag
     digest = blake2b(response.media_type.encode())
@@ -23,5 +23,5 @@ def version_of(response: Response) -> Flow[Version]:
 
 
 def tag_in(version: Version | None) -> str | None:
-    """Return the tag, if the version is one."""
+    """Return the version if it is a tag, or ``None``."""
     return version if isinstance(version, str) else None

@@ -1,16 +1,75 @@
 """Construction of httpx clients."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import anyio.to_thread
 import httpx
+
+_WHITE_SPACE: Final = b" \t\r\n"
+_FORBIDDEN: Final = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
+"""The bytes that a header value must not contain, RFC 9110 section 5.5."""
+
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 async def new_http_client(args: Mapping[str, Any]) -> httpx.AsyncClient:
     """Return an :class:`httpx.AsyncClient` with these arguments.
 
     It is constructed in a worker thread, because loading the certificates takes tens of milliseconds.
+
+    Raises:
+        ValueError: As for :func:`checked_http_client_args`.
     """
-    return await anyio.to_thread.run_sync(partial(httpx.AsyncClient, **args))
+    return await anyio.to_thread.run_sync(partial(httpx.AsyncClient, **checked_http_client_args(args)))
+
+
+def checked_http_client_args(args: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return arguments for :class:`httpx.AsyncClient` whose headers and cookies can be sent.
+
+    White space around values is removed, because a token that is read from a file often ends with a newline. Without
+    this check, the value would be in the exception of each request.
+
+    Args:
+        args: The arguments.
+
+    Raises:
+        ValueError: If a header or cookie contains a character that cannot be sent. The message does not contain it.
+    """
+    checked = dict(args or {})
+    if checked.get("headers") is not None:
+        checked["headers"] = httpx.Headers(list(_check_headers(checked["headers"])))
+    if isinstance(checked.get("cookies"), dict | list):
+        cookies = checked["cookies"]
+        items = cookies.items() if isinstance(cookies, dict) else cookies
+        checked["cookies"] = [(name, _encode("cookie", name, value).decode()) for name, value in items]
+    return checked
+
+
+def _check_headers(headers: Any) -> Iterable[tuple[bytes, bytes]]:
+    if isinstance(headers, httpx.Headers):
+        headers = headers.raw
+    for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+        name_bytes = name.encode("ascii", "replace") if isinstance(name, str) else name
+        if not isinstance(name_bytes, bytes) or not _NAME.fullmatch(name_bytes):
+            raise ValueError(f"invalid header name {name!r}: expected letters, digits and hyphens")
+        yield name_bytes, _encode("header", name, value)
+
+
+def _encode(kind: str, name: Any, value: Any) -> bytes:
+    shown = name.decode("ascii", "replace") if isinstance(name, bytes) else str(name)
+    if not isinstance(value, str | bytes):
+        raise ValueError(f"the value of the {kind} {shown!r} must be a string, not {type(value).__name__}")  # noqa: TRY004
+    try:
+        encoded = value.encode("ascii") if isinstance(value, str) else value
+    except UnicodeEncodeError:
+        encoded = b"\0"
+    encoded = encoded.strip(_WHITE_SPACE)
+    if _FORBIDDEN.search(encoded):
+        # Without the value, which may be a secret.
+        raise ValueError(
+            f"the value of the {kind} {shown!r} contains a line break or another character that cannot be sent"
+        )
+    return encoded

@@ -15,7 +15,9 @@ from heksherlite.engine.messages import Request, Response, unwrap
 from heksherlite.errors import ServiceResponseError
 from heksherlite.http.bodies import BodyTooLargeError, read_body
 from heksherlite.http.compression import DECOMPRESSORS
-from heksherlite.http.construction import new_http_client
+from heksherlite.http.construction import checked_http_client_args, new_http_client
+from heksherlite.http.failures import describe_failure
+from heksherlite.http.forked import without_connections
 from heksherlite.http.sync_adapters import SyncTransportAdapter
 from heksherlite.http.urls import split_service_url
 
@@ -72,12 +74,13 @@ class Transport:
     """An HTTP client of one service. It connects on first use, and again after it was closed.
 
     Args:
-        service_url: The base URL of the service, or None if there is no service.
+        service_url: The base URL of the service, or None if there is no service. Credentials in it are sent as basic
+            authentication, unless ``http_client_args`` has ``auth``. They are never displayed.
         http_client_args: Arguments for :class:`httpx.AsyncClient`.
         limits: The limits for each response.
 
     Raises:
-        ValueError: If the URL is not the base URL of a service.
+        ValueError: If the URL is not the base URL of a service, or a header cannot be sent.
     """
 
     def __init__(
@@ -88,16 +91,31 @@ class Transport:
         base_url, auth = (httpx.URL(), None) if service_url is None else _split(service_url)
         self._name = str(base_url)
         self._given_http_client_args = http_client_args
-        args = {"base_url": base_url, "limits": _LIMITS, "auth": auth, **(http_client_args or {})}
+        args = {"base_url": base_url, "limits": _LIMITS, "auth": auth, **checked_http_client_args(http_client_args)}
         self._http_client_args = _with_stream(args)
         self._client: httpx.AsyncClient | None = None
+        self._failure: Exception | None = None
         self._is_crowded = False
         self._listening: anyio.CancelScope | None = None
         self._urls: LRUCache[Hashable, httpx.URL] = LRUCache(_CACHED_URLS)
 
     def copy(self) -> "Transport":
-        """Return a transport to the same service that has no connections yet."""
-        return Transport(self._service_url, self._given_http_client_args, self._limits)
+        """Return a transport to the same service for a forked process.
+
+        It shares no connections with this one. If that is impossible, each of its requests raises a TypeError.
+        """
+        args = dict(self._given_http_client_args or {})
+        failure: TypeError | None = None
+        try:
+            args["transport"] = without_connections(args.get("transport"))
+            mounts = args.get("mounts") or {}
+            args["mounts"] = {pattern: without_connections(mounted) for pattern, mounted in mounts.items()}
+        except TypeError as error:
+            failure = error
+            args = {**args, "transport": None, "mounts": None}
+        transport = Transport(self._service_url, args, self._limits)
+        transport._failure = failure
+        return transport
 
     def __str__(self) -> str:
         return self._name
@@ -159,8 +177,11 @@ class Transport:
                 a minute.
             ConnectionError: If the stream took the connection that other requests need.
         """
-        with anyio.CancelScope() as self._listening:
-            await self._listen(request, take)
+        try:
+            with anyio.CancelScope() as self._listening:
+                await self._listen(request, take)
+        except httpx.TransportError as error:
+            raise describe_failure(error, self._name)  # noqa: B904 - the same exception
         if self._listening.cancelled_caught:
             raise ConnectionError("the stream was closed because no connection was left for other requests")
 
@@ -203,6 +224,8 @@ class Transport:
     async def _http_client(self) -> httpx.AsyncClient:
         if self.is_offline:
             raise RuntimeError("there is no service: service_url is None")
+        if self._failure is not None:
+            raise self._failure
         if self._client is None:
             client = await new_http_client(self._http_client_args)
             if self._client is None:
@@ -221,7 +244,7 @@ class Transport:
         except Exception as error:  # noqa: BLE001 - the caller raises it
             if isinstance(error, httpx.PoolTimeout):
                 self._give_up_stream()
-            return error
+            return describe_failure(error, self._name)
 
     async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Response:
         url = self._url(client.base_url, request)

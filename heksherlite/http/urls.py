@@ -15,12 +15,17 @@ def http_url(text: str) -> str:
     Raises:
         ValueError: If it is not. URLs with credentials are rejected because the URL is displayed.
     """
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isprintable() or " " in text:
+    parts = _split(text)
+    if (
+        parts is None
+        or parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not text.isprintable()
+        or " " in text
+    ):
         raise ValueError(f"expected a URL like 'https://host:port', not {shown_url(text)!r}")
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"expected a URL without credentials, unlike that of {shown_url(text)!r}")
-    _ = parts.port  # raises a ValueError
     return text
 
 
@@ -45,11 +50,9 @@ def split_service_url(text: str) -> tuple[str, tuple[str, str] | None]:
         )
     if not text.isprintable() or " " in text:
         raise ValueError(f"service_url is not a URL: {shown!r} contains white space or control characters")
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError as error:
-        raise ValueError(f"service_url is not a URL: {shown!r}: {error}") from None
+    parts = _split(text)
+    if parts is None:
+        raise ValueError(f"service_url is not a URL: {shown!r} has a malformed host or port")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"service_url must be like 'http://host:port', not {shown!r}")
     if "?" in text or "#" in text:
@@ -73,18 +76,27 @@ def without_credentials(url: str) -> str:
 
 def shown_url(url: str) -> str:
     """Return a URL without the parts that may be secret: credentials, query and fragment."""
-    try:
-        parts = urlsplit(url)
-        if not parts.netloc:  # without ``//``, urlsplit takes credentials and host for a path
-            parts = parts._replace(path=parts.path.rpartition("@")[2])
-        return printable(parts._replace(netloc=_host(parts), query="", fragment="").geturl())
-    except ValueError:
-        return "a malformed URL"
+    parts = _split(url)
+    if parts is None or not parts.netloc or "@" in url.replace(parts.netloc, "", 1):
+        # Without "//", or with "/", "?" or "#" in a password, urlsplit takes credentials for another part.
+        scheme, separator, rest = url.rpartition("://")
+        rest = rest.rpartition("@")[2].partition("?")[0].partition("#")[0]
+        return printable(scheme.rpartition("@")[2] + separator + rest)
+    return printable(parts._replace(netloc=_host(parts), query="", fragment="").geturl())
 
 
 def printable(text: str) -> str:
     """Return the beginning of a text from another program, with control characters replaced."""
     return "".join(character if character.isprintable() else "�" for character in text[:_MAX_DISPLAYED])
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # its message quotes the URL
+        return None
+    return parts
 
 
 def _host(parts: SplitResult) -> str:

@@ -15,6 +15,7 @@ from heksherlite.grants.event_loops import in_event_loop, run_from_sync
 from heksherlite.grants.facts import describe_type
 from heksherlite.grants.loader import Fakts, get_current_fakts
 from heksherlite.grants.loading import Loaded, SharedLoad
+from heksherlite.http.construction import checked_http_client_args
 from heksherlite.http.endpoint_client import REQUEST_ERRORS, request_error_reason
 from heksherlite.http.urls import http_url, printable, shown_url
 from heksherlite.secret import Secret
@@ -31,13 +32,13 @@ class OAuth2Auth(httpx.Auth):
     Args:
         token_url: The URL of the token endpoint.
         client_id: The client ID.
-        client_secret: The client secret. It is never displayed.
+        client_secret: The client secret. White space around it is ignored. It is never displayed.
         scopes: The scopes to request.
         leeway: The number of seconds before its expiry at which a token is renewed.
         http_client_args: Arguments for the :class:`httpx.AsyncClient` that requests tokens, such as ``verify``.
 
     Raises:
-        ValueError: If ``token_url`` is not an HTTP URL.
+        ValueError: If ``token_url`` is not an HTTP URL, or a header cannot be sent.
     """
 
     def __init__(
@@ -51,11 +52,11 @@ class OAuth2Auth(httpx.Auth):
         http_client_args: Mapping[str, Any] | None = None,
     ) -> None:
         self._token_url: Final = http_url(token_url)
-        self._client_id: Final = client_id
-        self._client_secret: Final = Secret(client_secret)
+        self._client_id: Final = client_id.strip()
+        self._client_secret: Final = Secret(client_secret.strip())
         self._scopes: Final = tuple(scopes)
         self._leeway: Final = leeway
-        self._http_client_args: Final = dict(http_client_args or {})
+        self._http_client_args: Final = checked_http_client_args(http_client_args)
         self._shared: Final = SharedLoad(self._fetch)
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from heksherlite._version import __version__
@@ -34,10 +35,13 @@ from heksherlite.service.api.access_denied import (
     respond_to_outside_prefix,
 )
 from heksherlite.service.api.access_log import AccessLogMiddleware
-from heksherlite.service.api.bodies import BodyMiddleware
+from heksherlite.service.api.bodies import BodyError
 from heksherlite.service.api.context import ServiceContext
 from heksherlite.service.api.counting import CountingMiddleware
+from heksherlite.service.api.head import HeadMiddleware
 from heksherlite.service.api.responses import (
+    respond_to_body_error,
+    respond_to_http_error,
     respond_to_invalid,
     respond_to_request_error,
     respond_to_unavailable,
@@ -95,14 +99,11 @@ def create_app(
         title="heksherlite",
         version=__version__,
         openapi_url=None,
+        redirect_slashes=False,
         telemetry={"auto_configure": options.opentelemetry, "operation_spans": False, "exclude": _is_untraced},
     )
     context = app.state.context = ServiceContext.create(store, options, multiprocess)
-    limits = options.limits
-    larger = dict.fromkeys(["/api/v1/changes", "/api/v1/proposals"], limits.max_changes_size)
-    app.add_middleware(
-        BodyMiddleware, max_bytes=limits.max_body_size, max_bytes_of_paths=larger, timeout=limits.request_timeout
-    )
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(CountingMiddleware, metrics=context.metrics)
     if options.access_log:
@@ -110,6 +111,8 @@ def create_app(
     app.add_exception_handler(AccessDeniedError, respond_to_access_denied)
     app.add_exception_handler(OutsidePrefixError, respond_to_outside_prefix)
     app.add_exception_handler(RequestError, respond_to_request_error)
+    app.add_exception_handler(BodyError, respond_to_body_error)
+    app.add_exception_handler(HTTPException, respond_to_http_error)
     app.add_exception_handler(RequestValidationError, respond_to_invalid)
     app.add_exception_handler(DatabaseUnavailableError, respond_to_unavailable)
     app.add_exception_handler(Exception, _respond_to_fault)

@@ -25,14 +25,14 @@ class Stored:
         self.rule_id = api.add_rule(1, "x", user="a")
 
     def change(self, value: int) -> None:
-        """Give the rule another value."""
+        """Change the value of the rule."""
         answer = self.api.call("PUT", f"rules/{self.rule_id}/value", {"value": value})
         assert answer.status_code == 204, answer.text
 
 
 @pytest.fixture(scope="session")
 def shared_stored() -> Iterator[Stored]:
-    """Return the setting at a service for all tests, with whatever value the last one gave it."""
+    """Return the setting at a service that all tests share. The value of its rule is the one of the previous test."""
     with embedded(context_features=FEATURES) as service:
         api = Api(service.url)
         with api.http:
@@ -41,21 +41,21 @@ def shared_stored() -> Iterator[Stored]:
 
 @pytest.fixture
 def stored(shared_stored: Stored) -> Stored:
-    """Return the setting at a real service that has nothing else."""
+    """Return the setting at a real service that has no other settings."""
     shared_stored.change(1)
     return shared_stored
 
 
 @pytest.fixture
 def proxy(stored: Stored) -> Iterator[FaultProxy]:
-    """Return a proxy before the service, without fault."""
+    """Return a proxy in front of the service that passes everything on."""
     with FaultProxy(stored.api.url) as proxy:
         yield proxy
 
 
 @pytest.fixture(params=KINDS)
 def program(request: pytest.FixtureRequest, proxy: FaultProxy) -> Iterator[Program]:
-    """Return a program with the async client on asyncio, on trio, and one with the thread client."""
+    """Return a program with the asynchronous client on asyncio, then on trio, and one with the thread client."""
     with program_of(request.param) as program:
         yield program
     del proxy  # is closed after the program
@@ -63,12 +63,12 @@ def program(request: pytest.FixtureRequest, proxy: FaultProxy) -> Iterator[Progr
 
 @pytest.fixture
 def setting() -> Setting[int]:
-    """Return the program's setting ``x``, whose own default is 0, which the service does not have."""
+    """Return the program's setting ``x``. Its default is 0, and the service has another one."""
     return Setting("x", int, ["environment", "user"], 0)
 
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Log:
-    """Return what is logged: by the package from INFO up, by others from WARNING up."""
+    """Return the log: the records of the package from INFO up, and those of others from WARNING up."""
     caplog.set_level("INFO", "heksherlite")
     return Log(caplog)

@@ -44,41 +44,41 @@ class Failure:
 
 
 def answers(body: Any = b"", status: int = 200, **headers: str) -> Fault:
-    """Answer everything with this; the body is JSON unless it is bytes."""
+    """Answer every request with this. The body is sent as JSON unless it is bytes."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda exchange: exchange.answer(Answer(status, content, {**JSON, **named}))
 
 
 def without_tag(exchange: Exchange) -> None:
-    """Answer as a v1 service does that knows neither tags nor lines."""
+    """Answer as a v1 service does that supports neither tags nor lines."""
     exchange.headers = {**exchange.headers, "accept": "application/json", "if-none-match": ""}
     exchange.answer(replace(exchange.ask_service(), headers=JSON))
 
 
 def only(path: str, fault: Fault, otherwise: Fault = Exchange.pass_on) -> Fault:
-    """Have a fault with the requests for one path, and do something else with the others."""
+    """Have a fault for requests of one path, and another behaviour for the others."""
     return lambda exchange: fault(exchange) if exchange.path == path else otherwise(exchange)
 
 
 def to_queries(fault: Fault, otherwise: Fault = Exchange.pass_on) -> Fault:
-    """Have a fault with queries, and do something else with the other requests."""
+    """Have a fault for queries, and another behaviour for other requests."""
     return only(QUERY, fault, otherwise)
 
 
 def lines(*data: object) -> bytes:
-    """Return a body in lines."""
+    """Return a body of lines."""
     return b"".join(json.dumps(line).encode() + b"\n" for line in data)
 
 
 def never_answers(exchange: Exchange) -> None:
-    """Wait for something else to do."""
+    """Send nothing until the fault changes."""
     exchange.wait()
     exchange.hang_up()
 
 
 def drips(exchange: Exchange) -> None:
-    """Answer a byte at a time, each of them soon enough not to be a time-out."""
+    """Send the answer byte by byte, each of them before the time-out."""
     answer = exchange.ask_service()
     for byte in answer.head + answer.body:
         exchange.send(bytes([byte]))
@@ -88,18 +88,18 @@ def drips(exchange: Exchange) -> None:
 
 
 def resets_in_header(exchange: Exchange) -> None:
-    """Reset in the middle of the headers."""
+    """Reset the connection in the middle of the headers."""
     exchange.send(b"HTTP/1.1 200 OK\r\nContent-Le")
     exchange.reset()
 
 
 def resets_at_once(exchange: Exchange) -> None:
-    """Reset instead of an answer."""
+    """Reset the connection instead of answering."""
     exchange.reset()
 
 
 def resets_in_body(exchange: Exchange) -> None:
-    """Reset in the middle of the body."""
+    """Reset the connection in the middle of the body."""
     answer = Answer(200, b'{"settings":{}}', JSON)
     exchange.send(answer.head + answer.body[:5])
     exchange.reset()
@@ -117,24 +117,24 @@ def cuts_off_chunks(exchange: Exchange) -> None:
 
 
 def leaves_out_the_last_chunk(exchange: Exchange) -> None:
-    """Close the connection after a chunk, so that all that is missing is the end."""
+    """Close the connection after a chunk, so that only the last, empty chunk is missing."""
     exchange.send(Answer(200, b"", {**JSON, "Transfer-Encoding": "chunked"}).head + b'f\r\n{"settings":{}}\r\n')
     exchange.hang_up()
 
 
 def announces_too_much(exchange: Exchange) -> None:
-    """Announce more bytes than there are."""
+    """Announce more bytes than are sent."""
     exchange.answer(Answer(200, b'{"settings":{}}', {**JSON, "Content-Length": "16"}))
     exchange.hang_up()
 
 
 def announces_too_little(exchange: Exchange) -> None:
-    """Announce less bytes than there are, and leave the connection open."""
+    """Announce fewer bytes than are sent, and leave the connection open."""
     exchange.answer(Answer(200, b'{"settings":{}}', {**JSON, "Content-Length": "14"}))
 
 
 def speaks_another_protocol(exchange: Exchange) -> None:
-    """Send what is not HTTP."""
+    """Send something that is not HTTP."""
     exchange.send(b"220 mail.example ESMTP\r\n")
     exchange.hang_up()
 
@@ -155,14 +155,14 @@ def explodes(coding: str) -> Fault:
 
 
 def never_ends(exchange: Exchange) -> None:
-    """Send body after body."""
+    """Send a body without end."""
     exchange.send(Answer(200, b"", {**JSON, "Transfer-Encoding": "chunked"}).head)
     while not exchange.wait(0):
         exchange.send(b"10000\r\n" + bytes(0x10000) + b"\r\n")
 
 
 def redirects(exchange: Exchange) -> None:
-    """Send the client to where it is."""
+    """Redirect the client to the same address."""
     answers(status=302, Location=exchange.target)(exchange)
 
 
@@ -213,13 +213,16 @@ BODIES: Final[Mapping[str, Failure]] = {
         "gzip bomb": (explodes("gzip"), f"larger than the max_body_size of {MAX_BODY}"),
         "zstd bomb": (explodes("zstd"), f"larger than the max_body_size of {MAX_BODY}"),
         "endless": (never_ends, f"larger than the max_body_size of {MAX_BODY}"),
-        "unasked coding": (answers(b"\x0b\x02\x80{}\x03", Content_Encoding="br"), "'br'.*were asked for"),
+        "unasked coding": (answers(b"\x0b\x02\x80{}\x03", Content_Encoding="br"), "'br' is not one of those accepted"),
         "two codings": (answers(gzip.compress(_GZIPPED), Content_Encoding="gzip, gzip"), "'gzip, gzip'"),
-        "gzip cut off": (answers(_GZIPPED[:-9], Content_Encoding="gzip"), "cut off"),
-        "gzip garbage": (answers(b"garbage", Content_Encoding="gzip"), "not in the content coding 'gzip'"),
-        "gzip and garbage": (answers(_GZIPPED + b"garbage", Content_Encoding="gzip"), "not in the content coding"),
+        "gzip cut off": (answers(_GZIPPED[:-9], Content_Encoding="gzip"), "truncated"),
+        "gzip garbage": (answers(b"garbage", Content_Encoding="gzip"), "malformed data in the content coding 'gzip'"),
+        "gzip and garbage": (
+            answers(_GZIPPED + b"garbage", Content_Encoding="gzip"),
+            "malformed data in the content coding",
+        ),
         "zstd cut off": (answers(zstandard.compress(b"{}")[:-1], Content_Encoding="zstd"), ""),
-        "zstd garbage": (answers(b"garbage", Content_Encoding="zstd"), "not in the content coding 'zstd'"),
+        "zstd garbage": (answers(b"garbage", Content_Encoding="zstd"), "malformed data in the content coding 'zstd'"),
     }.items()
 }
 

@@ -27,7 +27,7 @@ class _Records(logging.Handler):
 
 
 def main(program: Program, url: str) -> None:
-    """Use up all files, and let go of them."""
+    """Use up all file descriptors, and release them."""
     records = _Records()
     logging.getLogger("heksherlite").addHandler(records)
     logging.getLogger("heksherlite").setLevel(logging.INFO)

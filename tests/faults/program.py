@@ -32,11 +32,11 @@ class Program:
 
     @property
     def declaration_failed(self) -> str:
-        """What its client logs if a declaration fails in the background."""
+        """The message that the client logs if a declaration fails in the background."""
         return "declaration failed" if self._portal is None else "setting declaration failed"
 
     def client(self, url: str, interval: float = INTERVAL, **options: Any) -> Client:
-        """Return a client that tracks everything, polls, and is not started."""
+        """Return a client that tracks everything, polls, and is not started yet."""
         kind = ThreadHeksherClient if self._portal is None else AsyncHeksherClient
         arguments = {"verify": False, **options.pop("http_client_args", {})}
         client = kind(url, interval, FEATURES, http_client_args=arguments, **{"push": False, **options})
@@ -44,7 +44,7 @@ class Program:
         return client
 
     def start(self, client: Client) -> None:
-        """Make it the main client."""
+        """Make a client the main client."""
         if isinstance(client, ThreadHeksherClient):
             client.set_as_main()
         else:
@@ -52,20 +52,20 @@ class Program:
         self._started.append(client)
 
     def run(self, url: str, interval: float = INTERVAL, **options: Any) -> Client:
-        """Return a client that is the main one."""
+        """Return a client that is the main client."""
         client = self.client(url, interval, **options)
         self.start(client)
         return client
 
     def reload(self, client: Client) -> None:
-        """Have it update now; what the asynchronous client raises is raised, and the thread client logs it."""
+        """Update now. The asynchronous client raises an error; the thread client logs it."""
         if isinstance(client, ThreadHeksherClient):
             client.reload()
         else:
             self._in_loop().call(client.reload)
 
     def wait_until_fresh(self, client: Client, timeout: float = 10) -> None:
-        """Wait until it recovered by itself."""
+        """Wait until the client has recovered."""
         if isinstance(client, ThreadHeksherClient):
             client.wait_until_fresh(timeout)
         else:
@@ -81,7 +81,7 @@ class Program:
                 self._in_loop().call(client.aclose)
 
     def running(self) -> set[object]:
-        """Return what runs: threads that are the clients', and tasks."""
+        """Return the threads of the clients, and the running tasks."""
         tasks: set[object] = self._in_loop().call(_other_tasks) if self._portal is not None else set()
         return {*own_threads(), *tasks}
 
@@ -100,7 +100,7 @@ KINDS = ["asyncio", "trio", "thread"]
 
 @contextmanager
 def program_of(kind: str) -> Iterator[Program]:
-    """Return a program of one of the kinds; its clients are closed after the block."""
+    """Return a program of one kind. Its clients are closed after the block."""
     if kind == "thread":
         program = Program(None)
         try:
@@ -117,20 +117,26 @@ def program_of(kind: str) -> Iterator[Program]:
 
 
 class Log:
-    """What was logged, by whoever it was."""
+    """Everything that was logged, by any library."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._caplog = caplog
 
     @property
-    def alarms(self) -> list[tuple[str, str]]:
-        """Level and message of all records from WARNING up."""
+    def warnings(self) -> list[tuple[str, str]]:
+        """Return the level and message, without the reason, of every record from WARNING up."""
         return [
-            (record.levelname, record.getMessage())
+            (record.levelname, _without_reason(record))
             for record in self._caplog.records
             if record.levelno >= logging.WARNING
         ]
 
     def times(self, message: str) -> int:
-        """Return how many records have this message, at INFO or above."""
-        return sum(record.getMessage() == message for record in self._caplog.records if record.levelno >= logging.INFO)
+        """Return the number of records with this message at INFO or above, whatever their reason."""
+        return sum(
+            _without_reason(record) == message for record in self._caplog.records if record.levelno >= logging.INFO
+        )
+
+
+def _without_reason(record: logging.LogRecord) -> str:
+    return record.msg.removesuffix(": %s") if record.args else record.getMessage()

@@ -1,4 +1,4 @@
-"""A proxy between a client and a service, which does what goes wrong in networks; what, may change while it runs."""
+"""A proxy between a client and a service that has the faults of real networks. The fault can change at any time."""
 
 import select
 import socket
@@ -22,7 +22,7 @@ _RESET = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer; its Content-Length is right unless the headers say otherwise."""
+    """An HTTP answer. Its Content-Length is right unless the headers contain another one."""
 
     status: int = 200
     body: bytes = b""
@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def head(self) -> bytes:
-        """The status line and the headers, with the empty line."""
+        """The status line and the headers, with the empty line after them."""
         headers = {"Content-Length": str(len(self.body)), **self.headers}
         if self.status == 304 or "Transfer-Encoding" in headers:
             del headers["Content-Length"]
@@ -61,11 +61,11 @@ class Exchange:
 
     @property
     def path(self) -> str:
-        """The path alone."""
+        """The path without the query."""
         return urlsplit(self.target).path
 
     def ask_service(self) -> Answer:
-        """Return what the real service answers. The names of the headers are in lower case."""
+        """Return the answer of the real service. The names of its headers are in lower case."""
         parts = urlsplit(self._proxy.service_url)
         service = HTTPConnection(parts.hostname or "", parts.port, timeout=10)
         try:
@@ -79,7 +79,7 @@ class Exchange:
             service.close()
 
     def pass_on(self) -> None:
-        """Answer what the service does; a stream while it arrives, until another fault is switched on."""
+        """Send the answer of the service; a stream until the fault changes."""
         if self.headers.get("accept") == "text/event-stream":
             self._relay()
         else:
@@ -110,11 +110,11 @@ class Exchange:
         self._connection.sendall(data)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until another fault is switched on, or this one off; return whether it was."""
+        """Wait until the fault changes, and return whether it did."""
         return self._switched.wait(seconds)
 
     def hang_up(self) -> None:
-        """Close the connection in good order."""
+        """Close the connection properly."""
         self._connection.close()
 
     def reset(self) -> None:
@@ -128,7 +128,7 @@ Fault: TypeAlias = Callable[[Exchange], object]
 
 
 def refuses_connections(_: Exchange) -> None:
-    """Do not listen at all; for :attr:`FaultProxy.fault`."""
+    """Stop listening; a value for :attr:`FaultProxy.fault`."""
 
 
 class FaultProxy:
@@ -161,22 +161,22 @@ class FaultProxy:
 
     @property
     def port(self) -> int:
-        """Where it listens, also again after it did not for a while."""
+        """The port, which stays the same while the proxy does not listen."""
         return self._port
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the proxy."""
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._port}"
 
     @property
     def connections(self) -> int:
-        """How many connections are open."""
+        """The number of open connections."""
         return len(self._open)
 
     @property
     def fault(self) -> Fault | None:
-        """What it does with requests; None for passing them on."""
+        """What the proxy does with requests; None for passing them on."""
         return self._fault
 
     @fault.setter
@@ -200,7 +200,7 @@ class FaultProxy:
                     continue
 
     def serve(self, connection: socket.socket) -> None:
-        """Treat the requests of one connection."""
+        """Handle the requests of one connection."""
         try:
             if self.tls is not None:
                 connection = self.tls.wrap_socket(connection, server_side=True)
@@ -284,7 +284,7 @@ class _Handler(socketserver.BaseRequestHandler):
 
 @contextmanager
 def switched(proxy: FaultProxy, fault: Fault) -> Iterator[None]:
-    """Have a fault during the block."""
+    """Have a fault while the block runs."""
     proxy.fault = fault
     try:
         yield

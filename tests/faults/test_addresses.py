@@ -1,4 +1,4 @@
-"""Names that do not resolve, and certificates that do not hold: real ones."""
+"""Host names that do not resolve, and invalid certificates."""
 
 import socket
 import ssl
@@ -22,14 +22,14 @@ FAILED = [("ERROR", "error during heksher update")]
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, and what it was raised from."""
+    """Yield an error, and the errors that caused it."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 class Resolver:
-    """Resolves one more name than the system does, while it is switched on."""
+    """Resolves one name more than the system does while it is switched on."""
 
     def __init__(self) -> None:
         self.works = True
@@ -50,7 +50,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Resolver:
 def test_a_name_that_does_not_resolve_any_more(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], resolver: Resolver, log: Log
 ) -> None:
-    """When the service's name is not known any more, the last values hold until it is again."""
+    """If the host name stops resolving, the last values stay until it resolves again."""
     client = program.run(f"http://{NAME}:{proxy.port}")
     assert setting.get(environment="e", user="a") == 1
     resolver.works = False
@@ -63,14 +63,14 @@ def test_a_name_that_does_not_resolve_any_more(
     resolver.works = True
     program.wait_until_fresh(client)
     assert setting.get(environment="e", user="a") == 2
-    assert log.alarms == FAILED
+    assert log.warnings == FAILED
     assert log.times("heksher update works again") == 1
 
 
 def test_a_name_that_does_not_resolve_at_start(
     program: Program, proxy: FaultProxy, setting: Setting[int], resolver: Resolver
 ) -> None:
-    """A name that is not known is an httpx.ConnectError with "require", and for "best-effort" may become known."""
+    """With "require", an unknown host name is an httpx.ConnectError. With "best-effort", it may become known later."""
     resolver.works = False
     url = f"http://{NAME}:{proxy.port}"
     with pytest.raises(httpx.ConnectError):
@@ -131,7 +131,7 @@ def test_a_bad_certificate(
     certificates: Certificates,
     log: Log,
 ) -> None:
-    """A service whose certificate does not hold counts as unreachable, until it has a good one again."""
+    """A service with an invalid certificate is unreachable until it has a valid one."""
     proxy.tls = certificates.good
     client = program.run(proxy.url, http_client_args={"verify": certificates.trust})
     assert setting.get(environment="e", user="a") == 1
@@ -145,14 +145,14 @@ def test_a_bad_certificate(
     proxy.tls = certificates.good
     program.wait_until_fresh(client)
     assert setting.get(environment="e", user="a") == 2
-    assert log.alarms == FAILED
+    assert log.warnings == FAILED
     assert log.times("heksher update works again") == 1
 
 
 def test_a_bad_certificate_at_start(
     program: Program, proxy: FaultProxy, setting: Setting[int], certificates: Certificates
 ) -> None:
-    """A certificate that does not hold is an httpx.ConnectError, and no main client."""
+    """An invalid certificate is an httpx.ConnectError, and leaves no main client."""
     proxy.tls = certificates.bad["expired"]
     with pytest.raises(httpx.ConnectError):
         program.run(proxy.url, startup="require", http_client_args={"verify": certificates.trust})

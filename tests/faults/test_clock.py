@@ -1,4 +1,4 @@
-"""Somebody sets the clock of the machine: nothing depends on it but the times that are told."""
+"""The clock of the machine is set. Only the reported times depend on it."""
 
 import time
 
@@ -15,7 +15,7 @@ DAY = 86_400.0
 
 @pytest.mark.parametrize("step", [DAY, -DAY], ids=["forwards", "back"])
 @pytest.mark.parametrize("push", [False, True], ids=["polling", "push"])
-def test_a_step_of_a_day(
+def test_the_clock_is_set_by_a_day(
     step: float,
     push: bool,
     program: Program,
@@ -25,7 +25,7 @@ def test_a_step_of_a_day(
     log: Log,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Updates go on as before, and values are as old as they are."""
+    """Updates continue as before, and the age of the values is right."""
     client = program.run(proxy.url, push=push, max_staleness=DAY / 2)
     until(lambda: client.status.state == "fresh")
     clock = time.time
@@ -38,4 +38,4 @@ def test_a_step_of_a_day(
     assert client.status.state == "fresh"
     assert age is not None
     assert 0 <= age < DAY / 2
-    assert log.alarms == []
+    assert log.warnings == []

@@ -1,4 +1,4 @@
-"""Faults that make updates fail: values stay, the status and one record tell of it, and it ends by itself."""
+"""Faults that make updates fail. Values stay, the status and one record report the fault, and the client recovers."""
 
 import re
 
@@ -19,7 +19,7 @@ ENDS = "heksher update works again"
 def test_a_fault_and_its_end(
     failure: Failure, program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """During a fault the last good values hold, and afterwards the client catches up, with a record of each."""
+    """During a fault the last good values stay. Afterwards the client catches up. One record reports each."""
     client = program.run(proxy.url, **failure.options)
     until(lambda: client.status.state == "fresh")
     assert (setting.get(environment="e", user="a"), setting.get(environment="e", user="b")) == (1, 10)
@@ -31,11 +31,11 @@ def test_a_fault_and_its_end(
     assert isinstance(status.last_error, failure.error)
     assert re.search(failure.message, str(status.last_error))
     assert (setting.get(environment="e", user="a"), setting.get(environment="e", user="b")) == (1, 10)
-    assert log.alarms == [("ERROR", BEGINS)]
+    assert log.warnings == [("ERROR", BEGINS)]
     assert log.times(ENDS) == 0
     proxy.fault = None
     program.wait_until_fresh(client)
     assert (setting.get(environment="e", user="a"), setting.get(environment="e", user="b")) == (2, 10)
     assert client.status.consecutive_failures == 0
-    assert log.alarms == [("ERROR", BEGINS)]
+    assert log.warnings == [("ERROR", BEGINS)]
     assert log.times(ENDS) == 1

@@ -1,4 +1,4 @@
-"""Answers that are odd, and no failures: what of them counts."""
+"""Unusual answers that are not failures, and what clients take from them."""
 
 import json
 import time
@@ -22,13 +22,13 @@ def get(setting: Setting[Any], user: str = "a") -> Any:
 
 
 def some_polls(proxy: FaultProxy) -> None:
-    """Wait until the fault met three more polls."""
+    """Wait until the fault has met three more polls."""
     seen = proxy.faulted
     until(lambda: proxy.faulted > seen + 3)
 
 
 def tagged(body: Any, media_type: str = "application/json") -> Fault:
-    """Answer queries with this, and 304 to those who have it."""
+    """Answer queries with this body, and with 304 if the client has it."""
 
     def treat(exchange: Exchange) -> None:
         if exchange.headers.get("if-none-match") == '"odd"':
@@ -40,24 +40,24 @@ def tagged(body: Any, media_type: str = "application/json") -> Fault:
 
 
 def test_unknown_settings(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """Settings that nobody asked for are left out, and the others hold."""
+    """Settings in an answer that the client did not request are ignored."""
     client = program.run(proxy.url)
     proxy.fault = tagged({"settings": queried("y", 7)["settings"] | queried("x", 8, rule(1, 2, user="a"))["settings"]})
     until(lambda: get(setting) == 2)
     some_polls(proxy)
     assert get(setting, "b") == 8
     assert client.status.state == "fresh"
-    assert log.alarms == []
+    assert log.warnings == []
 
 
 def test_missing_settings(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """A setting that the answer lacks keeps its values."""
+    """A setting that is missing in an answer keeps its values."""
     client = program.run(proxy.url)
     proxy.fault = tagged({"settings": {}})
     some_polls(proxy)
     assert (get(setting), get(setting, "b")) == (1, 10)
     assert client.status.state == "fresh"
-    assert log.alarms == []
+    assert log.warnings == []
 
 
 TWICE = [rule(1, 2, user="a"), rule(2, 3, user="a")]
@@ -75,13 +75,13 @@ IN_LINES = [
     ids=["v1", "lines"],
 )
 def test_duplicate_rules(fault: Fault, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """Of two rules with the same conditions the later one counts, and one record tells of it."""
+    """Of two rules with the same conditions the later one wins, and one record reports it."""
     client = program.run(proxy.url)
     proxy.fault = fault
     until(lambda: get(setting) == 3)
     some_polls(proxy)
     assert client.status.state == "fresh"
-    assert log.alarms == [("ERROR", "rule conflict, overlapping values for context")]
+    assert log.warnings == [("ERROR", "rule conflict, overlapping values for context")]
 
 
 def at_most_a_hundred(value: int, _rule: Any, _setting: Any) -> int:
@@ -93,7 +93,7 @@ def at_most_a_hundred(value: int, _rule: Any, _setting: Any) -> int:
 def test_values_that_validators_reject(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """A rule whose value is rejected is left out, and one record tells of it, however many polls follow."""
+    """A rule with a rejected value is left out. One record reports it, even after many polls."""
     setting.add_validator(at_most_a_hundred)
     client = program.run(proxy.url)
     stored.change(101)
@@ -101,7 +101,7 @@ def test_values_that_validators_reject(
     seen = proxy.passed
     until(lambda: proxy.passed > seen + 3)
     assert client.status.state == "fresh"
-    assert log.alarms == [("WARNING", "setting update rejected rules")]
+    assert log.warnings == [("WARNING", "setting update rejected rules")]
     stored.change(99)
     until(lambda: get(setting) == 99)
 
@@ -109,35 +109,35 @@ def test_values_that_validators_reject(
 def test_a_service_without_tags(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """What cannot be used is one record also if the service sends everything at each poll, and changes still count."""
+    """An unusable value is reported once, even if the service sends everything at each poll. Changes still apply."""
     setting.add_validator(at_most_a_hundred)
     stored.change(101)
     proxy.fault = to_queries(without_tag)
     client = program.run(proxy.url)
     assert (get(setting), client.status.revision) == (10, None)
     some_polls(proxy)
-    assert log.alarms == [("WARNING", "setting update rejected rules")]
+    assert log.warnings == [("WARNING", "setting update rejected rules")]
     stored.change(2)
     until(lambda: get(setting) == 2)
     assert client.status.state == "fresh"
-    assert len(log.alarms) == 1
+    assert len(log.warnings) == 1
 
 
 def test_a_default_that_is_deep(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """A default of a thousand lists in each other is refused, and the last valid one stays."""
+    """A default of a thousand nested lists is refused, and the last valid default stays."""
     client = program.run(proxy.url)
     deep = b"[" * 1000 + b"]" * 1000
     proxy.fault = tagged(b'{"settings":{"x":{"default_value":' + deep + b',"rules":[]}}}')
     until(lambda: get(setting) == 10)
     some_polls(proxy)
     assert client.status.state == "fresh"
-    assert log.alarms == [("WARNING", "setting default value discarded default due to conversion error")]
+    assert log.warnings == [("WARNING", "setting default value discarded default due to conversion error")]
 
 
 def test_a_tag_that_changes_with_the_same_body(
     program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
 ) -> None:
-    """If only the tag is another one, nothing changes: listeners are not called."""
+    """If only the tag changes, nothing else does, and no listener is called."""
     changes: list[object] = []
     setting.on_change(lambda before, after: changes.append((before, after)))
     client = program.run(proxy.url)
@@ -155,13 +155,13 @@ def test_a_tag_that_changes_with_the_same_body(
     assert (get(setting), get(setting, "b")) == (1, 10)
     assert client.status.state == "fresh"
     assert changes == before
-    assert log.alarms == []
+    assert log.warnings == []
 
 
 def test_the_same_tag_with_another_body(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """A body that comes counts, whatever its tag is."""
+    """A body that arrives is applied, whatever its tag is."""
 
     def keep_tag(exchange: Exchange) -> None:
         exchange.headers.pop("if-none-match", None)
@@ -173,7 +173,7 @@ def test_the_same_tag_with_another_body(
     stored.change(2)
     until(lambda: get(setting) == 2)
     assert client.status.revision == '"1"'
-    assert log.alarms == []
+    assert log.warnings == []
 
 
 TAGS = {
@@ -191,7 +191,7 @@ TAGS = {
 def test_tags_that_cannot_be_sent_back(
     tag: bytes, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
 ) -> None:
-    """A tag that is none is left alone: it is not sent back, and the polls go on."""
+    """An invalid tag is ignored: it is not sent back, and polling continues."""
     sent: list[str | None] = []
 
     def treat(exchange: Exchange) -> None:
@@ -206,13 +206,13 @@ def test_tags_that_cannot_be_sent_back(
     some_polls(proxy)
     assert client.status.state == "fresh"
     assert set(sent[1:]) == {None}
-    assert log.alarms == []
+    assert log.warnings == []
 
 
 def test_a_304_for_a_client_without_tag(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """That nothing changed is no answer to somebody who did not say what he has: it counts as a failure."""
+    """A 304 for a request without a tag is a failure."""
 
     def untag(exchange: Exchange) -> None:
         answer = exchange.ask_service()
@@ -229,13 +229,13 @@ def test_a_304_for_a_client_without_tag(
     proxy.fault = None
     program.wait_until_fresh(client)
     assert get(setting) == 2
-    assert log.alarms == [("ERROR", "error during heksher update")]
+    assert log.warnings == [("ERROR", "error during heksher update")]
 
 
 def test_a_reset_after_an_answer(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """A connection that is reset while it is idle is no failure: the next poll opens another one."""
+    """A reset of an idle connection is not a failure. The next poll opens another connection."""
 
     def answer_and_reset(exchange: Exchange) -> None:
         exchange.answer(exchange.ask_service())
@@ -248,13 +248,13 @@ def test_a_reset_after_an_answer(
     stored.change(2)
     until(lambda: get(setting) == 2)
     assert client.status.state == "fresh"
-    assert log.alarms == []
+    assert log.warnings == []
 
 
 def test_a_reset_of_each_second_request(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """A connection that is reset when it is used again is no failure: the request is sent again, over another one."""
+    """A connection that is reset when it is reused is not a failure. The request is sent again on another one."""
     resets = 0
 
     def reset_if_reused(exchange: Exchange) -> None:
@@ -271,23 +271,23 @@ def test_a_reset_of_each_second_request(
     stored.change(2)
     until(lambda: get(setting) == 2)
     assert client.status.state == "fresh"
-    assert log.alarms == []
+    assert log.warnings == []
 
 
 def test_redirects_that_are_followed(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """With ``follow_redirects``, a redirect to where the service is does no harm."""
+    """With ``follow_redirects``, the client follows a redirect to the service."""
     client = program.run(proxy.url, http_client_args={"follow_redirects": True})
     proxy.fault = lambda exchange: answers(status=307, Location=stored.api.url + exchange.target)(exchange)
     stored.change(2)
     until(lambda: get(setting) == 2)
     assert client.status.state == "fresh"
-    assert log.alarms == []
+    assert log.warnings == []
 
 
 def test_retry_after(program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int]) -> None:
-    """A service that wants to be left alone for a second is."""
+    """A client waits as long as Retry-After says."""
     asked: list[float] = []
 
     def refuse(exchange: Exchange) -> None:
@@ -307,7 +307,7 @@ def test_retry_after(program: Program, proxy: FaultProxy, stored: Stored, settin
 
 @pytest.mark.thorough
 def test_a_million_rules(stored: Stored, setting: Setting[int], log: Log) -> None:
-    """A million rules are no fault: they are served, and the update after it is quick again."""
+    """A million rules are served, and the update after them is fast again."""
     count, portion = 1_000_000, 1000
     body = [
         {"context_features": FEATURES},
@@ -333,4 +333,4 @@ def test_a_million_rules(stored: Stored, setting: Setting[int], log: Log) -> Non
         proxy.fault = None
         until(lambda: get(setting, "u0") == 10)
         assert client.status.state == "fresh"
-        assert log.alarms == []
+        assert log.warnings == []

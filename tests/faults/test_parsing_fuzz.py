@@ -1,4 +1,4 @@
-"""Whatever the service responds, the engine refuses it in the documented way or can use it; nothing in between.
+"""The engine either uses a response or refuses it in the documented way, whatever the response is.
 
 Responses to queries in v1 form have tests of their own, in ``tests/sdk/test_v1_responses.py``.
 """
@@ -36,12 +36,12 @@ anything = st.recursive(
 
 
 def mostly(right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Return a strategy of what is right, and now and then of anything."""
+    """Return a strategy for valid values, and sometimes any value."""
     return st.one_of(right, right, right, anything)
 
 
 def objects(members: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
-    """Return a strategy of objects with some of these members."""
+    """Return a strategy for objects with some of these members."""
     return st.fixed_dictionaries({}, optional=members)
 
 
@@ -97,7 +97,7 @@ right_columns = st.tuples(
 
 @st.composite
 def whole_bodies(draw: st.DrawFn) -> bytes:
-    """Draw what the documentation allows, perhaps with one thing that it does not."""
+    """Draw a valid body, perhaps with one invalid part."""
     settings = draw(st.lists(st.tuples(right_beginnings, st.lists(right_columns, max_size=3)), max_size=3))
     body: list[Any] = [{"context_features": draw(st.permutations(FEATURES))}]
     for begins, rules in settings:
@@ -115,7 +115,7 @@ def whole_bodies(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """Draw a good body of which some bytes were changed, or that was cut off."""
+    """Draw a valid body with some bytes changed or its end cut off."""
     good = in_lines(
         [
             {"context_features": FEATURES},
@@ -203,7 +203,7 @@ def test_other_answers_are_read_or_refused(read: Callable[[Response], object], s
 
 
 def perform(flow: Flow[Any], response: Callable[[Request], Response]) -> Any:
-    """Do an engine's flow with made-up responses."""
+    """Run a flow of the engine with invented responses."""
     try:
         requests = next(flow)
         while True:
@@ -213,13 +213,13 @@ def perform(flow: Flow[Any], response: Callable[[Request], Response]) -> Any:
 
 
 class Program:
-    """Whom the settings belong to."""
+    """What owns the settings."""
 
     is_live = True
 
 
 def served(settings: Sequence[Setting[Any]]) -> list[Any]:
-    """Return what settings are read from, and what comes out."""
+    """Return the source of a setting's values, and a value."""
     contexts = [{"environment": "e", "user": user} for user in ("a", "é", "")]
     return [(setting._lookup, [setting.get(**context) for context in contexts]) for setting in settings]
 
@@ -228,7 +228,7 @@ def served(settings: Sequence[Setting[Any]]) -> list[Any]:
 @hypothesis.settings(max_examples=300)
 @given(statuses, bodies, other_bodies)
 def test_an_answer_is_applied_as_a_whole_or_not_at_all(status: int, body: bytes, other_body: bytes) -> None:
-    """An engine that is given any responses raises a ServiceResponseError and changes nothing, or all settings work."""
+    """With any responses, the engine raises a ServiceResponseError and changes nothing, or all settings work."""
     settings = [Setting(name, int, ["environment", "user"], 0) for name in ("x", "y")]
     engine = Engine(FEATURES, ContextOptions())
     engine.track_contexts(ALL)
@@ -269,7 +269,7 @@ def test_an_answer_is_applied_as_a_whole_or_not_at_all(status: int, body: bytes,
 @given(other_bodies, st.sampled_from([200, 409]))
 @pytest.mark.usefixtures("_quiet")
 def test_declarations_whatever_they_are_answered(body: bytes, status: int) -> None:
-    """An engine that is given any responses to declarations raises a ServiceResponseError or nothing."""
+    """With any responses to declarations, the engine raises a ServiceResponseError or nothing."""
     engine = Engine(FEATURES, ContextOptions())
     settings = [Setting(name, int, ["environment", "user"], 0) for name in ("x", "y")]
     engine.adopt(settings)
@@ -281,7 +281,7 @@ def test_declarations_whatever_they_are_answered(body: bytes, status: int) -> No
 
 @pytest.fixture(scope="module")
 def _quiet() -> Any:
-    """Do not keep what is logged about thousands of responses."""
+    """Drop the log of thousands of responses."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("logging.Logger.isEnabledFor", lambda *_: False)
         yield

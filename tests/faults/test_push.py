@@ -1,4 +1,4 @@
-"""A stream of changes beside polling: changes arrive at once, and whatever becomes of the stream harms nothing."""
+"""The stream of changes: changes arrive at once, and a broken stream does no harm."""
 
 import httpx
 import pytest
@@ -20,7 +20,7 @@ def get(setting: Setting[int]) -> int:
 
 
 def test_changes_arrive(program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log) -> None:
-    """A change is in force long before the interval has passed; closing leaves no connection behind."""
+    """A change applies long before the next poll. Closing the client leaves no connection behind."""
     before = program.running()
     client = program.run(proxy.url, NEVER, push=True)
     until(lambda: client.status.streaming)
@@ -31,11 +31,11 @@ def test_changes_arrive(program: Program, proxy: FaultProxy, stored: Stored, set
     assert not client.status.streaming
     until(lambda: program.running() <= before)
     until(lambda: proxy.connections == 0)
-    assert log.alarms == []
+    assert log.warnings == []
 
 
 def test_settings_that_come_later(program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int]) -> None:
-    """The stream is about all settings of the program, also those that were created since it was opened."""
+    """The stream also covers settings that are created after it was opened."""
     targets: list[str] = []
 
     def note(exchange: Exchange) -> None:
@@ -64,7 +64,7 @@ def drips(exchange: Exchange) -> None:
 
 
 def floods(exchange: Exchange) -> None:
-    """Send an event without end, as fast as it goes."""
+    """Send one endless event as fast as possible."""
     exchange.send(Answer(200, b"", {**EVENTS, "Transfer-Encoding": "chunked"}).head)
     while not exchange.wait(0):
         exchange.send(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
@@ -92,7 +92,7 @@ LOST: dict[str, Fault] = {
 def test_a_stream_that_fails(
     fault: Fault, program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """While there is no stream, polling goes on and nobody is alarmed; afterwards the stream is opened again."""
+    """While there is no stream, polling continues without a warning. Then the stream is opened again."""
     proxy.fault = only(STREAM, fault)
     client = program.run(proxy.url, INTERVAL, push=True)
     stored.change(2)
@@ -101,7 +101,7 @@ def test_a_stream_that_fails(
     assert client.status.last_error is None
     proxy.fault = None
     until(lambda: client.status.streaming)
-    assert log.alarms == []
+    assert log.warnings == []
     assert log.times("stream of changes lost") <= 1
     assert log.times("stream of changes works again") == 0  # it has yet to prove steady
 
@@ -109,7 +109,7 @@ def test_a_stream_that_fails(
 def test_a_stream_that_is_cut(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """What happened while a stream was lost is seen as soon as it is open again, however far the next poll is."""
+    """Changes that happened without a stream apply as soon as it is open again, however late the next poll is."""
     client = program.run(proxy.url, NEVER, push=True)
     until(lambda: client.status.streaming)
     proxy.fault = only(STREAM, lambda exchange: exchange.hang_up())
@@ -117,14 +117,14 @@ def test_a_stream_that_is_cut(
     stored.change(2)
     proxy.fault = None
     until(lambda: get(setting) == 2)
-    assert log.alarms == []
+    assert log.warnings == []
     assert log.times("stream of changes lost") == 1
 
 
 def test_a_transport_with_one_connection(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int]
 ) -> None:
-    """A transport that has no connection to spare for a stream is left to the updates."""
+    """If the transport has only one connection, updates use it and there is no stream."""
     transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=1))
     arguments = {"transport": transport, "timeout": httpx.Timeout(5, pool=0.1)}
     client = program.run(proxy.url, INTERVAL, push=True, http_client_args=arguments)
@@ -138,7 +138,7 @@ def test_a_transport_with_one_connection(
 
 
 def test_events_while_updates_fail(program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int]) -> None:
-    """A service that wants to be left alone is, whatever its stream tells."""
+    """A client waits as long as Retry-After says, whatever the stream sends."""
     asked: list[str] = []
 
     def refuse(exchange: Exchange) -> None:
@@ -166,7 +166,7 @@ def test_events_while_updates_fail(program: Program, proxy: FaultProxy, stored: 
 def test_nobody_asks_for_a_stream(
     fault: Fault, push: bool, program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int]
 ) -> None:
-    """Nothing is asked of services that do not offer a stream, nor by programs that do not want one."""
+    """A service that offers no stream gets no request for one, nor does a service whose program wants none."""
     asked: list[str] = []
 
     def treat(exchange: Exchange) -> None:

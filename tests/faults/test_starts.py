@@ -1,4 +1,4 @@
-"""The same faults when a client starts: it raises and leaves nothing, or it serves defaults and recovers."""
+"""Faults while a client starts: it raises and leaves nothing, or it serves defaults and recovers."""
 
 import time
 
@@ -42,7 +42,7 @@ def values(setting: Setting[int]) -> tuple[int, int]:
 
 @some_failures
 def test_require_raises(failure: Failure, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """``startup="require"`` raises what is documented and leaves nothing; afterwards the same client can start."""
+    """``startup="require"`` raises the documented error and leaves nothing. Afterwards the same client can start."""
     proxy.fault = failure.fault
     before = program.running()
     client = program.client(proxy.url, startup="require", **failure.options)
@@ -55,7 +55,7 @@ def test_require_raises(failure: Failure, program: Program, proxy: FaultProxy, s
     proxy.fault = None
     until(lambda: proxy.connections == 0)
     assert values(setting) == (0, 0)
-    assert log.alarms == [FEATURES_FAILED]
+    assert log.warnings == [FEATURES_FAILED]
     program.start(client)
     assert values(setting) == (1, 10)
     assert client.status.state == "fresh"
@@ -65,7 +65,7 @@ def test_require_raises(failure: Failure, program: Program, proxy: FaultProxy, s
 def test_best_effort_serves_defaults_and_recovers(
     failure: Failure, program: Program, proxy: FaultProxy, setting: Setting[int], log: Log
 ) -> None:
-    """``startup="best-effort"`` serves the defaults, says so once, and catches up by itself."""
+    """``startup="best-effort"`` serves the defaults, logs that once, and catches up later."""
     proxy.fault = failure.fault
     client = program.run(proxy.url, startup="best-effort", **failure.options)
     status = client.status
@@ -73,13 +73,13 @@ def test_best_effort_serves_defaults_and_recovers(
     assert values(setting) == (0, 0)
     assert (status.state, status.source, status.age) == ("failed", "defaults", None)
     assert isinstance(status.last_error, failure.error)
-    alarms = [FEATURES_FAILED, ("ERROR", program.declaration_failed), UPDATE_FAILED]
-    assert log.alarms == alarms
+    warnings = [FEATURES_FAILED, ("ERROR", program.declaration_failed), UPDATE_FAILED]
+    assert log.warnings == warnings
     until(lambda: client.status.consecutive_failures > 1)
     proxy.fault = None
     program.wait_until_fresh(client)
     until(lambda: values(setting) == (1, 10))
-    assert log.alarms == alarms
+    assert log.warnings == warnings
     assert log.times("heksher update works again") == log.times("setting declarations work again") == 1
 
 
@@ -89,7 +89,7 @@ def test_startup_timeout_of_require(program: Program, proxy: FaultProxy, setting
     before = program.running()
     client = program.client(proxy.url, startup="require", startup_timeout=0.3)
     began = time.monotonic()
-    with pytest.raises(TimeoutError, match=r"127\.0\.0\.1:\d+ did not answer within the startup_timeout of 0.3 s"):
+    with pytest.raises(TimeoutError, match=r"127\.0\.0\.1:\d+ did not respond within the startup_timeout of 0.3 s"):
         program.start(client)
     assert 0.3 <= time.monotonic() - began < 20
     assert main_client.main() is None
@@ -98,7 +98,7 @@ def test_startup_timeout_of_require(program: Program, proxy: FaultProxy, setting
 
 
 def test_startup_timeout_of_best_effort(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """A service that never answers leaves the defaults after ``startup_timeout``; the client recovers by itself."""
+    """If the service never answers, the defaults apply after ``startup_timeout``, and the client recovers later."""
     proxy.fault = never_answers
     began = time.monotonic()
     client = program.run(proxy.url, startup="best-effort", startup_timeout=0.3)
@@ -110,40 +110,40 @@ def test_startup_timeout_of_best_effort(program: Program, proxy: FaultProxy, set
     program.wait_until_fresh(client)
     until(lambda: values(setting) == (1, 10))
     # The first poll may have been quick enough to meet the fault with its declaration.
-    assert log.alarms[0] == UPDATE_FAILED
-    assert set(log.alarms[1:]) <= {("ERROR", program.declaration_failed)}
+    assert log.warnings[0] == UPDATE_FAILED
+    assert set(log.warnings[1:]) <= {("ERROR", program.declaration_failed)}
 
 
 def test_unknown_feature_order(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """That the context features cannot be read is one record, and no reason not to start."""
+    """If the context features cannot be read, one record reports it and the client starts."""
     proxy.fault = only(FEATURE_ORDER, answers(status=500))
     client = program.run(proxy.url, startup="require")
     assert values(setting) == (1, 10)
     assert client.status.state == "fresh"
-    assert log.alarms == [FEATURES_FAILED]
+    assert log.warnings == [FEATURES_FAILED]
 
 
 def test_an_order_that_stays_unknown(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """If polls ask for the context features in vain, there is one record of it, and one when they can be read again."""
+    """One record reports that the context features cannot be read, and one that they can be read again."""
     proxy.fault = to_queries(without_tag, otherwise=only(FEATURE_ORDER, answers(status=500)))
     client = program.run(proxy.url)
     seen = proxy.faulted
     until(lambda: proxy.faulted > seen + 6)
     stored.change(2)
     until(lambda: values(setting) == (2, 10))
-    assert log.alarms == [FEATURES_FAILED]
+    assert log.warnings == [FEATURES_FAILED]
     proxy.fault = to_queries(without_tag)
     until(lambda: log.times("context_features from heksher service can be read again"))
     assert client.status.state == "fresh"
-    assert log.alarms == [FEATURES_FAILED]
+    assert log.warnings == [FEATURES_FAILED]
 
 
 def test_declarations_that_fail(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """A setting that the service does not take is one record, visible in the status, and the others are updated."""
+    """A setting that the service refuses is in one record and in the status. The other settings are updated."""
     refused = 0
 
     def refuse(exchange: Exchange) -> None:
@@ -163,7 +163,7 @@ def test_declarations_that_fail(
     passed = proxy.faulted
     until(lambda: proxy.faulted > passed + 100)
     assert refused < 50
-    assert log.alarms == [("ERROR", program.declaration_failed)]
+    assert log.warnings == [("ERROR", program.declaration_failed)]
     proxy.fault = None
     program.reload(client)
     assert client.status.undeclared == 0
@@ -172,7 +172,7 @@ def test_declarations_that_fail(
 
 
 def test_queries_that_fail_at_start(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """If declarations are answered and queries are not, the defaults hold that came with the declarations."""
+    """If only declarations are answered, the defaults in those answers apply."""
     proxy.fault = to_queries(answers(status=500))
     client = program.run(proxy.url, startup="best-effort")
     assert values(setting) == (10, 10)
@@ -180,11 +180,11 @@ def test_queries_that_fail_at_start(program: Program, proxy: FaultProxy, setting
     proxy.fault = None
     program.wait_until_fresh(client)
     assert values(setting) == (1, 10)
-    assert log.alarms == [UPDATE_FAILED]
+    assert log.warnings == [UPDATE_FAILED]
 
 
 def test_closing_during_a_fault(program: Program, proxy: FaultProxy, setting: Setting[int]) -> None:
-    """A client can be closed while it waits for an answer, at once, and keeps its last values."""
+    """A client that waits for an answer can be closed at once, and keeps its last values."""
     before = program.running()
     client = program.run(proxy.url)
     proxy.fault = never_answers

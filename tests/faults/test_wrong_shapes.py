@@ -73,7 +73,7 @@ SHAPES = {f"v1: {what}": to_queries(answers(body)) for what, body in MALFORMED_V
 
 
 def test_wrong_shapes(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """Whatever is wrong with an answer, nothing of it counts, the status tells, and the next good answer is taken."""
+    """A malformed answer is refused as a whole, the status reports it, and the next good answer is applied."""
     client = program.run(proxy.url, 1000)
     for number, (what, fault) in enumerate(SHAPES.items(), 1):
         proxy.fault = fault

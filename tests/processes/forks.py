@@ -1,4 +1,4 @@
-"""Forks while a client runs, and prints what each process sees: ``python -m tests.processes.forks KIND URL``."""
+"""Forks while a client runs, and prints what each process reads: ``python -m tests.processes.forks KIND URL``."""
 
 import asyncio
 import multiprocessing
@@ -16,14 +16,14 @@ setting = Setting("x", int, ["user"], 1)
 
 
 def client_of(kind: type[Any], url: str) -> Any:
-    """Return a client that refreshes often."""
+    """Return a client that updates often."""
     client = kind(url, 0.05, ["user"])
     client.track_contexts(user=TRACK_ALL)
     return client
 
 
 def follow(ready: Any, seen: Any) -> None:
-    """Tell the first value at once, and the new one when it is there."""
+    """Send the first value at once, and the new value when it arrives."""
     seen.put(setting.get(user="a"))
     ready.release()
     deadline = time.monotonic() + SECONDS
@@ -48,13 +48,13 @@ def run_in_event_loop(ready: Any, seen: Any) -> None:
 
 
 def start_and_follow(url: str, ready: Any, seen: Any) -> None:
-    """Follow with a client of its own, as in a process that was spawned."""
+    """Follow the value with a new client, as in a spawned process."""
     with client_of(ThreadHeksherClient, url):
         follow(ready, seen)
 
 
 def watch_children(method: str, target: Any, url: str, *args: Any) -> None:
-    """Start three processes, change the value, and print what they saw, sorted, and what this process sees."""
+    """Start three processes, change the value, and print the values that they and this process have read, sorted."""
     context: Any = multiprocessing.get_context(method)
     ready, seen = context.Semaphore(0), context.Queue()
     children = [context.Process(target=target, args=(*args, ready, seen)) for _ in range(3)]
@@ -83,7 +83,7 @@ def reading() -> threading.Event:
 
 
 async def with_async_client(url: str) -> None:
-    """Fork in the middle of an event loop."""
+    """Fork while an event loop runs."""
     async with client_of(AsyncHeksherClient, url) as client:
         watch_children("fork", run_in_event_loop, url)
         await client.reload()
@@ -91,7 +91,7 @@ async def with_async_client(url: str) -> None:
 
 
 def main() -> None:
-    """Do what is asked for."""
+    """Run the kind of program that the arguments name."""
     kind, url = sys.argv[1:]
     if kind == "async":
         asyncio.run(with_async_client(url))

@@ -13,6 +13,6 @@ client.set_as_main()
 
 
 def app(_: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], object]) -> Iterable[bytes]:
-    """Respond with the worker's process id and the value that it sees."""
+    """Respond with the process id of the worker and the value that it reads."""
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [f"{os.getpid()} {setting.get(user='a')}".encode()]

@@ -1,4 +1,4 @@
-"""Clients in forked, spawned and ending processes, all real."""
+"""Clients in forked, spawned and ending processes."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def service() -> Iterator[Api]:
 
 
 def run(module: str, *arguments: str) -> list[str]:
-    """Run a program, which must print nothing but its results."""
+    """Run a program, which must print only its results."""
     warnings = ["-W", "default", "-W", "ignore:This process:DeprecationWarning"]  # it forks with threads on purpose
     command = [sys.executable, *warnings, "-m", module, *arguments]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -34,17 +34,17 @@ def run(module: str, *arguments: str) -> list[str]:
 
 @pytest.mark.parametrize("kind", ["fork", pytest.param("spawn", marks=pytest.mark.thorough), "async"])
 def test_children_follow(service: Api, kind: str) -> None:
-    """A child reads the inherited value at once, then new ones; the parent goes on undisturbed."""
+    """A child reads the inherited value at once, then new ones. The parent is not disturbed."""
     assert run("tests.processes.forks", kind, service.url) == ["[1, 1, 1, 7, 7, 7] [0, 0, 0]", "7 fresh"]
 
 
 def test_a_client_that_is_never_closed(service: Api) -> None:
-    """The interpreter ends promptly, and prints nothing."""
+    """The interpreter ends promptly and prints nothing."""
     assert run("tests.processes.leaves_open", service.url) == ["1 fresh"]
 
 
 def test_gunicorn_with_preload(service: Api) -> None:
-    """Every worker that was forked from the loaded application follows a change, under load."""
+    """Every worker that is forked from the loaded application follows a change, under load."""
     options = ["--preload", "--workers", "3", "--bind", "127.0.0.1:0", "--no-control-socket"]
     with subprocess.Popen(
         [sys.executable, "-m", "gunicorn", *options, "tests.processes.prefork:app"],

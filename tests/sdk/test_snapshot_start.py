@@ -216,7 +216,7 @@ def test_a_program_without_a_service(serve: Serve, url: str, tmp_path: Path, log
         client.reload()
         status = client.status
         assert (status.state, status.source, status.undeclared) == ("stale", "snapshot", 0)
-        with pytest.raises(RuntimeError, match="there is no service to be asked"):
+        with pytest.raises(RuntimeError, match="there is no service: service_url is None"):
             client.ping()
         assert repr(client) == "<ThreadHeksherClient of no service>"
     assert file.read_bytes() == content

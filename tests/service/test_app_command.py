@@ -111,7 +111,7 @@ def test_a_code_is_approved_or_denied(commands: Commands) -> None:
         assert "application: shop.checkout 1.2\naddress: 127.0.0.1\n" in refused.output
         assert "requested scopes: read, declare, openid\ngranted scopes: read\n" in refused.output
         assert challenge(code) == "pending"
-        assert "did not ask for admin" in commands.try_("app", "approve", code, "--scope", "admin", "--yes").output
+        assert "did not request admin" in commands.try_("app", "approve", code, "--scope", "admin", "--yes").output
         approved = commands.run("app", "approve", code.lower(), "--scope", "read", sent="y\n").strip()
         assert challenge(code) == "granted"
         assert commands.table("app", "list")[0][0] == approved
@@ -199,7 +199,7 @@ def test_secrets_are_not_shown(commands: Commands) -> None:
         (("app", "invite", "a", "--default", "planet=earth"), None, "no context feature 'planet'"),
         (("app", "invite", "a", "--group", "db"), None, "no configuration group 'db'"),
         (("app", "invite", "a", "--expires", "soon"), None, "neither a time"),
-        (("app", "invite", "a", "--expires", "2001-01-01"), None, "expired from the start"),
+        (("app", "invite", "a", "--expires", "2001-01-01"), None, "expired already"),
         (("app", "approve", "BCDFGHJK"), None, "no application waits with this code"),
         (("app", "deny", "BCDFGHJK"), None, "no application waits with this code"),
         (("app", "show", "x"), None, "see heksherlite app list"),
@@ -209,7 +209,7 @@ def test_secrets_are_not_shown(commands: Commands) -> None:
         (("app", "revoke", "--identifier", "x"), None, "there is no application with the identifier 'x'"),
         (("group", "set", "a.b"), "{}", "not a name for a group"),
         (("group", "set", "db"), "[1", "the group is not JSON: unexpected end"),
-        (("group", "set", "db"), '{"a": ' + "[" * 240 + "]" * 240 + "}", "this cannot be kept as JSON"),
+        (("group", "set", "db"), '{"a": ' + "[" * 240 + "]" * 240 + "}", "this cannot be stored as JSON"),
         (("group", "set", "db"), "[1]", "the group is not a JSON object"),
         (("group", "set", "db"), '{"a": {"$secret": "x"}}', "no secret 'x'; set it first"),
         (("group", "set", "db"), '{"a": "' + "x" * 2**18 + '"}', "the limit is 262144 bytes"),

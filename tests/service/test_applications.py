@@ -185,7 +185,7 @@ def test_old_codes_are_forgotten(database: str) -> None:
 @pytest.mark.parametrize(
     ("approval", "message"),
     [
-        (Approval(scopes=frozenset({Scope.ADMIN})), "did not ask for admin"),
+        (Approval(scopes=frozenset({Scope.ADMIN})), "did not request admin"),
         (Approval(defaults={"planet": "earth"}), "no context feature 'planet'"),
         (Approval(track={"planet": "*"}), "no context feature 'planet'"),
         (Approval(defaults={"user": "a b"}), "'a b' is not a value"),

@@ -173,7 +173,7 @@ def test_an_application_may_get_no_scope(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"scope": ["read", "admin"]}, "did not ask for admin"),
+        ({"scope": ["read", "admin"]}, "did not request admin"),
         ({"scope": ["fly"]}, "scope 'fly' does not exist"),
         ({"scope": ["<script>"]}, "scope '<script>' does not exist"),
         ({"setting_prefix": "-"}, "No name of a setting begins with '-'"),

@@ -70,12 +70,15 @@ def test_only_answers_to_queries_are_for_caches(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("max_age", [0, 5])
 def test_what_was_may_be_kept(tmp_path: Path, max_age: int) -> None:
-    """The answer as of a revision never changes: a client may keep it, and others where answers may have an age."""
+    """The response as of a named revision never changes; a number may name another state after a restore."""
 
     async def look(made: Application) -> None:
         await made.http.post("/api/v1/context_features", json={"context_feature": "f"})
         kept = {"max-age=86400", "immutable"} | (set() if max_age else {"private"})
-        assert directives(await made.http.get("/api/v1/query?at=1")) == kept
+        by_number = await made.http.get("/api/v1/query?at=1")
+        name, _, _ = by_number.headers["etag"].strip('"').rpartition("-")
+        assert directives(await made.http.get(f"/api/v1/query?at={name}")) == kept
+        assert directives(by_number) == directives(await made.http.get("/api/v1/query"))
 
     with_application(tmp_path, look, cache_max_age=max_age)
 

@@ -1,6 +1,7 @@
 """What is remembered of changes, against the plain definition: what a query answers before and after."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -12,6 +13,7 @@ from heksherlite.service.domain.change_feed import ChangeFeed, Interest
 from heksherlite.service.domain.declarations import Declaration, declare
 from heksherlite.service.domain.differences import Shape
 from heksherlite.service.domain.filters import ContextFilter
+from heksherlite.service.domain.lineage import NO_NONCE, Lineage, RevisionId
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import RequestError
 from heksherlite.type_strings import parse_type
@@ -57,7 +59,8 @@ DECIDE: Mapping[str, Callable[[Catalog, Any, Any, int], Decision[object]]] = {
 
 def history(sequence: Sequence[tuple[str, Any, Any]]) -> list[Catalog]:
     """Return the catalogs that follow from each other by these writes; those that are refused change nothing."""
-    catalogs = [Catalog(State("database"), FEATURES)]
+    state = State("database")
+    catalogs = [Catalog(state, FEATURES, lineage=Lineage().after([state.revision_id]))]
     for version, (kind, subject, detail) in enumerate(sequence, 1):
         catalog = catalogs[-1]
         try:
@@ -96,9 +99,9 @@ def test_no_change_is_missed(
     last = catalogs[-1]
     now = answers(last, context_filter)
     for catalog in catalogs:
-        changed = feed.since(catalog.state.revision)
+        changed = feed.since(catalog.state.revision_id)
         if changed is None:
-            assert catalog.context_features != last.context_features or feed.since(last.state.revision) == {}
+            assert catalog.context_features != last.context_features or feed.since(last.state.revision_id) == {}
             continue
         assert catalog.context_features == last.context_features
         before = answers(catalog, context_filter)
@@ -118,12 +121,27 @@ def test_nothing_is_told_that_nobody_asked_for() -> None:
     feed = ChangeFeed(catalogs[2])
     feed.advance(catalogs[3])
     feed.advance(catalogs[4])
-    changed = feed.since(2)
+    changed = feed.since(RevisionId(2, NO_NONCE))
     assert changed is not None
     assert Interest(None, None).names_in(changed, feed.catalog) == ["x", "y"]
     assert Interest(["y", "z"], None).names_in(changed, feed.catalog) == ["y"]
     assert Interest(None, ContextFilter({"a": frozenset("2")})).names_in(changed, feed.catalog) == ["y"]
     assert Interest(None, ContextFilter({"b": None})).names_in(changed, feed.catalog) == []
+
+
+def test_another_branch_may_be_everything() -> None:
+    """After a catalog that the one before did not lead to, whoever has that may have missed everything."""
+    before, one, other = (*history([("declare", "x", 0)]), *history([("declare", "y", 0)])[1:])
+    state = replace(other.state, revision_nonce="f" * 12)
+    other = replace(other, state=state, lineage=Lineage().after([before.state.revision_id, state.revision_id]))
+    feed = ChangeFeed(before)
+    feed.advance(one)
+    assert feed.since(before.state.revision_id) == {"x": None}
+    feed.advance(other)
+    assert feed.revision != one.state.revision_id
+    assert feed.since(one.state.revision_id) is None
+    assert feed.since(before.state.revision_id) is None
+    assert feed.since(other.state.revision_id) == {}
 
 
 def test_what_is_forgotten_may_be_everything() -> None:
@@ -132,9 +150,10 @@ def test_what_is_forgotten_may_be_everything() -> None:
     feed = ChangeFeed(catalogs[0])
     for catalog in catalogs[1:]:
         feed.advance(catalog)
-    assert feed.since(0) is None
-    assert feed.since(1) is not None
-    assert feed.since(feed.revision + 1) is None
-    feed.advance(Catalog(State("another database", revision=1), FEATURES))
-    assert feed.since(1) == {}
-    assert feed.since(0) is None
+    assert feed.since(RevisionId(0, NO_NONCE)) is None
+    assert feed.since(RevisionId(1, NO_NONCE)) is not None
+    assert feed.since(feed.revision._replace(number=feed.revision.number + 1)) is None
+    other = Catalog(State("another database", revision=1), FEATURES)
+    feed.advance(replace(other, lineage=Lineage().after([other.state.revision_id])))
+    assert feed.since(RevisionId(1, NO_NONCE)) == {}
+    assert feed.since(RevisionId(0, NO_NONCE)) is None

@@ -34,7 +34,7 @@ def test_the_number_of_settings_is_limited() -> None:
     """One more setting is 409 with a reason; those there are may change, and one that goes makes room."""
     with service(max_settings=2) as api:
         assert [api.declare(name).status_code for name in "abc"] == [200, 200, 409]
-        assert api.declare("c").json()["detail"] == "there are 2 settings, and there may be 2"
+        assert api.declare("c").json()["detail"] == "there are 2 settings; the maximum is 2"
         assert api.declare("a", default_value=1, version="1.1").json()["outcome"] == "upgraded"
         assert api.call("DELETE", "settings/b").status_code == 204
         assert api.declare("c").status_code == 200
@@ -49,7 +49,7 @@ def test_the_number_of_rules_is_limited() -> None:
         api.add_rule(1, "b", user="x")
         more = {"setting": "b", "feature_values": {"user": "y"}, "value": 1}
         answer = api.call("POST", "rules", more)
-        assert (answer.status_code, answer.text) == (409, "there are 2 rules, and there may be 2")
+        assert (answer.status_code, answer.text) == (409, "there are 2 rules; the maximum is 2")
         assert api.call("PUT", f"rules/{first}/value", {"value": 2}).status_code == 204
         assert api.call("DELETE", f"rules/{first}").status_code == 204
         assert api.call("POST", "rules", more).status_code == 201
@@ -85,7 +85,7 @@ def test_the_size_of_values_is_limited(method: str, path: str, body: dict[str, A
         answer = api.call(method, path.format(rule_id=rule_id), full)
         assert answer.status_code == 413, answer.text
         assert answer.text.startswith(f"the {what} has ")
-        assert answer.text.endswith(", and it may have 100")
+        assert answer.text.endswith("; the maximum is 100")
         assert api.state() == before
 
 

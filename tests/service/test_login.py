@@ -90,7 +90,7 @@ def test_the_cookie_of_a_session_is_a_new_one(guarded: Guarded, browser: Browser
         ("", "Malformed token; expected hkl_", 401),
         ("hkl_00000000_" + "a" * 43, "The token is unknown", 401),
         ("é\u202e😀", "Malformed token; expected hkl_", 401),
-        ("x" * 100_000, "Malformed token; expected hkl_", 401),
+        ("x" * 10_000, "Malformed token; expected hkl_", 401),
     ],
 )
 def test_a_token_that_is_of_no_use_does_not_log_in(guarded: Guarded, secret: str, message: str, status: int) -> None:
@@ -260,7 +260,7 @@ def test_the_login_leads_back_with_the_query(guarded: Guarded, browser: Browser)
 class TestForms:
     """Forms are taken from this service's own pages only."""
 
-    @pytest.mark.parametrize("token", ["", "0" * 64, "é", "x" * 100_000])
+    @pytest.mark.parametrize("token", ["", "0" * 64, "é", "x" * 10_000])
     def test_without_the_proof_of_the_session(self, guarded: Guarded, browser: Browser, token: str) -> None:
         """A form without its hidden field, or with a made-up one, is refused."""
         page = browser.send(browser.open(LOGIN).form(LOGIN), token=guarded.token, form_token=token)

@@ -4,12 +4,12 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine, text
 
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.schema import VERSION_TABLE, revisions, upgrade_schema
-from heksherlite.service.storage.urls import open_database, sqlite_path
+from heksherlite.service.storage.urls import open_database
 from tests.service.stores import opened, prepare, run_sql
 
 ROWS = (
@@ -27,14 +27,14 @@ ROWS = (
 """What a service of the first version may have left."""
 
 
-def upgrade(url: str, revision: str) -> None:
-    async def run() -> None:
-        database = open_database(url)
-        async with database.writing() as connection:
-            await connection.run_sync(lambda synchronous: upgrade_schema(synchronous, to=revision))
-        await database.close()
-
-    asyncio.run(run())
+def make_earlier(url: str, revision: str) -> None:
+    """Make a database as an earlier version left it."""
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        upgrade_schema(connection, to=revision)
+        for row in ROWS:
+            connection.execute(text(row))
+    engine.dispose()
 
 
 def differences(connection: Connection) -> Any:
@@ -45,10 +45,7 @@ def differences(connection: Connection) -> Any:
 @pytest.mark.parametrize("earlier", revisions())
 def test_any_earlier_database_is_upgraded(database: str, earlier: str) -> None:
     """From each revision of the schema, a start makes the tables that the code knows and keeps what is in them."""
-    if database.startswith("sqlite"):
-        sqlite_path(database).touch()
-    upgrade(database, earlier)
-    run_sql(database, *ROWS)
+    make_earlier(database, earlier)
 
     async def run() -> None:
         async with opened(database) as store:

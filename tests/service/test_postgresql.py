@@ -277,7 +277,8 @@ def test_a_transaction_that_takes_too_long_is_cut_off(url: str, monkeypatch: pyt
 def test_a_commit_without_answer_is_told_apart(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the connection is lost during the commit, nobody claims that nothing was changed."""
     commit = (
-        "SELECT database_id, revision FROM heksherlite_state; COMMIT; SELECT pg_terminate_backend(pg_backend_pid())"
+        "SELECT database_id, revision, revision_nonce FROM heksherlite_state; COMMIT;"
+        " SELECT pg_terminate_backend(pg_backend_pid())"
     )
     with embedded(url, context_features=["a"]) as service, closing(Api(service.url)) as api:
         monkeypatch.setattr("heksherlite.service.storage.postgresql._NOTIFY_AND_COMMIT", commit)

@@ -220,11 +220,16 @@ def test_a_database_that_is_put_back_is_answered_from(replicas: list[Api], datab
     """After an older state of the database was restored, tags from before get what there is now."""
     one, two, _ = replicas
     one.declare()
-    before = run_sql(database, "SELECT revision FROM heksherlite_state")
+    ((revision, nonce),) = run_sql(database, "SELECT revision, revision_nonce FROM heksherlite_state")
     two.add_rule(1, user="u")
     seen = two.get("query", settings="cache_ttl").headers["etag"]
-    restored = [f"UPDATE {table} SET revision = {before[0][0]}" for table in ("heksherlite_state", "settings")]  # noqa: S608
-    run_sql(database, *restored, "DELETE FROM rules")
+    run_sql(
+        database,
+        f"UPDATE heksherlite_state SET revision = {revision}, revision_nonce = '{nonce}'",  # noqa: S608
+        f"UPDATE settings SET revision = {revision}, nonce = '{nonce}'",  # noqa: S608
+        f"DELETE FROM revisions WHERE revision > {revision}",  # noqa: S608
+        "DELETE FROM rules",
+    )
     answer = one.call("GET", "query", params={"settings": "cache_ttl"}, headers={"if-none-match": seen})
     assert answer.status_code == 200
     assert answer.json()["settings"]["cache_ttl"]["rules"] == []

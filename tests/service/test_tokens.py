@@ -140,7 +140,7 @@ def test_expiry_is_exact() -> None:
         ("a\n", EVERY_SCOPE, None, "not a name"),
         ("a" * 101, EVERY_SCOPE, None, "not a name"),
         ("a", (), None, "at least one scope"),
-        ("a", EVERY_SCOPE, 100, "expired from the start"),
+        ("a", EVERY_SCOPE, 100, "expired already"),
     ],
 )
 def test_useless_tokens_are_not_made(

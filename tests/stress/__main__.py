@@ -23,7 +23,7 @@ _PATIENCE = 10.0  # seconds for the last writes to reach every reader by itself
 
 
 def run_scenario(title: str, *, services: int, readers: int, seconds: float) -> list[str]:
-    """Let programs work on a fresh database; return what is wrong in the end."""
+    """Run programs on a fresh database, and return what is wrong afterwards."""
     print(f"== {title}", flush=True)
     faults: list[str] = []
     running: list[ServiceProcess] = []
@@ -41,7 +41,7 @@ def run_scenario(title: str, *, services: int, readers: int, seconds: float) -> 
             for worker in workers:
                 faults += [f"{worker.name} logged: {line}" for line in worker.ask("log")]
         for service in running:
-            faults += [f"service log: {line}" for line in service.complaints()]
+            faults += [f"service log: {line}" for line in service.problems()]
     return faults
 
 
@@ -74,7 +74,7 @@ def _work(workers: Sequence[Worker], urls: Sequence[str], seconds: float) -> lis
 
 
 def _check_rules(outcomes: Sequence[Mapping[str, Any]], urls: Sequence[str]) -> list[str]:
-    """Check that exactly the rules are there whose creation was acknowledged and whose deletion was not."""
+    """Check that there are exactly the rules whose creation was acknowledged and whose deletion was not."""
     created = [rule for outcome in outcomes for rule in outcome["created"]]
     deleted = [rule for outcome in outcomes for rule in outcome["deleted"]]
     faults = [f"created twice: {rule}" for rule in _twice(created)]
@@ -98,7 +98,7 @@ def _query(url: str) -> dict[str, Any]:
 
 
 def _eventual_query(url: str, wanted: set[int]) -> dict[str, Any]:
-    """Return all rules; another service's writes take a moment to arrive."""
+    """Return all rules. Writes of another service arrive after a moment."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         settings = _query(url)
@@ -109,7 +109,7 @@ def _eventual_query(url: str, wanted: set[int]) -> dict[str, Any]:
 
 
 def _check_readers(workers: Sequence[Worker], urls: Sequence[str]) -> list[str]:
-    """Wait until the readers have followed by themselves, and compare each value with the definition."""
+    """Wait until the readers have followed, and compare each value with the definition."""
     began = time.monotonic()
     while True:
         mismatches = _mismatches(workers, urls)

@@ -1,4 +1,4 @@
-"""The settings of the stress test, and the contexts and values there are."""
+"""The settings of the stress test, and their contexts and values."""
 
 import itertools
 
@@ -16,7 +16,7 @@ SETTINGS: dict[str, tuple[type[int] | type[str], tuple[str, ...]]] = {
 
 
 def contexts_of(setting: str) -> list[dict[str, str]]:
-    """Return every context of a setting, with one value per feature that no rule is about."""
+    """Return every context of a setting, with one value per feature that no rule has."""
     _, features = SETTINGS[setting]
     return [
         dict(zip(features, values, strict=True)) for values in itertools.product((*VALUES, "z"), repeat=len(features))

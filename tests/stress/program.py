@@ -41,11 +41,11 @@ class Program:
         logging.getLogger("heksherlite").addHandler(self._log)
 
     def track(self, client: AsyncHeksherClient | ThreadHeksherClient) -> None:
-        """Have a client fetch all rules."""
+        """Make a client fetch all rules."""
         client.track_contexts(**dict.fromkeys(FEATURES, TRACK_ALL))
 
     def work(self, seconds: float) -> dict[str, Any]:
-        """Read on this thread and write on another for a while; return what was done."""
+        """Read on this thread and write on another for a while, and return what was done."""
         writer = Writer(self._url, self._seed)
         thread = threading.Thread(target=writer.write, args=(seconds,), daemon=True)
         thread.start()
@@ -92,8 +92,8 @@ class _Log(logging.Handler):
             self.lines.append(f"{self.format(record)} {vars(record).get('response', '')}")
 
 
-def obey(program: Program, line: str) -> None:
-    """Do one command, and print the answer."""
+def run_command(program: Program, line: str) -> None:
+    """Run one command, and print its result."""
     command = json.loads(line)
     try:
         answer = {"answer": getattr(program, command.pop("do"))(**command)}
@@ -103,25 +103,25 @@ def obey(program: Program, line: str) -> None:
 
 
 async def run_async(program: Program, url: str) -> None:
-    """Obey with an asynchronous client, which updates while the commands run on other threads."""
+    """Run the commands on other threads while an asynchronous client updates."""
     client = AsyncHeksherClient(url, UPDATE_INTERVAL, FEATURES)
     program.track(client)
     async with client:
         while line := await asyncio.to_thread(sys.stdin.readline):
-            await asyncio.to_thread(obey, program, line)
+            await asyncio.to_thread(run_command, program, line)
 
 
 def run_thread(program: Program, url: str) -> None:
-    """Obey with a thread client."""
+    """Run the commands with a thread client."""
     client = ThreadHeksherClient(url, UPDATE_INTERVAL, FEATURES)
     program.track(client)
     with client:
         for line in sys.stdin:
-            obey(program, line)
+            run_command(program, line)
 
 
 def main() -> None:
-    """Obey until there are no more commands."""
+    """Run commands until there are no more."""
     flavour, url, seed = sys.argv[1:]
     program = Program(url, int(seed))
     if flavour == "async":

@@ -27,8 +27,8 @@ class ServiceProcess:
         self.url = ""
         """Where the service is, within the block."""
 
-    def complaints(self) -> list[str]:
-        """Return what the log holds beside information, and the exit code if it is not 0. After the block."""
+    def problems(self) -> list[str]:
+        """Return the log without its INFO records, and the exit code if it is not 0. Call it after the block."""
         lines = [
             line
             for line in self._log.read_text().splitlines()

@@ -73,7 +73,7 @@ class Writer:
         return answer
 
     def _search(self) -> httpx.Response:
-        """Look for a rule that may be another writer's, to change or delete it later."""
+        """Find a rule, perhaps another writer's, to change or delete it later."""
         setting = self._setting()
         conditions = ",".join(f"{feature}:{value}" for feature, value in self._conditions(setting).items())
         answer = self._api.get("/api/v1/rules/search", params={"setting": setting, "feature_values": conditions})
@@ -97,7 +97,7 @@ class Writer:
         return answer
 
     def _declare(self) -> httpx.Response:
-        """Raise the version of a setting, with a new default; another writer may be faster."""
+        """Raise the version of a setting with a new default. Another writer may be faster."""
         setting = self._setting()
         kind, features = SETTINGS[setting]
         major, minor = self._version(setting)
@@ -117,7 +117,7 @@ class Writer:
         return self._api.put(f"/api/v1/settings/{setting}/metadata/note", json=body)
 
     def _move(self) -> httpx.Response:
-        """Change the order of the context features, which changes the rules' priorities."""
+        """Change the order of the context features, and with it the priority of the rules."""
         feature, other = self._chance.sample(FEATURES, 2)
         place = self._chance.choice(("to_after", "to_before"))
         return self._api.patch(f"/api/v1/context_features/{feature}/index", json={place: other})

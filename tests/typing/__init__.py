@@ -1,1 +1,1 @@
-"""Programs for type checkers; tests/sdk/test_typing.py has them checked."""
+"""Programs for type checkers, which tests/sdk/test_typing.py runs."""

@@ -1,4 +1,4 @@
-"""What type checkers refuse: every line with an ignored error, and no other."""
+"""Code that type checkers reject: every line has an ignored error."""
 # ruff: noqa: B018, PGH003 - which error it is differs between the checkers
 
 from collections.abc import Mapping, Sequence

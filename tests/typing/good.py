@@ -1,4 +1,4 @@
-"""What type checkers accept, and the types that they find."""
+"""Code that type checkers accept, and the types that they infer."""
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar

@@ -11,6 +11,7 @@ from heksherlite.errors import DiscoveryError
 from heksherlite.grants.remote.beacon import listen_for_beacons
 from heksherlite.grants.remote.discovery import fetch_endpoint
 from heksherlite.grants.remote.messages import BEACON_PORT, Endpoint
+from heksherlite.http.construction import checked_http_client_args
 from heksherlite.http.endpoint_client import EndpointClient, endpoint_client
 
 _MAX_ENDPOINTS: Final = 32
@@ -36,6 +37,9 @@ class AdvertisedDiscovery:
     port: int = BEACON_PORT
     allow_appending_slash: bool = True
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        checked_http_client_args(self.http_client_args)
 
     async def adiscover(self) -> Endpoint:
         """Return the endpoint.

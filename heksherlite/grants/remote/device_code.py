@@ -25,6 +25,7 @@ from heksherlite.grants.remote.messages import (
     read_status,
     read_token,
 )
+from heksherlite.http.construction import checked_http_client_args
 from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status, endpoint_client
 from heksherlite.http.urls import shown_url
 from heksherlite.secret import Secret
@@ -83,6 +84,9 @@ class DeviceCodeGrant:
     poll_interval: float = 1
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
     _tokens: TokenCache = field(default_factory=TokenCache, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        checked_http_client_args(self.http_client_args)
 
     async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - endpoints return current facts
         """Return the facts. Later loads ask the person again only if the approval was revoked.

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from heksherlite.errors import DiscoveryError
 from heksherlite.grants.remote.messages import WELL_KNOWN, Endpoint, InvalidResponseError, read_endpoint
+from heksherlite.http.construction import checked_http_client_args
 from heksherlite.http.endpoint_client import EndpointClient, describe_status, endpoint_client
 from heksherlite.http.urls import http_url, shown_url
 
@@ -57,7 +58,8 @@ class WellKnownDiscovery:
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
 
     Raises:
-        ValueError: If the URL is not an HTTP URL, or has no scheme and ``auto_protocols`` is empty.
+        ValueError: If the URL is not an HTTP URL, or has no scheme and ``auto_protocols`` is empty, or a header
+            cannot be sent.
     """
 
     url: str
@@ -67,6 +69,7 @@ class WellKnownDiscovery:
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        checked_http_client_args(self.http_client_args)
         for url in self._urls():
             http_url(url)
 

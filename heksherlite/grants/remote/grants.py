@@ -9,6 +9,7 @@ from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.remote.claims import TokenCache, claim_facts, demand_token
 from heksherlite.grants.remote.discovery import Discovery
 from heksherlite.grants.remote.messages import Endpoint, Manifest
+from heksherlite.http.construction import checked_http_client_args
 from heksherlite.http.endpoint_client import EndpointClient, endpoint_client
 from heksherlite.http.urls import http_url
 from heksherlite.secret import Secret
@@ -21,7 +22,7 @@ class StaticGrant:
     """The facts that an endpoint has for a token that the program knows.
 
     Args:
-        token: The token. It is never displayed.
+        token: The token. White space around it is ignored. It is never displayed.
         discovery: How to find the endpoint.
         timeout: The time limit for each response, in seconds.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
@@ -34,6 +35,7 @@ class StaticGrant:
 
     def __post_init__(self) -> None:
         self.token = _as_secret(self.token)
+        checked_http_client_args(self.http_client_args)
 
     async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - endpoints return current facts
         """Return the facts.
@@ -60,7 +62,7 @@ class RetrieveGrant:
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
 
     Raises:
-        ValueError: If ``retrieve_url`` is not an HTTP URL.
+        ValueError: If ``retrieve_url`` is not an HTTP URL, or a header cannot be sent.
     """
 
     manifest: Manifest
@@ -72,6 +74,7 @@ class RetrieveGrant:
     _tokens: TokenCache = field(default_factory=TokenCache, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        checked_http_client_args(self.http_client_args)
         if self.retrieve_url is not None:
             http_url(self.retrieve_url)
 
@@ -98,8 +101,8 @@ class RedeemGrant:
 
     Args:
         manifest: The application.
-        token: The one-time token. It is never displayed. The token that the endpoint grants for it is kept while the
-            program runs.
+        token: The one-time token. White space around it is ignored. It is never displayed. The token that the endpoint
+            grants for it is kept while the program runs.
         discovery: How to find the endpoint.
         timeout: The time limit for each response, in seconds.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
@@ -114,6 +117,7 @@ class RedeemGrant:
 
     def __post_init__(self) -> None:
         self.token = _as_secret(self.token)
+        checked_http_client_args(self.http_client_args)
 
     async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - endpoints return current facts
         """Return the facts.
@@ -134,4 +138,5 @@ class RedeemGrant:
 
 
 def _as_secret(token: str | Secret) -> Secret:
-    return token if isinstance(token, Secret) else Secret(token)
+    """Return a token without the white space around it, because a file with a token often ends with a newline."""
+    return Secret((token.reveal() if isinstance(token, Secret) else token).strip())

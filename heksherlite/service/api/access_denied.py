@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from heksherlite.service.api.responses import Responses, json_response
+from heksherlite.service.api.problems import error_response
+from heksherlite.service.api.responses import Responses
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import OutsidePrefixError, ServiceError
 
@@ -50,14 +51,14 @@ class AccessDeniedError(ServiceError):
         self.headers = dict(headers or {})
 
 
-async def respond_to_access_denied(_request: Request, error: Exception) -> Response:
+async def respond_to_access_denied(request: Request, error: Exception) -> Response:
     """Return the response to a request that was denied."""
     if not isinstance(error, AccessDeniedError):
         raise error
     body = {"detail": error.detail}
     if error.needed_scope is not None:
         body["needed_scope"] = error.needed_scope
-    return json_response(body, error.status, error.headers)
+    return error_response(request, error.status, error.detail, body=body, headers=error.headers)
 
 
 async def respond_to_outside_prefix(request: Request, error: Exception) -> Response:
@@ -69,4 +70,4 @@ async def respond_to_outside_prefix(request: Request, error: Exception) -> Respo
         "needed_scope": request.scope["route"].required.scope,
         "setting_prefix": error.setting_prefix,
     }
-    return json_response(body, 403)
+    return error_response(request, 403, error.message, body=body)

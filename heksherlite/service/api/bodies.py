@@ -2,12 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from math import isfinite
 from typing import Any, Final, NoReturn
 
-from fastapi import Request, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Scope
 
 from heksherlite.service.domain.json_values import require_encodable
 
@@ -49,74 +51,97 @@ class StrictJsonRequest(Request):
         return self._decoded
 
 
-class BodyMiddleware:
-    """Reads each request's body before the application handles the request.
-
-    A body that exceeds the limit is discarded and answered with 413, and one that does not arrive in time with 408. A
-    body without a Content-Type is declared as JSON, because existing clients rely on that.
+class BodyError(Exception):
+    """The body of a request was not read.
 
     Args:
-        app: The application.
+        status: The status code of the response.
+        detail: The reason, for people.
+        headers: Additional response headers.
+    """
+
+    def __init__(self, status: int, detail: str, **headers: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+
+
+def has_body(scope: Scope) -> bool:
+    """Return whether a request has a body."""
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
+
+
+class BodyReader:
+    """Reads the bodies of authorized requests, each within limits of size and time, and all within one of memory.
+
+    Args:
         max_bytes: The maximal size of a body, in bytes.
-        max_bytes_of_paths: The maximal sizes of bodies that are sent to certain paths.
+        max_public_bytes: The maximal size of a body of a request that requires no token, in bytes.
+        max_buffered_bytes: The maximal size of all bodies that are in memory at the same time, in bytes.
         timeout: The maximal time for a body to arrive, in seconds.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, max_bytes_of_paths: Mapping[str, int], timeout: float) -> None:
-        self._app = app
+    def __init__(self, *, max_bytes: int, max_public_bytes: int, max_buffered_bytes: int, timeout: float) -> None:
         self._max_bytes = max_bytes
-        self._max_bytes_of_paths = max_bytes_of_paths
+        self._max_public_bytes = min(max_bytes, max_public_bytes)
+        self._max_buffered_bytes = max(max_bytes, max_buffered_bytes)
         self._timeout = timeout
+        self._buffered_bytes = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = dict(scope["headers"])
-        if b"content-length" not in headers and b"transfer-encoding" not in headers:
-            await self._app(scope, receive, send)
-            return
-        max_bytes = self._max_bytes_of_paths.get(scope["path"], self._max_bytes)
-        try:
-            async with asyncio.timeout(self._timeout):
-                body = await self._read(receive, max_bytes)
-        except TimeoutError:
-            await _closing(408, f"the body did not arrive within {self._timeout:g} s")(scope, receive, send)
-            return
-        if body is None:
-            await _closing(413, f"the body is larger than {max_bytes} bytes")(scope, receive, send)
-            return
-        if b"content-type" not in headers:
-            # In place: the middleware around this one looks up the route in the same scope afterwards.
-            scope["headers"] = [*scope["headers"], (b"content-type", b"application/json")]
-        await self._app(scope, _replaying(body, receive), send)
+    @asynccontextmanager
+    async def reading(
+        self, request: Request, *, public: bool, max_bytes: int | None = None
+    ) -> AsyncIterator[StrictJsonRequest]:
+        """Read the body of a request, and keep it until the context ends.
 
-    async def _read(self, receive: Receive, max_bytes: int) -> bytes | None:
+        A body without a ``Content-Type`` is declared as JSON, because existing clients rely on that.
+
+        Args:
+            request: The request.
+            public: Whether the request requires no token.
+            max_bytes: The maximal size of this body, in bytes, if it is another one than usual.
+
+        Raises:
+            BodyError: The body is too large or too slow, or too many bodies are in memory.
+        """
+        if "content-type" not in request.headers:
+            # In place: the middleware around the application looks up the route in the same scope afterwards.
+            request.scope["headers"] = [*request.scope["headers"], (b"content-type", b"application/json")]
+        complete = StrictJsonRequest(request.scope, request.receive)
+        if max_bytes is None:
+            max_bytes = self._max_public_bytes if public else self._max_bytes
         body = bytearray()
-        received = 0
-        more = True
+        try:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    async for chunk in self._chunks(request, max_bytes):
+                        self._buffered_bytes += len(chunk)
+                        body += chunk
+            except TimeoutError:
+                raise BodyError(
+                    408, f"the body did not arrive within {self._timeout:g} s", connection="close"
+                ) from None
+            complete._body = bytes(body)  # noqa: SLF001  # where the framework keeps it
+            yield complete
+        finally:
+            self._buffered_bytes -= len(body)
+
+    async def _chunks(self, request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+        received, more = 0, True
         while more and received <= _MAX_DISCARDED_BYTES:
-            message = await receive()
-            part = message.get("body", b"")
-            received += len(part)
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk = message.get("body", b"")
+            received += len(chunk)
             if received <= max_bytes:
-                body += part
+                if self._buffered_bytes + len(chunk) > self._max_buffered_bytes:
+                    raise BodyError(503, "too many request bodies are in memory", **{"retry-after": "1"})
+                yield chunk
             more = message.get("more_body", False)
-        return bytes(body) if received <= max_bytes else None
-
-
-def _closing(status: int, message: str) -> Response:
-    return Response(message, status, {"connection": "close"}, "text/plain")
-
-
-def _replaying(body: bytes, receive: Receive) -> Receive:
-    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Message:
-        return pending.pop() if pending else await receive()
-
-    return replay
+        if received > max_bytes:
+            raise BodyError(413, f"the body is larger than {max_bytes} bytes", connection="close")
 
 
 def _finite_float(text: str) -> float:

@@ -10,14 +10,14 @@ from heksherlite.service.api.context import CallerRights, Context
 from heksherlite.service.api.history import ChangeModel, show_change
 from heksherlite.service.api.operation_bodies import AnyOperationBody, operations_of
 from heksherlite.service.api.responses import EVERY_WRITE, json_response, text_responses
-from heksherlite.service.api.routes import ServiceRoute, requires
+from heksherlite.service.api.routes import OperationsRoute, requires
 from heksherlite.service.changing import Preview
 from heksherlite.service.domain.history import changes_between
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import OperationConflictsError
 from heksherlite.service.fields import RequestBody
 
-router = APIRouter(prefix="/api/v1/changes", tags=["changes"], route_class=ServiceRoute)
+router = APIRouter(prefix="/api/v1/changes", tags=["changes"], route_class=OperationsRoute)
 
 
 class ChangesBody(RequestBody):

@@ -4,18 +4,20 @@ The dependencies are coroutines because FastAPI runs other functions in a thread
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Final, Self, TypeAlias
 
 from fastapi import Depends, Header, Request
 
 from heksherlite.service.api.access_tokens import AccessTokens
 from heksherlite.service.api.authorizer import Authorizer
+from heksherlite.service.api.bodies import BodyReader
 from heksherlite.service.api.cache_policy import CachePolicy
 from heksherlite.service.api.change_cause import ChangeCause
 from heksherlite.service.api.grant_limits import GrantLimits
 from heksherlite.service.api.metrics_collector import MetricsCollector
 from heksherlite.service.api.not_modified import NotModifiedCache
 from heksherlite.service.api.operators import Operators
+from heksherlite.service.api.origin_guard import OriginGuard
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView, WritableStoreView
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.changing import Changer, Rights
@@ -23,6 +25,12 @@ from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.responses.bodies import ResponseBodies
 from heksherlite.service.storage.store import Store
+
+_MAX_PUBLIC_BODY_SIZE: Final = 64 * 2**10
+"""The maximal size of the body of a request that requires no token, in bytes."""
+
+_MAX_BUFFERED_BODIES: Final = 64 * 2**20
+"""The maximal size of all bodies that are in memory at the same time, in bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +46,8 @@ class ServiceContext:
         cache_policy: The caching headers of query responses.
         streams: The open streams of changes.
         authorizer: Authorizes requests.
+        origin_guard: Refuses requests from web pages of other sites; None if tokens are required.
+        body_reader: Reads the bodies of requests.
         access_tokens: Issues and verifies the access tokens of OAuth2 clients.
         operators: Authenticates the people who use the pages.
         grant_limits: The rate limits of grants.
@@ -53,6 +63,8 @@ class ServiceContext:
     cache_policy: CachePolicy
     streams: Streams
     authorizer: Authorizer
+    origin_guard: OriginGuard | None
+    body_reader: BodyReader
     access_tokens: AccessTokens
     operators: Operators
     grant_limits: GrantLimits
@@ -72,6 +84,7 @@ class ServiceContext:
         store.on_replaced = streams.publish
         access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens)
         authorizer = Authorizer(lambda: store.tokens, access_tokens, store.catch_up, options.access, options.limits)
+        origin_guard = OriginGuard(authorizer.proxy_headers, options.public_url)
         return cls(
             store=store,
             options=options,
@@ -81,8 +94,15 @@ class ServiceContext:
             cache_policy=CachePolicy(options),
             streams=streams,
             authorizer=authorizer,
+            origin_guard=None if authorizer.requires_tokens else origin_guard,
+            body_reader=BodyReader(
+                max_bytes=options.limits.max_body_size,
+                max_public_bytes=_MAX_PUBLIC_BODY_SIZE,
+                max_buffered_bytes=_MAX_BUFFERED_BODIES,
+                timeout=options.limits.request_timeout,
+            ),
             access_tokens=access_tokens,
-            operators=Operators(authorizer, options.access, store.sessions, options.public_url),
+            operators=Operators(authorizer, origin_guard, options.access, store.sessions),
             grant_limits=GrantLimits(),
             metrics=MetricsCollector(store, streams, authorizer, multiprocess),
             changer=Changer(store, options.limits),

@@ -158,6 +158,7 @@ async def describe_endpoint(request: Request, context: Context) -> Response:
 
 
 @router.post("/f/claim/", response_model=GrantedConfiguration | ErrorResponse, responses=EVERY_WRITE)
+@router.post("/f/claim", include_in_schema=False)
 @public
 async def claim(body: Claim, request: Request, store: ReadableStore, context: Context) -> Response:
     """Return the configuration of the application that has the token."""
@@ -178,6 +179,7 @@ async def claim(body: Claim, request: Request, store: ReadableStore, context: Co
 
 
 @router.post("/f/retrieve/", response_model=GrantedToken | ErrorResponse, responses=EVERY_WRITE)
+@router.post("/f/retrieve", include_in_schema=False)
 @public
 async def retrieve(body: Retrieval, store: ReadableStore) -> Response:
     """Return the token of a registered public application."""
@@ -191,6 +193,7 @@ async def retrieve(body: Retrieval, store: ReadableStore) -> Response:
 
 
 @router.post("/f/redeem/", response_model=GrantedToken | ErrorResponse, responses=EVERY_WRITE)
+@router.post("/f/redeem", include_in_schema=False)
 @public
 async def redeem(body: Redemption, request: Request, store: ReadableStore) -> Response:
     """Exchange a one-time token, which then becomes invalid, for a token."""
@@ -203,6 +206,7 @@ async def redeem(body: Redemption, request: Request, store: ReadableStore) -> Re
 
 
 @router.post("/f/start/", response_model=GrantedCode | ErrorResponse, responses=EVERY_WRITE)
+@router.post("/f/start", include_in_schema=False)
 @public
 async def start(body: Start, request: Request, store: ReadableStore, context: Context) -> Response:
     """Return a new code that a person approves or denies."""
@@ -220,6 +224,7 @@ async def start(body: Start, request: Request, store: ReadableStore, context: Co
 
 
 @router.post("/f/challenge/", response_model=GrantedToken | CodeStatus, responses=EVERY_WRITE)
+@router.post("/f/challenge", include_in_schema=False)
 @public
 async def challenge(body: Challenge, request: Request, store: ReadableStore, context: Context) -> Response:
     """Return a token, once, if a person has approved the code, or else the status of the code."""

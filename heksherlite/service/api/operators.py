@@ -8,17 +8,15 @@ derive the cookie from the database.
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
 from fastapi import Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.authorizer import Authorizer, may_operate
 from heksherlite.service.api.identity import Identity
+from heksherlite.service.api.origin_guard import OriginGuard
 from heksherlite.service.domain.sessions import (
     LIFETIME,
     form_token,
@@ -65,19 +63,19 @@ class Operators:
 
     Args:
         authorizer: Verifies the tokens with which people log in.
-        options: Whether tokens are required, and which people are operators without logging in.
+        origin_guard: Determines whether a form comes from this site.
+        options: The people who are operators without logging in.
         sessions: The sessions in the database.
-        public_url: The URL of the service for its clients; None if it is taken from each request.
     """
 
     def __init__(
-        self, authorizer: Authorizer, options: AccessOptions, sessions: Sessions, public_url: str | None
+        self, authorizer: Authorizer, origin_guard: OriginGuard, options: AccessOptions, sessions: Sessions
     ) -> None:
         self._authorizer = authorizer
         self._proxy_headers = authorizer.proxy_headers
         self._operators = options.operators
         self._sessions = sessions
-        self._public_url = public_url
+        self._origin_guard = origin_guard
 
     async def authorize(self, request: Request) -> None:
         """Require that a request comes from an operator, and store the identity in ``request.state.identity``.
@@ -96,12 +94,9 @@ class Operators:
         Without tokens, every person is an operator.
 
         Raises:
-            AccessDeniedError: The header that names the person is invalid, or the page of a service without tokens was
-                opened by a host name that is not its own.
+            AccessDeniedError: The header that names the person is invalid.
             DatabaseUnavailableError: The session cannot be looked up.
         """
-        if not self._authorizer.requires_tokens:
-            self._require_own_name(request)
         address, person = self._proxy_headers.address(request.scope), self._proxy_headers.person(request.scope)
         if not self._authorizer.requires_tokens or (person and not self._operators.isdisjoint({person, _EVERY_PERSON})):
             return Identity(person=person, address=address)
@@ -155,7 +150,7 @@ class Operators:
         Raises:
             AccessDeniedError: The form comes from another site, another browser or another session.
         """
-        if not self._is_same_origin(request):
+        if not self._origin_guard.is_same_origin(request.scope):
             raise AccessDeniedError(403, "this form was sent from another site")
         secret = self._secret(request)
         if secret is None:
@@ -177,40 +172,6 @@ class Operators:
     def _secret(self, request: Request) -> str | None:
         secret = request.cookies.get(_cookie_name(secure=self._proxy_headers.is_secure(request.scope)), "")
         return secret if is_secret(secret) else None
-
-    def _is_same_origin(self, request: Request) -> bool:
-        # Browsers send at least one of these headers. Programs that send neither have no cookies of people.
-        site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-        if site is not None:
-            return site in {"same-origin", "none"}
-        return origin is None or origin.lower() in {
-            f"{url.scheme}://{url.netloc}".lower() for url in self._urls(request)
-        }
-
-    def _urls(self, request: Request) -> Sequence[SplitResult]:
-        """Return the URL of the service according to the browser, and the configured one."""
-        return [urlsplit(url) for url in (self._proxy_headers.base_url(request.scope), self._public_url) if url]
-
-    def _require_own_name(self, request: Request) -> None:
-        """Require that a page was not opened by a host name that anybody may have pointed to this machine.
-
-        Without logins, a foreign site could otherwise use the pages through a host name of its own.
-        """
-        opened, *public = [url.hostname or "" for url in self._urls(request)]
-        if not (opened in public or opened == "localhost" or opened.endswith(".localhost") or _is_address(opened)):
-            raise AccessDeniedError(
-                403,
-                f"this service is not known as {opened}; open the page by its IP address, or start the service with"
-                f" --public-url {self._proxy_headers.base_url(request.scope)}",
-            )
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _cookie_name(*, secure: bool) -> str:

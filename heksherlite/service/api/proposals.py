@@ -13,7 +13,7 @@ from heksherlite.service.api.changes import CONFLICTS, OperationConflict, show_i
 from heksherlite.service.api.context import CallerRights, Context, ReadableStore, WritableStore
 from heksherlite.service.api.operation_bodies import AnyOperationBody, operations_of
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, text_responses
-from heksherlite.service.api.routes import ServiceRoute, requires
+from heksherlite.service.api.routes import OperationsRoute, requires
 from heksherlite.service.changing import Rights
 from heksherlite.service.domain import proposing
 from heksherlite.service.domain.authors import Author
@@ -29,7 +29,7 @@ from heksherlite.service.errors import (
 )
 from heksherlite.service.fields import RequestBody, Time
 
-router = APIRouter(prefix="/api/v1/proposals", tags=["changes"], route_class=ServiceRoute)
+router = APIRouter(prefix="/api/v1/proposals", tags=["changes"], route_class=OperationsRoute)
 
 MAX_COMMENT_LENGTH = 10_000
 

@@ -42,9 +42,15 @@ class ProxyHeaders:
         return (self._forwarded(scope, b"x-forwarded-proto") or scope["scheme"]).lower() == "https"
 
     def base_url(self, scope: Scope) -> str:
-        """Return the URL of the service as the client knows it, without a trailing slash."""
+        """Return the URL of the service as the client knows it, without a trailing slash.
+
+        Raises:
+            AccessDeniedError: The host is malformed.
+        """
         host = self._forwarded(scope, b"x-forwarded-host") or next(_values(scope, b"host"), "")
-        if _HOST.fullmatch(host) is None:
+        if host and _HOST.fullmatch(host) is None:
+            raise AccessDeniedError(400, f"the Host {host[:100]!r} is malformed")
+        if not host:
             address, port = scope.get("server") or ("localhost", None)
             host = f"[{address}]" if ":" in address else address
             host = host if port is None else f"{host}:{port}"

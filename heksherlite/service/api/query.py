@@ -14,14 +14,15 @@ from heksherlite.service.api.compression import CODECS, MIN_SIZE, accepted_codin
 from heksherlite.service.api.context import Context, ReadableStore, context_of
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import Handler, ServiceRoute, requires
-from heksherlite.service.api.stream import LINK, event_revision
+from heksherlite.service.api.stream import LINK
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_moment, parse_setting_names
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.query import entries_of
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import NotCaughtUpError
 from heksherlite.service.responses.bodies import ResponseBodies
-from heksherlite.service.responses.entity_tags import seen_revision, tag_of
+from heksherlite.service.responses.entity_tags import known_revisions, tag_of
 from heksherlite.service.responses.query import QueryRequest
 
 _logger = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ async def query_rules(
 ) -> Response:
     """Return the rules of settings that pass a filter."""
     moment = None if at is None else parse_moment(at, now=datetime.now(UTC))
-    heard = event_revision(last_event_id) or 0
+    heard = RevisionId.parse(last_event_id)
     query = QueryRequest(
         setting_names=None if settings is None else parse_setting_names(settings),
         context_filter=parse_context_filter(context_filters),
@@ -139,10 +140,10 @@ async def query_rules(
     headers = {"etag": tag, "vary": cache_policy.vary, "cache-control": cache_policy.now}
     if moment is None:
         headers["link"] = LINK
-    elif isinstance(moment, int):
+    elif isinstance(moment, RevisionId):
         headers["cache-control"] = cache_policy.past
     if "*" in known_tags or tag in known_tags:
-        if moment is None and len(known_tags) == 1 and heard <= catalog.state.revision:
+        if moment is None and len(known_tags) == 1 and (heard is None or not catalog.lineage.excludes(heard)):
             context.not_modified.remember(request, catalog.state, headers)
         return Response(status_code=304, headers=headers)
     if a_im == DELTA and len(known_tags) == 1:
@@ -156,11 +157,12 @@ async def query_rules(
 
 
 async def _catalog(
-    store: ReadableStore, query: QueryRequest, query_string: bytes, known_tags: set[str], heard: int
+    store: ReadableStore, query: QueryRequest, query_string: bytes, known_tags: set[str], heard: RevisionId | None
 ) -> Catalog:
     """Return a catalog that is not older than the one this client has seen at another replica."""
     catalog = store.catalog
-    if max(heard, seen_revision(catalog, query, query_string, known_tags)) > catalog.state.revision:
+    known = known_revisions(catalog, query, query_string, known_tags)
+    if any(map(catalog.lineage.excludes, known if heard is None else [*known, heard])):
         await store.catch_up()
     elif any(catalog.find(name) is None for name in query.setting_names or ()):
         # The setting may have been declared through another replica a moment ago.

@@ -1,14 +1,17 @@
 """Responses that several resources share, and their descriptions for OpenAPI."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
+from heksherlite.service.api.bodies import BodyError
+from heksherlite.service.api.problems import error_response
 from heksherlite.service.errors import (
     BadRequestError,
     ConflictError,
@@ -103,12 +106,15 @@ async def respond_to_request_error(request: Request, error: Exception) -> Respon
     """Return the response to a request that cannot be fulfilled."""
     if not isinstance(error, RequestError):
         raise error
-    status, body = status_of(error), _body_of(error)
-    if body is not None:
-        return json_response(body, status)
-    if isinstance(error, NotFoundError) and _documents_empty_not_found(request):
-        return Response(status_code=status)
-    return Response(error.message, status, media_type="text/plain")
+    body = _body_of(error)
+    return error_response(
+        request,
+        status_of(error),
+        error.message,
+        body=body,
+        extensions={"errors": body["detail"]} if body is not None and isinstance(error, InvalidError) else None,
+        empty=isinstance(error, NotFoundError) and _documents_empty_not_found(request),
+    )
 
 
 def _body_of(error: RequestError) -> dict[str, Any] | None:
@@ -131,7 +137,7 @@ def _documents_empty_not_found(request: Request) -> bool:
     return bool(documented.get(404) == EMPTY_NOT_FOUND[404])
 
 
-async def respond_to_invalid(_request: Request, error: Exception) -> Response:
+async def respond_to_invalid(request: Request, error: Exception) -> Response:
     """Return the response to a malformed request. It does not repeat the request, which may be large or not JSON."""
     if not isinstance(error, RequestValidationError):
         raise error
@@ -140,11 +146,48 @@ async def respond_to_invalid(_request: Request, error: Exception) -> Response:
         message = problem["msg"]
         if problem["type"] == "json_invalid":
             message = f"{message}: {problem['ctx']['error']}"
-        problems.append({**_place(problem["loc"]), "msg": message, "type": problem["type"]})
-    return Response(json.dumps({"detail": problems}), 422, media_type="application/json")
+        location = [part if isinstance(part, int) else _encodable(part) for part in problem["loc"]]
+        problems.append({**_place(location), "msg": _encodable(message), "type": problem["type"]})
+    detail = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
+    return error_response(request, 422, detail, body={"detail": problems}, extensions={"errors": problems})
 
 
-async def respond_to_unavailable(_request: Request, error: Exception) -> Response:
+def _encodable(text: str) -> str:
+    # The keys of objects in a request may contain lone surrogates.
+    return text.encode("utf-8", "replace").decode()
+
+
+async def respond_to_body_error(request: Request, error: Exception) -> Response:
+    """Return the response to a request whose body was not read."""
+    if not isinstance(error, BodyError):
+        raise error
+    return error_response(request, error.status, error.detail, headers=error.headers)
+
+
+async def respond_to_http_error(request: Request, error: Exception) -> Response:
+    """Return the response to a request that no route matches; ``OPTIONS`` returns the methods of the path."""
+    if not isinstance(error, HTTPException):
+        raise error
+    detail, headers = str(error.detail), dict(error.headers or {})
+    if error.status_code == 405:
+        headers["allow"] = ", ".join(_allowed_methods(request))
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"allow": headers["allow"]})
+    body = {"detail": detail}
+    return error_response(request, error.status_code, detail, body=body, extensions={}, headers=headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    candidates = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    allowed = [
+        method
+        for method in candidates
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
+    return [*allowed, *(["HEAD"] if "GET" in allowed else []), "OPTIONS"]
+
+
+async def respond_to_unavailable(request: Request, error: Exception) -> Response:
     """Return the response to a request that requires the database while it is not available."""
     if not isinstance(error, DatabaseUnavailableError):
         raise error
@@ -154,15 +197,15 @@ async def respond_to_unavailable(_request: Request, error: Exception) -> Respons
     elif isinstance(error, NotCaughtUpError):
         text = "this replica has not caught up with a revision known to the client, and the database is not available"
         retry_after = 1
-    return Response(text, 503, {"retry-after": str(retry_after)}, "text/plain")
+    return error_response(request, 503, text, headers={"retry-after": str(retry_after)})
 
 
-def _place(loc: tuple[str | int, ...]) -> dict[str, Any]:
+def _place(location: Sequence[str | int]) -> dict[str, Any]:
     """Return where a problem is; in a list of operations also as a path, such as ``operations[3].value``."""
-    if loc[:2] != ("body", "operations") or len(loc) < _OPERATION_LENGTH:
-        return {"loc": loc}
+    if [*location[:2]] != ["body", "operations"] or len(location) < _OPERATION_LENGTH:
+        return {"loc": location}
     # Behind the index of an operation, pydantic has the kind of the operation.
-    _, name, index, *rest = loc
+    _, name, index, *rest = location
     inside = rest[1:]
     path = f"{name}[{index}]" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in inside)
-    return {"loc": ("body", name, index, *inside), "path": path}
+    return {"loc": ["body", name, index, *inside], "path": path}

@@ -11,8 +11,8 @@ from starlette.routing import BaseRoute
 
 from heksherlite.service.api.access_denied import ACCESS_DENIED_RESPONSES, AccessDeniedError
 from heksherlite.service.api.authorizer import RequiredScope
-from heksherlite.service.api.bodies import StrictJsonRequest
-from heksherlite.service.api.context import context_of
+from heksherlite.service.api.bodies import StrictJsonRequest, has_body
+from heksherlite.service.api.context import ServiceContext, context_of
 from heksherlite.service.api.responses import text_responses
 from heksherlite.service.domain.tokens import Scope
 
@@ -53,6 +53,9 @@ class ServiceRoute(APIRoute):
         TypeError: The endpoint does not declare the scope that it requires.
     """
 
+    takes_operations = False
+    """Whether bodies may be as large as those with operations."""
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         required = vars(endpoint).get(_ATTRIBUTE)
         if required is None:
@@ -77,17 +80,27 @@ class ServiceRoute(APIRoute):
         handle = self.handler(super().get_route_handler())
         required = self.required
 
+        async def respond(context: ServiceContext, request: Request) -> Response:
+            if required.operator:
+                await context.operators.authorize(request)
+            return await handle(request)
+
         async def handle_request(request: Request) -> Response:
             context = context_of(request)
             _annotate_span(context.metrics.revision)
+            if context.origin_guard is not None:
+                context.origin_guard.check(request.scope)
             await context.authorizer.authorize(request, required)
             seconds = context.options.limits.request_timeout
             deadline = asyncio.timeout(seconds)
             try:
-                async with deadline:
-                    if required.operator:
-                        await context.operators.authorize(request)
-                    return await handle(StrictJsonRequest(request.scope, request.receive))
+                if not has_body(request.scope):
+                    async with deadline:
+                        return await respond(context, StrictJsonRequest(request.scope, request.receive))
+                max_bytes = context.options.limits.max_changes_size if self.takes_operations else None
+                reading = context.body_reader.reading(request, public=required.scope is None, max_bytes=max_bytes)
+                async with reading as complete, deadline:
+                    return await respond(context, complete)
             except TimeoutError:
                 if not deadline.expired():
                     raise
@@ -95,6 +108,12 @@ class ServiceRoute(APIRoute):
                 return Response(text, 503, {"retry-after": "5"}, "text/plain")
 
         return handle_request
+
+
+class OperationsRoute(ServiceRoute):
+    """A route whose body may be a list of operations."""
+
+    takes_operations = True
 
 
 def _annotate_span(revision: int) -> None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.limits import Limits
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.protection import require_unprotected
 from heksherlite.service.errors import PreconditionFailedError
 from heksherlite.service.storage.applications import Applications
@@ -96,7 +97,7 @@ class StoreView:
         """The configuration groups."""
         return self._store.groups
 
-    async def at(self, moment: int | datetime) -> Catalog:
+    async def at(self, moment: int | RevisionId | datetime) -> Catalog:
         """Do the same as `Store.at`, limited to the settings that the request may read."""
         return (await self._store.at(moment)).limited_to(self._setting_prefix)
 

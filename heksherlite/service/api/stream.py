@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 import orjson
@@ -9,19 +10,21 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.head import IS_HEAD
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires, still_authorized
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.change_feed import Interest
 from heksherlite.service.domain.filters import parse_context_filter, parse_setting_names
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.tokens import Scope as TokenScope
+from heksherlite.service.errors import NotCaughtUpError
 
 EVENTS = "text/event-stream"
 LINK = '<stream>; rel="monitor"'
 """The ``Link`` by which query responses announce the stream (RFC 5989). The URL is relative to the query's."""
 
 _RECONNECT_MILLISECONDS = 2_000
-_MAX_REVISION_DIGITS = 18
 _UNREAD_SECONDS = 1.0  # a send that takes longer is blamed on the client
 
 router = APIRouter(tags=["query"], route_class=ServiceRoute)
@@ -54,13 +57,11 @@ async def stream_changes(
     for name in names or ():
         store.catalog.find(name)  # raises an error for a setting outside the prefix of the token
     interest = Interest(names, parse_context_filter(context_filters), store.catalog.setting_prefix)
-    return _EventStream(context.streams, interest, event_revision(last_event_id))
-
-
-def event_revision(last_event_id: str) -> int | None:
-    """Return the revision that is the id of an event, or None if the id is invalid."""
-    is_revision = last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= _MAX_REVISION_DIGITS
-    return int(last_event_id) if is_revision else None
+    since = RevisionId.parse(last_event_id)
+    if since is not None and store.catalog.lineage.excludes(since):
+        with suppress(NotCaughtUpError):  # the stream catches up later
+            await store.catch_up()
+    return _EventStream(context.streams, interest, since)
 
 
 class _EventStream(Response):
@@ -70,7 +71,7 @@ class _EventStream(Response):
     not read; it receives everything that it missed in one event.
     """
 
-    def __init__(self, streams: Streams, interest: Interest, since: int | None) -> None:
+    def __init__(self, streams: Streams, interest: Interest, since: RevisionId | None) -> None:
         super().__init__(media_type=EVENTS, headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._streams = streams
@@ -78,6 +79,9 @@ class _EventStream(Response):
         self._since = since
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get(IS_HEAD):
+            await Response(headers=dict(self.headers))(scope, receive, send)
+            return
         self._streams.count += 1
         gone = asyncio.create_task(_disconnect(receive))
         ending = "failed"
@@ -127,5 +131,5 @@ async def _disconnect(receive: Receive) -> None:
         pass
 
 
-def _event(kind: str, revision: int, data: Mapping[str, Any]) -> bytes:
-    return b"event: %b\nid: %d\ndata: %b\n\n" % (kind.encode(), revision, orjson.dumps(data))
+def _event(kind: str, revision: RevisionId, data: Mapping[str, Any]) -> bytes:
+    return b"event: %b\nid: %b\ndata: %b\n\n" % (kind.encode(), str(revision).encode(), orjson.dumps(data))

@@ -1,4 +1,4 @@
-"""Applications that get their configuration from the service, and what was approved for each."""
+"""Applications that get their configuration from the service, and the approval of each one."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,32 +20,32 @@ from heksherlite.service.domain.tokens import Scope, Token
 from heksherlite.service.errors import BadRequestError
 
 Tracked: TypeAlias = str | Sequence[str]
-"""``*`` for all values of a context feature, or some of them."""
+"""``*`` for all values of a context feature, or a list of values."""
 
 
 class Status(StrEnum):
-    """How far an application has come."""
+    """The status of an application."""
 
     INVITED = "invited"
-    """Whoever has the one-time token may become it."""
+    """It can claim its token with a one-time token."""
     APPROVED = "approved"
-    """A person approved it, and it has not come for its token yet."""
+    """A person approved it, and it has not claimed its token yet."""
     ACTIVE = "active"
     """It has its token."""
     PUBLIC = "public"
-    """Whoever gives its identifier gets its token."""
+    """Every program that sends its identifier gets its token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """What an application is allowed, and what its configuration says.
+    """What an application may do, and what its configuration contains.
 
     Attributes:
-        scopes: What its tokens allow.
-        setting_prefix: How the names of the settings begin that its tokens are limited to; empty for no limit.
-        defaults: What stands in for context features that a caller leaves out.
-        track: The values to ask rules for by context feature. Of others, the default is tracked, or everything.
-        groups: The configuration groups that are attached to it.
+        scopes: The scopes of its tokens.
+        setting_prefix: Its tokens are limited to settings whose names begin with this. Empty for no limit.
+        defaults: The value of each context feature that a caller of ``get`` leaves out.
+        track: The tracked values of each context feature. For other features, the default is tracked, or all values.
+        groups: The attached configuration groups.
     """
 
     scopes: frozenset[Scope] = frozenset()
@@ -57,18 +57,19 @@ class Approval:
     def check(
         self, *, context_features: Iterable[str], groups: Iterable[str], asked: Iterable[str] | None = None
     ) -> None:
-        """Check that it makes sense.
+        """Check the approval.
 
         Args:
-            context_features: Those that there are.
-            groups: The configuration groups that there are.
-            asked: The scopes that the application asks for; None if nobody asked.
+            context_features: The existing context features.
+            groups: The existing configuration groups.
+            asked: The scopes that the application requested; None if it requested nothing.
 
         Raises:
-            BadRequestError: It does not.
+            BadRequestError: The approval refers to something that does not exist, grants more than was requested, or
+                has a malformed value.
         """
         if asked is not None and (more := sorted(self.scopes.difference(asked))):
-            raise BadRequestError(f"the application did not ask for {', '.join(more)}")
+            raise BadRequestError(f"the application did not request {', '.join(more)}")
         if self.setting_prefix and SETTING_NAME.fullmatch(self.setting_prefix) is None:
             raise BadRequestError(f"no name of a setting begins with {self.setting_prefix[:100]!r}")
         if unknown := sorted({*self.defaults, *self.track}.difference(context_features)):
@@ -83,20 +84,20 @@ class Approval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """An application that was let in, or may come in.
+    """An application that was approved, invited or registered.
 
     Attributes:
-        id: Which it is; its ``client_id`` and part of its tokens.
-        manifest: How it introduced itself. Of one that has not come yet, only the identifier is known.
-        status: How far it has come.
-        approval: What it gets.
+        id: The id of the application, which is its ``client_id`` and part of its tokens.
+        manifest: Its manifest. Until an invited application claims its token, only the identifier is known.
+        status: Its status.
+        approval: Its approval.
         created_at: When it was approved, invited or registered, in seconds since the epoch.
-        expires_at: Until when one that was approved or invited may come for its token, in seconds since the epoch; None
-            for ever.
-        redirect_uri: Where a public application was registered to be reached.
-        invite_digest: The SHA-256 of the one-time token of an invited one.
-        public_token: The claim token of a public one. It is no secret: whoever asks gets it.
-        digests: Those of its credentials, if it has them.
+        expires_at: Until when an approved or invited application can claim its token, in seconds since the epoch; None
+            for no limit.
+        redirect_uri: The registered redirect URI of a public application.
+        invite_digest: The SHA-256 of the one-time token of an invited application.
+        public_token: The claim token of a public application. It is not secret: everyone gets it.
+        digests: The digests of its credentials, if it has them.
     """
 
     id: str
@@ -112,23 +113,23 @@ class Application:
 
     @property
     def identifier(self) -> str:
-        """What people call it; several may be called so."""
+        """The identifier in its manifest. Several applications can have the same one."""
         return self.manifest.identifier
 
     def expired(self, now: float) -> bool:
-        """Tell whether it is too late for it to come for its token."""
+        """Return whether it can no longer claim its token at a time, in seconds since the epoch."""
         return self.expires_at is not None and now >= self.expires_at
 
     def has_claim_token(self, secret: str) -> bool:
-        """Tell whether a secret is its claim token."""
+        """Return whether a secret is its claim token."""
         return self.digests is not None and matches(secret, self.digests.claim_token)
 
     def has_client_secret(self, secret: str) -> bool:
-        """Tell whether a secret is its own as an OAuth2 client."""
+        """Return whether a secret is its OAuth2 client secret."""
         return self.digests is not None and matches(secret, self.digests.client_secret)
 
     def described(self) -> dict[str, Any]:
-        """Return all about it as JSON, but for what proves it."""
+        """Return the application as JSON, without its credentials."""
         approval = self.approval
         return {
             "id": self.id,
@@ -148,7 +149,7 @@ class Application:
         }
 
     def token(self) -> Token | None:
-        """Return its token for the API, as tokens are kept, or None if it has not got it yet."""
+        """Return its token for the API as it is stored, or None if it has not claimed it yet."""
         if self.digests is None:
             return None
         return Token(
@@ -165,13 +166,13 @@ class Application:
 def invited(
     identifier: str, approval: Approval, *, now: float, expires_at: int | None = None
 ) -> tuple[str, Application]:
-    """Return the one-time token of a new invitation, and what is to be kept of it.
+    """Return the one-time token of a new invited application, and the application.
 
     Raises:
-        ValueError: The identifier cannot be one, or the invitation would be expired from the start.
+        ValueError: The identifier is malformed, or the invitation would have expired already.
     """
     if expires_at is not None and expires_at <= now:
-        raise ValueError("the invitation would be expired from the start")
+        raise ValueError("the invitation would have expired already: choose a later time")
     application_id = new_application_id()
     one_time_token = new_one_time_token(application_id)
     application = Application(
@@ -190,7 +191,7 @@ def registered(identifier: str, approval: Approval, *, now: float, redirect_uri:
     """Return a new public application.
 
     Raises:
-        ValueError: The identifier cannot be one.
+        ValueError: The identifier is malformed.
     """
     credentials = new_credentials()
     return Application(
@@ -206,12 +207,12 @@ def registered(identifier: str, approval: Approval, *, now: float, redirect_uri:
 
 
 def change(before: Application | None, after: Application | None) -> Change:
-    """Return what the history tells of an application that changes."""
+    """Return the record of a change of an application, for the history."""
     known = after or before
     name = None if known is None else known.identifier
     return Change(None, None, None, before and before.described(), after and after.described(), "application", name)
 
 
 def denial(manifest: Manifest) -> Change:
-    """Return what the history tells of an application that was denied."""
+    """Return the record of the denial of an application, for the history."""
     return Change(None, None, None, None, {**manifest.parts(), "status": "denied"}, "application", manifest.identifier)

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.json_values import Json, Metadata
+from heksherlite.service.domain.lineage import NO_LINEAGE, NO_NONCE, Lineage, RevisionId
 from heksherlite.service.domain.proposals import Proposal
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
@@ -49,6 +50,12 @@ class Setting:
     revision: int
     operator_default_value: Json = NO_VALUE
     is_protected: bool = False
+    nonce: str = NO_NONCE
+
+    @property
+    def revision_id(self) -> RevisionId:
+        """The name of the revision at which the setting or one of its rules last changed."""
+        return RevisionId(self.revision, self.nonce)
 
     @property
     def has_operator_default(self) -> bool:
@@ -113,11 +120,30 @@ class State:
     last_rule_id: int = 0
     changed_at: datetime | None = None
     access_revision: int = 0
+    revision_nonce: str = NO_NONCE
+    features_nonce: str = NO_NONCE
+    access_nonce: str = NO_NONCE
     last_proposal_id: int = 0
 
-    def after_access_change(self) -> "State":
-        """Return the counters after a write of tokens, applications or groups."""
-        return replace(self, revision=self.revision + 1, access_revision=self.revision + 1)
+    @property
+    def revision_id(self) -> RevisionId:
+        """The name of the revision, which is the name of everything that is stored at it."""
+        return RevisionId(self.revision, self.revision_nonce)
+
+    @property
+    def features_id(self) -> RevisionId:
+        """The name of the revision that last touched the context features."""
+        return RevisionId(self.features_revision, self.features_nonce)
+
+    @property
+    def access_id(self) -> RevisionId:
+        """The name of the revision that last touched tokens, applications or groups."""
+        return RevisionId(self.access_revision, self.access_nonce)
+
+    def after_access_change(self, nonce: str) -> "State":
+        """Return the counters after a write of tokens, applications or groups, which drew a nonce."""
+        number = self.revision + 1
+        return replace(self, revision=number, revision_nonce=nonce, access_revision=number, access_nonce=nonce)
 
     def dated(self, now: datetime) -> "State":
         """Return the counters with the time of their write."""
@@ -137,6 +163,13 @@ class Changes:
 
     def __bool__(self) -> bool:
         return self != Changes()
+
+    def at(self, revision: RevisionId) -> "Changes":
+        """Return the changes with the revision that stores them."""
+        number, nonce = revision
+        return replace(
+            self, settings=tuple(replace(setting, revision=number, nonce=nonce) for setting in self.settings)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +195,8 @@ class Catalog:
     rules: Mapping[int, Rule] = field(default_factory=dict)
     scheduled: frozenset[int] = frozenset()
     """The ids of the rules that have a switch ahead."""
+    lineage: Lineage = NO_LINEAGE
+    """The revisions that led to this one."""
     proposals: Mapping[int, Proposal] = field(default_factory=dict)
     """The proposals that are still to be decided or applied."""
     setting_prefix: str = ""
@@ -254,11 +289,17 @@ class Catalog:
         """The revision that the next write makes."""
         return self.state.revision + 1
 
-    def state_after(self, changes: Changes) -> State:
-        """Return the counters after a write of these changes."""
-        features_revision = self.state.features_revision if changes.context_features is None else self.next_revision
-        numbered = self.numbered_after(changes)
-        return replace(numbered, revision=self.next_revision, features_revision=features_revision)
+    def state_after(self, changes: Changes, nonce: str = NO_NONCE) -> State:
+        """Return the counters after a write of these changes, which drew a nonce."""
+        revision = RevisionId(self.next_revision, nonce)
+        features = self.state.features_id if changes.context_features is None else revision
+        return replace(
+            self.numbered_after(changes),
+            revision=revision.number,
+            revision_nonce=revision.nonce,
+            features_revision=features.number,
+            features_nonce=features.nonce,
+        )
 
     def numbered_after(self, changes: Changes) -> State:
         """Return the counters of this revision with the ids that these changes give out."""
@@ -276,7 +317,9 @@ class Catalog:
         removed = (self.rules[rule_id] for rule_id in changes.removed_rules if rule_id in self.rules)
         return {rule.setting_id for rule in (*changes.rules, *removed)}
 
-    def after(self, changes: Changes, state: State, *, copied: Copying = dict) -> "Catalog":
+    def after(
+        self, changes: Changes, state: State, lineage: Lineage | None = None, *, copied: Copying = dict
+    ) -> "Catalog":
         """Return the catalog that follows from this one by some changes.
 
         Args:
@@ -284,6 +327,7 @@ class Catalog:
                 and went between two looks at the database.
             state: The counters that go with them. A setting that is only touched through its rules gets this
                 revision; one that is listed brings its own.
+            lineage: The revisions that led to it, if there are several since this one.
             copied: Makes the mappings of the new catalog from those of this one, to be changed.
         """
         entries = copied(self.entries)
@@ -316,7 +360,8 @@ class Catalog:
                 entries[setting_id], stored.get(setting_id, []), changes.removed_rules, logged_at, copied
             )
             if setting_id not in listed and entry.setting.revision != state.revision:
-                entry = replace(entry, setting=replace(entry.setting, revision=state.revision))
+                touched = replace(entry.setting, revision=state.revision, nonce=state.revision_nonce)
+                entry = replace(entry, setting=touched)
             entries[setting_id] = entry
         for rule_id in changes.removed_rules:
             rules.pop(rule_id, None)
@@ -326,8 +371,9 @@ class Catalog:
         not_switching = {*gone, *changes.removed_rules, *[rule.id for rule in changes.rules]}.difference(switching)
         scheduled = _with_members(self.scheduled, added=switching, removed=not_switching)
         proposals = self._proposals_after(changes)
+        lineage = lineage or self.lineage.after([state.revision_id] if is_logged else [])
         limit = (self.setting_prefix, self.rules_outside)
-        return Catalog(state, features, entries, names, rules, scheduled, proposals, *limit)
+        return Catalog(state, features, entries, names, rules, scheduled, lineage, proposals, *limit)
 
 
 def _has_switch(rule: Rule) -> bool:

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from heksherlite.service.domain.catalog import Catalog, Conditions, Entry
 from heksherlite.service.domain.filters import ContextFilter
+from heksherlite.service.domain.lineage import RevisionId
 
 _MOST_REVISIONS: Final = 1_000
 """How many revisions are remembered, for those who come back."""
@@ -61,9 +62,9 @@ class ChangeFeed:
         self._merged: dict[int, ChangedSettings | None] = {}
 
     @property
-    def revision(self) -> int:
-        """The newest revision."""
-        return self.catalog.state.revision
+    def revision(self) -> RevisionId:
+        """The name of the newest revision."""
+        return self.catalog.state.revision_id
 
     def advance(self, catalog: Catalog) -> None:
         """Take in the catalog that follows, one or more revisions later."""
@@ -72,19 +73,19 @@ class ChangeFeed:
         changed = _changed(before, catalog)
         if changed is None:
             self._revisions.clear()
-            self._complete_after = self.revision
+            self._complete_after = self.revision.number
             return
-        self._revisions.append((self.revision, changed))
+        self._revisions.append((self.revision.number, changed))
         while len(self._revisions) > _MOST_REVISIONS:
             self._complete_after, _ = self._revisions.popleft()
 
-    def since(self, revision: int) -> ChangedSettings | None:
+    def since(self, revision: RevisionId) -> ChangedSettings | None:
         """Return what changed after a revision, or None if that is not known: it may be everything."""
-        if not self._complete_after <= revision <= self.revision:
+        if revision.number < self._complete_after or revision not in self.catalog.lineage:
             return None
-        if revision not in self._merged:
-            self._merged[revision] = self._merge(revision)
-        return self._merged[revision]
+        if revision.number not in self._merged:
+            self._merged[revision.number] = self._merge(revision.number)
+        return self._merged[revision.number]
 
     def _merge(self, revision: int) -> ChangedSettings:
         merged: dict[str, frozenset[Conditions] | None] = {}
@@ -98,8 +99,13 @@ class ChangeFeed:
 
 
 def _changed(before: Catalog, after: Catalog) -> ChangedSettings | None:
-    """Return what differs, or None if that may be everything: the order of the context features, or the database."""
+    """Return what differs, or None if that may be everything.
+
+    It may be after the context features have changed, and if the earlier catalog did not lead to the later one.
+    """
     if (before.state.database_id, before.context_features) != (after.state.database_id, after.context_features):
+        return None
+    if before.state.revision_id not in after.lineage:
         return None
     changed: dict[str, frozenset[Conditions] | None] = {}
     for setting_id, entry in after.entries.items():
@@ -118,7 +124,8 @@ def _names(entry: Entry) -> set[str]:
 
 
 def _changed_conditions(before: Entry, after: Entry) -> frozenset[Conditions] | None:
-    if replace(before.setting, revision=after.setting.revision) != after.setting:
+    number, nonce = after.setting.revision_id
+    if replace(before.setting, revision=number, nonce=nonce) != after.setting:
         return None
     rule_ids = after.log.since(before.setting.revision)
     if rule_ids is None:

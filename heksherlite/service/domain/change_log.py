@@ -1,11 +1,11 @@
-"""What changed lately in a setting, for clients that have the rest already."""
+"""The latest changes of a setting, for clients that have the earlier state."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 _MOST_RULES: Final = 1_000
-"""How many rules a log lists; beyond that, a client is better off with all rules anew."""
+"""The maximum number of rules in a log. Beyond that, a full response is better than a partial one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class ChangeLog:
     changes: tuple[tuple[int, frozenset[int]], ...] = ()
 
     def with_change(self, revision: int, rule_ids: Iterable[int]) -> "ChangeLog":
-        """Return the log with one more revision; the oldest ones are forgotten if it becomes too long."""
+        """Return the log with one more revision. If it becomes too long, the oldest revisions are removed."""
         changes = [*self.changes, (revision, frozenset(rule_ids))]
         complete_after = self.complete_after
         excess = sum([len(ids) for _, ids in changes]) - _MOST_RULES
@@ -31,7 +31,7 @@ class ChangeLog:
         return ChangeLog(complete_after, tuple(changes))
 
     def since(self, revision: int) -> frozenset[int] | None:
-        """Return the ids of the rules that changed after a revision, or None if that is not known."""
+        """Return the ids of the rules that changed after a revision, or None if the log does not go back that far."""
         if revision < self.complete_after:
             return None
         return frozenset().union(*[rule_ids for changed_at, rule_ids in self.changes if changed_at > revision])

@@ -19,16 +19,16 @@ def configuration(
 ) -> dict[str, dict[str, Any]]:
     """Return the groups of values that an application gets.
 
-    These are ``heksher``, by which a settings client configures itself, ``oauth2``, by which an OAuth2 client does, and
-    those that are attached to it. An attached group of one of these names adds to it, and wins.
+    The group ``heksher`` configures a settings client, and the group ``oauth2`` configures an OAuth2 client. The
+    attached groups follow. The keys of an attached group with one of these two names are added, and replace equal keys.
 
     Args:
         application: The application.
-        credentials: What it proves itself with.
-        base_url: The URL of the service, without a slash at its end.
-        context_features: The context features that there are, in order.
+        credentials: Its credentials.
+        base_url: The URL of the service, without a slash at the end.
+        context_features: The context features of the service, in order.
         groups: The configuration groups by name.
-        secrets: The secrets that these refer to.
+        secrets: The secrets that the groups refer to, by name.
     """
     built: dict[str, dict[str, Any]] = {
         "heksher": _of_settings(application, credentials, base_url, context_features),

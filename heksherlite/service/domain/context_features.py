@@ -1,4 +1,4 @@
-"""Writes to the context features: their names and their one global order."""
+"""Writes to the context features and their global order."""
 
 import re
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from heksherlite.service.errors import ConflictError, NotFoundError
 
 
 def add(catalog: Catalog, name: str) -> Decision[None]:
-    """Append a context feature at the end, where it is the most specific."""
+    """Append a context feature. It becomes the most specific one."""
     if name in catalog.context_features:
         raise ConflictError("context feature already exists")
     return _reordered(catalog, (*catalog.context_features, name))
 
 
 def remove(catalog: Catalog, name: str) -> Decision[None]:
-    """Remove a context feature that no setting uses; the ones after it move up."""
+    """Remove a context feature that no setting uses. The following ones move up."""
     _require(catalog, name)
     if any(name in entry.setting.configurable_features for entry in catalog.entries.values()):
         raise ConflictError("context feature can't be deleted, there is at least one setting configured by it")
@@ -24,7 +24,7 @@ def remove(catalog: Catalog, name: str) -> Decision[None]:
 
 
 def move(catalog: Catalog, name: str, *, after: str | None = None, before: str | None = None) -> Decision[None]:
-    """Move a context feature right after or right before another one; exactly one of them is given."""
+    """Move a context feature directly after or directly before another one. Exactly one of the two is given."""
     other = after if before is None else before
     if other is None:
         raise ValueError("either after or before is needed")
@@ -38,11 +38,11 @@ def move(catalog: Catalog, name: str, *, after: str | None = None, before: str |
 
 
 def expect(catalog: Catalog, expected: Sequence[str]) -> Decision[None]:
-    """Make the context features exactly the expected ones by adding what is missing.
+    """Add the expected context features that are missing, so that exactly the expected ones exist.
 
     Raises:
-        ValueError: The existing ones are not a subsequence of the expected ones, or an expected one is malformed or
-            listed twice.
+        ValueError: The existing context features are not a subsequence of the expected ones, or an expected one is
+            malformed or listed twice.
     """
     for feature in expected:
         if re.fullmatch(names.CONTEXT_FEATURE_NAME, feature) is None:

@@ -1,9 +1,9 @@
-"""What applications prove themselves with.
+"""The credentials of applications.
 
-An application that was let in gets one random secret, its *claim token*. Whenever it claims its configuration by that,
-it finds the same token for the API and the same secret of an OAuth2 client there. Both are derived from the claim token
-(HMAC-SHA256, keyed by it), so that the service keeps nothing that the three could be read from: their SHA-256 digests
-are enough to recognise them. Who has the claim token could claim the others anyway.
+An approved application gets one random secret, its *claim token*, with which it claims its configuration. The
+configuration contains a token for the API and an OAuth2 client secret. Both are derived from the claim token with
+HMAC-SHA256, so they are the same each time. The service stores only the SHA-256 digests of the three, which are enough
+to verify them. A holder of the claim token could claim the other two anyway.
 """
 
 import re
@@ -32,11 +32,11 @@ class Digests:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The credentials of an application. They are never shown but to the application.
+    """The credentials of an application. Only the application ever gets them.
 
     Attributes:
-        application_id: Which application; it is its ``client_id`` too.
-        claim_token: What it claims its configuration by.
+        application_id: The id of the application, which is its ``client_id`` too.
+        claim_token: The token with which it claims its configuration.
     """
 
     application_id: str
@@ -44,16 +44,16 @@ class Credentials:
 
     @property
     def settings_token(self) -> str:
-        """A token for the API, in the form of all tokens."""
+        """The token for the API."""
         return f"hkl_{self.application_id}_{self._derived(b'settings token')}"
 
     @property
     def client_secret(self) -> str:
-        """The secret of the application as an OAuth2 client."""
+        """The OAuth2 client secret."""
         return self._derived(b"client secret")
 
     def digests(self) -> Digests:
-        """Return what is to be kept."""
+        """Return the digests, which are stored."""
         return Digests(
             secret_digest(self.claim_token), secret_digest(self.settings_token), secret_digest(self.client_secret)
         )
@@ -73,7 +73,7 @@ def credentials_of(application_id: str, random_part: str) -> Credentials:
 
 
 def new_application_id() -> str:
-    """Return an id that tokens can begin with."""
+    """Return a random id for an application."""
     return secrets.token_hex(4)
 
 
@@ -83,7 +83,7 @@ def new_random_part() -> str:
 
 
 def is_application_id(text: str) -> bool:
-    """Tell whether a text, which may come from anybody, could be the id of an application."""
+    """Return whether an untrusted text has the form of an application id."""
     return _ID.fullmatch(text) is not None
 
 
@@ -93,7 +93,7 @@ def new_one_time_token(application_id: str) -> str:
 
 
 def application_of(kind: Kind, secret: str) -> str | None:
-    """Return the id of the application that a secret says it is for, or None if it is no such secret."""
+    """Return the application id in a secret, which is not verified, or None if it is not a secret of this kind."""
     match = _SHAPE.fullmatch(secret)
     return match[2] if match and match[1] == _PREFIXES[kind] else None
 
@@ -104,7 +104,7 @@ def secret_digest(secret: str) -> bytes:
 
 
 def matches(secret: str, kept: bytes | None) -> bool:
-    """Tell whether a secret is the one that was kept, in constant time."""
+    """Return whether a secret has the stored digest. Takes constant time."""
     return compare_digest(secret_digest(secret), kept or bytes(32))
 
 

@@ -1,4 +1,4 @@
-"""Declarations: what a program says a setting is, against what is stored."""
+"""Declarations of settings by programs, compared with the stored settings."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ class Declaration:
 
 
 def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, Any]]:
-    """Create, upgrade or just compare a setting; the answer is what the API answers.
+    """Create, upgrade or compare a setting. The result is the body of the response.
 
     Raises:
         BadRequestError: A new setting has another version than 1.0.
@@ -77,12 +77,12 @@ def require_features(catalog: Catalog, features: Iterable[str]) -> None:
 
 
 def renamed(setting: Setting, name: str) -> Setting:
-    """Give a setting another name; the one before becomes an alias."""
+    """Return a setting with another name. The previous name becomes an alias."""
     return replace(setting, name=name, aliases=(setting.aliases | {setting.name}) - {name})
 
 
 def _declared_entry(catalog: Catalog, declaration: Declaration) -> Entry | None:
-    """Find the stored setting that a declaration is about, or None if it is a new one."""
+    """Return the stored setting of a declaration, or None if the setting is new."""
     named = catalog.find(declaration.shape.name)
     if declaration.alias is None:
         return named
@@ -126,7 +126,7 @@ def _outdated(catalog: Catalog, declaration: Declaration, entry: Entry) -> Decis
 def _renaming_only_on_purpose(declaration: Declaration, entry: Entry) -> Shape:
     """Return the declared shape, under the stored name unless the declaration gives that name as its alias.
 
-    A program that still declares an earlier name means the setting as it is, and does not ask to undo the rename.
+    A program that still declares an earlier name does not ask to undo the rename.
     """
     on_purpose = declaration.alias == entry.setting.name
     return declaration.shape if on_purpose else replace(declaration.shape, name=entry.setting.name)

@@ -1,4 +1,4 @@
-"""How a declaration differs from the stored setting, and what that means to those who use it."""
+"""The differences between a declaration and the stored setting, and how much each one matters."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from heksherlite.wire_types import WireType, is_subtype
 
 
 class Level(IntEnum):
-    """How much a difference matters; its lower-case name is what the API shows."""
+    """How much a difference matters. The API shows the name in lower case."""
 
     MINOR = 1
-    """Programs written for the setting before the change still work with it."""
+    """Programs that were written before the change still work."""
     MAJOR = 2
-    """They may not."""
+    """Programs that were written before the change may fail."""
     MISMATCH = 3
-    """The stored rules contradict the change, so it cannot be made."""
+    """The change contradicts the stored rules and cannot be made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One difference, either of an attribute (with its stored value) or described by a message."""
+    """A difference: either in an attribute, with its stored value, or described by a message."""
 
     level: Level
     attribute: str | None = None
@@ -41,7 +41,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a declaration and a stored setting have in common to be compared by."""
+    """The attributes of a declaration or a stored setting that are compared."""
 
     name: str
     configurable_features: frozenset[str]
@@ -71,15 +71,15 @@ def differences(
     catalog: Catalog,
     operator_default: Json = NO_VALUE,
 ) -> list[Difference]:
-    """List what changes from one shape of a setting to another, the least serious first.
+    """List the differences between two shapes of a setting, the least serious first.
 
     Args:
         before: The older shape.
         after: The newer shape.
-        latest: Whichever of the two is stored.
-        rules: The rules that the newer shape must fit.
-        catalog: Where the order of the context features is read.
-        operator_default: The operator's default, which the newer shape must fit too, if there is one.
+        latest: The one of the two that is stored.
+        rules: The rules that must fit the newer shape.
+        catalog: The catalog, for the order of the context features.
+        operator_default: The operator's default, if there is one. It must fit the newer shape too.
     """
     rules = list(rules)
     found = [
@@ -102,7 +102,7 @@ def _of_operator_default(type: WireType, operator_default: Json) -> Iterable[Dif
 
 
 def features_in_use(rules: Iterable[Rule]) -> dict[str, list[int]]:
-    """Map each context feature that the conditions of some rules name to the ids of these rules."""
+    """Return the ids of the rules that have a condition on a context feature, for each such feature."""
     in_use: dict[str, list[int]] = {}
     for rule in rules:
         for feature, _ in rule.conditions:
@@ -111,7 +111,7 @@ def features_in_use(rules: Iterable[Rule]) -> dict[str, list[int]]:
 
 
 def in_use_message(features: Collection[str], in_use: Mapping[str, list[int]], catalog: Catalog) -> str:
-    """Say which rules use which of the features that are to be removed."""
+    """Return the message for features that cannot be removed because rules use them."""
     rule_ids = sorted({rule_id for feature in features for rule_id in in_use[feature]})
     return f"configurable features {catalog.in_order(features)} are still in use by rules {rule_ids}"
 

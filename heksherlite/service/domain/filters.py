@@ -7,6 +7,7 @@ from datetime import datetime
 
 from heksherlite import names
 from heksherlite.service.domain.catalog import Conditions
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.times import read_time
 from heksherlite.service.errors import BadRequestError, InvalidError
 
@@ -96,8 +97,8 @@ def parse_setting_names(text: str) -> list[str]:
     return setting_names
 
 
-def parse_moment(text: str, *, now: datetime) -> int | datetime:
-    """Read a revision, or a time that is not ahead.
+def parse_moment(text: str, *, now: datetime) -> int | RevisionId | datetime:
+    """Read the number or the name of a revision, or a time that is not ahead.
 
     Raises:
         InvalidError: The text is neither.
@@ -105,6 +106,8 @@ def parse_moment(text: str, *, now: datetime) -> int | datetime:
     """
     if _REVISION.fullmatch(text):
         return int(text)
+    if (revision := RevisionId.parse(text)) is not None:
+        return revision
     try:
         time = read_time(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Whether a rule fits its setting, and a setting its own type: each question is answered here, in one wording."""
+"""Checks whether a rule fits its setting, and a setting its own type. All writes share these checks and messages."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,7 +1,7 @@
-"""Configuration groups: values that operators attach to applications, and the secrets that these refer to.
+"""Configuration groups: values that operators attach to applications, and the secrets that they refer to.
 
-A secret stands beside the groups, and a group refers to it by ``{"$secret": "name"}`` in the place of a value. So a
-group can be shown, exported and kept in the history without it.
+Secrets are stored apart from groups. A group refers to a secret with ``{"$secret": "name"}`` in the place of a value,
+so that a group can be shown, exported and recorded in the history without its secrets.
 """
 
 import re
@@ -14,7 +14,7 @@ from heksherlite.service.domain.json_values import Json, require_encodable
 from heksherlite.service.errors import BadRequestError
 
 GROUP_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
-"""What the name of a group or of a secret may look like: a dot would end it in paths such as ``group.key``."""
+"""The pattern of the names of groups and secrets. A dot would separate keys in paths such as ``group.key``."""
 
 _REFERENCE: Final = "$secret"
 
@@ -24,11 +24,11 @@ class Group:
     """A named group of values.
 
     Attributes:
-        name: What it is called in the configuration of applications.
-        values: The values by key, JSON, with references to secrets.
+        name: The name of the group in the configuration of applications.
+        values: The values by key, as JSON with references to secrets.
 
     Raises:
-        ValueError: It cannot be a group.
+        ValueError: The name, a value or a reference is malformed.
     """
 
     name: str
@@ -41,11 +41,11 @@ class Group:
             pass
 
     def change(self, before: "Group | None") -> Change:
-        """Return what the history tells when this takes the place of another one."""
+        """Return the record of the replacement of another group by this one, for the history."""
         return Change(None, None, None, before and dict(before.values), dict(self.values), "group", self.name)
 
     def removal(self) -> Change:
-        """Return what the history tells when it is removed."""
+        """Return the record of the removal of the group, for the history."""
         return Change(None, None, None, dict(self.values), None, "group", self.name)
 
 
@@ -53,14 +53,14 @@ def check_name(what: str, name: str) -> None:
     """Check the name of a group or secret.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The name is malformed.
     """
     if GROUP_NAME.fullmatch(name) is None:
         raise ValueError(f"{name[:100]!r} is not a name for a {what}: it must match {GROUP_NAME.pattern}")
 
 
 def secret_change(name: str, *, before: bool, after: bool) -> Change:
-    """Return what the history tells of a secret: whether there is one, and nothing of what it is."""
+    """Return the record of a change of a secret, for the history. It does not contain the secret."""
     return Change(None, None, None, {} if before else None, {} if after else None, "secret", name)
 
 
@@ -68,7 +68,7 @@ def references(value: Json) -> Iterator[str]:
     """Yield the names of the secrets that a value refers to.
 
     Raises:
-        ValueError: Something looks like a reference and is none.
+        ValueError: A reference is malformed.
     """
     if isinstance(value, Mapping):
         if _REFERENCE in value:
@@ -86,17 +86,17 @@ def references(value: Json) -> Iterator[str]:
 
 
 def check_references(group: Group, secrets: Mapping[str, str]) -> None:
-    """Check that there are the secrets that a group refers to.
+    """Check that the secrets that a group refers to exist.
 
     Raises:
-        BadRequestError: One is missing.
+        BadRequestError: A secret does not exist.
     """
     if missing := sorted(set(references(group.values)) - secrets.keys()):
         raise BadRequestError(f"there is no secret {missing[0]!r}; set it first")
 
 
 def filled_in(value: Json, secrets: Mapping[str, str]) -> Any:
-    """Return a value with the secrets themselves in place of references; there must be all of them."""
+    """Return a value in which the secrets replace the references. All of them must exist."""
     if isinstance(value, Mapping):
         if _REFERENCE in value:
             return secrets[value[_REFERENCE]]

@@ -1,4 +1,4 @@
-"""The history: what each write changed, by whom and why, and the catalog as it was before."""
+"""The history: what each write changed, who made it and why; and the catalog at an earlier revision."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -9,6 +9,7 @@ from heksherlite.service.domain import snapshots
 from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
 from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.proposals import Proposal
 
 Subject: TypeAlias = Literal["application", "group", "secret", "proposal"]
@@ -17,16 +18,16 @@ ChangeKind: TypeAlias = Literal["context_features", "setting", "rule"] | Subject
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A setting, a rule, the list of context features, or what has no part in settings, before and after a write.
+    """A setting, a rule, the list of context features, or another subject, before and after a write.
 
     Attributes:
-        setting_id: The setting, or the setting of the rule; None if it is about neither.
-        rule_id: The rule, if it is about one.
-        setting_name: What the setting is called after the write, or was called last.
-        before: All about it, as JSON; None if it did not exist.
-        after: The same afterwards; None if it does not exist any more.
-        subject: What it is about, if that is neither a setting, a rule, nor the context features.
-        subject_name: Which of these.
+        setting_id: The id of the setting, or of the rule's setting; None for anything else.
+        rule_id: The id of the rule; None for anything else.
+        setting_name: The name of the setting after the write, or its last name.
+        before: The complete state before the write, as JSON; None if it did not exist.
+        after: The complete state after the write, as JSON; None if it no longer exists.
+        subject: The kind of the subject, if it is neither a setting, a rule, nor the context features.
+        subject_name: The name or id of that subject.
     """
 
     setting_id: int | None
@@ -39,7 +40,7 @@ class Change:
 
     @property
     def kind(self) -> ChangeKind:
-        """What it is about."""
+        """The kind of what changed."""
         if self.subject is not None:
             return self.subject
         return "context_features" if self.setting_id is None else "setting" if self.rule_id is None else "rule"
@@ -47,9 +48,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the history holds about one write.
+    """The record of one write.
 
-    ``changes`` are the first ``change_count`` ones, or fewer if only some were asked for.
+    ``changes`` holds all ``change_count`` changes, or the first ones if fewer were requested.
     """
 
     revision: int
@@ -60,17 +61,17 @@ class Record:
 
 
 def added_setting(setting: Setting) -> Change:
-    """Return the change that a new setting is."""
+    """Return the change that adds a setting."""
     return _of_setting(setting, before=None, after=setting)
 
 
 def added_rule(setting_name: str, rule: Rule) -> Change:
-    """Return the change that a new rule is."""
+    """Return the change that adds a rule."""
     return _of_rule(setting_name, rule, before=None, after=rule)
 
 
 def changes_between(catalog: Catalog, changes: Changes) -> Iterator[Change]:
-    """Yield what changes in a catalog, one setting or rule at a time."""
+    """Yield the changes to a catalog, one for each setting, rule or other subject."""
     if changes.context_features is not None:
         yield Change(None, None, None, list(catalog.context_features), list(changes.context_features))
     for setting_id in sorted(changes.removed_settings):
@@ -91,13 +92,13 @@ def changes_between(catalog: Catalog, changes: Changes) -> Iterator[Change]:
         yield _of_proposal(catalog.proposals.get(proposal.id), proposal)
 
 
-def as_of(catalog: Catalog, undone: Iterable[Change], revision: int) -> Catalog:
+def as_of(catalog: Catalog, undone: Iterable[Change], revision: RevisionId) -> Catalog:
     """Return the catalog at an earlier revision.
 
     Args:
-        catalog: A later one.
-        undone: The first change after the revision of everything that has changed since.
-        revision: The revision to go back to.
+        catalog: A later catalog.
+        undone: For everything that has changed since the revision, the first change after it.
+        revision: The earlier revision.
     """
     features: tuple[str, ...] | None = None
     settings: list[Setting] = []
@@ -112,15 +113,22 @@ def as_of(catalog: Catalog, undone: Iterable[Change], revision: int) -> Catalog:
                 new_settings.add(change.setting_id)
             else:
                 setting_id = change.setting_id
-                settings.append(snapshots.setting_from(change.before, setting_id=setting_id, revision=revision))
+                settings.append(snapshots.setting_from(change.before, setting_id=setting_id, revision=revision.number))
         elif change.before is None:
             new_rules.add(change.rule_id)
         else:
             rules.append(snapshots.rule_from(change.before, rule_id=change.rule_id, setting_id=change.setting_id))
     rules.sort(key=lambda rule: rule.id)
     changes = Changes(features, tuple(settings), tuple(rules), frozenset(new_settings), frozenset(new_rules))
-    features_revision = min(revision, catalog.state.features_revision)
-    return catalog.after(changes, replace(catalog.state, revision=revision, features_revision=features_revision))
+    touched_features = min(revision, catalog.state.features_id)
+    state = replace(
+        catalog.state,
+        revision=revision.number,
+        revision_nonce=revision.nonce,
+        features_revision=touched_features.number,
+        features_nonce=touched_features.nonce,
+    )
+    return catalog.after(changes, state, catalog.lineage)
 
 
 def _setting_name(catalog: Catalog, names: dict[int, str], rule: Rule) -> str:

@@ -6,6 +6,7 @@ from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Conditions, Rule, Setting
 from heksherlite.service.domain.fit import default_misfits, rule_misfits
 from heksherlite.service.domain.json_values import Json, Metadata
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.rules import conditions_of
 from heksherlite.service.domain.schedule import Schedule
 from heksherlite.service.domain.versions import Version
@@ -18,10 +19,10 @@ class Importer:
     Args:
         context_features: The context features in their order.
         last_setting_id: The highest id of a setting that is taken.
-        revision: The revision that the settings and rules come with.
+        revision: The revision that stores the settings and rules.
     """
 
-    def __init__(self, context_features: Sequence[str], *, last_setting_id: int, revision: int) -> None:
+    def __init__(self, context_features: Sequence[str], *, last_setting_id: int, revision: RevisionId) -> None:
         self._context_features = frozenset(context_features)
         self._last_setting_id = last_setting_id
         self._revision = revision
@@ -61,7 +62,8 @@ class Importer:
             version=version,
             metadata=metadata,
             aliases=frozenset(aliases),
-            revision=self._revision,
+            revision=self._revision.number,
+            nonce=self._revision.nonce,
             operator_default_value=operator_default_value,
             is_protected=protected,
         )

@@ -1,4 +1,4 @@
-"""How much the service takes in, so that no client can fill it up."""
+"""Limits on what the service accepts and stores."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -13,28 +13,28 @@ from heksherlite.service.errors import ConflictError, DeclarationConflictError, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the service refuses to go beyond.
+    """The limits of a service.
 
     Raises:
         ValueError: A limit is not positive.
     """
 
     max_body_size: int = 2**20
-    """Bytes that the body of a request may have."""
+    """The maximum size of a request body, in bytes."""
     max_settings: int = 100_000
-    """How many settings there may be."""
+    """The maximum number of settings."""
     max_rules: int = 1_000_000
-    """How many rules there may be, of all settings together."""
+    """The maximum number of rules of all settings together."""
     max_value_size: int = 2**18
-    """Bytes of JSON that a value, a default value, a type, a name, or the metadata of one thing may have."""
+    """The maximum size of a value, a default value, a type, a name or metadata, in bytes of JSON."""
     max_operations: int = 10_000
-    """How many operations one change may have."""
+    """The maximum number of operations in one change."""
     max_changes_size: int = 16 * 2**20
-    """Bytes that the body of a request with operations may have."""
+    """The maximum size of a request body with operations, in bytes."""
     request_timeout: float = 30.0
-    """Seconds that a request may take to come in, and again to be answered."""
+    """The maximum time for a request to arrive, and then for its response, in seconds each."""
     writes_per_second: float = 500.0
-    """Writes that each client may make in the long run; ten seconds' worth of them may come at once."""
+    """The sustained write rate of each client. Ten seconds' worth of writes may arrive in a burst."""
 
     def __post_init__(self) -> None:
         for limit in fields(self):
@@ -44,7 +44,7 @@ class Limits:
     def check(self, catalog: Catalog, changes: Changes) -> None:
         """Check that a write stays within the limits.
 
-        What is over a limit already may stay so, and may become less.
+        What exceeds a limit already may stay or shrink.
 
         Raises:
             ConflictError: There would be too many settings or rules.
@@ -52,15 +52,15 @@ class Limits:
         """
         added = sum(setting.id not in catalog.entries for setting in changes.settings)
         if added and len(catalog.entries) - len(changes.removed_settings) + added > self.max_settings:
-            reason = f"there are {len(catalog.entries)} settings, and there may be {self.max_settings}"
+            reason = f"there are {len(catalog.entries)} settings; the maximum is {self.max_settings}"
             raise DeclarationConflictError(reason)
         added = sum(rule.id not in catalog.rules for rule in changes.rules)
         if added and len(catalog.rules) - len(changes.removed_rules) + added > self.max_rules:
-            raise ConflictError(f"there are {len(catalog.rules)} rules, and there may be {self.max_rules}")
+            raise ConflictError(f"there are {len(catalog.rules)} rules; the maximum is {self.max_rules}")
         for what, value in _new_values(catalog, changes):
             size = len(orjson.dumps(value))
             if size > self.max_value_size:
-                raise TooLargeError(f"the {what} has {size} bytes, and it may have {self.max_value_size}")
+                raise TooLargeError(f"the {what} has {size} bytes; the maximum is {self.max_value_size}")
 
 
 def _new_values(catalog: Catalog, changes: Changes) -> Iterator[tuple[str, Json]]:

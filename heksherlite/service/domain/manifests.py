@@ -1,4 +1,4 @@
-"""Manifests: how an application introduces itself. Nothing of it is proven."""
+"""Manifests: how applications describe themselves. Nothing in a manifest is verified."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ _MOST_SCOPES = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Who asks for a configuration.
+    """The description of an application that requests a configuration.
 
     Attributes:
-        identifier: A name of the application that no other one has.
-        version: Its version; empty if that is not known yet.
-        scopes: What it wants to be allowed; the service may not know some of it.
-        image: The URL of a picture of it, given by whoever asks.
+        identifier: The name of the application.
+        version: The version of the application. Empty if it is unknown.
+        scopes: The requested scopes. They may include scopes that the service does not know.
+        image: The URL of an image.
 
     Raises:
-        ValueError: A text is too long or cannot be shown, or the identifier is missing.
+        ValueError: The identifier is missing, there are too many scopes, or a text is too long or not printable.
     """
 
     identifier: str
@@ -34,16 +34,16 @@ class Manifest:
         _check("version", self.version, _LONGEST_NAME)
         _check("image", self.image or "", _LONGEST_IMAGE)
         if len(self.scopes) > _MOST_SCOPES:
-            raise ValueError(f"a manifest may have {_MOST_SCOPES} scopes")
+            raise ValueError(f"a manifest can have at most {_MOST_SCOPES} scopes, not {len(self.scopes)}")
         for scope in self.scopes:
             _check("scope", scope, _LONGEST_NAME)
 
     @classmethod
     def from_query(cls, parameters: Mapping[str, str]) -> "Manifest | None":
-        """Return the manifest that the address of a page brings along, or None if it brings none.
+        """Return the manifest in the query parameters of a page, or None if they have no identifier.
 
         Raises:
-            ValueError: It is malformed.
+            ValueError: The manifest is malformed.
         """
         if not parameters.get("identifier"):
             return None
@@ -52,11 +52,11 @@ class Manifest:
             identifier=parameters["identifier"],
             version=parameters.get("version", ""),
             scopes=tuple(parameters.get("scope", "").split()),
-            image=None if image in ("", "None") else image,  # what existing clients write for no image
+            image=None if image in ("", "None") else image,  # existing clients send either of them for no image
         )
 
     def parts(self) -> dict[str, str | Sequence[str] | None]:
-        """Return it as JSON."""
+        """Return the manifest as JSON."""
         return {
             "identifier": self.identifier,
             "version": self.version,

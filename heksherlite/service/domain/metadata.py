@@ -1,4 +1,4 @@
-"""Edits of metadata, the same for settings and rules: functions from what it was to what it becomes."""
+"""Edits of the metadata of settings and rules: functions from the old metadata to the new."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -9,20 +9,20 @@ MetadataEdit: TypeAlias = Callable[[Metadata], Metadata]
 
 
 def merging(update: Metadata) -> MetadataEdit:
-    """Set the given keys and keep the others."""
+    """Return an edit that sets the given keys and keeps the others."""
     return lambda metadata: {**metadata, **update}
 
 
 def replacing(replacement: Metadata) -> MetadataEdit:
-    """Replace everything; an empty replacement clears."""
+    """Return an edit that replaces all metadata."""
     return lambda _: replacement
 
 
 def with_key(key: str, value: Json) -> MetadataEdit:
-    """Set one key."""
+    """Return an edit that sets one key."""
     return merging({key: value})
 
 
 def without_key(key: str) -> MetadataEdit:
-    """Remove one key, if it is there."""
+    """Return an edit that removes one key, if it exists."""
     return lambda metadata: {name: value for name, value in metadata.items() if name != key}

@@ -1,18 +1,18 @@
-"""How often something may happen: a bucket per client that fills at a steady rate."""
+"""Rate limits: a token bucket for each client."""
 
 from collections import OrderedDict
 from typing import Final
 
 _MOST_KEYS: Final = 10_000
-"""How many clients are remembered; beyond that, those that were not heard of for the longest time start anew."""
+"""The maximum number of clients with a bucket. Beyond that, the least recently active one gets a full bucket again."""
 
 
 class RateLimiter:
-    """Counts what each client does.
+    """Limits how often each client may do something.
 
     Args:
-        per_second: How often something may happen in the long run.
-        burst: How often it may happen at once.
+        per_second: The sustained rate.
+        burst: The size of a burst.
     """
 
     def __init__(self, *, per_second: float, burst: float) -> None:
@@ -21,14 +21,14 @@ class RateLimiter:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, key: str, now: float) -> float:
-        """Count one more for a client, if it may.
+        """Take one from the bucket of a client, if it is not empty.
 
         Args:
-            key: Which client.
-            now: The time in seconds, by a clock that is not set back.
+            key: The client.
+            now: The time in seconds on a monotonic clock.
 
         Returns:
-            0 if it may, or else after how many seconds it may; then nothing is counted.
+            0 if the client may proceed. Otherwise the number of seconds to wait; nothing is taken then.
         """
         left, at = self._buckets.get(key, (self._burst, now))
         left = min(self._burst, left + (now - at) * self._per_second)

@@ -1,4 +1,4 @@
-"""Undoing an earlier change, if what it made is still there and nothing depends on it by now."""
+"""Reverts an earlier change, if its result is unchanged and nothing depends on it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -15,18 +15,18 @@ from heksherlite.service.errors import ConflictsError
 
 
 def revert(catalog: Catalog, record: Record, now: datetime) -> Decision[int]:
-    """Undo a change; the answer is the new revision.
+    """Revert a change. The result is the new revision.
 
-    Only the fields that the change touched go back to what they were. Settings and rules that it removed come back
-    with their ids.
+    Only the fields that the change modified are restored. Settings and rules that it removed are restored with their
+    ids.
 
     Args:
-        catalog: What there is now.
-        record: The change, in full.
-        now: The time, which decides whether a scheduled rule is served.
+        catalog: The current catalog.
+        record: The complete record of the change.
+        now: The time, which determines whether a scheduled rule is served.
 
     Raises:
-        ConflictsError: It cannot be undone.
+        ConflictsError: The change cannot be reverted.
     """
     undoing = _Undoing(catalog, now)
     for change in record.changes:
@@ -177,7 +177,7 @@ class _Undoing:
 
 
 def _of_writers(snapshot: Json) -> Any:
-    """Leave out the one field that nobody writes: it follows from the time."""
+    """Return a snapshot without the phase, which is computed from the time and never written."""
     return snapshot and {field: value for field, value in snapshot.items() if field != "phase"}
 
 

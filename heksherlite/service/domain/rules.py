@@ -1,4 +1,4 @@
-"""Writes to rules, and the search for one by its conditions."""
+"""Writes to rules, and the search for a rule by its conditions."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ def add(
     metadata: Metadata,
     schedule: Schedule | None = None,
 ) -> Decision[int]:
-    """Add a rule; the answer is its id."""
+    """Add a rule. The result is its id."""
     entry = catalog.find(setting_name)
     if entry is None:
         raise InvalidError(f"setting {setting_name!r} does not exist", location=("body", "setting"))
@@ -52,7 +52,7 @@ def edit_metadata(catalog: Catalog, rule_id: int, edit: MetadataEdit) -> Decisio
 
 
 def reschedule(catalog: Catalog, rule_id: int, schedule: Schedule | None) -> Decision[None]:
-    """Change when a rule is served; None stands for always."""
+    """Change the schedule of a rule; None means that it is always served."""
     _require_time_to_be_served(schedule)
     return _stored(catalog.rule(rule_id), replace(catalog.rule(rule_id), schedule=schedule))
 
@@ -70,13 +70,13 @@ def change(
 
 
 def next_switch(catalog: Catalog) -> datetime | None:
-    """Return when the next rule begins or ceases to be served, or None if nothing is scheduled."""
+    """Return when the next scheduled rule starts or ends, or None if there is none."""
     schedules = [catalog.rules[rule_id].schedule for rule_id in catalog.scheduled]
     return min((schedule.next_switch for schedule in schedules if schedule and schedule.next_switch), default=None)
 
 
 def switch(catalog: Catalog, now: datetime) -> Decision[None]:
-    """Begin and cease to serve the rules for which it is time; what is done already is left alone."""
+    """Start and end the scheduled rules that are due. Rules that were switched already stay as they are."""
     switched = []
     for rule_id in sorted(catalog.scheduled):
         rule = catalog.rules[rule_id]
@@ -87,7 +87,7 @@ def switch(catalog: Catalog, now: datetime) -> Decision[None]:
 
 
 def remove(catalog: Catalog, rule_id: int) -> Decision[None]:
-    """Remove a rule; its id is never given out again."""
+    """Remove a rule. Its id is never used again."""
     return Decision(None, Changes(removed_rules=frozenset({catalog.rule(rule_id).id})))
 
 
@@ -95,7 +95,7 @@ def search(catalog: Catalog, setting_name: str, feature_values: Mapping[str, str
     """Return the id of the rule with exactly these conditions.
 
     Raises:
-        NotFoundError: There is no such rule or no such setting.
+        NotFoundError: The setting does not exist, or has no such rule.
     """
     entry = catalog.find(setting_name)
     rule_id = None if entry is None else entry.ids_by_conditions.get(conditions_of(feature_values))
@@ -105,13 +105,13 @@ def search(catalog: Catalog, setting_name: str, feature_values: Mapping[str, str
 
 
 def conditions_of(feature_values: Mapping[str, str]) -> Conditions:
-    """Return conditions in the form in which equal ones are equal."""
+    """Return conditions in their canonical form: equal conditions are equal tuples."""
     return tuple(sorted(feature_values.items()))
 
 
 def _require_time_to_be_served(schedule: Schedule | None) -> None:
     if schedule is not None and schedule.phase is Phase.ENDED and schedule.ends_at is not None:
-        raise BadRequestError(f"ends_at is over: {show_time(schedule.ends_at)}")
+        raise BadRequestError(f"ends_at {show_time(schedule.ends_at)} is in the past")
 
 
 def _stored(before: Rule, after: Rule) -> Decision[None]:

@@ -1,4 +1,4 @@
-"""When a rule is served, for rules that are not served all the time."""
+"""The schedules of rules that are not always served."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """Where a scheduled rule is in its life; it only goes forward, also if a clock does not."""
+    """The phase of a scheduled rule. It never goes back, even if a clock does."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -15,9 +15,9 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """From when until when a rule is served, in UTC; None is without end.
+    """The period in which a rule is served, in UTC. None means no limit.
 
-    ``phase`` is what the catalog makes of it at its revision: each switch to the next phase is a write.
+    ``phase`` is part of the catalog at a revision: each switch to the next phase is a write.
     """
 
     starts_at: datetime | None
@@ -25,7 +25,7 @@ class Schedule:
     phase: Phase = Phase.PENDING
 
     def at(self, now: datetime) -> "Schedule":
-        """Return the schedule in the phase that it has come to."""
+        """Return the schedule in its phase at a time."""
         phase = self.phase
         if phase is Phase.PENDING and (self.starts_at is None or self.starts_at <= now):
             phase = Phase.ACTIVE
@@ -35,10 +35,10 @@ class Schedule:
 
     @property
     def next_switch(self) -> datetime | None:
-        """When the next phase begins, or None if this is the last one."""
+        """When the next phase begins; None in the last phase."""
         return {Phase.PENDING: self.starts_at, Phase.ACTIVE: self.ends_at, Phase.ENDED: None}[self.phase]
 
 
 def schedule_of(starts_at: datetime | None, ends_at: datetime | None, now: datetime) -> Schedule | None:
-    """Return the schedule of a rule that gets these times now; None stands for a rule that is always served."""
+    """Return the schedule of a rule with these times, or None if the rule is always served."""
     return None if starts_at is None and ends_at is None else Schedule(starts_at, ends_at).at(now)

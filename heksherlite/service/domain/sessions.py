@@ -1,4 +1,4 @@
-"""Sessions of browsers: what a cookie proves, and what a form proves that was sent with it."""
+"""Browser sessions of operators: the cookie, and the token that protects forms against cross-site requests."""
 
 import re
 import secrets
@@ -9,19 +9,19 @@ from hmac import digest as hmac_digest
 from typing import Final
 
 LIFETIME: Final = 3600
-"""For how many seconds an operator stays logged in."""
+"""The lifetime of a session, in seconds."""
 
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser of an operator who is logged in.
+    """The session of an operator who is logged in.
 
     Attributes:
         digest: The digest of the secret in its cookie, as `session_digest` returns it.
         public_prefix: The public prefix of the token that the operator logged in with.
-        expires_at: When the session ends at the latest, in seconds since the epoch.
+        expires_at: When the session expires, in seconds since the epoch.
     """
 
     digest: bytes = field(repr=False)
@@ -30,25 +30,25 @@ class Session:
 
 
 def new_secret() -> str:
-    """Return what the cookie of a new session holds: 256 random bits."""
+    """Return the secret for the cookie of a new session: 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
 def is_secret(text: str) -> bool:
-    """Tell whether a cookie may be one of ours."""
+    """Return whether the value of a cookie has the form of a secret."""
     return _SHAPE.fullmatch(text) is not None
 
 
 def session_digest(secret: str) -> bytes:
-    """Return what is kept of a secret: enough to recognise it, and of no use as a cookie."""
+    """Return the digest that is stored for a secret. It identifies the secret, and cannot be used as a cookie."""
     return sha256(secret.encode()).digest()
 
 
 def form_token(secret: str) -> str:
-    """Return what a form must bring along to be one that this service showed in this session."""
+    """Return the token that every form in a session must contain."""
     return hmac_digest(secret.encode(), b"heksherlite form", "sha256").hex()
 
 
 def is_form_token(secret: str, text: str) -> bool:
-    """Tell whether a form is one that this service showed in this session."""
+    """Return whether a text is the form token of a session."""
     return compare_digest(form_token(secret).encode(), text.encode())

@@ -1,4 +1,4 @@
-"""Writes to one attribute of a setting, as an operator makes them."""
+"""Writes of operators to one attribute of a setting."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ def remove(catalog: Catalog, name: str) -> Decision[None]:
 
 
 def change_type(catalog: Catalog, name: str, new_type: WireType, version: Version) -> Decision[None]:
-    """Change the type; the default and the rules must fit, and a minor version only narrows it."""
+    """Change the type. The default and the rules must fit. A new minor version can only narrow the type."""
     entry = catalog.entry(name)
     setting = entry.setting
     if (new_type, version) == (setting.type, setting.version):
@@ -39,7 +39,7 @@ def change_type(catalog: Catalog, name: str, new_type: WireType, version: Versio
 
 
 def rename(catalog: Catalog, name: str, new_name: str, version: Version) -> Decision[None]:
-    """Rename; the name before becomes an alias, and an alias of the setting may become its name."""
+    """Rename a setting. The previous name becomes an alias. The new name can be an alias of the setting."""
     setting = catalog.entry(name).setting
     if version < setting.version:
         raise ConflictError(f"version {version} is older than the stored version {setting.version}")
@@ -54,7 +54,7 @@ def rename(catalog: Catalog, name: str, new_name: str, version: Version) -> Deci
 def change_configurable_features(
     catalog: Catalog, name: str, features: frozenset[str], version: Version
 ) -> Decision[None]:
-    """Replace the configurable features; rules must not use removed ones, added ones need a major version."""
+    """Replace the configurable features. Rules must not use removed ones. Added ones need a new major version."""
     entry = catalog.entry(name)
     setting = entry.setting
     require_features(catalog, features)
@@ -72,7 +72,7 @@ def change_configurable_features(
 
 
 def edit_metadata(catalog: Catalog, name: str, edit: MetadataEdit, version: Version) -> Decision[None]:
-    """Edit the metadata, for which the version must rise."""
+    """Edit the metadata. The version must be higher than the stored one."""
     setting = catalog.entry(name).setting
     _require_higher(version, setting)
     return _stored(catalog, replace(setting, metadata=edit(setting.metadata), version=version))

@@ -1,4 +1,4 @@
-"""Settings and rules as JSON, whole: how the history keeps what they were."""
+"""Complete settings and rules as JSON, as the history stores them."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from heksherlite.type_strings import parse_type
 
 
 def of_setting(setting: Setting) -> dict[str, Any]:
-    """Return all about a setting but its rules."""
+    """Return a setting as JSON, without its rules."""
     snapshot = {
         "name": setting.name,
         "type": str(setting.type),
@@ -48,13 +48,13 @@ def setting_from(snapshot: Json, *, setting_id: int, revision: int) -> Setting:
 
 
 def of_rule(rule: Rule) -> dict[str, Any]:
-    """Return all about a rule but which it is."""
+    """Return a rule as JSON, without its id and its setting."""
     snapshot = {"feature_values": dict(rule.conditions), "value": rule.value, "metadata": rule.metadata}
     return snapshot if rule.schedule is None else {**snapshot, **of_schedule(rule.schedule)}
 
 
 def rule_from(snapshot: Json, *, rule_id: int, setting_id: int) -> Rule:
-    """Return the rule of a snapshot; without a phase, its schedule has not begun."""
+    """Return the rule of a snapshot. Without a phase, its schedule has not started."""
     return Rule(
         id=rule_id,
         setting_id=setting_id,
@@ -66,7 +66,7 @@ def rule_from(snapshot: Json, *, rule_id: int, setting_id: int) -> Rule:
 
 
 def of_schedule(schedule: Schedule) -> dict[str, str | None]:
-    """Return the times of a schedule, and its phase."""
+    """Return the times and the phase of a schedule as JSON."""
     return {
         "starts_at": None if schedule.starts_at is None else show_time(schedule.starts_at),
         "ends_at": None if schedule.ends_at is None else show_time(schedule.ends_at),

@@ -1,13 +1,13 @@
-"""Times on the wire: RFC 3339 in UTC, and what is read as such."""
+"""Times in the API: RFC 3339 in UTC."""
 
 from datetime import UTC, datetime
 
 
 def read_time(text: str) -> datetime:
-    """Read a date and time in the form of ISO 8601; one without an offset is in UTC.
+    """Parse a date and time in ISO 8601. Without an offset it is in UTC.
 
     Raises:
-        ValueError: The text is something else, or out of range.
+        ValueError: The text is malformed or out of range.
     """
     try:
         time = datetime.fromisoformat(text)
@@ -17,5 +17,5 @@ def read_time(text: str) -> datetime:
 
 
 def show_time(time: datetime) -> str:
-    """Write a time in UTC, such as ``2030-01-31T12:00:00Z``."""
+    """Format a time in UTC, such as ``2030-01-31T12:00:00Z``."""
     return time.isoformat().replace("+00:00", "Z")

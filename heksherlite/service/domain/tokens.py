@@ -1,4 +1,4 @@
-"""Tokens: who may do what, and how a secret proves it."""
+"""Tokens and their scopes."""
 
 import re
 import secrets
@@ -10,17 +10,17 @@ from hmac import compare_digest
 from typing import Final, TypeAlias
 
 TOKEN_NAME: Final = re.compile(r"[\w.@+-]{1,100}")
-"""What the name of a token may look like."""
+"""The pattern of the names of tokens."""
 
 SHAPE: Final = re.compile(r"hkl_[0-9a-f]{8}_[A-Za-z0-9_-]{43}")
-"""What a token looks like: a public prefix, then 256 random bits."""
+"""The pattern of tokens: a public prefix, then 256 random bits."""
 
 _PUBLIC_LENGTH: Final = len("hkl_01234567")
 _NO_DIGEST: Final = bytes(32)
 
 
 class Scope(StrEnum):
-    """What a token allows; none of them includes another."""
+    """What a token allows. No scope includes another."""
 
     READ = "read"
     """Queries, lists, details, and the documentation."""
@@ -36,16 +36,16 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What is kept of a token: everything but its secret.
+    """A stored token, without its secret.
 
     Attributes:
-        name: What people call it.
-        public_prefix: How the token begins, which is no secret.
+        name: The name of the token, for people.
+        public_prefix: The beginning of the token, which is not secret.
         digest: The SHA-256 of the whole token.
-        scopes: What it allows.
-        setting_prefix: How the names of the settings begin that it is limited to; empty for no limit.
-        created_at: When it was made, in seconds since the epoch.
-        expires_at: From when on it is of no use, in seconds since the epoch; None for never.
+        scopes: The scopes of the token.
+        setting_prefix: The token is limited to settings whose names begin with this. Empty for no limit.
+        created_at: When the token was created, in seconds since the epoch.
+        expires_at: When the token expires, in seconds since the epoch; None for never.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Token:
     expires_at: int | None
 
     def expired(self, now: float) -> bool:
-        """Tell whether it is of no use any more."""
+        """Return whether the token has expired at a time, in seconds since the epoch."""
         return self.expires_at is not None and now >= self.expires_at
 
 
@@ -68,17 +68,17 @@ Tokens: TypeAlias = Mapping[str, Token]
 def new_token(
     name: str, scopes: Iterable[Scope], *, now: float, setting_prefix: str = "", expires_at: int | None = None
 ) -> tuple[str, Token]:
-    """Return a new token, secret and all, and what is to be kept of it.
+    """Return the text of a new token, and the token as it is stored.
 
     Raises:
-        ValueError: It would have no proper name, or no scope, or be expired from the start.
+        ValueError: The name is malformed, there is no scope, or the token would have expired already.
     """
     if TOKEN_NAME.fullmatch(name) is None:
         raise ValueError(f"{name[:100]!r} is not a name for a token: it must match {TOKEN_NAME.pattern}")
     if not (granted := frozenset(scopes)):
         raise ValueError("a token needs at least one scope")
     if expires_at is not None and expires_at <= now:
-        raise ValueError("the token would be expired from the start")
+        raise ValueError("the token would have expired already: choose a later time")
     public_prefix = f"hkl_{secrets.token_hex(4)}"
     text = f"{public_prefix}_{secrets.token_urlsafe(32)}"
     digest = sha256(text.encode()).digest()
@@ -86,9 +86,9 @@ def new_token(
 
 
 def find_token(tokens: Tokens, text: bytes) -> Token | None:
-    """Return the token that a client sent, expired or not, or None if there is none.
+    """Return the stored token for a text, even if it has expired, or None if there is none.
 
-    How long it takes depends on the public prefix alone.
+    The time that this takes depends on the public prefix only.
     """
     token = tokens.get(text[:_PUBLIC_LENGTH].decode("latin-1"))
     matches = compare_digest(sha256(text).digest(), _NO_DIGEST if token is None else token.digest)

@@ -1,4 +1,4 @@
-"""Versions of settings: ``MAJOR.MINOR``, compared as two integers."""
+"""Versions of settings: ``MAJOR.MINOR``, compared as pairs of integers."""
 
 import re
 from typing import NamedTuple, Self
@@ -17,23 +17,23 @@ class Version(NamedTuple):
 
     @property
     def next_major(self) -> "Version":
-        """The version of a change that programs written for this one may not work with."""
+        """The next version for a change that may break programs written for this one."""
         return Version(self.major + 1, 0)
 
     @property
     def next_minor(self) -> "Version":
-        """The version of a change that programs written for this one work with."""
+        """The next version for a change that programs written for this one work with."""
         return Version(self.major, self.minor + 1)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a version from its text.
+        """Parse a version.
 
         Raises:
             ValueError: The text is not of the form ``MAJOR.MINOR``.
         """
         if re.fullmatch(PATTERN, text) is None:
-            raise ValueError(f"a version is MAJOR.MINOR, two numbers of at most {_MAX_DIGITS} digits, like 1.0")
+            raise ValueError(f"a version is MAJOR.MINOR, two numbers of at most {_MAX_DIGITS} digits, such as 1.0")
         major, minor = text.split(".")
         return cls(int(major), int(minor))
 

@@ -36,6 +36,7 @@ router = APIRouter(prefix="/f", include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/configure/")
+@router.get("/configure")
 @requires_operator
 async def show_application(request: Request, store: ReadableStore) -> Response:
     """Show the request of an application, or its outcome."""
@@ -59,6 +60,7 @@ async def show_application(request: Request, store: ReadableStore) -> Response:
 
 
 @router.post("/configure/")
+@router.post("/configure")
 @requires_operator
 async def decide(request: Request, store: ReadableStore) -> Response:
     """Approve or deny a request, and show the outcome."""

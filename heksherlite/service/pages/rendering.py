@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from heksherlite.service.api.context import context_of
+from heksherlite.service.api.identity import Identity
 
 _PACKAGE: Final = "heksherlite.service.pages"
 
@@ -46,7 +47,7 @@ def render(
             root=root_of(request),
             style=style_sheet()[1],
             form_token=visitor.form_token,
-            identity=request.state.identity,
+            identity=getattr(request.state, "identity", None) or Identity(),
         )
     )
     response = Response(html, status, {**PAGE_HEADERS, **(headers or {})}, "text/html")

@@ -44,12 +44,14 @@ class ResponseBodies:
     ) -> bytes | None:
         """Return the body with what changed since an earlier answer, or None if everything has to be sent."""
         since = revision_of_tag(earlier_tag, tag)
-        if since is None or query.setting_names is None or not query.lines or query.past:
+        if since is None or since not in catalog.lineage:
+            return None
+        if query.setting_names is None or not query.lines or query.past:
             return None
         key = f"{tag} since {since}"
         body = self.remembered(key)
         if body is None:
-            body = build_changes(catalog, entries, query.context_filter, since=since)
+            body = build_changes(catalog, entries, query.context_filter, since=since.number)
             if body is not None:
                 self.remember(key, body)
         return body

@@ -1,6 +1,7 @@
 """Entity tags of responses to queries.
 
-A tag comes from revisions, so it is known before anything is built.
+A tag comes from revisions, so it is known before anything is built. It looks like ``"17-3fa2b1c09d8e-<digest>"``: the
+name of the latest revision that the response depends on, and a digest of everything else.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,49 +11,50 @@ import orjson
 
 from heksherlite.service.domain.catalog import Catalog, Entry
 from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.snapshots import of_rule, of_setting
 from heksherlite.service.responses.query import QueryRequest
 
-_FORMAT = 1  # to be raised whenever the same revision gets another body, so that no client keeps the old one
-
-_MOST_DIGITS = 19  # of a revision
+_FORMAT = 2  # to be raised whenever the same revision gets another body, so that no client keeps the old one
 
 
 def tag_of(catalog: Catalog, query: QueryRequest, entries: Sequence[Entry], query_string: bytes) -> str:
-    """Return the entity tag of an answer, quotes included.
+    """Return the entity tag of a response, quotes included.
 
     It changes with every change to one of the settings, and with the order of the context features. A catalog that
     is limited to some settings has tags of its own.
 
     Args:
-        catalog: The catalog to answer from.
+        catalog: The catalog that the response comes from.
         query: What is asked for. If that is all settings, a removed one matters too.
         entries: The queried settings.
-        query_string: The query as it was sent: a client may send along the tag of another query's answer.
+        query_string: The query as it was sent: a client may send along the tag of another query's response.
     """
     state = catalog.state
-    revision = state.features_revision
+    revision = state.features_id
     if query.setting_names is None or query.past:
-        revision = state.revision
+        revision = state.revision_id
     elif entries:
-        revision = max(revision, *(entry.setting.revision for entry in entries))
+        revision = max(revision, *(entry.setting.revision_id for entry in entries))
     identity = f"{_FORMAT}\n{query.lines}\n{query.coding}\n{state.database_id}\n{catalog.setting_prefix}\n".encode()
     identity += query_string
     return f'"{revision}-{blake2b(identity, digest_size=12).hexdigest()}"'
 
 
-def revision_of_tag(earlier_tag: str, tag: str) -> int | None:
-    """Return the revision of the answer that had a tag, if that was an answer to the query that has the other now."""
-    revision, _, identity = earlier_tag.strip('"').partition("-")
-    same_query = identity == tag.strip('"').partition("-")[2]
-    is_number = revision.isdecimal() and revision.isascii() and len(revision) <= _MOST_DIGITS
-    return int(revision) if same_query and is_number else None
+def revision_of_tag(earlier_tag: str, tag: str) -> RevisionId | None:
+    """Return the revision that an earlier tag names, or None if it is not a tag of the query that has the other now."""
+    revision, _, identity = earlier_tag.strip('"').rpartition("-")
+    same_query = identity == tag.strip('"').rpartition("-")[2]
+    return RevisionId.parse(revision) if same_query else None
 
 
-def seen_revision(catalog: Catalog, query: QueryRequest, query_string: bytes, known_tags: Iterable[str]) -> int:
-    """Return the newest revision of the tags that a client has of earlier answers to a query, or 0."""
+def known_revisions(
+    catalog: Catalog, query: QueryRequest, query_string: bytes, known_tags: Iterable[str]
+) -> list[RevisionId]:
+    """Return the revisions that are named by the tags that a client has of earlier responses to a query."""
     tag = tag_of(catalog, query, (), query_string)
-    return max((revision_of_tag(known, tag) or 0 for known in known_tags), default=0)
+    revisions = [revision_of_tag(known, tag) for known in known_tags]
+    return [revision for revision in revisions if revision is not None]
 
 
 def rule_tag(catalog: Catalog, rule_id: int) -> str:

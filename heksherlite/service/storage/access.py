@@ -1,5 +1,6 @@
 """Tokens, applications, device codes, groups and sessions in the database, and the one way to change them."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heksherlite.service.domain.access.state import AccessDecision, AccessState
 from heksherlite.service.domain.authors import BY_SERVICE, Cause
 from heksherlite.service.domain.catalog import State
+from heksherlite.service.domain.lineage import NONCE_BYTES
 from heksherlite.service.storage.access_rows import (
     count_device_codes,
     read_access_state,
@@ -20,7 +22,7 @@ from heksherlite.service.storage.access_rows import (
 )
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history import write_record
-from heksherlite.service.storage.rows import read_state, write_state
+from heksherlite.service.storage.rows import read_state, write_revision, write_state
 from heksherlite.service.storage.writing import Writer
 
 T = TypeVar("T")
@@ -139,12 +141,13 @@ class AccessStore:
         decision = decide(state)
         await write_access_changes(connection, state, decision.changes)
         if decision.changes.is_new_revision:
-            counters = counters.after_access_change().dated(datetime.now(UTC))
+            counters = counters.after_access_change(secrets.token_hex(NONCE_BYTES)).dated(datetime.now(UTC))
             await write_state(connection, counters)
+            await write_revision(connection, counters.revision_id)
             if decision.changes.history:
                 await write_record(connection, counters, cause, decision.changes.history)
         return decision
 
 
 def _identity(counters: State) -> tuple[object, ...]:
-    return counters.database_id, counters.access_revision, counters.features_revision
+    return counters.database_id, counters.access_id, counters.features_id

@@ -15,11 +15,12 @@ from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.catalog import State
 from heksherlite.service.domain.history import Change, Record
 from heksherlite.service.domain.json_values import Json
+from heksherlite.service.domain.lineage import Lineage, RevisionId
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.database import Database
-from heksherlite.service.storage.rows import portions
+from heksherlite.service.storage.rows import portions, read_lineage
 from heksherlite.service.storage.writing import Writer
 
 _history = tables.history.c
@@ -196,19 +197,24 @@ class History:
         begins = "is empty" if first is None else f"begins at {show_time(first.time)}"
         raise NotFoundError(f"what was at {show_time(time)} is not known: the history {begins}")
 
-    async def changes_to_undo(self, *, after: int, until: int) -> list[Change]:
+    async def changes_to_undo(self, *, after: int, until: RevisionId) -> list[Change] | None:
         """Return, of everything that changed between two revisions, its first change after the earlier one.
+
+        Returns:
+            The changes, or None if the later revision is not one of the database, as after it was put back.
 
         Raises:
             NotFoundError: The history does not go back so far.
         """
         subject = [_changes.setting_id, _changes.rule_id]
         ranked = _ranked([*subject, _changes.before], by=subject, order=_changes.revision)
-        between = ranked.where(_changes.revision > after, _changes.revision <= until, _changes.subject.is_(None))
+        between = ranked.where(_changes.revision > after, _changes.revision <= until.number, _changes.subject.is_(None))
         async with self._database.reading() as connection:
+            if await read_lineage(connection, Lineage(), until) is None:
+                return None
             first = (await connection.execute(_first)).one_or_none()
             if first is None or first.revision > after + 1:
-                begins = until if first is None else first.revision - 1
+                begins = until.number if first is None else first.revision - 1
                 raise NotFoundError(f"revision {after} is not known any more: the history begins at {begins}")
             rows = _in_portions(connection, _up_to(1, between))
             return [Change(row.setting_id, row.rule_id, None, _json(row.before), None) async for row in rows]

@@ -42,12 +42,12 @@ _BEGIN_WRITING: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_adviso
 _BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # A transaction that wrote nothing has no id, and nobody needs to hear of it.
 _NOTIFY_AND_COMMIT: Final = """
-    SELECT database_id, revision,
+    SELECT database_id, revision, revision_nonce,
            CASE WHEN pg_current_xact_id_if_assigned() IS NOT NULL THEN pg_notify('heksherlite', '') END
     FROM heksherlite_state;
     COMMIT
 """
-_NEWEST: Final = "SELECT database_id, revision FROM heksherlite_state"
+_NEWEST: Final = "SELECT database_id, revision, revision_nonce FROM heksherlite_state"
 
 # For how long the server may be silent in the middle of a transaction.
 _LOOK_SECONDS: Final = 2.0
@@ -223,7 +223,7 @@ async def _execute(driver: psycopg.AsyncConnection[Any], statements: str) -> psy
 
 async def _first_row(cursor: psycopg.AsyncCursor[Any]) -> tuple[Any, ...] | None:
     row = await cursor.fetchone()
-    return None if row is None else tuple(row[:2])
+    return None if row is None else tuple(row[:3])
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting, State
 from heksherlite.service.domain.json_values import Json, Metadata
+from heksherlite.service.domain.lineage import MOST_REVISIONS, Lineage, RevisionId
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.storage import tables
@@ -33,8 +34,15 @@ _UPDATE_STATE: Final = update(tables.state).values({column.name: bindparam(colum
 _TOUCH_SETTING: Final = (
     update(tables.settings)
     .where(tables.settings.c.id == bindparam("touched_id"))
-    .values(revision=bindparam("new_revision"))
+    .values(revision=bindparam("new_revision"), nonce=bindparam("new_nonce"))
 )
+_SELECT_REVISIONS: Final = (
+    select(tables.revisions.c.revision, tables.revisions.c.nonce)
+    .where(tables.revisions.c.revision >= bindparam("earliest"))
+    .order_by(tables.revisions.c.revision)
+)
+_INSERT_REVISION: Final = insert(tables.revisions)
+_DELETE_REVISIONS: Final = delete(tables.revisions).where(tables.revisions.c.revision <= bindparam("oldest"))
 _INSERT_RULE: Final = insert(tables.rules)
 _INSERT_CONDITION: Final = insert(tables.conditions)
 _UPDATE_RULE: Final = (
@@ -95,15 +103,45 @@ async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: 
     await insert_rules(connection, [rule for rule in changes.rules if rule.id not in catalog.rules], state.revision)
     await _update_rules(connection, [rule for rule in changes.rules if rule.id in catalog.rules], state.revision)
     if touched := catalog.touched_settings(changes):
-        rows = [{"touched_id": setting_id, "new_revision": state.revision} for setting_id in touched]
+        number, nonce = state.revision_id
+        rows = [{"touched_id": setting_id, "new_revision": number, "new_nonce": nonce} for setting_id in touched]
         await connection.execute(_TOUCH_SETTING, rows)
     await write_proposals(connection, changes.proposals, state.revision)
     await write_state(connection, state)
+    await write_revision(connection, state.revision_id)
 
 
 async def write_state(connection: AsyncConnection, state: State) -> None:
     """Store the counters."""
     await connection.execute(_UPDATE_STATE, {column.name: getattr(state, column.name) for column in _STATE_COLUMNS})
+
+
+async def write_revision(connection: AsyncConnection, revision: RevisionId) -> None:
+    """Store the name of a new revision, and delete that of an old one."""
+    number, nonce = revision
+    await connection.execute(_INSERT_REVISION, {"revision": number, "nonce": nonce})
+    await connection.execute(_DELETE_REVISIONS, {"oldest": number - MOST_REVISIONS})
+
+
+async def read_lineage(connection: AsyncConnection, known: Lineage, revision: RevisionId) -> Lineage | None:
+    """Return the revisions that led to what is stored.
+
+    Args:
+        connection: A connection in a transaction.
+        known: The revisions that led to an earlier state.
+        revision: The revision of that state.
+
+    Returns:
+        The lineage, or None if the earlier state is on another branch, or too old to tell.
+    """
+    found = [RevisionId(*row) for row in await connection.execute(_SELECT_REVISIONS, {"earliest": revision.number})]
+    return known.after(found[1:]) if found[:1] == [revision] else None
+
+
+async def read_whole_lineage(connection: AsyncConnection) -> Lineage:
+    """Return the revisions that led to what is stored, as far as they are remembered."""
+    rows = await connection.execute(_SELECT_REVISIONS, {"earliest": 0})
+    return Lineage().after(RevisionId(*row) for row in rows)
 
 
 async def insert_settings(connection: AsyncConnection, settings: Iterable[Setting]) -> None:
@@ -168,6 +206,7 @@ async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[S
             metadata=orjson.loads(row.metadata),
             aliases=frozenset(aliases[row.id]),
             revision=row.revision,
+            nonce=row.nonce,
             operator_default_value=(
                 NO_VALUE if row.operator_default_value is None else orjson.loads(row.operator_default_value)
             ),
@@ -299,6 +338,7 @@ def _setting_row(setting: Setting) -> dict[str, Any]:
         "version": str(setting.version),
         "metadata": _text(setting.metadata),
         "revision": setting.revision,
+        "nonce": setting.nonce,
         "operator_default_value": _text(setting.operator_default_value) if setting.has_operator_default else None,
         "is_protected": setting.is_protected,
     }

@@ -1,6 +1,7 @@
 """The catalog in memory, and the one way to change it."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heksherlite.service.domain.authors import BY_SERVICE, Cause
 from heksherlite.service.domain.catalog import Catalog, Decision, State
 from heksherlite.service.domain.history import as_of, changes_between
+from heksherlite.service.domain.lineage import NONCE_BYTES, RevisionId
 from heksherlite.service.domain.tokens import Tokens
 from heksherlite.service.errors import DatabaseUnavailableError, NotCaughtUpError, NotFoundError
 from heksherlite.service.storage.access import AccessStore
@@ -23,13 +25,14 @@ from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.proposals import Proposals
-from heksherlite.service.storage.rows import read_changes, read_state, write_changes
+from heksherlite.service.storage.rows import read_changes, read_lineage, read_state, read_whole_lineage, write_changes
 from heksherlite.service.storage.sessions import Sessions
 from heksherlite.service.storage.writing import Writer
 
 T = TypeVar("T")
 
 _CATCH_UP_SECONDS = 1.0
+_ATTEMPTS_TO_LOOK_BACK = 3
 
 
 class Store:
@@ -144,27 +147,53 @@ class Store:
         written = await self._writer.write(partial(self._write, decide, cause), committed=self._committed)
         return written.decision.answer
 
-    async def at(self, moment: int | datetime) -> Catalog:
+    async def at(self, moment: int | RevisionId | datetime) -> Catalog:
         """Return the catalog as it was at a revision or at a time.
 
+        Args:
+            moment: The number of a revision, or its name, or a time.
+
         Raises:
-            NotFoundError: There is no such revision yet, or the history does not go back so far.
+            NotFoundError: There is no such revision, or the history does not go back so far.
             DatabaseUnavailableError: The database cannot be reached.
         """
-        revision = moment if isinstance(moment, int) else await self.history.revision_at(moment)
-        if revision > self.catalog.state.revision:
+        number = await self.history.revision_at(moment) if isinstance(moment, datetime) else moment
+        name = None
+        if isinstance(number, RevisionId):
+            name, number = number, number.number
+        if number > self.catalog.state.revision or (name is not None and self.catalog.lineage.excludes(name)):
             await self.load()
-        catalog = self.catalog
-        newest = catalog.state.revision
-        if revision > newest:
-            raise NotFoundError(f"there is no revision {revision} yet; the newest is {newest}")
-        if revision == newest:
-            return catalog
         async with self._looking_back:
-            if self._past is None or self._past.state.revision != revision:
-                undone = await self.history.changes_to_undo(after=revision, until=newest)
-                self._past = await asyncio.to_thread(as_of, catalog, undone, revision)
-            return self._past
+            for _ in range(_ATTEMPTS_TO_LOOK_BACK):
+                catalog = self.catalog
+                if name is not None and name not in catalog.lineage:
+                    raise NotFoundError(f"there is no revision {name}; the newest is {catalog.state.revision_id}")
+                past = await self._look_back(catalog, number)
+                if past is not None:
+                    return past
+                await self.load()
+        raise NotCaughtUpError("the database is exchanged all the time")
+
+    async def _look_back(self, catalog: Catalog, number: int) -> Catalog | None:
+        """Return what a catalog was at a revision, or None if the database does not have it any more."""
+        newest = catalog.state.revision_id
+        if number > newest.number:
+            raise NotFoundError(f"there is no revision {number} yet; the newest is {newest.number}")
+        if number == newest.number:
+            return catalog
+        # What it was called is not known if it is very old; what is called after the newest one is true until then.
+        revision = catalog.lineage.revision(number) or RevisionId(number, newest.nonce)
+        known = self._past
+        if known is not None and (known.state.database_id, known.state.revision_id) == (
+            catalog.state.database_id,
+            revision,
+        ):
+            return known
+        undone = await self.history.changes_to_undo(after=number, until=newest)
+        if undone is None:
+            return None
+        self._past = await asyncio.to_thread(as_of, catalog, undone, revision)
+        return self._past
 
     async def close(self) -> None:
         """Close the database after the writes that are under way."""
@@ -178,11 +207,12 @@ class Store:
         decision = decide(catalog)
         if not decision.changes:
             return _Written(decision, catalog)
-        state = catalog.state_after(decision.changes).dated(datetime.now(UTC))
+        state = catalog.state_after(decision.changes, secrets.token_hex(NONCE_BYTES)).dated(datetime.now(UTC))
+        changes = decision.changes.at(state.revision_id)
         async with self._database.batching(connection):
-            await write_changes(connection, catalog, decision.changes, state)
-            await write_record(connection, state, cause, changes_between(catalog, decision.changes))
-        return _Written(decision, catalog.after(decision.changes, state))
+            await write_changes(connection, catalog, changes, state)
+            await write_record(connection, state, cause, changes_between(catalog, changes))
+        return _Written(decision, catalog.after(changes, state))
 
     def _committed(self, written: "_Written[T]") -> None:
         self.writes += bool(written.decision.changes)
@@ -220,15 +250,16 @@ class Store:
         catalog = self.catalog
         if state == catalog.state:
             return catalog
-        # The first look, or the database was exchanged or put back to an earlier revision.
-        is_other = state.database_id != catalog.state.database_id or state.revision < catalog.state.revision
-        if is_other or state.access_revision != catalog.state.access_revision:
+        lineage = None
+        if state.database_id == catalog.state.database_id:
+            lineage = await read_lineage(connection, catalog.lineage, catalog.state.revision_id)
+        if lineage is None or state.access_id != catalog.state.access_id:
             self._tokens = (await self.access.newest(connection, state)).all_tokens()
             self._signing_key = await read_signing_key(connection)
-        if is_other:
+        if lineage is None:  # the first look, or the database was exchanged, put back, or lost transactions
             catalog = Catalog(State(state.database_id))
-            self._past = None
-        return catalog.after(await read_changes(connection, since=catalog.state), state)
+            lineage = await read_whole_lineage(connection)
+        return catalog.after(await read_changes(connection, since=catalog.state), state, lineage)
 
     def _replace(self, catalog: Catalog) -> None:
         if catalog is not self.catalog:

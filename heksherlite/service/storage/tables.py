@@ -43,8 +43,19 @@ state = Table(
     Column("last_rule_id", BigInteger, nullable=False),
     Column("changed_at", UtcTime),
     Column("access_revision", BigInteger, nullable=False),
+    Column("revision_nonce", String, nullable=False),
+    Column("features_nonce", String, nullable=False),
+    Column("access_nonce", String, nullable=False),
     Column("last_proposal_id", BigInteger, nullable=False, server_default="0"),
 )
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("nonce", String, nullable=False),
+)
+"""The names of the latest revisions: see `heksherlite.service.domain.lineage`."""
 
 context_features = Table(
     "context_features",
@@ -63,10 +74,12 @@ settings = Table(
     Column("version", String, nullable=False),
     Column("metadata", Text, nullable=False),
     Column("revision", BigInteger, nullable=False, index=True),
+    Column("nonce", String, nullable=False),
     Column("operator_default_value", Text),
     Column("is_protected", Boolean, nullable=False, server_default=false()),
 )
-"""``default_value`` is the declared one, ``operator_default_value`` is null if no operator set one."""
+"""``default_value`` is the declared one, ``operator_default_value`` is null if no operator set one; ``revision`` and
+``nonce`` name the revision at which the setting or one of its rules last changed."""
 
 configurable_features = Table(
     "configurable_features",

@@ -1,5 +1,6 @@
 """Putting an export into a database, as one write."""
 
+import secrets
 from dataclasses import replace as with_fields
 from datetime import UTC, datetime
 
@@ -8,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
 from heksherlite.service.domain.history import Change, added_rule, added_setting, changes_between
+from heksherlite.service.domain.lineage import NONCE_BYTES
 from heksherlite.service.errors import NotEmptyError
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history import write_changes_of_record, write_record
@@ -53,12 +55,12 @@ async def import_export(database: Database, export: ExportReader, cause: Cause, 
 async def _import(connection: AsyncConnection, catalog: Catalog, export: ExportReader, cause: Cause) -> None:
     features = None if export.context_features == catalog.context_features else export.context_features
     making_room = Changes(context_features=features, removed_settings=frozenset(catalog.entries))
-    state = catalog.state_after(making_room).dated(datetime.now(UTC))
+    state = catalog.state_after(making_room, secrets.token_hex(NONCE_BYTES)).dated(datetime.now(UTC))
     await write_changes(connection, catalog, making_room, state)
     written = await write_record(connection, state, cause, changes_between(catalog, making_room))
     setting_name = ""
     last_setting_id = catalog.state.last_setting_id
-    for portion in portions(export.read(last_setting_id=last_setting_id, revision=state.revision)):
+    for portion in portions(export.read(last_setting_id=last_setting_id, revision=state.revision_id)):
         changes: list[Change] = []
         for item in portion:
             if isinstance(item, Setting):

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from heksherlite.service.domain.catalog import Catalog, Rule, Setting
 from heksherlite.service.domain.importer import Importer
 from heksherlite.service.domain.json_values import require_encodable
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.snapshots import of_rule, of_setting
 from heksherlite.service.errors import ExportError
 from heksherlite.service.transfer.records import End, Header, RuleRecord, SettingRecord
@@ -73,7 +74,7 @@ class ExportReader:
         self.context_features = tuple(header.context_features)
         self.last_rule_id = 0
 
-    def read(self, *, last_setting_id: int, revision: int) -> Iterator[Setting | Rule]:
+    def read(self, *, last_setting_id: int, revision: RevisionId) -> Iterator[Setting | Rule]:
         """Yield the settings, each followed by its rules.
 
         Args:

@@ -1,0 +1,45 @@
+"""Failed requests: exceptions whose messages contain the URL of the service and no secrets."""
+
+from typing import Final, TypeVar
+
+import httpx
+
+E = TypeVar("E", bound=Exception)
+
+_MESSAGES: Final[tuple[tuple[type[httpx.TransportError], str, str], ...]] = (
+    (httpx.ConnectTimeout, "cannot connect to {url}", "no connection within the time limit"),
+    (httpx.ConnectError, "cannot connect to {url}", ""),
+    (httpx.PoolTimeout, "cannot send a request to {url}", "no free connection within the time limit"),
+    (httpx.ReadTimeout, "no response from {url}", "no data within the time limit"),
+    (httpx.TransportError, "the request to {url} failed", ""),
+)
+"""For each type of exception, what failed, and the reason if the exception has none."""
+
+
+def is_outage(error: BaseException) -> bool:
+    """Return whether an exception means that the service cannot be reached or does not respond."""
+    return isinstance(error, httpx.TransportError | OSError)
+
+
+def describe_failure(error: E, url: str) -> E:
+    """Put the URL of the service in the message of a transport error of httpx.
+
+    Args:
+        error: The exception of a request. All other types are returned unchanged.
+        url: The URL of the service, without secrets.
+
+    Returns:
+        The same exception.
+    """
+    if isinstance(error, httpx.LocalProtocolError):
+        # Its message may quote the value of a header.
+        error.args = (f"the request to {url} is invalid: a header contains a character that cannot be sent",)
+        error.__cause__ = error.__context__ = None
+        return error
+    for kind, failure, default_reason in _MESSAGES:
+        if isinstance(error, kind):
+            reason = str(error) or default_reason or type(error).__name__
+            if url not in reason:
+                error.args = (f"{failure.format(url=url)}: {reason}",)
+            break
+    return error

@@ -1,0 +1,3 @@
+from tests.sdk.conftest import log, scripted
+
+__all__ = ["log", "scripted"]
