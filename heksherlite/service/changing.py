@@ -302,7 +302,11 @@ class Changer:
             return []
         if base_revision > newest:
             raise NotFoundError(f"there is no revision {base_revision} yet; the newest is {newest}")
-        undone = await self._store.history.changes_to_undo(after=base_revision, until=newest)
+        undone = await self._store.history.changes_to_undo(after=base_revision, until=catalog.state.revision_id)
+        if undone is None:
+            raise ConflictError(
+                "the database was put back to an earlier state; look at what there is now, and try again"
+            )
         return [
             await self._described(catalog, index, change)
             for index, change in list(changed_since(undone, outcome.touched))[:_MOST_CONFLICTS]
