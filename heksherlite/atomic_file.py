@@ -1,28 +1,32 @@
-"""Files that are replaced as a whole."""
+"""Files that are replaced atomically, and files that are private to the user."""
 
 import os
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
+_PRIVATE: Final = 0o600
+_MAX_LINKS: Final = 40
 
-def write_atomically(path: Path, content: Iterable[bytes], *, mode: int) -> None:
-    """Put a file in a place at once: who reads it meanwhile gets all of the old content or all of the new.
 
-    A link in that place is replaced, and not what it leads to.
+def write_private_file(path: Path, content: Iterable[bytes]) -> None:
+    """Replace a file atomically by one that only the user can read and write (mode 0600).
+
+    A symbolic link at the path is replaced, not its target.
 
     Args:
-        path: The place, in a folder that exists.
-        content: What is to be in the file, in pieces.
-        mode: Its permissions, less those that the umask of the process takes away.
+        path: The path, in an existing directory.
+        content: The content of the file, in pieces.
 
     Raises:
-        OSError: If that is not possible. Then the place is as it was.
+        OSError: If the file cannot be written. Then the existing file is unchanged.
     """
     temporary = path.with_name(f".heksherlite-{uuid4().hex}.tmp")
     try:
-        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, _PRIVATE)) as file:
             file.writelines(content)
             file.flush()
             os.fsync(file.fileno())
@@ -31,3 +35,45 @@ def write_atomically(path: Path, content: Iterable[bytes], *, mode: int) -> None
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def follow_trusted_links(path: Path) -> Path:
+    """Return the target of a path that may be a symbolic link.
+
+    In a directory in which other users can create files, such as ``/tmp``, a link must belong to the user or to root.
+    Otherwise another user could choose the file that is read or replaced.
+
+    Args:
+        path: The path. It need not exist.
+
+    Raises:
+        PermissionError: If a link belongs to another user.
+        OSError: If the links form a loop, or cannot be read.
+    """
+    for _ in range(_MAX_LINKS):
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            return path
+        if not stat.S_ISLNK(status.st_mode):
+            return path
+        check_owner(path, status)
+        path = path.parent / path.readlink()
+    raise OSError(f"{path} is part of a loop of symbolic links")
+
+
+def check_owner(path: Path, status: os.stat_result) -> None:
+    """Check that a file was not put in a shared directory by another user.
+
+    Args:
+        path: The path of the file.
+        status: Its status.
+
+    Raises:
+        PermissionError: If other users can create files in its directory, and it belongs to another user.
+    """
+    if not hasattr(os, "geteuid") or status.st_uid in (os.geteuid(), 0):
+        return
+    if path.parent.stat().st_mode & stat.S_IWOTH:
+        kind = "symbolic link" if stat.S_ISLNK(status.st_mode) else "file"
+        raise PermissionError(f"{path} is a {kind} of another user in a directory where all users can create files")

@@ -187,7 +187,10 @@ class RemoteGrantError(GrantError):
     Attributes:
         url: The URL of the request.
         reason: What went wrong.
+        certificate_rejected: Whether the certificate of the endpoint was not accepted.
     """
+
+    certificate_rejected = False
 
     def __init__(self, url: str, reason: str, causes: Iterable[Exception] = ()) -> None:
         super().__init__(f"{url}: {reason}", causes)

@@ -174,7 +174,8 @@ class UnloadedLookup(Lookup):
         if not self.announced:
             self.announced = True
             logger.info(
-                "the value of setting was never retrieved from service",
+                "the value of setting was never retrieved from service: %s",
+                f"{self.setting_name!r} has its default, {reprlib.repr(self.default)}",
                 extra={"setting": self.setting_name, "default_value": self.default},
             )
         given = key if len(self.contexts.constants) > 1 else (key,)

@@ -362,7 +362,11 @@ class Setting(Generic[T]):
         """
         if supplier is not None:
             if self._supplier is not None and self._supplier is not supplier and self._supplier.is_live:
-                logger.warning("setting received rule set from multiple clients", extra={"setting": self.name})
+                logger.warning(
+                    "setting received rule set from multiple clients: %s",
+                    f"{self.name!r}, from {self._supplier!r} and {supplier!r}",
+                    extra={"setting": self.name},
+                )
             self._supplier = supplier
         self._lookup = lookup
         written_from: Any = self._written_from or self.__class__

@@ -63,7 +63,7 @@ def _write(output: str, pieces: Iterable[bytes]) -> None:
             with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
                 stdout.writelines(pieces)
         else:
-            replace_file(Path(output), pieces, mode=0o666)
+            replace_file(Path(output), pieces)
     except (OSError, ValueError) as error:
         raise click.ClickException(f"cannot write {output}: {error}") from error
 

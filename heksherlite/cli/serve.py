@@ -45,6 +45,9 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     show_default=True,
     help="The port to listen on; 0 picks a free one.",
 )
+@click.option(
+    "--uds", metavar="PATH", type=click.Path(dir_okay=False), help="Listen on a Unix domain socket instead of a port."
+)
 @database_option
 @click.option(
     "--context-features",
@@ -97,11 +100,35 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     help="The URL at which applications reach the service, such as https://settings.example.com. By default the one in"
     " their requests, or in the headers of trusted proxies.",
 )
+@click.option(
+    "--root-path",
+    metavar="PATH",
+    default="",
+    help="The path that a reverse proxy removes from the URLs of requests, such as /heksher.",
+)
+@click.option(
+    "--keep-alive",
+    metavar="SECONDS",
+    type=click.IntRange(1),
+    default=75,
+    show_default=True,
+    help="How long an idle connection is kept open, in seconds. Choose more than the load balancer in front does.",
+)
+@click.option(
+    "--drain",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=0,
+    show_default=True,
+    help="How long the service continues to answer requests after it is told to stop, while /api/ready returns 503, in"
+    " seconds.",
+)
 @access_options
 def serve(
     *,
     host: str,
     port: int,
+    uds: str | None,
     database: str | None,
     context_features: str | None,
     workers: int,
@@ -111,6 +138,9 @@ def serve(
     access_log: bool,
     opentelemetry: bool,
     public_url: str | None,
+    root_path: str,
+    keep_alive: int,
+    drain: float,
     access: AccessOptions,
     limits: Limits,
 ) -> None:
@@ -120,7 +150,8 @@ def serve(
     """
     from heksherlite.cli.logs import configure_logging
     from heksherlite.errors import ServiceStartError
-    from heksherlite.service.server import ServiceThread, listen
+    from heksherlite.service.connections import inherited_listener, listen, listen_unix, raise_file_limit
+    from heksherlite.service.server import ServiceThread
     from heksherlite.service.storage.urls import open_database
     from heksherlite.service.workers import WorkerProcesses
 
@@ -138,9 +169,14 @@ def serve(
             access_log=access_log,
             opentelemetry=opentelemetry,
             public_url=public_url,
+            root_path=root_path,
+            keep_alive=keep_alive,
+            drain=drain,
         )
         location = database or default_database()
-        opened, listener = open_database(location), listen(host, port, access)
+        opened = open_database(location)
+        listener = inherited_listener(access) or (listen_unix(uds) if uds else listen(host, port, access))
+        raise_file_limit()
         if workers == 1:
             service = ServiceThread(opened, listener, options)
         else:

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any, ClassVar, Literal, TypeVar
 
 from heksherlite import main_client
-from heksherlite.clients import forking
+from heksherlite.clients import forking, uwsgi
 from heksherlite.clients.background import BackgroundTask
 from heksherlite.clients.clock import now
 from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
@@ -251,7 +251,7 @@ class BaseClient(ABC):
         if self._process != os.getpid():
             forking.tell_clients()
         with self._restarting:
-            if self._is_inherited and self._restart():
+            if self._is_inherited and not uwsgi.loads_application() and self._restart():
                 self._end_inheritance()
 
     def _end_inheritance(self) -> None:

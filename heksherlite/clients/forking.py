@@ -19,6 +19,9 @@ class Forkable(Protocol):
     def _after_fork(self) -> None:
         """Prepare the client to be used in a forked child."""
 
+    def _use_after_fork(self) -> None:
+        """Start the client in a forked child."""
+
 
 _clients: WeakSet[Forkable] = WeakSet()
 
@@ -39,6 +42,13 @@ def tell_clients() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=tell_clients)
+
+
+def start_in_worker() -> None:
+    """Start all clients in this process, which is a worker of uWSGI."""
+    for client in list(_clients):
+        client._after_fork()
+        client._use_after_fork()
 
 
 class InheritedLookup(Lookup):

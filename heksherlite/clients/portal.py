@@ -1,11 +1,13 @@
 """An event loop on a thread of its own, for synchronous code."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from threading import get_ident
 from typing import Any, TypeVar
 from weakref import WeakSet
+
+from heksherlite.http.native_threads import start_native_thread
 
 R = TypeVar("R")
 
@@ -25,15 +27,16 @@ class PortalThread:
         self._waiting: WeakSet[Future[Any]] = WeakSet()
         self._stopping: asyncio.Event | None = None
         self._last_task: asyncio.Task[None] | None = None
+        self._ident: int | None = None
+        self._ended: Future[None] = Future()
         started: Future[asyncio.AbstractEventLoop] = Future()
-        self._thread = threading.Thread(target=self._run, args=(started,), name="heksherlite", daemon=True)
-        self._thread.start()
+        start_native_thread(lambda: self._run(started), "heksherlite")
         self._loop = started.result()
 
     @property
     def is_current(self) -> bool:
         """Whether this code runs on the thread."""
-        return threading.current_thread() is self._thread
+        return get_ident() == self._ident
 
     def call(self, function: Callable[..., Coroutine[Any, Any, R]], *args: object, timeout: float | None = None) -> R:
         """Call an asynchronous function on the thread, and return its result.
@@ -70,7 +73,7 @@ class PortalThread:
             coroutine.close()
             raise RuntimeError("the client was closed") from None
         self._waiting.add(future)
-        if not self._thread.is_alive():
+        if self._ended.done():
             future.cancel()
         return future
 
@@ -91,8 +94,11 @@ class PortalThread:
             self.start(self._finish, cleanup)
         except RuntimeError:  # it ended already
             return True
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        try:
+            self._ended.result(seconds)
+        except TimeoutError:
+            return False
+        return True
 
     async def _finish(self, cleanup: Callable[[], Coroutine[Any, Any, object]]) -> None:
         try:
@@ -109,6 +115,7 @@ class PortalThread:
             started.set_result(loop)
             await self._stopping.wait()
 
+        self._ident = get_ident()
         try:
             with asyncio.Runner() as runner:
                 runner.run(main())
@@ -117,6 +124,7 @@ class PortalThread:
                 raise
             started.set_exception(error)
         finally:
+            self._ended.set_result(None)
             for future in list(self._waiting):
                 future.cancel()
 
@@ -138,7 +146,7 @@ class _DaemonThreads(ThreadPoolExecutor):
             else:
                 future.set_result(result)
 
-        threading.Thread(target=run, name="heksherlite worker", daemon=True).start()
+        start_native_thread(run, "heksherlite worker")
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import orjson
 
-from heksherlite.atomic_file import write_atomically
+from heksherlite.atomic_file import check_owner, follow_trusted_links, write_private_file
 from heksherlite.engine.snapshots import LARGEST, Snapshot, decode, encode, unusable_because
 from heksherlite.errors import SnapshotError
 from heksherlite.http.urls import without_credentials
@@ -85,7 +85,7 @@ class SnapshotFile:
         path = self.path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, encode(snapshot), mode=0o600)
+            replace_file(path, encode(snapshot))
         except (OSError, ValueError) as error:
             if self._failures == 0:
                 self._failing_since = monotonic()
@@ -101,27 +101,34 @@ class SnapshotFile:
             return True
 
 
-def replace_file(path: Path, content: bytes | Iterable[bytes], *, mode: int) -> None:
-    """Write a file as `write_atomically` does. If the path is a link, its target is written.
+def replace_file(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Replace a file atomically by a private one, as `write_private_file` does, following trusted symbolic links.
 
     Args:
-        path: The path, in a folder that exists.
+        path: The path, in an existing directory.
         content: The content of the file, in one piece or in several.
-        mode: Its permissions, restricted by the umask of the process.
 
     Raises:
-        OSError: If that is not possible. The path is unchanged then.
+        OSError: If the file cannot be written, or another user placed a symbolic link. Then the existing file is
+            unchanged.
     """
-    path = Path(os.path.realpath(path))
+    path = follow_trusted_links(path)
     if path.exists() and not path.is_file():
         raise FileExistsError(f"{path} is not a regular file")
-    write_atomically(path, [content] if isinstance(content, bytes) else content, mode=mode)
+    write_private_file(path, [content] if isinstance(content, bytes) else content)
 
 
 def _content(path: Path) -> bytes:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise SnapshotError("it is not a regular file")
-    if status.st_size > LARGEST:
-        raise SnapshotError(f"it is too large: {status.st_size:,} bytes, of at most {LARGEST:,}")
-    return path.read_bytes()
+    path = follow_trusted_links(path)
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise SnapshotError("it is not a regular file")
+        check_owner(path, status)
+        if status.st_size > LARGEST:
+            raise SnapshotError(f"it is too large: {status.st_size:,} bytes, of at most {LARGEST:,}")
+        return file.read()
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))

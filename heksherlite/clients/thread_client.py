@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 import anyio
 
-from heksherlite.clients import forking
+from heksherlite.clients import forking, uwsgi
 from heksherlite.clients.base import BaseClient
 from heksherlite.clients.facts import GROUP, read_client_facts
 from heksherlite.clients.portal import PortalThread
@@ -91,6 +91,11 @@ class ThreadHeksherClient(BaseClient):
                 if portal is not None:
                     portal.stop(self._transport.aclose, _CLOSING)
                 raise
+            if uwsgi.loads_application():
+                uwsgi.call_after_fork(forking.start_in_worker)
+                portal.stop(self._stop, _CLOSING)
+                self._portal = None
+                self._pause()
 
     def reload(self) -> None:
         """Declare the pending settings, and load the rules now. Restarts the interval. Failures are logged.
@@ -192,7 +197,7 @@ class ThreadHeksherClient(BaseClient):
 
     def _running(self) -> tuple[PortalThread, Runner]:
         self._notice_fork()
-        if self._state == "main" and self._portal is None:
+        if self._state == "main" and self._portal is None and not uwsgi.loads_application():
             self._run_in_child()
         portal, runner = self._portal, self._runner
         if portal is None or runner is None:

@@ -114,7 +114,9 @@ class Engine:
             order = protocol.read_context_features((yield from send(protocol.CONTEXT_FEATURES)))
         except Exception as error:
             level = logging.DEBUG if self._order_is_unreadable else logging.ERROR
-            logger.log(level, "failure to get context_features from heksher service", exc_info=error)
+            reason = str(error) or type(error).__name__
+            logger.log(level, "failure to get context_features from heksher service: %s", reason)
+            logger.debug("failure to get context_features from heksher service: %s", reason, exc_info=error)
             self._order_is_unreadable = True
             return
         if self._order_is_unreadable:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import anyio.to_thread
 
-from heksherlite.atomic_file import write_atomically
+from heksherlite.atomic_file import write_private_file
 from heksherlite.grants.facts import Facts, find_problem
 from heksherlite.grants.grant import GrantLike, LoadRequest, as_grant, load
 
@@ -55,7 +55,7 @@ class CachedFacts:
 class CacheGrant:
     """The facts of another grant, cached on disk for later starts of the program.
 
-    The file is private to the user: its mode is 0600, and a file that another user owns or can write to is not used.
+    The file is private to the user: its mode is 0600. A file that another user owns, or can read or write, is not used.
     It is replaced atomically. If the file cannot be used or written, a warning is logged.
 
     Args:
@@ -142,8 +142,7 @@ def write_cache(path: Path, cached: CachedFacts) -> None:
         OSError: If it cannot be written.
         TypeError: If the facts contain values that JSON does not have, such as dates.
     """
-    # A symbolic link is replaced, not its target, which another user may have chosen.
-    write_atomically(path, [_encode(cached)], mode=0o600)
+    write_private_file(path, [_encode(cached)])
 
 
 def file_error_reason(error: Exception) -> str:
@@ -164,6 +163,8 @@ def _read(path: Path) -> bytes:
                 raise ValueError("it belongs to another user")
             if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise ValueError("other users can write to it")
+            if status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+                raise ValueError("other users can read it")
         content = file.read(_MAX_SIZE + 1)
     if len(content) > _MAX_SIZE:
         raise ValueError(f"it is larger than {_MAX_SIZE:,} bytes")

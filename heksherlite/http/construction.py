@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
-import anyio.to_thread
 import httpx
+
+from heksherlite.http.daemon_threads import run_in_daemon_thread
 
 _WHITE_SPACE: Final = b" \t\r\n"
 _FORBIDDEN: Final = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
@@ -23,7 +24,7 @@ async def new_http_client(args: Mapping[str, Any]) -> httpx.AsyncClient:
     Raises:
         ValueError: As for :func:`checked_http_client_args`.
     """
-    return await anyio.to_thread.run_sync(partial(httpx.AsyncClient, **checked_http_client_args(args)))
+    return await run_in_daemon_thread(partial(httpx.AsyncClient, **checked_http_client_args(args)))
 
 
 def checked_http_client_args(args: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -6,12 +6,13 @@ on a daemon thread never ends them.
 
 import asyncio
 import sys
-import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any, TypeVar
 
 import anyio
+
+from heksherlite.http.native_threads import start_native_thread
 
 R = TypeVar("R")
 
@@ -60,7 +61,7 @@ async def run_in_daemon_thread(function: Callable[..., R], *args: object) -> R:
             errors.append(error)
         call_soon(finished.set)
 
-    threading.Thread(target=run, name="heksherlite worker", daemon=True).start()
+    start_native_thread(run, "heksherlite worker")
     await finished.wait()
     for error in errors:
         raise error

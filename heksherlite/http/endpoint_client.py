@@ -1,6 +1,7 @@
 """The HTTP client of remote grants: sends requests to endpoints."""
 
 import os
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import orjson
 from heksherlite.errors import RemoteGrantError
 from heksherlite.http.bodies import BodyTooLargeError, read_raw_body
 from heksherlite.http.construction import new_http_client
+from heksherlite.http.failures import tls_failure
 from heksherlite.http.retry_after import parse_retry_after
 from heksherlite.http.urls import shown_url
 from heksherlite.secret import Secret
@@ -73,8 +75,11 @@ class EndpointClient:
                 return await self._exchange(method, url, body, shown, error)
         except REQUEST_ERRORS as failure:
             reason = request_error_reason(failure, self._timeout)
+            rejected = isinstance(tls_failure(failure), ssl.SSLCertVerificationError)
         # Raised here without its cause, because the frames of the cause contain the body.
-        raise error(shown, reason)
+        raised = error(shown, reason)
+        raised.certificate_rejected = rejected
+        raise raised
 
     async def _exchange(
         self, method: str, url: str, body: Mapping[str, Any] | None, shown: str, error: type[RemoteGrantError]
@@ -137,7 +142,8 @@ def request_error_reason(error: Exception, timeout: float) -> str:
         return os.strerror(error.errno)
     if isinstance(error, httpx.InvalidURL):
         return str(error)
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
+    message = str(error) or str(tls_failure(error) or "")  # trio does not repeat it
+    return f"{type(error).__name__}: {message}".removesuffix(": ")
 
 
 def _encode(body: Mapping[str, Any] | None) -> bytes | None:

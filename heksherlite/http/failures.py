@@ -1,5 +1,6 @@
 """Failed requests: exceptions whose messages contain the URL of the service and no secrets."""
 
+import ssl
 from typing import Final, TypeVar
 
 import httpx
@@ -21,6 +22,14 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, httpx.TransportError | OSError)
 
 
+def tls_failure(error: BaseException) -> ssl.SSLError | None:
+    """Return the TLS error that caused an exception, or ``None``."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
 def describe_failure(error: E, url: str) -> E:
     """Put the URL of the service in the message of a transport error of httpx.
 
@@ -38,7 +47,7 @@ def describe_failure(error: E, url: str) -> E:
         return error
     for kind, failure, default_reason in _MESSAGES:
         if isinstance(error, kind):
-            reason = str(error) or default_reason or type(error).__name__
+            reason = str(error) or str(tls_failure(error) or "") or default_reason or type(error).__name__
             if url not in reason:
                 error.args = (f"{failure.format(url=url)}: {reason}",)
             break

@@ -4,8 +4,9 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import anyio.to_thread
 import httpx
+
+from heksherlite.http.daemon_threads import run_in_daemon_thread
 
 
 def async_http_client_args(http_client_args: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -42,7 +43,7 @@ class SyncTransportAdapter(httpx.AsyncBaseTransport):
         """Send a request in a worker thread."""
         # The body is in memory, so it can be read in both ways. The callback "trace" is asynchronous only.
         request.extensions = {name: value for name, value in request.extensions.items() if name != "trace"}
-        response = await anyio.to_thread.run_sync(self._send, request, abandon_on_cancel=True)
+        response = await run_in_daemon_thread(self._send, request)
         return httpx.Response(
             response.status_code,
             headers=response.headers,
@@ -58,7 +59,7 @@ class SyncTransportAdapter(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close the transport in a worker thread."""
-        await anyio.to_thread.run_sync(self._transport.close)
+        await run_in_daemon_thread(self._transport.close)
 
 
 def _async_transport(transport: Any) -> httpx.AsyncBaseTransport:
@@ -72,6 +73,6 @@ def _async_hook(hook: Callable[[Any], Any]) -> Callable[[Any], Awaitable[Any]]:
     async def run_hook(message: Any) -> None:
         if isinstance(message, httpx.Response):
             await message.aread()
-        await anyio.to_thread.run_sync(hook, message)
+        await run_in_daemon_thread(hook, message)
 
     return run_hook

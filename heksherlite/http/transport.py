@@ -11,6 +11,7 @@ import httpx
 import orjson
 from cachetools import LRUCache
 
+from heksherlite.cancellation import is_cancellation
 from heksherlite.engine.messages import Request, Response, unwrap
 from heksherlite.errors import ServiceResponseError
 from heksherlite.http.bodies import BodyTooLargeError, read_body
@@ -18,6 +19,7 @@ from heksherlite.http.compression import DECOMPRESSORS
 from heksherlite.http.construction import checked_http_client_args, new_http_client
 from heksherlite.http.failures import describe_failure
 from heksherlite.http.forked import without_connections
+from heksherlite.http.redirects import only_safe_headers_elsewhere
 from heksherlite.http.sync_adapters import SyncTransportAdapter
 from heksherlite.http.urls import split_service_url
 
@@ -92,7 +94,7 @@ class Transport:
         self._name = str(base_url)
         self._given_http_client_args = http_client_args
         args = {"base_url": base_url, "limits": _LIMITS, "auth": auth, **checked_http_client_args(http_client_args)}
-        self._http_client_args = _with_stream(args)
+        self._http_client_args = _with_redirect_guard(_with_stream(args))
         self._client: httpx.AsyncClient | None = None
         self._failure: Exception | None = None
         self._is_crowded = False
@@ -245,6 +247,11 @@ class Transport:
             if isinstance(error, httpx.PoolTimeout):
                 self._give_up_stream()
             return describe_failure(error, self._name)
+        except BaseException as error:
+            if is_cancellation(error):
+                raise
+            # SystemExit, KeyboardInterrupt or CancelledError of a hook of the program: it must not end the updates.
+            return RuntimeError(f"a hook or transport of the program raised {error!r}")
 
     async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Response:
         url = self._url(client.base_url, request)
@@ -352,6 +359,16 @@ def _with_stream(http_client_args: dict[str, Any]) -> dict[str, Any]:
     hooks = http_client_args.get("event_hooks") or {}
     response_hooks = [_except_streams(hook) for hook in hooks.get("response", ())]
     return {**http_client_args, "limits": limits, "event_hooks": {**hooks, "response": response_hooks}}
+
+
+def _with_redirect_guard(http_client_args: dict[str, Any]) -> dict[str, Any]:
+    """Keep credentials from other hosts if the program follows redirects."""
+    if not http_client_args.get("follow_redirects"):
+        return http_client_args
+    hooks = http_client_args.get("event_hooks") or {}
+    # Last, because the hooks of the program may add credentials.
+    request_hooks = [*hooks.get("request", ()), only_safe_headers_elsewhere(http_client_args["base_url"])]
+    return {**http_client_args, "event_hooks": {**hooks, "request": request_hooks}}
 
 
 def _except_streams(hook: Callable[[httpx.Response], Awaitable[object]]) -> Callable[[httpx.Response], Awaitable[None]]:

@@ -1,5 +1,6 @@
 """URLs: validation, and forms that are safe to display. No I/O."""
 
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -66,6 +67,16 @@ def split_service_url(text: str) -> tuple[str, tuple[str, str] | None]:
             base = parts._replace(netloc=_host(parts), path=path.removesuffix(suffix)).geturl()
             raise ValueError(f"service_url must not end in {suffix!r}, which the client appends: write {base!r}")
     return without_credentials(text), _credentials(parts)
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether the host of a URL is this machine."""
+    parts = _split(url)
+    host = (parts and parts.hostname) or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def without_credentials(url: str) -> str:

@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from random import randrange
 
 from tests.documentation.pages import ROOT, Block
 
@@ -34,6 +36,7 @@ class Terminal:
             "HOME": str(folder),
             "PYTHON": sys.executable,
             "PYTHONPATH": str(ROOT),
+            "PROJECT": str(ROOT / "pyproject.toml"),
             "PYTHONUNBUFFERED": "1",
             "SERVICE_PORT": str(self._port),
             "SERVICE_FOLDER": str(folder),
@@ -89,7 +92,7 @@ class Terminal:
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
-                timeout=60,
+                timeout=240,
                 check=False,
             )
         printed, errors = out.read_text("utf-8"), err.read_text("utf-8")
@@ -100,6 +103,8 @@ class Terminal:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """Return a port that is free, and that no connection of other tests is given before the service takes it."""
+    while True:
+        port = randrange(15_000, 32_000)  # noqa: S311 - below those that systems give to connections
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

@@ -180,3 +180,14 @@ def test_scopes_are_documented() -> None:
     """The page about access control has a line for every scope of tokens."""
     page = DOCS.joinpath("operators", "security.md").read_text("utf-8")
     assert set(re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE)) == set(Scope)
+
+
+def test_the_index_for_language_models_is_complete() -> None:
+    """``llms.txt`` lists the pages of the table of contents that are for users, under their titles."""
+    index = DOCS.joinpath("llms.txt").read_text("utf-8")
+    assert index.startswith("# heksherlite\n\n> ")
+    listed = dict(re.findall(r"^- \[.+\]\((.+)\.html\): (.+)$", index, re.MULTILINE))
+    for page in listed:
+        assert DOCS.joinpath(f"{page}.md").exists(), page
+    pages = re.findall(r"^([a-z/-]+)$", DOCS.joinpath("index.md").read_text("utf-8"), re.MULTILINE)
+    assert {page for page in pages if not page.startswith("contributors/")} <= listed.keys()

@@ -1,6 +1,8 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import trustme
 from hypothesis import settings
 
 from tests.grants.endpoint import ScriptedEndpoint, scripted_endpoint
@@ -24,3 +26,19 @@ def endpoint(shared_endpoint: ScriptedEndpoint) -> ScriptedEndpoint:
     """Return an endpoint that follows the specification unless a test scripts its responses."""
     shared_endpoint.reset()
     return shared_endpoint
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    """Return a certificate authority."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def secure(authority: trustme.CA, tmp_path: Path) -> Iterator[ScriptedEndpoint]:
+    """Return an endpoint with HTTPS."""
+    certificate = authority.issue_cert("127.0.0.1", "localhost")
+    certificate.private_key_pem.write_to_path(tmp_path / "key")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "certificate")
+    with scripted_endpoint(ssl_keyfile=tmp_path / "key", ssl_certfile=tmp_path / "certificate") as endpoint:
+        yield endpoint

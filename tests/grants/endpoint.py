@@ -57,6 +57,7 @@ class ScriptedEndpoint:
         one_time: One-time tokens that are not spent.
         codes: The status of each device code.
         makes_codes: Whether the endpoint has ``start/``.
+        device_codes: The secret device codes by user code, or ``None`` if it makes none.
     """
 
     def __init__(self, url: str) -> None:
@@ -72,6 +73,7 @@ class ScriptedEndpoint:
         self.one_time = {"one-time-token"}
         self.codes: dict[str, str] = {}
         self.makes_codes = True
+        self.device_codes: dict[str, str] | None = None
 
     @property
     def base_url(self) -> str:
@@ -114,9 +116,14 @@ class ScriptedEndpoint:
         assert body["manifest"]["identifier"]
         code = f"made-here-{len(self.codes)}"
         self.codes[code] = "waiting"
-        return {"status": "granted", "code": code}
+        if self.device_codes is None:
+            return {"status": "granted", "code": code}
+        self.device_codes[code] = f"secret-{len(self.codes)}"
+        return {"status": "granted", "code": code, "device_code": self.device_codes[code]}
 
     def _challenge(self, body: Any) -> Any:
+        if self.device_codes is not None and self.device_codes.get(body["code"]) != body.get("device_code"):
+            return {"status": "error", "message": f"wrong device code {body.get('device_code')}"}
         status = self.codes.setdefault(body["code"], "waiting")
         return self._grant() if status == "granted" else {"status": status}
 

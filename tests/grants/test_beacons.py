@@ -2,23 +2,30 @@
 
 import logging
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from typing import Any, TypeVar
 
 import anyio
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heksherlite.errors import DiscoveryError
-from heksherlite.grants import AdvertisedDiscovery, StaticGrant
+from heksherlite.errors import ClaimError, DemandError, DiscoveryError, RemoteGrantError
+from heksherlite.grants import AdvertisedDiscovery, LoadRequest, Manifest, RedeemGrant, RetrieveGrant, StaticGrant
+from heksherlite.grants.grant import load
 from heksherlite.grants.remote.beacon import advertise, decode_beacon, encode_beacon, listen_for_beacons
-from tests.grants.endpoint import CONFIG, Scripted, ScriptedEndpoint
+from tests.grants.endpoint import CONFIG, WELL_KNOWN, Scripted, ScriptedEndpoint
 from tests.sdk.conftest import Log
 from tests.waiting import SECONDS
 
+R = TypeVar("R")
+
 LOCAL = "127.255.255.255"
+MANIFEST = Manifest(identifier="org.example.app", version="1")
 
 GARBAGE = [
     b"",
@@ -96,34 +103,103 @@ async def test_several_listeners(port: int) -> None:
             tasks.cancel_scope.cancel()
 
 
-@pytest.mark.anyio
-async def test_the_first_usable_endpoint(port: int, endpoint: ScriptedEndpoint) -> None:
-    """Discovery finds the endpoint that responds among garbage and beacons of dead or wrong endpoints."""
-    endpoint.script["/wrong/.well-known/fakts"] = Scripted([])
-    discovery = AdvertisedDiscovery(timeout=SECONDS, port=port, address="127.0.0.1")
-    found = []
+async def load_by_beacons(port: int, make: Callable[[], Awaitable[R]], *urls: str) -> R:
+    """Return the result of a function while garbage and the beacons of some URLs are sent."""
+    outcomes: list[R | Exception] = []
 
-    async def load() -> None:
-        found.append(await StaticGrant(token="static-token", discovery=discovery).aload(None))  # type: ignore[arg-type]  # noqa: S106
+    async def run() -> None:
+        try:
+            outcomes.append(await make())
+        except RemoteGrantError as error:
+            outcomes.append(error)
         tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(load)
+        tasks.start_soon(run)
         with sender(port) as sending:
             while True:
-                for datagram in [
-                    *GARBAGE[1:],
-                    encode_beacon("http://127.0.0.1:9"),
-                    encode_beacon("http://xn--a"),
-                    encode_beacon(f"{endpoint.url}/wrong"),
-                    encode_beacon(endpoint.url),
-                ]:
+                for datagram in [*GARBAGE[1:], *map(encode_beacon, urls)]:
                     try:
                         sending.send(datagram)
                     except ConnectionRefusedError:  # nobody listens yet
                         await anyio.sleep(0.01)
                 await anyio.sleep(0.01)
-    assert found == [CONFIG]
+    (outcome,) = outcomes
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def advertised(port: int, **options: Any) -> AdvertisedDiscovery:
+    """Return a discovery on this machine."""
+    return AdvertisedDiscovery(port=port, address="127.0.0.1", **{"timeout": SECONDS, **options})
+
+
+@pytest.mark.anyio
+async def test_the_first_usable_endpoint(port: int, endpoint: ScriptedEndpoint) -> None:
+    """Discovery finds the endpoint that responds among garbage and beacons of dead or wrong endpoints."""
+    endpoint.script["/wrong/.well-known/fakts"] = Scripted([])
+    urls = ["http://127.0.0.1:9", "http://xn--a", f"{endpoint.url}/wrong", endpoint.url]
+    found = await load_by_beacons(port, advertised(port).adiscover, *urls)
+    assert (found.base_url, found.is_pinned) == (endpoint.base_url, False)
+    grant = RetrieveGrant(manifest=MANIFEST, redirect_uri="", discovery=advertised(port))
+    assert await load_by_beacons(port, partial(load, grant, LoadRequest()), endpoint.url) == CONFIG
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("options", [{}, {"timeout": SECONDS}])
+async def test_secrets_are_not_sent_to_any_sender(options: Any, port: int, endpoint: ScriptedEndpoint) -> None:
+    """Neither a token nor a one-time token is sent to an endpoint that the program did not choose."""
+    discovery = advertised(port, **options)
+    grants: list[Any] = [
+        StaticGrant(token="static-token", discovery=discovery),  # noqa: S106
+        RedeemGrant(manifest=MANIFEST, token="one-time-token", discovery=discovery),  # noqa: S106
+    ]
+    for grant, error in zip(grants, (ClaimError, DemandError), strict=True):
+        with pytest.raises(error, match=r"the token was not sent.*pass host= or url= to AdvertisedDiscovery") as caught:
+            await load_by_beacons(port, partial(load, grant, LoadRequest()), endpoint.url)
+        assert caught.value.url == endpoint.base_url
+    assert [request.body for request in endpoint.received] == [None, None]
+
+
+@pytest.mark.anyio
+async def test_pinned_url(port: int, endpoint: ScriptedEndpoint) -> None:
+    """With a URL, beacons with other URLs are ignored, and a token is sent."""
+    with_others = ["http://127.0.0.1:9", f"{endpoint.url}/other", endpoint.url]
+    for url in (endpoint.url, f"{endpoint.url}/"):
+        grant = StaticGrant(token="static-token", discovery=advertised(port, url=url))  # noqa: S106
+        assert await load_by_beacons(port, partial(load, grant, LoadRequest()), *with_others) == CONFIG
+    assert {request.path for request in endpoint.received} == {WELL_KNOWN, "/f/claim/"}
+
+
+@pytest.mark.anyio
+async def test_pinned_host(
+    port: int, endpoint: ScriptedEndpoint, secure: ScriptedEndpoint, authority: trustme.CA
+) -> None:
+    """With a host, beacons with other hosts or without HTTPS are ignored, and the certificate is verified."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    args = {"verify": context}
+    at_localhost = [url.replace("127.0.0.1", "localhost") for url in (endpoint.url, secure.url)]
+    discovery = advertised(port, host="LocalHost", http_client_args=args)
+    grant = StaticGrant(token="static-token", discovery=discovery, http_client_args=args)  # noqa: S106
+    assert await load_by_beacons(port, partial(load, grant, LoadRequest()), secure.url, *at_localhost) == CONFIG
+    with pytest.raises(DiscoveryError, match="CERTIFICATE_VERIFY_FAILED"):
+        await load_by_beacons(port, advertised(port, host="localhost", timeout=2).adiscover, *at_localhost)
+    assert endpoint.received == []
+
+
+@pytest.mark.anyio
+async def test_no_beacon_of_the_pinned_endpoint(port: int, endpoint: ScriptedEndpoint) -> None:
+    """The error says that no beacon of the required endpoint was received."""
+    with pytest.raises(DiscoveryError, match=r"no beacon of the required endpoint was received in 0\.3 s"):
+        await load_by_beacons(port, advertised(port, host="host", timeout=0.3).adiscover, endpoint.url)
+
+
+def test_malformed_pinned_url() -> None:
+    """A malformed URL is rejected when the discovery is created."""
+    with pytest.raises(ValueError, match="expected a URL"):
+        AdvertisedDiscovery(url="host:80")
 
 
 def test_no_beacons(port: int) -> None:

@@ -136,6 +136,8 @@ def huge(path: Path) -> None:
         (lambda path: rewrite(path, created_at=10**12), "created_at is not a timestamp"),
         (lambda path: path.chmod(0o620), "other users can write to it"),
         (lambda path: path.chmod(0o602), "other users can write to it"),
+        (lambda path: path.chmod(0o640), "other users can read it"),
+        (lambda path: path.chmod(0o604), "other users can read it"),
         (symbolic_link, "it is a symbolic link"),
         (fifo, "it is not a regular file"),
         (huge, "it is larger than 67,108,864 bytes"),

@@ -15,6 +15,7 @@ from heksherlite.errors import DemandError
 from heksherlite.grants import DeviceCodeGrant, DeviceLogin, Fakts, Manifest, StaticDiscovery
 from tests.grants.endpoint import CONFIG, Received, Scripted, ScriptedEndpoint
 from tests.grants.loads import loaded
+from tests.sdk.conftest import Log
 from tests.waiting import until_async
 
 MANIFEST = Manifest(identifier="org.example.app", version="1.0", scopes=("read", "write"), image="http://host/i.png")
@@ -64,6 +65,35 @@ async def test_code_from_the_endpoint(endpoint: ScriptedEndpoint) -> None:
         *[{"code": "made-here-0"}] * 3,
         {"token": "granted-token"},
     ]
+
+
+def test_secret_device_code(endpoint: ScriptedEndpoint, log: Log) -> None:
+    """The secret device code of the endpoint is sent with each poll; the person and the page only get the user code."""
+    endpoint.device_codes = {}
+    person = Person(endpoint, "waiting", "granted")
+    assert loaded(grant(endpoint, person)) == CONFIG
+    (login,) = person.logins
+    assert [poll.body for poll in endpoint.of("challenge")] == [
+        {"code": "made-here-0", "device_code": "secret-1"},
+        {"code": "made-here-0", "device_code": "secret-1"},
+    ]
+    assert "secret-1" not in login.page + login.code + log.caplog.text
+
+
+def test_secret_device_code_in_an_error(endpoint: ScriptedEndpoint) -> None:
+    """An endpoint that echoes the secret device code does not get it into the error."""
+    endpoint.device_codes = {}
+    endpoint.script["/f/challenge/"] = lambda request: Scripted({"message": f"no {request.body['device_code']}"}, 403)
+    with pytest.raises(DemandError, match=r"403 Forbidden: no \*{8}$"):
+        loaded(grant(endpoint, tell=lambda _: None))
+
+
+@pytest.mark.parametrize("device_code", ["", 5, ["x"], "x" * 1025])
+def test_malformed_device_codes(endpoint: ScriptedEndpoint, device_code: Any) -> None:
+    """A malformed device code is an error before anybody is instructed."""
+    endpoint.script["/f/start/"] = Scripted({"status": "granted", "code": "abc", "device_code": device_code})
+    with pytest.raises(DemandError, match="'device_code' must be a string"):
+        loaded(grant(endpoint, tell=lambda _: pytest.fail("instructed")))
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])

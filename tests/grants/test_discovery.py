@@ -1,8 +1,6 @@
 """Discovery of endpoints by their URLs: valid, missing, malformed and hostile ones."""
 
 import ssl
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -11,26 +9,10 @@ import trustme
 
 from heksherlite.errors import DiscoveryError
 from heksherlite.grants import Endpoint, StaticDiscovery, StaticGrant, WellKnownDiscovery
-from tests.grants.endpoint import CONFIG, WELL_KNOWN, Scripted, ScriptedEndpoint, scripted_endpoint
+from tests.grants.endpoint import CONFIG, WELL_KNOWN, Scripted, ScriptedEndpoint
 from tests.grants.loads import loaded
 
 TOKEN = "static-token"  # noqa: S105
-
-
-@pytest.fixture
-def authority() -> trustme.CA:
-    """Return who signs certificates."""
-    return trustme.CA()
-
-
-@pytest.fixture
-def secure(authority: trustme.CA, tmp_path: Path) -> Iterator[ScriptedEndpoint]:
-    """Return an endpoint with HTTPS."""
-    certificate = authority.issue_cert("127.0.0.1")
-    certificate.private_key_pem.write_to_path(tmp_path / "key")
-    certificate.cert_chain_pems[0].write_to_path(tmp_path / "certificate")
-    with scripted_endpoint(ssl_keyfile=tmp_path / "key", ssl_certfile=tmp_path / "certificate") as endpoint:
-        yield endpoint
 
 
 def discover(url: str, **options: Any) -> Endpoint:
@@ -44,7 +26,7 @@ def without_protocol(url: str) -> str:
 
 def test_endpoint_description(endpoint: ScriptedEndpoint) -> None:
     """All members of the description are read, and unknown members are ignored."""
-    description = {
+    description: dict[str, Any] = {
         "name": "n",
         "base_url": "https://host/f",
         "description": "d",
@@ -90,6 +72,40 @@ def test_schemes_are_tried(endpoint: ScriptedEndpoint, secure: ScriptedEndpoint,
     https, http = caught.value.causes
     assert str(https).startswith("https://127.0.0.1:9/.well-known/fakts: ConnectError")
     assert str(http).startswith("http://127.0.0.1:9/.well-known/fakts: ConnectError")
+
+
+def test_a_rejected_certificate_is_final(endpoint: ScriptedEndpoint, secure: ScriptedEndpoint) -> None:
+    """HTTP is not tried after the certificate of the endpoint was rejected, not even on this machine."""
+    host = without_protocol(secure.url)
+    with pytest.raises(DiscoveryError) as caught:
+        discover(host)
+    assert caught.value.certificate_rejected
+    assert caught.value.url.startswith("https://")
+    assert "CERTIFICATE_VERIFY_FAILED" in caught.value.reason
+    assert secure.received == endpoint.received == []
+
+
+@pytest.mark.parametrize(
+    "url", ["192.0.2.1:1", "host.invalid", "localhost.invalid:80", "127.0.0.1.invalid", "[2001:db8::1]"]
+)
+def test_http_is_not_tried_for_other_machines(url: str) -> None:
+    """A URL without a scheme is HTTPS only, unless the host is this machine, and the error says what to write."""
+    assert WellKnownDiscovery(url=url)._urls() == [f"https://{url}"]
+    with pytest.raises(DiscoveryError, match=r"HTTP is not tried for another machine.*write http://") as caught:
+        discover(url, timeout=0.2)
+    assert caught.value.url.startswith("https://")
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:80", "127.1.2.3", "localhost:8888/x", "app.localhost", "[::1]:80"])
+def test_http_is_tried_for_this_machine(url: str) -> None:
+    """HTTP is tried after HTTPS if the host is this machine."""
+    assert WellKnownDiscovery(url=url)._urls() == [f"https://{url}", f"http://{url}"]
+
+
+def test_explicit_http() -> None:
+    """HTTP is used for any host if the program asks for it first, or writes it in the URL."""
+    assert WellKnownDiscovery(url="host", auto_protocols=["http"])._urls() == ["http://host"]
+    assert WellKnownDiscovery(url="http://host")._urls() == ["http://host"]
 
 
 def test_https(secure: ScriptedEndpoint, authority: trustme.CA) -> None:

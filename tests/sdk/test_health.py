@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heksherlite.engine.health import ClientState, Health, ValueSource
@@ -119,6 +119,7 @@ def test_values_that_do_not_grow_old(events: Sequence[str], max_staleness: float
     assert after(events, max_staleness).stale_at == float("inf")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["success", "failure", "snapshot", "defaults"]), max_size=12), st.floats(12, 1e9))
 def test_what_holds_for_each_history(events: list[str], now: float) -> None:
     """Fresh means that the last update succeeded; failures are those since; an age means that one succeeded once."""

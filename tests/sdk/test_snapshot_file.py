@@ -148,6 +148,67 @@ def test_a_link_stays(tmp_path: Path) -> None:
     assert file_at(tmp_path / "file").read(FILTERS) == snapshot_of(b"x")
 
 
+def other_user() -> int:
+    """Return the id of another user than the one that runs the tests."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can create files of other users")
+    return 12345
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """Return a directory in which all users can create files, like /tmp."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    return shared
+
+
+def test_a_planted_link(shared: Path, tmp_path: Path, log: Log) -> None:
+    """A link that another user placed in a shared directory is not followed, neither to read nor to write."""
+    victim = tmp_path / "victim"
+    file_at(victim).write(snapshot_of(b"x"))
+    link = shared / "link"
+    link.symlink_to(victim)
+    os.lchown(link, other_user(), -1)
+    file = file_at(link)
+    assert file.read(FILTERS) is None
+    assert "is a symbolic link of another user" in log.one("snapshot cannot be used")["reason"]
+    assert not file.write(snapshot_of(b"y"))
+    assert "is a symbolic link of another user" in log.one("snapshot cannot be written")["reason"]
+    assert file_at(victim).read(FILTERS) == snapshot_of(b"x")
+
+
+def test_a_planted_file(shared: Path, log: Log) -> None:
+    """A file that another user placed in a shared directory is not read, and is replaced."""
+    file = file_at(shared / "file")
+    file.write(snapshot_of(b"x"))
+    os.chown(file.path, other_user(), -1)
+    assert file.read(FILTERS) is None
+    assert "is a file of another user" in log.one("snapshot cannot be used")["reason"]
+    assert file.write(snapshot_of(b"y"))
+    assert file.read(FILTERS) == snapshot_of(b"y")
+
+
+def test_links_and_files_of_other_users_in_a_private_directory(tmp_path: Path) -> None:
+    """In a directory where only trusted users can create files, files and links of other users are used."""
+    file_at(tmp_path / "file").write(snapshot_of(b"x"))
+    (tmp_path / "link").symlink_to("file")
+    os.lchown(tmp_path / "link", other_user(), -1)
+    os.chown(tmp_path / "file", other_user(), -1)
+    assert file_at(tmp_path / "link").read(FILTERS) == snapshot_of(b"x")
+
+
+def test_a_loop_of_links(tmp_path: Path, log: Log) -> None:
+    """A loop of links is a reason why a snapshot cannot be used or written, and nothing else."""
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    file = file_at(tmp_path / "a")
+    assert file.read(FILTERS) is None
+    assert "loop of symbolic links" in log.one("snapshot cannot be used")["reason"]
+    assert not file.write(snapshot_of())
+
+
 def make_folder(path: Path) -> None:
     path.unlink()
     (path / "folder").mkdir(parents=True)
@@ -300,7 +361,7 @@ def test_only_files_are_replaced(make: Callable[[Path], None], tmp_path: Path) -
     make(path)
     kind = stat.S_IFMT(path.stat().st_mode)
     with pytest.raises(FileExistsError, match="is not a regular file"):
-        replace_file(path, b"", mode=0o600)
+        replace_file(path, b"")
     assert stat.S_IFMT(path.stat().st_mode) == kind
 
 

@@ -167,12 +167,10 @@ def test_a_full_standard_output(filled: Api) -> None:
     assert result.stderr.startswith("Error: cannot write -: ")
 
 
-def test_others_may_read_the_file(filled: Api, tmp_path: Path) -> None:
-    """Unlike a client's own, an exported file has the usual mode: it may go into an image that others run."""
-    (tmp_path / "usual").touch()
+def test_exported_files_are_private(filled: Api, tmp_path: Path) -> None:
+    """An exported file has mode 0600, because values may be secret."""
     exported(filled.url, tmp_path / "file")
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
-    assert len(modes) == 1
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
 def failing(script: dict[str, Scripted], message: str) -> Any:

@@ -1,8 +1,9 @@
 """Code that type checkers accept, and the types that they infer."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from enum import Enum, IntFlag
+from enum import Enum, Flag, IntFlag
 from typing import Any, assert_type
 
 from heksherlite import (
@@ -32,6 +33,11 @@ class Access(IntFlag):
     WRITE = 2
 
 
+class Permission(Flag):
+    READ = 1
+    WRITE = 2
+
+
 class Hex(SettingType[int]):
     def heksher_string(self) -> str:
         return "str"
@@ -57,6 +63,12 @@ assert_type(Setting("x", Sequence[int], ["user"], [1]).get(), Sequence[int])
 assert_type(Setting("x", Mapping[str, int], ["user"], {"a": 1}).get(), Mapping[str, int])
 assert_type(Setting("x", Sequence[Mapping[str, Theme]], ["user"], []).get(), Sequence[Mapping[str, Theme]])
 assert_type(Setting("x", Mapping[str, Sequence[float]], ["user"], {}).get(), Mapping[str, Sequence[float]])
+assert_type(Setting("x", Permission, ["user"], Permission.READ | Permission.WRITE).get(), Permission)
+assert_type(Setting("x", list[str], ["user"], ["a"]).get(), Sequence[str])
+assert_type(Setting("x", tuple[int, ...], ["user"], (1,)).get(), Sequence[int])
+assert_type(Setting("x", dict[str, int], ["user"], {"a": 1}).get(), Mapping[str, int])
+assert_type(number.get(user=5), int)
+assert_type(copy.copy(number), Setting[int])
 assert_type(Setting("x", Hex(), ["user"], 255).get(), int)
 assert_type(Setting(name="x", type=int, configurable_features=["user"], default_value=60).get(), int)
 assert_type(Setting(name="x", type=int, configurable_feature=["user"], default_value=60).get(), int)

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -13,6 +14,7 @@ from heksherlite.grants.remote.discovery import fetch_endpoint
 from heksherlite.grants.remote.messages import BEACON_PORT, Endpoint
 from heksherlite.http.construction import checked_http_client_args
 from heksherlite.http.endpoint_client import EndpointClient, endpoint_client
+from heksherlite.http.urls import http_url
 
 _MAX_ENDPOINTS: Final = 32
 """The maximum number of endpoints to query, because anybody on the network can send beacons."""
@@ -22,16 +24,27 @@ _MAX_ENDPOINTS: Final = 32
 class AdvertisedDiscovery:
     """The first endpoint that responds among those whose beacons are received on the local network.
 
-    Anybody on that network can send beacons and be the first to respond. Use this only where you trust all of them.
+    Anybody on that network can send beacons and be the first to respond. Therefore an endpoint gets no secret that the
+    program has beforehand (the tokens of :class:`StaticGrant` and :class:`RedeemGrant`) unless ``host`` or ``url`` is
+    given.
 
     Args:
+        host: The host name or address of the endpoint. Only HTTPS URLs with this host are used, so that the certificate
+            proves who it is.
+        url: The URL of the endpoint. Only beacons with this URL are used. A URL with ``http://`` proves nothing to
+            programs in a hostile network.
         timeout: The time limit for receiving beacons and responses, in seconds.
         address: The address to listen on. The default is all addresses.
         port: The UDP port to listen on.
         allow_appending_slash: As in :class:`WellKnownDiscovery`.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
+
+    Raises:
+        ValueError: If ``url`` is not an HTTP URL, or a header cannot be sent.
     """
 
+    host: str | None = None
+    url: str | None = None
     timeout: float = 10
     address: str = ""
     port: int = BEACON_PORT
@@ -40,6 +53,8 @@ class AdvertisedDiscovery:
 
     def __post_init__(self) -> None:
         checked_http_client_args(self.http_client_args)
+        if self.url is not None:
+            http_url(self.url)
 
     async def adiscover(self) -> Endpoint:
         """Return the endpoint.
@@ -59,9 +74,17 @@ class AdvertisedDiscovery:
                 with anyio.move_on_after(self.timeout):
                     await self._query_senders(http, beacons, found, causes)
         if found:
-            return found[0]
-        reason = "no sender is a usable endpoint:" if causes else f"no beacon was received in {self.timeout:g} s"
+            return replace(found[0], is_pinned=self.host is not None or self.url is not None)
+        beacon = "beacon" if self.host is None and self.url is None else "beacon of the required endpoint"
+        reason = "no sender is a usable endpoint:" if causes else f"no {beacon} was received in {self.timeout:g} s"
         raise DiscoveryError(place, reason, causes.values())
+
+    def _accepts(self, url: str) -> bool:
+        """Return whether the URL of a beacon is one that the program chose, if it chose any."""
+        if self.url is not None and url.rstrip("/") != self.url.rstrip("/"):
+            return False
+        parts = urlsplit(url)
+        return self.host is None or (parts.scheme == "https" and parts.hostname == self.host.lower())
 
     async def _query_senders(
         self,
@@ -82,6 +105,6 @@ class AdvertisedDiscovery:
         queried: set[str] = set()
         async with anyio.create_task_group() as tasks:
             async for url in beacons:
-                if url not in queried and len(queried) < _MAX_ENDPOINTS:
+                if url not in queried and self._accepts(url) and len(queried) < _MAX_ENDPOINTS:
                     queried.add(url)
                     tasks.start_soon(query, url)

@@ -15,7 +15,7 @@ from heksherlite.grants.remote.messages import (
     read_token,
 )
 from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status
-from heksherlite.http.urls import printable
+from heksherlite.http.urls import printable, shown_url
 from heksherlite.secret import Secret
 
 DemandToken = Callable[[Endpoint, EndpointClient], Awaitable[Secret]]
@@ -60,6 +60,24 @@ async def claim_facts(endpoint: Endpoint, http: EndpointClient, token: Secret) -
     if isinstance(outcome, ClaimError):
         raise outcome
     return outcome
+
+
+def require_pinned(endpoint: Endpoint, error: type[DemandError | ClaimError]) -> None:
+    """Check that a secret that the program has beforehand may be sent to an endpoint.
+
+    Args:
+        endpoint: The endpoint.
+        error: The type of the exception to raise.
+
+    Raises:
+        RemoteGrantError: If the endpoint was found by a beacon, which anybody can send.
+    """
+    if not endpoint.is_pinned:
+        reason = (
+            "the token was not sent, because anybody could have sent the beacon of this endpoint: "
+            "pass host= or url= to AdvertisedDiscovery"
+        )
+        raise error(shown_url(endpoint.base_url), reason)
 
 
 async def demand_token(http: EndpointClient, url: str, body: Mapping[str, Any], secret: Secret) -> Secret:

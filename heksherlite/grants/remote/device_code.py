@@ -22,6 +22,7 @@ from heksherlite.grants.remote.messages import (
     InvalidResponseError,
     Manifest,
     read_code,
+    read_device_code,
     read_status,
     read_token,
 )
@@ -101,39 +102,64 @@ class DeviceCodeGrant:
             return await self._tokens.claim_facts(endpoint, http, self._demand)
 
     async def _demand(self, endpoint: Endpoint, http: EndpointClient) -> Secret:
-        code = await self._start(endpoint, http)
+        codes = await self._start(endpoint, http)
         manifest = None
-        if code is None:
-            code, manifest = secrets.token_hex(3), self.manifest
-        page = endpoint.page(code, manifest)
-        self.tell(DeviceLogin(identifier=self.manifest.identifier, page=page, code=code, timeout=self.timeout))
+        if codes is None:
+            codes, manifest = _Codes(secrets.token_hex(3)), self.manifest
+        page = endpoint.page(codes.user_code, manifest)
+        login = DeviceLogin(identifier=self.manifest.identifier, page=page, code=codes.user_code, timeout=self.timeout)
+        self.tell(login)
         if self.open_browser:
             # Not a worker thread of the event loop, which would wait until a browser in the terminal exits.
             threading.Thread(target=_open, args=(page,), name="heksherlite browser", daemon=True).start()
-        return await self._wait(endpoint, http, Secret(code))
+        return await self._wait(endpoint, http, codes)
 
-    async def _start(self, endpoint: Endpoint, http: EndpointClient) -> str | None:
-        """Return the code of the endpoint, or ``None`` if the application has to generate one."""
+    async def _start(self, endpoint: Endpoint, http: EndpointClient) -> "_Codes | None":
+        """Return the codes of the endpoint, or ``None`` if the application has to generate one."""
         body = {"manifest": self.manifest.body(), "expiration_time": ceil(self.timeout)}
         response = await http.send("POST", endpoint.url("start"), body, error=DemandError)
         if response.status in _CALL_MISSING:
             return None
         try:
-            return read_code(read_granted(response))
+            granted = read_granted(response)
+            return _Codes(read_code(granted), read_device_code(granted))
         except InvalidResponseError as error:
             raise DemandError(response.url, str(error)) from None
 
-    async def _wait(self, endpoint: Endpoint, http: EndpointClient, code: Secret) -> Secret:
+    async def _wait(self, endpoint: Endpoint, http: EndpointClient, codes: "_Codes") -> Secret:
         problem = ""
         with anyio.move_on_after(self.timeout):
             while True:
-                decision = await _poll(endpoint, http, code)
+                decision = await _poll(endpoint, http, codes)
                 if isinstance(decision, Secret):
                     return decision
                 problem = decision.problem
                 await anyio.sleep(max(self.poll_interval, decision.retry_after))
         reason = f"nobody approved or denied within {self.timeout:g} s{problem and '; last problem: ' + problem}"
         raise DemandError(shown_url(endpoint.base_url), reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Codes:
+    """The codes of an approval.
+
+    Attributes:
+        user_code: The code that the page displays.
+        device_code: The secret that is required to collect the token, or ``None`` at an older endpoint.
+    """
+
+    user_code: str = field(repr=False)
+    device_code: Secret | None = None
+
+    def body(self) -> dict[str, Any]:
+        """Return the body of a poll."""
+        secret = {} if self.device_code is None else {"device_code": self.device_code}
+        return {"code": self.user_code, **secret}
+
+    def mask(self, text: str) -> str:
+        """Return a text without the codes in it."""
+        text = Secret(self.user_code).mask(text)
+        return text if self.device_code is None else self.device_code.mask(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +175,14 @@ class _Undecided:
     retry_after: float = 0
 
 
-async def _poll(endpoint: Endpoint, http: EndpointClient, code: Secret) -> Secret | _Undecided:
+async def _poll(endpoint: Endpoint, http: EndpointClient, codes: _Codes) -> Secret | _Undecided:
     """Return the token if the person has approved.
 
     Raises:
         DemandError: If the endpoint will never grant a token.
     """
     try:
-        response = await http.send("POST", endpoint.url("challenge"), {"code": code}, error=DemandError)
+        response = await http.send("POST", endpoint.url("challenge"), codes.body(), error=DemandError)
     except DemandError as error:
         return _Undecided(error.reason)
     if response.status in _TEMPORARY:
@@ -164,7 +190,7 @@ async def _poll(endpoint: Endpoint, http: EndpointClient, code: Secret) -> Secre
     try:
         return _read_decision(response) or _Undecided(retry_after=response.retry_after)
     except InvalidResponseError as error:
-        raise DemandError(response.url, code.mask(str(error))) from None
+        raise DemandError(response.url, codes.mask(str(error))) from None
 
 
 def _read_decision(response: EndpointResponse) -> Secret | None:

@@ -8,7 +8,7 @@ from heksherlite.errors import DiscoveryError
 from heksherlite.grants.remote.messages import WELL_KNOWN, Endpoint, InvalidResponseError, read_endpoint
 from heksherlite.http.construction import checked_http_client_args
 from heksherlite.http.endpoint_client import EndpointClient, describe_status, endpoint_client
-from heksherlite.http.urls import http_url, shown_url
+from heksherlite.http.urls import http_url, is_loopback, shown_url
 
 
 class Discovery(Protocol):
@@ -52,7 +52,8 @@ class WellKnownDiscovery:
 
     Args:
         url: The URL. If it has no scheme, those in ``auto_protocols`` are tried.
-        auto_protocols: The schemes to try, in order.
+        auto_protocols: The schemes to try, in order. ``http`` is only tried after ``https`` if the host is this
+            machine, because an attacker in the network can suppress HTTPS. To use HTTP elsewhere, write ``http://``.
         allow_appending_slash: Whether to try ``.well-known/fakts/`` if ``.well-known/fakts`` does not exist.
         timeout: The time limit for each response, in seconds.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
@@ -74,7 +75,7 @@ class WellKnownDiscovery:
             http_url(url)
 
     async def adiscover(self) -> Endpoint:
-        """Return the endpoint, by the first scheme that works.
+        """Return the endpoint, by the first scheme that works. A rejected certificate is final.
 
         Raises:
             DiscoveryError: If none works. It contains the error of each scheme if there are several.
@@ -86,16 +87,30 @@ class WellKnownDiscovery:
                     return await fetch_endpoint(http, url, with_slash=self.allow_appending_slash)
                 except DiscoveryError as error:
                     causes.append(error)
+                    if error.certificate_rejected:
+                        break
         if len(causes) == 1:
-            raise causes[0]
+            raise self._explain(causes[0])
         raise DiscoveryError(shown_url(self.url), "no endpoint was found by any scheme:", causes)
+
+    def _explain(self, error: DiscoveryError) -> DiscoveryError:
+        """Return an error that says why HTTP was not tried, if it was not."""
+        if "://" in self.url or "http" not in self.auto_protocols or error.certificate_rejected:
+            return error
+        hint = (
+            f"HTTP is not tried for another machine; if the endpoint has no HTTPS, write http://{shown_url(self.url)}"
+        )
+        return DiscoveryError(error.url, f"{error.reason}; {hint}")
 
     def _urls(self) -> list[str]:
         if "://" in self.url:
             return [self.url]
         if not self.auto_protocols:
             raise ValueError(f"the URL {shown_url(self.url)!r} has no scheme, and auto_protocols is empty")
-        return [f"{scheme}://{self.url}" for scheme in self.auto_protocols]
+        first, *others = self.auto_protocols
+        if not is_loopback(f"https://{self.url}"):
+            others = [scheme for scheme in others if scheme != "http"]
+        return [f"{scheme}://{self.url}" for scheme in (first, *others)]
 
 
 async def fetch_endpoint(http: EndpointClient, url: str, *, with_slash: bool) -> Endpoint:

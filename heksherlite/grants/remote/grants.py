@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from heksherlite.errors import ClaimError, DemandError
 from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.remote.claims import TokenCache, claim_facts, demand_token
+from heksherlite.grants.remote.claims import TokenCache, claim_facts, demand_token, require_pinned
 from heksherlite.grants.remote.discovery import Discovery
 from heksherlite.grants.remote.messages import Endpoint, Manifest
 from heksherlite.http.construction import checked_http_client_args
@@ -42,9 +43,10 @@ class StaticGrant:
 
         Raises:
             DiscoveryError: If no endpoint is found.
-            ClaimError: If the endpoint has no facts for the token.
+            ClaimError: If the endpoint has no facts for the token, or a beacon that anybody could have sent led to it.
         """
         endpoint = await self.discovery.adiscover()
+        require_pinned(endpoint, ClaimError)
         async with endpoint_client(self.http_client_args, self.timeout) as http:
             return await claim_facts(endpoint, http, _as_secret(self.token))
 
@@ -124,7 +126,8 @@ class RedeemGrant:
 
         Raises:
             DiscoveryError: If no endpoint is found.
-            DemandError: If the endpoint grants no token for the one-time token.
+            DemandError: If the endpoint grants no token for the one-time token, or a beacon that anybody could have
+                sent led to it.
             ClaimError: If the endpoint has no facts for the token.
         """
         endpoint = await self.discovery.adiscover()
@@ -132,6 +135,7 @@ class RedeemGrant:
             return await self._tokens.claim_facts(endpoint, http, self._demand)
 
     async def _demand(self, endpoint: Endpoint, http: EndpointClient) -> Secret:
+        require_pinned(endpoint, DemandError)
         token = _as_secret(self.token)
         body = {"manifest": self.manifest.body(), "token": token}
         return await demand_token(http, endpoint.url("redeem"), body, token)

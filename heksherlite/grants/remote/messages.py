@@ -17,6 +17,7 @@ BEACON_PORT: Final = 45678
 """The UDP port of beacons."""
 
 _MAX_CODE_LENGTH: Final = 64
+_MAX_DEVICE_CODE_LENGTH: Final = 1024
 
 GrantedResponse = Mapping[str, Any]
 """The body of a response with the status "granted"."""
@@ -71,6 +72,8 @@ class Endpoint:
         retrieve_url: The URL of the call ``retrieve``, if it is not below ``base_url``.
         claim_url: The URL of the call ``claim``, if it is not below ``base_url``.
         version: The version of the endpoint.
+        is_pinned: Whether the program chose this endpoint. Secrets that the program has beforehand are only sent to
+            pinned endpoints.
 
     Raises:
         ValueError: If one of the URLs is not an HTTP URL.
@@ -82,6 +85,7 @@ class Endpoint:
     retrieve_url: str | None = None
     claim_url: str | None = None
     version: str = ""
+    is_pinned: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", http_url(self.base_url).rstrip("/") + "/")
@@ -197,6 +201,20 @@ def read_code(granted: GrantedResponse) -> str:
     if not isinstance(code, str) or not plain or len(code) > _MAX_CODE_LENGTH:
         raise InvalidResponseError("'code' must be a string of letters and digits")
     return code
+
+
+def read_device_code(granted: GrantedResponse) -> Secret | None:
+    """Return the secret device code of a response, RFC 8628; ``None`` if an older endpoint has none.
+
+    Raises:
+        InvalidResponseError: If it is malformed.
+    """
+    device_code = granted.get("device_code")
+    if device_code is None:
+        return None
+    if not isinstance(device_code, str) or not device_code or len(device_code) > _MAX_DEVICE_CODE_LENGTH:
+        raise InvalidResponseError(f"'device_code' must be a string, not {describe_type(device_code)}")
+    return Secret(device_code)
 
 
 def read_config(granted: GrantedResponse) -> Facts:

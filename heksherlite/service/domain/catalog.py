@@ -27,16 +27,16 @@ Conditions: TypeAlias = tuple[tuple[str, str], ...]
 
 
 Copying: TypeAlias = Callable[[Mapping[Any, Any]], MutableMapping[Any, Any]]
-"""Makes a mapping that may be changed from one that stays as it is."""
+"""Returns a mutable copy of a mapping."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting as it was declared and changed since.
+    """A setting with the changes since its declaration.
 
-    ``id`` never changes and is never used again, so rules keep their setting through a rename. ``revision``
-    is the one at which the setting or one of its rules last changed. ``operator_default_value`` is `NO_VALUE` if no
-    operator set one. Only proposals change a setting that ``is_protected``.
+    ``id`` never changes and is never used again, so rules keep their setting when it is renamed. ``revision``
+    is the revision at which the setting or one of its rules last changed. ``operator_default_value`` is `NO_VALUE` if
+    no operator set one. Only proposals change a setting that ``is_protected``.
     """
 
     id: int
@@ -64,13 +64,13 @@ class Setting:
 
     @property
     def default_value(self) -> Json:
-        """The default that is in force: the operator's if there is one, otherwise the declared one."""
+        """The operator's default if there is one, otherwise the declared default."""
         return self.operator_default_value if self.has_operator_default else self.declared_default_value
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A value of a setting for the contexts that meet all the conditions."""
+    """A value of a setting in the contexts that match all conditions."""
 
     id: int
     setting_id: int
@@ -81,13 +81,13 @@ class Rule:
 
     @property
     def served(self) -> bool:
-        """Whether clients get the rule."""
+        """Whether clients receive the rule."""
         return self.schedule is None or self.schedule.phase is Phase.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A setting with its rules, ascending by id, and what changed in them lately."""
+    """A setting with its rules in ascending order of their ids, and its latest changes."""
 
     setting: Setting
     log: ChangeLog
@@ -97,7 +97,7 @@ class Entry:
 
     @property
     def served(self) -> Mapping[int, Rule]:
-        """The rules that clients get, ascending by id."""
+        """The rules that clients receive, in ascending order of their ids."""
         if not self.unserved:
             return self.rules
         return {rule_id: rule for rule_id, rule in self.rules.items() if rule_id not in self.unserved}
@@ -105,12 +105,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The counters that move with each write.
+    """The counters that change with each write.
 
-    ``revision`` counts the writes, ``features_revision`` is the last one that touched the context features,
-    and the ids are the highest ever given out. ``changed_at`` is the time of the last write, in UTC, and never goes
-    back; it is None if that was by a version without history. ``access_revision`` is the last one that touched tokens
-    or applications.
+    ``revision`` counts the writes. ``features_revision`` is the last revision that changed the context features, and
+    ``access_revision`` the last one that changed tokens or applications. The ids are the highest ones ever used.
+    ``changed_at`` is the time of the last write, in UTC, and never goes back; it is None if a version without history
+    made that write.
     """
 
     database_id: str
@@ -174,7 +174,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[T_co]):
-    """The outcome of a request to write: what to answer, and what to change."""
+    """The outcome of a request to write: its answer, and the changes to make."""
 
     answer: T_co
     changes: Changes = field(default_factory=Changes)
@@ -182,7 +182,7 @@ class Decision(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything at one revision; make the first with `Catalog(state)`, the others with `after`.
+    """Everything at one revision. The first catalog is `Catalog(state)`; `after` returns the following ones.
 
     ``setting_prefix`` is not empty in a catalog that is ``limited_to`` some settings: only these and their rules are
     in ``entries`` and ``rules``, and asking for others by `find`, `entry` or `rule` is an `OutsidePrefixError`.
@@ -194,7 +194,7 @@ class Catalog:
     ids_by_name: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[int, Rule] = field(default_factory=dict)
     scheduled: frozenset[int] = frozenset()
-    """The ids of the rules that have a switch ahead."""
+    """The ids of the rules that will start or end to be served."""
     lineage: Lineage = NO_LINEAGE
     """The revisions that led to this one."""
     proposals: Mapping[int, Proposal] = field(default_factory=dict)
@@ -206,7 +206,7 @@ class Catalog:
         """Return the setting of a name or alias, with its rules, or None.
 
         Raises:
-            OutsidePrefixError: The catalog is limited to other settings; it does not tell whether this one exists.
+            OutsidePrefixError: The catalog is limited to other settings. This one may exist or not.
         """
         setting_id = self.ids_by_name.get(name)
         entry = None if setting_id is None else self.entries.get(setting_id)
@@ -218,7 +218,7 @@ class Catalog:
         """Return the setting of a name or alias, with its rules.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: There is no such setting.
         """
         entry = self.find(name)
         if entry is None:
@@ -229,8 +229,8 @@ class Catalog:
         """Return a rule by its id.
 
         Raises:
-            NotFoundError: There is none.
-            OutsidePrefixError: The catalog is limited to other settings than the one it belongs to.
+            NotFoundError: There is no such rule.
+            OutsidePrefixError: The rule belongs to a setting to which the catalog is not limited.
         """
         rule = self.rules.get(rule_id)
         if rule is None:
@@ -240,20 +240,20 @@ class Catalog:
         return rule
 
     def limited_to(self, setting_prefix: str) -> "Catalog":
-        """Return the catalog as a token sees it that is limited to settings whose names begin like this."""
+        """Return the catalog for a token that is limited to settings whose names begin with a prefix."""
         if not setting_prefix:
             return self
         entries = {key: entry for key, entry in self.entries.items() if entry.setting.name.startswith(setting_prefix)}
         rules = {rule_id: rule for entry in entries.values() for rule_id, rule in entry.rules.items()}
-        # All rules, because those outside would have to be gathered, and who looks here has not found it inside.
+        # These are all rules, not only those outside. They are looked up only after a rule was not found inside.
         outside = self.rules.keys()
         return replace(self, entries=entries, rules=rules, setting_prefix=setting_prefix, rules_outside=outside)
 
     def require_within_limit(self, changes: Changes) -> None:
-        """Check that changes stay within the settings that the catalog is limited to, before and after.
+        """Check that changes only touch the settings to which the catalog is limited, before and after.
 
         Raises:
-            OutsidePrefixError: They do not.
+            OutsidePrefixError: They touch another setting.
         """
         if not self.setting_prefix:
             return
@@ -275,7 +275,7 @@ class Catalog:
         return {number: proposal for number, proposal in after.items() if proposal.is_pending}
 
     def in_order(self, features: Iterable[str]) -> list[str]:
-        """Sort context features by the global order; unknown ones come last, by name."""
+        """Return context features sorted by the global order. Unknown ones come last, sorted by name."""
         index = {feature: position for position, feature in enumerate(self.context_features)}
         return sorted(features, key=lambda feature: (index.get(feature, len(index)), feature))
 
@@ -286,7 +286,7 @@ class Catalog:
 
     @property
     def next_revision(self) -> int:
-        """The revision that the next write makes."""
+        """The revision of the next write."""
         return self.state.revision + 1
 
     def state_after(self, changes: Changes, nonce: str = NO_NONCE) -> State:
@@ -302,7 +302,7 @@ class Catalog:
         )
 
     def numbered_after(self, changes: Changes) -> State:
-        """Return the counters of this revision with the ids that these changes give out."""
+        """Return the counters of this revision with the ids that these changes use."""
         if not (changes.settings or changes.rules or changes.proposals):
             return self.state
         return replace(
@@ -320,15 +320,15 @@ class Catalog:
     def after(
         self, changes: Changes, state: State, lineage: Lineage | None = None, *, copied: Copying = dict
     ) -> "Catalog":
-        """Return the catalog that follows from this one by some changes.
+        """Return the catalog after some changes.
 
         Args:
-            changes: What was stored and removed. A removed setting or rule that is unknown here is ignored: it came
-                and went between two looks at the database.
-            state: The counters that go with them. A setting that is only touched through its rules gets this
-                revision; one that is listed brings its own.
-            lineage: The revisions that led to it, if there are several since this one.
-            copied: Makes the mappings of the new catalog from those of this one, to be changed.
+            changes: What was stored and removed. A removed setting or rule that is unknown here is ignored: it was
+                added and removed between two reads of the database.
+            state: The counters after the changes. A setting of which only rules changed gets this revision. A listed
+                setting keeps its own.
+            lineage: The revisions that led to the new catalog, if there are several since this one.
+            copied: Makes the mutable mappings of the new catalog from those of this one.
         """
         entries = copied(self.entries)
         names = copied(self.ids_by_name)

@@ -1,4 +1,4 @@
-"""What changed from revision to revision, for those who want to be told instead of asking."""
+"""The latest changes by revision, for streams of changes."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,17 +10,17 @@ from heksherlite.service.domain.filters import ContextFilter
 from heksherlite.service.domain.lineage import RevisionId
 
 _MOST_REVISIONS: Final = 1_000
-"""How many revisions are remembered, for those who come back."""
+"""The number of revisions that are kept, for clients that reconnect."""
 
 ChangedSettings: TypeAlias = Mapping[str, frozenset[Conditions] | None]
-"""By name: the conditions of the rules that changed, or None if the setting itself did."""
+"""By the name of the setting: the conditions of the rules that changed, or None if the setting itself changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """What somebody wants to hear of: which settings, and which of their rules; None stands for all.
+    """The settings and rules that a stream is about; None stands for all.
 
-    Of settings whose names do not begin with ``setting_prefix``, nothing is told in any case.
+    Settings whose names do not begin with ``setting_prefix`` are never included.
     """
 
     setting_names: Sequence[str] | None
@@ -28,11 +28,11 @@ class Interest:
     setting_prefix: str = ""
 
     def names_in(self, changed: ChangedSettings, catalog: Catalog) -> list[str]:
-        """Return the names of the settings that changed in what is of interest, sorted.
+        """Return the sorted names of the settings of interest that changed.
 
         Args:
-            changed: What changed.
-            catalog: The catalog after it.
+            changed: The changes.
+            catalog: The catalog after them.
         """
         names: Iterable[str] = changed.keys()
         if self.setting_names is not None:
@@ -46,13 +46,13 @@ class Interest:
 
 
 class ChangeFeed:
-    """Remembers what changed lately.
+    """Keeps the latest changes.
 
     Args:
-        catalog: The catalog that is followed from.
+        catalog: The catalog before the first change.
 
     Attributes:
-        catalog: The newest one.
+        catalog: The newest catalog.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -67,7 +67,7 @@ class ChangeFeed:
         return self.catalog.state.revision_id
 
     def advance(self, catalog: Catalog) -> None:
-        """Take in the catalog that follows, one or more revisions later."""
+        """Add the changes up to the next catalog, which is one or more revisions later."""
         before, self.catalog = self.catalog, catalog
         self._merged.clear()
         changed = _changed(before, catalog)
@@ -80,7 +80,7 @@ class ChangeFeed:
             self._complete_after, _ = self._revisions.popleft()
 
     def since(self, revision: RevisionId) -> ChangedSettings | None:
-        """Return what changed after a revision, or None if that is not known: it may be everything."""
+        """Return what changed after a revision, or None if that is unknown and may be everything."""
         if revision.number < self._complete_after or revision not in self.catalog.lineage:
             return None
         if revision.number not in self._merged:
@@ -99,9 +99,10 @@ class ChangeFeed:
 
 
 def _changed(before: Catalog, after: Catalog) -> ChangedSettings | None:
-    """Return what differs, or None if that may be everything.
+    """Return the changes, or None if everything may have changed.
 
-    It may be after the context features have changed, and if the earlier catalog did not lead to the later one.
+    Everything may have changed if the context features changed, or if the earlier catalog did not lead to the later
+    one.
     """
     if (before.state.database_id, before.context_features) != (after.state.database_id, after.context_features):
         return None

@@ -1,4 +1,4 @@
-"""The little languages of query parameters: lists of settings, context filters, feature values, moments."""
+"""Parsers of query parameters: lists of settings, context filters, feature values, and moments."""
 
 import re
 from collections.abc import Mapping
@@ -21,15 +21,15 @@ _FILTER_TERM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ContextFilter:
-    """Which rules a client asks for: those whose every condition is allowed.
+    """Selects the rules whose conditions are all allowed.
 
-    ``allowed`` maps a context feature to its allowed values, or to None if all of them are.
+    ``allowed`` maps a context feature to its allowed values, or to None if all values are allowed.
     """
 
     allowed: Mapping[str, frozenset[str] | None]
 
     def passes(self, conditions: Conditions) -> bool:
-        """Tell whether a rule with these conditions is asked for."""
+        """Return whether a rule with these conditions is selected."""
         for feature, value in conditions:
             if feature not in self.allowed:
                 return False
@@ -40,7 +40,7 @@ class ContextFilter:
 
 
 def parse_context_filter(text: str) -> ContextFilter | None:
-    """Read ``feature:*`` and ``feature:(v1,v2)``, separated by commas; None stands for every rule (``*``).
+    """Parse ``feature:*`` and ``feature:(v1,v2)``, separated by commas. Return None for ``*``, which means every rule.
 
     Raises:
         InvalidError: The text is malformed.
@@ -66,7 +66,7 @@ def parse_context_filter(text: str) -> ContextFilter | None:
 
 
 def parse_feature_values(text: str, *, parameter: str = "feature_values") -> dict[str, str]:
-    """Read ``f1:v1,f2:v2``.
+    """Parse ``f1:v1,f2:v2``.
 
     Args:
         text: The text.
@@ -85,10 +85,10 @@ def parse_feature_values(text: str, *, parameter: str = "feature_values") -> dic
 
 
 def parse_setting_names(text: str) -> list[str]:
-    """Read a list of setting names, separated by commas; an empty text is an empty list.
+    """Parse a list of setting names, separated by commas. An empty text is an empty list.
 
     Raises:
-        InvalidError: One is not a name.
+        InvalidError: A name is malformed.
     """
     setting_names = text.split(",") if text else []
     for name in setting_names:
@@ -98,11 +98,11 @@ def parse_setting_names(text: str) -> list[str]:
 
 
 def parse_moment(text: str, *, now: datetime) -> int | RevisionId | datetime:
-    """Read the number or the name of a revision, or a time that is not ahead.
+    """Parse the number or the name of a revision, or a time that is not in the future.
 
     Raises:
         InvalidError: The text is neither.
-        BadRequestError: The time is ahead.
+        BadRequestError: The time is in the future.
     """
     if _REVISION.fullmatch(text):
         return int(text)
@@ -111,9 +111,9 @@ def parse_moment(text: str, *, now: datetime) -> int | RevisionId | datetime:
     try:
         time = read_time(text)
     except ValueError as error:
-        raise InvalidError(f"{error}, and no revision", location=("query", "at")) from error
+        raise InvalidError(f"{error}, nor a revision such as 42", location=("query", "at")) from error
     if time > now:
-        raise BadRequestError(f"at {text} is ahead: nobody knows what will be then")
+        raise BadRequestError(f"at {text} is in the future; give a revision or an earlier time")
     return time
 
 

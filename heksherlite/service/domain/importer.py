@@ -1,4 +1,4 @@
-"""Settings and rules that come from elsewhere: each is checked against those that came before."""
+"""Checks imported settings and rules, each one against those before it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,11 +14,11 @@ from heksherlite.wire_types import WireType
 
 
 class Importer:
-    """Takes in settings, each followed by its rules, as the only ones there are.
+    """Checks settings, each followed by its rules, that replace all existing ones.
 
     Args:
         context_features: The context features in their order.
-        last_setting_id: The highest id of a setting that is taken.
+        last_setting_id: The highest id of a setting that was ever used.
         revision: The revision that stores the settings and rules.
     """
 
@@ -29,7 +29,7 @@ class Importer:
         self._names: dict[str, str] = {}
         self._rule_ids: set[int] = set()
         self.last_rule_id = 0
-        """The highest id of a rule so far."""
+        """The highest id of the imported rules."""
         self._setting: Setting | None = None
         self._ids_by_conditions: dict[Conditions, int] = {}
 
@@ -46,10 +46,10 @@ class Importer:
         operator_default_value: Json = NO_VALUE,
         protected: bool = False,
     ) -> Setting:
-        """Take in a setting.
+        """Check a setting and return it.
 
         Raises:
-            ValueError: It contradicts itself, or what came before.
+            ValueError: The setting contradicts itself or an earlier one.
         """
         if unknown := sorted(set(configurable_features) - self._context_features):
             raise ValueError(f"context features {unknown} do not exist")
@@ -87,14 +87,14 @@ class Importer:
         metadata: Metadata,
         schedule: Schedule | None,
     ) -> Rule:
-        """Take in a rule of the setting that came last.
+        """Check a rule of the latest setting and return it.
 
         Raises:
-            ValueError: It contradicts that, or another rule.
+            ValueError: The rule contradicts its setting or an earlier rule.
         """
         setting = self._setting
         if setting is None:
-            raise ValueError("there is no setting before it")
+            raise ValueError("a rule must follow its setting, but there is no setting before it")
         if rule_id in self._rule_ids:
             raise ValueError("there is another rule with this id")
         rule = Rule(rule_id, setting.id, conditions_of(feature_values), value, metadata, schedule)

@@ -29,7 +29,7 @@ class Applications:
         return list((await self._access.read()).applications.values())
 
     async def get(self, application_id: str) -> Application | None:
-        """Return the application with an id, or None if there is none, as after it was revoked."""
+        """Return the application with an id, or None if it does not exist, for example because it was revoked."""
         return (await self._access.read()).applications.get(application_id)
 
     async def public(self, identifier: str) -> Application | None:

@@ -1,19 +1,19 @@
-"""Whether a database can be used, said in the log when that changes."""
+"""Tracks whether a database can be used, and logs each change."""
 
 import logging
 
-from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.errors import DatabaseMovedError, DatabaseUnavailableError
 
 _logger = logging.getLogger(__name__)
 
 
 class Availability:
-    """What looks at a database and writes to it have shown.
+    """Whether a database can be read and written, according to the latest checks and writes.
 
-    A database that can be read but not written, as on a full disk, is told of once too.
+    A database that can be read but not written, for example on a full disk, is logged once too.
 
     Attributes:
-        reachable: Whether it could be reached at the last look.
+        reachable: Whether the database was reachable at the last check.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Availability:
         self._failure_was_told = False
 
     def reached(self) -> None:
-        """Note that a look at it went well."""
+        """Record a check that succeeded."""
         if not self.reachable:
             _logger.info("the database can be reached again")
         self.reachable = True
@@ -32,18 +32,21 @@ class Availability:
             self._failure_was_told = True
 
     def lost(self, error: DatabaseUnavailableError) -> None:
-        """Note that a look at it failed."""
+        """Record a check that failed."""
         if self.reachable:
             _logger.warning("the database cannot be reached", extra={"reason": str(error)})
         self.reachable = False
-        self._failure = None  # this is why
+        self._failure = None  # explained by this
 
     def write_failed(self, error: DatabaseUnavailableError) -> None:
-        """Note that a write failed; the next look shows whether the database can be reached at all."""
-        self._failure = error
+        """Record a write that failed. The next check shows whether the database can be reached at all."""
+        if isinstance(error, DatabaseMovedError):
+            self.lost(error)
+        else:
+            self._failure = error
 
     def written(self) -> None:
-        """Note that a write went well."""
+        """Record a write that succeeded."""
         if self._failure_was_told:
             _logger.info("the database can be written again")
         self._failure = None

@@ -1,4 +1,4 @@
-"""What the service needs from a database, whichever it is."""
+"""The interface of a database."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
@@ -12,19 +12,19 @@ class Database(Protocol):
 
     @property
     def location(self) -> str:
-        """Where it is, for people to read: the path of a file, or a URL without password."""
+        """The location of the database, for people: the path of a file, or a URL without password."""
         ...
 
     @property
     def wake_up(self) -> asyncio.Event:
-        """Set when it is worth asking for news now instead of some time later; to be cleared before asking."""
+        """Set when `has_changes` should be called now instead of later. Clear it before the call."""
         ...
 
     async def prepare(self) -> None:
-        """Check that the database is ours or empty, and create or upgrade its schema.
+        """Check that the database is empty or belongs to the service, and create or upgrade its schema.
 
         Raises:
-            ServiceStartError: It is neither, or it cannot be opened.
+            ServiceStartError: The database belongs to something else, or it cannot be opened.
         """
         ...
 
@@ -32,14 +32,14 @@ class Database(Protocol):
         """Open a transaction that holds the write lock; commit at the end, roll back on an exception.
 
         Raises:
-            DatabaseUnavailableError: It cannot be opened or committed.
-            InterruptedWriteError: The same, and it may be tried again.
-            UnknownOutcomeError: It may have been committed.
+            DatabaseUnavailableError: The transaction cannot be opened or committed.
+            InterruptedWriteError: The transaction was interrupted and can be tried again.
+            UnknownOutcomeError: The transaction may have been committed.
         """
         ...
 
     def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
-        """Send the statements of a block together, if that is quicker; none of them is to return anything.
+        """Send the statements of a block together, if that is faster. They must not return rows.
 
         What goes wrong with one of them is raised at the end of the block at the latest.
 
@@ -52,7 +52,7 @@ class Database(Protocol):
         """Open a transaction that sees one revision.
 
         Raises:
-            DatabaseUnavailableError: It cannot be opened.
+            DatabaseUnavailableError: The transaction cannot be opened.
         """
         ...
 
@@ -60,15 +60,15 @@ class Database(Protocol):
         """Check that the database can still be reached.
 
         Raises:
-            DatabaseUnavailableError: It cannot.
+            DatabaseUnavailableError: It cannot be reached.
         """
         ...
 
     async def has_changes(self) -> bool:
-        """Tell whether anyone may have written since the last call.
+        """Return whether something may have been written since the last call.
 
         Raises:
-            DatabaseUnavailableError: This cannot be found out.
+            DatabaseUnavailableError: The database cannot be read.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The rows of the history: written with each change, read to look back, and pruned when they are old."""
+"""The rows of the history: written with each change, read for past states, and deleted when they are old."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ _history = tables.history.c
 _changes = tables.history_changes.c
 
 _ROWS_AT_ONCE: Final = 1_000
-"""How many changes are read without giving way to other requests."""
+"""The number of changes that are read before other requests get their turn."""
 
 _PAGE_CHARACTERS: Final = 8 * 2**20
-"""How much the changes of the records of a page may be, in JSON."""
+"""The maximum size of the changes on a page of records, in bytes of JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Records that were searched for, the newest first, and whether there are more."""
+    """A page of records, the newest first, and whether there are more."""
 
     records: tuple[Record, ...]
     more: bool
@@ -43,18 +43,18 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which records to return, the newest first; None is no restriction.
+    """A search for records, the newest first. None means no restriction.
 
     Attributes:
-        limit: At most how many.
-        before: Only those with a lower revision.
-        setting_name: Those of the settings that have or had this name, and of their rules.
-        setting_id: The setting that has this name now, if it is known.
-        rule_id: Those of one rule.
-        application: Those of the applications with this identifier.
-        author_name: Those by one token or person.
-        since: Those at this time or later.
-        until: Those before this time.
+        limit: The maximum number of records.
+        before: Only records with a lower revision.
+        setting_name: Only records about settings that have or had this name, and about their rules.
+        setting_id: The id of the setting that has this name now, if it is known.
+        rule_id: Only records about this rule.
+        application: Only records about applications with this identifier.
+        author_name: Only records of this token or person.
+        since: Only records at this time or later.
+        until: Only records before this time.
     """
 
     limit: int
@@ -69,13 +69,13 @@ class Search:
 
 
 async def write_record(connection: AsyncConnection, state: State, cause: Cause, changes: Iterable[Change]) -> int:
-    """Store what a write changed, in its transaction.
+    """Store the record of a write, in its transaction.
 
     Args:
-        connection: One that holds the write lock.
+        connection: A connection that holds the write lock.
         state: The counters after the write.
-        cause: Who wrote, and why.
-        changes: What changed.
+        cause: The author of the write and the reason.
+        changes: The changes.
 
     Returns:
         How many changes that were.
@@ -98,13 +98,13 @@ async def write_record(connection: AsyncConnection, state: State, cause: Cause, 
 async def write_changes_of_record(
     connection: AsyncConnection, revision: int, changes: Iterable[Change], *, first_position: int = 0
 ) -> int:
-    """Store what a write changed, or more of it, behind its record.
+    """Store changes of a write, after its record and the changes that are stored already.
 
     Args:
-        connection: One that holds the write lock.
-        revision: The revision that the write makes.
-        changes: What changed.
-        first_position: How many changes are stored behind the record already.
+        connection: A connection that holds the write lock.
+        revision: The revision of the write.
+        changes: The changes.
+        first_position: The number of changes that are stored already.
 
     Returns:
         How many there are then.
@@ -137,7 +137,7 @@ class History:
 
     Args:
         database: The database.
-        writer: What writes to it.
+        writer: The writer of the database.
     """
 
     def __init__(self, database: Database, writer: Writer) -> None:
@@ -145,7 +145,7 @@ class History:
         self._writer = writer
 
     async def search(self, search: Search, *, changes_per_record: int) -> Page:
-        """Return some records: fewer than the limit if they are large, but at least one if there is one.
+        """Return a page of records: fewer than the limit if they are large, but at least one if one matches.
 
         Args:
             search: Which. If it is about a setting or a rule, only changes of that are in the records.
@@ -166,10 +166,10 @@ class History:
         return Page(records, more=len(rows) > fitting)
 
     async def record(self, revision: int) -> Record:
-        """Return one record, with all its changes.
+        """Return a record with all its changes.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: There is no such record.
         """
         query = select(tables.history).where(_history.revision == revision)
         async with self._database.reading() as connection:
@@ -181,7 +181,7 @@ class History:
         return record
 
     async def revision_at(self, time: datetime) -> int:
-        """Return the revision that was the newest at a time.
+        """Return the newest revision at a time.
 
         Raises:
             NotFoundError: The history does not go back so far.
@@ -220,7 +220,7 @@ class History:
             return [Change(row.setting_id, row.rule_id, None, _json(row.before), None) async for row in rows]
 
     async def prune(self, before: datetime) -> None:
-        """Forget what is older than a time, so far as it is not needed to tell what was at that time."""
+        """Delete records before a time, except those that are needed to restore the state at that time."""
         async with self._database.reading() as connection:
             first = await connection.scalar(select(func.min(_history.revision)))
             kept = await connection.scalar(select(func.max(_history.revision)).where(_history.time < before))
@@ -278,7 +278,7 @@ def _up_to(rank: int, ranked: Select[Any]) -> Select[Any]:
 
 
 async def _totals(connection: AsyncConnection, revisions: Sequence[int]) -> dict[int, Any]:
-    """Return, by revision, a row with the number of its changes and how much they are in JSON."""
+    """Return the number of changes and their size in JSON for each revision."""
     characters = func.coalesce(func.length(_changes.before), 0) + func.coalesce(func.length(_changes.after), 0)
     totals = select(
         _changes.revision, func.count().label("change_count"), func.sum(characters).label("characters")

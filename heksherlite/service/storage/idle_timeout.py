@@ -1,4 +1,4 @@
-"""Noticing that a server has stopped to answer, though its connections are still there."""
+"""Detects a server that no longer responds although its connections are still open."""
 
 import asyncio
 import os
@@ -10,15 +10,15 @@ from typing import Any, Final
 import psycopg
 
 _GRACE_SECONDS: Final = 0.2
-"""For an answer that arrived while this process, and not the server, did nothing."""
+"""The time for a response that arrived while this process was suspended, and not the server."""
 
 
 class IdleTimeout:
-    """Ends a connection on which nothing happens for too long; it is then like any that was lost.
+    """Closes a connection that has been idle for too long, as if it was lost.
 
     Args:
         connection: The connection.
-        seconds: For how long nothing may happen.
+        seconds: The maximum idle time.
     """
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], seconds: float) -> None:
@@ -30,12 +30,12 @@ class IdleTimeout:
         self._timer = self._loop.call_later(seconds, self._look)
 
     def restart(self) -> None:
-        """Count from now on, for an answer has arrived."""
+        """Restart the idle time, because a response has arrived."""
         self._since = self._loop.time()
         self._suspected = False
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop watching the connection."""
         self._timer.cancel()
 
     def _look(self) -> None:
@@ -54,7 +54,7 @@ class IdleTimeout:
 
 @contextmanager
 def close_when_idle(connection: psycopg.AsyncConnection[Any], seconds: float) -> Iterator[IdleTimeout]:
-    """Watch a connection within a block."""
+    """Close a connection that becomes idle within a block."""
     idle_timeout = IdleTimeout(connection, seconds)
     try:
         yield idle_timeout

@@ -1,4 +1,4 @@
-"""Hearing of the writes of other replicas, by PostgreSQL's LISTEN."""
+"""Receives notifications of the writes of other replicas, with PostgreSQL's LISTEN."""
 
 import asyncio
 import logging
@@ -11,18 +11,18 @@ import psycopg
 _LISTEN: Final = "LISTEN heksherlite"
 
 _PAUSE_SECONDS: Final = 1.0
-"""Between attempts to connect. Until there is a connection, writes are noticed by looking for them."""
+"""The time between attempts to connect. Without a connection, writes are noticed by polling."""
 
 _logger = logging.getLogger(__name__)
 
 
 class Notifications:
-    """A connection that sets an event whenever somebody wrote, and is made again when it is lost.
+    """Sets an event after each write of another replica. A lost connection is opened again.
 
     Args:
         connect: Opens a connection.
-        heard: Set with each notification, and when one may have been missed.
-        own: The server's process ids of our connections, whose notifications are no news.
+        heard: Set by each notification, and when a notification may have been missed.
+        own: The server's process ids of the service's own connections. Their notifications are ignored.
     """
 
     def __init__(
@@ -37,12 +37,12 @@ class Notifications:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to listen, unless that has been done; this needs a running event loop."""
+        """Start to listen, if that has not happened yet. Must be called in an event loop."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._listen())
 
     async def stop(self) -> None:
-        """Stop to listen and close the connection."""
+        """Stop listening and close the connection."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""PostgreSQL as the service uses it: one database for any number of replicas, each with a few connections."""
+"""The PostgreSQL database: for any number of replicas, each with a few connections."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -21,13 +21,13 @@ from heksherlite.service.storage.schema import check_schema, upgrade_schema
 _CONNECTION: Final[dict[str, Any]] = {
     "application_name": "heksherlite",
     "connect_timeout": 3,
-    # A server that vanishes without a word is noticed in about 10 s.
+    # A server that disappears silently is detected in about 10 s.
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-"""What the URL does not say; in libpq's units, seconds but for the last one."""
+"""Defaults for options that the URL does not set, in libpq's units: seconds, except for the last one."""
 
 _SESSION: Final = """
     SET lock_timeout = '8s';
@@ -40,7 +40,7 @@ _SESSION: Final = """
 _WRITE_LOCK: Final = 0x6865_6B73_6865_7221
 _BEGIN_WRITING: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_WRITE_LOCK})"
 _BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-# A transaction that wrote nothing has no id, and nobody needs to hear of it.
+# A transaction that wrote nothing has no id, and needs no notification.
 _NOTIFY_AND_COMMIT: Final = """
     SELECT database_id, revision, revision_nonce,
            CASE WHEN pg_current_xact_id_if_assigned() IS NOT NULL THEN pg_notify('heksherlite', '') END
@@ -69,10 +69,10 @@ class PostgresqlDatabase:
     replica they come from. Each commit notifies the other replicas.
 
     Args:
-        url: A libpq connection URL, with whatever options libpq has.
+        url: A libpq connection URL, which can have all options of libpq.
 
     Raises:
-        ServiceStartError: It is no such URL.
+        ServiceStartError: The URL is malformed.
     """
 
     def __init__(self, url: str) -> None:
@@ -82,7 +82,7 @@ class PostgresqlDatabase:
         self._engine = create_async_engine(
             "postgresql+psycopg://",
             async_creator=self._connect,
-            isolation_level="AUTOCOMMIT",  # to the driver, because the transactions are begun here
+            isolation_level="AUTOCOMMIT",  # for the driver, because transactions are begun here
             use_native_hstore=False,
             pool_size=2,  # fewer than the attempts at a write: a restart of the server ends them all
             max_overflow=3,
@@ -96,19 +96,19 @@ class PostgresqlDatabase:
 
     @property
     def location(self) -> str:
-        """The URL without password and options."""
+        """The URL without the password and options."""
         return self._location
 
     @property
     def wake_up(self) -> asyncio.Event:
-        """Set when a notification of a write arrives, or the connection for them is lost."""
+        """Set when a notification of a write arrives, or when the connection for notifications is lost."""
         return self._wake_up
 
     async def prepare(self) -> None:
-        """Check that the database is ours or empty, and create or upgrade its schema.
+        """Check that the database is empty or belongs to the service, and create or upgrade its schema.
 
         Raises:
-            ServiceStartError: It is neither, or it cannot be used.
+            ServiceStartError: The database belongs to something else, or it cannot be used.
         """
         try:
             async with self.reading() as connection:
@@ -133,7 +133,7 @@ class PostgresqlDatabase:
 
     @asynccontextmanager
     async def batching(self, connection: AsyncConnection) -> AsyncIterator[None]:
-        """Send the statements of a block without waiting for the answer to each: a pipeline of libpq."""
+        """Send the statements of a block without waiting for each result, in a pipeline of libpq."""
         driver: Any = (await connection.get_raw_connection()).driver_connection
         async with driver.pipeline():
             yield
@@ -148,11 +148,11 @@ class PostgresqlDatabase:
             await _execute(driver, "COMMIT")
 
     async def check(self) -> None:
-        """Ask the server for the newest revision."""
+        """Read the newest revision from the server."""
         await self._newest()
 
     async def has_changes(self) -> bool:
-        """Tell whether there is another revision than at the last call or the last write of our own."""
+        """Return whether the revision differs from the one at the last call or the last write of this process."""
         self._notifications.start()
         newest = await self._newest()
         before, self._seen = self._seen, newest
@@ -170,7 +170,7 @@ class PostgresqlDatabase:
         except BaseException:
             await connection.close()
             raise
-        # An id that another's connection gets later costs a delay, until somebody looks.
+        # If another process's connection gets the same id later, its writes are only noticed by polling.
         self._backends.add(connection.info.backend_pid)
         return connection
 
@@ -203,7 +203,7 @@ def _parsed(url: str) -> dict[str, Any]:
         ports = str(given.get("port") or 0).split(",")
         if all(port.isdecimal() or not port for port in ports) and "@" not in given.get("dbname", ""):
             return given
-    # Without the reason: what passes for a port or a database may be a part of the password.
+    # Without the reason, because libpq may report a part of the password as a port or a database.
     raise ServiceStartError(
         "this is no PostgreSQL URL; it looks like postgresql://USER:PASSWORD@HOST:PORT/DATABASE,"
         " with %-encoding for special characters in the password"
@@ -263,7 +263,7 @@ def _raising_unavailable() -> Iterator[None]:
     try:
         yield
     except _FAULTS:
-        raise  # of ours, and not of the database
+        raise  # an error in this code, not in the database
     except (psycopg.Error, DBAPIError, PoolTimeoutError) as error:
         raise DatabaseUnavailableError(_reason(error)) from error
 
@@ -275,7 +275,7 @@ def _reason(error: Exception) -> str:
 def _without_secrets(given: dict[str, Any]) -> str:
     user = f"{given['user']}@" if "user" in given else ""
     host = given.get("host") or given.get("hostaddr") or ""
-    if host.startswith("/") or not host:  # a folder of sockets
+    if host.startswith("/") or not host:  # a directory of sockets
         return f"postgresql://{user}/{given.get('dbname', '')}"
     port = f":{given['port']}" if given.get("port") else ""
     return f"postgresql://{user}{host}{port}/{given.get('dbname', '')}"

@@ -1,4 +1,4 @@
-"""The rows of proposals: written with the change that they are part of, and read to list them."""
+"""The rows of proposals."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,12 +21,12 @@ _columns = tables.proposals.c
 
 
 async def write_proposals(connection: AsyncConnection, proposals: Sequence[Proposal], revision: int) -> None:
-    """Store proposals, new ones and such that are stored already.
+    """Store new and changed proposals.
 
     Args:
-        connection: One that holds the write lock.
+        connection: A connection that holds the write lock.
         proposals: The proposals.
-        revision: The revision that the write makes.
+        revision: The revision of the write.
     """
     if proposals:
         await connection.execute(delete(tables.proposals).where(_columns.id.in_([each.id for each in proposals])))
@@ -57,7 +57,7 @@ class Proposals:
     Every method raises `DatabaseUnavailableError` if the database cannot be reached.
 
     Args:
-        database: Where they are kept.
+        database: The database.
     """
 
     def __init__(self, database: Database) -> None:
@@ -67,7 +67,7 @@ class Proposals:
         """Return a proposal.
 
         Raises:
-            NotFoundError: There is none of this number.
+            NotFoundError: There is no such proposal.
         """
         async with self._database.reading() as connection:
             rows = await connection.execute(select(tables.proposals).where(_columns.id == proposal_id))

@@ -1,4 +1,4 @@
-"""Between rows and the catalog: read the state, read what changed since a revision, write changes."""
+"""Reads rows into the catalog, and writes changes to rows."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,20 +53,20 @@ _UPDATE_RULE: Final = (
 
 
 async def read_state(connection: AsyncConnection) -> State:
-    """Return the counters as they are stored."""
+    """Return the stored counters."""
     row = (await connection.execute(_SELECT_STATE)).mappings().one()
     return State(**row)
 
 
 async def read_catalog(connection: AsyncConnection) -> Catalog:
-    """Return everything there is."""
+    """Return everything that is stored."""
     state = await read_state(connection)
     nothing = Catalog(State(state.database_id))
     return nothing.after(await read_changes(connection, since=nothing.state), state)
 
 
 async def read_changes(connection: AsyncConnection, *, since: State) -> Changes:
-    """Return what changed after a revision; after revision 0, that is everything there is.
+    """Return what changed after a revision. After revision 0, that is everything.
 
     The changes are a summary and not a history: what changed twice is there once.
     """
@@ -84,11 +84,11 @@ async def read_changes(connection: AsyncConnection, *, since: State) -> Changes:
 
 
 async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: Changes, state: State) -> None:
-    """Store changes and the counters that go with them. Nothing is read, so it may be done in a batch.
+    """Store changes and the counters after them. Nothing is read, so this can be part of a batch.
 
     Args:
-        connection: One that holds the write lock.
-        catalog: What is stored before.
+        connection: A connection that holds the write lock.
+        catalog: The stored catalog before the changes.
         changes: What to store and remove.
         state: The counters after this write.
     """
@@ -96,7 +96,7 @@ async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: 
     await _remove(connection, "rule", tables.rules, changes.removed_rules, state.revision)
     if changes.context_features is not None:
         await _write_features(connection, catalog.context_features, changes.context_features)
-    # The names that the changed ones give up may be those of the new ones.
+    # New settings may have names that changed settings give up.
     known = [setting for setting in changes.settings if setting.id in catalog.entries]
     await _update_settings(connection, catalog, known)
     await insert_settings(connection, [setting for setting in changes.settings if setting.id not in catalog.entries])
@@ -158,9 +158,9 @@ async def insert_rules(connection: AsyncConnection, rules: Iterable[Rule], revis
     """Store new rules of settings that are stored.
 
     Args:
-        connection: One that holds the write lock.
+        connection: A connection that holds the write lock.
         rules: The rules.
-        revision: The revision that the write makes.
+        revision: The revision of the write.
     """
     for portion in portions(rules):
         rows = [{"id": rule.id, "setting_id": rule.setting_id, **_changing(rule, revision)} for rule in portion]
@@ -217,7 +217,7 @@ async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[S
 
 
 async def _rules_since(connection: AsyncConnection, revision: int) -> tuple[Rule, ...]:
-    # In portions, because a million rows in hand take more memory than the rules that they become.
+    # In portions, because a million rows take more memory than the rules made of them.
     rules: list[Rule] = []
     conditions: dict[tuple[str, str], tuple[str, str]] = {}
     columns = tables.rules.c
@@ -238,7 +238,7 @@ async def _conditions_between(
     revision: int,
     known: dict[tuple[str, str], tuple[str, str]],
 ) -> Mapping[int, list[tuple[str, str]]]:
-    """Return the conditions of changed rules by their ids, which are in a range; equal conditions are one object."""
+    """Return the conditions of the changed rules in a range of ids, by id. Equal conditions are the same object."""
     columns = tables.conditions.c
     query = (
         select(columns.rule_id, columns.context_feature, columns.value)
@@ -276,7 +276,7 @@ async def _grouped(connection: AsyncConnection, query: Executable) -> defaultdic
 async def _remove(connection: AsyncConnection, kind: str, table: Any, ids: Iterable[int], revision: int) -> None:
     for removed_id in ids:
         await connection.execute(delete(table).where(table.c.id == removed_id))
-        # It may have been removed before, and have come back.
+        # It may have been removed earlier and restored.
         removals = tables.removals.c
         earlier = delete(tables.removals).where(removals.kind == kind, removals.id == removed_id)
         await connection.execute(earlier)
@@ -286,7 +286,7 @@ async def _remove(connection: AsyncConnection, kind: str, table: Any, ids: Itera
 
 async def _write_features(connection: AsyncConnection, known: tuple[str, ...], features: tuple[str, ...]) -> None:
     table = tables.context_features
-    # Positions are unique, so the old ones are moved out of the way of the new ones first.
+    # Positions are unique, so the old ones are moved away first.
     await connection.execute(update(table).values(position=-1 - table.c.position))
     for removed in set(known).difference(features):
         await connection.execute(delete(table).where(table.c.name == removed))
@@ -298,7 +298,7 @@ async def _write_features(connection: AsyncConnection, known: tuple[str, ...], f
 
 
 async def _update_settings(connection: AsyncConnection, catalog: Catalog, settings: Sequence[Setting]) -> None:
-    # Names and aliases are unique, so settings that exchange theirs give all of them up first.
+    # Names and aliases are unique, so settings that exchange them give all of them up first.
     if len(settings) > 1:
         for setting in settings:
             if setting.name != catalog.entries[setting.id].setting.name:
@@ -357,7 +357,7 @@ def _changing(rule: Rule, revision: int) -> dict[str, Any]:
 
 
 def portions(items: Iterable[T]) -> Iterator[list[T]]:
-    """Yield the items in lists that are short enough to handle without keeping other requests waiting."""
+    """Yield the items in lists that are short enough not to delay other requests."""
     iterator = iter(items)
     while portion := list(islice(iterator, 1_000)):
         yield portion

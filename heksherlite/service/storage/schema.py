@@ -1,4 +1,4 @@
-"""Creating the schema of a new database, and upgrading that of an older version."""
+"""Creates the schema of a new database, and upgrades the schema of an older version."""
 
 from collections.abc import Iterable
 from functools import cache, partial
@@ -12,14 +12,14 @@ from sqlalchemy import Connection, inspect
 from heksherlite.errors import ServiceStartError
 
 VERSION_TABLE = "heksherlite_schema"
-"""Holds the newest migration that was applied; its presence marks a database as ours."""
+"""The table with the newest applied migration. Its presence identifies a database of the service."""
 
 
 def check_schema(connection: Connection) -> None:
-    """Check that the database is empty, or one of ours that this version can read or upgrade.
+    """Check that the database is empty, or has a schema that this version can use or upgrade.
 
     Raises:
-        ServiceStartError: It is not.
+        ServiceStartError: The database belongs to something else or to a newer version.
     """
     present = set(inspect(connection).get_table_names())
     if not present:
@@ -35,21 +35,21 @@ def check_schema(connection: Connection) -> None:
 
 
 def revisions() -> list[str]:
-    """Return the revisions of the schema that there have been, the oldest first."""
+    """Return all revisions of the schema, the oldest first."""
     return [script.revision for script in _scripts().walk_revisions()][::-1]
 
 
 def upgrade_schema(connection: Connection, *, to: str = "head") -> None:
-    """Apply the migrations that are missing; the caller holds the write lock and commits.
+    """Apply the missing migrations. The caller holds the write lock and commits.
 
     Args:
-        connection: Within a transaction.
-        to: The revision to end at, by default the newest.
+        connection: A connection in a transaction.
+        to: The last revision to apply. By default the newest.
     """
     check_schema(connection)
     context = _migration_context(connection, to=to)
-    # Migrations get their operations as an argument: alembic's usual `op` is one for the whole process, and
-    # several services may start in it at once.
+    # Migrations get their operations as an argument. Alembic's usual `op` is global to the process, in which several
+    # services may start at the same time.
     context.run_migrations(op=Operations(context))
 
 

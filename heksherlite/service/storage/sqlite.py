@@ -1,4 +1,4 @@
-"""SQLite as the service uses it: one file, many readers, one writer at a time, across processes."""
+"""The SQLite database: one file, with many readers and one writer at a time, across processes."""
 
 import asyncio
 import sqlite3
@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.errors import DatabaseUnavailableError, UnknownOutcomeError
 from heksherlite.service.storage.schema import check_schema, upgrade_schema
+from heksherlite.service.storage.sqlite_files import SqliteFiles
 
 _BUSY_TIMEOUT = 10.0  # seconds that one process waits for another's write
 
@@ -24,12 +25,17 @@ _BUSY_TIMEOUT = 10.0  # seconds that one process waits for another's write
 class SqliteDatabase:
     """A SQLite file, which is created if it does not exist.
 
+    If the file is moved, removed or replaced while it is open, it is away until there is a database in its place again,
+    which is then opened.
+
     Args:
         path: The file; its folder must exist.
+        keep_permissions: Whether other users may keep access to the file; otherwise it is made private.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep_permissions: bool = False) -> None:
         self._path = path
+        self._files = SqliteFiles(path, keep_permissions=keep_permissions)
         self._engine = _engine(path)
         self._probe = _engine(path, poolclass=NullPool)
         self._watcher: AsyncConnection | None = None
@@ -43,17 +49,17 @@ class SqliteDatabase:
 
     @property
     def wake_up(self) -> asyncio.Event:
-        """Not set by a file: it tells nobody that it was written."""
+        """Never set, because SQLite does not notify other processes of writes."""
         return self._wake_up
 
     async def prepare(self) -> None:
-        """Check that the file is ours or empty, switch it to WAL, and create or upgrade its schema.
+        """Check that the file is empty or belongs to the service, switch it to WAL, and create or upgrade its schema.
 
         Raises:
             ServiceStartError: It is neither, or it cannot be opened.
         """
         try:
-            await to_thread.run_sync(_create_or_open, self._path)
+            await to_thread.run_sync(self._create_or_open)
             async with self._engine.connect() as connection:
                 await connection.run_sync(check_schema)
                 await _switch_to_wal(connection)
@@ -70,9 +76,13 @@ class SqliteDatabase:
         """Open a transaction that holds the write lock; commit at the end, roll back on an exception."""
         async with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
+        try:
+            self._files.require_same()
+        except DatabaseUnavailableError as error:
+            raise UnknownOutcomeError(f"during a write, {error}") from error
 
     def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
-        """Do nothing: there is nobody far away who answers."""
+        """Do nothing, because there is no network to save round trips on."""
         return nullcontext()
 
     @asynccontextmanager
@@ -82,13 +92,21 @@ class SqliteDatabase:
             yield connection
 
     async def check(self) -> None:
-        """Open the file anew and read from it, which also notices that it is gone or damaged."""
+        """Open the file and read from it, which also notices that it is gone or damaged.
+
+        If the file was replaced, all connections are made to the new one.
+        """
+        if self._files.were_replaced():
+            await self._open_new_file()
+        self._files.require_same()
         with _raising_unavailable():
             async with self._probe.connect() as connection:
                 await connection.exec_driver_sql("SELECT revision FROM heksherlite_state")
 
     async def has_changes(self) -> bool:
-        """Tell whether the file was written since the last call, through any connection in any process."""
+        """Return whether the file was written since the last call, through any connection of any process."""
+        self._files.require_same()
+        self._files.note_companions()
         with _raising_unavailable():
             watcher = self._watcher = self._watcher or await self._engine.connect()
             version: int = (await watcher.exec_driver_sql("PRAGMA data_version")).scalar_one()
@@ -97,14 +115,38 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._close_connections()
+        await self._probe.dispose()
+
+    async def _close_connections(self) -> None:
         if self._watcher is not None:
             await self._watcher.close()
             self._watcher = None
         await self._engine.dispose()
-        await self._probe.dispose()
+
+    async def _open_new_file(self) -> None:
+        await self._close_connections()
+        self._data_version = None
+        try:
+            await to_thread.run_sync(self._files.remove_companions)
+            with closing(await to_thread.run_sync(_connect, self._path)) as connection:
+                has_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,)
+            if not has_tables:
+                raise DatabaseUnavailableError(f"the file {self._path} was replaced by an empty one")
+            await self.prepare()
+        except (OSError, sqlite3.Error, ServiceStartError) as error:
+            raise DatabaseUnavailableError(f"the file {self._path} was replaced: {error}") from error
+
+    def _create_or_open(self) -> None:
+        self._files.make_private()
+        # A file that cannot be opened fails here. A failed connection of aiosqlite would leave a thread behind that
+        # reports to the event loop later, when the loop may be closed.
+        _connect(self._path).close()
+        self._files.note_opened()
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[AsyncConnection]:
+        self._files.require_same()
         with _raising_unavailable():
             async with self._engine.connect() as connection:
                 await connection.exec_driver_sql(begin)
@@ -116,19 +158,21 @@ class SqliteDatabase:
                 await connection.exec_driver_sql("COMMIT")
 
 
-def _create_or_open(path: Path) -> None:
-    # What cannot be opened fails here, because a connection of aiosqlite that fails leaves its thread to end some
-    # time later, when the loop that it reports to may be closed.
-    path.touch()
-    with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT)) as connection:
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, check_same_thread=False)
+    try:
         connection.execute("PRAGMA schema_version")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _engine(path: Path, **options: Any) -> AsyncEngine:
-    # Never created by connecting: a connection made while the file is moved away would begin a new one in its place.
+    # Connecting never creates the file: while the file is moved away, that would put a new one in its place.
     query = {"mode": "rw", "uri": "true"}
     url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query=query)
-    # Autocommit to the driver, because the transactions are begun here, in the mode that each needs.
+    # The driver commits by itself, because transactions are begun here, each in the mode that it needs.
     arguments = {"timeout": _BUSY_TIMEOUT}
     engine = create_async_engine(url, isolation_level="AUTOCOMMIT", connect_args=arguments, **options)
     event.listen(engine.sync_engine, "connect", _set_pragmas)
@@ -145,7 +189,7 @@ def _set_pragmas(connection: Any, _record: object) -> None:
 
 
 async def _switch_to_wal(connection: AsyncConnection) -> None:
-    # SQLite answers "locked" at once, whatever the time-out, while another process switches too.
+    # While another process switches too, SQLite reports "locked" immediately, despite the time-out.
     deadline = time.monotonic() + _BUSY_TIMEOUT
     while True:
         try:
@@ -163,6 +207,6 @@ def _raising_unavailable() -> Iterator[None]:
     try:
         yield
     except (DataError, IntegrityError, ProgrammingError):
-        raise  # a fault of ours, not of the database
+        raise  # an error in this code, not in the database
     except DBAPIError as error:
         raise DatabaseUnavailableError(str(error.orig or error)) from error

@@ -1,4 +1,4 @@
-"""The catalog in memory, and the one way to change it."""
+"""The catalog in memory, and all writes to it."""
 
 import asyncio
 import secrets
@@ -36,15 +36,15 @@ _ATTEMPTS_TO_LOOK_BACK = 3
 
 
 class Store:
-    """The settings and rules of a database, kept in memory.
+    """The settings and rules of a database, in memory.
 
     Reads come from `catalog`, which is replaced as a whole after each write, here or by another process. It
     is empty until `load`.
 
     Args:
-        database: Where the settings and rules are kept, already prepared.
-        poll_interval: Seconds between looks for writes of other processes.
-        check_interval: Seconds between checks that the database can be reached.
+        database: The database, already prepared.
+        poll_interval: The seconds between polls for writes of other processes.
+        check_interval: The seconds between checks that the database can be reached.
     """
 
     def __init__(self, database: Database, *, poll_interval: float = 0.5, check_interval: float = 5.0) -> None:
@@ -57,9 +57,9 @@ class Store:
         self.history = History(database, self._writer)
         self.proposals = Proposals(database)
         self.writes = 0
-        """How many writes were committed here."""
+        """The number of writes that this process has committed."""
         self.newest_at = time.monotonic()
-        """When the catalog was last known to be the newest, by the clock that is never set."""
+        """When the catalog was last known to be the newest, on the monotonic clock."""
         self.access = AccessStore(database, self._writer, after_write=self._reload_after_write)
         self.applications = Applications(self.access)
         self.device_codes = DeviceCodes(self.access)
@@ -74,30 +74,30 @@ class Store:
         self._behind = False
         self._next_load: asyncio.Task[None] | None = None  # one that has not begun to read yet
         self._looking_back = asyncio.Lock()
-        self._past: Catalog | None = None  # the one that was looked back to last: there are often several questions
+        self._past: Catalog | None = None  # the latest past catalog, because queries for a past state come in series
 
     @property
     def available(self) -> bool:
-        """Whether the database could be reached at the last look."""
+        """Whether the database was reachable at the last check."""
         return self.availability.reachable
 
     @property
     def tokens(self) -> Tokens:
-        """The tokens there are, those of applications too, as of the latest look that found something new."""
+        """All tokens, including those of applications, as of the catalog."""
         return self._tokens
 
     @property
     def lag(self) -> float:
-        """How many seconds ago the catalog was known to be the newest: up to the interval of looks, if all is well."""
+        """The seconds since the catalog was known to be the newest. Normally at most the poll interval."""
         return time.monotonic() - self.newest_at
 
     @property
     def signing_key(self) -> str:
-        """A random key that all services on the database have, for what they sign for each other."""
+        """A random key that all services on the database share, for signatures."""
         return self._signing_key
 
     async def load(self) -> None:
-        """Read the catalog, or what changed since it was read last.
+        """Read the catalog, or what changed since the last read.
 
         Raises:
             DatabaseUnavailableError: The database cannot be reached.
@@ -110,12 +110,12 @@ class Store:
             self.newest_at = now
 
     async def catch_up(self) -> None:
-        """Read what changed, for somebody who knows that there is something newer than the catalog.
+        """Read what changed, after a client has shown that there is a newer revision.
 
         Those who ask at the same time share a look at the database.
 
         Raises:
-            NotCaughtUpError: The database cannot be reached, or does not answer within a second.
+            NotCaughtUpError: The database cannot be reached, or does not respond within a second.
         """
         if not self.available:
             raise NotCaughtUpError("the database could not be reached at the last check")
@@ -125,7 +125,7 @@ class Store:
         loading = self._next_load
         await asyncio.wait([loading], timeout=_CATCH_UP_SECONDS)
         if not loading.done() or loading.exception() is not None:
-            raise NotCaughtUpError("the database does not answer")
+            raise NotCaughtUpError("the database does not respond")
 
     async def write(self, decide: Callable[[Catalog], Decision[T]], cause: Cause = BY_SERVICE) -> T:
         """Decide on a write, and make it if there is something to change.
@@ -142,7 +142,7 @@ class Store:
 
         Raises:
             DatabaseUnavailableError: The database cannot be reached; nothing changes.
-            UnknownOutcomeError: The connection was lost during the commit; all of it changes, or nothing.
+            UnknownOutcomeError: The connection was lost during the commit; everything was written, or nothing.
         """
         written = await self._writer.write(partial(self._write, decide, cause), committed=self._committed)
         return written.decision.answer
@@ -175,7 +175,7 @@ class Store:
         raise NotCaughtUpError("the database is exchanged all the time")
 
     async def _look_back(self, catalog: Catalog, number: int) -> Catalog | None:
-        """Return what a catalog was at a revision, or None if the database does not have it any more."""
+        """Return a catalog at an earlier revision, or None if the database no longer has it."""
         newest = catalog.state.revision_id
         if number > newest.number:
             raise NotFoundError(f"there is no revision {number} yet; the newest is {newest.number}")
@@ -196,7 +196,7 @@ class Store:
         return self._past
 
     async def close(self) -> None:
-        """Close the database after the writes that are under way."""
+        """Close the database after the current writes."""
         async with self._writer.lock:
             await self._database.close()
 
@@ -219,7 +219,7 @@ class Store:
         self._replace(written.catalog)
 
     async def follow(self, until: asyncio.Event) -> None:
-        """Look for news and check the database until an event is set; run this as a task, and do not cancel it."""
+        """Poll for changes and check the database until an event is set. Run this as a task, and do not cancel it."""
         self._check_at = time.monotonic() + self._check_interval
         while not until.is_set():
             self._database.wake_up.clear()
@@ -243,7 +243,7 @@ class Store:
         try:
             await self.load()
         except DatabaseUnavailableError:
-            self._check_soon()  # what was written is written; the follower looks as soon as it can
+            self._check_soon()  # the write is committed; the follower reads it as soon as it can
 
     async def _newest(self, connection: AsyncConnection) -> Catalog:
         state = await read_state(connection)
@@ -256,7 +256,7 @@ class Store:
         if lineage is None or state.access_id != catalog.state.access_id:
             self._tokens = (await self.access.newest(connection, state)).all_tokens()
             self._signing_key = await read_signing_key(connection)
-        if lineage is None:  # the first look, or the database was exchanged, put back, or lost transactions
+        if lineage is None:  # the first read, or the database was replaced, restored, or lost transactions
             catalog = Catalog(State(state.database_id))
             lineage = await read_whole_lineage(connection)
         return catalog.after(await read_changes(connection, since=catalog.state), state, lineage)

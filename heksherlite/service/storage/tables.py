@@ -136,7 +136,7 @@ proposals = Table(
     Column("content", Text, nullable=False),
     Column("revision", BigInteger, nullable=False, index=True),
 )
-"""``content`` is all about a proposal, as JSON."""
+"""``content`` is the complete proposal, as JSON."""
 
 history = Table(
     "history",
@@ -150,7 +150,7 @@ history = Table(
     Column("reverts", BigInteger),
     Column("break_glass", Boolean, nullable=False, server_default=false()),
 )
-"""One row per write: the revision that it made, when, who, and why."""
+"""One row per write: its revision, time, author and reason."""
 
 history_changes = Table(
     "history_changes",
@@ -179,7 +179,7 @@ tokens = Table(
     Column("expires_at", BigInteger, nullable=True),
 )
 """``digest`` is the SHA-256 of a token in hexadecimal, ``scopes`` are separated by spaces, times are in seconds since
-the epoch. A write here moves the revision of the state, by which running services notice it."""
+the epoch. A write here changes the revision of the state, so that running services notice it."""
 
 applications = Table(
     "applications",
@@ -198,7 +198,7 @@ applications = Table(
     Column("secret_digest", String),
 )
 """``manifest`` and ``approval`` are JSON, digests are SHA-256 in hexadecimal, times are in seconds since the epoch. A
-write here moves the revision of the state, as one of tokens does."""
+write here changes the revision of the state, as a write of tokens does."""
 
 device_codes = Table(
     "device_codes",
@@ -214,7 +214,7 @@ device_codes = Table(
     Column("application_id", ForeignKey("applications.id", ondelete="SET NULL"), index=True),
     Column("used_at", BigInteger),
 )
-"""Those that are of no use any more are removed some time later."""
+"""Expired and used codes are removed some time later."""
 
 configuration_groups = Table(
     "configuration_groups",
@@ -230,7 +230,7 @@ group_secrets = Table(
     Column("name", String, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""What operators set and groups refer to. It is given to applications, and so it is kept as it is."""
+"""The secrets that operators set and groups refer to. Applications need them, so they are not hashed."""
 
 keys = Table(
     "keys",
@@ -238,7 +238,7 @@ keys = Table(
     Column("purpose", String, primary_key=True),
     Column("key", String, nullable=False),
 )
-"""Random keys that all services on the database have in common: ``signing`` is for what they sign for each other."""
+"""Random keys that all services on the database share. ``signing`` signs access tokens and forms."""
 
 operator_sessions = Table(
     "operator_sessions",
@@ -247,4 +247,4 @@ operator_sessions = Table(
     Column("public_prefix", ForeignKey("tokens.public_prefix", ondelete="CASCADE"), nullable=False, index=True),
     Column("expires_at", BigInteger, nullable=False),
 )
-"""Who is logged in on the pages: ``digest`` is the SHA-256 of what the cookie holds, ``public_prefix`` is the token."""
+"""The operators' sessions: ``digest`` is the SHA-256 of the cookie's secret, ``public_prefix`` names the token."""

@@ -1,4 +1,4 @@
-"""Which database a URL or a path names."""
+"""Opens the database of a URL or path."""
 
 import os
 import re
@@ -9,22 +9,27 @@ from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.sqlite import SqliteDatabase
 
 _SQLITE = ("sqlite:///", "sqlite+aiosqlite:///")
+_KEEP_PERMISSIONS = "?permissions=keep"
 _POSTGRESQL = re.compile(r"(postgresql|postgres)(\+(psycopg|psycopg2|asyncpg))?://")
 
 
 def open_database(database: str | os.PathLike[str]) -> Database:
-    """Return the database of a URL, or of the path of a SQLite file. Nothing is opened yet.
+    """Return the database of a URL, or of the path of a SQLite file. It is not opened yet.
 
     Args:
         database: Such as ``sqlite:///settings.db``, ``postgresql://user:password@host/database`` or ``settings.db``.
-            The names of drivers that some programs put into URLs are ignored.
+            The names of drivers that some programs put into URLs are ignored. ``?permissions=keep`` at the end of the
+            URL of a SQLite file leaves its permissions as they are; otherwise it is made private to the user.
 
     Raises:
-        ServiceStartError: The URL is of a kind that is not supported, or its driver is not installed.
+        ServiceStartError: The kind of URL is not supported, or its driver is not installed.
     """
     if isinstance(database, str) and (scheme := _POSTGRESQL.match(database)):
         return _postgresql("postgresql://" + database[scheme.end() :])
-    return SqliteDatabase(sqlite_path(database))
+    location = database
+    if isinstance(database, str) and database.startswith(_SQLITE):
+        location = database.removesuffix(_KEEP_PERMISSIONS)
+    return SqliteDatabase(sqlite_path(location), keep_permissions=location != database)
 
 
 def _postgresql(url: str) -> Database:
@@ -38,12 +43,12 @@ def _postgresql(url: str) -> Database:
 
 
 def sqlite_path(database: str | os.PathLike[str]) -> Path:
-    """Return the path of the SQLite file that a URL or path names.
+    """Return the path of a SQLite file from a URL or path.
 
     ``sqlite:///a.db`` is relative to the working folder, ``sqlite:////srv/a.db`` is absolute.
 
     Raises:
-        ServiceStartError: The URL is of a kind that is not supported.
+        ServiceStartError: The kind of URL is not supported.
     """
     if not isinstance(database, str):
         return Path(database)

@@ -7,7 +7,7 @@ from sqlalchemy.types import TypeDecorator
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A time that is in UTC in the database, also where that keeps no time zones, and comes back so."""
+    """A time that is stored and returned in UTC, even if the database has no time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

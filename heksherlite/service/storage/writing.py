@@ -17,7 +17,7 @@ Work: TypeAlias = Callable[[AsyncConnection], Awaitable[T]]
 """What is done in a transaction. It is called again, in a new transaction, if the first one was interrupted."""
 
 ATTEMPTS: Final = 4
-"""How often a write is tried that other transactions or lost connections interrupt."""
+"""The maximum number of attempts at a write that other transactions or lost connections interrupt."""
 
 
 class Writer:
@@ -28,7 +28,7 @@ class Writer:
 
     Attributes:
         availability: Whether the database can be used; every failed write is reported to it.
-        lock: Held during each attempt at a write, and by whoever reads what writes replace.
+        lock: Held during each attempt at a write. Hold it also while reading what writes replace.
         on_failure: Called after a write has failed because the database cannot be used.
     """
 

@@ -1,0 +1,31 @@
+"""Threads of the operating system, also in a program that gevent or eventlet has patched."""
+
+import sys
+import threading
+from collections.abc import Callable
+
+
+def start_native_thread(function: Callable[[], object], name: str) -> None:
+    """Start a daemon thread of the operating system.
+
+    In a patched program, :class:`threading.Thread` is a greenlet. An event loop of asyncio in a greenlet would keep all
+    other greenlets from using asyncio, which allows one running event loop for each thread of the operating system.
+
+    Args:
+        function: What the thread does.
+        name: The name of the thread, if the program is not patched.
+
+    Raises:
+        RuntimeError: If the system cannot start another thread, or eventlet has patched the program.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    patcher = sys.modules.get("eventlet.patcher")
+    if monkey is not None and monkey.is_module_patched("threading"):
+        monkey.get_original("_thread", "start_new_thread")(function, ())
+    elif patcher is not None and patcher.is_monkey_patched("thread"):
+        raise RuntimeError(
+            "eventlet has patched the threads of this program, so that no event loop can run beside it: "
+            "use gevent, or do not call eventlet.monkey_patch()"
+        )
+    else:
+        threading.Thread(target=function, name=name, daemon=True).start()
