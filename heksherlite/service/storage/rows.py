@@ -15,6 +15,7 @@ from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.lineage import MOST_REVISIONS, Lineage, RevisionId
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
+from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.proposals import read_proposals_since, write_proposals
 from heksherlite.type_strings import parse_type
@@ -54,7 +55,9 @@ _UPDATE_RULE: Final = (
 
 async def read_state(connection: AsyncConnection) -> State:
     """Return the stored counters."""
-    row = (await connection.execute(_SELECT_STATE)).mappings().one()
+    row = (await connection.execute(_SELECT_STATE)).mappings().one_or_none()
+    if row is None:
+        raise DatabaseUnavailableError("the table heksherlite_state is empty")
     return State(**row)
 
 
