@@ -20,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 
 from heksherlite.engine import protocol
@@ -85,14 +86,24 @@ class Engine:
         return lookup if lookup.contexts is contexts else lookup.with_contexts(contexts)
 
     def track_contexts(self, features: Mapping[str, str | Iterable[str]]) -> None:
-        """Track more values; see :meth:`ContextOptions.track`."""
+        """Track more values; see :meth:`ContextOptions.track`.
+
+        Raises:
+            ValueError: If a name looks like a misspelled context feature. Nothing is tracked then.
+        """
+        _refuse_misspelled(features, self.context_features)
         self.options.track(features)
         _warn_of_unknown(features, self.context_features, "context features are not specified in server")
         with self.registry.lock:
             self._apply_options(self.registry.settings)
 
     def set_defaults(self, features: Mapping[str, str | ContextVar[str]]) -> None:
-        """Set defaults of context features; see :meth:`ContextOptions.set_defaults`."""
+        """Set defaults of context features; see :meth:`ContextOptions.set_defaults`.
+
+        Raises:
+            ValueError: If a name looks like a misspelled context feature. No default is set then.
+        """
+        _refuse_misspelled(features, self.context_features)
         self.options.set_defaults(features)
         _warn_of_unknown(features, self.context_features, "context features are not specified in the client")
         with self.registry.lock:
@@ -319,6 +330,15 @@ class Engine:
         responses = {query: unwrap(outcome) for query, outcome in zip(queries, outcomes, strict=True)}
         self._offers_stream = any(response.offers_stream for response in responses.values())
         return responses
+
+
+def _refuse_misspelled(features: Iterable[str], known: Sequence[str]) -> None:
+    for feature in features:
+        if feature not in known and (near := get_close_matches(feature, known, n=1)):
+            raise ValueError(
+                f"{feature!r} is not a context feature of the client, which has {', '.join(map(repr, known))}; "
+                f"did you mean {near[0]!r}?"
+            )
 
 
 def _warn_of_unknown(features: Iterable[str], known: Sequence[str], message: str) -> None:
