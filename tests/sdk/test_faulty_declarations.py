@@ -70,7 +70,7 @@ FAULTS: dict[str, Callable[[str], Setting[Any]]] = {
 
 
 @hypothesis.settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(faults=st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=6), first=st.booleans())
 def test_good_settings_update_beside_faulty_ones(service: Api, faults: list[str], *, first: bool) -> None:
