@@ -7,6 +7,7 @@ import threading
 from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -44,6 +45,9 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     default=8888,
     show_default=True,
     help="The port to listen on; 0 picks a free one.",
+)
+@click.option(
+    "--uds", metavar="PATH", type=click.Path(dir_okay=False), help="Listen on a Unix domain socket instead of a port."
 )
 @database_option
 @click.option(
@@ -97,11 +101,43 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     help="The URL at which applications reach the service, such as https://settings.example.com. By default the one in"
     " their requests, or in the headers of trusted proxies.",
 )
+@click.option(
+    "--first-token-file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="Where the first start with --auth tokens writes the first token; - is the standard output. By default the"
+    " standard output if it is a terminal, and otherwise the file first-token in the user's data folder. Only its owner"
+    " can read the file.",
+)
+@click.option(
+    "--root-path",
+    metavar="PATH",
+    default="",
+    help="The path that a reverse proxy removes from the URLs of requests, such as /heksher.",
+)
+@click.option(
+    "--keep-alive",
+    metavar="SECONDS",
+    type=click.IntRange(1),
+    default=75,
+    show_default=True,
+    help="How long an idle connection is kept open, in seconds. Choose more than the load balancer in front does.",
+)
+@click.option(
+    "--drain",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=0,
+    show_default=True,
+    help="How long the service continues to answer requests after it is told to stop, while /api/ready returns 503, in"
+    " seconds.",
+)
 @access_options
 def serve(
     *,
     host: str,
     port: int,
+    uds: str | None,
     database: str | None,
     context_features: str | None,
     workers: int,
@@ -111,6 +147,10 @@ def serve(
     access_log: bool,
     opentelemetry: bool,
     public_url: str | None,
+    first_token_file: Path | None,
+    root_path: str,
+    keep_alive: int,
+    drain: float,
     access: AccessOptions,
     limits: Limits,
 ) -> None:
@@ -118,9 +158,13 @@ def serve(
 
     The command runs until it is interrupted.
     """
+    from heksherlite.cli.administration import Administration
+    from heksherlite.cli.first_token import deliver_first_token
     from heksherlite.cli.logs import configure_logging
     from heksherlite.errors import ServiceStartError
-    from heksherlite.service.server import ServiceThread, listen
+    from heksherlite.service.connections import inherited_listener, listen, listen_unix, raise_file_limit
+    from heksherlite.service.domain.tokens import public_prefix
+    from heksherlite.service.server import ServiceThread
     from heksherlite.service.storage.urls import open_database
     from heksherlite.service.workers import WorkerProcesses
 
@@ -138,9 +182,14 @@ def serve(
             access_log=access_log,
             opentelemetry=opentelemetry,
             public_url=public_url,
+            root_path=root_path,
+            keep_alive=keep_alive,
+            drain=drain,
         )
         location = database or default_database()
-        opened, listener = open_database(location), listen(host, port, access)
+        opened = open_database(location)
+        listener = inherited_listener(access) or (listen_unix(uds) if uds else listen(host, port, access))
+        raise_file_limit()
         if workers == 1:
             service = ServiceThread(opened, listener, options)
         else:
@@ -151,11 +200,16 @@ def serve(
             service.start()
         finally:
             gc.enable()
-    except (ServiceStartError, ValueError) as error:
+    except (ServiceStartError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Serving {opened.location} at {service.url}")
     if service.first_token is not None:
-        click.echo(f"The first token, with every scope, shown only this once: {service.first_token}")
+        try:
+            click.echo(deliver_first_token(service.first_token, first_token_file))
+        except OSError as error:
+            service.stop()
+            Administration(database).revoke_token(public_prefix(service.first_token))
+            raise click.ClickException(f"cannot write the first token: {error}; it was revoked") from error
     # In slices, because on some systems a wait without end cannot be interrupted.
     while service.running and not stop.wait(0.5):
         continue

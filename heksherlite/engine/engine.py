@@ -20,10 +20,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any
 
 from heksherlite.engine import protocol
+from heksherlite.engine.feature_names import check_features, context_feature_names
 from heksherlite.engine.messages import CHECKPOINT, Flow, Request, Response, send, send_all, unwrap
 from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.queries import Query, divide_names
@@ -37,6 +37,7 @@ from heksherlite.errors import ServiceResponseError
 from heksherlite.lookup import Lookup
 from heksherlite.rules import RuleSet
 from heksherlite.setting import Setting, Supplier
+from heksherlite.setting_arguments import check_known_features
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Engine:
     def __init__(
         self, context_features: Sequence[str], options: ContextOptions, *, keeps_responses: bool = False
     ) -> None:
-        self.context_features = tuple(context_features)
+        self.context_features = context_feature_names(context_features)
         self.options = options
         self.registry = Registry()
         self.last_event_id: str | None = None
@@ -73,6 +74,8 @@ class Engine:
     def adopt(self, settings: Iterable[Setting[Any]]) -> None:
         """Add settings. They are updated as soon as they are declared."""
         settings = list(settings)
+        for setting in settings:
+            check_known_features(setting.name, setting.configurable_features, self.context_features)
         with self.registry.lock:
             self._apply_options(settings)
             self.registry.adopt(settings)
@@ -86,24 +89,16 @@ class Engine:
         return lookup if lookup.contexts is contexts else lookup.with_contexts(contexts)
 
     def track_contexts(self, features: Mapping[str, str | Iterable[str]]) -> None:
-        """Track more values; see :meth:`ContextOptions.track`.
-
-        Raises:
-            ValueError: If a name looks like a misspelled context feature. Nothing is tracked then.
-        """
-        _refuse_misspelled(features, self.context_features)
+        """Track more values; see :meth:`ContextOptions.track`."""
+        check_features(features, self.context_features)
         self.options.track(features)
         _warn_of_unknown(features, self.context_features, "context features are not specified in server")
         with self.registry.lock:
             self._apply_options(self.registry.settings)
 
     def set_defaults(self, features: Mapping[str, str | ContextVar[str]]) -> None:
-        """Set defaults of context features; see :meth:`ContextOptions.set_defaults`.
-
-        Raises:
-            ValueError: If a name looks like a misspelled context feature. No default is set then.
-        """
-        _refuse_misspelled(features, self.context_features)
+        """Set defaults of context features; see :meth:`ContextOptions.set_defaults`."""
+        check_features(features, self.context_features)
         self.options.set_defaults(features)
         _warn_of_unknown(features, self.context_features, "context features are not specified in the client")
         with self.registry.lock:
@@ -125,7 +120,9 @@ class Engine:
             order = protocol.read_context_features((yield from send(protocol.CONTEXT_FEATURES)))
         except Exception as error:
             level = logging.DEBUG if self._order_is_unreadable else logging.ERROR
-            logger.log(level, "failure to get context_features from heksher service", exc_info=error)
+            reason = str(error) or type(error).__name__
+            logger.log(level, "failure to get context_features from heksher service: %s", reason)
+            logger.debug("failure to get context_features from heksher service: %s", reason, exc_info=error)
             self._order_is_unreadable = True
             return
         if self._order_is_unreadable:
@@ -136,7 +133,8 @@ class Engine:
     def _take_order(self, order: tuple[str, ...]) -> None:
         if order not in (self.context_features, self._order):
             logger.warning(
-                "context feature mismatch",
+                "context feature mismatch: %s",
+                f"the service has {list(order)}, the client {list(self.context_features)}",
                 extra={"client_context_features": self.context_features, "service_context_features": order},
             )
             used = {**self.options.tracked, **self.options.defaults}
@@ -332,16 +330,8 @@ class Engine:
         return responses
 
 
-def _refuse_misspelled(features: Iterable[str], known: Sequence[str]) -> None:
-    for feature in features:
-        if feature not in known and (near := get_close_matches(feature, known, n=1)):
-            raise ValueError(
-                f"{feature!r} is not a context feature of the client, which has {', '.join(map(repr, known))}; "
-                f"did you mean {near[0]!r}?"
-            )
-
-
 def _warn_of_unknown(features: Iterable[str], known: Sequence[str], message: str) -> None:
     unknown = [feature for feature in features if feature not in known]
     if unknown:
-        logger.warning(message, extra={"context_features": unknown, "known_context_features": known})
+        text = f"{', '.join(map(repr, unknown))}; there are {', '.join(map(repr, known))}"
+        logger.warning(f"{message}: %s", text, extra={"context_features": unknown, "known_context_features": known})  # noqa: G004 - the message is fixed

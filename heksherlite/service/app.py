@@ -118,7 +118,7 @@ def create_app(
 
 def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
     """Return whether to exclude a request from traces: frequent polls, and pages whose URLs contain codes."""
-    path: str = scope["path"]
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
     return path in {"/api/health", "/api/ready", "/metrics"} or path.startswith(("/f/configure", "/f/login"))
 
 

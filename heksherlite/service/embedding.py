@@ -1,4 +1,4 @@
-"""A service inside this process: for tests, demonstrations, and programs on a single machine."""
+"""A service within the process of a program: for tests, demonstrations, and programs on a single machine."""
 
 import os
 import tempfile
@@ -11,9 +11,10 @@ from typing import Self
 
 from anyio import CancelScope, to_thread
 
+from heksherlite.service.connections import listen
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.options import AccessOptions, ServiceOptions
-from heksherlite.service.server import ServiceThread, listen
+from heksherlite.service.server import ServiceThread
 from heksherlite.service.storage.urls import open_database
 
 
@@ -35,8 +36,8 @@ def embedded(
         with embedded(context_features=["environment", "user"]) as service:
             httpx.get(service.url + "/api/health")
 
-    It runs on a thread with its own event loop, so it serves whatever the program itself does, under asyncio,
-    trio or neither. When the block is left, nothing remains of it but the database.
+    The service runs on a thread with its own event loop, so it is independent of the program, which may use asyncio,
+    trio or neither. When the block ends, nothing remains of the service but its database.
 
     Args:
         database: A ``sqlite:///PATH`` or ``postgresql://`` URL, or the path of a SQLite file; None uses a
@@ -44,15 +45,15 @@ def embedded(
         host: The address to listen on.
         port: The port to listen on; 0 picks a free one.
         context_features: The expected context features, in order. They are added if missing.
-        access: Who may use it. By default everybody, and then the address must be one of this machine only.
-        limits: How much it takes in.
-        keep_history: For how long changes are kept in the history; None is for ever.
-        public_url: Where it is for its clients, such as ``https://settings.example.com``; None if it is where their
-            requests, and trusted proxies, say.
+        access: Who may use the service. By default every request is authorized, and the address must be a loopback one.
+        limits: The limits of the service.
+        keep_history: How long the history keeps changes; None keeps them forever.
+        public_url: The URL of the service for its clients, such as ``https://settings.example.com``; None takes it
+            from their requests and from trusted proxies.
 
     Raises:
-        ValueError: The public URL is none.
-        ServiceStartError: On entering the block, if the service cannot start.
+        ValueError: The public URL is invalid.
+        ServiceStartError: On entering the block: the service cannot start.
     """
     options = ServiceOptions(
         context_features=tuple(context_features),
@@ -68,8 +69,9 @@ class EmbeddedService:
     """A context manager around a service; see `embedded`.
 
     Attributes:
-        url: Where the service is, within the block.
-        first_token: A token with all scopes, if tokens are asked for and the database had none.
+        url: The URL of the service, within the block.
+        first_token: A token with all scopes that expires in 24 hours; None unless tokens are required and the database
+            had none.
     """
 
     def __init__(
@@ -112,7 +114,7 @@ class EmbeddedService:
         try:
             return await to_thread.run_sync(self.__enter__)
         except BaseException:
-            # A cancellation may arrive when the service has just started.
+            # The cancellation may arrive when the service has already started.
             await self.__aexit__(None, None, None)
             raise
 

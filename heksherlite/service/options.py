@@ -1,4 +1,4 @@
-"""How a service is told what to do."""
+"""The options of a service."""
 
 import re
 from dataclasses import dataclass
@@ -12,22 +12,26 @@ Auth: TypeAlias = Literal["none", "tokens"]
 Network: TypeAlias = IPv4Network | IPv6Network
 
 _PUBLIC_URL: Final = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*[^\s?#/])?")
+_ROOT_PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~\w-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessOptions:
-    """Who may use a service, and whom it believes.
+    """Who may use a service.
 
     Attributes:
-        auth: ``none`` lets everybody do everything, ``tokens`` asks for a token with the right scope.
-        insecure: Whether ``none`` is fine on an address that other machines can reach.
-        trust_user_header: The header in which a reverse proxy names the person who asks; None for no such header.
-        trusted_proxies: From where that header is believed, and ``X-Forwarded-For``, ``-Proto`` and ``-Host``.
-        operators: Who need not log in to let applications in, as that header names them; ``*`` is everybody it names.
+        auth: ``none`` authorizes every request; ``tokens`` requires a token with the scope of the route.
+        insecure: Whether ``none`` is permitted on an address that other machines can reach.
+        trust_user_header: The header in which a reverse proxy names the person who sends a request; None for no such
+            header.
+        trusted_proxies: The networks of the reverse proxies whose headers are trusted: ``trust_user_header``, and
+            ``X-Forwarded-For``, ``-Proto`` and ``-Host``.
+        operators: The people who are operators without logging in, as ``trust_user_header`` names them; ``*`` is
+            every person whom the header names.
 
     Raises:
-        ValueError: The header is no name of a header, or nobody is trusted to send it; or there are operators and no
+        ValueError: The header name is invalid, no proxy is trusted to send the header, or there are operators but no
             header.
     """
 
@@ -40,32 +44,37 @@ class AccessOptions:
     def __post_init__(self) -> None:
         if self.trust_user_header is None:
             if self.operators:
-                raise ValueError("operators are known by the header with the user: say which one that is")
+                raise ValueError("operators require trust_user_header, the header that names them")
             return
         if _HEADER_NAME.fullmatch(self.trust_user_header) is None:
-            raise ValueError(f"{self.trust_user_header!r} is not a name of a header")
+            raise ValueError(f"{self.trust_user_header!r} is not a valid header name")
         if not self.trusted_proxies:
-            raise ValueError("a header with the user needs trusted proxies: anybody could send it otherwise")
+            raise ValueError("trust_user_header requires trusted_proxies; otherwise any client could send the header")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceOptions:
-    """How a service serves.
+    """How a service works.
 
     Attributes:
-        context_features: The expected context features in order; if empty, any will do.
-        keep_history: For how long changes are kept in the history; None is for ever.
-        access: Who may use it.
-        limits: How much it takes in.
-        cache_max_age: For how many seconds caches may answer queries without asking the service; 0 is never.
-        access_log: Whether each request is logged, to ``heksherlite.access``.
-        opentelemetry: Whether OpenTelemetry is set up as the variables ``OTEL_*`` say. Where the program has set it up,
-            it is used in any case.
-        public_url: Where the service is for its clients, such as ``https://settings.example.com``; None if it is where
-            their requests, and trusted proxies, say.
+        context_features: The expected context features, in order; empty accepts those in the database.
+        keep_history: How long the history keeps changes; None keeps them forever.
+        access: Who may use the service.
+        limits: The limits of the service.
+        cache_max_age: How long HTTP caches may answer queries without asking the service, in seconds.
+        access_log: Whether to log each request to ``heksherlite.access``.
+        opentelemetry: Whether to set up OpenTelemetry as the environment variables ``OTEL_*`` describe. A setup by the
+            program is used in any case.
+        public_url: The URL of the service for its clients, such as ``https://settings.example.com``; None takes it
+            from their requests and from trusted proxies.
+        root_path: The path that a reverse proxy removes from the URLs of requests, such as ``/heksher``; empty for
+            none.
+        keep_alive: How long an idle connection is kept open, in seconds. It should be longer than that of a load
+            balancer, which would otherwise send requests on connections that are being closed.
+        drain: How long a stopping service continues to answer requests while ``/api/ready`` returns 503, in seconds.
 
     Raises:
-        ValueError: The public URL is none.
+        ValueError: The public URL, the root path or a duration is invalid.
     """
 
     context_features: tuple[str, ...] = ()
@@ -76,7 +85,18 @@ class ServiceOptions:
     access_log: bool = False
     opentelemetry: bool = False
     public_url: str | None = None
+    root_path: str = ""
+    keep_alive: int = 75
+    drain: float = 0.0
 
     def __post_init__(self) -> None:
         if self.public_url is not None and _PUBLIC_URL.fullmatch(self.public_url) is None:
-            raise ValueError(f"{self.public_url!r} is not a URL such as https://settings.example.com")
+            raise ValueError(
+                f"the public URL {self.public_url!r} is invalid; expected a URL such as https://settings.example.com"
+            )
+        if _ROOT_PATH.fullmatch(self.root_path) is None:
+            raise ValueError(f"the root path {self.root_path!r} is invalid; expected a path such as /heksher")
+        if self.keep_alive < 1:
+            raise ValueError(f"keep_alive must be at least 1 s, not {self.keep_alive}")
+        if self.drain < 0:
+            raise ValueError(f"drain must not be negative, not {self.drain}")

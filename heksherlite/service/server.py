@@ -1,46 +1,50 @@
-"""Running the service on a thread of its own, with its own event loop."""
+"""Runs the service on a thread with its own event loop."""
 
 import asyncio
-import os
+import logging
 import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from ipaddress import ip_address
-from typing import Any, Literal
+from typing import Final, Literal
 
 import uvicorn
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from heksherlite.errors import ServiceStartError
+from heksherlite.service.api.context import ServiceContext
 from heksherlite.service.app import create_app
+from heksherlite.service.connections import connection_protocol, max_connections, url_of
 from heksherlite.service.domain import context_features as features
+from heksherlite.service.domain.tokens import public_prefix
 from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.following import follow
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
-from heksherlite.service.options import AccessOptions, ServiceOptions
+from heksherlite.service.options import ServiceOptions
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.store import Store
-from heksherlite.service.storage.tokens import add_first_token
+from heksherlite.service.storage.tokens import add_first_token, remove_token
 
-_START_SECONDS = 300.0  # a million rules take ten seconds, and much longer on a machine that is busy
-_GRACE_SECONDS = 1  # for requests that are under way when the service stops
-_STOP_SECONDS = 10.0
-_UNREAD_MILLISECONDS = 60_000  # how long a connection is kept whose other end does not take what was sent
+_START_SECONDS: Final = 300.0  # a million rules take ten seconds, and much longer on a busy machine
+_GRACE_SECONDS: Final = 1  # for requests in progress when the service stops
+_STOP_SECONDS: Final = 10.0
+_ACCEPTED_AT_ONCE: Final = 8  # connections that a worker accepts before others have a chance
+_QUEUED_CONNECTIONS: Final = 1024  # in the kernel
+
+_logger = logging.getLogger(__name__)
 
 
 class ServiceThread:
     """A service that runs on a background thread between `start` and `stop`, once.
 
-    It installs no signal handlers and leaves the configuration of logging alone.
+    It installs no signal handlers and does not configure logging.
 
     Args:
-        database: Where settings and rules are kept.
-        listener: Where requests arrive, from `listen`; it is closed at the end.
-        options: How it serves.
-        multiprocess: Where other processes of the same service tell of themselves; None if there are none.
+        database: The database with the settings and rules.
+        listener: A bound socket. It is closed when the service stops.
+        options: The options of the service.
+        multiprocess: The directory shared with other processes of the service; None for a single process.
     """
 
     def __init__(
@@ -58,20 +62,20 @@ class ServiceThread:
         self._ready: Future[Callable[[], object]] = Future()
         self._thread: threading.Thread | None = None
         self.url = url_of(listener)
-        """Where the service is, such as ``http://127.0.0.1:8888``."""
+        """The URL of the service, such as ``http://127.0.0.1:8888``."""
         self.first_token: str | None = None
-        """A token with all scopes, if tokens are asked for and there was none before this start."""
+        """A token with all scopes that expires in 24 hours; None unless tokens are required and there was none."""
 
     @property
     def running(self) -> bool:
-        """Whether the thread runs."""
+        """Whether the thread is running."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Start, and return when requests are answered.
+        """Start the service, and return when it answers requests.
 
         Raises:
-            ServiceStartError: It cannot start; nothing is left running.
+            ServiceStartError: The service cannot start. Nothing is left running.
         """
         self._thread = threading.Thread(target=self._run, name="heksherlite-service", daemon=True)
         self._thread.start()
@@ -85,7 +89,9 @@ class ServiceThread:
             raise
 
     def stop(self) -> None:
-        """Stop, and return when nothing is left running; requests under way get a second to finish.
+        """Drain and stop the service, and return when nothing is left running.
+
+        Requests in progress have one second to complete.
 
         Raises:
             TimeoutError: The thread does not end.
@@ -93,12 +99,12 @@ class ServiceThread:
         if self._thread is None:
             self._listener.close()
             return
-        # A service that is not ready yet learns that it is not wanted any more when it is.
+        # A service that is still starting sees the cancellation when it is ready.
         if not self._ready.cancel() and self._ready.exception() is None:
             self._ready.result()()
-        self._thread.join(_STOP_SECONDS)
+        self._thread.join(self._options.drain + _STOP_SECONDS)
         if self._thread.is_alive():
-            raise TimeoutError(f"the service did not stop within {_STOP_SECONDS:.0f} s")
+            raise TimeoutError(f"the service did not stop within {self._options.drain + _STOP_SECONDS:.0f} s")
 
     def _run(self) -> None:
         try:
@@ -116,127 +122,119 @@ class ServiceThread:
         try:
             self.first_token = await load(store, self._database, self._options)
             app = create_app(store, self._options, multiprocess=self._multiprocess)
+            context: ServiceContext = app.state.context
             server = _Server(
                 app,
+                self._options,
                 lifespan="on" if self._options.opentelemetry else "off",
+                context=context,
                 on_started=self._ready.set_result,
-                on_stopping=app.state.context.streams.close,
             )
             stopping = asyncio.Event()
             follower = asyncio.create_task(follow(store, keep_history=self._options.keep_history, until=stopping))
-            # Without its follower the service would answer from an old catalog, so it ends instead.
+            # Without its follower, the service would serve an outdated catalog, so it ends instead.
             follower.add_done_callback(lambda _: server.stop())
-            publisher = asyncio.create_task(app.state.context.metrics.publish(until=stopping))
+            publisher = asyncio.create_task(context.metrics.publish(until=stopping))
             await server.serve(sockets=[self._listener])
             stopping.set()
             await follower
             await publisher
         finally:
+            if self.first_token is not None and (self._ready.cancelled() or not self._ready.done()):
+                await remove_first_token(store, self.first_token)
             await store.close()
 
 
 async def load(store: Store, database: Database, options: ServiceOptions) -> str | None:
-    """Prepare a database, read it, and add the expected context features that are missing.
+    """Prepare a database, load it, and add missing context features.
 
     Returns:
-        The first token, if tokens are asked for and there was none.
+        The first token, if tokens are required and the database had none.
 
     Raises:
-        ServiceStartError: The database cannot be used, or holds other context features.
+        ServiceStartError: The database cannot be used, or its context features differ from the expected ones.
     """
     try:
         await database.prepare()
-        first_token = await add_first_token(store.access, now=time.time()) if options.access.auth == "tokens" else None
         await store.load()
         if options.context_features:
             await store.write(partial(features.expect, expected=options.context_features))
+        if options.access.auth != "tokens":
+            return None
+        first_token = await add_first_token(store.access, now=time.time())
+        if first_token is not None:
+            await store.load()
     except (ValueError, DatabaseUnavailableError) as error:
         raise ServiceStartError(str(error)) from error
     return first_token
 
 
-def _silent_protocol(**arguments: Any) -> asyncio.Protocol:
-    """Return a connection that logs no requests: uvicorn's would, as soon as any logger above its own has a handler."""
-    protocol: asyncio.Protocol = AutoHTTPProtocol(**arguments)
-    vars(protocol)["access_log"] = False
-    return protocol
+async def remove_first_token(store: Store, first_token: str) -> None:
+    """Delete the first token of a start that failed, because nobody has seen it."""
+    try:
+        await remove_token(store.access, public_prefix(first_token))
+    except DatabaseUnavailableError as error:
+        _logger.warning(
+            "the first token of a failed start could not be deleted: heksherlite token revoke admin does it",
+            extra={"error": str(error)},
+        )
 
 
 class _Server(uvicorn.Server):
     def __init__(
         self,
         app: Callable[..., object],
+        options: ServiceOptions,
         *,
         lifespan: Literal["on", "off"],
+        context: ServiceContext,
         on_started: Callable[[Callable[[], object]], object],
-        on_stopping: Callable[[], object],
     ) -> None:
+        limit = max_connections()
+        # Beyond the limit of streams, there is room for other requests.
+        self._max_streams = limit - limit // 10
         config = uvicorn.Config(
             app,
-            http=_silent_protocol,  # type: ignore[arg-type]  # it is only called
+            http=connection_protocol(lambda: limit),  # type: ignore[arg-type]  # it is only called
             lifespan=lifespan,
             log_config=None,
             ws="none",
+            root_path=options.root_path,
+            backlog=_ACCEPTED_AT_ONCE,
+            timeout_keep_alive=options.keep_alive,
             timeout_graceful_shutdown=_GRACE_SECONDS,
-            proxy_headers=False,  # which proxies are believed is decided by the application
+            proxy_headers=False,  # the application decides which proxies are trusted
             server_header=False,
         )
         super().__init__(config)
+        self._drain = options.drain
+        self._context = context
         self._on_started = on_started
-        self._on_stopping = on_stopping
+        context.streams.has_room = self._has_room
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for listener in sockets or ():
+            # asyncio accepts as many connections at once as its backlog, which would be the kernel's as well.
+            listener.listen(_QUEUED_CONNECTIONS)
         loop = asyncio.get_running_loop()
-        self._on_started(partial(_call_in, loop, self.stop))
+        self._on_started(partial(_call_in, loop, self._begin_to_stop))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._on_stopping()
+        self._context.streams.close()
         await super().shutdown(sockets)
 
     def stop(self) -> None:
         self.should_exit = True
 
+    def _begin_to_stop(self) -> None:
+        self._context.streams.stopping = True
+        asyncio.get_running_loop().call_later(self._drain, self.stop)
+
+    def _has_room(self) -> bool:
+        return len(self.server_state.connections) <= self._max_streams
+
 
 def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(function)
-
-
-def listen(host: str, port: int, access: AccessOptions = AccessOptions()) -> socket.socket:  # noqa: B008 - immutable
-    """Take an address to listen on.
-
-    Args:
-        host: The address.
-        port: The port; 0 picks a free one.
-        access: Who may use what listens there.
-
-    Raises:
-        ServiceStartError: It cannot be taken, or other machines can reach it and everybody may do everything.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol given, asyncio switches Nagle's algorithm off; otherwise it would cost 40 ms per answer.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # Accepted connections inherit it. Without it, a client that has stopped reading is kept for ever.
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
-        listener.bind((host, port))
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise ServiceStartError(f"cannot listen on {host}, port {port}: {error}") from error
-    if access.auth == "none" and not access.insecure and not ip_address(listener.getsockname()[0]).is_loopback:
-        listener.close()
-        raise ServiceStartError(
-            f"other machines can reach {host}, and everybody may read and change everything there: ask for tokens"
-            " (--auth tokens), or accept that (--insecure)"
-        )
-    return listener
-
-
-def url_of(listener: socket.socket) -> str:
-    """Return the URL of a service that listens there."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

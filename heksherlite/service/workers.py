@@ -1,4 +1,4 @@
-"""Running the service in several processes that share an address, each a replica of its own."""
+"""Runs the service in several processes that share an address, each with a replica of its own."""
 
 import asyncio
 import logging
@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from heksherlite.errors import ServiceStartError
+from heksherlite.service.connections import raise_file_limit, url_of
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
-from heksherlite.service.server import ServiceThread, load, url_of
+from heksherlite.service.server import ServiceThread, load, remove_first_token
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 
@@ -37,20 +38,20 @@ _context = multiprocessing.get_context("spawn")
 class _Worker:
     process: SpawnProcess
     line: Connection
-    """Says when the worker is ready; when our end is closed, also because we are dead, the worker stops."""
+    """The worker sends a message when it is ready, and stops when the parent closes its end or dies."""
     pause: float
     ready: bool = False
 
 
 class WorkerProcesses:
-    """Processes that serve one address between `start` and `stop`, once; one that dies is replaced.
+    """Processes that serve one address between `start` and `stop`, once. A process that ends early is replaced.
 
     Args:
-        database: What `open_database` takes.
-        listener: Where requests arrive; it is closed at the end.
-        options: How each of them serves.
-        count: How many processes.
-        set_up: Called in each process first, such as to configure logging; it has to be importable.
+        database: The database, as for `open_database`.
+        listener: A bound socket. It is closed when the service stops.
+        options: The options of each process.
+        count: The number of processes.
+        set_up: Called first in each process, for example to configure logging. It must be importable.
     """
 
     def __init__(
@@ -73,20 +74,20 @@ class WorkerProcesses:
         self._watcher = threading.Thread(target=self._watch, name="heksherlite-workers", daemon=True)
         self._stopping = threading.Event()
         self.url = url_of(listener)
-        """Where the service is."""
+        """The URL of the service."""
         self.first_token: str | None = None
-        """A token with all scopes, if tokens are asked for and there was none before this start."""
+        """A token with all scopes that expires in 24 hours; None unless tokens are required and there was none."""
 
     @property
     def running(self) -> bool:
-        """Whether workers that die are replaced."""
+        """Whether workers that end early are replaced."""
         return self._watcher.is_alive()
 
     def start(self) -> None:
         """Prepare the database, start the workers, and return when all of them answer requests.
 
         Raises:
-            ServiceStartError: The database cannot be used, or a worker cannot start; nothing is left running.
+            ServiceStartError: The database cannot be used, or a worker cannot start. Nothing is left running.
         """
         try:
             asyncio.run(self._prepare())
@@ -97,17 +98,22 @@ class WorkerProcesses:
             self._watcher.start()
         except BaseException:
             self.stop()
+            if self.first_token is not None:
+                asyncio.run(self._remove_first_token(self.first_token))
             raise
 
     def stop(self) -> None:
-        """Stop the workers, and return when they have ended; requests under way get a second to finish."""
+        """Drain and stop the workers, and return when they have ended.
+
+        Requests in progress have one second to complete.
+        """
         self._stopping.set()
         if self._watcher.is_alive():
             self._watcher.join()
         self._listener.close()
         for worker in self._workers:
             worker.line.close()
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + self._options.drain + _STOP_SECONDS
         for worker in self._workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))
             if worker.process.is_alive():
@@ -123,6 +129,13 @@ class WorkerProcesses:
         finally:
             await store.close()
 
+    async def _remove_first_token(self, first_token: str) -> None:
+        store = Store(open_database(self._database))
+        try:
+            await remove_first_token(store, first_token)
+        finally:
+            await store.close()
+
     def _new_worker(self, index: int, pause: float) -> _Worker:
         line, workers_line = multiprocessing.Pipe()
         process = _context.Process(
@@ -133,13 +146,13 @@ class WorkerProcesses:
         )
         process.start()
         workers_line.close()
-        return _Worker(process, line, pause)  # pyright: ignore[reportArgumentType]  # on Windows it is a like one
+        return _Worker(process, line, pause)  # pyright: ignore[reportArgumentType]  # a similar class on Windows
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
         for worker in self._workers:
             if not _becomes_ready(worker, deadline - time.monotonic()):
-                raise ServiceStartError("a worker process does not start; the log says why")
+                raise ServiceStartError("a worker process did not start; see the log for the reason")
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
@@ -179,16 +192,21 @@ def _work(
     index: int,
 ) -> None:
     stop = threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it comes to the whole group from a terminal, and our parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole process group; the parent decides
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     set_up()
+    raise_file_limit()
     service = ServiceThread(
         open_database(database),
         listener,
         replace(options, context_features=()),
         multiprocess=MultiprocessDirectory(Path(multiprocess), str(index)),
     )
-    service.start()
+    try:
+        service.start()
+    except ServiceStartError as error:
+        _logger.error("a worker process cannot start: %s", error)  # noqa: TRY400  # a sentence, no traceback
+        raise SystemExit(1) from None
     line.send(True)
     while service.running and not stop.is_set() and not line.poll(0.5):
         continue

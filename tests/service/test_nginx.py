@@ -9,9 +9,10 @@ import httpx
 import pytest
 
 from heksherlite import TRACK_ALL, Setting, ThreadHeksherClient
+from heksherlite.service.connections import listen
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.options import AccessOptions, ServiceOptions
-from heksherlite.service.server import ServiceThread, listen
+from heksherlite.service.server import ServiceThread
 from heksherlite.service.storage.urls import open_database
 from tests.service.api import FEATURES, Api
 from tests.service.nginx import NGINX, nginx

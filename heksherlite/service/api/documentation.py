@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 
-from heksherlite.service.api.context import ServiceContext
+from heksherlite.service.api.context import Context, ServiceContext
 from heksherlite.service.api.responses import json_response
 from heksherlite.service.api.routes import NEEDED_SCOPE, ServiceRoute, requires
 from heksherlite.service.domain.tokens import Scope
@@ -23,9 +23,12 @@ router = APIRouter(include_in_schema=False, route_class=ServiceRoute)
 
 @router.get(_OPENAPI)
 @requires(Scope.READ)
-async def get_openapi(request: Request) -> Response:
+async def get_openapi(request: Request, context: Context) -> Response:
     """Return the OpenAPI schema."""
-    return json_response(request.app.openapi())
+    schema = request.app.openapi()
+    if context.options.root_path or context.options.public_url:
+        schema = {**schema, "servers": [{"url": context.base_url(request)}]}
+    return json_response(schema)
 
 
 @router.get("/docs")

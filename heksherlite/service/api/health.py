@@ -52,7 +52,7 @@ class Readiness(BaseModel):
 async def get_readiness(store: ReadableStore, context: Context) -> Response:
     """Return whether this process should receive requests: it is not stopping, and keeps up with its database."""
     reasons = []
-    if context.streams.closed:
+    if context.streams.stopping:
         reasons.append("the service is stopping")
     if store.available and store.lag > _MAX_LAG:
         reasons.append(f"the revision was last known to be the newest {store.lag:.0f} s ago")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from heksherlite.service.api.context import Context, ReadableStore
@@ -53,6 +54,8 @@ async def stream_changes(
     ] = "",
 ) -> Response:
     """Push each change of settings and rules as soon as it takes effect."""
+    if not context.streams.has_room():
+        raise HTTPException(503, "too many streams are open", {"retry-after": "5"})
     names = None if settings is None else parse_setting_names(settings)
     for name in names or ():
         store.catalog.find(name)  # raises an error for a setting outside the prefix of the token

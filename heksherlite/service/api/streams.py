@@ -2,10 +2,13 @@
 
 import asyncio
 from collections import Counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.change_feed import ChangeFeed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SPREAD_PER_STREAM: Final = 0.0005  # seconds; a query that follows an event takes about that long
 
@@ -21,7 +24,9 @@ class Streams:
         feed: The recent changes.
         count: The number of open streams.
         ended: The number of streams that have ended, by reason.
-        closed: Whether the service is stopping.
+        stopping: Whether the service is stopping, and should receive no more requests.
+        closed: Whether all streams have to end.
+        has_room: Returns whether the process can have another stream.
     """
 
     def __init__(self, catalog: Catalog, *, heartbeat: float = 20.0) -> None:
@@ -29,7 +34,9 @@ class Streams:
         self.heartbeat = heartbeat
         self.count = 0
         self.ended: Counter[str] = Counter()
+        self.stopping = False
         self.closed = False
+        self.has_room: Callable[[], bool] = lambda: True
         self._next_change: asyncio.Future[None] | None = None
 
     @property
@@ -51,7 +58,7 @@ class Streams:
 
     def close(self) -> None:
         """End all streams, because the service is stopping."""
-        self.closed = True
+        self.stopping = self.closed = True
         self._wake_up()
 
     def _wake_up(self) -> None:
