@@ -55,12 +55,14 @@ class Outcome:
         results: The result of each operation.
         conflicts: The conflicts. The operations can only be made if this is empty.
         touched: What each operation changes in the original catalog.
+        after: The catalog after the changes, for reading only.
     """
 
     changes: Changes
     results: tuple[dict[str, Any], ...]
     conflicts: tuple[Conflict, ...]
     touched: tuple[Touched, ...]
+    after: Catalog
 
 
 def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: datetime) -> Outcome:
@@ -93,7 +95,7 @@ def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: dateti
         touched.append(touched_by(decision.changes, copy.catalog))
         copy.apply(decision.changes)
         results.append(decision.answer)
-    return Outcome(copy.changes(), tuple(results), tuple(conflicts), tuple(touched))
+    return Outcome(copy.changes(), tuple(results), tuple(conflicts), tuple(touched), copy.catalog)
 
 
 def decide_one(operation: ops.AnyOperation, catalog: Catalog, now: datetime) -> Decision[dict[str, Any]]:
