@@ -7,7 +7,7 @@ from typing import Final
 
 from heksherlite.contexts import TRACK_ALL, ContextCompletion
 from heksherlite.engine.queries import ContextFilter, context_filters, divide_filters
-from heksherlite.names import CONTEXT_FEATURE_VALUE
+from heksherlite.names import is_context_feature_value
 
 logger = logging.getLogger(__name__)
 
@@ -103,14 +103,15 @@ class ContextOptions:
         if (feature, value) not in self._warned_of and len(self._warned_of) < _WARNINGS:
             self._warned_of.add((feature, value))
             logger.warning(
-                "context feature value is not tracked by client",
+                "context feature value is not tracked by client: %s",
+                f"{feature}={value!r}; rules for it are not fetched",
                 extra={"context_feature": feature, "context_feature_value": value},
             )
 
 
 def _check_value(feature: str, value: object) -> None:
-    if not isinstance(value, str) or not CONTEXT_FEATURE_VALUE.fullmatch(value):
+    if not isinstance(value, str) or not is_context_feature_value(value):
         raise ValueError(
             f"{value!r} cannot be a value of context feature {feature!r}: "
-            "a value is a string that consists of letters, digits and any of _ . @ + = ~ / -"
+            "a value is a string that consists of letters, combining marks, digits and any of _ . @ + = ~ / -"
         )

@@ -8,6 +8,7 @@
     │   ├── InvalidError                a field or parameter is malformed
     │   ├── NotFoundError               it names something that does not exist
     │   ├── NotPermittedError           the one who makes it may not do this
+    │   ├── PreconditionFailedError     what it changes is not what its author has seen
     │   ├── ConflictError               it contradicts what is stored
     │   │   ├── ConflictsError          in several ways, all of which are listed
     │   │   ├── OperationConflictsError     some of its operations do, and all of them are listed
@@ -17,6 +18,7 @@
     │   └── OutsidePrefixError          it is about a setting that its token does not reach
     ├── AccessDeniedError               a request is not authorized        (in `heksherlite.service.api.access_denied`)
     ├── DatabaseUnavailableError        the database cannot be used; nothing was written
+    │   ├── DatabaseMovedError          its file was moved, removed or replaced
     │   ├── InterruptedWriteError       a transaction was interrupted; trying again may help
     │   ├── UnknownOutcomeError         the connection was lost during a commit
     │   └── NotCaughtUpError            a newer revision is known, and cannot be read
@@ -68,6 +70,10 @@ class InvalidError(RequestError):
 
 class NotFoundError(RequestError):
     """The request names something that does not exist."""
+
+
+class PreconditionFailedError(RequestError):
+    """What the request changes is not what its author has seen: it was changed meanwhile."""
 
 
 class NotPermittedError(RequestError):
@@ -142,6 +148,10 @@ class OutsidePrefixError(RequestError):
 
 class DatabaseUnavailableError(ServiceError):
     """The database cannot be reached or used right now; nothing was written."""
+
+
+class DatabaseMovedError(DatabaseUnavailableError):
+    """The file of the database was moved, removed or replaced while it was open; nothing was written."""
 
 
 class InterruptedWriteError(DatabaseUnavailableError):

@@ -26,6 +26,8 @@ class Scope(StrEnum):
     """Queries, lists, details, and the documentation."""
     DECLARE = "declare"
     """Declarations of settings, as programs make them."""
+    PROPOSE = "propose"
+    """Proposals of changes, and comments on them."""
     WRITE = "write"
     """Rules and metadata."""
     ADMIN = "admin"
@@ -81,6 +83,11 @@ def new_token(
     text = f"{public_prefix}_{secrets.token_urlsafe(32)}"
     digest = sha256(text.encode()).digest()
     return text, Token(name, public_prefix, digest, granted, setting_prefix, int(now), expires_at)
+
+
+def public_prefix(text: str) -> str:
+    """Return the beginning of a token, which is no secret."""
+    return text[:_PUBLIC_LENGTH]
 
 
 def find_token(tokens: Tokens, text: bytes) -> Token | None:
