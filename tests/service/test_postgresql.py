@@ -353,10 +353,6 @@ def test_without_the_extra_it_says_which_to_install(monkeypatch: pytest.MonkeyPa
     ("away", "back"),
     [
         ("ALTER TABLE heksherlite_state RENAME TO gone", "ALTER TABLE gone RENAME TO heksherlite_state"),
-        (
-            "ALTER TABLE heksherlite_state RENAME revision TO gone",
-            "ALTER TABLE heksherlite_state RENAME gone TO revision",
-        ),
         ("ALTER SCHEMA public RENAME TO gone", "ALTER SCHEMA gone RENAME TO public"),
     ],
 )
@@ -376,7 +372,7 @@ def test_tables_that_are_gone_end_no_replica(
             postgresql_server.execute(back, url=url)
             await until_async(lambda: store.available)
             await store.write(add("b"))
-            assert store.catalog.context_features == ("a", "b")
+            assert list(store.catalog.context_features) == ["a", "b"]
 
     asyncio.run(run())
 
@@ -391,7 +387,7 @@ def test_a_server_that_became_read_only_is_left(own_server: PostgresqlServer) ->
             before = backends(own_server)
             own_server.execute("ALTER SYSTEM SET default_transaction_read_only = on")
             own_server.execute("SELECT pg_reload_conf()")
-            await until_async(lambda: own_server.execute("SHOW default_transaction_read_only") == [("on",)])
+            await until_async(lambda: read_only(own_server) == "on")
             with pytest.raises(DatabaseUnavailableError, match="read-only"):
                 await store.write(add("b"))
             assert not before & backends(own_server)
@@ -399,10 +395,15 @@ def test_a_server_that_became_read_only_is_left(own_server: PostgresqlServer) ->
                 connection.execute("SET default_transaction_read_only = off")
                 connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
             own_server.execute("SELECT pg_reload_conf()")
-            await until_async(lambda: own_server.execute("SHOW default_transaction_read_only") == [("off",)])
+            await until_async(lambda: read_only(own_server) == "off")
             await store.write(add("b"))
 
     asyncio.run(run())
+
+
+def read_only(server: PostgresqlServer) -> str:
+    ((value,),) = server.execute("SHOW default_transaction_read_only")
+    return str(value)
 
 
 def backends(server: PostgresqlServer) -> set[int]:
