@@ -57,8 +57,8 @@ _OPTIONS = (
         "--client-codes/--no-client-codes",
         default=False,
         show_default=True,
-        help="Whether to accept device codes that applications choose themselves, as old clients do. Whoever sees such a"
-        " code can collect the token.",
+        help="Whether to accept device codes that applications choose themselves, as old clients do. Whoever sees such"
+        " a code can collect the token.",
     ),
     click.option(
         "--max-body-size",

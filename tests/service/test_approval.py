@@ -35,7 +35,7 @@ DEVICE = "/f/device"
 MANIFEST = Manifest(identifier="org.example.app", version="1.2", scopes=("read", "declare", "write", "fly"))
 QUERY = {"grant": "device_code", "version": "1", "scope": "read a", "identifier": "org.old", "image": "None"}
 ADDRESSES = map(ip_address, count(2**24))
-ACCESS = AccessOptions(auth="tokens", trusted_proxies=(ip_network("127.0.0.1"),))
+ACCESS = AccessOptions(auth="tokens", trusted_proxies=(ip_network("127.0.0.1"),), client_codes=True)
 
 
 class Desk:
@@ -284,7 +284,7 @@ class TestOtherCodes:
         seen, unseen = desk.start(), desk.start()
         page = desk.browser.send(desk.form(seen), decision=decision, device_code=unseen)
         assert unseen in page.text
-        assert desk.state(unseen) is CodeState.OPENED
+        assert desk.state(unseen) is CodeState.WAITING
 
 
 class TestClientsCodes:
@@ -297,17 +297,22 @@ class TestClientsCodes:
         assert "chose this code itself" in page.text
         assert "Address unknown" in page.text
         assert "None" not in page.text
+        assert desk.find("ab12cd") is None
+        assert desk.browser.send(page.form(CONFIGURE), decision="approve").headings == ["Approved"]
         known = desk.find("ab12cd")
         assert known is not None
         assert (known.chosen_by, known.manifest.identifier) == ("client", "org.old")
-        assert desk.browser.send(page.form(CONFIGURE), decision="approve").headings == ["Approved"]
 
     def test_is_recorded_once(self, desk: Desk) -> None:
-        """Another address for the same code shows what the first one said, so nobody can exchange the application."""
-        desk.open("ab12ce", **QUERY)
-        page = desk.open("ab12ce", **{**QUERY, "identifier": "org.evil", "scope": "read admin"})
+        """The operator decides on the application that the page shows; another URL does not change the decision."""
+        shown = desk.open("ab12ce", **QUERY)
+        evil = {**QUERY, "identifier": "org.evil", "scope": "read admin"}
+        desk.open("ab12ce", **evil)
+        desk.browser.send(shown.form(CONFIGURE), decision="approve")
+        assert desk.application("ab12ce").manifest.identifier == "org.old"
+        page = desk.open("ab12ce", **evil)
+        assert page.headings == ["Approved"]
         assert "org.evil" not in page.text
-        assert page.form(CONFIGURE).offered["scope"] == ["read"]
 
     def test_cannot_take_a_code_of_the_service(self, desk: Desk) -> None:
         """The manifest in an address does not replace what an application said when it asked for its code."""

@@ -18,7 +18,7 @@ class GrantLimits:
 
     Attributes:
         failed_polls: Polls with unknown or unproven device codes, by client network.
-        failed_entries: Unknown device codes that operators enter, by operator or client network.
+        failed_entries: Unknown device codes that operators enter, by client network and operator.
         starts: New device codes, by client network.
         polls: Polls for the outcome of a device code, by code.
         failed_clients: Failed authentications of OAuth2 clients, by client network.

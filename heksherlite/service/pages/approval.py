@@ -73,6 +73,8 @@ async def decide(request: Request, store: ReadableStore, context: Context) -> Re
     code, decision = form.text("device_code"), form.text("decision")
     if decision not in {"approve", "deny"}:
         raise AccessDeniedError(400, "the form contains neither approve nor deny")
+    if code_digest(code) != code_digest(request.query_params.get("device_code", "")):
+        return redirect(request, page_of(code))  # the operator has seen the page of another code
     choices = Choices.of_form(form, store.catalog.context_features)
     manifest = _manifest_of(request) if context.options.access.client_codes else None
     address, now = request.state.identity.address, time.time()

@@ -16,8 +16,8 @@ NO_SUCH_CODE: Final = (
 )
 
 NO_CLIENT_CODES: Final = (
-    "This code does not exist. If the application chose it itself, as older ones do, the service accepts it only when it"
-    " is started with --client-codes."
+    "This code does not exist. If the application chose it itself, as older ones do, the service accepts it only if"
+    " it is started with --client-codes."
 )
 
 
@@ -42,6 +42,6 @@ def count_failed_attempt(request: Request, code: str) -> None:
 
 
 def _key(request: Request) -> str:
-    # A person behind the same address as others has an allowance of their own.
+    # Persons behind the same address have separate allowances.
     identity = request.state.identity
-    return identity.name or client_network(identity.address or "")
+    return f"{client_network(identity.address or '')} {identity.name or ''}"
