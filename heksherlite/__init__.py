@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from heksherlite.clients.async_client import AsyncHeksherClient
     from heksherlite.clients.stub import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
     from heksherlite.clients.thread_client import ThreadHeksherClient
-    from heksherlite.engine.health import ClientStatus
+    from heksherlite.engine.health import ClientStatus, Problem
     from heksherlite.engine.protocol import SettingData
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "HeksherSequence",
     "MissingContextError",
     "NoMatchError",
+    "Problem",
     "Rule",
     "ServiceResponseError",
     "Setting",
@@ -55,6 +56,7 @@ _LAZY = {
     "AsyncHeksherClient": "heksherlite.clients.async_client",
     "AsyncStubHeksherClient": "heksherlite.clients.stub",
     "ClientStatus": "heksherlite.engine.health",
+    "Problem": "heksherlite.engine.health",
     "Rule": "heksherlite.clients.stub",
     "SettingData": "heksherlite.engine.protocol",
     "SyncStubHeksherClient": "heksherlite.clients.stub",

@@ -72,4 +72,5 @@ class _Listener:
                 raise
             if not self.failed:
                 self.failed = True
-                logger.exception("error in a listener of heksher changes", extra={"listener": repr(self.function)})
+                listener = repr(self.function)
+                logger.exception("error in a listener of heksher changes: %s", listener, extra={"listener": listener})

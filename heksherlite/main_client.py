@@ -3,9 +3,11 @@
 import logging
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Protocol, TypeAlias
 from weakref import WeakValueDictionary
+
+from heksherlite.setting_arguments import check_known_features
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,20 @@ def register(setting: AnySetting) -> None:
             _waiting[id(setting)] = setting
 
 
+def check_waiting(context_features: Collection[str]) -> None:
+    """Refuse a waiting setting whose features were written as one string.
+
+    Args:
+        context_features: The context features of the client that would add the settings.
+
+    Raises:
+        ValueError: If there is such a setting.
+    """
+    with _lock:
+        for setting in _waiting.values():
+            check_known_features(setting.name, setting.configurable_features, context_features)
+
+
 def set_main(client: MainClient) -> None:
     """Make a client the main client, and give it the waiting settings and those of the previous main client.
 
@@ -59,7 +75,8 @@ def set_main(client: MainClient) -> None:
             if _main.is_live:
                 _main._check_successor(client)
                 logger.warning(
-                    "switching main heksher clients! this is NOT recommended! (unless this is a test)",
+                    "switching main heksher clients! this is NOT recommended! (unless this is a test): %s",
+                    f"from {_main!r} to {client!r}",
                     extra={"previous_client": repr(_main), "new_client": repr(client)},
                 )
             settings += _main._release()

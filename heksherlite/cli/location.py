@@ -18,6 +18,11 @@ reason_option = click.option("--reason", metavar="TEXT", help="Why the change is
 
 def default_database() -> Path:
     """Return the file that is used if no database is given; its folder is created."""
+    return data_folder() / "settings.db"
+
+
+def data_folder() -> Path:
+    """Return the user's data folder, which is created."""
     from platformdirs import user_data_path
 
-    return user_data_path("heksherlite", appauthor=False, ensure_exists=True) / "settings.db"
+    return user_data_path("heksherlite", appauthor=False, ensure_exists=True)

@@ -7,6 +7,7 @@ import threading
 from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -101,6 +102,14 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     " their requests, or in the headers of trusted proxies.",
 )
 @click.option(
+    "--first-token-file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="Where the first start with --auth tokens writes the first token; - is the standard output. By default the"
+    " standard output if it is a terminal, and otherwise the file first-token in the user's data folder. Only its owner"
+    " can read the file.",
+)
+@click.option(
     "--root-path",
     metavar="PATH",
     default="",
@@ -138,6 +147,7 @@ def serve(
     access_log: bool,
     opentelemetry: bool,
     public_url: str | None,
+    first_token_file: Path | None,
     root_path: str,
     keep_alive: int,
     drain: float,
@@ -148,9 +158,12 @@ def serve(
 
     The command runs until it is interrupted.
     """
+    from heksherlite.cli.administration import Administration
+    from heksherlite.cli.first_token import deliver_first_token
     from heksherlite.cli.logs import configure_logging
     from heksherlite.errors import ServiceStartError
     from heksherlite.service.connections import inherited_listener, listen, listen_unix, raise_file_limit
+    from heksherlite.service.domain.tokens import public_prefix
     from heksherlite.service.server import ServiceThread
     from heksherlite.service.storage.urls import open_database
     from heksherlite.service.workers import WorkerProcesses
@@ -187,11 +200,16 @@ def serve(
             service.start()
         finally:
             gc.enable()
-    except (ServiceStartError, ValueError) as error:
+    except (ServiceStartError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Serving {opened.location} at {service.url}")
     if service.first_token is not None:
-        click.echo(f"The first token, with every scope, shown only this once: {service.first_token}")
+        try:
+            click.echo(deliver_first_token(service.first_token, first_token_file))
+        except OSError as error:
+            service.stop()
+            Administration(database).revoke_token(public_prefix(service.first_token))
+            raise click.ClickException(f"cannot write the first token: {error}; it was revoked") from error
     # In slices, because on some systems a wait without end cannot be interrupted.
     while service.running and not stop.wait(0.5):
         continue

@@ -139,8 +139,7 @@ class BaseClient(ABC):
         """The status of the client: whether its values are fresh, their source and age, and the last error."""
         self._notice_fork()
         has_ended = self._state == "main" and self._background is not None and not self._background.is_running
-        undeclared = len(self._engine.registry.pending)
-        return self._health.status(now(), is_updating=not has_ended, undeclared=undeclared)
+        return self._health.status(now(), is_updating=not has_ended, problems=self._engine.registry.problems)
 
     @property
     def is_updating(self) -> bool:
@@ -214,7 +213,8 @@ class BaseClient(ABC):
             )
         if ours.options.tracked != theirs.options.tracked:
             logger.warning(
-                "new main heksher client tracks different context options",
+                "new main heksher client tracks different context options: %s",
+                f"{theirs.options.context_filters() or 'none'}; before: {ours.options.context_filters() or 'none'}",
                 extra={"previous": dict(ours.options.tracked), "new": dict(theirs.options.tracked)},
             )
 
@@ -277,6 +277,7 @@ class BaseClient(ABC):
             raise RuntimeError(f"{self!r} is the main client already")
         if not self._engine.options.tracked:
             logger.warning("client tracks no contexts, so it gets no rules: see track_contexts")
+        main_client.check_waiting(self._engine.context_features)
         previous, self._state = self._state, "main"
         try:
             main_client.set_main(self)

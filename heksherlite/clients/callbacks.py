@@ -11,4 +11,5 @@ def call_back(function: Callable[..., object], *args: object) -> None:
     try:
         function(*args)
     except BaseException:
-        logger.exception("error in a callback of heksher client", extra={"callback": repr(function)})
+        callback = repr(function)
+        logger.exception("error in a callback of heksher client: %s", callback, extra={"callback": callback})

@@ -63,7 +63,12 @@ class InheritedLookup(Lookup):
 
     def __init__(self, original: Lookup, use: Callable[[], object]) -> None:
         super().__init__(
-            original.setting_name, original.rules, original.default, original.contexts, original.default_source
+            original.setting_name,
+            original.rules,
+            original.default,
+            original.contexts,
+            original.default_source,
+            original.rejected,
         )
         self.original = original
         self.use = use

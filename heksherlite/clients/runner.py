@@ -24,6 +24,7 @@ from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import ClientStatus, Health
 from heksherlite.engine.polling import Polling
 from heksherlite.engine.state import Change
+from heksherlite.http.failures import is_outage
 from heksherlite.http.retry_after import retry_after
 from heksherlite.http.transport import Transport
 from heksherlite.listeners import Listeners
@@ -280,7 +281,8 @@ class Runner:
             await self._flows.checkpoint()
 
     def _log(self, declaration_failure: Exception | None, load_failure: Exception | None) -> None:
-        if declaration_failure is not None:
+        is_same_outage = load_failure is not None and is_outage(load_failure)
+        if declaration_failure is not None and not (is_same_outage and is_outage(declaration_failure)):
             self._declaration_outage.note(declaration_failure)
         if load_failure is not None:
             self._update_outage.note(load_failure)

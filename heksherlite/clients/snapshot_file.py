@@ -77,7 +77,9 @@ class SnapshotFile:
                 return snapshot
         if reason != self._reason:
             self._reason = reason
-            logger.warning("snapshot cannot be used", extra={"path": str(path), "reason": reason})
+            logger.warning(
+                "snapshot cannot be used: %s", f"{path}: {reason}", extra={"path": str(path), "reason": reason}
+            )
         return None
 
     def write(self, snapshot: Snapshot) -> bool:
@@ -89,14 +91,18 @@ class SnapshotFile:
         except (OSError, ValueError) as error:
             if self._failures == 0:
                 self._failing_since = monotonic()
-                logger.warning("snapshot cannot be written", extra={"path": str(path), "reason": str(error)})
+                logger.warning(
+                    "snapshot cannot be written: %s",
+                    f"{path}: {error}",
+                    extra={"path": str(path), "reason": str(error)},
+                )
             self._failures += 1
             return False
         else:
             if self._failures:
                 seconds = monotonic() - self._failing_since
                 extra = {"path": str(path), "failures": self._failures, "seconds": round(seconds, 3)}
-                logger.info("snapshot can be written again", extra=extra)
+                logger.info("snapshot can be written again: %s", path, extra=extra)
             self._failures = 0
             return True
 

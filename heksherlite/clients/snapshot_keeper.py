@@ -70,7 +70,7 @@ class SnapshotKeeper:
         try:
             return await self.restore()
         except ServiceResponseError as error:
-            logger.warning("snapshot cannot be used", extra={"reason": str(error)})
+            logger.warning("snapshot cannot be used: %s", error, extra={"reason": str(error)})
             self._snapshot = None
             return []
 

@@ -55,7 +55,8 @@ class StalenessWatch:
 
     async def _act(self) -> None:
         status = self._status()
-        logger.warning("setting values are stale", extra={"age": status.age, "on_stale": self._on_stale})
+        text = "no update succeeded" if status.last_success is None else f"last updated at {status.last_success}"
+        logger.warning("setting values are stale: %s", text, extra={"age": status.age, "on_stale": self._on_stale})
         if self._on_stale == "default":
             await self._return_to_defaults()
         elif callable(self._on_stale):

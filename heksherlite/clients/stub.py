@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from unittest.mock import AsyncMock, Mock
@@ -12,6 +13,7 @@ from weakref import WeakSet
 
 from heksherlite import main_client
 from heksherlite.contexts import ContextCompletion, ContextDefaults, text_of
+from heksherlite.engine.health import ClientState, ClientStatus
 from heksherlite.engine.options import ContextOptions
 from heksherlite.lookup import Lookup
 from heksherlite.main_client import MainClient
@@ -126,6 +128,7 @@ class StubClient:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         del args, kwargs
         self._options = ContextOptions()
+        self._created_at = datetime.now(UTC)
         self._settings: WeakSet[Setting[Any]] = WeakSet()
 
     def __getitem__(self, setting: Setting[Any]) -> StubbedSetting:
@@ -161,6 +164,17 @@ class StubClient:
 
     def track_contexts(self, /, **features: str | Iterable[str]) -> None:
         """Do nothing. A stub always uses all of its rules."""
+
+    @property
+    def status(self) -> ClientStatus:
+        """The status of a client whose updates all succeed, as the program under test sees it."""
+        state: ClientState = "fresh" if main_client.main() is self else "closed"
+        return ClientStatus(state, "service", self._created_at, 0.0, None, None, 0, streaming=False, undeclared=0)
+
+    @property
+    def is_updating(self) -> bool:
+        """Whether the stub is the main client."""
+        return main_client.main() is self
 
     @property
     def is_live(self) -> bool:

@@ -155,7 +155,9 @@ class ThreadHeksherClient(BaseClient):
             portal, self._portal = self._portal, None
             self._become_closed()
             if portal is not None and not portal.stop(self._stop, max(0.0, deadline - monotonic())):
-                logger.warning("heksher client does not end", extra={"client": repr(self), "seconds": _CLOSING})
+                logger.warning(
+                    "heksher client does not end: %r", self, extra={"client": repr(self), "seconds": _CLOSING}
+                )
         finally:
             if is_free:
                 self._start_and_stop.release()

@@ -23,6 +23,7 @@ from datetime import datetime
 from typing import Any
 
 from heksherlite.engine import protocol
+from heksherlite.engine.feature_names import check_features, context_feature_names
 from heksherlite.engine.messages import CHECKPOINT, Flow, Request, Response, send, send_all, unwrap
 from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.queries import Query, divide_names
@@ -36,6 +37,7 @@ from heksherlite.errors import ServiceResponseError
 from heksherlite.lookup import Lookup
 from heksherlite.rules import RuleSet
 from heksherlite.setting import Setting, Supplier
+from heksherlite.setting_arguments import check_known_features
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class Engine:
     def __init__(
         self, context_features: Sequence[str], options: ContextOptions, *, keeps_responses: bool = False
     ) -> None:
-        self.context_features = tuple(context_features)
+        self.context_features = context_feature_names(context_features)
         self.options = options
         self.registry = Registry()
         self.last_event_id: str | None = None
@@ -72,6 +74,8 @@ class Engine:
     def adopt(self, settings: Iterable[Setting[Any]]) -> None:
         """Add settings. They are updated as soon as they are declared."""
         settings = list(settings)
+        for setting in settings:
+            check_known_features(setting.name, setting.configurable_features, self.context_features)
         with self.registry.lock:
             self._apply_options(settings)
             self.registry.adopt(settings)
@@ -86,6 +90,7 @@ class Engine:
 
     def track_contexts(self, features: Mapping[str, str | Iterable[str]]) -> None:
         """Track more values; see :meth:`ContextOptions.track`."""
+        check_features(features, self.context_features)
         self.options.track(features)
         _warn_of_unknown(features, self.context_features, "context features are not specified in server")
         with self.registry.lock:
@@ -93,6 +98,7 @@ class Engine:
 
     def set_defaults(self, features: Mapping[str, str | ContextVar[str]]) -> None:
         """Set defaults of context features; see :meth:`ContextOptions.set_defaults`."""
+        check_features(features, self.context_features)
         self.options.set_defaults(features)
         _warn_of_unknown(features, self.context_features, "context features are not specified in the client")
         with self.registry.lock:
@@ -114,7 +120,9 @@ class Engine:
             order = protocol.read_context_features((yield from send(protocol.CONTEXT_FEATURES)))
         except Exception as error:
             level = logging.DEBUG if self._order_is_unreadable else logging.ERROR
-            logger.log(level, "failure to get context_features from heksher service", exc_info=error)
+            reason = str(error) or type(error).__name__
+            logger.log(level, "failure to get context_features from heksher service: %s", reason)
+            logger.debug("failure to get context_features from heksher service: %s", reason, exc_info=error)
             self._order_is_unreadable = True
             return
         if self._order_is_unreadable:
@@ -125,7 +133,8 @@ class Engine:
     def _take_order(self, order: tuple[str, ...]) -> None:
         if order not in (self.context_features, self._order):
             logger.warning(
-                "context feature mismatch",
+                "context feature mismatch: %s",
+                f"the service has {list(order)}, the client {list(self.context_features)}",
                 extra={"client_context_features": self.context_features, "service_context_features": order},
             )
             used = {**self.options.tracked, **self.options.defaults}
@@ -324,4 +333,5 @@ class Engine:
 def _warn_of_unknown(features: Iterable[str], known: Sequence[str], message: str) -> None:
     unknown = [feature for feature in features if feature not in known]
     if unknown:
-        logger.warning(message, extra={"context_features": unknown, "known_context_features": known})
+        text = f"{', '.join(map(repr, unknown))}; there are {', '.join(map(repr, known))}"
+        logger.warning(f"{message}: %s", text, extra={"context_features": unknown, "known_context_features": known})  # noqa: G004 - the message is fixed

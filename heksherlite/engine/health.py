@@ -7,11 +7,49 @@ from typing import Final, Literal
 
 ClientState = Literal["starting", "fresh", "stale", "failed", "closed"]
 ValueSource = Literal["service", "snapshot", "defaults"]
+ProblemKind = Literal["undeclared", "conflict", "rejected rule", "rejected default"]
 
 
 _INTERVALS: Final = 3
 _GRACE: Final = 2.0
 """Values count as fresh for this many update intervals, and this many seconds for an update that takes its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem with one setting. All other settings are updated regardless.
+
+    Attributes:
+        kind: ``"undeclared"``, ``"conflict"``, ``"rejected rule"`` or ``"rejected default"``.
+        setting: The name of the setting.
+        reason: What is wrong.
+        rule_id: The id of the rule, if the problem is with a rule.
+    """
+
+    kind: ProblemKind
+    setting: str
+    reason: str
+    rule_id: int | None = None
+
+    def __str__(self) -> str:
+        return f"setting {self.setting!r}, {self.kind}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """The problems of a client's settings.
+
+    Attributes:
+        undeclared: The number of settings that are not declared.
+        conflicts: The number of settings whose declaration contradicts what the service stores.
+        rejected_rules: The number of rejected rules.
+        listed: The first problems.
+    """
+
+    undeclared: int = 0
+    conflicts: int = 0
+    rejected_rules: int = 0
+    listed: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +69,10 @@ class ClientStatus:
         consecutive_failures: The number of updates that failed since one succeeded.
         streaming: Whether a stream of changes is open, so that changes arrive before the interval ends.
         undeclared: The number of settings that are not declared. They get no rules, whatever the state is.
+        conflicts: The number of settings whose declaration contradicts what the service stores. They get rules.
+        rejected_rules: The number of rules whose values are not used, because the type of the setting, a validator or
+            ``on_coerce`` rejected them. A rule keeps its last good value, if it has one.
+        problems: What these numbers count, with the reasons. At most 100 problems.
     """
 
     state: ClientState
@@ -42,6 +84,9 @@ class ClientStatus:
     consecutive_failures: int
     streaming: bool
     undeclared: int
+    conflicts: int = 0
+    rejected_rules: int = 0
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +99,9 @@ class _Record:
     failures: int = 0
     streaming: bool = False
     closed: bool = False
+
+
+NO_PROBLEMS: Final = Problems()
 
 
 class Health:
@@ -119,13 +167,13 @@ class Health:
             return float("inf")
         return record.succeeded_at + self.max_staleness
 
-    def status(self, now: float, *, is_updating: bool = True, undeclared: int = 0) -> ClientStatus:
+    def status(self, now: float, *, is_updating: bool = True, problems: Problems = NO_PROBLEMS) -> ClientStatus:
         """Return the status.
 
         Args:
             now: The time of the monotonic clock.
             is_updating: Whether there still is something that updates the settings.
-            undeclared: The number of settings that are not declared.
+            problems: The problems of settings.
         """
         record = self._record
         state: ClientState
@@ -147,5 +195,8 @@ class Health:
             record.last_error,
             record.failures,
             record.streaming,
-            undeclared,
+            problems.undeclared,
+            problems.conflicts,
+            problems.rejected_rules,
+            problems.listed,
         )

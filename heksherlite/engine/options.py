@@ -103,7 +103,8 @@ class ContextOptions:
         if (feature, value) not in self._warned_of and len(self._warned_of) < _WARNINGS:
             self._warned_of.add((feature, value))
             logger.warning(
-                "context feature value is not tracked by client",
+                "context feature value is not tracked by client: %s",
+                f"{feature}={value!r}; rules for it are not fetched",
                 extra={"context_feature": feature, "context_feature_value": value},
             )
 

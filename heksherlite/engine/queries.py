@@ -1,6 +1,6 @@
 """Which queries a client sends: names of settings and context filters, divided so that each fits into a URL."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Final, NamedTuple
@@ -30,6 +30,10 @@ class ContextFilter:
 
     text: str
     values: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
+
+    def selects(self, conditions: Iterable[tuple[str, str]]) -> bool:
+        """Return whether this filter selects a rule with these conditions, which are all tracked."""
+        return all(value in self.values[name] for name, value in conditions if name in self.values)
 
     def selected_ids(self, rules: RuleSet[Any]) -> Iterator[int]:
         """Yield the ids of the rules that this filter selects, among rules that are all tracked."""

@@ -1,19 +1,25 @@
 """The settings of a client, and their declarations."""
 
 import logging
+import reprlib
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from heksherlite.engine import protocol
+from heksherlite.engine.declaration_texts import describe_conflict, describe_differences
+from heksherlite.engine.health import Problem, ProblemKind, Problems
 from heksherlite.engine.messages import CHECKPOINT, Flow, send_all, unwrap
 from heksherlite.engine.protocol import DeclarationResponse
 from heksherlite.engine.updates import receive
 from heksherlite.setting import Setting
 
 logger = logging.getLogger(__name__)
+
+_LISTED_PROBLEMS: Final = 100
+"""The maximum number of problems that a status lists."""
 
 
 class Declarations(NamedTuple):
@@ -55,6 +61,7 @@ class Registry:
         self._pending: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
         self._declared: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
         self._refusals: dict[str, str] = {}  # reasons, by the name of a pending setting
+        self._conflicts: dict[str, str] = {}  # reasons, by the name of a declared setting
         self._canonical_names: dict[str, str] = {}  # only the names that differ
         self._latest_defaults: list[tuple[Setting[Any], Any]] = []
 
@@ -86,6 +93,26 @@ class Registry:
         with self.lock:
             names = {setting.name for setting in self._pending.values()}
             return {name: reason for name, reason in self._refusals.items() if name in names}
+
+    @property
+    def problems(self) -> Problems:
+        """The problems of the settings."""
+        with self.lock:
+            pending, declared = list(self._pending.values()), list(self._declared.values())
+        problems = [
+            Problem("undeclared", setting.name, self._refusals.get(setting.name, "it was not sent to the service yet"))
+            for setting in pending
+        ]
+        conflicts = [setting for setting in declared if setting.name in self._conflicts]
+        problems += [Problem("conflict", setting.name, self._conflicts[setting.name]) for setting in conflicts]
+        rejected_rules = 0
+        for setting in declared:
+            for value in setting._lookup.rejected:
+                rejected_rules += value.rule_id is not None
+                if len(problems) < _LISTED_PROBLEMS:
+                    kind: ProblemKind = "rejected default" if value.rule_id is None else "rejected rule"
+                    problems.append(Problem(kind, setting.name, str(value), value.rule_id))
+        return Problems(len(pending), len(conflicts), rejected_rules, tuple(problems[:_LISTED_PROBLEMS]))
 
     def by_canonical_name(self) -> dict[str | None, list[Setting[Any]]]:
         """Return the declared settings by their canonical name in the service."""
@@ -206,17 +233,21 @@ class Registry:
             self._canonical_names[setting.name] = canonical
 
     def _take_declaration(self, setting: Setting[Any], response: DeclarationResponse) -> None:
+        self._conflicts.pop(setting.name, None)
         match response.outcome:
             case "created" | "uptodate" | "upgraded":
                 pass
             case "outdated":
                 _log_outdated(setting, response)
                 self._take_declared_default(setting, response)
-            case _ if setting.name not in self._refusals:  # else it was logged already
-                logger.error(
-                    "conflict when declaring setting",
-                    extra={"setting": setting.name, "response": response.detail},
-                )
+            case _:
+                self._conflicts[setting.name] = reason = describe_conflict(setting.version, response)
+                if setting.name not in self._refusals:  # else it was logged already
+                    logger.error(
+                        "conflict when declaring setting: %s",
+                        f"{setting.name!r}, {reason}",
+                        extra={"setting": setting.name, "response": response.detail},
+                    )
         canonical = response.latest_value("name", setting.name)
         if isinstance(canonical, str) and canonical != setting.name:
             self._canonical_names[setting.name] = canonical
@@ -235,13 +266,15 @@ class Registry:
             received = receive(setting, raw_value, None)
         except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything
             logger.warning(
-                "server default was discarded due to coercion error during declaration",
+                "server default was discarded due to coercion error during declaration: %s",
+                f"{setting.name!r}, {reprlib.repr(raw_value)}: {error!r}",
                 extra={**extra, "error": repr(error)},
             )
             return
         if received.coercions:
             logger.warning(
-                "server default was coerced to local value during declaration",
+                "server default was coerced to local value during declaration: %s",
+                f"{setting.name!r}, {'; '.join(received.coercions)}",
                 extra={**extra, "coercions": list(received.coercions)},
             )
         self._latest_defaults.append((setting, received.value))
@@ -254,10 +287,14 @@ def _log_outdated(setting: Setting[Any], response: DeclarationResponse) -> None:
         "latest_version": response.latest_version,
         "differences": list(response.differences),
     }
+    text = (
+        f"{setting.name!r} is declared at version {setting.version}, and the service has version "
+        f"{response.latest_version}{describe_differences(response)}"
+    )
     if response.latest_version is not None and _major(response.latest_version) > _major(setting.version):
-        logger.warning("setting is outdated by a major version", extra=extra)
+        logger.warning("setting is outdated by a major version: %s", text, extra=extra)
     else:
-        logger.info("setting is outdated", extra=extra)
+        logger.info("setting is outdated: %s", text, extra=extra)
 
 
 def _major(version: str) -> tuple[int, str]:

@@ -1,9 +1,10 @@
 """From what the service says about a setting to the lookup that the program reads."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from itertools import chain, islice
+from typing import Any, Final, NamedTuple
 
 from heksherlite.conversions import Conversion
 from heksherlite.engine.messages import CHECKPOINT, Flow, Response
@@ -11,11 +12,14 @@ from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.queries import ContextFilter
 from heksherlite.engine.query_events import FeatureOrder, SettingBegins, SettingDefault
 from heksherlite.engine.query_responses import read_query
-from heksherlite.lookup import DefaultSource, Lookup
+from heksherlite.lookup import DefaultSource, Lookup, RejectedValue
 from heksherlite.rules import NO_VALUE, QueriedRule, RuleBatch, RuleSet, RuleSetBuilder
 from heksherlite.setting import Setting
 
 logger = logging.getLogger(__name__)
+
+_LISTED: Final = 5
+"""The maximum number of values that the text of a log message lists. Its ``extra`` has all of them."""
 
 
 def receive(setting: Setting[Any], raw_value: Any, rule: QueriedRule[Any] | None) -> Conversion[Any]:
@@ -90,7 +94,9 @@ class Continuation:
             return SettingUpdate(setting, before, before.rules)
         if self.selects is None or (earlier is None and self.is_complete):
             return SettingUpdate(setting, before)
-        return SettingUpdate(setting, before, before.rules, list(self.selects.selected_ids(before.rules)))
+        rejected = [value.rule_id for value in before.rejected if self.selects.selects(value.context_features)]
+        removed = [*self.selects.selected_ids(before.rules), *(rule_id for rule_id in rejected if rule_id is not None)]
+        return SettingUpdate(setting, before, before.rules, removed)
 
 
 def read_updates(
@@ -151,16 +157,25 @@ class SettingUpdate:
         self.setting = setting
         self._before = before
         self.default_value: Any = NO_VALUE
-        self._rejected: dict[int, str] = {}
+        self._rejected: dict[int, RejectedValue] = {}  # of this response
+        self._rejected_before: dict[int | None, RejectedValue] = {}
+        if base is not None:
+            self._rejected_before = {value.rule_id: value for value in before.rejected}
         self._coerced: dict[int, Sequence[str]] = {}
         self._builder: RuleSetBuilder[Any] = RuleSetBuilder(setting.configurable_features, base)
         self._builder.remove(removed)
+        for rule_id in removed:
+            self._rejected_before.pop(rule_id, None)
 
     def add(self, batch: RuleBatch[Any]) -> None:
-        """Take in rules. Those whose values are rejected are left out."""
+        """Add rules. A rule whose value is rejected keeps its last good value, if it has one."""
+        if self._rejected_before:
+            for rule_id in batch.rule_ids:
+                self._rejected_before.pop(rule_id, None)
         unknown = [name for name in batch.features if name not in self.setting.configurable_features]
         if unknown:
-            self._rejected |= dict.fromkeys(batch.rule_ids, f"not configurable by {', '.join(map(repr, unknown))}")
+            for rule in batch.rules():
+                self._reject(rule, f"not configurable by {', '.join(map(repr, unknown))}")
             return
         values = None if self.setting._validators else self._convert_all(batch.values)
         if values is None:
@@ -172,24 +187,63 @@ class SettingUpdate:
         self._builder.add(batch)
 
     def lookup(self, global_order: Sequence[str], options: ContextOptions) -> Lookup:
-        """Return the lookup, and log what could not be used.
+        """Return the lookup, and log the values that are not used.
 
         Args:
             global_order: The service's order of all context features.
-            options: Those of the client.
+            options: The context options of the client.
         """
         name = self.setting.name
-        self._builder.remove(self._rejected)
-        for rule in self._builder.conflicts:
-            extra = {"setting": name, "rule_id": rule.rule_id, "context_features": rule.context_features}
-            logger.error("rule conflict, overlapping values for context", extra=extra)
         if self._rejected:
-            logger.warning("setting update rejected rules", extra={"setting": name, "rejected_rules": self._rejected})
-        if self._coerced:
-            logger.info("setting update coerced values", extra={"setting": name, "coercions": self._coerced})
+            self._keep_last_good_values()
+        self._log()
         rules = self._builder.build(global_order)
-        default, default_source = self._default()
-        return Lookup(name, rules, default, options.contexts(rules.features), default_source)
+        default, default_source, rejected_default = self._default()
+        self._rejected_before.pop(None, None)
+        rejected = [*rejected_default, *self._rejected_before.values(), *self._rejected.values()]
+        return Lookup(name, rules, default, options.contexts(rules.features), default_source, rejected)
+
+    def _reject(self, rule: QueriedRule[Any], reason: str) -> None:
+        self._rejected[rule.rule_id] = RejectedValue(
+            rule.rule_id, rule.context_features, rule.value, reason, is_kept=False
+        )
+
+    def _keep_last_good_values(self) -> None:
+        # The lookup before may be one of an earlier response of this update, with other rules than those in force.
+        self._builder.remove(self._rejected)
+        for rule in chain(self._before.rules, self.setting._lookup.rules):
+            rejected = self._rejected.get(rule.rule_id)
+            if rejected is None or rejected.is_kept:
+                continue
+            # In a restored database, another rule may have the id.
+            if set(rejected.context_features) == set(rule.context_features):
+                self._rejected[rule.rule_id] = rejected._replace(is_kept=True)
+                names = [name for name, _ in rule.context_features]
+                columns = [(value,) for _, value in rule.context_features]
+                self._builder.add(RuleBatch((rule.rule_id,), names, columns, (rule.value,)))
+
+    def _log(self) -> None:
+        name = self.setting.name
+        for rule in self._builder.conflicts:
+            conditions = ", ".join(f"{feature}={value}" for feature, value in rule.context_features)
+            logger.error(
+                "rule conflict, overlapping values for context: %s",
+                f"{name!r} has several rules for {conditions or 'all contexts'}; rule {rule.rule_id} is used",
+                extra={"setting": name, "rule_id": rule.rule_id, "context_features": rule.context_features},
+            )
+        if self._rejected:
+            reasons = {rule_id: rejected.reason for rule_id, rejected in self._rejected.items()}
+            logger.warning(
+                "setting update rejected rules: %s",
+                f"{name!r}, {_few(self._rejected.values())}",
+                extra={"setting": name, "rejected_rules": reasons},
+            )
+        if self._coerced:
+            logger.info(
+                "setting update coerced values: %s",
+                f"{name!r}, {_few([f'rule {rule_id}: {texts}' for rule_id, texts in self._coerced.items()])}",
+                extra={"setting": name, "coercions": self._coerced},
+            )
 
     def _convert_all(self, raw_values: Sequence[Any]) -> Sequence[Any] | None:
         try:
@@ -201,21 +255,35 @@ class SettingUpdate:
         try:
             received = receive(self.setting, rule.value, rule)
         except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything; the rule is refused
-            self._rejected[rule.rule_id] = repr(error)
+            self._reject(rule, repr(error))
             return NO_VALUE
         if received.coercions:
             self._coerced[rule.rule_id] = received.coercions
         return received.value
 
-    def _default(self) -> tuple[Any, DefaultSource]:
-        extra = {"setting": self.setting.name, "server_default_value": self.default_value}
+    def _default(self) -> tuple[Any, DefaultSource, Sequence[RejectedValue]]:
+        name = self.setting.name
+        extra = {"setting": name, "server_default_value": self.default_value}
         try:
             received = receive(self.setting, self.default_value, None)
         except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything; the value is refused
-            message = "setting default value discarded default due to conversion error"
-            logger.warning(message, extra={**extra, "error": repr(error)})
-            return self._before.default, self._before.default_source
+            rejected = RejectedValue(None, (), self.default_value, repr(error), is_kept=True)
+            logger.warning(
+                "setting default value discarded default due to conversion error: %s",
+                f"{name!r}, {rejected}",
+                extra={**extra, "error": repr(error)},
+            )
+            return self._before.default, self._before.default_source, [rejected]
         if received.coercions:
-            extra["coercions"] = received.coercions
-            logger.warning("setting default value coerced to local value", extra=extra)
-        return received.value, "service"
+            logger.warning(
+                "setting default value coerced to local value: %s",
+                f"{name!r}, {'; '.join(received.coercions)}",
+                extra={**extra, "coercions": received.coercions},
+            )
+        return received.value, "service", ()
+
+
+def _few(items: Collection[object]) -> str:
+    """Join the texts of the first items, and say how many others there are."""
+    others = f"; and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
+    return "; ".join(map(str, islice(items, _LISTED))) + others

@@ -70,7 +70,8 @@ class EmbeddedService:
 
     Attributes:
         url: The URL of the service, within the block.
-        first_token: A token with all scopes, if tokens are required and the database had none.
+        first_token: A token with all scopes that expires in 24 hours; None unless tokens are required and the database
+            had none.
     """
 
     def __init__(

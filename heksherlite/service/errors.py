@@ -17,6 +17,7 @@
     │   └── OutsidePrefixError          it is about a setting that its token does not reach
     ├── AccessDeniedError               a request is not authorized        (in `heksherlite.service.api.access_denied`)
     ├── DatabaseUnavailableError        the database cannot be used; nothing was written
+    │   ├── DatabaseMovedError          its file was moved, removed or replaced
     │   ├── InterruptedWriteError       a transaction was interrupted; trying again may help
     │   ├── UnknownOutcomeError         the connection was lost during a commit
     │   └── NotCaughtUpError            a newer revision is known, and cannot be read
@@ -142,6 +143,10 @@ class OutsidePrefixError(RequestError):
 
 class DatabaseUnavailableError(ServiceError):
     """The database cannot be reached or used right now; nothing was written."""
+
+
+class DatabaseMovedError(DatabaseUnavailableError):
+    """The file of the database was moved, removed or replaced while it was open; nothing was written."""
 
 
 class InterruptedWriteError(DatabaseUnavailableError):

@@ -1,6 +1,7 @@
 """Runs the service on a thread with its own event loop."""
 
 import asyncio
+import logging
 import socket
 import threading
 import time
@@ -16,19 +17,22 @@ from heksherlite.service.api.context import ServiceContext
 from heksherlite.service.app import create_app
 from heksherlite.service.connections import connection_protocol, max_connections, url_of
 from heksherlite.service.domain import context_features as features
+from heksherlite.service.domain.tokens import public_prefix
 from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.following import follow
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.store import Store
-from heksherlite.service.storage.tokens import add_first_token
+from heksherlite.service.storage.tokens import add_first_token, remove_token
 
 _START_SECONDS: Final = 300.0  # a million rules take ten seconds, and much longer on a busy machine
 _GRACE_SECONDS: Final = 1  # for requests in progress when the service stops
 _STOP_SECONDS: Final = 10.0
 _ACCEPTED_AT_ONCE: Final = 8  # connections that a worker accepts before others have a chance
 _QUEUED_CONNECTIONS: Final = 1024  # in the kernel
+
+_logger = logging.getLogger(__name__)
 
 
 class ServiceThread:
@@ -60,7 +64,7 @@ class ServiceThread:
         self.url = url_of(listener)
         """The URL of the service, such as ``http://127.0.0.1:8888``."""
         self.first_token: str | None = None
-        """A token with all scopes, if tokens are required and the database had none."""
+        """A token with all scopes that expires in 24 hours; None unless tokens are required and there was none."""
 
     @property
     def running(self) -> bool:
@@ -136,6 +140,8 @@ class ServiceThread:
             await follower
             await publisher
         finally:
+            if self.first_token is not None and (self._ready.cancelled() or not self._ready.done()):
+                await remove_first_token(store, self.first_token)
             await store.close()
 
 
@@ -150,13 +156,28 @@ async def load(store: Store, database: Database, options: ServiceOptions) -> str
     """
     try:
         await database.prepare()
-        first_token = await add_first_token(store.access, now=time.time()) if options.access.auth == "tokens" else None
         await store.load()
         if options.context_features:
             await store.write(partial(features.expect, expected=options.context_features))
+        if options.access.auth != "tokens":
+            return None
+        first_token = await add_first_token(store.access, now=time.time())
+        if first_token is not None:
+            await store.load()
     except (ValueError, DatabaseUnavailableError) as error:
         raise ServiceStartError(str(error)) from error
     return first_token
+
+
+async def remove_first_token(store: Store, first_token: str) -> None:
+    """Delete the first token of a start that failed, because nobody has seen it."""
+    try:
+        await remove_token(store.access, public_prefix(first_token))
+    except DatabaseUnavailableError as error:
+        _logger.warning(
+            "the first token of a failed start could not be deleted: heksherlite token revoke admin does it",
+            extra={"error": str(error)},
+        )
 
 
 class _Server(uvicorn.Server):

@@ -21,7 +21,7 @@ from heksherlite.errors import ServiceStartError
 from heksherlite.service.connections import raise_file_limit, url_of
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
-from heksherlite.service.server import ServiceThread, load
+from heksherlite.service.server import ServiceThread, load, remove_first_token
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 
@@ -76,7 +76,7 @@ class WorkerProcesses:
         self.url = url_of(listener)
         """The URL of the service."""
         self.first_token: str | None = None
-        """A token with all scopes, if tokens are required and the database had none."""
+        """A token with all scopes that expires in 24 hours; None unless tokens are required and there was none."""
 
     @property
     def running(self) -> bool:
@@ -98,6 +98,8 @@ class WorkerProcesses:
             self._watcher.start()
         except BaseException:
             self.stop()
+            if self.first_token is not None:
+                asyncio.run(self._remove_first_token(self.first_token))
             raise
 
     def stop(self) -> None:
@@ -124,6 +126,13 @@ class WorkerProcesses:
         store = Store(database)
         try:
             self.first_token = await load(store, database, self._options)
+        finally:
+            await store.close()
+
+    async def _remove_first_token(self, first_token: str) -> None:
+        store = Store(open_database(self._database))
+        try:
+            await remove_first_token(store, first_token)
         finally:
             await store.close()
 
@@ -193,7 +202,11 @@ def _work(
         replace(options, context_features=()),
         multiprocess=MultiprocessDirectory(Path(multiprocess), str(index)),
     )
-    service.start()
+    try:
+        service.start()
+    except ServiceStartError as error:
+        _logger.error("a worker process cannot start: %s", error)  # noqa: TRY400  # a sentence, no traceback
+        raise SystemExit(1) from None
     line.send(True)
     while service.running and not stop.is_set() and not line.poll(0.5):
         continue

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heksherlite.engine.health import ClientState, Health, ValueSource
+from heksherlite.engine.health import ClientState, Health, Problems, ValueSource
 
 AT = datetime(2024, 2, 29, tzinfo=UTC)
 TAKEN = datetime(2024, 2, 28, tzinfo=UTC)
@@ -88,7 +88,7 @@ def test_declarations_that_fail() -> None:
     """A declaration that fails leaves the state as it was, but can be looked up, and so can how many are pending."""
     health = after(["success"])
     health.declaration_failed(ERROR)
-    status = health.status(1, undeclared=2)
+    status = health.status(1, problems=Problems(undeclared=2))
     assert (status.state, status.last_error, status.consecutive_failures, status.undeclared) == ("fresh", ERROR, 0, 2)
 
 

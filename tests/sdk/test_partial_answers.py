@@ -72,17 +72,18 @@ def test_a_partial_answer_changes_only_what_it_lists(
     ]
 
 
-def test_a_changed_rule_with_a_bad_value_goes(
+def test_a_changed_rule_with_a_bad_value_keeps_its_last_good_one(
     connect: Connect, scripted: ScriptedService, cache_ttl: Setting[int], log: Log
 ) -> None:
-    """The old value of a rule whose new value is refused is not served any more."""
+    """A rule whose new value is rejected keeps its old value, and a warning and the explanation say so."""
     scripted.script[QUERY] = Scripted(lines(FEATURES, begins(), RULE, {"settings": 1}), headers=LINES)
     client = connect(scripted.url)
     body = lines(FEATURES, begins(whole=False), RULE | {"values": ["no number"]}, {"settings": 1})
     scripted.script[QUERY] = Scripted(body, 226, CHANGES)
     client.reload()
-    assert value(cache_ttl, "john") == 60
+    assert value(cache_ttl, "john") == 1
     assert list(log.one("setting update rejected rules")["rejected_rules"]) == [7]
+    assert "last good value" in str(cache_ttl.explain(environment="dev", user="john", theme="dark"))
 
 
 BAD_BODIES: dict[str, Sequence[object]] = {

@@ -223,3 +223,13 @@ def test_nothing_remains_after_the_stub(setting: Setting[int]) -> None:
     with SyncStubHeksherClient() as stub:
         stub[setting].rules = 5
     assert setting.get() == 1
+
+
+def test_a_stub_has_the_status_of_a_client_that_works(setting: Setting[int]) -> None:
+    """A program that asks for the status sees a client whose updates succeed, and that is closed after the block."""
+    with SyncStubHeksherClient() as stub:
+        status = stub.status
+        assert (status.state, status.source, status.undeclared, status.problems) == ("fresh", "service", 0, ())
+        assert stub.is_updating
+        assert setting.get(user="a", theme="b") == 1
+    assert (stub.status.state, stub.is_updating) == ("closed", False)

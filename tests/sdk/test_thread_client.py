@@ -62,7 +62,7 @@ def test_an_unreachable_service(log: Log) -> None:
         assert main_client.main() is client
         assert setting.get(user="a") == 1
         assert log.of("failure to get context_features from heksher service")
-        assert log.one("declaration failed")["levelname"] == "ERROR"
+        assert log.of("declaration failed") == []  # it is the same outage
         assert log.one("error during heksher update")["levelname"] == "ERROR"
 
 

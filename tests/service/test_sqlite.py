@@ -1,7 +1,10 @@
 import asyncio
 import logging
+import os
 import sqlite3
+import stat
 import sys
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +12,8 @@ import pytest
 
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain import context_features
-from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.domain.catalog import Catalog, Decision
+from heksherlite.service.errors import DatabaseUnavailableError, UnknownOutcomeError
 from heksherlite.service.storage.sqlite import SqliteDatabase
 from tests.service.stores import following, opened, prepare
 from tests.waiting import until_async
@@ -107,3 +111,105 @@ def test_an_interrupted_first_start_is_finished_by_the_next(tmp_path: Path) -> N
     """An empty file, as a killed first start leaves it, is taken as new."""
     (tmp_path / "a.db").touch()
     prepare(f"sqlite:///{tmp_path}/a.db")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are not in the mode there")
+def test_the_files_are_private(tmp_path: Path) -> None:
+    """Whatever the umask is, nobody else can read the file, its -wal and its -shm: they hold secrets."""
+    umask = os.umask(0o022)
+    try:
+
+        async def run() -> None:
+            async with opened(f"sqlite:///{tmp_path}/a.db") as store:
+                await store.write(partial(context_features.add, name="f"))
+                for name in ("a.db", "a.db-wal", "a.db-shm"):
+                    assert mode_of(tmp_path / name) == 0o600, name
+
+        asyncio.run(run())
+    finally:
+        os.umask(umask)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are not in the mode there")
+@pytest.mark.parametrize(("option", "mode"), [("", 0o600), ("?permissions=keep", 0o644)])
+def test_files_that_others_can_read(tmp_path: Path, option: str, mode: int, caplog: pytest.LogCaptureFixture) -> None:
+    """They are made private with a warning, or left as they are with another one if the owner says so."""
+    path = tmp_path / "a.db"
+    path.touch()
+    path.chmod(0o644)
+    prepare(f"sqlite:///{path}{option}")
+    assert mode_of(path) == mode
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert str(path) in warning
+    assert "0644" in warning
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
+def test_a_file_that_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """No write goes into a file that is gone: the new file is opened, and the log tells it once."""
+    caplog.set_level("INFO", "heksherlite.service.storage.availability")
+    path = tmp_path / "a.db"
+
+    async def run() -> None:
+        async with opened(f"sqlite:///{path}") as store, following(store):
+            await store.write(partial(context_features.add, name="kept"))
+            with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(tmp_path / "backup")) as backup:
+                source.backup(backup)
+            await store.write(partial(context_features.add, name="lost"))
+            (tmp_path / "backup").rename(path)
+            with pytest.raises(DatabaseUnavailableError):
+                await store.write(partial(context_features.add, name="nowhere"))
+            await until_async(lambda: store.available and store.catalog.context_features == ("kept",))
+            await store.write(partial(context_features.add, name="new"))
+            for _ in range(3):
+                await store.load()
+        with closing(sqlite3.connect(path)) as stored:
+            assert stored.execute("SELECT name FROM context_features ORDER BY position").fetchall() == [
+                ("kept",),
+                ("new",),
+            ]
+            assert stored.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+    asyncio.run(run())
+    told = [record.message for record in caplog.records if record.name.endswith("availability")]
+    assert told == ["the database cannot be reached", "the database can be reached again"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
+def test_an_empty_file_in_its_place(tmp_path: Path) -> None:
+    """A file without settings is not filled: somebody may still be copying into it."""
+    path = tmp_path / "a.db"
+
+    async def run() -> None:
+        async with opened(f"sqlite:///{path}") as store:
+            await store.write(partial(context_features.add, name="f"))
+            path.rename(tmp_path / "away.db")
+            path.touch()
+            with pytest.raises(DatabaseUnavailableError, match="empty"):
+                await store._database.check()
+            assert path.stat().st_size == 0
+            assert store.catalog.context_features == ("f",)
+
+    asyncio.run(run())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
+def test_a_file_that_is_replaced_during_a_write(tmp_path: Path) -> None:
+    """Such a write is not acknowledged: it may be in a file that is gone."""
+    path = tmp_path / "a.db"
+
+    async def run() -> None:
+        async with opened(f"sqlite:///{path}") as store:
+
+            def decide(catalog: Catalog) -> Decision[None]:
+                path.rename(tmp_path / "away.db")
+                return context_features.add(catalog, "f")
+
+            with pytest.raises(UnknownOutcomeError, match="moved or removed"):
+                await store.write(decide)
+
+    asyncio.run(run())

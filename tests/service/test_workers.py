@@ -67,6 +67,23 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
             httpx.get(api.url)
 
 
+def test_a_worker_that_cannot_start_logs_a_sentence(tmp_path: Path) -> None:
+    """While the database is unusable, each attempt to replace a worker logs the reason in one line, no traceback."""
+    path = tmp_path / "a.db"
+    with process("--database", f"sqlite:///{path}", *WORKERS) as (running, _):
+        for file in tmp_path.glob("a.db*"):
+            file.rename(tmp_path / f"moved-{file.name}")
+        path.write_bytes(b"not a database" * 1000)
+        os.kill(workers_of(running).pop(), signal.SIGKILL)
+        assert running.stderr is not None
+        lines = iter(running.stderr.readline, "")
+        logged = [next(lines) for _ in range(4)]
+        (reason, *_) = (line for line in logged if "a worker process cannot start" in line)
+        assert "cannot use database" in reason
+        assert "file is not a database" in reason
+        assert all(line.startswith("20") for line in logged), "each line is a record with a date"
+
+
 def test_a_killed_worker_is_replaced_and_loses_nothing(database: str) -> None:
     """SIGKILL of one in a burst of writes: what was acknowledged is there, nothing twice, and all workers agree."""
     acknowledged: list[int] = []

@@ -83,6 +83,11 @@ def new_token(
     return text, Token(name, public_prefix, digest, granted, setting_prefix, int(now), expires_at)
 
 
+def public_prefix(text: str) -> str:
+    """Return the beginning of a token, which is no secret."""
+    return text[:_PUBLIC_LENGTH]
+
+
 def find_token(tokens: Tokens, text: bytes) -> Token | None:
     """Return the stored token for a text, even if it has expired, or None if there is none.
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.errors import DatabaseMovedError, DatabaseUnavailableError
 
 _logger = logging.getLogger(__name__)
 
@@ -40,7 +40,10 @@ class Availability:
 
     def write_failed(self, error: DatabaseUnavailableError) -> None:
         """Record a write that failed. The next check shows whether the database can be reached at all."""
-        self._failure = error
+        if isinstance(error, DatabaseMovedError):
+            self.lost(error)
+        else:
+            self._failure = error
 
     def written(self) -> None:
         """Record a write that succeeded."""

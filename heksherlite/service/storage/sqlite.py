@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.errors import DatabaseUnavailableError, UnknownOutcomeError
 from heksherlite.service.storage.schema import check_schema, upgrade_schema
+from heksherlite.service.storage.sqlite_files import SqliteFiles
 
 _BUSY_TIMEOUT = 10.0  # seconds that one process waits for another's write
 
@@ -24,12 +25,17 @@ _BUSY_TIMEOUT = 10.0  # seconds that one process waits for another's write
 class SqliteDatabase:
     """A SQLite file, which is created if it does not exist.
 
+    If the file is moved, removed or replaced while it is open, it is away until there is a database in its place again,
+    which is then opened.
+
     Args:
         path: The file; its folder must exist.
+        keep_permissions: Whether other users may keep access to the file; otherwise it is made private.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep_permissions: bool = False) -> None:
         self._path = path
+        self._files = SqliteFiles(path, keep_permissions=keep_permissions)
         self._engine = _engine(path)
         self._probe = _engine(path, poolclass=NullPool)
         self._watcher: AsyncConnection | None = None
@@ -53,7 +59,7 @@ class SqliteDatabase:
             ServiceStartError: It is neither, or it cannot be opened.
         """
         try:
-            await to_thread.run_sync(_create_or_open, self._path)
+            await to_thread.run_sync(self._create_or_open)
             async with self._engine.connect() as connection:
                 await connection.run_sync(check_schema)
                 await _switch_to_wal(connection)
@@ -70,6 +76,10 @@ class SqliteDatabase:
         """Open a transaction that holds the write lock; commit at the end, roll back on an exception."""
         async with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
+        try:
+            self._files.require_same()
+        except DatabaseUnavailableError as error:
+            raise UnknownOutcomeError(f"during a write, {error}") from error
 
     def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
         """Do nothing, because there is no network to save round trips on."""
@@ -82,13 +92,21 @@ class SqliteDatabase:
             yield connection
 
     async def check(self) -> None:
-        """Open the file again and read from it. This detects a missing or damaged file."""
+        """Open the file and read from it, which also notices that it is gone or damaged.
+
+        If the file was replaced, all connections are made to the new one.
+        """
+        if self._files.were_replaced():
+            await self._open_new_file()
+        self._files.require_same()
         with _raising_unavailable():
             async with self._probe.connect() as connection:
                 await connection.exec_driver_sql("SELECT revision FROM heksherlite_state")
 
     async def has_changes(self) -> bool:
         """Return whether the file was written since the last call, through any connection of any process."""
+        self._files.require_same()
+        self._files.note_companions()
         with _raising_unavailable():
             watcher = self._watcher = self._watcher or await self._engine.connect()
             version: int = (await watcher.exec_driver_sql("PRAGMA data_version")).scalar_one()
@@ -97,14 +115,38 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._close_connections()
+        await self._probe.dispose()
+
+    async def _close_connections(self) -> None:
         if self._watcher is not None:
             await self._watcher.close()
             self._watcher = None
         await self._engine.dispose()
-        await self._probe.dispose()
+
+    async def _open_new_file(self) -> None:
+        await self._close_connections()
+        self._data_version = None
+        try:
+            await to_thread.run_sync(self._files.remove_companions)
+            with closing(await to_thread.run_sync(_connect, self._path)) as connection:
+                has_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,)
+            if not has_tables:
+                raise DatabaseUnavailableError(f"the file {self._path} was replaced by an empty one")
+            await self.prepare()
+        except (OSError, sqlite3.Error, ServiceStartError) as error:
+            raise DatabaseUnavailableError(f"the file {self._path} was replaced: {error}") from error
+
+    def _create_or_open(self) -> None:
+        self._files.make_private()
+        # A file that cannot be opened fails here. A failed connection of aiosqlite would leave a thread behind that
+        # reports to the event loop later, when the loop may be closed.
+        _connect(self._path).close()
+        self._files.note_opened()
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[AsyncConnection]:
+        self._files.require_same()
         with _raising_unavailable():
             async with self._engine.connect() as connection:
                 await connection.exec_driver_sql(begin)
@@ -116,12 +158,14 @@ class SqliteDatabase:
                 await connection.exec_driver_sql("COMMIT")
 
 
-def _create_or_open(path: Path) -> None:
-    # A file that cannot be opened fails here. A failed connection of aiosqlite would leave a thread behind that reports
-    # to the event loop later, when the loop may be closed.
-    path.touch()
-    with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT)) as connection:
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, check_same_thread=False)
+    try:
         connection.execute("PRAGMA schema_version")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _engine(path: Path, **options: Any) -> AsyncEngine:

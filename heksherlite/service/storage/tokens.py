@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from heksherlite.service.domain.access import tokens
 from heksherlite.service.domain.tokens import Scope, Token, new_token
 from heksherlite.service.storage.access import AccessStore
+
+FIRST_TOKEN_SECONDS: Final = 24 * 3600
+"""How long the first token is valid."""
 
 
 async def add_token(access: AccessStore, token: Token) -> None:
@@ -21,13 +25,15 @@ async def add_token(access: AccessStore, token: Token) -> None:
 async def add_first_token(access: AccessStore, *, now: float) -> str | None:
     """Store a token named ``admin`` with all scopes if there is no token at all.
 
+    It expires after a day, because it passes through a terminal or a file. It is for creating other tokens.
+
     Returns:
         The token, or None if there is one already.
 
     Raises:
         DatabaseUnavailableError: The database cannot be used.
     """
-    text, token = new_token("admin", Scope, now=now)
+    text, token = new_token("admin", Scope, now=now, expires_at=int(now) + FIRST_TOKEN_SECONDS)
     return text if await access.write(partial(tokens.add_first, token=token)) else None
 
 

@@ -9,6 +9,7 @@ from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.sqlite import SqliteDatabase
 
 _SQLITE = ("sqlite:///", "sqlite+aiosqlite:///")
+_KEEP_PERMISSIONS = "?permissions=keep"
 _POSTGRESQL = re.compile(r"(postgresql|postgres)(\+(psycopg|psycopg2|asyncpg))?://")
 
 
@@ -17,14 +18,18 @@ def open_database(database: str | os.PathLike[str]) -> Database:
 
     Args:
         database: Such as ``sqlite:///settings.db``, ``postgresql://user:password@host/database`` or ``settings.db``.
-            The names of drivers that some programs put into URLs are ignored.
+            The names of drivers that some programs put into URLs are ignored. ``?permissions=keep`` at the end of the
+            URL of a SQLite file leaves its permissions as they are; otherwise it is made private to the user.
 
     Raises:
         ServiceStartError: The kind of URL is not supported, or its driver is not installed.
     """
     if isinstance(database, str) and (scheme := _POSTGRESQL.match(database)):
         return _postgresql("postgresql://" + database[scheme.end() :])
-    return SqliteDatabase(sqlite_path(database))
+    location = database
+    if isinstance(database, str) and database.startswith(_SQLITE):
+        location = database.removesuffix(_KEEP_PERMISSIONS)
+    return SqliteDatabase(sqlite_path(location), keep_permissions=location != database)
 
 
 def _postgresql(url: str) -> Database:
