@@ -122,11 +122,11 @@ def test_the_page_says_who_asks_for_what(desk: Desk) -> None:
     assert "fly" in page.text
     form = page.form(CONFIGURE)
     assert form.offered == {"scope": ["read", "declare", "write"], "group": ["database", "mail"]}
-    assert form.chosen("scope") == ["read", "declare", "write"]
+    assert form.chosen("scope") == ["read"]
     assert form.chosen("group") == []
     assert {f"default.{feature}" for feature in FEATURES} <= {name for name, _ in form.values}
     assert "db.local" not in page.answer.text
-    assert desk.state(code) is CodeState.OPENED
+    assert desk.state(code) is CodeState.WAITING
 
 
 def test_an_operator_approves(desk: Desk) -> None:
@@ -206,7 +206,7 @@ def test_a_form_without_decision_decides_nothing(desk: Desk, decision: str | Non
     """What the enter key would send is neither a yes nor a no."""
     code = desk.start()
     assert desk.browser.send(desk.form(code), decision=decision).status == 400
-    assert desk.state(code) is CodeState.OPENED
+    assert desk.state(code) is CodeState.WAITING
 
 
 @pytest.mark.parametrize("first", ["approve", "deny"])
@@ -235,7 +235,7 @@ def test_who_is_not_logged_in_learns_nothing(desk: Desk) -> None:
         form = desk.form(code)
         page = stranger.send(form, decision="approve")
         assert page.headings == ["Log in"]
-        assert desk.state(code) is CodeState.OPENED
+        assert desk.state(code) is CodeState.WAITING
         page = stranger.send(page.form("/f/login"), token=desk.token)
         assert "org.example.app" in page.text
 
@@ -247,7 +247,7 @@ def test_a_form_of_another_session_is_refused(desk: Desk) -> None:
         other.log_in(desk.token)
         stolen = other.open(f"{CONFIGURE}?device_code={code}").form(CONFIGURE).value("form_token")
     assert desk.browser.send(desk.form(code), decision="approve", form_token=stolen).status == 403
-    assert desk.state(code) is CodeState.OPENED
+    assert desk.state(code) is CodeState.WAITING
 
 
 class TestOtherCodes:
@@ -444,7 +444,9 @@ def test_the_example_is_approved(desk: Desk, tmp_path: Path) -> None:
     with api.http, program(desk.url, tmp_path) as asking:
         page = desk.browser.open(asking.line_with(CONFIGURE))
         assert "shop.checkout" in page.text
-        desk.browser.send(page.form(CONFIGURE), {"default.environment": "prod"}, decision="approve")
+        desk.browser.send(
+            page.form(CONFIGURE), {"default.environment": "prod"}, decision="approve", scope=["read", "declare"]
+        )
         assert asking.output() == "page_size of john: 20\n"
         api.add_rule(50, "checkout.page_size", environment="prod")
         with program(desk.url, tmp_path) as again:
