@@ -60,6 +60,15 @@ def typecheck(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST)
+def audit(session: nox.Session) -> None:
+    """Look for insecure code, for installed versions that do not fit together, and for versions with advisories."""
+    install(session)
+    session.run("bandit", "--quiet", "--recursive", "--configfile", "pyproject.toml", "heksherlite")
+    session.run("python", "-m", "pip", "check")
+    session.run("python", ".ci/audit.py")
+
+
+@nox.session(python=OLDEST)
 def docs(session: nox.Session) -> None:
     """Build the documentation site into `docs/_build`; a warning is an error."""
     install(session, ".[docs]")

@@ -9,9 +9,24 @@ from collections.abc import Iterable
 
 CONTEXT_FEATURE_NAME = re.compile(r"[a-zA-Z_0-9]{1,1000}")
 CONTEXT_FEATURE_VALUE = re.compile(r"[\w.@+=~/-]+")
-"""E-mail addresses, UUIDs, host names and paths are values; ``\\w`` is any letter or digit, or ``_``."""
-SETTING_NAME = re.compile(r"[a-zA-Z_0-9.]{1,1000}")
+"""Nearly all values: e-mail addresses, UUIDs, host names and paths. ``\\w`` is any letter or digit, or ``_``.
+
+`is_context_feature_value` also accepts combining marks, which regular expressions have no class for.
+"""
+SETTING_NAME = re.compile(r"(?!\.{1,2}$)[a-zA-Z_0-9.]{1,1000}")
+"""HTTP clients remove ``.`` and ``..`` from URLs, so these are not names."""
 METADATA_KEY = re.compile(r"[a-zA-Z0-9_-]+")
+
+
+def is_context_feature_value(text: str) -> bool:
+    """Return whether a text is a value of a context feature: letters, combining marks, digits, and ``_.@+=~/-``."""
+    if CONTEXT_FEATURE_VALUE.fullmatch(text) is not None:
+        return True
+    if text.isascii():
+        return False
+    from unicodedata import category  # noqa: PLC0415 - few values need it
+
+    return all(CONTEXT_FEATURE_VALUE.match(character) or category(character).startswith("M") for character in text)
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

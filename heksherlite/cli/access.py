@@ -112,6 +112,12 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
         operators: tuple[str, ...],
         **others: Any,
     ) -> None:
+        if operators and trust_user_header is None:
+            raise click.UsageError("--operator requires --trust-user-header, the header that names the person.")
+        if trust_user_header is not None and not trusted_proxies:
+            raise click.UsageError(
+                "--trust-user-header requires --trusted-proxies; otherwise any client could send the header."
+            )
         try:
             access = AccessOptions(
                 auth=auth,

@@ -7,7 +7,7 @@ from typing import Final
 
 from heksherlite.contexts import TRACK_ALL, ContextCompletion
 from heksherlite.engine.queries import ContextFilter, context_filters, divide_filters
-from heksherlite.names import CONTEXT_FEATURE_VALUE
+from heksherlite.names import is_context_feature_value
 
 logger = logging.getLogger(__name__)
 
@@ -110,8 +110,8 @@ class ContextOptions:
 
 
 def _check_value(feature: str, value: object) -> None:
-    if not isinstance(value, str) or not CONTEXT_FEATURE_VALUE.fullmatch(value):
+    if not isinstance(value, str) or not is_context_feature_value(value):
         raise ValueError(
             f"{value!r} cannot be a value of context feature {feature!r}: "
-            "a value is a string that consists of letters, digits and any of _ . @ + = ~ / -"
+            "a value is a string that consists of letters, combining marks, digits and any of _ . @ + = ~ / -"
         )

@@ -168,7 +168,7 @@ def test_a_mistyped_file_is_told(tmp_path: Path, command: list[str]) -> None:
 def test_open_addresses_need_tokens(tmp_path: Path, host: str) -> None:
     """Where other machines can reach it, a service that lets everybody in has to be asked for."""
     with (
-        pytest.raises(ServiceStartError, match=r"--auth tokens\), or accept that \(--insecure\)"),
+        pytest.raises(ServiceStartError, match=r"--auth tokens\), or accept the risk \(--insecure\)"),
         embedded(tmp_path / "a.db", host=host),
     ):
         pass
@@ -192,9 +192,9 @@ def test_loopback_addresses_do_not(tmp_path: Path, host: str) -> None:
         (["--host", "0.0.0.0"], "other machines can reach 0.0.0.0"),  # noqa: S104
         (["--host", "0.0.0.0", "--auth", "none"], "--insecure"),  # noqa: S104
         (["--auth", "all"], "is not one of 'none', 'tokens'"),
-        (["--trust-user-header", "X-User"], "needs trusted proxies"),
-        (["--trust-user-header", "X User", "--trusted-proxies", "::1"], "not a name of a header"),
-        (["--operator", "jane@example.com"], "operators are known by the header"),
+        (["--trust-user-header", "X-User"], "--trust-user-header requires --trusted-proxies"),
+        (["--trust-user-header", "X User", "--trusted-proxies", "::1"], "'X User' is not a valid header name"),
+        (["--operator", "jane@example.com"], "--operator requires --trust-user-header"),
         (["--trusted-proxies", "10.0.0.0/33"], "expected a network such as 10.0.0.0/8"),
         (["--trusted-proxies", "10.0.0.1/8"], "has host bits set"),
         (["--max-rules", "0"], "--max-rules"),

@@ -86,6 +86,8 @@ class ServiceRoute(APIRoute):
             _annotate_span(context.metrics.revision)
             if context.origin_guard is not None:
                 context.origin_guard.check(request.scope)
+            if required.scope is not None:
+                await context.store.catch_up_after_pause()
             await context.authorizer.authorize(request, required)
             seconds = context.options.limits.request_timeout
             deadline = asyncio.timeout(seconds)

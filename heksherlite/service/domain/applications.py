@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from heksherlite.names import CONTEXT_FEATURE_VALUE, SETTING_NAME
+from heksherlite.names import SETTING_NAME, is_context_feature_value
 from heksherlite.service.domain.credentials import (
     Digests,
     matches,
@@ -78,7 +78,7 @@ class Approval:
             raise BadRequestError(f"there is no configuration group {missing[0][:100]!r}")
         values = [value for tracked in self.track.values() if tracked != "*" for value in tracked]
         for value in [*self.defaults.values(), *values]:
-            if CONTEXT_FEATURE_VALUE.fullmatch(value) is None:
+            if not is_context_feature_value(value):
                 raise BadRequestError(f"{value[:100]!r} is not a value of a context feature")
 
 

@@ -11,7 +11,7 @@ from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.times import read_time
 from heksherlite.service.errors import BadRequestError, InvalidError
 
-_VALUE = names.CONTEXT_FEATURE_VALUE.pattern
+_VALUE = r"[^\s,:()*\"']+"  # to be checked as a value
 _FEATURE_VALUE = re.compile(rf"({names.CONTEXT_FEATURE_NAME.pattern}):({_VALUE})")
 _REVISION = re.compile(r"[0-9]{1,18}")
 _FILTER_TERM = re.compile(
@@ -56,7 +56,10 @@ def parse_context_filter(text: str) -> ContextFilter | None:
             raise _malformed("context_filters", position, "feature:* or feature:(value,...)")
         if term["feature"] in allowed:
             raise BadRequestError(f"context feature {term['feature']!r} is listed twice in context_filters")
-        allowed[term["feature"]] = None if term["values"] is None else frozenset(term["values"].split(","))
+        values = None if term["values"] is None else frozenset(term["values"].split(","))
+        if values is not None and not all(map(names.is_context_feature_value, values)):
+            raise _malformed("context_filters", position, "feature:* or feature:(value,...)")
+        allowed[term["feature"]] = values
         position = term.end()
         if position < len(text):
             if text[position] != "," or position + 1 == len(text):
@@ -74,7 +77,7 @@ def parse_feature_values(text: str) -> dict[str, str]:
     feature_values: dict[str, str] = {}
     for term in text.split(","):
         match = _FEATURE_VALUE.fullmatch(term)
-        if match is None or match[1] in feature_values:
+        if match is None or match[1] in feature_values or not names.is_context_feature_value(match[2]):
             raise InvalidError(
                 "expected feature:value,... with each feature once", location=("query", "feature_values")
             )

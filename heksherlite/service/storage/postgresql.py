@@ -1,6 +1,7 @@
 """The PostgreSQL database: for any number of replicas, each with a few connections."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
@@ -47,7 +48,9 @@ _NOTIFY_AND_COMMIT: Final = """
     FROM heksherlite_state;
     COMMIT
 """
-_NEWEST: Final = "SELECT database_id, revision, revision_nonce FROM heksherlite_state"
+_NEWEST: Final = (
+    "SELECT database_id, revision, revision_nonce, current_setting('transaction_read_only') FROM heksherlite_state"
+)
 
 # For how long the server may be silent in the middle of a transaction.
 _LOOK_SECONDS: Final = 2.0
@@ -60,6 +63,21 @@ _FAULTS: Final = (
     # in a batch, they come as they are
     *(psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError),
 )
+
+
+_NOT_ACCESSIBLE: Final = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.InsufficientPrivilege,
+)
+"""Errors that are like those of this code, and mean that tables were dropped, or that the user lost its privileges."""
+
+_MOST_BACKENDS: Final = 100
+
+
+class _ReadOnlyError(InterruptedWriteError):
+    """The server does not accept writes, as a former primary; another one may."""
 
 
 class PostgresqlDatabase:
@@ -90,7 +108,7 @@ class PostgresqlDatabase:
         )
         event.listen(self._engine.sync_engine, "after_cursor_execute", _restart_idle_timeout)
         self._wake_up = asyncio.Event()
-        self._backends: set[int] = set()
+        self._backends: deque[int] = deque(maxlen=_MOST_BACKENDS)
         self._notifications = Notifications(self._connect, self._wake_up, self._backends)
         self._seen: tuple[Any, ...] | None = None
 
@@ -122,14 +140,18 @@ class PostgresqlDatabase:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that holds the write lock; commit at the end, roll back on an exception."""
-        async with self._connection(_WRITE_SECONDS) as (connection, driver):
-            with _raising_interrupted(driver):
-                await _execute(driver, _BEGIN_WRITING)
-                async with _rolling_back(driver):
-                    yield connection
-                with _raising_unknown_outcome(driver):
-                    committed = await _execute(driver, _NOTIFY_AND_COMMIT)
-            self._seen = await _first_row(committed)
+        try:
+            async with self._connection(_WRITE_SECONDS) as (connection, driver):
+                with _raising_interrupted(driver):
+                    await _execute(driver, _BEGIN_WRITING)
+                    async with _rolling_back(driver):
+                        yield connection
+                    with _raising_unknown_outcome(driver):
+                        committed = await _execute(driver, _NOTIFY_AND_COMMIT)
+                self._seen = _name_in(await committed.fetchone())
+        except _ReadOnlyError:
+            await self._reconnect()
+            raise
 
     @asynccontextmanager
     async def batching(self, connection: AsyncConnection) -> AsyncIterator[None]:
@@ -148,13 +170,21 @@ class PostgresqlDatabase:
             await _execute(driver, "COMMIT")
 
     async def check(self) -> None:
-        """Read the newest revision from the server."""
-        await self._newest()
+        """Read the newest revision from the server.
+
+        If the server is read-only, as a former primary is after a failover, all connections are made again: with
+        ``target_session_attrs`` in the URL, they lead to the new primary.
+        """
+        row = await self._newest()
+        if row is None:
+            raise DatabaseUnavailableError("the table heksherlite_state is empty")
+        if row[-1] == "on":
+            await self._reconnect()
 
     async def has_changes(self) -> bool:
         """Return whether the revision differs from the one at the last call or the last write of this process."""
         self._notifications.start()
-        newest = await self._newest()
+        newest = _name_in(await self._newest())
         before, self._seen = self._seen, newest
         return before != newest
 
@@ -171,12 +201,16 @@ class PostgresqlDatabase:
             await connection.close()
             raise
         # If another process's connection gets the same id later, its writes are only noticed by polling.
-        self._backends.add(connection.info.backend_pid)
+        self._backends.append(connection.info.backend_pid)
         return connection
 
     async def _newest(self) -> tuple[Any, ...] | None:
         async with self._connection(_LOOK_SECONDS) as (_, driver):
-            return await _first_row(await _execute(driver, _NEWEST))
+            return await (await _execute(driver, _NEWEST)).fetchone()
+
+    async def _reconnect(self) -> None:
+        await self._engine.dispose()
+        await self._notifications.stop()
 
     @asynccontextmanager
     async def _connection(self, seconds: float) -> AsyncIterator[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]]:
@@ -221,8 +255,8 @@ async def _execute(driver: psycopg.AsyncConnection[Any], statements: str) -> psy
     return await driver.execute(statements.encode(), prepare=False)
 
 
-async def _first_row(cursor: psycopg.AsyncCursor[Any]) -> tuple[Any, ...] | None:
-    row = await cursor.fetchone()
+def _name_in(row: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    """Return the id of the database and the name of the revision from a row that begins with them."""
     return None if row is None else tuple(row[:3])
 
 
@@ -242,6 +276,8 @@ def _raising_interrupted(driver: psycopg.AsyncConnection[Any]) -> Iterator[None]
         yield
     except (psycopg.Error, DBAPIError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, psycopg.errors.ReadOnlySqlTransaction):
+            raise _ReadOnlyError(_reason(error)) from error
         conflict = isinstance(cause, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected)
         if conflict or driver.closed:
             raise InterruptedWriteError(_reason(error)) from error
@@ -262,7 +298,9 @@ def _raising_unknown_outcome(driver: psycopg.AsyncConnection[Any]) -> Iterator[N
 def _raising_unavailable() -> Iterator[None]:
     try:
         yield
-    except _FAULTS:
+    except _FAULTS as error:
+        if isinstance(getattr(error, "orig", error), _NOT_ACCESSIBLE):
+            raise DatabaseUnavailableError(_reason(error)) from error
         raise  # an error in this code, not in the database
     except (psycopg.Error, DBAPIError, PoolTimeoutError) as error:
         raise DatabaseUnavailableError(_reason(error)) from error

@@ -15,6 +15,7 @@ from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.lineage import MOST_REVISIONS, Lineage, RevisionId
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
+from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.proposals import read_proposals_since, write_proposals
 from heksherlite.type_strings import parse_type
@@ -45,6 +46,14 @@ _INSERT_REVISION: Final = insert(tables.revisions)
 _DELETE_REVISIONS: Final = delete(tables.revisions).where(tables.revisions.c.revision <= bindparam("oldest"))
 _INSERT_RULE: Final = insert(tables.rules)
 _INSERT_CONDITION: Final = insert(tables.conditions)
+_RULES_BETWEEN: Final = (
+    tables.rules.c.setting_id == bindparam("owner_id"),
+    tables.rules.c.id.between(bindparam("first_id"), bindparam("last_id")),
+)
+_DELETE_CONDITIONS: Final = delete(tables.conditions).where(
+    tables.conditions.c.rule_id.in_(select(tables.rules.c.id).where(*_RULES_BETWEEN))
+)
+_DELETE_RULES: Final = delete(tables.rules).where(*_RULES_BETWEEN)
 _UPDATE_RULE: Final = (
     update(tables.rules)
     .where(tables.rules.c.id == bindparam("changed_id"))
@@ -54,7 +63,9 @@ _UPDATE_RULE: Final = (
 
 async def read_state(connection: AsyncConnection) -> State:
     """Return the stored counters."""
-    row = (await connection.execute(_SELECT_STATE)).mappings().one()
+    row = (await connection.execute(_SELECT_STATE)).mappings().one_or_none()
+    if row is None:
+        raise DatabaseUnavailableError("the table heksherlite_state is empty")
     return State(**row)
 
 
@@ -92,6 +103,8 @@ async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: 
         changes: What to store and remove.
         state: The counters after this write.
     """
+    for setting_id in changes.removed_settings:
+        await _delete_rules_of(connection, setting_id, catalog.entries[setting_id].rules)
     await _remove(connection, "setting", tables.settings, changes.removed_settings, state.revision)
     await _remove(connection, "rule", tables.rules, changes.removed_rules, state.revision)
     if changes.context_features is not None:
@@ -284,6 +297,14 @@ async def _remove(connection: AsyncConnection, kind: str, table: Any, ids: Itera
         await connection.execute(removal)
 
 
+async def _delete_rules_of(connection: AsyncConnection, setting_id: int, rule_ids: Iterable[int]) -> None:
+    """Delete the rules of a setting in several statements: a single one could take longer than the server may."""
+    for portion in portions(rule_ids, size=_RULES_AT_ONCE):
+        between = {"owner_id": setting_id, "first_id": portion[0], "last_id": portion[-1]}
+        await connection.execute(_DELETE_CONDITIONS, between)
+        await connection.execute(_DELETE_RULES, between)
+
+
 async def _write_features(connection: AsyncConnection, known: tuple[str, ...], features: tuple[str, ...]) -> None:
     table = tables.context_features
     # Positions are unique, so the old ones are moved away first.
@@ -356,10 +377,10 @@ def _changing(rule: Rule, revision: int) -> dict[str, Any]:
     }
 
 
-def portions(items: Iterable[T]) -> Iterator[list[T]]:
+def portions(items: Iterable[T], *, size: int = 1_000) -> Iterator[list[T]]:
     """Yield the items in lists that are short enough not to delay other requests."""
     iterator = iter(items)
-    while portion := list(islice(iterator, 1_000)):
+    while portion := list(islice(iterator, size)):
         yield portion
 
 

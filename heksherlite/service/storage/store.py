@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +24,7 @@ from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
+from heksherlite.service.storage.heartbeat import Heartbeat
 from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.proposals import Proposals
 from heksherlite.service.storage.rows import read_changes, read_lineage, read_state, read_whole_lineage, write_changes
@@ -32,6 +34,7 @@ from heksherlite.service.storage.writing import Writer
 T = TypeVar("T")
 
 _CATCH_UP_SECONDS = 1.0
+_MOST_RULES_IN_A_BATCH = 10_000
 _ATTEMPTS_TO_LOOK_BACK = 3
 
 
@@ -72,6 +75,7 @@ class Store:
         self._check_interval = check_interval
         self._check_at = 0.0
         self._behind = False
+        self._heartbeat = Heartbeat()
         self._next_load: asyncio.Task[None] | None = None  # one that has not begun to read yet
         self._looking_back = asyncio.Lock()
         self._past: Catalog | None = None  # the latest past catalog, because queries for a past state come in series
@@ -108,6 +112,7 @@ class Store:
             async with self._database.reading() as connection:
                 self._replace(await self._newest(connection))
             self.newest_at = now
+            self._heartbeat.resume()
 
     async def catch_up(self) -> None:
         """Read what changed, after a client has shown that there is a newer revision.
@@ -126,6 +131,17 @@ class Store:
         await asyncio.wait([loading], timeout=_CATCH_UP_SECONDS)
         if not loading.done() or loading.exception() is not None:
             raise NotCaughtUpError("the database does not respond")
+
+    async def catch_up_after_pause(self) -> None:
+        """Read what changed if the process did not run for a while, as when it or its machine was suspended.
+
+        While the database is away, nothing happens: reads are answered from memory then.
+
+        Raises:
+            NotCaughtUpError: The database does not respond within a second.
+        """
+        if self._heartbeat.was_paused and self.available:
+            await self.catch_up()
 
     async def write(self, decide: Callable[[Catalog], Decision[T]], cause: Cause = BY_SERVICE) -> T:
         """Decide on a write, and make it if there is something to change.
@@ -209,7 +225,9 @@ class Store:
             return _Written(decision, catalog)
         state = catalog.state_after(decision.changes, secrets.token_hex(NONCE_BYTES)).dated(datetime.now(UTC))
         changes = decision.changes.at(state.revision_id)
-        async with self._database.batching(connection):
+        # What takes long is waited for statement by statement, so that a server that answers counts as one.
+        takes_long = sum(len(catalog.entries[key].rules) for key in changes.removed_settings) > _MOST_RULES_IN_A_BATCH
+        async with nullcontext() if takes_long else self._database.batching(connection):
             await write_changes(connection, catalog, changes, state)
             await write_record(connection, state, cause, changes_between(catalog, changes))
         return _Written(decision, catalog.after(changes, state))
@@ -221,6 +239,7 @@ class Store:
     async def follow(self, until: asyncio.Event) -> None:
         """Poll for changes and check the database until an event is set. Run this as a task, and do not cancel it."""
         self._check_at = time.monotonic() + self._check_interval
+        self._heartbeat.start()
         while not until.is_set():
             self._database.wake_up.clear()
             try:
@@ -237,6 +256,7 @@ class Store:
             except DatabaseUnavailableError as error:
                 self.availability.lost(error)
             await _first_of(until, self._database.wake_up, seconds=self._poll_interval)
+        self._heartbeat.stop()
 
     async def _reload_after_write(self) -> None:
         self._behind = True
