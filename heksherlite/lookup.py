@@ -6,6 +6,7 @@ therefore sees either the old state of a setting or the new one.
 
 import logging
 import reprlib
+import sys
 from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple
 
@@ -140,6 +141,19 @@ def context_error(error: TypeError, lookup: Lookup, given: Context) -> TypeError
             except TypeError:
                 return ContextValueError(lookup.setting_name, feature, value)
     return error
+
+
+_warned_of_spawned_process = False
+
+
+def _warn_of_spawned_process() -> None:
+    """Warn once if this process was started by :mod:`multiprocessing`, and has no client."""
+    global _warned_of_spawned_process  # noqa: PLW0603 - once for the process
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    if multiprocessing is None or multiprocessing.parent_process() is None or _warned_of_spawned_process:
+        return
+    _warned_of_spawned_process = True
+    logger.warning("settings have their defaults in this process: no heksher client was started in it")
 
 
 class UnloadedLookup(Lookup):

@@ -73,7 +73,9 @@ class BackgroundTask:
             return asyncio.get_running_loop() is not self._loop
         except RuntimeError:
             trio = sys.modules.get("trio")
-            return trio is None or trio.lowlevel.current_trio_token() is not self._trio_token
+            if trio is None or not trio.lowlevel.in_trio_run():
+                return True
+            return trio.lowlevel.current_trio_token() is not self._trio_token
 
     def abandon(self) -> None:
         """Cancel the work from another event loop, if its own is still running, and do not wait."""

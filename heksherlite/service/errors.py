@@ -8,6 +8,7 @@
     │   ├── InvalidError                a field or parameter is malformed
     │   ├── NotFoundError               it names something that does not exist
     │   ├── NotPermittedError           the one who makes it may not do this
+    │   ├── PreconditionFailedError     what it changes is not what its author has seen
     │   ├── ConflictError               it contradicts what is stored
     │   │   ├── ConflictsError          in several ways, all of which are listed
     │   │   ├── OperationConflictsError     some of its operations do, and all of them are listed
@@ -69,6 +70,10 @@ class InvalidError(RequestError):
 
 class NotFoundError(RequestError):
     """The request names something that does not exist."""
+
+
+class PreconditionFailedError(RequestError):
+    """What the request changes is not what its author has seen: it was changed meanwhile."""
 
 
 class NotPermittedError(RequestError):

@@ -2,8 +2,12 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from heksherlite import TRACK_ALL, Setting, ThreadHeksherClient
+from heksherlite.service.domain.filters import ContextFilter, parse_context_filter
+from heksherlite.service.errors import BadRequestError, InvalidError
 from tests.sdk.conftest import Connect, Log
 from tests.sdk.scripted_service import QUERY, ScriptedService
 from tests.service.api import FEATURES, Api
@@ -172,3 +176,33 @@ def test_a_missing_variable_is_not_remembered(service: Api, connect: Connect) ->
     variable.reset(token)
     with pytest.raises(RuntimeError, match="'user'"):
         setting.get()
+
+
+@pytest.mark.parametrize("name", ["enviroment", "Environment", "usr", "users"])
+def test_a_misspelled_context_feature_is_refused(name: str) -> None:
+    """A name that looks like one of the client's context features is a ValueError that names the right one."""
+    client = ThreadHeksherClient("http://localhost:1", 1, FEATURES)
+    near = "environment" if name.lower().startswith("env") else "user"
+    with pytest.raises(ValueError, match=f"did you mean '{near}'"):
+        client.track_contexts(**{name: "a"})
+    with pytest.raises(ValueError, match=f"did you mean '{near}'"):
+        client.set_defaults(**{name: "a"})
+    assert client._engine.options.tracked == client._engine.options.defaults == {}
+
+
+@given(st.text(max_size=4))
+def test_a_value_can_be_tracked_if_the_service_accepts_it(value: str) -> None:
+    """``track_contexts`` refuses what the service's filter cannot contain, and nothing else."""
+    client = ThreadHeksherClient("http://localhost:1", 1, FEATURES)
+    try:
+        client.track_contexts(user=[value])
+    except ValueError:
+        accepted = False
+    else:
+        accepted = value != TRACK_ALL
+    try:
+        parsed = parse_context_filter(f"user:({value})")
+    except (BadRequestError, InvalidError):
+        assert not accepted
+    else:
+        assert accepted == (parsed == ContextFilter({"user": frozenset({value})}))

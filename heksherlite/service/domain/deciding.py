@@ -55,12 +55,14 @@ class Outcome:
         results: For each operation, what it answers.
         conflicts: Why the list cannot be made. It can if there are none.
         touched: For each operation, what it changes of what there was before.
+        after: What there is after the changes, to look at. Its mappings are not those of a stored catalog.
     """
 
     changes: Changes
     results: tuple[dict[str, Any], ...]
     conflicts: tuple[Conflict, ...]
     touched: tuple[Touched, ...]
+    after: Catalog
 
 
 def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: datetime) -> Outcome:
@@ -93,7 +95,7 @@ def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: dateti
         touched.append(touched_by(decision.changes, copy.catalog))
         copy.apply(decision.changes)
         results.append(decision.answer)
-    return Outcome(copy.changes(), tuple(results), tuple(conflicts), tuple(touched))
+    return Outcome(copy.changes(), tuple(results), tuple(conflicts), tuple(touched), copy.catalog)
 
 
 def decide_one(operation: ops.AnyOperation, catalog: Catalog, now: datetime) -> Decision[dict[str, Any]]:

@@ -109,20 +109,24 @@ def apply(catalog: Catalog, proposal_id: int, decide: Callable[[Proposal], Outco
         proposal_id: The number of the proposal.
         decide: Decides the operations, within the rights that the one who approved it has now.
 
-    Raises:
-        Nothing: A proposal whose operations cannot be made has failed, and says why.
+    A proposal whose operations cannot be made has failed, and says why.
     """
     proposal = catalog.proposals.get(proposal_id)
     if proposal is None or proposal.state is not ProposalState.APPROVED:
         return Decision(None)
-    try:
-        outcome = decide(proposal)
-    except NotPermittedError as error:
-        return _failed(proposal, str(error))
+    outcome = decide(proposal)
     if outcome.conflicts:
         return _failed(proposal, "; ".join(conflict.reason for conflict in outcome.conflicts[:10]))
     applied = _applied(catalog, proposal)
     return Decision(applied, replace(outcome.changes, proposals=(applied,)))
+
+
+def fail(catalog: Catalog, proposal_id: int, reason: str) -> Decision[Proposal | None]:
+    """Give up an approved proposal whose time has come. The answer is as for `apply`."""
+    proposal = catalog.proposals.get(proposal_id)
+    if proposal is None or proposal.state is not ProposalState.APPROVED:
+        return Decision(None)
+    return _failed(proposal, reason)
 
 
 def next_due(catalog: Catalog) -> Proposal | None:
