@@ -1,4 +1,4 @@
-"""What a service does beside answering: it follows its database, switches scheduled rules, and forgets old history."""
+"""The background work of a service: it follows its database, switches scheduled rules, and deletes old history."""
 
 import asyncio
 import logging

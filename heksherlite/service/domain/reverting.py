@@ -106,7 +106,7 @@ class _Undoing:
         for setting_id in self._removed_settings:
             if left := sorted(self._catalog.entries[setting_id].rules.keys() - self._removed_rules):
                 name = self._catalog.entries[setting_id].setting.name
-                self.conflicts.append(f"setting {name!r} has rules by now: {left}")
+                self.conflicts.append(f"setting {name!r} has got rules since: {left}")
         for setting in self._settings.values():
             self._check_setting(setting)
         for rule in self._rules_to_check():
@@ -157,7 +157,7 @@ class _Undoing:
         for name in (setting.name, *sorted(setting.aliases)):
             other = self._catalog.find(name)
             if other is not None and other.setting.id != setting.id:
-                self.conflicts.append(f"the name {name!r} belongs to setting {other.setting.name!r} by now")
+                self.conflicts.append(f"the name {name!r} now belongs to setting {other.setting.name!r}")
         if missing := sorted(setting.configurable_features.difference(self._catalog.context_features)):
             self.conflicts.append(f"context features {missing} of setting {setting.name!r} do not exist any more")
         self.conflicts += default_misfits(setting)
@@ -178,7 +178,7 @@ class _Undoing:
         self.conflicts += [f"rule {rule.id}: {misfit}" for misfit in rule_misfits(setting, rule)]
         other = None if entry is None else entry.ids_by_conditions.get(rule.conditions)
         if other not in (None, rule.id):
-            self.conflicts.append(f"rule {other} has the conditions of rule {rule.id} by now")
+            self.conflicts.append(f"rule {other} now has the conditions of rule {rule.id}")
 
 
 def _of_writers(snapshot: Json) -> Any:
