@@ -207,7 +207,9 @@ def _notes(lookup: Lookup, context: Context, winner: QueriedRule[Any] | None) ->
     for feature, value in contexts.untracked(context):
         if value is not NO_VALUE:
             yield f"this client does not track {feature}={value!r}, so it fetches no rules for it: see track_contexts"
-    if winner is None and lookup.loaded:
+    if not lookup.loaded:
+        yield "its rules were not fetched yet: if this lasts, see the problems in the status of the client"
+    elif winner is None:
         yield "rules that start later, and rules that have ended, are not fetched"
 
 

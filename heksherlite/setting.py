@@ -16,6 +16,7 @@ from heksherlite.listeners import Listeners
 from heksherlite.lookup import Lookup, UnloadedLookup, context_error
 from heksherlite.rules import NO_VALUE, QueriedRule, RuleSet
 from heksherlite.setting_arguments import (
+    check_metadata,
     check_name,
     check_signature,
     check_version,
@@ -84,8 +85,8 @@ class Setting(Generic[T]):
     Raises:
         TypeError: If an argument is missing, the default is not of the type, ``on_coerce`` cannot be called, or the
             type is an enum or a mapping that cannot be sent.
-        ValueError: If the name, the alias, the version or a configurable feature is invalid, or there are no
-            configurable features.
+        ValueError: If the name, the alias, the version, a metadata key or a configurable feature is invalid, or there
+            are no configurable features.
         RuntimeError: If ``type`` is not supported.
     """
 
@@ -202,6 +203,10 @@ class Setting(Generic[T]):
         check_name(name)
         if alias is not None:
             check_name(alias, "alias")
+            if alias == name:
+                raise ValueError(f"setting {name!r} has its own name as alias")
+        if metadata:
+            check_metadata(name, metadata)
         check_version(name, version)
         if default_value is NO_VALUE:
             raise TypeError(f"setting {name!r} has no default_value")

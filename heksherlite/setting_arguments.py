@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any, Final, TypeVar
 
 from heksherlite.conversions import SettingType
-from heksherlite.names import CONTEXT_FEATURE_NAME, SETTING_NAME
+from heksherlite.names import CONTEXT_FEATURE_NAME, METADATA_KEY, SETTING_NAME
 
 T = TypeVar("T")
 
@@ -27,6 +27,22 @@ def check_name(name: object, what: str = "name") -> None:
         raise ValueError(
             f"{name[:100]!r} is not a valid {what} of a setting: use 1 to 1000 letters from a to z, digits, '_' and '.'"
         )
+
+
+def check_metadata(name: str, metadata: object) -> None:
+    """Refuse metadata that the service would refuse.
+
+    Raises:
+        TypeError: If it is not a mapping.
+        ValueError: If a key is invalid.
+    """
+    if not isinstance(metadata, Mapping):
+        raise TypeError(f"the metadata of setting {name!r} must be a mapping, such as a dict, not {metadata!r}")
+    for key in metadata:
+        if not isinstance(key, str) or METADATA_KEY.fullmatch(key) is None:
+            raise ValueError(
+                f"setting {name!r} has the metadata key {key!r}: use letters from a to z, digits, '_' and '-'"
+            )
 
 
 def check_version(name: str, version: object) -> None:

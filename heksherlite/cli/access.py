@@ -82,6 +82,20 @@ _OPTIONS = (
         help="The largest number of rules, of all settings together.",
     ),
     click.option(
+        "--max-operations",
+        type=click.IntRange(min=1),
+        default=_DEFAULTS.max_operations,
+        show_default=True,
+        help="The largest number of operations in one change.",
+    ),
+    click.option(
+        "--max-changes-size",
+        type=click.IntRange(min=1),
+        default=_DEFAULTS.max_changes_size,
+        show_default=True,
+        help="The largest body of a request with operations, in bytes.",
+    ),
+    click.option(
         "--request-timeout",
         type=click.FloatRange(min=0, min_open=True),
         default=_DEFAULTS.request_timeout,

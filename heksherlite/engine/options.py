@@ -3,13 +3,15 @@
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Final
+from typing import Final, TypeVar
 
 from heksherlite.contexts import TRACK_ALL, ContextCompletion
 from heksherlite.engine.queries import ContextFilter, context_filters, divide_filters
 from heksherlite.names import is_context_feature_value
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _WARNINGS: Final = 100
 """The maximum number of untracked values that a client warns about."""
@@ -40,7 +42,7 @@ class ContextOptions:
         tracked = dict(self.tracked)
         for feature, values in features.items():
             before = tracked.get(feature, set())
-            added = {values} if isinstance(values, str) else set(values)
+            added = {_plain(value) for value in ([values] if isinstance(values, str) else values)}
             if added == {TRACK_ALL}:
                 if before != TRACK_ALL and before:
                     raise RuntimeError(f"cannot track all values of context feature {feature!r}: it tracks {before}")
@@ -71,7 +73,7 @@ class ContextOptions:
                 raise TypeError(
                     f"the default of context feature {feature!r} must be a str or a ContextVar: {default!r}"
                 )
-        self.defaults.update(features)
+        self.defaults.update({feature: _plain(default) for feature, default in features.items()})
         self._contexts = {}
 
     def contexts(self, features: tuple[str, ...]) -> ContextCompletion:
@@ -107,6 +109,11 @@ class ContextOptions:
                 f"{feature}={value!r}; rules for it are not fetched",
                 extra={"context_feature": feature, "context_feature_value": value},
             )
+
+
+def _plain(value: T) -> T | str:
+    """Return a string for a member of a ``str`` enum, and everything else unchanged."""
+    return str.__str__(value) if isinstance(value, str) else value
 
 
 def _check_value(feature: str, value: object) -> None:

@@ -12,15 +12,18 @@ from starlette.routing import BaseRoute
 
 from heksherlite._version import __version__
 from heksherlite.service.api import (
+    changes,
     context_features,
     declarations,
     documentation,
+    explain,
     export,
     grants,
     health,
     history,
     metrics,
     oauth2,
+    proposals,
     query,
     rules,
     settings,
@@ -59,6 +62,9 @@ _RESOURCES: Final = (
     query,
     stream,
     export,
+    changes,
+    explain,
+    proposals,
     context_features,
     declarations,
     settings,

@@ -1,34 +1,44 @@
-"""What a service does beside answering: it follows its database, switches scheduled rules, and forgets old history."""
+"""The background work of a service: it follows its database, switches scheduled rules, and deletes old history."""
 
 import asyncio
+import logging
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
+from heksherlite.service.changing import Changer
 from heksherlite.service.domain import rules
 from heksherlite.service.domain.authors import BY_SCHEDULE
-from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.domain.proposing import next_due
+from heksherlite.service.errors import DatabaseUnavailableError, RequestError
 from heksherlite.service.storage.history import History
 from heksherlite.service.storage.store import Store
+
+logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 0.25
 """How long a new time may go unnoticed: it comes with any write, also of another service on the database."""
 
+_RETRY_SECONDS: Final = 5.0
+"""How long an approved proposal waits that could not be applied, because the database was away or others wrote."""
+
 _PRUNE_SECONDS: Final = 3600.0
 
 
-async def follow(store: Store, *, keep_history: timedelta | None, until: asyncio.Event) -> None:
+async def follow(store: Store, changer: Changer, *, keep_history: timedelta | None, until: asyncio.Event) -> None:
     """Do all of it until an event is set; run this as a task, and do not cancel it.
 
     Args:
         store: The store to keep up to date.
+        changer: What applies approved proposals when their time comes.
         keep_history: How much of its history to keep; None keeps everything.
         until: The event. It is also set if one part fails: the service would not be what it should without it.
     """
     tasks = [
         asyncio.create_task(store.follow(until=until)),
         asyncio.create_task(switch_rules(store, until=until)),
+        asyncio.create_task(apply_proposals(store, changer, until=until)),
     ]
     if keep_history is not None:
         tasks.append(asyncio.create_task(prune_history(store.history, keep=keep_history, until=until)))
@@ -58,6 +68,26 @@ async def switch_rules(store: Store, *, until: asyncio.Event) -> None:
                 with suppress(DatabaseUnavailableError):  # the store logs it, and this tries again
                     await store.write(partial(rules.switch, now=now), BY_SCHEDULE)
         await _wait(until, seconds)
+
+
+async def apply_proposals(store: Store, changer: Changer, *, until: asyncio.Event) -> None:
+    """Apply approved proposals on time, until an event is set; run this as a task.
+
+    Of several services on one database each tries, and whichever has the write lock first applies a proposal: the
+    others find it applied.
+    """
+    while not until.is_set():
+        due = next_due(store.catalog)
+        now = datetime.now(UTC)
+        if due is None or due.apply_at is None or due.apply_at > now:
+            seconds = _LOOK_SECONDS if due is None or due.apply_at is None else (due.apply_at - now).total_seconds()
+            await _wait(until, min(seconds, _LOOK_SECONDS))
+            continue
+        try:
+            await changer.apply_due(due)
+        except (DatabaseUnavailableError, RequestError) as error:
+            logger.warning("an approved proposal could not be applied yet: %s", error, extra={"proposal": due.id})
+            await _wait(until, _RETRY_SECONDS)
 
 
 async def prune_history(history: History, *, keep: timedelta, until: asyncio.Event) -> None:

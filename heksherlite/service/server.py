@@ -131,7 +131,8 @@ class ServiceThread:
                 on_started=self._ready.set_result,
             )
             stopping = asyncio.Event()
-            follower = asyncio.create_task(follow(store, keep_history=self._options.keep_history, until=stopping))
+            following = follow(store, context.changer, keep_history=self._options.keep_history, until=stopping)
+            follower = asyncio.create_task(following)
             # Without its follower, the service would serve an outdated catalog, so it ends instead.
             follower.add_done_callback(lambda _: server.stop())
             publisher = asyncio.create_task(context.metrics.publish(until=stopping))

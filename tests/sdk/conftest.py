@@ -80,9 +80,12 @@ class Log:
         return [record for record, text in records if text == message or text.startswith(f"{message}: ")]
 
     def one(self, message: str) -> dict[str, Any]:
-        """Return the level and the details of the only record with a message."""
+        """Return the level and the details of the only record with a message, whose text names what it is about."""
         (record,) = self.of(message)
-        return vars(record)
+        details = vars(record)
+        about = [details.get("setting"), details.get("context_feature"), *details.get("context_features", ())]
+        assert [name for name in about if name is not None and repr(name)[1:-1] not in record.getMessage()] == []
+        return details
 
 
 @pytest.fixture

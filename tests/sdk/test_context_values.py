@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from heksherlite import ContextValueError, Rule, Setting, SyncStubHeksherClient
+from heksherlite import ContextValueError, Rule, Setting, SyncStubHeksherClient, ThreadHeksherClient
 
 
 class Rank(IntEnum):
@@ -116,6 +116,16 @@ def test_conditions_of_stub_rules_are_texts(stub: SyncStubHeksherClient) -> None
     conditions = {"user": 4.2}
     with pytest.raises(TypeError, match=r"'x'.*user=4\.2"):
         stub[setting].rules = [Rule(conditions, 1)]
+
+
+def test_members_of_str_enums_can_be_tracked_and_defaults() -> None:
+    """A member of a str enum is tracked as its text, and is a default with its text."""
+    client = ThreadHeksherClient("http://127.0.0.1:9", 1000, ["user", "theme"])
+    client.track_contexts(user=Mixed.DARK, theme=[Theme.DARK, Mixed.DARK])
+    client.set_defaults(user=Mixed.DARK)
+    options = client._engine.options
+    assert options.context_filters() == "theme:(dark),user:(dark)"
+    assert type(options.defaults["user"]) is str
 
 
 def test_uuids_are_converted_without_importing_their_module_early() -> None:

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from heksherlite import Setting, ThreadHeksherClient
 from heksherlite.engine.options import ContextOptions
-from heksherlite.engine.updates import SettingUpdate
+from heksherlite.engine.queries import ContextFilter
+from heksherlite.engine.query_events import SettingBegins
+from heksherlite.engine.updates import Continuation, SettingUpdate
 from heksherlite.lookup import Lookup
 from heksherlite.rules import QueriedRule, RuleBatch
 from tests.sdk.conftest import Connect, Log
@@ -170,6 +172,7 @@ def test_an_undeclared_setting_is_reported(service: Api, connect: Connect) -> No
     """A declaration that the service refuses is counted, with what the service said."""
     good, bad = Setting("good", int, ["user"], 1), Setting("bad", int, ["user"], 1, alias="nothing")
     client = connect(service.url)
+    assert "its rules were not fetched yet" in str(bad.explain(user="a"))
     assert (client.status.undeclared, client.status.conflicts) == (1, 0)
     (problem,) = client.status.problems
     assert (problem.kind, problem.setting) == ("undeclared", bad.name)
@@ -177,3 +180,26 @@ def test_an_undeclared_setting_is_reported(service: Api, connect: Connect) -> No
     service.add_rule(2, "good", user="a")
     client.reload()
     assert good.get(user="a") == 2
+
+
+def test_rejected_rules_of_another_filter_stay() -> None:
+    """If the tracked values are divided among queries, a response replaces only the rejections of its own values."""
+    setting = Setting("x", int, ["user"], 0)
+    first, second = (ContextFilter("", {"user": frozenset(users)}) for users in (["u1", "u2"], ["u3"]))
+
+    def respond(selects: ContextFilter, rules: dict[int, Any]) -> None:
+        begins = SettingBegins("x", whole=True, removed=())
+        update = Continuation(selects=selects).begin(setting, begins)
+        update.default_value = 0
+        update.add(RuleBatch(list(rules), ["user"], [[f"u{rule_id}" for rule_id in rules]], list(rules.values())))
+        setting._serve(update.lookup(["user"], ContextOptions()))
+
+    respond(first, {1: "bad", 2: 20})
+    respond(second, {3: "bad"})
+    assert [value.rule_id for value in setting._lookup.rejected] == [1, 3]
+    respond(first, {2: "bad"})
+    assert {value.rule_id: value.is_kept for value in setting._lookup.rejected} == {3: False, 2: True}
+    assert setting.get(user="u2") == 20
+    respond(first, {})
+    assert [value.rule_id for value in setting._lookup.rejected] == [3]
+    assert setting.get(user="u2") == 0

@@ -86,6 +86,26 @@ def test_invalid_names_are_refused(name: str) -> None:
         Setting("x", int, ["user"], 1, alias=name)
 
 
+def test_an_alias_must_differ_from_the_name() -> None:
+    """The service refuses a setting that is its own alias, so it is refused where it is written."""
+    with pytest.raises(ValueError, match="'x' has its own name as alias"):
+        Setting("x", int, ["user"], 1, alias="x")
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a.b", "ä", 5, None])
+def test_invalid_metadata_keys_are_refused(key: Any) -> None:
+    """A key of the metadata that the service would refuse raises a ValueError that contains it."""
+    with pytest.raises(ValueError, match=rf"'x' has the metadata key {key!r}"):
+        Setting("x", int, ["user"], 1, metadata={key: 1})
+
+
+def test_metadata_must_be_a_mapping() -> None:
+    """Metadata that is not a mapping raises a TypeError."""
+    metadata: Any = [("a", 1)]
+    with pytest.raises(TypeError, match="metadata of setting 'x' must be a mapping"):
+        Setting("x", int, ["user"], 1, metadata=metadata)
+
+
 @pytest.mark.parametrize("wrong", [5, None, b"x", ["x"]])
 def test_names_and_versions_must_be_strings(wrong: Any) -> None:
     """A name or a version that is not a string raises a TypeError that contains it."""

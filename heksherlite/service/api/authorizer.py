@@ -43,11 +43,13 @@ class RequiredScope:
         scope: The scope that the token must have; None for a public route.
         all_settings: Whether the token must not be limited to a setting prefix.
         operator: Whether the request must come from a person who is logged in as an operator.
+        alternatives: Scopes that are as good as ``scope``.
     """
 
     scope: Scope | None
     all_settings: bool = False
     operator: bool = False
+    alternatives: frozenset[Scope] = frozenset()
 
 
 class UnknownTokenError(Exception):
@@ -157,7 +159,7 @@ class Authorizer:
         request.state.identity = Identity(token, self.proxy_headers.person(request.scope), address)
 
     def _require_scope(self, token: Token, required: RequiredScope, scope: Scope) -> None:
-        if scope not in token.scopes:
+        if scope not in token.scopes and required.alternatives.isdisjoint(token.scopes):
             granted = ", ".join(sorted(token.scopes))
             self._forbid(f"this request requires scope {scope}; the token {token.name!r} has {granted}", scope)
         if required.all_settings and token.setting_prefix:

@@ -90,7 +90,9 @@ class BodyReader:
         self._buffered_bytes = 0
 
     @asynccontextmanager
-    async def reading(self, request: Request, *, public: bool) -> AsyncIterator[StrictJsonRequest]:
+    async def reading(
+        self, request: Request, *, public: bool, max_bytes: int | None = None
+    ) -> AsyncIterator[StrictJsonRequest]:
         """Read the body of a request, and keep it until the context ends.
 
         A body without a ``Content-Type`` is declared as JSON, because existing clients rely on that.
@@ -98,6 +100,7 @@ class BodyReader:
         Args:
             request: The request.
             public: Whether the request requires no token.
+            max_bytes: The maximal size of this body, in bytes, if it is another one than usual.
 
         Raises:
             BodyError: The body is too large or too slow, or too many bodies are in memory.
@@ -106,7 +109,8 @@ class BodyReader:
             # In place: the middleware around the application looks up the route in the same scope afterwards.
             request.scope["headers"] = [*request.scope["headers"], (b"content-type", b"application/json")]
         complete = StrictJsonRequest(request.scope, request.receive)
-        max_bytes = self._max_public_bytes if public else self._max_bytes
+        if max_bytes is None:
+            max_bytes = self._max_public_bytes if public else self._max_bytes
         body = bytearray()
         try:
             try:

@@ -6,7 +6,7 @@ The dependencies are coroutines because FastAPI runs other functions in a thread
 from dataclasses import dataclass
 from typing import Annotated, Final, Self, TypeAlias
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from heksherlite.service.api.access_tokens import AccessTokens
 from heksherlite.service.api.authorizer import Authorizer
@@ -20,6 +20,7 @@ from heksherlite.service.api.operators import Operators
 from heksherlite.service.api.origin_guard import OriginGuard
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView, WritableStoreView
 from heksherlite.service.api.streams import Streams
+from heksherlite.service.changing import Changer, Rights
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.responses.bodies import ResponseBodies
@@ -51,6 +52,7 @@ class ServiceContext:
         operators: Authenticates the people who use the pages.
         grant_limits: The rate limits of grants.
         metrics: Collects the metrics.
+        changer: Previews and makes changes.
     """
 
     store: Store
@@ -67,6 +69,7 @@ class ServiceContext:
     operators: Operators
     grant_limits: GrantLimits
     metrics: MetricsCollector
+    changer: Changer
 
     @classmethod
     def create(cls, store: Store, options: ServiceOptions, multiprocess: MultiprocessDirectory | None) -> Self:
@@ -102,6 +105,7 @@ class ServiceContext:
             operators=Operators(authorizer, origin_guard, options.access, store.sessions),
             grant_limits=GrantLimits(),
             metrics=MetricsCollector(store, streams, authorizer, multiprocess),
+            changer=Changer(store, options.limits),
         )
 
     def base_url(self, request: Request) -> str:
@@ -123,14 +127,22 @@ Context: TypeAlias = Annotated[ServiceContext, Depends(_context)]
 """The context of the service."""
 
 
+_IfMatch: TypeAlias = Annotated[
+    list[str] | None, Header(description="The tag of what is to be changed; if it has another one, 412.")
+]
+
+
 async def _store_view(request: Request, context: Context) -> StoreView:
     return StoreView(context.store, context.limited_catalogs, request.state.identity.setting_prefix)
 
 
-async def _writable_store_view(request: Request, context: Context, cause: ChangeCause) -> WritableStoreView:
+async def _writable_store_view(
+    request: Request, context: Context, cause: ChangeCause, if_match: _IfMatch = None
+) -> WritableStoreView:
     identity = request.state.identity
+    tags = frozenset([tag.strip() for header in if_match or () for tag in header.split(",")])
     return WritableStoreView(
-        context.store, context.limited_catalogs, identity.setting_prefix, context.options.limits, cause
+        context.store, context.limited_catalogs, identity.setting_prefix, context.options.limits, cause, tags
     )
 
 
@@ -139,3 +151,12 @@ ReadableStore: TypeAlias = Annotated[StoreView, Depends(_store_view)]
 
 WritableStore: TypeAlias = Annotated[WritableStoreView, Depends(_writable_store_view)]
 """The store as the request may read and change it."""
+
+
+async def _rights(request: Request) -> Rights:
+    token = request.state.identity.token
+    return Rights() if token is None else Rights(token.scopes, token.setting_prefix)
+
+
+CallerRights: TypeAlias = Annotated[Rights, Depends(_rights)]
+"""What the one who sent the request may change."""

@@ -96,4 +96,4 @@ async def declare_setting(body: DeclarationBody, store: WritableStore) -> Respon
         metadata=body.metadata,
     )
     declaration = declarations.Declaration(shape, body.version, body.alias)
-    return json_response(await store.write(partial(declarations.declare, declaration=declaration)))
+    return json_response(await store.write(partial(declarations.declare, declaration=declaration), is_declaration=True))

@@ -58,6 +58,7 @@ class RecordModel(BaseModel):
     author: AuthorModel
     reason: str | None
     reverts: int | None
+    break_glass: bool | None = Field(None, description="Only if the write ignored the protection of settings.")
     changes: list[ChangeModel]
     change_count: int
 
@@ -162,12 +163,14 @@ def _record_json(record: Record) -> dict[str, Any]:
         "author": {"kind": author.kind, "name": author.name, "address": author.address},
         "reason": record.cause.reason,
         "reverts": record.cause.reverts,
-        "changes": [_change_json(change) for change in record.changes],
+        **({"break_glass": True} if record.cause.break_glass else {}),
+        "changes": [show_change(change) for change in record.changes],
         "change_count": record.change_count,
     }
 
 
-def _change_json(change: Change) -> dict[str, Any]:
+def show_change(change: Change) -> dict[str, Any]:
+    """Return a change of a setting, a rule, or something else, as the API shows it."""
     shown = {
         "kind": change.kind,
         "setting": change.setting_name,

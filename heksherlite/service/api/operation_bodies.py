@@ -1,11 +1,13 @@
 """Operations as they come in requests, checked and described for OpenAPI."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import ConfigDict, Field, model_validator
 
 from heksherlite.operations import OPERATIONS, AnyOperation
 from heksherlite.service.domain.versions import Version
+from heksherlite.service.errors import InvalidError
 from heksherlite.service.fields import (
     ContextFeatureName,
     ContextFeatureValue,
@@ -218,3 +220,20 @@ AnyOperationBody: TypeAlias = Annotated[
 
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Version | WireType) else value
+
+
+def operations_of(bodies: Sequence[OperationBody], *, most: int) -> list[AnyOperation]:
+    """Return the operations of a request.
+
+    Args:
+        bodies: The operations as they came.
+        most: How many there may be.
+
+    Raises:
+        InvalidError: There are more.
+    """
+    if len(bodies) > most:
+        raise InvalidError(
+            f"there are {len(bodies)} operations, and one change may have {most}", location=("body", "operations")
+        )
+    return [body.operation() for body in bodies]

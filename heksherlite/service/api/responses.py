@@ -1,6 +1,6 @@
 """Responses that several resources share, and their descriptions for OpenAPI."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -25,6 +25,7 @@ from heksherlite.service.errors import (
     NotPermittedError,
     OperationConflictsError,
     OutsidePrefixError,
+    PreconditionFailedError,
     RequestError,
     TooLargeError,
     UnknownOutcomeError,
@@ -62,6 +63,7 @@ _DESCRIPTIONS = {
     404: "The request names something that does not exist.",
     409: "The request conflicts with what is stored.",
     408: "The body did not arrive in time.",
+    412: "What is to be changed does not have the tag in If-Match: it was changed meanwhile.",
     413: "The body, or a value in it, is too large.",
     503: "The database is not available, or the request took too long. A write was not applied, unless the text says"
     " that the outcome is unknown.",
@@ -81,12 +83,15 @@ INVALID: Responses = {422: {"model": ValidationProblems, "description": "The req
 EVERY_WRITE: Responses = {**text_responses(408, 413, 503), **INVALID}
 
 
+_OPERATION_LENGTH: Final = 3  # of the place of an operation: body, operations, index
+
 _STATUSES: Final[Mapping[type[RequestError], int]] = {
     BadRequestError: 400,
     NotPermittedError: 403,
     OutsidePrefixError: 403,
     NotFoundError: 404,
     ConflictError: 409,
+    PreconditionFailedError: 412,
     TooLargeError: 413,
     InvalidError: 422,
 }
@@ -142,7 +147,7 @@ async def respond_to_invalid(request: Request, error: Exception) -> Response:
         if problem["type"] == "json_invalid":
             message = f"{message}: {problem['ctx']['error']}"
         location = [part if isinstance(part, int) else _encodable(part) for part in problem["loc"]]
-        problems.append({"loc": location, "msg": _encodable(message), "type": problem["type"]})
+        problems.append({**_place(location), "msg": _encodable(message), "type": problem["type"]})
     detail = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
     return error_response(request, 422, detail, body={"detail": problems}, extensions={"errors": problems})
 
@@ -193,3 +198,14 @@ async def respond_to_unavailable(request: Request, error: Exception) -> Response
         text = "this replica has not caught up with a revision known to the client, and the database is not available"
         retry_after = 1
     return error_response(request, 503, text, headers={"retry-after": str(retry_after)})
+
+
+def _place(location: Sequence[str | int]) -> dict[str, Any]:
+    """Return where a problem is; in a list of operations also as a path, such as ``operations[3].value``."""
+    if [*location[:2]] != ["body", "operations"] or len(location) < _OPERATION_LENGTH:
+        return {"loc": location}
+    # Behind the index of an operation, pydantic has the kind of the operation.
+    _, name, index, *rest = location
+    inside = rest[1:]
+    path = f"{name}[{index}]" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in inside)
+    return {"loc": ["body", name, index, *inside], "path": path}

@@ -25,14 +25,15 @@ NEEDED_SCOPE: Final = "x-needed-scope"
 """The OpenAPI extension with the scope of an operation."""
 
 
-def requires(scope: Scope, *, all_settings: bool = False) -> Callable[[Endpoint], Endpoint]:
+def requires(scope: Scope, *alternatives: Scope, all_settings: bool = False) -> Callable[[Endpoint], Endpoint]:
     """Declare the scope that the routes of an endpoint require.
 
     Args:
         scope: The scope that the token must have.
+        alternatives: Scopes that are as good.
         all_settings: Whether the token must not be limited to a setting prefix.
     """
-    return _declaring(RequiredScope(scope, all_settings))
+    return _declaring(RequiredScope(scope, all_settings, alternatives=frozenset(alternatives)))
 
 
 def requires_operator(endpoint: Endpoint) -> Endpoint:
@@ -51,6 +52,9 @@ class ServiceRoute(APIRoute):
     Raises:
         TypeError: The endpoint does not declare the scope that it requires.
     """
+
+    takes_operations = False
+    """Whether bodies may be as large as those with operations."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         required = vars(endpoint).get(_ATTRIBUTE)
@@ -95,7 +99,9 @@ class ServiceRoute(APIRoute):
                 if not has_body(request.scope):
                     async with deadline:
                         return await respond(context, StrictJsonRequest(request.scope, request.receive))
-                async with context.body_reader.reading(request, public=required.scope is None) as complete, deadline:
+                max_bytes = context.options.limits.max_changes_size if self.takes_operations else None
+                reading = context.body_reader.reading(request, public=required.scope is None, max_bytes=max_bytes)
+                async with reading as complete, deadline:
                     return await respond(context, complete)
             except TimeoutError:
                 if not deadline.expired():
@@ -104,6 +110,12 @@ class ServiceRoute(APIRoute):
                 return Response(text, 503, {"retry-after": "5"}, "text/plain")
 
         return handle_request
+
+
+class OperationsRoute(ServiceRoute):
+    """A route whose body may be a list of operations."""
+
+    takes_operations = True
 
 
 def _annotate_span(revision: int) -> None:

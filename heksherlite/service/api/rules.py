@@ -33,6 +33,7 @@ from heksherlite.service.fields import (
     Time,
 )
 from heksherlite.service.fields import Metadata as MetadataField
+from heksherlite.service.responses.entity_tags import rule_tag
 
 _TAGS = ["rules"]
 
@@ -139,38 +140,43 @@ async def get_rule(rule_id: int, store: ReadableStore) -> Response:
             "feature_values": sorted(rule.conditions, key=catalog.condition_order()),
             "metadata": rule.metadata,
             **({} if rule.schedule is None else of_schedule(rule.schedule)),
-        }
+        },
+        headers={"etag": rule_tag(catalog, rule_id)},
     )
 
 
-@router.put("/{rule_id}/value", status_code=204, responses={**text_responses(400, 404), **EVERY_WRITE})
+@router.put("/{rule_id}/value", status_code=204, responses={**text_responses(400, 404, 412), **EVERY_WRITE})
 @router.patch(
     "/{rule_id}",
     status_code=204,
-    responses={**text_responses(400, 404), **EVERY_WRITE},
+    responses={**text_responses(400, 404, 412), **EVERY_WRITE},
     deprecated=True,
     operation_id="patch_rule",
 )
 @requires(Scope.WRITE)
 async def change_value(rule_id: int, body: NewValue, store: WritableStore) -> Response:
     """Change the value of a rule."""
-    await store.write(partial(rules.change_value, rule_id=rule_id, value=body.value))
+    await store.write(
+        partial(rules.change_value, rule_id=rule_id, value=body.value), tag=partial(rule_tag, rule_id=rule_id)
+    )
     return no_content()
 
 
-@router.put("/{rule_id}/schedule", status_code=204, responses={**text_responses(400, 404), **EVERY_WRITE})
+@router.put("/{rule_id}/schedule", status_code=204, responses={**text_responses(400, 404, 412), **EVERY_WRITE})
 @requires(Scope.WRITE)
 async def change_schedule(rule_id: int, body: ScheduleFields, store: WritableStore) -> Response:
     """Change the period in which a rule is active."""
-    await store.write(partial(rules.reschedule, rule_id=rule_id, schedule=body.schedule()))
+    await store.write(
+        partial(rules.reschedule, rule_id=rule_id, schedule=body.schedule()), tag=partial(rule_tag, rule_id=rule_id)
+    )
     return no_content()
 
 
-@router.delete("/{rule_id}", status_code=204, responses={**text_responses(404), **EVERY_WRITE})
+@router.delete("/{rule_id}", status_code=204, responses={**text_responses(404, 412), **EVERY_WRITE})
 @requires(Scope.WRITE)
 async def delete_rule(rule_id: int, store: WritableStore) -> Response:
     """Delete a rule. Its id is never used again."""
-    await store.write(partial(rules.remove, rule_id=rule_id))
+    await store.write(partial(rules.remove, rule_id=rule_id), tag=partial(rule_tag, rule_id=rule_id))
     return no_content()
 
 
@@ -180,11 +186,13 @@ async def _metadata_of(rule_id: int, store: ReadableStore) -> Metadata:
 
 async def _metadata_editor(rule_id: int, store: WritableStore) -> Editor:
     async def apply(edit: MetadataEdit) -> None:
-        await store.write(partial(rules.edit_metadata, rule_id=rule_id, edit=edit))
+        await store.write(
+            partial(rules.edit_metadata, rule_id=rule_id, edit=edit), tag=partial(rule_tag, rule_id=rule_id)
+        )
 
     return apply
 
 
 router.include_router(
-    metadata_router(MetadataOwner("/{rule_id}", _metadata_of, _metadata_editor, text_responses(404)), tags=_TAGS)
+    metadata_router(MetadataOwner("/{rule_id}", _metadata_of, _metadata_editor, text_responses(404, 412)), tags=_TAGS)
 )

@@ -16,6 +16,7 @@ from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.fields import DistinctFeatures, RequestBody, SettingName, SettingType, SettingVersion
+from heksherlite.service.responses.entity_tags import setting_tag
 
 _TAGS = ["settings"]
 
@@ -95,14 +96,15 @@ async def list_settings(
 @requires(Scope.READ)
 async def get_setting(name: str, store: ReadableStore) -> Response:
     """Return all properties of a setting."""
-    return json_response(_details(store.catalog, store.catalog.entry(name).setting))
+    catalog = store.catalog
+    return json_response(_details(catalog, catalog.entry(name).setting), headers={"etag": setting_tag(catalog, name)})
 
 
-@router.delete("/{name}", status_code=204, responses={**text_responses(404), **EVERY_WRITE})
+@router.delete("/{name}", status_code=204, responses={**text_responses(404, 412), **EVERY_WRITE})
 @requires(Scope.ADMIN)
 async def delete_setting(name: str, store: WritableStore) -> Response:
     """Delete a setting and its rules."""
-    await store.write(partial(settings.remove, name=name))
+    await store.write(partial(settings.remove, name=name), tag=partial(setting_tag, name=name))
     return no_content()
 
 
@@ -110,7 +112,7 @@ async def delete_setting(name: str, store: WritableStore) -> Response:
     "/{name}/type",
     status_code=204,
     responses={
-        **text_responses(404),
+        **text_responses(404, 412),
         409: {
             "description": "The version is not higher (plain text), or the type has conflicts (JSON).",
             "content": {"text/plain": {"schema": {"type": "string"}}},
@@ -122,29 +124,36 @@ async def delete_setting(name: str, store: WritableStore) -> Response:
 @requires(Scope.ADMIN)
 async def change_type(name: str, body: NewType, store: WritableStore) -> Response:
     """Change the type of a setting."""
-    await store.write(partial(settings.change_type, name=name, new_type=body.type, version=body.version))
+    await store.write(
+        partial(settings.change_type, name=name, new_type=body.type, version=body.version),
+        tag=partial(setting_tag, name=name),
+    )
     return no_content()
 
 
-@router.put("/{name}/name", status_code=204, responses={**text_responses(404, 409), **EVERY_WRITE})
+@router.put("/{name}/name", status_code=204, responses={**text_responses(404, 409, 412), **EVERY_WRITE})
 @requires(Scope.ADMIN)
 async def rename_setting(name: str, body: NewName, store: WritableStore) -> Response:
     """Rename a setting. The previous name becomes an alias."""
-    await store.write(partial(settings.rename, name=name, new_name=body.name, version=body.version))
+    await store.write(
+        partial(settings.rename, name=name, new_name=body.name, version=body.version),
+        tag=partial(setting_tag, name=name),
+    )
     return no_content()
 
 
 @router.put(
     "/{name}/configurable_features",
     status_code=204,
-    responses={**text_responses(404, 409), **EVERY_WRITE},
+    responses={**text_responses(404, 409, 412), **EVERY_WRITE},
 )
 @requires(Scope.ADMIN)
 async def change_configurable_features(name: str, body: NewConfigurableFeatures, store: WritableStore) -> Response:
     """Replace the configurable features of a setting."""
     features = frozenset(body.configurable_features)
     await store.write(
-        partial(settings.change_configurable_features, name=name, features=features, version=body.version)
+        partial(settings.change_configurable_features, name=name, features=features, version=body.version),
+        tag=partial(setting_tag, name=name),
     )
     return no_content()
 
@@ -157,13 +166,15 @@ async def _metadata_editor(
     name: str, version: Annotated[SettingVersion, Body(embed=True)], store: WritableStore
 ) -> Editor:
     async def apply(edit: MetadataEdit) -> None:
-        await store.write(partial(settings.edit_metadata, name=name, edit=edit, version=version))
+        await store.write(
+            partial(settings.edit_metadata, name=name, edit=edit, version=version), tag=partial(setting_tag, name=name)
+        )
 
     return apply
 
 
 router.include_router(
-    metadata_router(MetadataOwner("/{name}", _metadata_of, _metadata_editor, text_responses(404, 409)), tags=_TAGS)
+    metadata_router(MetadataOwner("/{name}", _metadata_of, _metadata_editor, text_responses(404, 409, 412)), tags=_TAGS)
 )
 
 

@@ -9,10 +9,13 @@ from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.lineage import RevisionId
+from heksherlite.service.domain.protection import require_unprotected
+from heksherlite.service.errors import PreconditionFailedError
 from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.history import History
+from heksherlite.service.storage.proposals import Proposals
 from heksherlite.service.storage.store import Store
 
 T = TypeVar("T")
@@ -75,6 +78,11 @@ class StoreView:
         return self._store.history
 
     @property
+    def proposals(self) -> Proposals:
+        """The proposals about all settings."""
+        return self._store.proposals
+
+    @property
     def applications(self) -> Applications:
         """The registered applications."""
         return self._store.applications
@@ -103,6 +111,7 @@ class WritableStoreView(StoreView):
         setting_prefix: The prefix of the names of the settings that the request may access; empty for all settings.
         limits: The limits on what is stored.
         cause: The author and reason of the changes, for the history.
+        if_match: The entity tags that what is changed may have; empty for any.
     """
 
     def __init__(
@@ -112,19 +121,32 @@ class WritableStoreView(StoreView):
         setting_prefix: str,
         limits: Limits,
         cause: Cause,
+        if_match: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(store, limited_catalogs, setting_prefix)
         self._limits = limits
         self._cause = cause
+        self._if_match = if_match
 
-    async def write(self, decide: Callable[[Catalog], Decision[T]], *, reverts: int | None = None) -> T:
+    async def write(
+        self,
+        decide: Callable[[Catalog], Decision[T]],
+        *,
+        tag: Callable[[Catalog], str] | None = None,
+        reverts: int | None = None,
+        is_declaration: bool = False,
+    ) -> T:
         """Do the same as `Store.write`, within the limits.
 
         Args:
             decide: Decides on the changes, as for `Store.write`.
+            tag: Returns the entity tag of what is changed, to compare with the If-Match header.
             reverts: The revision that the write reverts, if any.
+            is_declaration: Whether a program declares a setting, which it may although the setting is protected.
 
         Raises:
+            PreconditionFailedError: What is changed does not have a tag of the If-Match header.
+            NotPermittedError: The write concerns a protected setting.
             OutsidePrefixError: The write concerns settings outside the prefix.
             ConflictError: The write would exceed the number of settings or rules.
             TooLargeError: The write would store a value that is too large.
@@ -132,9 +154,19 @@ class WritableStoreView(StoreView):
 
         def decide_within_limits(catalog: Catalog) -> Decision[T]:
             limited = self._limited_catalogs.of(catalog, self._setting_prefix)
+            if tag is not None and self._if_match and not self._if_match & {"*", tag(limited)}:
+                raise PreconditionFailedError(
+                    "this was changed meanwhile: it does not have the tag in If-Match; read it again"
+                )
             decision = decide(limited)
             limited.require_within_limit(decision.changes)
+            if not is_declaration:
+                require_unprotected(catalog, decision.changes)
             self._limits.check(catalog, decision.changes)
             return decision
 
         return await self._store.write(decide_within_limits, replace(self._cause, reverts=reverts))
+
+    async def write_proposal(self, decide: Callable[[Catalog], Decision[T]]) -> T:
+        """Do the same as `Store.write`, for what is proposed and said about it, and changes no setting."""
+        return await self._store.write(decide, self._cause)

@@ -26,9 +26,9 @@ class Conflict:
 
     Attributes:
         operation: The index of the operation in the list.
-        reason: What is wrong.
-        setting: The name of the setting that the operation is about, if there is one.
-        rule_id: The rule that the operation is about, if it is known.
+        reason: The reason, as a sentence.
+        setting: The name of the setting of the operation, if it has one.
+        rule_id: The id of the rule of the operation, if it is known.
     """
 
     operation: int
@@ -48,31 +48,33 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a list of operations comes to.
+    """The outcome of a list of operations.
 
     Attributes:
-        changes: What is to be stored and removed. It is about the operations without conflicts.
-        results: For each operation, what it answers.
-        conflicts: Why the list cannot be made. It can if there are none.
-        touched: For each operation, what it changes of what there was before.
+        changes: The changes of the operations without conflicts.
+        results: The result of each operation.
+        conflicts: The conflicts. The operations can only be made if this is empty.
+        touched: What each operation changes in the original catalog.
+        after: The catalog after the changes, for reading only.
     """
 
     changes: Changes
     results: tuple[dict[str, Any], ...]
     conflicts: tuple[Conflict, ...]
     touched: tuple[Touched, ...]
+    after: Catalog
 
 
 def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: datetime) -> Outcome:
-    """Decide a list of operations, each against what the ones before it leave.
+    """Decide a list of operations, each one after the operations before it.
 
     Args:
-        catalog: What there is.
-        operations: The operations, in their order.
-        now: The time, in UTC. It decides whether a scheduled rule is served.
+        catalog: The current catalog.
+        operations: The operations, in order.
+        now: The time, in UTC, which determines whether a scheduled rule is served.
 
     Raises:
-        OutsidePrefixError: The catalog is limited to some settings, and an operation is about others.
+        OutsidePrefixError: The catalog is limited to some settings, and an operation names another one.
     """
     copy = WorkingCopy(catalog)
     results: list[dict[str, Any]] = []
@@ -93,7 +95,7 @@ def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: dateti
         touched.append(touched_by(decision.changes, copy.catalog))
         copy.apply(decision.changes)
         results.append(decision.answer)
-    return Outcome(copy.changes(), tuple(results), tuple(conflicts), tuple(touched))
+    return Outcome(copy.changes(), tuple(results), tuple(conflicts), tuple(touched), copy.catalog)
 
 
 def decide_one(operation: ops.AnyOperation, catalog: Catalog, now: datetime) -> Decision[dict[str, Any]]:

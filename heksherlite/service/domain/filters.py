@@ -68,8 +68,12 @@ def parse_context_filter(text: str) -> ContextFilter | None:
     return ContextFilter(allowed)
 
 
-def parse_feature_values(text: str) -> dict[str, str]:
+def parse_feature_values(text: str, *, parameter: str = "feature_values") -> dict[str, str]:
     """Parse ``f1:v1,f2:v2``.
+
+    Args:
+        text: The text.
+        parameter: The parameter of the query that it comes from, for errors.
 
     Raises:
         InvalidError: The text is malformed or has a feature twice.
@@ -78,9 +82,7 @@ def parse_feature_values(text: str) -> dict[str, str]:
     for term in text.split(","):
         match = _FEATURE_VALUE.fullmatch(term)
         if match is None or match[1] in feature_values or not names.is_context_feature_value(match[2]):
-            raise InvalidError(
-                "expected feature:value,... with each feature once", location=("query", "feature_values")
-            )
+            raise InvalidError("expected feature:value,... with each feature once", location=("query", parameter))
         feature_values[match[1]] = match[2]
     return feature_values
 

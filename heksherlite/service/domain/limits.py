@@ -27,6 +27,10 @@ class Limits:
     """The maximum number of rules of all settings together."""
     max_value_size: int = 2**18
     """The maximum size of a value, a default value, a type, a name or metadata, in bytes of JSON."""
+    max_operations: int = 10_000
+    """The maximum number of operations in one change."""
+    max_changes_size: int = 16 * 2**20
+    """The maximum size of a request body with operations, in bytes."""
     request_timeout: float = 30.0
     """The maximum time for a request to arrive, and then for its response, in seconds each."""
     writes_per_second: float = 500.0

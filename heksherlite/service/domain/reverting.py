@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain import snapshots
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Rule, Setting
 from heksherlite.service.domain.fit import default_misfits, rule_misfits
@@ -76,8 +77,9 @@ class _Undoing:
             touched = _differences(before, after) & _differences(before, present)
             self._require_unchanged(what, present, after, touched)
             if touched:
-                undone = present | {field: before.get(field) for field in touched}
-                self._store(change.setting_id, change.rule_id, undone)
+                untouched = {field: value for field, value in present.items() if field not in touched}
+                undone = {field: before[field] for field in touched if field in before}
+                self._store(change.setting_id, change.rule_id, untouched | undone)
 
     def changes(self) -> Changes:
         removed_rules = {
@@ -99,7 +101,7 @@ class _Undoing:
         for setting_id in self._removed_settings:
             if left := sorted(self._catalog.entries[setting_id].rules.keys() - self._removed_rules):
                 name = self._catalog.entries[setting_id].setting.name
-                self.conflicts.append(f"setting {name!r} has rules by now: {left}")
+                self.conflicts.append(f"setting {name!r} has got rules since: {left}")
         for setting in self._settings.values():
             self._check_setting(setting)
         for rule in self._rules_to_check():
@@ -116,9 +118,9 @@ class _Undoing:
         self, what: str, present: dict[str, Json], after: dict[str, Json], fields: Iterable[str]
     ) -> None:
         for field in sorted(fields):
-            now, then = present.get(field), after.get(field)
+            now, then = present.get(field, NO_VALUE), after.get(field, NO_VALUE)
             if not same_json(now, then):
-                self.conflicts.append(f"{what} was changed since: its {field} is {now!r}, not {then!r}")
+                self.conflicts.append(f"{what} was changed since: its {field} is {_shown(now)}, not {_shown(then)}")
 
     def _present(self, setting_id: int, rule_id: int | None) -> dict[str, Json] | None:
         if rule_id is None:
@@ -150,7 +152,7 @@ class _Undoing:
         for name in (setting.name, *sorted(setting.aliases)):
             other = self._catalog.find(name)
             if other is not None and other.setting.id != setting.id:
-                self.conflicts.append(f"the name {name!r} belongs to setting {other.setting.name!r} by now")
+                self.conflicts.append(f"the name {name!r} now belongs to setting {other.setting.name!r}")
         if missing := sorted(setting.configurable_features.difference(self._catalog.context_features)):
             self.conflicts.append(f"context features {missing} of setting {setting.name!r} do not exist any more")
         self.conflicts += default_misfits(setting)
@@ -171,7 +173,7 @@ class _Undoing:
         self.conflicts += [f"rule {rule.id}: {misfit}" for misfit in rule_misfits(setting, rule)]
         other = None if entry is None else entry.ids_by_conditions.get(rule.conditions)
         if other not in (None, rule.id):
-            self.conflicts.append(f"rule {other} has the conditions of rule {rule.id} by now")
+            self.conflicts.append(f"rule {other} now has the conditions of rule {rule.id}")
 
 
 def _of_writers(snapshot: Json) -> Any:
@@ -180,4 +182,10 @@ def _of_writers(snapshot: Json) -> Any:
 
 
 def _differences(one: dict[str, Json], other: dict[str, Json]) -> set[str]:
-    return {field for field in one.keys() | other.keys() if not same_json(one.get(field), other.get(field))}
+    # A field that is not there is something else than one that is null.
+    fields = one.keys() | other.keys()
+    return {field for field in fields if not same_json(one.get(field, NO_VALUE), other.get(field, NO_VALUE))}
+
+
+def _shown(value: Json) -> str:
+    return "not set" if value is NO_VALUE else repr(value)

@@ -26,6 +26,8 @@ class Scope(StrEnum):
     """Queries, lists, details, and the documentation."""
     DECLARE = "declare"
     """Declarations of settings, as programs make them."""
+    PROPOSE = "propose"
+    """Proposals of changes, and comments on them."""
     WRITE = "write"
     """Rules and metadata."""
     ADMIN = "admin"

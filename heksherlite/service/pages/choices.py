@@ -14,6 +14,7 @@ from heksherlite.service.pages.form import Form
 DESCRIPTIONS: Final[Mapping[str, str]] = {
     Scope.READ: "Read all settings and rules, and receive their changes.",
     Scope.DECLARE: "Declare settings with their types and defaults, as programs do when they start.",
+    Scope.PROPOSE: "Propose changes, which somebody else has to approve.",
     Scope.WRITE: "Change the values of settings for everybody: add, change and delete rules.",
     Scope.ADMIN: "Change the whole service: rename and delete settings, and reorder context features.",
 }

@@ -7,8 +7,12 @@ name of the latest revision that the response depends on, and a digest of everyt
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
+import orjson
+
 from heksherlite.service.domain.catalog import Catalog, Entry
+from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.lineage import RevisionId
+from heksherlite.service.domain.snapshots import of_rule, of_setting
 from heksherlite.service.responses.query import QueryRequest
 
 _FORMAT = 2  # to be raised whenever the same revision gets another body, so that no client keeps the old one
@@ -51,3 +55,29 @@ def known_revisions(
     tag = tag_of(catalog, query, (), query_string)
     revisions = [revision_of_tag(known, tag) for known in known_tags]
     return [revision for revision in revisions if revision is not None]
+
+
+def rule_tag(catalog: Catalog, rule_id: int) -> str:
+    """Return the entity tag of a rule, quotes included. It changes whenever the rule does.
+
+    Raises:
+        NotFoundError: There is no such rule.
+        OutsidePrefixError: The catalog is limited to other settings than the one it belongs to.
+    """
+    return _tag_of_content(catalog, f"rule {rule_id}", of_rule(catalog.rule(rule_id)))
+
+
+def setting_tag(catalog: Catalog, name: str) -> str:
+    """Return the entity tag of a setting without its rules, quotes included. It changes whenever the setting does.
+
+    Raises:
+        NotFoundError: There is no such setting.
+        OutsidePrefixError: The catalog is limited to other settings.
+    """
+    setting = catalog.entry(name).setting
+    return _tag_of_content(catalog, f"setting {setting.id}", of_setting(setting))
+
+
+def _tag_of_content(catalog: Catalog, subject: str, content: Json) -> str:
+    identity = f"{catalog.state.database_id}\n{subject}\n".encode() + orjson.dumps(content)
+    return f'"{blake2b(identity, digest_size=12).hexdigest()}"'

@@ -148,8 +148,8 @@ class History:
         """Return a page of records: fewer than the limit if they are large, but at least one if one matches.
 
         Args:
-            search: Which. If it is about a setting or a rule, only changes of that are in the records.
-            changes_per_record: At most how many changes to read of each.
+            search: The search. If it names a setting or a rule, the records only contain changes of that.
+            changes_per_record: The maximum number of changes to read for each record.
         """
         shown = _of_subject(search)
         query = select(tables.history).where(*_of_record(search))

@@ -149,9 +149,9 @@ class Store:
         What changes goes into the history in the same transaction.
 
         Args:
-            decide: Called with a catalog that is up to date, while nobody else can write. What it raises comes out,
-                and nothing changes.
-            cause: Who writes, and why.
+            decide: Called with an up-to-date catalog while no other write can happen. If it raises an exception,
+                nothing is written, and the exception is raised.
+            cause: The author of the write and the reason.
 
         Returns:
             The answer of the decision, after the changes are committed.

@@ -35,7 +35,7 @@ async def import_export(database: Database, export: ExportReader, cause: Cause, 
         database: The database, already prepared.
         export: The export.
         cause: Who imports it, and why.
-        replace: Whether settings that there are give way to those of the export.
+        replace: Whether to delete the existing settings first.
 
     Raises:
         NotEmptyError: There are settings, and they are not to be replaced.

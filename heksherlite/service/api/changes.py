@@ -1,0 +1,117 @@
+"""``/api/v1/changes``: many operations as one change, which can be previewed."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, ChangeCause
+from heksherlite.service.api.context import CallerRights, Context
+from heksherlite.service.api.history import ChangeModel, show_change
+from heksherlite.service.api.operation_bodies import AnyOperationBody, operations_of
+from heksherlite.service.api.responses import EVERY_WRITE, json_response, text_responses
+from heksherlite.service.api.routes import OperationsRoute, requires
+from heksherlite.service.changing import Preview
+from heksherlite.service.domain.history import changes_between
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import OperationConflictsError
+from heksherlite.service.fields import RequestBody
+
+router = APIRouter(prefix="/api/v1/changes", tags=["changes"], route_class=OperationsRoute)
+
+
+class ChangesBody(RequestBody):
+    """Operations to make as one change."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    operations: list[AnyOperationBody] = Field(description="The operations. Each is decided after the ones before it.")
+    reason: Annotated[str | None, Field(max_length=MAX_REASON_LENGTH)] = None
+    base_revision: int | None = Field(
+        None,
+        ge=0,
+        le=2**63 - 1,
+        description="The revision that the author looked at. What others changed since is a conflict.",
+    )
+    dry_run: bool = Field(False, description="Whether to answer the same and change nothing.")
+    break_glass: bool = Field(
+        False, description="Whether to change protected settings in an emergency. It takes scope `admin` and a reason."
+    )
+
+
+class ImpactRegion(BaseModel):
+    """Contexts whose value changes: those that meet `where`, and none of `except`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    setting: str
+    where: dict[str, str]
+    exceptions: list[dict[str, str]] = Field(alias="except")
+
+
+class ChangesMade(BaseModel):
+    """A change that was made, or that would be."""
+
+    revision: int
+    changes: list[ChangeModel]
+    results: list[dict[str, Any]]
+    impact: list[ImpactRegion]
+    impact_truncated: bool | None = None
+
+
+class OperationConflict(BaseModel):
+    """Why an operation cannot be made."""
+
+    operation: int
+    reason: str
+    setting: str | None
+    rule_id: int | None
+
+
+class OperationConflicts(BaseModel):
+    """Why operations cannot be made: each conflict of each of them."""
+
+    conflicts: list[OperationConflict]
+
+
+CONFLICTS: Any = {409: {"model": OperationConflicts, "description": "Operations cannot be made. Nothing is changed."}}
+
+
+@router.post("", response_model=ChangesMade, responses={**text_responses(404), **CONFLICTS, **EVERY_WRITE})
+@requires(Scope.WRITE, Scope.ADMIN)
+async def make_changes(body: ChangesBody, context: Context, cause: ChangeCause, rights: CallerRights) -> Response:
+    """Make operations as one change, with one revision, or none of them. Or preview what they would do."""
+    operations = operations_of(body.operations, most=context.options.limits.max_operations)
+    if body.break_glass:
+        rights, cause = rights.breaking_glass(cause)
+    if body.dry_run:
+        preview = await context.changer.preview(operations, rights, base_revision=body.base_revision)
+        if preview.outcome.conflicts:
+            raise OperationConflictsError(preview.conflicts)
+        return json_response(show_change_of(preview, preview.catalog.state.revision))
+    made = await context.changer.make(operations, rights, cause, base_revision=body.base_revision)
+    return json_response(show_change_of(made.preview, made.revision))
+
+
+def show_change_of(preview: Preview, revision: int) -> dict[str, Any]:
+    """Return a change that has no conflicts, as the API shows it."""
+    changes = changes_between(preview.catalog, preview.outcome.changes)
+    return {
+        "revision": revision,
+        "changes": [show_change(change) for change in changes],
+        "results": preview.outcome.results,
+        **show_impact(preview),
+    }
+
+
+def show_impact(preview: Preview) -> dict[str, Any]:
+    """Return the impact of a change, as the API shows it."""
+    impact = preview.impact
+    if impact is None:
+        return {"impact": []}
+    shown: dict[str, Any] = {"impact": impact.regions}
+    if impact.truncated:
+        shown |= {"impact_truncated": True, "impact_counts": impact.counts}
+        if impact.counts_are_minimums:
+            shown["impact_counts_are_minimums"] = True
+    return shown

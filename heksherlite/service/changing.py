@@ -1,0 +1,345 @@
+"""Making changes: what every face of the service does with a list of operations, whether it previews or makes them."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from heksherlite.operations import AnyOperation, scope_of
+from heksherlite.service.domain import proposing
+from heksherlite.service.domain.authors import BY_SCHEDULE, Cause
+from heksherlite.service.domain.catalog import Catalog, Decision
+from heksherlite.service.domain.deciding import Conflict, Outcome, decide
+from heksherlite.service.domain.history import Change
+from heksherlite.service.domain.impact import Impact, impact_of
+from heksherlite.service.domain.limits import Limits
+from heksherlite.service.domain.proposals import Proposal
+from heksherlite.service.domain.proposing import Statement
+from heksherlite.service.domain.protection import require_unprotected
+from heksherlite.service.domain.ranked_rules import RankedRulesCache
+from heksherlite.service.domain.times import show_time
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.domain.touched import changed_since
+from heksherlite.service.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    NotPermittedError,
+    OperationConflictsError,
+)
+from heksherlite.service.storage.history import Search
+from heksherlite.service.storage.store import Store
+
+T = TypeVar("T")
+
+_ATTEMPTS: Final = 6
+"""How many times a list is decided. The last time, only writes to the same settings stand in its way."""
+
+_MOST_CHARACTERS: Final = 200
+"""How much of a value a conflict shows."""
+
+_MOST_CONFLICTS: Final = 100
+"""How many conflicts with what others changed are described."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What the one who makes changes may do.
+
+    Attributes:
+        scopes: The scopes. None: everything.
+        setting_prefix: The prefix of the names of the settings that may be changed.
+        ignores_protection: Whether protected settings may be changed.
+    """
+
+    scopes: frozenset[Scope] | None = None
+    setting_prefix: str = ""
+    ignores_protection: bool = False
+
+    def breaking_glass(self, cause: Cause) -> tuple["Rights", Cause]:
+        """Return the rights to change protected settings in an emergency, and the cause that the history keeps.
+
+        Raises:
+            NotPermittedError: The scope ``admin`` is missing.
+            InvalidError: There is no reason.
+        """
+        if self.scopes is not None and Scope.ADMIN not in self.scopes:
+            raise NotPermittedError(f"break_glass requires a token with scope {Scope.ADMIN}")
+        if cause.reason is None:
+            raise InvalidError("break_glass needs a reason", location=("body", "reason"))
+        return replace(self, ignores_protection=True), replace(cause, break_glass=True)
+
+    def check(self, operations: Iterable[AnyOperation]) -> None:
+        """Check that the operations are permitted.
+
+        Raises:
+            NotPermittedError: One is not.
+        """
+        if self.scopes is None:
+            return
+        for index, operation in enumerate(operations):
+            if (scope := scope_of(operation)) not in self.scopes:
+                raise NotPermittedError(f"operations[{index}]: {operation.op} requires a token with scope {scope}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a list of operations comes to.
+
+    Attributes:
+        catalog: What there was when it was decided.
+        outcome: The changes, the results, and the conflicts.
+        impact: In which contexts values change. None if there are conflicts.
+    """
+
+    catalog: Catalog
+    outcome: Outcome
+    impact: Impact | None
+
+    @property
+    def conflicts(self) -> list[dict[str, Any]]:
+        """The conflicts, as the API shows them."""
+        return [conflict.as_json() for conflict in self.outcome.conflicts]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A change that was made, or that would be.
+
+    Attributes:
+        preview: What it comes to.
+        revision: The revision that it made; if nothing changed, the revision as it was.
+    """
+
+    preview: Preview
+    revision: int
+
+
+class Changer:
+    """Previews and makes changes to a store.
+
+    Args:
+        store: The store.
+        limits: The limits of what is stored.
+    """
+
+    def __init__(self, store: Store, limits: Limits) -> None:
+        self._store = store
+        self._limits = limits
+        self._deciding = asyncio.Lock()  # because what is computed in a thread changes the cache of rules
+        self.ranked_rules = RankedRulesCache()
+
+    async def preview(
+        self, operations: Sequence[AnyOperation], rights: Rights, *, base_revision: int | None = None
+    ) -> Preview:
+        """Return what a list of operations would come to now.
+
+        Args:
+            operations: The operations, in their order.
+            rights: What their author may do.
+            base_revision: The revision that the author looked at. None: what others changed since is no conflict.
+
+        Raises:
+            NotPermittedError: An operation is not permitted.
+            OutsidePrefixError: An operation is about settings that may not be changed.
+            NotFoundError: The history does not go back to the base revision, or there is no such revision yet.
+        """
+        rights.check(operations)
+        whole = self._store.catalog
+        preview = await self.computed(partial(self._decide, whole, operations, rights))
+        moved = await self._moved(whole, preview.outcome, base_revision)
+        if not moved:
+            return preview
+        conflicts = sorted([*preview.outcome.conflicts, *moved], key=lambda conflict: conflict.operation)
+        return replace(preview, outcome=replace(preview.outcome, conflicts=tuple(conflicts)), impact=None)
+
+    async def computed(self, compute: Callable[[], T]) -> T:
+        """Return what is computed in a thread, by which `ranked_rules` may be used meanwhile."""
+        async with self._deciding:
+            return await asyncio.to_thread(compute)
+
+    async def make(
+        self,
+        operations: Sequence[AnyOperation],
+        rights: Rights,
+        cause: Cause,
+        *,
+        base_revision: int | None = None,
+    ) -> Made:
+        """Make a list of operations as one change, or nothing of it.
+
+        Args:
+            operations: The operations, in their order.
+            rights: What their author may do.
+            cause: Who makes the change, and why.
+            base_revision: As for `preview`.
+
+        Raises:
+            OperationConflictsError: Operations cannot be made, or others changed what they touch.
+            NotPermittedError: An operation is not permitted.
+            OutsidePrefixError: An operation is about settings that may not be changed.
+            NotFoundError: The history does not go back to the base revision, or there is no such revision yet.
+            DatabaseUnavailableError: The database cannot be reached. Nothing is changed.
+        """
+
+        def as_it_is(preview: Preview) -> Decision[Made]:
+            revision = preview.catalog.next_revision if preview.outcome.changes else preview.catalog.state.revision
+            return Decision(Made(preview, revision), preview.outcome.changes)
+
+        return await self._write(operations, rights, cause, base_revision, as_it_is)
+
+    async def approve(self, proposal: Proposal, by: Statement, rights: Rights) -> Proposal:
+        """Approve a proposal. It is applied at once if it is not to be applied later.
+
+        Args:
+            proposal: The proposal.
+            by: Who approves it.
+            rights: What they may do.
+
+        Returns:
+            The proposal as it is then.
+
+        Raises:
+            NotPermittedError: They are its author, or may not make its operations.
+            OperationConflictsError: It cannot be applied as things are. It stays open.
+            ConflictError: It was decided before.
+        """
+
+        def approved(preview: Preview) -> Decision[Proposal]:
+            return proposing.approve(preview.catalog, proposal.id, by, lambda _: preview.outcome)
+
+        rights = replace(rights, ignores_protection=True)
+        cause = Cause(by.author, proposal.reason)
+        return await self._write(
+            proposal.operations, rights, cause, proposal.base_revision, approved, raises_conflicts=False
+        )
+
+    async def apply_due(self, proposal: Proposal) -> None:
+        """Apply an approved proposal whose time has come, within the rights that its approver has now."""
+
+        def applied(preview: Preview) -> Decision[Proposal | None]:
+            return proposing.apply(preview.catalog, proposal.id, lambda _: preview.outcome)
+
+        cause = replace(BY_SCHEDULE, reason=proposal.reason)
+        try:
+            rights = self._rights_of_approver(proposal)
+            await self._write(
+                proposal.operations, rights, cause, proposal.base_revision, applied, raises_conflicts=False
+            )
+        except (NotPermittedError, NotFoundError) as error:
+            reason = str(error)
+            await self._store.write(lambda catalog: proposing.fail(catalog, proposal.id, reason), cause)
+
+    def _rights_of_approver(self, proposal: Proposal) -> Rights:
+        if proposal.approving_token is None:
+            return Rights(ignores_protection=True)
+        token = self._store.tokens.get(proposal.approving_token)
+        if token is None or token.expired(datetime.now(UTC).timestamp()):
+            raise NotPermittedError("the token that it was approved with was revoked or has expired")
+        return Rights(token.scopes, token.setting_prefix, ignores_protection=True)
+
+    async def _write(
+        self,
+        operations: Sequence[AnyOperation],
+        rights: Rights,
+        cause: Cause,
+        base_revision: int | None,
+        decision_of: Callable[[Preview], Decision[T]],
+        *,
+        raises_conflicts: bool = True,
+    ) -> T:
+        """Preview a list of operations, and write what follows from that if nobody wrote meanwhile."""
+        for remaining in reversed(range(_ATTEMPTS)):
+            preview = await self.preview(operations, rights, base_revision=base_revision)
+            if raises_conflicts and preview.outcome.conflicts:
+                raise OperationConflictsError(preview.conflicts)
+            decide_now = partial(self._decide_on, preview, operations, rights, decision_of, is_last=not remaining)
+            try:
+                return await self._store.write(decide_now, cause)
+            except _MovedError:
+                if not remaining:
+                    raise ConflictError(
+                        "others changed the same settings while this change was made; look at them and try again"
+                    ) from None
+        raise AssertionError("the loop ends with a return or an error")
+
+    def _decide_on(
+        self,
+        preview: Preview,
+        operations: Sequence[AnyOperation],
+        rights: Rights,
+        decision_of: Callable[[Preview], Decision[T]],
+        catalog: Catalog,
+        *,
+        is_last: bool,
+    ) -> Decision[T]:
+        if catalog is preview.catalog:
+            return decision_of(preview)
+        touched = {setting_id for keys in preview.outcome.touched for setting_id, _ in keys if setting_id is not None}
+        is_same = all(catalog.entries.get(each) is preview.catalog.entries.get(each) for each in touched)
+        if not is_last or not is_same or catalog.context_features != preview.catalog.context_features:
+            raise _MovedError
+        return decision_of(self._decide(catalog, operations, rights))
+
+    def _decide(self, whole: Catalog, operations: Sequence[AnyOperation], rights: Rights) -> Preview:
+        catalog = whole.limited_to(rights.setting_prefix)
+        outcome = decide(catalog, operations, datetime.now(UTC))
+        if not rights.ignores_protection:
+            require_unprotected(catalog, outcome.changes)
+        self._limits.check(whole, outcome.changes)
+        impact = None
+        if not outcome.conflicts:
+            impact = impact_of(catalog, outcome.after, outcome.changes, self.ranked_rules.get)
+        return Preview(catalog=whole, outcome=outcome, impact=impact)
+
+    async def _moved(self, catalog: Catalog, outcome: Outcome, base_revision: int | None) -> list[Conflict]:
+        newest = catalog.state.revision
+        if base_revision is None or base_revision == newest:
+            return []
+        if base_revision > newest:
+            raise NotFoundError(f"there is no revision {base_revision} yet; the newest is {newest}")
+        undone = await self._store.history.changes_to_undo(after=base_revision, until=catalog.state.revision_id)
+        if undone is None:
+            raise ConflictError(
+                "the database was put back to an earlier state; look at what there is now, and try again"
+            )
+        return [
+            await self._described(catalog, index, change)
+            for index, change in list(changed_since(undone, outcome.touched))[:_MOST_CONFLICTS]
+        ]
+
+    async def _described(self, catalog: Catalog, index: int, change: Change) -> Conflict:
+        """Return the conflict with what somebody else changed: who, when, and from what to what."""
+        entry = None if change.setting_id is None else catalog.entries.get(change.setting_id)
+        name = None if entry is None else entry.setting.name
+        search = Search(limit=1, rule_id=change.rule_id, setting_name=None if change.rule_id else name)
+        page = await self._store.history.search(search, changes_per_record=100)
+        what = "the order of the context features" if change.setting_id is None else f"setting {name!r}"
+        if change.rule_id is not None:
+            what = f"rule {change.rule_id} of setting {name!r}"
+        if not page.records:
+            return Conflict(index, f"{what} was changed meanwhile", name, change.rule_id)
+        (record,) = page.records
+        author = record.cause.author
+        by = f"{author.kind} {author.name}" if author.name else author.kind
+        last = next((each for each in record.changes if each.rule_id == change.rule_id), None)
+        values = "" if last is None else f" from {_value(change.before)} to {_value(last.after)}"
+        reason = f"{what} was changed{values} in revision {record.revision} by {by} at {show_time(record.time)}"
+        return Conflict(index, reason, name, change.rule_id)
+
+
+class _MovedError(Exception):
+    """Somebody else wrote between a decision and its write."""
+
+
+def _value(shown: Any) -> str:
+    """Return what a conflict shows of a rule or setting, which is JSON or None."""
+    if shown is None:
+        return "nothing"
+    value = shown.get("value", shown) if isinstance(shown, dict) else shown
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."

@@ -1,0 +1,274 @@
+"""Proposals: a second person approves a change before it happens."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from heksherlite.service import embedded
+from heksherlite.service.domain.tokens import Scope
+from tests.service.api import FEATURES, Api
+from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token, revoke_token
+from tests.waiting import until
+
+PUT_DEV = {"op": "put_rule", "setting": "cache_ttl", "feature_values": {"environment": "dev"}, "value": 10}
+
+
+class Team:
+    """The clients of a team, each with a token of their own.
+
+    Attributes:
+        admin: Every scope.
+        author: Scopes read and propose.
+        reviewer: Scopes read and write.
+        shop: Every scope, limited to settings whose names start with ``shop.``.
+    """
+
+    def __init__(self, path: Path, url: str) -> None:
+        self.path = path
+        tokens = {
+            "admin": make_token(path, "admin", *EVERY_SCOPE),
+            "author": make_token(path, "author", Scope.READ, Scope.PROPOSE),
+            "reviewer": make_token(path, "reviewer", Scope.READ, Scope.WRITE),
+            "shop": make_token(path, "shop", *EVERY_SCOPE, setting_prefix="shop."),
+        }
+        self.admin, self.author, self.reviewer, self.shop = [Api(url, token=token) for token in tokens.values()]
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Iterator[Team]:
+    path = tmp_path / "a.db"
+    make_token(path, "first", Scope.READ)
+    with embedded(path, access=WITH_TOKENS, context_features=FEATURES) as service:
+        team = Team(path, service.url)
+        team.admin.declare()
+        team.admin.declare("shop.page")
+        yield team
+        for api in (team.admin, team.author, team.reviewer, team.shop):
+            api.close()
+
+
+def propose(api: Api, *operations: dict[str, Any], **fields: Any) -> int:
+    """Propose operations, and return the number of the proposal."""
+    answer = api.call("POST", "proposals", {"operations": list(operations), **fields})
+    assert answer.status_code == 201, answer.text
+    number: int = answer.json()["proposal_id"]
+    return number
+
+
+def proposal(api: Api, number: int) -> Any:
+    """Return all about a proposal."""
+    answer = api.get(f"proposals/{number}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def act(api: Api, number: int, action: str, **fields: Any) -> httpx.Response:
+    """Approve, reject, withdraw or comment."""
+    return api.call("POST", f"proposals/{number}/{action}", fields)
+
+
+def test_a_proposal_is_applied_when_somebody_else_approves_it(team: Team) -> None:
+    """Nothing happens before the approval. Then the change has the proposal's reason and names both people."""
+    number = propose(team.author, PUT_DEV, reason="the cache is cold")
+    assert team.admin.rule_ids() == []
+    shown = proposal(team.reviewer, number)
+    assert shown["state"] == "open"
+    assert [region["after"] for region in shown["impact"]] == [10]
+    assert act(team.reviewer, number, "comments", text="why 10?").status_code == 204
+    assert act(team.author, number, "comments", text="measured").status_code == 204
+    assert act(team.reviewer, number, "approve", comment="fine").status_code == 200
+    shown = proposal(team.author, number)
+    assert shown["state"] == "applied"
+    assert [(each["author"]["name"], each["text"]) for each in shown["comments"]] == [
+        ("reviewer", "why 10?"),
+        ("author", "measured"),
+        ("reviewer", "fine"),
+    ]
+    record = team.admin.history(limit=1)[0]
+    assert record["revision"] == shown["applied_revision"]
+    assert record["reason"] == "the cache is cold"
+    assert record["author"]["name"] == "reviewer"
+    assert [change["kind"] for change in record["changes"]] == ["rule", "proposal"]
+    assert record["changes"][1]["after"]["author"] == "author"
+    assert [rule["value"] for rule in team.admin.query()["cache_ttl"]["rules"]] == [10]
+
+
+def test_nobody_approves_their_own_proposal(team: Team) -> None:
+    """The author is refused, whatever scopes they have."""
+    number = propose(team.admin, PUT_DEV)
+    answer = act(team.admin, number, "approve")
+    assert answer.status_code == 403
+    assert "somebody else" in answer.text
+    assert team.admin.rule_ids() == []
+
+
+def test_who_only_proposes_neither_writes_nor_approves(team: Team) -> None:
+    """The scope propose allows proposals, and nothing else that changes anything."""
+    number = propose(team.admin, PUT_DEV)
+    assert act(team.author, number, "approve").status_code == 403
+    assert act(team.author, number, "reject").status_code == 403
+    assert team.author.call("POST", "changes", {"operations": [PUT_DEV]}).status_code == 403
+
+
+def test_the_approver_needs_what_the_operations_need(team: Team) -> None:
+    """Operations of admins are approved by somebody with scope admin."""
+    number = propose(team.author, {"op": "rename_setting", "setting": "cache_ttl", "name": "ttl"})
+    answer = act(team.reviewer, number, "approve")
+    assert answer.status_code == 403
+    assert answer.text == "operations[0]: rename_setting requires a token with scope admin"
+    assert act(team.admin, number, "approve").status_code == 200
+
+
+def test_only_the_author_withdraws(team: Team) -> None:
+    """Somebody else may reject a proposal, and does not withdraw it."""
+    number = propose(team.author, PUT_DEV)
+    assert act(team.reviewer, number, "withdraw").status_code == 403
+    assert act(team.author, number, "withdraw").status_code == 204
+    assert proposal(team.author, number)["state"] == "withdrawn"
+
+
+def test_a_closed_proposal_stays_as_it_is(team: Team) -> None:
+    """Whatever is tried on a proposal that was decided is a conflict."""
+    number = propose(team.author, PUT_DEV)
+    assert act(team.reviewer, number, "reject", comment="no").status_code == 204
+    for api, action, fields in [
+        (team.reviewer, "approve", {}),
+        (team.reviewer, "reject", {}),
+        (team.author, "withdraw", {}),
+        (team.author, "comments", {"text": "but"}),
+    ]:
+        assert act(api, number, action, **fields).status_code == 409, action
+    assert proposal(team.author, number)["state"] == "rejected"
+    assert team.admin.rule_ids() == []
+
+
+def test_approving_twice_applies_once(team: Team) -> None:
+    """The second approval is a conflict, and there is one record of the change."""
+    number = propose(team.author, PUT_DEV)
+    first, second = act(team.reviewer, number, "approve"), act(team.admin, number, "approve")
+    assert [first.status_code, second.status_code] == [200, 409]
+    assert len(team.admin.rule_ids()) == 1
+
+
+def test_what_cannot_be_made_is_not_proposed(team: Team) -> None:
+    """A proposal whose operations conflict with what there is is refused at once, with every reason."""
+    operations = [PUT_DEV, {"op": "delete_rule", "rule_id": 99}]
+    answer = team.author.call("POST", "proposals", {"operations": operations})
+    assert answer.status_code == 409
+    assert [conflict["operation"] for conflict in answer.json()["conflicts"]] == [1]
+
+
+def test_what_others_changed_since_stands_in_the_way(team: Team) -> None:
+    """A proposal with a base revision shows what changed meanwhile, is not applied over it, and stays open."""
+    rule_id = team.admin.add_rule(5, environment="dev")
+    base = team.admin.history(limit=1)[0]["revision"]
+    number = propose(team.author, PUT_DEV, base_revision=base)
+    team.admin.call("PUT", f"rules/{rule_id}/value", {"value": 6})
+    (conflict,) = proposal(team.reviewer, number)["conflicts"]
+    assert "was changed from 5 to 6" in conflict["reason"]
+    assert act(team.reviewer, number, "approve").status_code == 409
+    assert proposal(team.reviewer, number)["state"] == "open"
+
+
+def test_an_approved_proposal_waits_for_its_time(team: Team) -> None:
+    """With apply_at, an approved proposal is applied then, by the service."""
+    number = propose(team.author, PUT_DEV, apply_at=(datetime.now(UTC) + timedelta(seconds=1.5)).isoformat())
+    assert act(team.reviewer, number, "approve").json()["state"] == "approved"
+    assert team.admin.rule_ids() == []
+    until(lambda: proposal(team.author, number)["state"] == "applied")
+    assert len(team.admin.rule_ids()) == 1
+    assert team.admin.history(limit=1)[0]["author"]["kind"] == "schedule"
+
+
+def test_a_proposal_fails_if_its_approver_lost_the_right(team: Team) -> None:
+    """If the token of the approver was revoked before the time came, nothing is applied, and the proposal says why."""
+    number = propose(team.author, PUT_DEV, apply_at=(datetime.now(UTC) + timedelta(seconds=2)).isoformat())
+    assert act(team.reviewer, number, "approve").status_code == 200
+    assert revoke_token(team.path, "reviewer")
+    until(lambda: proposal(team.author, number)["state"] == "failed")
+    assert "revoked" in proposal(team.author, number)["failure"]
+    assert team.admin.rule_ids() == []
+
+
+def test_a_proposal_fails_if_it_cannot_be_applied_any_more(team: Team) -> None:
+    """If its operations conflict with what there is when its time comes, the proposal says with what."""
+    rule_id = team.admin.add_rule(5, environment="dev")
+    operation = {"op": "set_value", "rule_id": rule_id, "value": 6}
+    number = propose(team.author, operation, apply_at=(datetime.now(UTC) + timedelta(seconds=2)).isoformat())
+    assert act(team.reviewer, number, "approve").status_code == 200
+    team.admin.call("DELETE", f"rules/{rule_id}")
+    until(lambda: proposal(team.author, number)["state"] == "failed")
+    assert proposal(team.author, number)["failure"] == f"rule {rule_id} does not exist"
+
+
+def test_a_time_that_is_over_is_refused(team: Team) -> None:
+    """A proposal cannot be meant for the past."""
+    answer = team.author.call("POST", "proposals", {"operations": [PUT_DEV], "apply_at": "2020-01-01T00:00:00Z"})
+    assert answer.status_code == 422
+    assert "apply_at is over" in answer.text
+
+
+def test_protected_settings_are_changed_by_proposals(team: Team) -> None:
+    """A proposal goes past the protection of a setting, and ends it too."""
+    protect = {"op": "set_protection", "setting": "cache_ttl", "protected": True}
+    assert team.admin.call("POST", "changes", {"operations": [protect]}).status_code == 200
+    number = propose(team.author, PUT_DEV)
+    assert act(team.reviewer, number, "approve").status_code == 200
+    assert len(team.admin.rule_ids()) == 1
+    number = propose(team.author, {**protect, "protected": False})
+    assert act(team.admin, number, "approve").status_code == 200
+    assert "protected" not in team.admin.setting()
+
+
+def test_a_limited_token_sees_and_decides_within_its_prefix(team: Team) -> None:
+    """Proposals about other settings do not exist for a limited token, and it cannot make any."""
+    number = propose(team.author, PUT_DEV)
+    inside = propose(team.author, {"op": "set_default", "setting": "shop.page", "value": 5})
+    for answer in [
+        team.shop.get(f"proposals/{number}"),
+        act(team.shop, number, "approve"),
+        act(team.shop, number, "reject"),
+        act(team.shop, number, "comments", text="hm"),
+    ]:
+        assert answer.status_code == 404
+    listed = team.shop.get("proposals").json()["proposals"]
+    assert [each["proposal_id"] for each in listed] == [inside]
+    answer = team.shop.call("POST", "proposals", {"operations": [PUT_DEV]})
+    assert answer.status_code == 403
+    assert act(team.shop, inside, "approve").status_code == 200
+
+
+def test_proposals_are_listed_by_state_in_pages(team: Team) -> None:
+    """The newest come first, a state selects, and next leads to the others."""
+    numbers = [propose(team.author, PUT_DEV) for _ in range(5)]
+    act(team.reviewer, numbers[1], "reject")
+    page = team.author.get("proposals", limit=2).json()
+    assert [each["proposal_id"] for each in page["proposals"]] == numbers[:2:-1]
+    page = team.author.get("proposals", limit=2, before=page["next"]).json()
+    assert [each["proposal_id"] for each in page["proposals"]] == numbers[2:0:-1]
+    rejected = team.author.get("proposals", state="rejected").json()["proposals"]
+    assert [each["proposal_id"] for each in rejected] == [numbers[1]]
+
+
+def test_a_restarted_service_knows_its_proposals(tmp_path: Path) -> None:
+    """What was proposed before a restart is decided after it, and applied at its time."""
+    path = tmp_path / "a.db"
+    with embedded(path, context_features=FEATURES) as service:
+        api = Api(service.url)
+        api.declare()
+        number = propose(api, PUT_DEV, reason="later")
+        soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+        timed = propose(api, {"op": "set_default", "setting": "cache_ttl", "value": 7}, apply_at=soon)
+        assert act(api, timed, "approve").status_code == 200
+        api.close()
+    with embedded(path) as service:
+        api = Api(service.url)
+        assert act(api, number, "approve").status_code == 200
+        assert len(api.rule_ids()) == 1
+        until(lambda: api.query()["cache_ttl"]["default_value"] == 7)
+        assert propose(api, PUT_DEV) == timed + 1
+        api.close()
