@@ -28,8 +28,9 @@ def token() -> None:
 @token.command()
 @click.argument("name")
 @scope_option(
-    "What the token allows: read (queries, lists, metrics, documentation), declare (settings, as programs do), write"
-    " (rules and metadata), admin (context features, and everything else about settings). No scope includes another.",
+    "What the token allows: read (queries, lists, metrics, documentation), declare (settings, as programs do), propose"
+    " (changes for others to approve), write (rules and metadata), admin (context features, access, and everything else"
+    " about settings). No scope includes another.",
     required=True,
 )
 @click.option(
