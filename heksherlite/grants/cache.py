@@ -106,9 +106,23 @@ class CacheGrant:
             extra = {"path": str(self._path), "reason": reason}
             logger.warning("cached facts cannot be used: %s: %s", self._path, reason, extra=extra)
             return None
+        mismatch = self._mismatch(cached)
+        if mismatch is None:
+            return cached
+        extra = {"path": str(self._path), "reason": mismatch}
+        logger.info("cached facts are out of date: %s: %s", self._path, mismatch, extra=extra)
+        return None
+
+    def _mismatch(self, cached: CachedFacts) -> str | None:
+        """Return why cached facts are not used, or ``None`` if they are."""
+        if cached.hash != self._hash:
+            return "they were cached for another hash"
         age = time() - cached.created_at
-        is_young = age >= -_CLOCK_TOLERANCE and (self._expires_in is None or age < self._expires_in)
-        return cached if is_young and cached.hash == self._hash else None
+        if age < -_CLOCK_TOLERANCE:
+            return "they are from the future"
+        if self._expires_in is not None and age >= self._expires_in:
+            return f"they are {age:.0f} s old, and expire after {self._expires_in:g} s"
+        return None
 
     def _store(self, cached: CachedFacts) -> None:
         try:

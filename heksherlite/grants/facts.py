@@ -9,6 +9,8 @@ from heksherlite.errors import GroupNotFound
 Facts = dict[str, Any]
 """The result of a grant: groups by name."""
 
+_MISSING: Final = object()
+
 _MAX_DEPTH: Final = 100
 """The maximum number of levels of facts."""
 
@@ -36,7 +38,7 @@ def deep_copy(value: Any) -> Any:
 
 
 def look_up(facts: Mapping[str, Any], path: str | None) -> Any:
-    """Return the value at a path such as ``group.key``.
+    """Return the value at a path such as ``group.key``. Keys may contain dots themselves.
 
     Args:
         facts: The facts.
@@ -45,12 +47,24 @@ def look_up(facts: Mapping[str, Any], path: str | None) -> Any:
     Raises:
         GroupNotFound: If nothing exists at the path.
     """
-    here: Any = facts
-    for key in () if path is None else path.split("."):
-        if not isinstance(here, Mapping) or key not in here:
-            raise GroupNotFound(path or "", _nearest_keys(facts, path or ""))
-        here = here[key]
-    return here
+    if path is None:
+        return facts
+    found = _find(facts, path.split("."))
+    if found is _MISSING:
+        raise GroupNotFound(path, _nearest_keys(facts, path))
+    return found
+
+
+def _find(here: object, keys: list[str]) -> object:
+    """Return the value at a path, or `_MISSING`. A key that itself contains dots is found too."""
+    if not keys:
+        return here
+    if isinstance(here, Mapping):
+        for length in range(1, len(keys) + 1):
+            key = ".".join(keys[:length])
+            if key in here and (found := _find(here[key], keys[length:])) is not _MISSING:
+                return found
+    return _MISSING
 
 
 def has_value(facts: Mapping[str, Any], path: str | None, value: object) -> bool:

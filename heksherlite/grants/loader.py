@@ -4,8 +4,11 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
+
+from cachetools import LRUCache
 
 from heksherlite.errors import FaktsError, GroupNotFound, NoFaktsFound
 from heksherlite.grants.event_loops import in_event_loop, run_from_sync
@@ -14,6 +17,12 @@ from heksherlite.grants.grant import GrantLike, LoadRequest, as_grant, load
 from heksherlite.grants.loading import Loaded, SharedLoad
 
 M = TypeVar("M")
+
+_MISSING_SECONDS: Final = 60.0
+"""The time for which a missing path does not cause another load."""
+
+_MAX_MISSING: Final = 1000
+"""The maximum number of missing paths that are remembered."""
 
 _NOT_LOADED: Final = "facts are not loaded, and auto_load is off: call load() or aload() first"
 
@@ -55,6 +64,7 @@ class Fakts:
         self._assert_groups: Final = frozenset(assert_groups)
         self._allow_auto_load: Final = allow_auto_load
         self._load_on_enter: Final = load_on_enter
+        self._missing_until: Final[LRUCache[str | None, float]] = LRUCache(_MAX_MISSING)
         self._shared: Final = SharedLoad(self._load_facts)
 
     def __repr__(self) -> str:
@@ -82,7 +92,8 @@ class Fakts:
 
         Args:
             path: Keys separated by dots, such as ``group.key``, or ``None`` for all facts.
-            auto_load: Whether to load the facts if they are not loaded, and once more if the path does not exist.
+            auto_load: Whether to load the facts if they are not loaded, and once more if the path does not exist. A
+                path that was missing after that does not cause another load for a minute.
             force_refresh: Whether to load the facts in any case, bypassing all caches.
             into: The class to convert the group to: a dataclass, an attrs class or a pydantic model. Requires
                 ``heksherlite[models]`` or pydantic.
@@ -126,7 +137,7 @@ class Fakts:
             try:
                 return _convert(look_up(loaded.value, path), path, into)
             except GroupNotFound as error:
-                if not loads:
+                if not loads or self._was_missing(path):
                     raise
                 reason = str(error)
         elif loads:
@@ -180,6 +191,21 @@ class Fakts:
         loaded = self._shared.loaded
         return loaded is None or not has_value(loaded.value, path, value)
 
+    def set_as_main(self) -> None:
+        """Make this the loader that :func:`get_current_fakts` returns outside of all ``with`` blocks.
+
+        It is the loader for the whole process, including all threads, and event loops and handlers of a web framework.
+        It replaces any earlier main loader.
+        """
+        global _main  # noqa: PLW0603 - one for the process
+        _main = self
+
+    def unset_as_main(self) -> None:
+        """Undo :meth:`set_as_main`. Nothing happens if this is not the main loader."""
+        global _main  # noqa: PLW0603 - one for the process
+        if _main is self:
+            _main = None
+
     def __enter__(self) -> Self:
         if self._load_on_enter:
             self.load()
@@ -207,10 +233,23 @@ class Fakts:
         try:
             found = look_up(loaded.value, path)
         except GroupNotFound as error:
-            if not loads or forced:
+            if not loads or forced or self._was_missing(path):
                 raise
-            found = look_up((await self._reload_for(error, loaded)).value, path)
+            found = await self._look_up_again(path, error, loaded)
         return _convert(found, path, into)
+
+    async def _look_up_again(self, path: str | None, error: GroupNotFound, loaded: Loaded[Facts]) -> Any:
+        """Load the facts again for a missing path, and remember for a while if it is still missing."""
+        reloaded = await self._reload_for(error, loaded)
+        try:
+            return look_up(reloaded.value, path)
+        except GroupNotFound:
+            self._missing_until[path] = monotonic() + _MISSING_SECONDS
+            raise
+
+    def _was_missing(self, path: str | None) -> bool:
+        """Return whether a load for this path found recently that it does not exist."""
+        return monotonic() < self._missing_until.get(path, 0)
 
     async def _load(self, *, loads: bool, forced: bool) -> Loaded[Facts]:
         loaded = self._shared.loaded
@@ -259,17 +298,26 @@ class _Entry:
 _current: ContextVar[_Entry | None] = ContextVar("heksherlite_current_fakts", default=None)
 
 
+_main: Fakts | None = None
+"""The loader that is current outside of all ``with`` blocks."""
+
+
 def get_current_fakts() -> Fakts:
-    """Return the loader of the innermost ``with`` block around the current code.
+    """Return the loader of the innermost ``with`` block around the current code, or else the main loader.
 
     Raises:
-        NoFaktsFound: If there is no such block. Threads that are started inside of a block do not belong to it, except
-            worker threads of anyio, trio and ``asyncio.to_thread``.
+        NoFaktsFound: If there is neither. Threads that are started inside of a block do not belong to it, except worker
+            threads of anyio, trio and ``asyncio.to_thread``.
     """
     entry = _current.get()
-    if entry is None:
-        raise NoFaktsFound("there is no current Fakts: this code does not run inside of 'with Fakts(...)'")
-    return entry.fakts
+    if entry is not None:
+        return entry.fakts
+    if _main is not None:
+        return _main
+    raise NoFaktsFound(
+        "there is no current Fakts: this code does not run inside of 'with Fakts(...)', "
+        "and no loader was made the main one by set_as_main()"
+    )
 
 
 def _enter(fakts: Fakts) -> None:

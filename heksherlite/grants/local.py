@@ -17,7 +17,8 @@ class EnvGrant:
     Keys are in lower case. Values are strings.
 
     Args:
-        prepend: The prefix of the variable names.
+        prepend: The prefix of the variable names. If it is empty, all variables are read, and those with malformed or
+            contradictory names are ignored.
         delimiter: The separator of the keys in a name.
         required: Whether it is an error if there is no such variable. A :class:`FailsafeGrant` then tries its next
             grant. Pass ``False`` for a layer of a :class:`ParallelGrant` that may be empty.
@@ -66,9 +67,14 @@ class HardGrant:
 def parse_environment(variables: Mapping[str, str], prepend: str, delimiter: str) -> Facts:
     """Return the facts in environment variables.
 
+    Without a prefix, most variables belong to other programs. Then names that are malformed, or contradict each other,
+    are no error: groups override values, and names in upper case override others.
+
     Raises:
         GrantError: If a name is malformed, or two names contradict each other. The message names them.
     """
+    if not prepend:
+        return _parse_foreign(variables, delimiter)
     facts: Facts = {}
     names: dict[tuple[str, ...], str] = {}
     for name in sorted(variables, key=lambda name: (name.count(delimiter), name)):
@@ -89,4 +95,18 @@ def parse_environment(variables: Mapping[str, str], prepend: str, delimiter: str
             group = group.setdefault(key, {})
         group[keys[-1]] = variables[name]
         names[keys] = name
+    return facts
+
+
+def _parse_foreign(variables: Mapping[str, str], delimiter: str) -> Facts:
+    facts: Facts = {}
+    # The most nested keys first, so that a value does not replace a group; upper case before lower case.
+    for name in sorted(variables, key=lambda name: (-name.count(delimiter), name)):
+        keys = name.lower().split(delimiter)
+        if not all(keys):
+            continue
+        group = facts
+        for key in keys[:-1]:
+            group = group.setdefault(key, {})
+        group.setdefault(keys[-1], variables[name])
     return facts

@@ -39,6 +39,7 @@ GARBAGE = [
     b'beacon-fakts{"url": "http://[::1"}',
     b'beacon-fakts{"url": "http://host/\\u001b[2J"}',
     b'beacon-fakts{"other": "http://host/"}',
+    b'beacon-fakts{"url": "user:hunter2@host"}',
     b'beacon-faktz{"url": "http://host/"}',
     b"beacon-fakts\xff\xfe",
     b"beacon-fakts" + b"[" * 2000,
@@ -80,6 +81,11 @@ def test_invalid_urls(url: str) -> None:
 def test_datagrams_that_are_not_beacons(content: bytes) -> None:
     """Datagrams that are not beacons are ignored."""
     assert decode_beacon(content) is None
+
+
+def test_urls_without_a_scheme() -> None:
+    """A URL without a scheme means HTTPS."""
+    assert decode_beacon(b'beacon-fakts{"url": "host:8443/below"}') == "https://host:8443/below"
 
 
 @given(st.binary(max_size=100))

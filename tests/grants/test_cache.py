@@ -91,12 +91,26 @@ def test_skip_cache(path: Path) -> None:
         (-999, None, False),
     ],
 )
-def test_expiry(age: float, expires_in: float | None, is_used: bool, path: Path) -> None:
+def test_expiry(age: float, expires_in: float | None, is_used: bool, path: Path, log: Log) -> None:
     """The file is used while it is younger than expires_in, and not if it is from the future."""
     grant = CacheGrant(Counting(), cache_file=path, expires_in=expires_in)
     loaded(grant)
     rewrite(path, created_at=time.time() - age)
     assert number(grant) == (1 if is_used else 2)
+    assert len(log.of("cached facts are out of date")) == (not is_used)
+
+
+def test_reasons_of_out_of_date_facts(path: Path, log: Log) -> None:
+    """The log record says which file is not used, and why."""
+    loaded(CacheGrant(Counting(), cache_file=path, hash="v1"))
+    rewrite(path, created_at=time.time() - 50)
+    loaded(CacheGrant(Counting(), cache_file=path, hash="v2"))
+    rewrite(path, created_at=time.time() - 50)
+    loaded(CacheGrant(Counting(), cache_file=path, hash="v2", expires_in=20))
+    assert [record.getMessage() for record in log.of("cached facts are out of date")] == [
+        f"cached facts are out of date: {path}: they were cached for another hash",
+        f"cached facts are out of date: {path}: they are 50 s old, and expire after 20 s",
+    ]
 
 
 def test_hash_mismatch(path: Path) -> None:

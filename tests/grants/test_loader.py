@@ -1,17 +1,26 @@
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import httpx
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from heksherlite.errors import FaktsError, GrantError, GroupNotFound, NoFaktsFound
-from heksherlite.grants import Fakts, HardGrant, LoadRequest, get_current_fakts
+from heksherlite.grants import Fakts, HardGrant, LoadRequest, get_current_fakts, loader
 from heksherlite.grants.facts import Facts
 from tests.grants.loads import Counting, Failing
+from tests.waiting import until
 
 FACTS = {"database": {"host": "db", "ports": [1, 2]}, "cache": {}}
 
@@ -54,7 +63,7 @@ def test_function_as_grant() -> None:
 
     fakts = Fakts(from_somewhere)
     assert [fakts.get("forced"), fakts.get("forced", force_refresh=True)] == [False, True]
-    assert repr(fakts) == "<Fakts of test_a_function_is_a_grant.<locals>.from_somewhere, loaded>"
+    assert repr(fakts) == "<Fakts of test_function_as_grant.<locals>.from_somewhere, loaded>"
 
 
 def test_values_are_copies() -> None:
@@ -301,3 +310,109 @@ def test_into_is_typed() -> None:
     """The result of into= is an instance of the class."""
     found: Nothing = Fakts(HardGrant(FACTS)).get("cache", into=Nothing)
     assert found == Nothing()
+
+
+def test_missing_path_is_remembered() -> None:
+    """Five reads of a missing path cause one forced load, in synchronous and asynchronous code."""
+    grant = Counting()
+    fakts = Fakts(grant)
+
+    async def read() -> None:
+        with pytest.raises(GroupNotFound):
+            await fakts.aget("missing")
+
+    for _ in range(3):
+        with pytest.raises(GroupNotFound):
+            fakts.get("missing")
+    anyio.run(read)
+    assert [request.force_refresh for request in grant.requests] == [False, True]
+    grant.facts["missing"] = 1
+    fakts.refresh()
+    assert fakts.get("missing") == 1
+
+
+def test_missing_path_is_read_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some time, a missing path causes another load."""
+    monkeypatch.setattr(loader, "_MISSING_SECONDS", -1)
+    grant = Counting()
+    fakts = Fakts(grant)
+    for _ in range(2):
+        with pytest.raises(GroupNotFound):
+            fakts.get("missing")
+    assert len(grant.requests) == 3
+
+
+def test_keys_with_dots() -> None:
+    """A key that contains dots is found by the same path, and does not hide nested keys."""
+    fakts = Fakts(HardGrant({"a.b": 1, "c": {"d.e": {"f": 2}}, "g": {"h": 3}, "g.h": 4, "i": 5, "i.j": 6}))
+    paths = {"a.b": 1, "c.d.e.f": 2, "g.h": 3, "i": 5, "i.j": 6}
+    assert {path: fakts.get(path) for path in paths} == paths
+    with pytest.raises(GroupNotFound, match=r"there is no 'c.d.x' in the facts \(the nearest are 'c.d.e'\)"):
+        fakts.get("c.d.x")
+
+
+@pytest.fixture
+def main() -> Iterator[Fakts]:
+    """Return a loader that is the main one."""
+    fakts = Fakts(HardGrant({"which": "main"}))
+    fakts.set_as_main()
+    yield fakts
+    fakts.unset_as_main()
+
+
+def test_main_loader(main: Fakts) -> None:
+    """The main loader is current in all threads and event loops, outside of blocks."""
+    found: list[Fakts] = []
+    thread = threading.Thread(target=lambda: found.append(get_current_fakts()))
+    thread.start()
+    thread.join()
+
+    async def read() -> Fakts:
+        return get_current_fakts()
+
+    found.append(anyio.run(read))
+    assert found == [main, main]
+    with Fakts(HardGrant({})) as inner:
+        assert get_current_fakts() is inner
+    assert get_current_fakts() is main
+
+
+def test_main_loader_is_replaced(main: Fakts) -> None:
+    """Another main loader replaces the first one, which then has nothing to undo."""
+    other = Fakts(HardGrant({}))
+    other.set_as_main()
+    main.unset_as_main()
+    assert get_current_fakts() is other
+    other.unset_as_main()
+    with pytest.raises(NoFaktsFound, match="set_as_main"):
+        get_current_fakts()
+
+
+def test_main_loader_in_a_web_framework(main: Fakts) -> None:
+    """Handlers of an application whose lifespan makes a loader the main one find it, also in worker threads."""
+    main.unset_as_main()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        main.set_as_main()
+        yield
+        main.unset_as_main()
+
+    async def on_loop(_: Request) -> PlainTextResponse:
+        return PlainTextResponse(await get_current_fakts().aget("which"))
+
+    def in_thread(_: Request) -> PlainTextResponse:
+        return PlainTextResponse(get_current_fakts().get("which"))
+
+    app = Starlette(routes=[Route("/loop", on_loop), Route("/thread", in_thread)], lifespan=lifespan)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            until(lambda: server.started)
+            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as http:
+                assert (http.get("/loop").text, http.get("/thread").text) == ("main", "main")
+        finally:
+            server.should_exit = True
+            thread.join()

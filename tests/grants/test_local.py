@@ -1,7 +1,11 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from heksherlite.errors import GrantError
 from heksherlite.grants import EnvGrant, HardGrant
+from heksherlite.grants.facts import look_up
+from heksherlite.grants.local import parse_environment
 from tests.grants.loads import loaded
 
 
@@ -67,3 +71,30 @@ def test_hard_grant() -> None:
     loaded(grant)["database"].clear()
     assert loaded(grant) == {"database": {"password": "hunter2"}}
     assert repr(grant) == "HardGrant(groups=['database'])"
+
+
+def test_an_empty_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a prefix, names of other programs that are malformed or contradictory are not an error."""
+    foreign = {
+        "__CF_USER_TEXT_ENCODING": "0x0",
+        "A": "value",
+        "A__B": "b",
+        "A__B__C": "c",
+        "http_proxy": "x",
+        "__": "x",
+    }
+    for name, value in {**foreign, "HTTP_PROXY": "y", "DATABASE__HOST": "db"}.items():
+        monkeypatch.setenv(name, value)
+    facts = loaded(EnvGrant(prepend=""))
+    assert facts["database"] == {"host": "db"}
+    assert facts["a"] == {"b": {"c": "c"}}
+    assert facts["http_proxy"] == "y"
+
+
+@given(st.dictionaries(st.text(alphabet="aAbB_", min_size=1, max_size=8), st.text(max_size=3)))
+def test_an_empty_prefix_with_any_names(variables: dict[str, str]) -> None:
+    """Without a prefix, no names of variables are an error, and each well-formed key has a value or is a group."""
+    facts = parse_environment(variables, "", "__")
+    for name in variables:
+        keys = name.lower().split("__")
+        assert not all(keys) or look_up(facts, ".".join(keys)) is not None

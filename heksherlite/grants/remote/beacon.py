@@ -32,13 +32,18 @@ def encode_beacon(url: str) -> bytes:
 
 
 def decode_beacon(content: bytes) -> str | None:
-    """Return the URL in a datagram, or ``None`` if the datagram is not a beacon."""
+    """Return the URL in a datagram, or ``None`` if the datagram is not a beacon.
+
+    A URL without a scheme means HTTPS.
+    """
     if not content.startswith(_MAGIC) or len(content) > _MAX_SIZE:
         return None
     try:
         data = orjson.loads(content.removeprefix(_MAGIC))
         url = data.get("url") if isinstance(data, dict) else None
-        return http_url(url) if isinstance(url, str) else None
+        if not isinstance(url, str):
+            return None
+        return http_url(url if "://" in url else f"https://{url}")
     except ValueError:
         return None
 
@@ -115,3 +120,5 @@ class _BeaconReceiver:
                 continue
             if (url := decode_beacon(content)) is not None:
                 return url
+            if content.startswith(_MAGIC):
+                logger.debug("malformed beacon ignored: %r", content[:200])

@@ -17,6 +17,9 @@ BEACON_PORT: Final = 45678
 """The UDP port of beacons."""
 
 _MAX_CODE_LENGTH: Final = 64
+_MESSAGE_MEMBERS: Final = ("message", "error_description", "error", "detail")
+"""The members in which endpoints give a reason."""
+
 _MAX_DEVICE_CODE_LENGTH: Final = 1024
 
 GrantedResponse = Mapping[str, Any]
@@ -174,8 +177,9 @@ def read_message(content: bytes) -> str:
         data = read_json(content)
     except InvalidResponseError:
         return ""
-    message = data.get("message") if isinstance(data, dict) else None
-    return printable(message) if isinstance(message, str) else ""
+    members = data if isinstance(data, dict) else {}
+    messages = (members.get(name) for name in _MESSAGE_MEMBERS)
+    return next((printable(message) for message in messages if isinstance(message, str) and message), "")
 
 
 def read_token(granted: GrantedResponse) -> Secret:
