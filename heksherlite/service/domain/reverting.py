@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain import snapshots
@@ -12,6 +12,9 @@ from heksherlite.service.domain.fit import default_misfits, rule_misfits
 from heksherlite.service.domain.history import Change, Record
 from heksherlite.service.domain.json_values import Json, same_json
 from heksherlite.service.errors import ConflictsError
+
+_MAX_CONFLICTS: Final = 100
+"""The maximal number of conflicts that a response lists."""
 
 
 def revert(catalog: Catalog, record: Record, now: datetime) -> Decision[int]:
@@ -36,7 +39,9 @@ def revert(catalog: Catalog, record: Record, now: datetime) -> Decision[int]:
     if not undoing.conflicts and not changes:
         undoing.conflicts.append("nothing is left of this change that could be undone")
     if undoing.conflicts:
-        raise ConflictsError(undoing.conflicts)
+        more = len(undoing.conflicts) - _MAX_CONFLICTS
+        summary = [f"{more} more conflicts"] if more > 0 else []
+        raise ConflictsError([*undoing.conflicts[:_MAX_CONFLICTS], *summary])
     return Decision(catalog.next_revision, changes)
 
 
