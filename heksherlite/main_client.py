@@ -55,7 +55,7 @@ def check_waiting(context_features: Collection[str]) -> None:
         context_features: The context features of the client that would add the settings.
 
     Raises:
-        ValueError: If there is such a setting.
+        ValueError: If a waiting setting has such features.
     """
     with _lock:
         for setting in _waiting.values():

@@ -1,7 +1,7 @@
-"""Operations: everything that a person or a tool does to settings, as values.
+"""Operations: every change that people and tools make to settings, as values.
 
-Each class is one operation of the service's ``POST /api/v1/changes``, and ``as_json`` is what it is on the wire. The
-service decides a list of operations together: it makes all of them, in their order and as one change, or none of them.
+Each class is an operation of the service's ``POST /api/v1/changes``. ``as_json`` returns its JSON form. The service
+decides a list of operations together: it makes all of them, in order and as one change, or none of them.
 """
 
 from collections.abc import Mapping
@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal, TypeAlias, get_args
 
 NOT_GIVEN: Final[Any] = type("NotGiven", (), {"__slots__": (), "__repr__": lambda _: "NOT_GIVEN"})()
-"""Stands for a field of an operation that is left out: what it is about stays as it is."""
+"""Stands for a field of an operation that is left out. What the field describes stays unchanged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What all operations have in common.
+    """The base of all operations.
 
     Attributes:
-        op: The name of the operation on the wire.
+        op: The name of the operation in JSON.
     """
 
     op: ClassVar[str]
@@ -41,7 +41,7 @@ class AddRule(Operation):
         setting: The name or an alias of the setting.
         feature_values: The conditions of the rule: for each context feature, the value that it must have.
         value: The value of the setting where the rule wins, as JSON.
-        metadata: What is to be kept with the rule.
+        metadata: The metadata of the rule.
         starts_at: From when the rule is served. None: from now.
         ends_at: Until when the rule is served. None: without an end.
     """
@@ -63,7 +63,7 @@ class PutRule(Operation):
         setting: The name or an alias of the setting.
         feature_values: The conditions of the rule.
         value: The value of the setting where the rule wins, as JSON.
-        metadata: What is to be kept with the rule. Not given: what is there, or nothing for a new rule.
+        metadata: The metadata of the rule. Not given: unchanged, or empty for a new rule.
         starts_at: From when the rule is served. None: from now. Not given: as it is.
         ends_at: Until when the rule is served. None: without an end. Not given: as it is.
     """
@@ -132,7 +132,7 @@ class SetRuleMetadata(OfRule):
     """Replace the metadata of a rule.
 
     Attributes:
-        metadata: What is to be kept with the rule.
+        metadata: The metadata of the rule.
     """
 
     op: ClassVar[str] = "set_rule_metadata"
@@ -181,7 +181,7 @@ class SetSettingMetadata(OfSetting):
     """Replace the metadata of a setting. The version of the setting stays as it is.
 
     Attributes:
-        metadata: What is to be kept with the setting.
+        metadata: The metadata of the setting.
     """
 
     op: ClassVar[str] = "set_setting_metadata"

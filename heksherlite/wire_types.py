@@ -15,6 +15,7 @@ import json
 import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from typing import Any, Literal, TypeAlias
 
@@ -22,6 +23,9 @@ JsonPrimitive: TypeAlias = str | int | float | bool | None
 PrimitiveName = Literal["int", "float", "str", "bool"]
 
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1  # JSON parsers in other languages keep these exactly
+
+
+_MAX_QUOTED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class PrimitiveType:
 
     def problem(self, value: Any) -> str | None:
         """Return why a JSON value is not of this type, or ``None`` if it is."""
-        return None if self.accepts(value) else f"{reprlib.repr(value)} is not of type {self}"
+        return None if self.accepts(value) else f"{reprlib.repr(value)} is not of type {shorten(self)}"
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -81,7 +85,7 @@ class EnumType:
 
     def problem(self, value: Any) -> str | None:
         """Return why a JSON value is not of this type, or ``None`` if it is."""
-        return None if self.accepts(value) else f"{reprlib.repr(value)} is not one of the options of {self}"
+        return None if self.accepts(value) else f"{reprlib.repr(value)} is not one of the options of {shorten(self)}"
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -113,7 +117,7 @@ class FlagsType:
             return f"{reprlib.repr(value)} is not a list"
         for index, item in enumerate(value):
             if not _is_option(item, self.option_texts):
-                return f"at [{index}]: {reprlib.repr(item)} is not one of the options of {self}"
+                return f"at [{index}]: {reprlib.repr(item)} is not one of the options of {shorten(self)}"
         if len({_option_text(item) for item in value}) != len(value):
             return f"{reprlib.repr(value)} contains duplicates"
         return None
@@ -225,3 +229,10 @@ def _is_option(value: Any, option_texts: frozenset[str]) -> bool:
 def _at(step: str, problem: str) -> str:
     """Prepend a step to the path at the start of an inner value's problem."""
     return f"at {step}{problem.removeprefix('at ')}" if problem.startswith("at [") else f"at {step}: {problem}"
+
+
+@lru_cache(maxsize=64)
+def shorten(wire_type: WireType) -> str:
+    """Return a type as messages quote it: at most 200 characters, because a type may have thousands of options."""
+    text = str(wire_type)
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}... ({len(text)} characters)"

@@ -54,6 +54,13 @@ _OPTIONS = (
         " names them. * is everyone whom that header names. Repeat the option for several.",
     ),
     click.option(
+        "--client-codes/--no-client-codes",
+        default=False,
+        show_default=True,
+        help="Whether to accept device codes that applications choose themselves, as old clients do. Whoever sees such"
+        " a code can collect the token.",
+    ),
+    click.option(
         "--max-body-size",
         type=click.IntRange(min=1),
         default=_DEFAULTS.max_body_size,
@@ -124,6 +131,7 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
         trust_user_header: str | None,
         trusted_proxies: tuple[Network, ...],
         operators: tuple[str, ...],
+        client_codes: bool,
         **others: Any,
     ) -> None:
         if operators and trust_user_header is None:
@@ -139,6 +147,7 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
                 trust_user_header=trust_user_header,
                 trusted_proxies=trusted_proxies,
                 operators=frozenset(operators),
+                client_codes=client_codes,
             )
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--trust-user-header") from error

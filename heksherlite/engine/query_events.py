@@ -1,4 +1,4 @@
-"""The contents of a response to a query as events, whatever its form.
+"""The contents of a response to a query as events, for all of its forms.
 
 Perhaps the order of the context features, then for each setting its beginning, its default, and its rules in batches.
 """

@@ -58,9 +58,9 @@ class Reading(NamedTuple):
     """What a response says about some settings.
 
     Attributes:
-        updates: One for each of the settings that it is about.
+        updates: One update for each setting in the response.
         order: The service's order of the context features, if it says that.
-        unknown_names: Whether it is about other settings too.
+        unknown_names: Whether the response contains other settings too.
     """
 
     updates: "list[SettingUpdate]"
@@ -284,6 +284,6 @@ class SettingUpdate:
 
 
 def _few(items: Collection[object]) -> str:
-    """Join the texts of the first items, and say how many others there are."""
+    """Join the texts of the first items, and append the number of the others."""
     others = f"; and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
     return "; ".join(map(str, islice(items, _LISTED))) + others

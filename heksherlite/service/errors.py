@@ -15,7 +15,7 @@
     │   │   └── DeclarationConflictError    a declaration contradicts the stored settings
     │   │       └── DifferencesError    in ways that its version does not allow
     │   ├── TooLargeError               it would store something too large
-    │   └── OutsidePrefixError          it is about a setting that its token does not reach
+    │   └── OutsidePrefixError          it names a setting that its token is not limited to
     ├── AccessDeniedError               a request is not authorized        (in `heksherlite.service.api.access_denied`)
     ├── DatabaseUnavailableError        the database cannot be used; nothing was written
     │   ├── DatabaseMovedError          its file was moved, removed or replaced
@@ -77,7 +77,7 @@ class PreconditionFailedError(RequestError):
 
 
 class NotPermittedError(RequestError):
-    """The request is about something that the one who makes it may not do."""
+    """The author of the request may not do what it requests."""
 
 
 class ConflictError(RequestError):
@@ -135,7 +135,7 @@ class TooLargeError(RequestError):
 
 
 class OutsidePrefixError(RequestError):
-    """The request is about a setting that its token does not reach.
+    """The request names a setting to which its token gives no access.
 
     Args:
         setting_prefix: The prefix of the names of the settings that the token reaches.

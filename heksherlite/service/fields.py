@@ -5,7 +5,16 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StrictStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictStr,
+    WithJsonSchema,
+)
 
 from heksherlite import names
 from heksherlite.errors import TypeStringError
@@ -31,6 +40,17 @@ def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
     return check
 
 
+def _number_as_text(value: Any) -> Any:
+    """Return a number as text, because clients in shell, PHP and YAML send numbers where the API has strings."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
+def _empty_list_as_object(value: Any) -> Any:
+    """Return an empty list as an empty object, because both are the same in PHP."""
+    return {} if value == [] else value
+
+
 def _schema(pattern: str, example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "examples": [example]})
 
@@ -45,6 +65,7 @@ def _read_type(text: Any) -> WireType:
 
 
 def _read_version(text: Any) -> Version:
+    text = _number_as_text(text)
     if not isinstance(text, str):
         raise ValueError("a version must be a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
     return Version.parse(text)
@@ -79,6 +100,7 @@ DistinctFeatures: TypeAlias = Annotated[
 ]
 ContextFeatureValue: TypeAlias = Annotated[
     StrictStr,
+    BeforeValidator(_number_as_text),
     AfterValidator(_matching(names.CONTEXT_FEATURE_VALUE, "context feature value")),
     _schema(names.CONTEXT_FEATURE_VALUE.pattern, "dev"),
 ]
@@ -92,7 +114,7 @@ MetadataKey: TypeAlias = Annotated[
     AfterValidator(_matching(names.METADATA_KEY, "metadata key")),
     _schema(names.METADATA_KEY.pattern, "owner"),
 ]
-Metadata: TypeAlias = dict[MetadataKey, Any]
+Metadata: TypeAlias = Annotated[dict[MetadataKey, Any], BeforeValidator(_empty_list_as_object)]
 SettingType: TypeAlias = Annotated[
     WireType,
     PlainValidator(_read_type),

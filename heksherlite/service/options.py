@@ -29,6 +29,8 @@ class AccessOptions:
             ``X-Forwarded-For``, ``-Proto`` and ``-Host``.
         operators: The people who are operators without logging in, as ``trust_user_header`` names them; ``*`` is
             every person whom the header names.
+        client_codes: Whether to accept device codes that clients choose themselves, as old clients do. Such codes are
+            short, and whoever sees one can collect the token.
 
     Raises:
         ValueError: The header name is invalid, no proxy is trusted to send the header, or there are operators but no
@@ -40,6 +42,7 @@ class AccessOptions:
     trust_user_header: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
     operators: frozenset[str] = frozenset()
+    client_codes: bool = False
 
     def __post_init__(self) -> None:
         if self.trust_user_header is None:

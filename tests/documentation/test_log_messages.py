@@ -87,9 +87,16 @@ def log_calls() -> Iterator[Logged]:
 
 
 def _line(page: dict[str, str] | list[str], message: str) -> str | None:
-    """Return the documented message that this one is, or begins with, if it has details behind it."""
-    lines = [line for line in page if re.match(rf"{re.escape(line)}(?:$|[:;,]| ?[(%])", message)]
+    """Return the documented message that this one is, or begins with, if it has details behind it.
+
+    In a documented message, ``...`` stands for a detail.
+    """
+    lines = [line for line in page if re.match(rf"{_pattern(line)}(?:$|[:;,]| ?[(%])", message)]
     return max(lines, key=len, default=None)
+
+
+def _pattern(line: str) -> str:
+    return ".+".join(map(re.escape, line.split("...")))
 
 
 def _text(node: ast.AST) -> str | None:

@@ -61,7 +61,7 @@ def compare_loader() -> None:
     """
     python = LOADER.python()
     with tempfile.TemporaryDirectory() as folder:
-        access = AccessOptions(auth="tokens")
+        access = AccessOptions(auth="tokens", client_codes=True)
         with embedded(Path(folder, "a.db"), access=access, context_features=_FEATURES) as service:
             assert service.first_token is not None
             with Browser(service.url) as operator:

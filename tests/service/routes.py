@@ -1,5 +1,6 @@
 """All routes of the service, for tests that must not forget one."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,11 @@ class Call(NamedTuple):
     method: str
     path: str
     required: RequiredScope
+
+    def example_path(self, name: str = "environment") -> str:
+        """Return the path with a value for each parameter: a name, a key or a number."""
+        values = {"name": name, "key": "k"}
+        return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], "1"), self.path)
 
 
 def all_calls() -> list[Call]:

@@ -35,7 +35,7 @@ DEVICE = "/f/device"
 MANIFEST = Manifest(identifier="org.example.app", version="1.2", scopes=("read", "declare", "write", "fly"))
 QUERY = {"grant": "device_code", "version": "1", "scope": "read a", "identifier": "org.old", "image": "None"}
 ADDRESSES = map(ip_address, count(2**24))
-ACCESS = AccessOptions(auth="tokens", trusted_proxies=(ip_network("127.0.0.1"),))
+ACCESS = AccessOptions(auth="tokens", trusted_proxies=(ip_network("127.0.0.1"),), client_codes=True)
 
 
 class Desk:
@@ -122,11 +122,11 @@ def test_the_page_says_who_asks_for_what(desk: Desk) -> None:
     assert "fly" in page.text
     form = page.form(CONFIGURE)
     assert form.offered == {"scope": ["read", "declare", "write"], "group": ["database", "mail"]}
-    assert form.chosen("scope") == ["read", "declare", "write"]
+    assert form.chosen("scope") == ["read"]
     assert form.chosen("group") == []
     assert {f"default.{feature}" for feature in FEATURES} <= {name for name, _ in form.values}
     assert "db.local" not in page.answer.text
-    assert desk.state(code) is CodeState.OPENED
+    assert desk.state(code) is CodeState.WAITING
 
 
 def test_an_operator_approves(desk: Desk) -> None:
@@ -206,7 +206,7 @@ def test_a_form_without_decision_decides_nothing(desk: Desk, decision: str | Non
     """What the enter key would send is neither a yes nor a no."""
     code = desk.start()
     assert desk.browser.send(desk.form(code), decision=decision).status == 400
-    assert desk.state(code) is CodeState.OPENED
+    assert desk.state(code) is CodeState.WAITING
 
 
 @pytest.mark.parametrize("first", ["approve", "deny"])
@@ -235,7 +235,7 @@ def test_who_is_not_logged_in_learns_nothing(desk: Desk) -> None:
         form = desk.form(code)
         page = stranger.send(form, decision="approve")
         assert page.headings == ["Log in"]
-        assert desk.state(code) is CodeState.OPENED
+        assert desk.state(code) is CodeState.WAITING
         page = stranger.send(page.form("/f/login"), token=desk.token)
         assert "org.example.app" in page.text
 
@@ -247,7 +247,7 @@ def test_a_form_of_another_session_is_refused(desk: Desk) -> None:
         other.log_in(desk.token)
         stolen = other.open(f"{CONFIGURE}?device_code={code}").form(CONFIGURE).value("form_token")
     assert desk.browser.send(desk.form(code), decision="approve", form_token=stolen).status == 403
-    assert desk.state(code) is CodeState.OPENED
+    assert desk.state(code) is CodeState.WAITING
 
 
 class TestOtherCodes:
@@ -284,7 +284,7 @@ class TestOtherCodes:
         seen, unseen = desk.start(), desk.start()
         page = desk.browser.send(desk.form(seen), decision=decision, device_code=unseen)
         assert unseen in page.text
-        assert desk.state(unseen) is CodeState.OPENED
+        assert desk.state(unseen) is CodeState.WAITING
 
 
 class TestClientsCodes:
@@ -297,17 +297,22 @@ class TestClientsCodes:
         assert "chose this code itself" in page.text
         assert "Address unknown" in page.text
         assert "None" not in page.text
+        assert desk.find("ab12cd") is None
+        assert desk.browser.send(page.form(CONFIGURE), decision="approve").headings == ["Approved"]
         known = desk.find("ab12cd")
         assert known is not None
         assert (known.chosen_by, known.manifest.identifier) == ("client", "org.old")
-        assert desk.browser.send(page.form(CONFIGURE), decision="approve").headings == ["Approved"]
 
     def test_is_recorded_once(self, desk: Desk) -> None:
-        """Another address for the same code shows what the first one said, so nobody can exchange the application."""
-        desk.open("ab12ce", **QUERY)
-        page = desk.open("ab12ce", **{**QUERY, "identifier": "org.evil", "scope": "read admin"})
+        """The operator decides on the application that the page shows; another URL does not change the decision."""
+        shown = desk.open("ab12ce", **QUERY)
+        evil = {**QUERY, "identifier": "org.evil", "scope": "read admin"}
+        desk.open("ab12ce", **evil)
+        desk.browser.send(shown.form(CONFIGURE), decision="approve")
+        assert desk.application("ab12ce").manifest.identifier == "org.old"
+        page = desk.open("ab12ce", **evil)
+        assert page.headings == ["Approved"]
         assert "org.evil" not in page.text
-        assert page.form(CONFIGURE).offered["scope"] == ["read"]
 
     def test_cannot_take_a_code_of_the_service(self, desk: Desk) -> None:
         """The manifest in an address does not replace what an application said when it asked for its code."""
@@ -439,7 +444,9 @@ def test_the_example_is_approved(desk: Desk, tmp_path: Path) -> None:
     with api.http, program(desk.url, tmp_path) as asking:
         page = desk.browser.open(asking.line_with(CONFIGURE))
         assert "shop.checkout" in page.text
-        desk.browser.send(page.form(CONFIGURE), {"default.environment": "prod"}, decision="approve")
+        desk.browser.send(
+            page.form(CONFIGURE), {"default.environment": "prod"}, decision="approve", scope=["read", "declare"]
+        )
         assert asking.output() == "page_size of john: 20\n"
         api.add_rule(50, "checkout.page_size", environment="prod")
         with program(desk.url, tmp_path) as again:

@@ -125,8 +125,9 @@ def test_a_program_is_approved_and_reads_its_settings(chromium: Any, service: tu
         assert visit.heading() == "Approve shop.checkout?"
         assert visit.page.get_by_label("Code", exact=True).inner_text() in told
         visit.page.get_by_label("environment").fill("prod")
+        visit.page.get_by_role("checkbox", name="declare").check()
         visit.page.get_by_role("checkbox", name="mail").check()
-        visit.page.get_by_label("Why").fill("the new shop")
+        visit.page.get_by_label("Reason").fill("the new shop")
         visit.page.get_by_role("button", name="Approve").click()
         assert visit.heading() in {"Approved", "Configured"}
         visit.check()
@@ -146,7 +147,7 @@ def test_a_program_is_denied(chromium: Any, service: tuple[str, str], tmp_path: 
         visit = Visit(chromium, url, "phone", "dark")
         visit.page.goto(page)
         visit.log_in(token)
-        visit.page.get_by_label("Why").press("Enter")  # which decides nothing
+        visit.page.get_by_label("Reason").press("Enter")  # which decides nothing
         assert visit.heading() == "Approve shop.checkout?"
         visit.page.get_by_role("button", name="Deny").click()
         assert visit.heading() == "Denied"

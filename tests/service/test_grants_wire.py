@@ -19,7 +19,7 @@ from tests.service.api import FEATURES
 from tests.service.applications import BY_JANE, READER, SHOP, approve, deny, in_access_store, invite, register, revoke
 
 MANIFEST = {**SHOP.parts()}
-TRUSTING = AccessOptions(auth="tokens", trusted_proxies=(ip_network("127.0.0.1"),))
+TRUSTING = AccessOptions(auth="tokens", trusted_proxies=(ip_network("127.0.0.1"),), client_codes=True)
 
 
 class Endpoint:

@@ -11,7 +11,7 @@ READS = [call for call in CALLS if call.method == "GET"]
 
 
 def path_of(call: Call) -> str:
-    return call.path.format(name="cache_ttl", rule_id=1, revision=1, proposal_id=1, key="k")
+    return call.example_path("cache_ttl")
 
 
 @pytest.mark.parametrize("call", READS, ids=lambda call: call.path)

@@ -29,7 +29,7 @@ def status(url: str, method: str = "GET", path: str = "/api/v1/settings", **head
 @pytest.mark.parametrize("call", all_calls(), ids=lambda call: f"{call.method} {call.path}")
 def test_a_foreign_host_is_refused_on_every_route(url: str, call: Call) -> None:
     """A site whose host name points to this machine (DNS rebinding) can neither read nor write."""
-    path = call.path.format(name="environment", rule_id=1, revision=1, proposal_id=1, key="k")
+    path = call.example_path()
     assert status(url, call.method, path, host="evil.example") == 403
 
 

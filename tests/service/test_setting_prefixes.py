@@ -123,10 +123,16 @@ def test_other_settings_are_403(service: Service, name: str) -> None:
     for method, path, body in CALLS:
         names = {"name": name, "rule_id": service.foreign_rule, "key": "a", "feature": "theme", "revision": 1}
         answer = service.limited.call(method, filled(path, **names), filled(body, **names))
+        assert "60" not in answer.text
+        if "{rule_id}" in path:
+            # The same as for an id that no rule has.
+            unknown = service.limited.call(method, filled(path, **{**names, "rule_id": 10**9}), filled(body, **names))
+            assert answer.status_code == unknown.status_code == 404, (method, path, answer.text)
+            assert answer.text.replace(str(service.foreign_rule), str(10**9)) == unknown.text
+            continue
         assert answer.status_code == 403, (method, path, answer.text)
         assert "'backend.'" in answer.json()["detail"]
         assert answer.json()["needed_scope"] in {scope.value for scope in Scope}
-        assert "60" not in answer.text
     assert service.everything.state() == before
 
 

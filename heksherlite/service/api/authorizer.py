@@ -19,7 +19,7 @@ from starlette.types import Scope as RequestScope
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.access_tokens import AccessTokens
 from heksherlite.service.api.identity import Identity
-from heksherlite.service.api.proxy_headers import ProxyHeaders
+from heksherlite.service.api.proxy_headers import ProxyHeaders, client_network
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.rates import RateLimiter
 from heksherlite.service.domain.tokens import SHAPE, Scope, Token, Tokens, find_token
@@ -155,7 +155,7 @@ class Authorizer:
             token = self._authenticate(request.scope, required.scope, final=final)
             self._require_scope(token, required, required.scope)
         if required.scope is not Scope.READ:
-            self._count_write(token.public_prefix if token else address)
+            self._count_write(token.public_prefix if token else client_network(address))
         request.state.identity = Identity(token, self.proxy_headers.person(request.scope), address)
 
     def _require_scope(self, token: Token, required: RequiredScope, scope: Scope) -> None:
@@ -198,7 +198,7 @@ class Authorizer:
         # address. A token has 256 random bits and cannot be guessed at any rate.
         self.refused_tokens[kind] += 1
         address = self.proxy_headers.address(request)
-        wait = self._failures.take(address, time.monotonic())
+        wait = self._failures.take(client_network(address), time.monotonic())
         if wait:
             raise _too_many(f"too many attempts with invalid tokens; {reason}", wait, scope)
         _logger.warning("a token was refused", extra={"client": address, "reason": reason})

@@ -13,6 +13,7 @@ from heksherlite.service.api.authorizer import Authorizer
 from heksherlite.service.api.bodies import BodyReader
 from heksherlite.service.api.cache_policy import CachePolicy
 from heksherlite.service.api.change_cause import ChangeCause
+from heksherlite.service.api.device_codes import DeviceCodeSecrets
 from heksherlite.service.api.grant_limits import GrantLimits
 from heksherlite.service.api.metrics_collector import MetricsCollector
 from heksherlite.service.api.not_modified import NotModifiedCache
@@ -51,6 +52,7 @@ class ServiceContext:
         access_tokens: Issues and verifies the access tokens of OAuth2 clients.
         operators: Authenticates the people who use the pages.
         grant_limits: The rate limits of grants.
+        device_codes: The secrets that are required to collect tokens by device codes.
         metrics: Collects the metrics.
         changer: Previews and makes changes.
     """
@@ -68,6 +70,7 @@ class ServiceContext:
     access_tokens: AccessTokens
     operators: Operators
     grant_limits: GrantLimits
+    device_codes: DeviceCodeSecrets
     metrics: MetricsCollector
     changer: Changer
 
@@ -84,6 +87,7 @@ class ServiceContext:
         store.on_replaced = streams.publish
         access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens)
         authorizer = Authorizer(lambda: store.tokens, access_tokens, store.catch_up, options.access, options.limits)
+        grant_limits = GrantLimits()
         origin_guard = OriginGuard(authorizer.proxy_headers, options.public_url)
         return cls(
             store=store,
@@ -103,7 +107,8 @@ class ServiceContext:
             ),
             access_tokens=access_tokens,
             operators=Operators(authorizer, origin_guard, options.access, store.sessions),
-            grant_limits=GrantLimits(),
+            grant_limits=grant_limits,
+            device_codes=DeviceCodeSecrets(lambda: store.signing_key, grant_limits.failed_polls),
             metrics=MetricsCollector(store, streams, authorizer, multiprocess),
             changer=Changer(store, options.limits),
         )

@@ -43,15 +43,15 @@ class NewContextFeature(RequestBody):
 
 
 class Move(RequestBody):
-    """The new place of a context feature: directly after or directly before another one."""
+    """The new place of a context feature: after another one or before another one, of which the latter counts."""
 
     to_after: ContextFeatureName | None = None
     to_before: ContextFeatureName | None = None
 
     @model_validator(mode="after")
-    def _one_target(self) -> Self:
-        if (self.to_after is None) == (self.to_before is None):
-            raise ValueError("exactly one of to_after and to_before is required")
+    def _has_target(self) -> Self:
+        if self.to_after is None and self.to_before is None:
+            raise ValueError("to_after or to_before is required")
         return self
 
 

@@ -17,14 +17,16 @@ class GrantLimits:
     """The rate limiters of one process.
 
     Attributes:
-        failed_codes: Attempts with unknown device codes, by client address.
-        starts: New device codes, by client address.
+        failed_polls: Polls with unknown or unproven device codes, by client network.
+        failed_entries: Unknown device codes that operators enter, by client network and operator.
+        starts: New device codes, by client network.
         polls: Polls for the outcome of a device code, by code.
-        failed_clients: Failed authentications of OAuth2 clients, by client address.
+        failed_clients: Failed authentications of OAuth2 clients, by client network.
     """
 
     def __init__(self) -> None:
-        self.failed_codes = FailedAttempts()
+        self.failed_polls = FailedAttempts()
+        self.failed_entries = FailedAttempts()
         self.starts = RateLimiter(per_second=1 / _SECONDS_PER_START, burst=_START_BURST)
         self.polls = RateLimiter(per_second=_POLLS_PER_SECOND, burst=_POLL_BURST)
         self.failed_clients = RateLimiter(per_second=1 / _SECONDS_PER_CLIENT_FAILURE, burst=_CLIENT_FAILURE_BURST)

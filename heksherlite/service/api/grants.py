@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from heksherlite._version import __version__
 from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.responses import EVERY_WRITE, json_response
 from heksherlite.service.api.routes import ServiceRoute, public
 from heksherlite.service.domain.authors import Author, Cause
@@ -69,6 +70,8 @@ class GrantedCode(BaseModel):
 
     status: Literal["granted"]
     code: str
+    device_code: str
+    """The secret that is required to collect the token (RFC 8628). It must not be displayed."""
 
 
 class GrantedConfiguration(BaseModel):
@@ -139,6 +142,13 @@ class Challenge(RequestBody):
     """A poll for the outcome of a code."""
 
     code: Annotated[str, Field(min_length=1, max_length=LONGEST_CODE)]
+    device_code: Annotated[
+        str | None,
+        Field(
+            max_length=_MAX_TOKEN_LENGTH,
+            description="The secret from `start`. Without it, only the address that requested the code may collect.",
+        ),
+    ] = None
 
 
 @router.get("/.well-known/fakts", response_model=EndpointDescription)
@@ -212,15 +222,17 @@ async def start(body: Start, request: Request, store: ReadableStore, context: Co
     """Return a new code that a person approves or denies."""
     manifest = body.manifest.manifest()
     address = request.state.identity.address
-    wait = context.grant_limits.starts.take(address or "", time.monotonic())
+    wait = context.grant_limits.starts.take(client_network(address or ""), time.monotonic())
     if wait:
         return _error("too many codes were requested from this address", retry_after=wait)
     lifetime = LIFETIME if body.expiration_time is None else math.ceil(min(body.expiration_time, LIFETIME))
+    now = time.time()
     try:
-        code = await store.device_codes.start(manifest, address, time.time(), lifetime=lifetime)
+        code = await store.device_codes.start(manifest, address, now, lifetime=lifetime)
     except ConflictError as error:
         return _error(error.message, retry_after=60)
-    return _granted(code=code)
+    device_code = context.device_codes.secret_of(code_digest(code), int(now))
+    return _granted(code=code, device_code=device_code)
 
 
 @router.post("/f/challenge/", response_model=GrantedToken | CodeStatus, responses=EVERY_WRITE)
@@ -229,18 +241,19 @@ async def start(body: Start, request: Request, store: ReadableStore, context: Co
 async def challenge(body: Challenge, request: Request, store: ReadableStore, context: Context) -> Response:
     """Return a token, once, if a person has approved the code, or else the status of the code."""
     address, digest = request.state.identity.address or "", code_digest(body.code)
-    now, monotonic = time.time(), time.monotonic()
-    wait = context.grant_limits.failed_codes.retry_after(address, digest, monotonic) or context.grant_limits.polls.take(
-        digest.hex(), monotonic
-    )
+    network, now, monotonic = client_network(address), time.time(), time.monotonic()
+    known = await store.device_codes.find(body.code)
+    if known is None or not context.device_codes.may_collect(
+        known, body.device_code, address, age=now - known.created_at, now=monotonic
+    ):
+        # A code that the client chose is unknown until a person decides on it.
+        wait = context.grant_limits.failed_polls.retry_after(network, digest, monotonic)
+        if not wait:
+            context.grant_limits.failed_polls.record(network, digest, monotonic)
+        return _status("waiting", retry_after=wait or None)
+    wait = context.grant_limits.polls.take(digest.hex(), monotonic)
     if wait:
         return _status("waiting", retry_after=wait)
-    known = await store.device_codes.find(body.code)
-    if known is None:
-        context.grant_limits.failed_codes.record(address, digest, monotonic)
-        return _status("waiting")  # a code chosen by the client is unknown until a person opens its page
-    if known.address != address and context.grant_limits.failed_codes.exhausted(now - known.created_at, monotonic):
-        return _status("waiting")
     state = known.state(now)
     if state is not CodeState.APPROVED:
         return _status(_STATUSES[state])

@@ -25,7 +25,7 @@ from heksherlite.service.fields import Metadata, MetadataKey
 Editor: TypeAlias = Callable[[MetadataEdit], Awaitable[None]]
 """Edits the metadata of the setting or rule of a request."""
 
-NewMetadata: TypeAlias = Annotated[Metadata, Body(embed=True)]
+NewMetadata: TypeAlias = Annotated[Metadata, Body(embed=True, default_factory=dict)]
 
 
 class MetadataResponse(BaseModel):

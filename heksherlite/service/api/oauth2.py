@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from heksherlite.service.api.access_tokens import LIFETIME
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.forms import FORM, NotAFormError, parse_form
+from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.responses import json_response, text_responses
 from heksherlite.service.api.routes import ServiceRoute, public
 from heksherlite.service.api.store_view import StoreView
@@ -156,7 +157,7 @@ def _client_credentials(authorizations: Sequence[str], parameters: dict[str, str
 
 
 def _unknown_client(failures: RateLimiter, address: str) -> OAuth2Error:
-    wait = failures.take(address, time.monotonic())
+    wait = failures.take(client_network(address), time.monotonic())
     _logger.warning("an OAuth2 client was refused", extra={"client": address})
     if wait:
         retry = {"retry-after": str(math.ceil(wait))}

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 from starlette.types import Scope
@@ -94,6 +94,15 @@ def _parse_address(address: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return getattr(parsed, "ipv4_mapped", None) or parsed
+
+
+def client_network(address: str) -> str:
+    """Return the key under which requests from an address are limited: the /64 network of an IPv6 address.
+
+    A client usually has a whole /64 network, so limits per IPv6 address would not limit it.
+    """
+    parsed = _parse_address(address)
+    return str(IPv6Network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
 
 
 def _peer(scope: Scope) -> str:

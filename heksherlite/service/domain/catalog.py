@@ -4,7 +4,7 @@ A `Catalog` never changes. A write is decided against one (`Decision`), its `Cha
 the same `Changes` applied to the catalog make the next one. What another process wrote arrives as `Changes` too.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -200,7 +200,6 @@ class Catalog:
     proposals: Mapping[int, Proposal] = field(default_factory=dict)
     """The proposals that are still to be decided or applied."""
     setting_prefix: str = ""
-    rules_outside: Container[int] = ()
 
     def find(self, name: str) -> Entry | None:
         """Return the setting of a name or alias, with its rules, or None.
@@ -229,13 +228,11 @@ class Catalog:
         """Return a rule by its id.
 
         Raises:
-            NotFoundError: There is no such rule.
-            OutsidePrefixError: The rule belongs to a setting to which the catalog is not limited.
+            NotFoundError: There is no such rule, or it belongs to a setting to which the catalog is not limited. A
+                token must not find out which ids other settings use.
         """
         rule = self.rules.get(rule_id)
         if rule is None:
-            if rule_id in self.rules_outside:
-                raise OutsidePrefixError(self.setting_prefix)
             raise NotFoundError(f"rule {rule_id} does not exist")
         return rule
 
@@ -245,9 +242,7 @@ class Catalog:
             return self
         entries = {key: entry for key, entry in self.entries.items() if entry.setting.name.startswith(setting_prefix)}
         rules = {rule_id: rule for entry in entries.values() for rule_id, rule in entry.rules.items()}
-        # These are all rules, not only those outside. They are looked up only after a rule was not found inside.
-        outside = self.rules.keys()
-        return replace(self, entries=entries, rules=rules, setting_prefix=setting_prefix, rules_outside=outside)
+        return replace(self, entries=entries, rules=rules, setting_prefix=setting_prefix)
 
     def require_within_limit(self, changes: Changes) -> None:
         """Check that changes only touch the settings to which the catalog is limited, before and after.
@@ -372,8 +367,7 @@ class Catalog:
         scheduled = _with_members(self.scheduled, added=switching, removed=not_switching)
         proposals = self._proposals_after(changes)
         lineage = lineage or self.lineage.after([state.revision_id] if is_logged else [])
-        limit = (self.setting_prefix, self.rules_outside)
-        return Catalog(state, features, entries, names, rules, scheduled, lineage, proposals, *limit)
+        return Catalog(state, features, entries, names, rules, scheduled, lineage, proposals, self.setting_prefix)
 
 
 def _has_switch(rule: Rule) -> bool:

@@ -26,9 +26,9 @@ class Conflict:
 
     Attributes:
         operation: The index of the operation in the list.
-        reason: What is wrong.
-        setting: The name of the setting that the operation is about, if there is one.
-        rule_id: The rule that the operation is about, if it is known.
+        reason: The reason, as a sentence.
+        setting: The name of the setting of the operation, if it has one.
+        rule_id: The id of the rule of the operation, if it is known.
     """
 
     operation: int
@@ -48,14 +48,14 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a list of operations comes to.
+    """The outcome of a list of operations.
 
     Attributes:
-        changes: What is to be stored and removed. It is about the operations without conflicts.
-        results: For each operation, what it answers.
-        conflicts: Why the list cannot be made. It can if there are none.
-        touched: For each operation, what it changes of what there was before.
-        after: What there is after the changes, to look at. Its mappings are not those of a stored catalog.
+        changes: The changes of the operations without conflicts.
+        results: The result of each operation.
+        conflicts: The conflicts. The operations can only be made if this is empty.
+        touched: What each operation changes in the original catalog.
+        after: The catalog after the changes, for reading only.
     """
 
     changes: Changes
@@ -66,15 +66,15 @@ class Outcome:
 
 
 def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: datetime) -> Outcome:
-    """Decide a list of operations, each against what the ones before it leave.
+    """Decide a list of operations, each one after the operations before it.
 
     Args:
-        catalog: What there is.
-        operations: The operations, in their order.
-        now: The time, in UTC. It decides whether a scheduled rule is served.
+        catalog: The current catalog.
+        operations: The operations, in order.
+        now: The time, in UTC, which determines whether a scheduled rule is served.
 
     Raises:
-        OutsidePrefixError: The catalog is limited to some settings, and an operation is about others.
+        OutsidePrefixError: The catalog is limited to some settings, and an operation names another one.
     """
     copy = WorkingCopy(catalog)
     results: list[dict[str, Any]] = []

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from heksherlite.service.domain.catalog import Rule, Setting
 from heksherlite.service.domain.json_values import Json
+from heksherlite.wire_types import shorten
 
 
 def rule_misfits(setting: Setting, rule: Rule) -> Iterator[str]:
@@ -21,12 +22,13 @@ def feature_misfits(setting: Setting, features: Iterable[str]) -> Iterator[str]:
 def value_misfits(setting: Setting, value: Json) -> Iterator[str]:
     """Yield the reason why a setting cannot have a rule with this value, if there is one."""
     if problem := setting.type.problem(value):
-        yield f"the value does not fit setting {setting.name!r} of type {setting.type}: {problem}"
+        yield f"the value does not fit setting {setting.name!r} of type {shorten(setting.type)}: {problem}"
 
 
 def default_misfits(setting: Setting) -> Iterator[str]:
     """Yield each reason why a setting cannot have its declared default value, or that of its operator."""
+    described = f"setting {setting.name!r} of type {shorten(setting.type)}"
     if problem := setting.type.problem(setting.declared_default_value):
-        yield f"the default value does not fit setting {setting.name!r} of type {setting.type}: {problem}"
+        yield f"the default value does not fit {described}: {problem}"
     if setting.has_operator_default and (problem := setting.type.problem(setting.operator_default_value)):
-        yield f"the operator's default value does not fit setting {setting.name!r} of type {setting.type}: {problem}"
+        yield f"the operator's default value does not fit {described}: {problem}"

@@ -1,8 +1,8 @@
 """The names of revisions, and the line of revisions that led to a state.
 
-Numbers alone do not name a state: a database that was put back to a backup, or that lost its last transactions in a
-failover, gives the same numbers to other writes. So each write also draws a nonce, and whoever meets a number with
-another nonce than its own is on another branch.
+A number alone does not name a state: a database that was restored from a backup, or that lost its last transactions in
+a failover, gives the same numbers to other writes. So each write also gets a random nonce. The same number with another
+nonce belongs to another branch.
 """
 
 import re
@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 NONCE_BYTES: Final = 6
 
 NO_NONCE: Final = "00" * NONCE_BYTES
-"""The nonce of what no write has stored."""
+"""The nonce of a state that no write has made."""
 
 MOST_REVISIONS: Final = 100_000
-"""How many revisions a line remembers, the latest ones."""
+"""The maximum number of revisions in a lineage. The oldest ones are removed."""
 
 _TEXT: Final = re.compile(r"([0-9]{1,18})-([0-9a-f]{12})")
 
@@ -25,8 +25,8 @@ class RevisionId(NamedTuple):
     """The name of a revision, such as ``17-3fa2b1c09d8e``.
 
     Attributes:
-        number: Its number: each write makes the next one.
-        nonce: What the write drew, in hexadecimal.
+        number: The number, which increases by one with each write.
+        nonce: The random nonce of the write, in hexadecimal.
     """
 
     number: int
@@ -37,7 +37,7 @@ class RevisionId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "RevisionId | None":
-        """Return the name that a text is, or None if it is malformed."""
+        """Parse the name of a revision, or return None if it is malformed."""
         match = _TEXT.fullmatch(text)
         return None if match is None else cls(int(match[1]), match[2])
 
@@ -47,15 +47,15 @@ class Lineage:
     """The latest revisions that led to a state, without gaps.
 
     Attributes:
-        first: The number of the earliest one.
-        nonces: Their nonces, one after the other.
+        first: The number of the earliest revision.
+        nonces: The concatenated nonces of the revisions.
     """
 
     first: int = 0
     nonces: bytes = b""
 
     def after(self, revisions: Iterable[RevisionId]) -> "Lineage":
-        """Return the line that follows from this one; after a gap, it begins anew."""
+        """Return the lineage with more revisions. After a gap it starts again."""
         first, nonces = self.first, bytearray(self.nonces)
         for number, nonce in revisions:
             if number != first + len(nonces) // NONCE_BYTES:

@@ -1,4 +1,4 @@
-"""Proposals as values: changes that somebody else has to approve before they are made."""
+"""Proposals as values: changes that are made after someone other than their author has approved them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,25 +9,25 @@ from heksherlite.service.domain.authors import Author
 
 
 class ProposalState(StrEnum):
-    """Where a proposal is in its life. Nothing leads out of the last four states."""
+    """The state of a proposal. The last four states are final."""
 
     OPEN = "open"
-    """It waits for a decision."""
+    """The proposal waits for a decision."""
     APPROVED = "approved"
-    """It waits for its time."""
+    """The proposal is approved and waits for its time."""
     APPLIED = "applied"
     """Its operations were made."""
     REJECTED = "rejected"
-    """Somebody decided against it."""
+    """Someone rejected the proposal."""
     WITHDRAWN = "withdrawn"
-    """Its author took it back."""
+    """Its author withdrew the proposal."""
     FAILED = "failed"
     """Its operations could not be made when its time came."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """What somebody said about a proposal."""
+    """A comment on a proposal."""
 
     author: Author
     time: datetime
@@ -36,23 +36,23 @@ class Comment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A change that somebody proposes.
+    """A proposed change.
 
     Attributes:
-        id: Its number.
-        author: Who proposes it.
+        id: The number of the proposal.
+        author: The author of the proposal.
         proposed_at: When it was proposed, in UTC.
-        reason: Why it is proposed.
+        reason: The reason for the change.
         operations: The operations to make.
-        base_revision: The revision that the author looked at. None: it does not matter what changed since.
-        apply_at: When it is applied after its approval, in UTC. None: at once.
-        state: Where it is in its life.
+        base_revision: The revision on which the author based it. None if later changes do not matter.
+        apply_at: When it is applied after its approval, in UTC. None for immediately.
+        state: The state of the proposal.
         decided_by: Who approved, rejected or withdrew it.
-        decided_at: When that was, in UTC.
-        approving_token: The public prefix of the token that it was approved with, if it was a token.
+        decided_at: When it was approved, rejected or withdrawn, in UTC.
+        approving_token: The public prefix of the token that approved it, if a token did.
         applied_revision: The revision that its operations made.
         failure: Why it failed.
-        comments: What was said about it, the oldest first.
+        comments: The comments, the oldest first.
     """
 
     id: int

@@ -14,13 +14,13 @@ from heksherlite.service.errors import ConflictError, NotFoundError, NotPermitte
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What somebody does to a proposal.
+    """The author and circumstances of an action on a proposal.
 
     Attributes:
-        author: Who does it.
-        time: When, in UTC.
-        comment: What they say about it, if anything.
-        token: The public prefix of the token that they use, if they use one.
+        author: The author of the action.
+        time: The time of the action, in UTC.
+        comment: A comment, or None.
+        token: The public prefix of the author's token, or None.
     """
 
     author: Author
@@ -38,7 +38,7 @@ def propose(
     base_revision: int | None,
     apply_at: datetime | None,
 ) -> Decision[int]:
-    """Add a proposal. The answer is its number."""
+    """Add a proposal. The result is its number."""
     proposal = Proposal(
         id=catalog.state.last_proposal_id + 1,
         author=by.author,
@@ -52,12 +52,12 @@ def propose(
 
 
 def comment(catalog: Catalog, proposal_id: int, by: Statement) -> Decision[None]:
-    """Add a comment to a proposal that is not decided or not applied yet."""
+    """Add a comment to a pending proposal."""
     return _stored(_commented(_pending(catalog, proposal_id), by))
 
 
 def reject(catalog: Catalog, proposal_id: int, by: Statement) -> Decision[None]:
-    """Decide against a proposal, also if it was approved and waits for its time."""
+    """Reject a pending proposal, even if it was approved and is waiting for its time."""
     return _stored(_decided(_pending(catalog, proposal_id), by, ProposalState.REJECTED))
 
 
@@ -89,7 +89,7 @@ def approve(
         raise ConflictError(f"proposal {proposal_id} is approved already; it is applied at its time")
     if same_person(proposal.author, by.author):
         raise NotPermittedError(
-            f"proposal {proposal_id} is by {_shown(by.author)}, and somebody else than its author has to approve it"
+            f"proposal {proposal_id} is by {_shown(by.author)}; someone other than its author must approve it"
         )
     outcome = decide(proposal)
     if outcome.conflicts:

@@ -14,10 +14,10 @@ def ranked_rules(catalog: Catalog, entry: Entry) -> RankedRules[Rule]:
 
 
 class RankedRulesCache:
-    """Keeps the ranked rules of the settings that were asked about lately, and updates them by what changed.
+    """Caches the ranked rules of the most recently used settings, and updates them with each change.
 
     Args:
-        most_rules: How many rules the kept settings have in all. The setting that was asked about last is always kept.
+        most_rules: The maximum number of rules of all cached settings. The most recently used setting is always kept.
     """
 
     def __init__(self, *, most_rules: int = 2_000_000) -> None:
@@ -26,7 +26,7 @@ class RankedRulesCache:
         self._kept: OrderedDict[int, tuple[str, Entry, tuple[str, ...], RankedRules[Rule]]] = OrderedDict()
 
     def get(self, catalog: Catalog, entry: Entry) -> RankedRules[Rule]:
-        """Return the same as `ranked_rules`, for a setting of a catalog that is not a past one."""
+        """Return the same as `ranked_rules`, for a setting of a current catalog."""
         database_id, known, order, ranked = self._kept.pop(entry.setting.id, ("", None, (), None))
         is_same_database = database_id == catalog.state.database_id and order == catalog.context_features
         if known is not entry or not is_same_database or ranked is None:

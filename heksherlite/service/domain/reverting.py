@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain import snapshots
@@ -12,6 +12,9 @@ from heksherlite.service.domain.fit import default_misfits, rule_misfits
 from heksherlite.service.domain.history import Change, Record
 from heksherlite.service.domain.json_values import Json, same_json
 from heksherlite.service.errors import ConflictsError
+
+_MAX_CONFLICTS: Final = 100
+"""The maximal number of conflicts that a response lists."""
 
 
 def revert(catalog: Catalog, record: Record, now: datetime) -> Decision[int]:
@@ -36,7 +39,9 @@ def revert(catalog: Catalog, record: Record, now: datetime) -> Decision[int]:
     if not undoing.conflicts and not changes:
         undoing.conflicts.append("nothing is left of this change that could be undone")
     if undoing.conflicts:
-        raise ConflictsError(undoing.conflicts)
+        more = len(undoing.conflicts) - _MAX_CONFLICTS
+        summary = [f"{more} more conflicts"] if more > 0 else []
+        raise ConflictsError([*undoing.conflicts[:_MAX_CONFLICTS], *summary])
     return Decision(catalog.next_revision, changes)
 
 
@@ -101,7 +106,7 @@ class _Undoing:
         for setting_id in self._removed_settings:
             if left := sorted(self._catalog.entries[setting_id].rules.keys() - self._removed_rules):
                 name = self._catalog.entries[setting_id].setting.name
-                self.conflicts.append(f"setting {name!r} has rules by now: {left}")
+                self.conflicts.append(f"setting {name!r} has got rules since: {left}")
         for setting in self._settings.values():
             self._check_setting(setting)
         for rule in self._rules_to_check():
@@ -152,7 +157,7 @@ class _Undoing:
         for name in (setting.name, *sorted(setting.aliases)):
             other = self._catalog.find(name)
             if other is not None and other.setting.id != setting.id:
-                self.conflicts.append(f"the name {name!r} belongs to setting {other.setting.name!r} by now")
+                self.conflicts.append(f"the name {name!r} now belongs to setting {other.setting.name!r}")
         if missing := sorted(setting.configurable_features.difference(self._catalog.context_features)):
             self.conflicts.append(f"context features {missing} of setting {setting.name!r} do not exist any more")
         self.conflicts += default_misfits(setting)
@@ -173,7 +178,7 @@ class _Undoing:
         self.conflicts += [f"rule {rule.id}: {misfit}" for misfit in rule_misfits(setting, rule)]
         other = None if entry is None else entry.ids_by_conditions.get(rule.conditions)
         if other not in (None, rule.id):
-            self.conflicts.append(f"rule {other} has the conditions of rule {rule.id} by now")
+            self.conflicts.append(f"rule {other} now has the conditions of rule {rule.id}")
 
 
 def _of_writers(snapshot: Json) -> Any:

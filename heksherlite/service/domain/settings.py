@@ -1,6 +1,7 @@
 """Writes of operators to one attribute of a setting."""
 
 from dataclasses import replace
+from typing import Final
 
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Setting
@@ -11,7 +12,10 @@ from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import BadRequestError, ConflictError, ConflictsError
-from heksherlite.wire_types import WireType, is_subtype
+from heksherlite.wire_types import WireType, is_subtype, shorten
+
+_MAX_LISTED_RULES: Final = 100
+"""The maximal number of rules that a response lists as conflicts."""
 
 
 def remove(catalog: Catalog, name: str) -> Decision[None]:
@@ -28,11 +32,16 @@ def change_type(catalog: Catalog, name: str, new_type: WireType, version: Versio
     _require_higher(version, setting)
     changed = replace(setting, type=new_type, version=version)
     conflicts = list(default_misfits(changed))
-    for rule in entry.rules.values():
+    misfitting = [rule for rule in entry.rules.values() if not new_type.accepts(rule.value)]
+    for rule in misfitting[:_MAX_LISTED_RULES]:
         conflicts += [f"rule {rule.id}: {misfit}" for misfit in value_misfits(changed, rule.value)]
+    if len(misfitting) > _MAX_LISTED_RULES:
+        conflicts.append(f"{len(misfitting) - _MAX_LISTED_RULES} more rules do not fit the type")
     narrowed = new_type == setting.type or is_subtype(new_type, setting.type)
     if not narrowed and version.major == setting.version.major:
-        conflicts.append(f"{new_type} is not a sub-type of {setting.type}: this needs a higher major version")
+        conflicts.append(
+            f"{shorten(new_type)} is not a sub-type of {shorten(setting.type)}: this needs a higher major version"
+        )
     if conflicts:
         raise ConflictsError(conflicts)
     return _stored(catalog, changed)

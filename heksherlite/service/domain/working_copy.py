@@ -14,15 +14,15 @@ V = TypeVar("V")
 
 
 class Overlay(MutableMapping[K, V]):
-    """A mapping that keeps what changes beside another mapping, which stays as it is.
+    """A mutable view of a mapping that records changes and leaves the mapping unchanged.
 
     Args:
-        below: The other mapping.
+        below: The mapping.
 
     Attributes:
-        changed: What took the place of values of the other mapping.
-        added: What the other mapping does not have.
-        removed: The keys of the other mapping that were removed here.
+        changed: The values that replace values of the mapping.
+        added: The items that the mapping does not have.
+        removed: The keys of the mapping that were removed.
     """
 
     def __init__(self, below: Mapping[K, V]) -> None:
@@ -91,7 +91,7 @@ class WorkingCopy:
         self.catalog = self.catalog.after(changes, self.catalog.numbered_after(changes), copied=_overlaid)
 
     def changes(self) -> Changes:
-        """Return what is to be stored and removed to get from the first catalog to the present one."""
+        """Return the changes from the original catalog to the current one."""
         features = self.catalog.context_features
         removed_settings = frozenset(self._entries.removed)
         removed_rules = frozenset(

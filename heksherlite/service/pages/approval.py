@@ -8,16 +8,16 @@ from fastapi import APIRouter, Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, author_of
-from heksherlite.service.api.context import ReadableStore
+from heksherlite.service.api.context import Context, ReadableStore, context_of
 from heksherlite.service.api.responses import status_of
 from heksherlite.service.api.routes import requires_operator
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.domain.applications import Application
 from heksherlite.service.domain.authors import Cause
-from heksherlite.service.domain.device_codes import CodeState, DeviceCode, is_code
+from heksherlite.service.domain.device_codes import LIFETIME, CodeState, DeviceCode, code_digest, is_code
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.errors import BadRequestError, ConflictError, NotFoundError
+from heksherlite.service.errors import BadRequestError, ConflictError
 from heksherlite.service.pages.choices import (
     DESCRIPTIONS,
     POWERFUL,
@@ -29,7 +29,12 @@ from heksherlite.service.pages.choices import (
 )
 from heksherlite.service.pages.form import read_form
 from heksherlite.service.pages.page_route import PageRoute
-from heksherlite.service.pages.rate_limit import NO_SUCH_CODE, count_failed_attempt, require_within_rate_limit
+from heksherlite.service.pages.rate_limit import (
+    NO_CLIENT_CODES,
+    NO_SUCH_CODE,
+    count_failed_attempt,
+    require_within_rate_limit,
+)
 from heksherlite.service.pages.rendering import redirect, render
 
 router = APIRouter(prefix="/f", include_in_schema=False, route_class=PageRoute)
@@ -38,22 +43,22 @@ router = APIRouter(prefix="/f", include_in_schema=False, route_class=PageRoute)
 @router.get("/configure/")
 @router.get("/configure")
 @requires_operator
-async def show_application(request: Request, store: ReadableStore) -> Response:
+async def show_application(request: Request, store: ReadableStore, context: Context) -> Response:
     """Show the request of an application, or its outcome."""
     code = request.query_params.get("device_code", "")
     if not code:
         return redirect(request, "device")
-    try:
-        manifest = Manifest.from_query(request.query_params)
-    except ValueError as error:
-        raise AccessDeniedError(400, f"the URL of this page is invalid: {error}") from error
+    manifest = _manifest_of(request)
     require_within_rate_limit(request, code)
-    address = request.state.identity.address
-    known = await store.device_codes.open(code, manifest, address, time.time()) if is_code(code) else None
+    known = await store.device_codes.find(code) if is_code(code) else None
+    if known is None and manifest is not None and is_code(code):
+        if not context.options.access.client_codes:
+            return render(request, "device", status=404, code=code, problem=NO_CLIENT_CODES)
+        known = _chosen_by_client(request, code, manifest)
     if known is None:
         count_failed_attempt(request, code)
         return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
-    if known.state(time.time()) is not CodeState.OPENED:
+    if known.state(time.time()) not in {CodeState.WAITING, CodeState.OPENED}:
         return await _show_outcome(request, store, known)
     choices = Choices.initial(known.manifest, store.catalog.context_features)
     return await _show_form(request, store, code, known, choices)
@@ -62,28 +67,54 @@ async def show_application(request: Request, store: ReadableStore) -> Response:
 @router.post("/configure/")
 @router.post("/configure")
 @requires_operator
-async def decide(request: Request, store: ReadableStore) -> Response:
+async def decide(request: Request, store: ReadableStore, context: Context) -> Response:
     """Approve or deny a request, and show the outcome."""
     form = await read_form(request)
     code, decision = form.text("device_code"), form.text("decision")
+    if decision not in {"approve", "deny"}:
+        raise AccessDeniedError(400, "the form contains neither approve nor deny")
+    if code_digest(code) != code_digest(request.query_params.get("device_code", "")):
+        return redirect(request, page_of(code))  # the operator has seen the page of another code
     choices = Choices.of_form(form, store.catalog.context_features)
+    manifest = _manifest_of(request) if context.options.access.client_codes else None
+    address, now = request.state.identity.address, time.time()
+    known = await store.device_codes.open(code, manifest, address, now) if is_code(code) else None
+    if known is None:
+        count_failed_attempt(request, code)
+        return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
     try:
         if decision == "approve":
-            await store.device_codes.approve(code, choices.approval(), _cause(request, choices), time.time())
-        elif decision == "deny":
-            await store.device_codes.deny(code, _cause(request, choices), time.time())
+            await store.device_codes.approve(code, choices.approval(), _cause(request, choices), now)
         else:
-            raise AccessDeniedError(400, "the form contains neither approve nor deny")
-    except NotFoundError:
-        return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
+            await store.device_codes.deny(code, _cause(request, choices), now)
     except (ConflictError, BadRequestError) as error:
         known = await store.device_codes.find(code)
-        if known is None or known.state(time.time()) is CodeState.WAITING:
+        if known is None:
             return redirect(request, page_of(code))
-        if known.state(time.time()) is not CodeState.OPENED:
+        if known.state(now) is not CodeState.OPENED:
             return await _show_outcome(request, store, known, status=409)
         return await _show_form(request, store, code, known, choices, status=status_of(error), problem=error.message)
     return redirect(request, page_of(code))
+
+
+def _manifest_of(request: Request) -> Manifest | None:
+    try:
+        return Manifest.from_query(request.query_params)
+    except ValueError as error:
+        raise AccessDeniedError(400, f"the URL of this page is invalid: {error}") from error
+
+
+def _chosen_by_client(request: Request, code: str, manifest: Manifest) -> DeviceCode:
+    """Return a code that the client chose. It is stored when a person decides on it, because a GET writes nothing."""
+    now = int(time.time())
+    return DeviceCode(
+        digest=code_digest(code),
+        manifest=manifest,
+        address=request.state.identity.address,
+        chosen_by="client",
+        created_at=now,
+        expires_at=now + LIFETIME,
+    )
 
 
 def page_of(code: str) -> str:
@@ -116,7 +147,8 @@ async def _show_form(
         status=status,
         problem=problem,
         code=code,
-        page=page_of(code),
+        page=page_of(code) if known.chosen_by == "service" else f"configure/?{request.url.query}",
+        without_secret=context_of(request).device_codes.is_collected_without_secret(known),
         manifest=known.manifest,
         address=known.address if known.chosen_by == "service" else None,
         requested=format_duration(now - known.created_at),

@@ -43,8 +43,10 @@ class Choices:
 
     @classmethod
     def initial(cls, manifest: Manifest, context_features: Sequence[str]) -> Self:
-        """Return the initial choices: all requested scopes, and nothing else."""
-        return cls(scopes=frozenset(manifest.scopes), defaults=dict.fromkeys(context_features, ""))
+        """Return the initial choices: the scope read if it is requested, because a person must choose all others."""
+        return cls(
+            scopes=frozenset({Scope.READ}.intersection(manifest.scopes)), defaults=dict.fromkeys(context_features, "")
+        )
 
     @classmethod
     def of_form(cls, form: Form, context_features: Sequence[str]) -> Self:

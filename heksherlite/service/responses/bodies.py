@@ -42,7 +42,7 @@ class ResponseBodies:
     def changes(
         self, catalog: Catalog, query: QueryRequest, entries: Sequence[Entry], tag: str, earlier_tag: str
     ) -> bytes | None:
-        """Return the body with what changed since an earlier answer, or None if everything has to be sent."""
+        """Return the body with the changes since an earlier response, or None if everything must be sent."""
         since = revision_of_tag(earlier_tag, tag)
         if since is None or since not in catalog.lineage:
             return None
@@ -57,14 +57,14 @@ class ResponseBodies:
         return body
 
     def remembered(self, key: str) -> bytes | None:
-        """Return the body that is remembered under a key, if there is one."""
+        """Return the cached body for a key, or None."""
         body = self._bodies.get(key)
         if body is not None:
             self._bodies.move_to_end(key)
         return body
 
     def remember(self, key: str, body: bytes) -> None:
-        """Remember a body, and forget those that were not used for the longest time if there are too many."""
+        """Cache a body. If there are too many, the least recently used ones are dropped."""
         self._body_bytes += len(body) - len(self._bodies.get(key, b""))
         self._bodies[key] = body
         while len(self._bodies) > self._max_bodies or self._body_bytes > self._max_body_bytes:
@@ -78,7 +78,7 @@ class ResponseBodies:
         return b'{"settings":{' + settings + b"}}"
 
     def _setting(self, catalog: Catalog, query: QueryRequest, entry: Entry) -> bytes:
-        # What is remembered of each setting is what it is now.
+        # The cached fragments are those of the current rules.
         fragments_of = _rule_fragments if query.past else self._rules
         rules: Iterable[bytes] = fragments_of(catalog, entry, include_metadata=query.include_metadata)
         if query.context_filter is not None:

@@ -8,14 +8,14 @@ from heksherlite.service.domain.filters import ContextFilter
 
 @dataclass(frozen=True, slots=True)
 class QueryRequest:
-    """Which settings, which of their rules, and how much of them; None stands for all."""
+    """The requested settings and rules, and the form of the response. None stands for all."""
 
     setting_names: Sequence[str] | None
     context_filter: ContextFilter | None
     include_metadata: bool = False
     lines: bool = False
-    """Whether the answer is to come in lines, see ``docs/reference/partial-responses.md``."""
+    """Whether the response consists of lines; see ``docs/reference/partial-responses.md``."""
     coding: str | None = None
     """The content coding of large responses."""
     past: bool = False
-    """Whether it asks for a past revision, so that no later change changes the response."""
+    """Whether a past revision is requested, so that later changes do not affect the response."""

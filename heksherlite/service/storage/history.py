@@ -19,6 +19,7 @@ from heksherlite.service.domain.lineage import Lineage, RevisionId
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import tables
+from heksherlite.service.storage.bulk import insert_many
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.rows import portions, read_lineage
 from heksherlite.service.storage.writing import Writer
@@ -125,7 +126,7 @@ async def write_changes_of_record(
             }
             for position, change in portion
         ]
-        await connection.execute(insert(tables.history_changes), rows)
+        await insert_many(connection, tables.history_changes, rows)
         stored += len(rows)
     return stored
 
@@ -148,8 +149,8 @@ class History:
         """Return a page of records: fewer than the limit if they are large, but at least one if one matches.
 
         Args:
-            search: Which. If it is about a setting or a rule, only changes of that are in the records.
-            changes_per_record: At most how many changes to read of each.
+            search: The search. If it names a setting or a rule, the records only contain changes of that.
+            changes_per_record: The maximum number of changes to read for each record.
         """
         shown = _of_subject(search)
         query = select(tables.history).where(*_of_record(search))

@@ -83,7 +83,7 @@ class Proposals:
 
         Args:
             states: Those in one of these states; None for all.
-            limit: At most how many.
+            limit: The maximum number of proposals.
             before: Only those with a lower number.
         """
         query = select(tables.proposals).order_by(_columns.id.desc()).limit(limit)

@@ -38,7 +38,7 @@ def header_line(context_features: Sequence[str]) -> bytes:
 
 
 def end_line(settings: int, rules: int, last_rule_id: int) -> bytes:
-    """Return the last line: how many there were before, and the highest id that a rule ever had."""
+    """Return the last line: the numbers of settings and rules, and the highest id that a rule ever had."""
     return line({"end": {"settings": settings, "rules": rules, "last_rule_id": last_rule_id}})
 
 
@@ -51,7 +51,7 @@ class ExportReader:
     """Reads the lines of an export, once.
 
     Args:
-        lines: The lines; the first one is read at once.
+        lines: The lines. The first one is read immediately.
 
     Attributes:
         context_features: The context features in their order.

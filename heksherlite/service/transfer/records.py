@@ -74,7 +74,7 @@ class RuleRecord(_Record):
 
 
 class End(_Record):
-    """The last line: how much there was, and the highest id that a rule ever had."""
+    """The last line: the numbers of settings and rules, and the highest id that a rule ever had."""
 
     settings: int
     rules: int

@@ -118,7 +118,7 @@ def _new(
 
 def _added(state: AccessState, code: DeviceCode) -> AccessChanges:
     if state.device_code_count >= _MOST_CODES:
-        raise ConflictError("too many applications ask to be let in; try again later")
+        raise ConflictError("too many applications are waiting for approval; try again later")
     return AccessChanges(device_codes=(code,), codes_expired_before=code.created_at - KEPT_SECONDS)
 
 
