@@ -61,7 +61,7 @@ async def switch_rules(store: Store, *, until: asyncio.Event) -> None:
         if store.catalog is not catalog:
             catalog, due = store.catalog, rules.next_switch(store.catalog)
         if due is not None:
-            now = datetime.now(UTC)
+            now = store.now()
             if due > now:
                 seconds = min(seconds, (due - now).total_seconds())
             else:

@@ -8,6 +8,7 @@ from typing import Any
 
 from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.change_log import ChangeLog
+from heksherlite.service.domain.lineage import NO_LINEAGE
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 
@@ -64,4 +65,4 @@ def run_sql(url: str, *statements: str) -> list[Any]:
 def without_logs(catalog: Catalog) -> Catalog:
     """Leave out what a catalog remembers of its own past, which a process that starts later does not know."""
     entries = {id_: replace(entry, log=ChangeLog(0)) for id_, entry in catalog.entries.items()}
-    return replace(catalog, entries=entries)
+    return replace(catalog, entries=entries, lineage=NO_LINEAGE)

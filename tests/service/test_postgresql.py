@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha512
 from pathlib import Path
@@ -346,3 +347,84 @@ def test_without_the_extra_it_says_which_to_install(monkeypatch: pytest.MonkeyPa
     monkeypatch.delitem(sys.modules, "heksherlite.service.storage.postgresql")
     with pytest.raises(ServiceStartError, match=r"heksherlite\[postgresql\]"):
         open_database("postgresql://host/db")
+
+
+@pytest.mark.parametrize(
+    ("away", "back"),
+    [
+        ("ALTER TABLE heksherlite_state RENAME TO gone", "ALTER TABLE gone RENAME TO heksherlite_state"),
+        ("ALTER SCHEMA public RENAME TO gone", "ALTER SCHEMA gone RENAME TO public"),
+    ],
+)
+def test_tables_that_are_gone_end_no_replica(
+    url: str, postgresql_server: PostgresqlServer, away: str, back: str
+) -> None:
+    """While tables are missing, as before a restore, reads go on from memory; afterwards writes go on too."""
+
+    async def run() -> None:
+        async with opened(url) as store, following(store):
+            await store.write(add("a"))
+            postgresql_server.execute(away, url=url)
+            with pytest.raises(DatabaseUnavailableError):
+                await store.write(add("b"))
+            await until_async(lambda: not store.available)
+            assert store.catalog.context_features == ("a",)
+            postgresql_server.execute(back, url=url)
+            await until_async(lambda: store.available)
+            await store.write(add("b"))
+            assert list(store.catalog.context_features) == ["a", "b"]
+
+    asyncio.run(run())
+
+
+def test_a_server_that_became_read_only_is_left(own_server: PostgresqlServer) -> None:
+    """Connections to a former primary are not kept: as soon as writes are possible again, they are made."""
+    url = own_server.new_database()
+
+    async def run() -> None:
+        async with opened(url) as store:
+            await store.write(add("a"))
+            before = backends(own_server)
+            own_server.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+            own_server.execute("SELECT pg_reload_conf()")
+            await until_async(lambda: read_only(own_server) == "on")
+            with pytest.raises(DatabaseUnavailableError, match="read-only"):
+                await store.write(add("b"))
+            assert not before & backends(own_server)
+            with psycopg.connect(own_server.url(), autocommit=True) as connection:
+                connection.execute("SET default_transaction_read_only = off")
+                connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            own_server.execute("SELECT pg_reload_conf()")
+            await until_async(lambda: read_only(own_server) == "off")
+            await store.write(add("b"))
+
+    asyncio.run(run())
+
+
+def read_only(server: PostgresqlServer) -> str:
+    ((value,),) = server.execute("SHOW default_transaction_read_only")
+    return str(value)
+
+
+def backends(server: PostgresqlServer) -> set[int]:
+    query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'heksherlite'"
+    return {pid for (pid,) in server.execute(query)}
+
+
+def test_a_replica_with_a_wrong_clock_does_not_date_the_history(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of a change is that of the server, whatever the clock of the replica says."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> "Ahead":
+            return cls.fromtimestamp(datetime.now(UTC).timestamp() + 3600, tz)
+
+    monkeypatch.setattr("heksherlite.service.storage.postgresql.datetime", Ahead)
+
+    async def run() -> None:
+        async with opened(url) as store:
+            await store.write(add("a"))
+            record = await store.history.record(store.catalog.state.revision)
+            assert abs(record.time - datetime.now(UTC)) < timedelta(minutes=5)
+
+    asyncio.run(run())

@@ -18,7 +18,7 @@ from heksherlite.service.errors import RequestError
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 from heksherlite.wire_types import INT
-from tests.service.stores import Write, following, opened, without_logs
+from tests.service.stores import Write, following, opened, run_sql, without_logs
 from tests.waiting import until_async
 
 
@@ -187,3 +187,27 @@ def test_several_first_starts_agree(database: str) -> None:
         assert len(set(await asyncio.gather(*starts))) == 1
 
     asyncio.run(run())
+
+
+def test_removals_are_not_kept_for_ever(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was removed long ago is forgotten, and a replica that was away for so long reads everything again."""
+    monkeypatch.setattr("heksherlite.service.storage.rows.MOST_REVISIONS", 5)
+
+    async def run() -> None:
+        async with opened(database) as store, opened(database) as away:
+            await store.write(partial(context_features.add, name="f"))
+            await store.write(declaration("a", {"f"}, 0))
+            add = partial(rules.add, setting_name="a", feature_values={"f": "x"}, value=1, metadata={})
+            first = await store.write(add)
+            await away.load()
+            await store.write(partial(rules.remove, rule_id=first))
+            for _ in range(6):
+                rule_id = await store.write(add)
+                await store.write(partial(rules.remove, rule_id=rule_id))
+            await away.load()
+            assert away.catalog.rules == {}
+            assert without_logs(away.catalog) == without_logs(store.catalog)
+
+    asyncio.run(run())
+    assert len(run_sql(database, "SELECT * FROM removals")) < 5
+    assert len(run_sql(database, "SELECT * FROM revisions")) == 5

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
@@ -141,7 +140,7 @@ class AccessStore:
         decision = decide(state)
         await write_access_changes(connection, state, decision.changes)
         if decision.changes.is_new_revision:
-            counters = counters.after_access_change(secrets.token_hex(NONCE_BYTES)).dated(datetime.now(UTC))
+            counters = counters.after_access_change(secrets.token_hex(NONCE_BYTES)).dated(self._database.now())
             await write_state(connection, counters)
             await write_revision(connection, counters.revision_id)
             if decision.changes.history:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,6 +19,10 @@ class Database(Protocol):
     @property
     def wake_up(self) -> asyncio.Event:
         """Set when `has_changes` should be called now instead of later. Clear it before the call."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the time of the clock that all processes that use the database agree on."""
         ...
 
     async def prepare(self) -> None:

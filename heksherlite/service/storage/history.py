@@ -19,6 +19,7 @@ from heksherlite.service.domain.lineage import Lineage, RevisionId
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import tables
+from heksherlite.service.storage.bulk import insert_many
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.rows import portions, read_lineage
 from heksherlite.service.storage.writing import Writer
@@ -125,7 +126,7 @@ async def write_changes_of_record(
             }
             for position, change in portion
         ]
-        await connection.execute(insert(tables.history_changes), rows)
+        await insert_many(connection, tables.history_changes, rows)
         stored += len(rows)
     return stored
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import psycopg
@@ -49,7 +50,8 @@ _NOTIFY_AND_COMMIT: Final = """
     COMMIT
 """
 _NEWEST: Final = (
-    "SELECT database_id, revision, revision_nonce, current_setting('transaction_read_only') FROM heksherlite_state"
+    "SELECT database_id, revision, revision_nonce, current_setting('transaction_read_only'), clock_timestamp()"
+    " FROM heksherlite_state"
 )
 
 # For how long the server may be silent in the middle of a transaction.
@@ -108,6 +110,7 @@ class PostgresqlDatabase:
         )
         event.listen(self._engine.sync_engine, "after_cursor_execute", _restart_idle_timeout)
         self._wake_up = asyncio.Event()
+        self._clock_offset = timedelta(0)
         self._backends: deque[int] = deque(maxlen=_MOST_BACKENDS)
         self._notifications = Notifications(self._connect, self._wake_up, self._backends)
         self._seen: tuple[Any, ...] | None = None
@@ -121,6 +124,10 @@ class PostgresqlDatabase:
     def wake_up(self) -> asyncio.Event:
         """Set when a notification of a write arrives, or when the connection for notifications is lost."""
         return self._wake_up
+
+    def now(self) -> datetime:
+        """Return the time of the server's clock, which is the same for all replicas."""
+        return datetime.now(UTC) + self._clock_offset
 
     async def prepare(self) -> None:
         """Check that the database is empty or belongs to the service, and create or upgrade its schema.
@@ -178,7 +185,7 @@ class PostgresqlDatabase:
         row = await self._newest()
         if row is None:
             raise DatabaseUnavailableError("the table heksherlite_state is empty")
-        if row[-1] == "on":
+        if row[3] == "on":
             await self._reconnect()
 
     async def has_changes(self) -> bool:
@@ -197,6 +204,9 @@ class PostgresqlDatabase:
         connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
         try:
             await connection.execute(_SESSION, prepare=False)
+            row = await (await connection.execute("SELECT clock_timestamp()", prepare=False)).fetchone()
+            if row is not None:
+                self._compare_clocks(row[0])
         except BaseException:
             await connection.close()
             raise
@@ -206,7 +216,13 @@ class PostgresqlDatabase:
 
     async def _newest(self) -> tuple[Any, ...] | None:
         async with self._connection(_LOOK_SECONDS) as (_, driver):
-            return await (await _execute(driver, _NEWEST)).fetchone()
+            row: tuple[Any, ...] | None = await (await _execute(driver, _NEWEST)).fetchone()
+        if row is not None:
+            self._compare_clocks(row[4])
+        return row
+
+    def _compare_clocks(self, server_time: datetime) -> None:
+        self._clock_offset = server_time - datetime.now(UTC)
 
     async def _reconnect(self) -> None:
         await self._engine.dispose()

@@ -44,6 +44,7 @@ _SELECT_REVISIONS: Final = (
 )
 _INSERT_REVISION: Final = insert(tables.revisions)
 _DELETE_REVISIONS: Final = delete(tables.revisions).where(tables.revisions.c.revision <= bindparam("oldest"))
+_DELETE_REMOVALS: Final = delete(tables.removals).where(tables.removals.c.revision <= bindparam("oldest"))
 _INSERT_RULE: Final = insert(tables.rules)
 _INSERT_CONDITION: Final = insert(tables.conditions)
 _RULES_BETWEEN: Final = (
@@ -130,10 +131,12 @@ async def write_state(connection: AsyncConnection, state: State) -> None:
 
 
 async def write_revision(connection: AsyncConnection, revision: RevisionId) -> None:
-    """Store the name of a new revision, and delete that of an old one."""
+    """Store the name of a new revision, and delete what is only of use to a replica at a very old one."""
     number, nonce = revision
     await connection.execute(_INSERT_REVISION, {"revision": number, "nonce": nonce})
-    await connection.execute(_DELETE_REVISIONS, {"oldest": number - MOST_REVISIONS})
+    # A replica at an older revision reads everything, and does not need to know what was removed.
+    for delete_old in (_DELETE_REVISIONS, _DELETE_REMOVALS):
+        await connection.execute(delete_old, {"oldest": number - MOST_REVISIONS})
 
 
 async def read_lineage(connection: AsyncConnection, known: Lineage, revision: RevisionId) -> Lineage | None:
@@ -188,6 +191,8 @@ async def insert_rules(connection: AsyncConnection, rules: Iterable[Rule], revis
 
 async def _removals_since(connection: AsyncConnection, revision: int) -> Mapping[str, list[int]]:
     removed: dict[str, list[int]] = defaultdict(list)
+    if not revision:  # everything is read, and nothing of it was removed
+        return removed
     query = select(tables.removals.c.kind, tables.removals.c.id).where(tables.removals.c.revision > revision)
     for kind, removed_id in await connection.execute(query):
         removed[kind].append(removed_id)

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,10 @@ class SqliteDatabase:
     def wake_up(self) -> asyncio.Event:
         """Never set, because SQLite does not notify other processes of writes."""
         return self._wake_up
+
+    def now(self) -> datetime:
+        """Return the time of the clock of this machine, where all processes that use the file run."""
+        return datetime.now(UTC)
 
     async def prepare(self) -> None:
         """Check that the file is empty or belongs to the service, switch it to WAL, and create or upgrade its schema.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -94,6 +94,10 @@ class Store:
     def lag(self) -> float:
         """The seconds since the catalog was known to be the newest. Normally at most the poll interval."""
         return time.monotonic() - self.newest_at
+
+    def now(self) -> datetime:
+        """Return the time of the clock that all services on the database agree on."""
+        return self._database.now()
 
     @property
     def signing_key(self) -> str:
@@ -223,7 +227,7 @@ class Store:
         decision = decide(catalog)
         if not decision.changes:
             return _Written(decision, catalog)
-        state = catalog.state_after(decision.changes, secrets.token_hex(NONCE_BYTES)).dated(datetime.now(UTC))
+        state = catalog.state_after(decision.changes, secrets.token_hex(NONCE_BYTES)).dated(self._database.now())
         changes = decision.changes.at(state.revision_id)
         # What takes long is waited for statement by statement, so that a server that answers counts as one.
         takes_long = sum(len(catalog.entries[key].rules) for key in changes.removed_settings) > _MOST_RULES_IN_A_BATCH

@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import replace as with_fields
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -47,15 +47,17 @@ async def import_export(database: Database, export: ExportReader, cause: Cause, 
         catalog = await read_catalog(connection)
         if catalog.entries and not replace:
             raise NotEmptyError(len(catalog.entries))
-        await _import(connection, catalog, export, cause)
+        await _import(connection, catalog, export, cause, database.now())
 
     await Writer(database).write(work, attempts=1)  # the export can be read only once
 
 
-async def _import(connection: AsyncConnection, catalog: Catalog, export: ExportReader, cause: Cause) -> None:
+async def _import(
+    connection: AsyncConnection, catalog: Catalog, export: ExportReader, cause: Cause, now: datetime
+) -> None:
     features = None if export.context_features == catalog.context_features else export.context_features
     making_room = Changes(context_features=features, removed_settings=frozenset(catalog.entries))
-    state = catalog.state_after(making_room, secrets.token_hex(NONCE_BYTES)).dated(datetime.now(UTC))
+    state = catalog.state_after(making_room, secrets.token_hex(NONCE_BYTES)).dated(now)
     await write_changes(connection, catalog, making_room, state)
     written = await write_record(connection, state, cause, changes_between(catalog, making_room))
     setting_name = ""
