@@ -1,6 +1,7 @@
 """Nothing ends the updates, and the status tells the truth."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -243,6 +244,8 @@ def test_closing_after_the_event_loop_ended(scripted: ScriptedService, closing_b
     assert client.status.state == "stale"
     anyio.run(client.aclose, backend=closing_backend)
     assert client.status.state == "closed"
+    del client
+    gc.collect()  # so that the warnings about its sockets belong to this test
 
 
 PROGRAM = """
