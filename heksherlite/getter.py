@@ -12,10 +12,8 @@ the method is::
                 pass
         if _others:
             _raise_unknown_features(_self, _others)
-        try:
-            return _lookup[environment, theme]
-        except TypeError as _error:
-            raise _context_error(_error, _lookup, (environment, theme)) from None
+        try: return _lookup[environment, theme]
+        except TypeError as _error: raise _context_error(_error, _lookup, (environment, theme)) from None
 
 The lookup is taken first, so that everything a call sees is of one state. It knows what stands for a constant that is
 left out, but a variable has to be read at each call. A value that cannot be hashed is named by the handler, which costs
@@ -56,10 +54,8 @@ def get_source(features: tuple[str, ...], variable_positions: tuple[int, ...]) -
     lines += [
         "    if _others:",
         "        _raise_unknown_features(_self, _others)",
-        "    try:",
-        f"        return _lookup[{', '.join(local)}]",
-        "    except TypeError as _error:",
-        f"        raise _context_error(_error, _lookup, ({', '.join(local)},)) from None",
+        f"    try: return _lookup[{', '.join(local)}]",  # on one line, try costs no instruction
+        f"    except TypeError as _error: raise _context_error(_error, _lookup, ({', '.join(local)},)) from None",
     ]
     return "\n".join(lines) + "\n"
 
@@ -106,4 +102,8 @@ def class_with_get(base: type, features: tuple[str, ...], variable_positions: tu
         "_written_from": base,
         "get": get,
     }
+    # They are not in Setting itself, where they would slow down its creation.
+    if not any("__setattr__" in ancestor.__dict__ for ancestor in base.__mro__ if ancestor is not object):
+        members["__setattr__"] = getattr(base, "_set_or_hint", object.__setattr__)
+        members["__delattr__"] = getattr(base, "_delete_or_hint", object.__delattr__)
     return type(base.__name__, (base,), members)

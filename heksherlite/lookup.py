@@ -93,11 +93,14 @@ class Lookup(dict[Any, Any]):
         """
         contexts = self.contexts
         given: Context = key if len(contexts.constants) > 1 else (key,)
+        context = given
         for part in given:
-            if type(part) is not str and part is not NO_VALUE:
+            if type(part) is not str:
                 texts = contexts.texts(self.setting_name, given)
-                return self[texts if len(texts) > 1 else texts[0]]
-        context = contexts.complete(self.setting_name, given)
+                if texts != given:
+                    return self[texts if len(texts) > 1 else texts[0]]
+                context = contexts.complete(self.setting_name, given)
+                break
         value = self.rules.value(context)
         if value is NO_VALUE:
             value = self.default

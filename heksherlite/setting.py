@@ -227,13 +227,14 @@ class Setting(Generic[T]):
         _by_name[name] = self
         main_client.register(self)
 
-    def __setattr__(self, name: str, value: object) -> None:
+    # The class that `_serve` gives to a setting has these two as __setattr__ and __delattr__.
+    def _set_or_hint(self, name: str, value: object) -> None:
         try:
             object.__setattr__(self, name, value)
         except AttributeError:
             raise AttributeError(self._cannot_replace(name)) from None
 
-    def __delattr__(self, name: str) -> None:
+    def _delete_or_hint(self, name: str) -> None:
         try:
             object.__delattr__(self, name)
         except AttributeError:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Final
 
@@ -15,7 +15,7 @@ from heksherlite.http.daemon_threads import call_soon_in_this_loop
 logger = logging.getLogger(__name__)
 
 _RESTART: Final = 1.0
-"""The seconds that a restart waits at first, on average. It waits longer each time that the work ends at once."""
+"""The seconds that a restart waits at least. It waits longer each time that the work ends at once."""
 
 _STEADY: Final = 60.0
 """The seconds after which work counts as running well."""
@@ -30,11 +30,47 @@ def in_task() -> bool:
         return trio is not None and trio.lowlevel.in_trio_task()
 
 
+class BackgroundTasks:
+    """Several tasks of the event loop. They do not form a task group: each is started again on its own.
+
+    A child that a task group has created, and not started yet, would print a warning if the event loop ended now.
+
+    Args:
+        works: What the tasks do. The first is the one that counts for :attr:`is_running`.
+    """
+
+    def __init__(self, works: Sequence[Callable[[], Awaitable[None]]]) -> None:
+        self._tasks = [BackgroundTask(work) for work in works]
+        self.call_soon = self._tasks[0].call_soon
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the first task is running, as far as it is known here. May be asked by any thread."""
+        return self._tasks[0].is_running
+
+    @property
+    def is_of_other_loop(self) -> bool:
+        """Whether this code does not run in the event loop of the tasks."""
+        return self._tasks[0].is_of_other_loop
+
+    def abandon(self) -> None:
+        """Cancel the tasks from another event loop, if their own is still running, and do not wait."""
+        for task in self._tasks:
+            task.abandon()
+
+    async def stop(self) -> None:
+        """Cancel the tasks and wait until they ended."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            await task.wait()
+
+
 class BackgroundTask:
     """A task of the event loop itself, so that it can be started in one task and stopped in another.
 
     Create it in the event loop that it is to run in. It ends with the loop at the latest. If the work ends in another
-    way than by :meth:`stop`, this is logged, and the work is started again after a back-off.
+    way than by :meth:`cancel`, this is logged, and the work is started again after a back-off.
 
     Args:
         work: The work. It does not return.
@@ -82,10 +118,13 @@ class BackgroundTask:
         self._is_stopped = True
         self.call_soon(self._scope.cancel)
 
-    async def stop(self) -> None:
-        """Cancel the work and wait until it ended."""
+    def cancel(self) -> None:
+        """Cancel the work. Call it in the event loop."""
         self._is_stopped = True
         self._scope.cancel()
+
+    async def wait(self) -> None:
+        """Wait until the work has ended."""
         if self._is_running:
             await self._ended.wait()
 
@@ -117,17 +156,22 @@ class BackgroundTask:
                 error = raised
             if anyio.current_time() - started_at > _STEADY:
                 self._failures = 0
-            self._failures += 1
-            seconds = self._polling.after_failure(self._failures)
+            seconds = self._pause()
             logger.error("heksher updates ended, and are started again", exc_info=error, extra={"after": seconds})
             await anyio.sleep(seconds)
 
     def _restart_if_cancelled(self, task: "asyncio.Task[None]") -> None:
+        # The task did not get to its end if it was cancelled before its first step.
+        self._is_running = False
+        self._ended.set()
         # Somebody cancelled the task, perhaps all tasks of the loop. If the loop is about to end, nothing may start.
         if self._is_stopped or not task.cancelled() or self._loop is None or self._loop.is_closed():
             return
+        self._loop.call_later(self._pause(), self._restart)
+
+    def _pause(self) -> float:
         self._failures += 1
-        self._loop.call_later(self._polling.after_failure(self._failures), self._restart)
+        return max(_RESTART, self._polling.after_failure(self._failures))
 
     def _restart(self) -> None:
         if self._is_stopped:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from heksherlite import main_client
 from heksherlite.clients import forking, uwsgi
-from heksherlite.clients.background import BackgroundTask
+from heksherlite.clients.background import BackgroundTasks
 from heksherlite.clients.clock import now
 from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.runner import Runner
@@ -97,7 +97,7 @@ class BaseClient(ABC):
         self._listeners = Listeners()
         self._state: Literal["new", "main", "closed"] = "new"
         self._runner: Runner | None = None
-        self._background: BackgroundTask | None = None
+        self._background: BackgroundTasks | None = None
         self._process = os.getpid()
         self._is_inherited = False
         self._restarting = threading.Lock()
@@ -317,7 +317,7 @@ class BaseClient(ABC):
 
     def _keep_running(self, runner: Runner) -> None:
         self._runner = runner
-        self._background = BackgroundTask(runner.run)
+        self._background = BackgroundTasks(runner.works())
 
     def _wake(self) -> None:
         """Bring declarations and rules up to date soon, if that happens in the background."""

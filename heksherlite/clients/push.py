@@ -51,6 +51,7 @@ class Push:
         self._changed = anyio.Event()
         self._reader = EventStreamReader()
         self._failures = 0
+        self._listening = anyio.CancelScope()
         self._opening = anyio.CancelScope()
         self._opened_at = inf
 
@@ -59,16 +60,15 @@ class Push:
         if request != self._request:
             self._request = request
             self._changed.set()
+            self._listening.cancel()
 
     async def run(self) -> None:
         """Listen until cancelled."""
         while True:
             self._changed = anyio.Event()
             if self._request is not None:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._keep_listening, self._request)
-                    await self._changed.wait()
-                    tasks.cancel_scope.cancel()
+                with anyio.CancelScope() as self._listening:
+                    await self._keep_listening(self._request)
             await self._changed.wait()
 
     async def _keep_listening(self, request: Request) -> None:

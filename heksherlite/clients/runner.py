@@ -1,7 +1,7 @@
 """Keeps the settings of a client up to date: runs the engine's flows at each interval."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from random import Random
@@ -128,14 +128,14 @@ class Runner:
         if self._health.status(now()).state == "failed":
             await self._serve_snapshot()
 
-    async def run(self) -> None:
-        """Keep the settings up to date, and watch their age, until cancelled."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._keep_updating)
-            if self._push is not None:
-                tasks.start_soon(self._push.run)
-            if self._watch is not None:
-                tasks.start_soon(self._watch.run)
+    def works(self) -> list[Callable[[], Awaitable[None]]]:
+        """Return what is to be done in the background until cancelled: first of all, keep the settings up to date."""
+        works: list[Callable[[], Awaitable[None]]] = [self._keep_updating]
+        if self._push is not None:
+            works.append(self._push.run)
+        if self._watch is not None:
+            works.append(self._watch.run)
+        return works
 
     async def update(self) -> None:
         """Declare the pending settings, then load the rules. Restarts the interval.

@@ -121,8 +121,13 @@ class Engine:
         except Exception as error:
             level = logging.DEBUG if self._order_is_unreadable else logging.ERROR
             reason = str(error) or type(error).__name__
-            logger.log(level, "failure to get context_features from heksher service: %s", reason)
-            logger.debug("failure to get context_features from heksher service: %s", reason, exc_info=error)
+            for record_level, traceback in ((level, None), (logging.DEBUG, error)):
+                logger.log(
+                    record_level,
+                    "failure to get context_features from heksher service: %s",
+                    reason,
+                    exc_info=traceback,
+                )
             self._order_is_unreadable = True
             return
         if self._order_is_unreadable:

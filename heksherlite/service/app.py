@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 
 from heksherlite._version import __version__
 from heksherlite.service.api import (
+    applications,
     changes,
     context_features,
     declarations,
@@ -19,6 +20,7 @@ from heksherlite.service.api import (
     explain,
     export,
     grants,
+    groups,
     health,
     history,
     metrics,
@@ -28,6 +30,7 @@ from heksherlite.service.api import (
     rules,
     settings,
     stream,
+    tokens,
 )
 from heksherlite.service.api.access_denied import (
     AccessDeniedError,
@@ -70,6 +73,9 @@ _RESOURCES: Final = (
     settings,
     rules,
     history,
+    tokens,
+    applications,
+    groups,
     grants,
     oauth2,
     documentation,

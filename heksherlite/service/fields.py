@@ -51,6 +51,15 @@ def _empty_list_as_object(value: Any) -> Any:
     return {} if value == [] else value
 
 
+def _context_feature_value(text: str) -> str:
+    if not names.is_context_feature_value(text):
+        raise ValueError(
+            f"{text[:100]!r} is not a valid context feature value; it must match {names.CONTEXT_FEATURE_VALUE.pattern}"
+            " (combining marks count as letters)"
+        )
+    return text
+
+
 def _schema(pattern: str, example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "examples": [example]})
 
@@ -101,7 +110,7 @@ DistinctFeatures: TypeAlias = Annotated[
 ContextFeatureValue: TypeAlias = Annotated[
     StrictStr,
     BeforeValidator(_number_as_text),
-    AfterValidator(_matching(names.CONTEXT_FEATURE_VALUE, "context feature value")),
+    AfterValidator(_context_feature_value),
     _schema(names.CONTEXT_FEATURE_VALUE.pattern, "dev"),
 ]
 SettingName: TypeAlias = Annotated[

@@ -3,8 +3,9 @@
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -36,13 +37,28 @@ def test_blocks_run(page: Path, terminal: Terminal) -> None:
     """A reader who follows a page from top to bottom, in one terminal, gets what it says."""
     blocks = [block for block in blocks_of(page) if not (page.name == "README.md" and block.heading in BY_CI)]
     printed = ""
-    for block in blocks:
+    for block in _programs(blocks):
         if block.language == "output":
             assert re.fullmatch(_pattern(block.text), printed.strip(), re.DOTALL), f"{block.place}:\n{printed}"
         else:
             if not block.text.startswith(("heksherlite serve", "pip install")):
                 terminal.serve()
             printed = _follow(block, terminal)
+
+
+def _programs(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Yield blocks, where Python without an import continues the program before it: both are one block then."""
+    joined: list[Block] = []
+    for block in blocks:
+        before = next(
+            (index for index in reversed(range(len(joined))) if joined[index].language in {"python", "sh"}), None
+        )
+        continues = block.language == "python" and not re.search(r"^(import|from) ", block.text, re.MULTILINE)
+        if continues and before is not None and joined[before].language == "python":
+            joined[before] = replace(joined[before], text=joined[before].text + block.text)
+        else:
+            joined.append(block)
+    yield from joined
 
 
 def _follow(block: Block, terminal: Terminal) -> str:

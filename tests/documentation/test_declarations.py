@@ -85,6 +85,11 @@ def declared(
     return Setting(name, int, ["environment", "user"], default, alias=alias, version=version)
 
 
+def body(default: int = 60, version: str = "1.0") -> dict[str, Any]:
+    """Return what a program with `declared` sends, without a setting that a running client would declare too."""
+    return {"default_value": default, "version": version}
+
+
 @contextmanager
 def program(api: Api) -> Iterator[ThreadHeksherClient]:
     """Run a client that declares whatever settings there are."""
@@ -107,7 +112,7 @@ def new_while_old(api: Api, _log: pytest.LogCaptureFixture) -> None:
     old = declared()
     with program(api) as client:
         rule(api)
-        assert api.declare(**body(declared(30, "1.1"))).json()["outcome"] == "upgraded"
+        assert api.declare(**body(30, "1.1")).json()["outcome"] == "upgraded"
         client.reload()
         assert values(old) == (5, 30)
 
@@ -118,9 +123,9 @@ def old_after_new(api: Api, log: pytest.LogCaptureFixture) -> None:
         ("2.0", logging.WARNING, "setting is outdated by a major version"),
     ):
         if api.get("settings/cache_ttl").status_code == 404:
-            api.declare(**body(declared()))
+            api.declare(**body())
             rule(api)
-        api.declare(**body(declared(30, version)))
+        api.declare(**body(30, version))
         old = declared()
         log.clear()
         with program(api):
@@ -134,16 +139,16 @@ def old_after_new(api: Api, log: pytest.LogCaptureFixture) -> None:
 
 def rollback(api: Api, log: pytest.LogCaptureFixture) -> None:
     old_after_new(api, log)
-    assert api.declare(**body(declared(60, "2.1"))).json()["outcome"] == "upgraded"
+    assert api.declare(**body(60, "2.1")).json()["outcome"] == "upgraded"
     old = declared()
     with program(api):
         assert values(old) == (5, 60)
 
 
 def unraised(api: Api, log: pytest.LogCaptureFixture) -> None:
-    api.declare(**body(declared()))
+    api.declare(**body())
     changed = declared(30)
-    assert api.declare(**body(changed)).status_code == 409
+    assert api.declare(**body(30)).status_code == 409
     with program(api):
         assert values(changed)[1] == 60
     assert any(message.startswith("conflict when declaring setting") for message in log.messages)
@@ -160,7 +165,7 @@ def renamed_with_alias(api: Api, _log: pytest.LogCaptureFixture) -> None:
 
 
 def renamed_without_alias(api: Api, _log: pytest.LogCaptureFixture) -> None:
-    api.declare(**body(declared()))
+    api.declare(**body())
     rule(api)
     new = declared(name="ttl")
     with program(api):
@@ -179,14 +184,14 @@ def renamed_by_operator(api: Api, _log: pytest.LogCaptureFixture) -> None:
 
 def not_1_0(api: Api, _log: pytest.LogCaptureFixture) -> None:
     new = declared(version="1.1")
-    assert api.declare(**body(new)).status_code == 400
+    assert api.declare(**body(version="1.1")).status_code == 400
     with program(api) as client:
         assert values(new) == (60, 60)
         assert client.status.undeclared
 
 
 def removed_from_code(api: Api, _log: pytest.LogCaptureFixture) -> None:
-    api.declare(**body(declared()))
+    api.declare(**body())
     number = rule(api)
     with program(api):
         pass
@@ -204,7 +209,7 @@ def deleted_at_1_0(api: Api, _log: pytest.LogCaptureFixture) -> None:
 
 
 def deleted_later(api: Api, _log: pytest.LogCaptureFixture) -> None:
-    api.declare(**body(declared()))
+    api.declare(**body())
     setting = declared(30, "1.1")
     with program(api) as client:
         rule(api)
@@ -240,7 +245,3 @@ def test_situations(situation: str, api: Api, caplog: pytest.LogCaptureFixture) 
 def test_every_situation_is_known() -> None:
     """No row is left out."""
     assert table(r"situation \| result").keys() == SITUATIONS.keys()
-
-
-def body(setting: Setting[int]) -> dict[str, Any]:
-    return setting.to_v1_declaration_body()

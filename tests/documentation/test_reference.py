@@ -25,6 +25,7 @@ ENVIRONMENT = DOCS.joinpath("reference", "environment.md").read_text("utf-8")
 OF_OTHER_PROGRAMS = {"--fail", "--json", "--preload", "--help", "--version"} | {
     *("--fail-with-body", "--silent", "--request", "--get", "--data-urlencode", "--output", "--write-out"),
     *("--raw-output", "--compact-output"),
+    *("--py-call-osafterfork", "--enable-threads", "--lazy-apps"),
 }
 """Options that pages mention and that are not ours."""
 

@@ -84,7 +84,7 @@ class Log:
         (record,) = self.of(message)
         details = vars(record)
         about = [details.get("setting"), details.get("context_feature"), *details.get("context_features", ())]
-        assert [name for name in about if name is not None and repr(name)[1:-1] not in record.getMessage()] == []
+        assert [name for name in about if isinstance(name, str) and repr(name)[1:-1] not in record.getMessage()] == []
         return details
 
 

@@ -1,5 +1,6 @@
 import logging
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -162,3 +163,20 @@ def test_rules_stay_ordered_by_id_after_changes(api: Api) -> None:
     api.call("PUT", f"rules/{ids[1]}/value", {"value": 100})
     api.call("DELETE", f"rules/{ids[2]}")
     assert api.rule_ids() == [ids[0], ids[1], ids[3]]
+
+
+def test_values_of_any_script(api: Api) -> None:
+    """A value with combining marks can be stored, filtered by, and searched for."""
+    api.declare()
+    rule_id = api.add_rule(1, user="हिन्दी")
+    assert api.rule_ids(context_filters="user:(हिन्दी)") == [rule_id]
+    assert api.get("rules/search", setting="cache_ttl", feature_values="user:हिन्दी").json() == {"rule_id": rule_id}
+
+
+def test_an_odd_query_is_logged_once(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """A client that sends the same unknown context features with each query does not fill the log."""
+    caplog.set_level("INFO", "heksherlite.service.api.query")
+    context_filter = f"planet_{uuid4().hex}:(earth)"
+    for _ in range(5):
+        assert api.get("query", context_filters=context_filter).status_code == 200
+    assert len([message for message in caplog.messages if "unknown context features" in message]) == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -26,6 +27,9 @@ from heksherlite.service.responses.entity_tags import known_revisions, tag_of
 from heksherlite.service.responses.query import QueryRequest
 
 _logger = logging.getLogger(__name__)
+
+_logged_unknown: deque[frozenset[str]] = deque(maxlen=100)
+"""The latest unknown context features in the log. A client that polls repeats them with each query."""
 
 LINES = "application/x-ndjson"
 DELTA = "heksherlite"
@@ -191,6 +195,7 @@ def _tags(if_none_match: list[str]) -> set[str]:
 
 def _log_unknown_features(catalog: Catalog, context_filter: ContextFilter | None) -> None:
     if context_filter is not None:
-        unknown = context_filter.allowed.keys() - set(catalog.context_features)
-        if unknown:
+        unknown = frozenset(context_filter.allowed.keys() - set(catalog.context_features))
+        if unknown and unknown not in _logged_unknown:
+            _logged_unknown.append(unknown)
             _logger.info("unknown context features in context_filters", extra={"features": sorted(unknown)})

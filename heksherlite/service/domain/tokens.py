@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 TOKEN_NAME: Final = re.compile(r"[\w.@+-]{1,100}")
 """The pattern of the names of tokens."""
@@ -55,6 +55,17 @@ class Token:
     setting_prefix: str
     created_at: int
     expires_at: int | None
+
+    def described(self) -> dict[str, Any]:
+        """Return the token as JSON, without its secret."""
+        return {
+            "name": self.name,
+            "public_prefix": self.public_prefix,
+            "scopes": [scope for scope in Scope if scope in self.scopes],
+            "setting_prefix": self.setting_prefix,
+            "created_at": self.created_at,
+            "expires_at": self.expires_at,
+        }
 
     def expired(self, now: float) -> bool:
         """Return whether the token has expired at a time, in seconds since the epoch."""
