@@ -150,12 +150,10 @@ def _structure_items(converter: "Converter", items: Iterable[tuple[Any, Any]], t
         try:
             structured.append(converter.structure(item, type_))
         except Exception as error:  # noqa: BLE001 - all are reported together
-            # IterableValidationNote is a string that is created with more than its text.
-            note = IterableValidationNote(f"at index {index!r}", index, type_)  # pyright: ignore[reportCallIssue]
-            error.add_note(note)
+            error.add_note(IterableValidationNote(f"at index {index!r}", index, type_))
             errors.append(error)
     if errors:
-        raise IterableValidationError("", errors, list)
+        raise IterableValidationError("", errors, list)  # pyright: ignore[reportCallIssue]
     return structured
 
 
