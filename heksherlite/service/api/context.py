@@ -137,14 +137,13 @@ _IfMatch: TypeAlias = Annotated[
 ]
 
 
-async def _store_view(request: Request, context: Context) -> StoreView:
+async def _store_view(request: Request) -> StoreView:
+    context = context_of(request)  # as a dependency of a dependency, it would take twice as long
     return StoreView(context.store, context.limited_catalogs, request.state.identity.setting_prefix)
 
 
-async def _writable_store_view(
-    request: Request, context: Context, cause: ChangeCause, if_match: _IfMatch = None
-) -> WritableStoreView:
-    identity = request.state.identity
+async def _writable_store_view(request: Request, cause: ChangeCause, if_match: _IfMatch = None) -> WritableStoreView:
+    context, identity = context_of(request), request.state.identity
     tags = frozenset([tag.strip() for header in if_match or () for tag in header.split(",")])
     return WritableStoreView(
         context.store, context.limited_catalogs, identity.setting_prefix, context.options.limits, cause, tags

@@ -14,6 +14,7 @@ from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.proxy_headers import ProxyHeaders
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_MAX_REMEMBERED_HOSTS: Final = 1_000
 
 
 class OriginGuard:
@@ -27,6 +28,7 @@ class OriginGuard:
     def __init__(self, proxy_headers: ProxyHeaders, public_url: str | None) -> None:
         self._proxy_headers = proxy_headers
         self._public_url = public_url
+        self._own_hosts: set[bytes] = set()
         self._public_host = urlsplit(public_url).hostname if public_url else None
 
     def check(self, scope: Scope) -> None:
@@ -64,6 +66,9 @@ class OriginGuard:
         }
 
     def _require_own_host(self, scope: Scope) -> None:
+        sent = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        if sent in self._own_hosts:
+            return
         host = urlsplit(self._proxy_headers.base_url(scope)).hostname or ""
         # No site can own a name without a dot, or an address.
         if "." in host and host != self._public_host and not host.endswith(".localhost") and not _is_address(host):
@@ -72,6 +77,8 @@ class OriginGuard:
                 f"this service is not known as {host}; use its IP address, or start the service with"
                 f" --public-url {self._proxy_headers.base_url(scope)}",
             )
+        if not self._proxy_headers.trusts_proxies and len(self._own_hosts) < _MAX_REMEMBERED_HOSTS:
+            self._own_hosts.add(sent)
 
 
 def _origin_of(url: str) -> str:

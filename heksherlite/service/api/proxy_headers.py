@@ -25,6 +25,11 @@ class ProxyHeaders:
         self._networks = options.trusted_proxies
         self._user_header = (options.trust_user_header or "").lower().encode()
 
+    @property
+    def trusts_proxies(self) -> bool:
+        """Whether there are trusted proxies."""
+        return bool(self._networks)
+
     def address(self, scope: Scope) -> str:
         """Return the address of the client: the last hop that is not a trusted proxy."""
         address = _peer(scope)

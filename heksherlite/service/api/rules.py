@@ -19,6 +19,7 @@ from heksherlite.service.api.responses import (
 )
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain import rules
+from heksherlite.service.domain.catalog import Catalog, Rule
 from heksherlite.service.domain.filters import parse_feature_values
 from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit
@@ -133,16 +134,7 @@ async def get_rule(rule_id: int, store: ReadableStore) -> Response:
     """Return all properties of a rule."""
     catalog = store.catalog
     rule = catalog.rule(rule_id)
-    return json_response(
-        {
-            "setting": catalog.entries[rule.setting_id].setting.name,
-            "value": rule.value,
-            "feature_values": sorted(rule.conditions, key=catalog.condition_order()),
-            "metadata": rule.metadata,
-            **({} if rule.schedule is None else of_schedule(rule.schedule)),
-        },
-        headers={"etag": rule_tag(catalog, rule_id)},
-    )
+    return json_response(rule_details(catalog, rule), headers={"etag": rule_tag(catalog, rule_id)})
 
 
 @router.put("/{rule_id}/value", status_code=204, responses={**text_responses(400, 404, 412), **EVERY_WRITE})
@@ -196,3 +188,14 @@ async def _metadata_editor(rule_id: int, store: WritableStore) -> Editor:
 router.include_router(
     metadata_router(MetadataOwner("/{rule_id}", _metadata_of, _metadata_editor, text_responses(404, 412)), tags=_TAGS)
 )
+
+
+def rule_details(catalog: Catalog, rule: Rule) -> dict[str, Any]:
+    """Return all properties of a rule, as `RuleDetails` describes them."""
+    return {
+        "setting": catalog.entries[rule.setting_id].setting.name,
+        "value": rule.value,
+        "feature_values": sorted(rule.conditions, key=catalog.condition_order()),
+        "metadata": rule.metadata,
+        **({} if rule.schedule is None else of_schedule(rule.schedule)),
+    }

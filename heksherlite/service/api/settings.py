@@ -10,6 +10,7 @@ from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, no_content, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
+from heksherlite.service.api.rules import RuleDetails, rule_details
 from heksherlite.service.domain import settings
 from heksherlite.service.domain.catalog import Catalog, Setting
 from heksherlite.service.domain.json_values import Metadata
@@ -41,6 +42,18 @@ class SettingDetails(SettingSummary):
     declared_default_value: Any = Field(None, description="Only if an operator set another default value.")
     operator_default_value: Any = Field(None, description="Only if an operator set it. It is the one in force.")
     protected: bool | None = Field(None, description="Only if the setting is protected: only proposals change it.")
+
+
+class ListedRule(RuleDetails):
+    """All properties of a rule, and its id."""
+
+    rule_id: int
+
+
+class SettingWithRules(SettingDetails):
+    """All properties of a setting, and its rules on request, ordered by id."""
+
+    rules: list[ListedRule] | None = None
 
 
 class SettingList(BaseModel):
@@ -92,12 +105,26 @@ async def list_settings(
     return json_response({"settings": shown})
 
 
-@router.get("/{name}", response_model=SettingDetails, responses={**text_responses(404), **INVALID})
+@router.get("/{name}", response_model=SettingWithRules, responses={**text_responses(404), **INVALID})
 @requires(Scope.READ)
-async def get_setting(name: str, store: ReadableStore) -> Response:
+async def get_setting(
+    name: str,
+    store: ReadableStore,
+    *,
+    include_rules: Annotated[
+        bool, Query(description="Whether to include all rules, also those that are scheduled for later or have ended.")
+    ] = False,
+) -> Response:
     """Return all properties of a setting."""
     catalog = store.catalog
-    return json_response(_details(catalog, catalog.entry(name).setting), headers={"etag": setting_tag(catalog, name)})
+    entry = catalog.entry(name)
+    details = _details(catalog, entry.setting)
+    if include_rules:
+        details["rules"] = [
+            {"rule_id": rule.id, **rule_details(catalog, rule)}
+            for rule in sorted(entry.rules.values(), key=lambda rule: rule.id)
+        ]
+    return json_response(details, headers={"etag": setting_tag(catalog, name)})
 
 
 @router.delete("/{name}", status_code=204, responses={**text_responses(404, 412), **EVERY_WRITE})
