@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from math import inf
 from threading import get_ident
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
 from heksherlite.http.native_threads import start_native_thread
 
 R = TypeVar("R")
+
+_LONGEST_WAIT: Final = 60.0
 
 
 class PortalThread:
@@ -31,7 +35,7 @@ class PortalThread:
         self._ended: Future[None] = Future()
         started: Future[asyncio.AbstractEventLoop] = Future()
         start_native_thread(lambda: self._run(started), "heksherlite")
-        self._loop = started.result()
+        self._loop = _result(started, None)
 
     @property
     def is_current(self) -> bool:
@@ -54,7 +58,7 @@ class PortalThread:
             raise RuntimeError("a function that the client calls cannot wait for the client: it would wait for itself")
         future = self.start(function, *args)
         try:
-            return future.result(timeout)
+            return _result(future, timeout)
         except CancelledError:
             raise RuntimeError("the client was closed") from None
         finally:
@@ -95,7 +99,7 @@ class PortalThread:
         except RuntimeError:  # it ended already
             return True
         try:
-            self._ended.result(seconds)
+            _result(self._ended, seconds)
         except TimeoutError:
             return False
         return True
@@ -127,6 +131,21 @@ class PortalThread:
             self._ended.set_result(None)
             for future in list(self._waiting):
                 future.cancel()
+
+
+def _result(future: "Future[R]", timeout: float | None) -> R:
+    """Return the result of a future, or raise a :class:`TimeoutError` after some seconds.
+
+    It waits with a limit each time, because gevent takes a wait without limit for a deadlock: it does not know that
+    another thread of the operating system completes the future.
+    """
+    deadline = inf if timeout is None else monotonic() + timeout
+    while True:
+        try:
+            return future.result(max(0.0, min(_LONGEST_WAIT, deadline - monotonic())))
+        except TimeoutError:
+            if future.done() or monotonic() >= deadline:
+                raise
 
 
 class _DaemonThreads(ThreadPoolExecutor):

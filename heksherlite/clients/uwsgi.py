@@ -34,7 +34,7 @@ def call_after_fork(function: Callable[[], object]) -> None:
     _master = os.getpid()
     try:
         decorators = import_module("uwsgidecorators")  # a module of uWSGI, which only exists there
-    except ImportError:
+    except Exception:  # noqa: BLE001 - there is none, or it refuses to be used without a master process
         _chain(function)
     else:
         decorators.postfork_chain.append(function)

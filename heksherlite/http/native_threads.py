@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
 
 
 def start_native_thread(function: Callable[[], object], name: str) -> None:
@@ -21,6 +22,8 @@ def start_native_thread(function: Callable[[], object], name: str) -> None:
     monkey = sys.modules.get("gevent.monkey")
     patcher = sys.modules.get("eventlet.patcher")
     if monkey is not None and monkey.is_module_patched("threading"):
+        # It imports trio, which runs a program. In a program that is patched, only this thread can do that.
+        import_module("httpcore")
         monkey.get_original("_thread", "start_new_thread")(function, ())
     elif patcher is not None and patcher.is_monkey_patched("thread"):
         raise RuntimeError(
