@@ -135,6 +135,7 @@ def test_failed_login(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
 def test_foreign_files(tmp_path: Path) -> None:
     """Neither whoami nor logout uses a file that is not a cache file."""
     path = tmp_path / "precious.json"
+    path.touch(mode=0o600)
     path.write_text(json.dumps({"a": "hunter2"}))
     for command in ("whoami", "logout"):
         result = run(command, "--cache-file", "precious.json", folder=tmp_path)
