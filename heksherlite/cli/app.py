@@ -8,11 +8,13 @@ import click
 
 from heksherlite.cli.applications import applications_argument, print_applications, select
 from heksherlite.cli.approvals import approval_options
-from heksherlite.cli.location import database_option, reason_option
+from heksherlite.cli.location import reason_option
+from heksherlite.cli.target import Target, administration_of, target_options
 from heksherlite.cli.times import parse_expiry
 
 if TYPE_CHECKING:
     from heksherlite.cli.administration import Administration
+    from heksherlite.cli.remote_administration import RemoteAdministration
     from heksherlite.service.domain.applications import Approval
 
 
@@ -22,27 +24,24 @@ def app() -> None:
 
     An application gets its configuration when a person approves it, on the service's page or by app approve, when it
     has a one-time token of app invite, or when app register makes it public. These commands work on the database of
-    the service, whether it runs or not. A running service notices a change within a second.
+    the service, whether it runs or not, and a running service notices a change within a second. With --url, they work
+    on the service over HTTP.
     """
 
 
 @app.command(name="list")
-@database_option
-def list_(database: str | None) -> None:
+@target_options
+def list_(target: Target) -> None:
     """List the applications."""
-    from heksherlite.cli.administration import Administration
-
-    print_applications(Administration(database).list_applications())
+    print_applications(administration_of(target).list_applications())
 
 
 @app.command()
 @click.argument("application_id", metavar="ID")
-@database_option
-def show(application_id: str, database: str | None) -> None:
+@target_options
+def show(application_id: str, target: Target) -> None:
     """Show the application ID as JSON, without secrets."""
-    from heksherlite.cli.administration import Administration
-
-    for application in Administration(database).list_applications():
+    for application in administration_of(target).list_applications():
         if application.id == application_id:
             click.echo(json.dumps(application.described(), indent=2, ensure_ascii=False))
             return
@@ -60,16 +59,14 @@ def show(application_id: str, database: str | None) -> None:
     help="When the one-time token expires: a time from now, such as 12h, or a date in UTC, such as 2030-01-31.",
 )
 @reason_option
-@database_option
-def invite(identifier: str, approval: "Approval", expires: str, reason: str | None, database: str | None) -> None:
+@target_options
+def invite(identifier: str, approval: "Approval", expires: str, reason: str | None, target: Target) -> None:
     """Create a one-time token for the application IDENTIFIER.
 
     The command prints the token, which is shown only this once. One application can use it, one time.
     """
-    from heksherlite.cli.administration import Administration
-
     expires_at = parse_expiry(expires, time.time())
-    click.echo(Administration(database, reason).invite(identifier, approval, expires_at=expires_at))
+    click.echo(administration_of(target, reason).invite(identifier, approval, expires_at=expires_at))
 
 
 @app.command()
@@ -81,7 +78,7 @@ def invite(identifier: str, approval: "Approval", expires: str, reason: str | No
 @approval_options
 @click.option("--force", is_flag=True, help="Allow the scopes write and admin, and groups with secrets.")
 @reason_option
-@database_option
+@target_options
 def register(
     identifier: str,
     approval: "Approval",
@@ -90,16 +87,14 @@ def register(
     redirect_uri: str | None,
     force: bool,
     reason: str | None,
-    database: str | None,
+    target: Target,
 ) -> None:
     """Register the public application IDENTIFIER.
 
     Every program that claims to be IDENTIFIER gets its configuration and the same token, so the token should allow
     little. The scopes write and admin, and groups with secrets, need --force.
     """
-    from heksherlite.cli.administration import Administration
-
-    administration = Administration(database, reason)
+    administration = administration_of(target, reason)
     if not force and (exposed := _exposed(administration, approval)):
         raise click.ClickException(
             f"every program that claims to be {identifier!r} would get {exposed}; --force registers it all the same"
@@ -112,16 +107,14 @@ def register(
 @approval_options
 @click.option("--yes", is_flag=True, help="Approve without asking.")
 @reason_option
-@database_option
-def approve(code: str, approval: "Approval", *, yes: bool, reason: str | None, database: str | None) -> None:
+@target_options
+def approve(code: str, approval: "Approval", *, yes: bool, reason: str | None, target: Target) -> None:
     """Approve the application that shows CODE.
 
     The command prints what the application requests and what it is granted, and asks before it approves. Then it
     prints the ID of the application.
     """
-    from heksherlite.cli.administration import Administration
-
-    administration = Administration(database, reason)
+    administration = administration_of(target, reason)
     pending = administration.open_code(code)
     manifest = pending.manifest
     click.echo(f"application: {manifest.identifier} {manifest.version}", err=True)
@@ -136,12 +129,10 @@ def approve(code: str, approval: "Approval", *, yes: bool, reason: str | None, d
 @app.command()
 @click.argument("code")
 @reason_option
-@database_option
-def deny(code: str, reason: str | None, database: str | None) -> None:
+@target_options
+def deny(code: str, reason: str | None, target: Target) -> None:
     """Deny the application that shows CODE."""
-    from heksherlite.cli.administration import Administration
-
-    administration = Administration(database, reason)
+    administration = administration_of(target, reason)
     administration.open_code(code)
     administration.deny(code)
 
@@ -149,24 +140,20 @@ def deny(code: str, reason: str | None, database: str | None) -> None:
 @app.command()
 @applications_argument
 @reason_option
-@database_option
-def revoke(
-    ids: tuple[str, ...], *, identifier: str | None, yes: bool, reason: str | None, database: str | None
-) -> None:
+@target_options
+def revoke(ids: tuple[str, ...], *, identifier: str | None, yes: bool, reason: str | None, target: Target) -> None:
     """Revoke the applications with these IDs.
 
     Their tokens, and one-time tokens that are not used yet, stop working. With --identifier, the command lists the
     applications and asks before it revokes them.
     """
-    from heksherlite.cli.administration import Administration
-
-    administration = Administration(database, reason)
+    administration = administration_of(target, reason)
     chosen = select(administration, ids, identifier, question="Revoke these applications?", yes=yes)
     for application in administration.revoke_applications(chosen):
         click.echo(f"revoked {application.id} ({application.identifier})")
 
 
-def _exposed(administration: "Administration", approval: "Approval") -> str | None:
+def _exposed(administration: "Administration | RemoteAdministration", approval: "Approval") -> str | None:
     from heksherlite.service.domain.groups import references
     from heksherlite.service.domain.tokens import Scope
 

@@ -11,6 +11,7 @@ from heksherlite.cli.times import format_time
 
 if TYPE_CHECKING:
     from heksherlite.cli.administration import Administration
+    from heksherlite.cli.remote_administration import RemoteAdministration
     from heksherlite.service.domain.applications import Application
 
 _TITLES: Final = ("ID", "IDENTIFIER", "VERSION", "STATUS", "SCOPES", "SETTINGS", "GROUPS", "SINCE")
@@ -32,7 +33,12 @@ def applications_argument(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def select(
-    administration: "Administration", ids: Sequence[str], identifier: str | None, *, question: str, yes: bool
+    administration: "Administration | RemoteAdministration",
+    ids: Sequence[str],
+    identifier: str | None,
+    *,
+    question: str,
+    yes: bool,
 ) -> Sequence[str]:
     """Return the IDs of the applications that a command changes.
 

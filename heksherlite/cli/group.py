@@ -7,8 +7,9 @@ from typing import Any, Final, TextIO
 import click
 
 from heksherlite.cli.applications import applications_argument, select
-from heksherlite.cli.location import database_option, reason_option
+from heksherlite.cli.location import reason_option
 from heksherlite.cli.tables import print_table
+from heksherlite.cli.target import Target, administration_of, target_options
 
 _TITLES: Final = ("NAME", "KEYS", "SECRETS", "ATTACHED TO")
 
@@ -23,13 +24,12 @@ def group() -> None:
 
 
 @group.command(name="list")
-@database_option
-def list_(database: str | None) -> None:
+@target_options
+def list_(target: Target) -> None:
     """List the groups, and the applications that get them."""
-    from heksherlite.cli.administration import Administration
     from heksherlite.service.domain.groups import references
 
-    administration = Administration(database)
+    administration = administration_of(target)
     groups, applications = administration.list_groups(), administration.list_applications()
     rows = []
     for name, values in groups.items():
@@ -41,12 +41,10 @@ def list_(database: str | None) -> None:
 
 @group.command()
 @click.argument("name")
-@database_option
-def show(name: str, database: str | None) -> None:
+@target_options
+def show(name: str, target: Target) -> None:
     """Show the group NAME as JSON, without its secrets."""
-    from heksherlite.cli.administration import Administration
-
-    groups = Administration(database).list_groups()
+    groups = administration_of(target).list_groups()
     if name not in groups:
         raise click.ClickException(f"there is no configuration group {name!r}; see heksherlite group list")
     click.echo(json.dumps(groups[name], indent=2, ensure_ascii=False))
@@ -56,15 +54,13 @@ def show(name: str, database: str | None) -> None:
 @click.argument("name")
 @click.argument("file", type=click.File("rb"), default="-")
 @reason_option
-@database_option
-def set_(name: str, file: Any, reason: str | None, database: str | None) -> None:
+@target_options
+def set_(name: str, file: Any, reason: str | None, target: Target) -> None:
     """Set the group NAME to the JSON object in FILE.
 
     By default, the object is read from the standard input.
     """
     import orjson
-
-    from heksherlite.cli.administration import Administration
 
     longest = _longest()
     content = file.read(longest + 1)
@@ -76,35 +72,31 @@ def set_(name: str, file: Any, reason: str | None, database: str | None) -> None
         raise click.ClickException(f"the group is not JSON: {error}") from error
     if not isinstance(values, dict):
         raise click.ClickException('the group is not a JSON object such as {"host": "db.local"}')
-    Administration(database, reason).put_group(name, values)
+    administration_of(target, reason).put_group(name, values)
 
 
 @group.command()
 @click.argument("name")
 @reason_option
-@database_option
-def remove(name: str, reason: str | None, database: str | None) -> None:
+@target_options
+def remove(name: str, reason: str | None, target: Target) -> None:
     """Delete the group NAME, which must not be attached to an application."""
-    from heksherlite.cli.administration import Administration
-
-    Administration(database, reason).remove_group(name)
+    administration_of(target, reason).remove_group(name)
 
 
 @group.command()
 @click.argument("name")
 @applications_argument
 @reason_option
-@database_option
+@target_options
 def attach(
-    name: str, ids: tuple[str, ...], *, identifier: str | None, yes: bool, reason: str | None, database: str | None
+    name: str, ids: tuple[str, ...], *, identifier: str | None, yes: bool, reason: str | None, target: Target
 ) -> None:
     """Attach the group NAME to the applications with these IDs.
 
     They get the group when they claim their configuration next.
     """
-    from heksherlite.cli.administration import Administration
-
-    administration = Administration(database, reason)
+    administration = administration_of(target, reason)
     question = f"Attach the group {name!r} to these applications?"
     administration.attach(name, select(administration, ids, identifier, question=question, yes=yes))
 
@@ -113,14 +105,12 @@ def attach(
 @click.argument("name")
 @applications_argument
 @reason_option
-@database_option
+@target_options
 def detach(
-    name: str, ids: tuple[str, ...], *, identifier: str | None, yes: bool, reason: str | None, database: str | None
+    name: str, ids: tuple[str, ...], *, identifier: str | None, yes: bool, reason: str | None, target: Target
 ) -> None:
     """Detach the group NAME from the applications with these IDs."""
-    from heksherlite.cli.administration import Administration
-
-    administration = Administration(database, reason)
+    administration = administration_of(target, reason)
     question = f"Detach the group {name!r} from these applications?"
     administration.detach(name, select(administration, ids, identifier, question=question, yes=yes))
 
@@ -133,37 +123,31 @@ def secret() -> None:
 @secret.command(name="set")
 @click.argument("name")
 @reason_option
-@database_option
-def set_secret(name: str, reason: str | None, database: str | None) -> None:
+@target_options
+def set_secret(name: str, reason: str | None, target: Target) -> None:
     """Set the secret NAME.
 
     The value is read from the standard input. At a terminal, the command asks for it.
     """
-    from heksherlite.cli.administration import Administration
-
     value = _read_secret(sys.stdin)
-    Administration(database, reason).put_secret(name, value)
+    administration_of(target, reason).put_secret(name, value)
 
 
 @secret.command(name="list")
-@database_option
-def list_secrets(database: str | None) -> None:
+@target_options
+def list_secrets(target: Target) -> None:
     """List the names of the secrets."""
-    from heksherlite.cli.administration import Administration
-
-    for name in Administration(database).list_secrets():
+    for name in administration_of(target).list_secrets():
         click.echo(name)
 
 
 @secret.command(name="remove")
 @click.argument("name")
 @reason_option
-@database_option
-def remove_secret(name: str, reason: str | None, database: str | None) -> None:
+@target_options
+def remove_secret(name: str, reason: str | None, target: Target) -> None:
     """Delete the secret NAME, to which no group must refer."""
-    from heksherlite.cli.administration import Administration
-
-    Administration(database, reason).remove_secret(name)
+    administration_of(target, reason).remove_secret(name)
 
 
 def _longest() -> int:

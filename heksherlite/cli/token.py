@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from heksherlite.cli.location import database_option
 from heksherlite.cli.scopes import scope_option
 from heksherlite.cli.tables import print_table
+from heksherlite.cli.target import Target, administration_of, target_options
 from heksherlite.cli.times import format_time, parse_expiry
 
 if TYPE_CHECKING:
@@ -20,16 +20,17 @@ _TITLES: Final = ("NAME", "BEGINS WITH", "SCOPES", "SETTINGS", "CREATED", "EXPIR
 def token() -> None:
     """Create, list and revoke tokens.
 
-    These commands work on the database of the service, whether it runs or not. A running service notices a change
-    within a second.
+    These commands work on the database of the service, whether it runs or not, and a running service notices a change
+    within a second. With --url, they work on the service over HTTP.
     """
 
 
 @token.command()
 @click.argument("name")
 @scope_option(
-    "What the token allows: read (queries, lists, metrics, documentation), declare (settings, as programs do), write"
-    " (rules and metadata), admin (context features, and everything else about settings). No scope includes another.",
+    "What the token allows: read (queries, lists, metrics, documentation), declare (settings, as programs do), propose"
+    " (changes for others to approve), write (rules and metadata), admin (context features, access, and everything else"
+    " about settings). No scope includes another.",
     required=True,
 )
 @click.option(
@@ -44,13 +45,12 @@ def token() -> None:
     help="When the token expires: a time from now, such as 12h, 90d or 52w, or a date in UTC, such as 2030-01-31."
     " By default never.",
 )
-@database_option
-def create(name: str, scopes: frozenset[Any], setting_prefix: str, expires: str | None, database: str | None) -> None:
+@target_options
+def create(name: str, scopes: frozenset[Any], setting_prefix: str, expires: str | None, target: Target) -> None:
     """Create a token named NAME.
 
     The command prints the token, which is shown only this once.
     """
-    from heksherlite.cli.administration import Administration
     from heksherlite.names import SETTING_NAME
 
     if setting_prefix and SETTING_NAME.fullmatch(setting_prefix) is None:
@@ -58,31 +58,27 @@ def create(name: str, scopes: frozenset[Any], setting_prefix: str, expires: str 
             f"the name of a setting cannot begin with {setting_prefix!r}", param_hint="--setting-prefix"
         )
     expires_at = parse_expiry(expires, time.time())
-    administration = Administration(database)
+    administration = administration_of(target)
     click.echo(administration.create_token(name, scopes, setting_prefix=setting_prefix, expires_at=expires_at))
 
 
 @token.command(name="list")
-@database_option
-def list_(database: str | None) -> None:
+@target_options
+def list_(target: Target) -> None:
     """List the tokens, without their secrets."""
-    from heksherlite.cli.administration import Administration
-
     now = time.time()
-    print_table(_TITLES, [_row(known, now) for known in Administration(database).list_tokens()])
+    print_table(_TITLES, [_row(known, now) for known in administration_of(target).list_tokens()])
 
 
 @token.command()
 @click.argument("name")
-@database_option
-def revoke(name: str, database: str | None) -> None:
+@target_options
+def revoke(name: str, target: Target) -> None:
     """Revoke the token NAME.
 
     NAME is the name of the token, or its beginning as heksherlite token list shows it.
     """
-    from heksherlite.cli.administration import Administration
-
-    if not Administration(database).revoke_token(name):
+    if not administration_of(target).revoke_token(name):
         raise click.ClickException(f"there is no token named {name!r}; heksherlite token list shows all")
 
 
