@@ -339,7 +339,9 @@ def operation_from(shown: Mapping[str, Any]) -> AnyOperation:
 
 
 def _from_json(name: str, value: Any) -> Any:
-    if name in _TIMES and value is not None:
+    if name in _TIMES:
+        if value is None:
+            return None
         time = datetime.fromisoformat(value)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     return tuple(value) if name == "configurable_features" else value

@@ -143,7 +143,7 @@ class RankedRules(Generic[T]):
         """Return the keys of a shape that have these values of some of its features."""
         shape = self.shapes[rank]
         select = itemgetter(*[shape.features.index(feature) for feature in common])
-        key = wanted if len(wanted) > 1 else wanted[0]
+        key = wanted[0] if len(wanted) == 1 else wanted
         # The keys are tuples: a shape of one feature has no part of its features.
         if (rank, common) in self._indexes:
             return self._indexes[rank, common].get(key, ())

@@ -50,7 +50,7 @@ orders = st.permutations(FEATURES)
 def contexts(known: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
     """Yield every context: each feature has a value that rules mention, or one that none does."""
     for values in product((*VALUES, ANY_OTHER), repeat=len(FEATURES)):
-        context = dict(zip(FEATURES, values, strict=True))
+        context: dict[str, str] = dict(zip(FEATURES, values, strict=True))
         if known is None or known.items() <= context.items():
             yield context
 

@@ -227,11 +227,12 @@ class Runner:
 
     async def _load(self, changes: list[Change]) -> Exception | None:
         try:
-            applied = None
-            while applied is None:
+            while True:
                 update = await self._flows.run(self._engine.fetch())
                 async with self._modification_lock if update.lookups else nullcontext():
                     applied = self._engine.apply(update, self._supplier)
+                if applied is not None:
+                    break
         except Exception as error:  # noqa: BLE001 - returned to the caller
             self._note_failure(error)
             call_back(self._on_update_error, error)

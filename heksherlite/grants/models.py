@@ -128,8 +128,9 @@ def _structure_collection(converter: "Converter", value: Any, type_: Any) -> Any
             raise UnfitError(f"expected a list of {len(args)} items, not of {len(items)}")
         types = args
     structured = _structure_items(converter, enumerate(items), types)
-    kind = kind if isclass(kind) and issubclass(kind, _COLLECTIONS) else _COLLECTION_OF_ABSTRACT.get(kind, list)
-    return kind(structured)
+    is_concrete = isclass(kind) and issubclass(kind, _COLLECTIONS)
+    collection = cast("Callable[[list[Any]], Any]", kind if is_concrete else _COLLECTION_OF_ABSTRACT.get(kind, list))
+    return collection(structured)
 
 
 def _structure_mapping(converter: "Converter", value: Any, type_: Any) -> Any:
@@ -152,7 +153,7 @@ def _structure_items(converter: "Converter", items: Iterable[tuple[Any, Any]], t
             error.add_note(IterableValidationNote(f"at index {index!r}", index, type_))
             errors.append(error)
     if errors:
-        raise IterableValidationError("", errors, list)
+        raise IterableValidationError("", errors, list)  # pyright: ignore[reportCallIssue]
     return structured
 
 

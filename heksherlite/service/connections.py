@@ -142,6 +142,10 @@ class ConnectionProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # 
         arguments: The arguments of uvicorn's protocol.
     """
 
+    connections: set[Any]
+    cycle: Any
+    transport: asyncio.Transport
+
     def __init__(self, *, limit: int, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.access_log = False  # uvicorn would log requests as soon as any parent of its logger has a handler

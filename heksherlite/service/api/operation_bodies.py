@@ -30,7 +30,7 @@ class OperationBody(RequestBody):
 
     model_config = ConfigDict(extra="forbid")
 
-    op: str
+    op: Any  # a literal in each operation
 
     def operation(self) -> AnyOperation:
         """Return the operation, with the fields that were sent.
