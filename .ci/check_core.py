@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import subprocess
 import sys
 from importlib.metadata import distributions, requires
 from pathlib import Path
@@ -56,6 +57,8 @@ def main() -> None:
     core = [name for name in modules if not name.startswith(OF_AN_EXTRA) and name != "heksherlite.__main__"]
     for name in core:
         importlib.import_module(name)
+    listed = subprocess.run([sys.executable, "-m", "heksherlite", "--help"], capture_output=True, text=True, check=True)
+    assert "pip install 'heksherlite[service]'" in listed.stdout, listed.stdout
     print(f"heksherlite {heksherlite.__version__}: {len(core)} modules import with {', '.join(sorted(CORE))} alone")
 
 
