@@ -48,11 +48,11 @@ def uwsgi(service: Api, *options: str) -> Iterator[str]:
         stderr=subprocess.PIPE,
         text=True,
     ) as server:
+        assert server.stderr is not None
+        log = iter(server.stderr.readline, "")
+        reading = threading.Thread(target=list, args=(log,), daemon=True)
         try:
-            assert server.stderr is not None
-            log = iter(server.stderr.readline, "")
             address = next(found[1] for line in log if (found := re.search(r"bound to TCP address (127[\d.:]+)", line)))
-            reading = threading.Thread(target=list, args=(log,), daemon=True)
             reading.start()
             yield f"http://{address}"
         finally:
@@ -61,7 +61,8 @@ def uwsgi(service: Api, *options: str) -> Iterator[str]:
                 server.wait(30)
             except subprocess.TimeoutExpired:
                 server.kill()
-            reading.join(30)
+            if reading.is_alive():
+                reading.join(30)
 
 
 @pytest.mark.skipif(UWSGI is None, reason="uwsgi is not installed")

@@ -42,6 +42,11 @@ def reverting(api: Api, _rule_id: int, headers: dict[str, str]) -> httpx.Respons
 
 DECLARATION = {"name": "new", "type": "int", "default_value": 1, "configurable_features": ["user"]}
 RULE = {"setting": "cache_ttl", "feature_values": {"user": "b"}, "value": 1}
+OPERATIONS = {"operations": [{"op": "put_rule", **RULE}]}
+
+ELSEWHERE = ("tokens", "applications", "device_codes", "groups", "secrets", "proposals/")
+"""The beginnings of the paths whose writes other tests look at in the history: they need more than this service has."""
+
 
 WRITES: dict[tuple[str, str], Write] = {
     ("post", "/api/v1/context_features"): calling("POST", "context_features", {"context_feature": "new"}),
@@ -73,6 +78,8 @@ WRITES: dict[tuple[str, str], Write] = {
     ("delete", "/api/v1/settings/{name}/metadata/{key}"): calling(
         "DELETE", "settings/cache_ttl/metadata/a", {"version": "1.1"}
     ),
+    ("post", "/api/v1/changes"): calling("POST", "changes", OPERATIONS),
+    ("post", "/api/v1/proposals"): calling("POST", "proposals", OPERATIONS),
     ("post", "/api/v1/rules"): calling("POST", "rules", RULE),
     ("put", "/api/v1/rules/{rule_id}/value"): calling("PUT", "rules/{rule_id}/value", {"value": 2}),
     ("patch", "/api/v1/rules/{rule_id}"): calling("PATCH", "rules/{rule_id}", {"value": 2}),
@@ -103,7 +110,7 @@ def test_every_writing_route_is_known_here(api: Api) -> None:
         (method, path)
         for path, methods in paths.items()
         for method in methods
-        if method != "get" and path.startswith("/api/")
+        if method != "get" and path.startswith("/api/") and not path.removeprefix("/api/v1/").startswith(ELSEWHERE)
     }
     assert writing == WRITES.keys()
 

@@ -79,10 +79,12 @@ class Reader:
 
     async def ask(self, http: httpx.AsyncClient) -> None:
         headers = {"accept": "application/x-ndjson", "a-im": "heksherlite", "if-none-match": self.tag}
-        for _ in range(20):
-            response = await http.get("/api/v1/query", params={"settings": ",".join(NAMES)}, headers=headers)
-            if response.status_code != 503:  # a busy machine does not read the database in time
-                break
+        params = {"settings": ",".join(NAMES)}
+        response = await http.get("/api/v1/query", params=params, headers=headers)
+        attempts = iter(range(20))
+        while response.status_code == 503 and next(attempts, None) is not None:
+            # A busy machine does not read the database in time.
+            response = await http.get("/api/v1/query", params=params, headers=headers)
         assert response.status_code in {200, 226, 304}, response.text
         self.tag = response.headers["etag"]
         if response.status_code == 200:

@@ -68,7 +68,8 @@ def test_the_walk_finds_the_routes() -> None:
     labels = set(map(label, CALLS))
     assert {"GET /docs", "GET /redoc", "GET /openapi.json", "GET /api/v1/query", "GET /api/v1/stream"} <= labels
     assert {"DELETE /api/v1/rules/{rule_id}/metadata/{key}", "PUT /api/v1/settings/{name}/metadata"} <= labels
-    grants = {f"POST /f/{call}/" for call in ("claim", "retrieve", "redeem", "start", "challenge")}
+    calls = ("claim", "retrieve", "redeem", "start", "challenge")
+    grants = {f"POST /f/{call}{slash}" for call in calls for slash in ("", "/")}
     login = {"GET /f/login", "POST /f/login", "GET /f/style.css"}
     open_calls = {label(call) for call in CALLS if call.required.scope is None and not call.required.operator}
     others = {"GET /api/health", "GET /api/ready", "GET /.well-known/fakts", "POST /o/token", "POST /o/token/"}

@@ -53,11 +53,15 @@ class ApprovalBody(RequestBody):
         )
 
 
+def _grant_nothing() -> ApprovalBody:
+    return ApprovalBody.model_validate({})
+
+
 class Invitation(RequestBody):
     """An application to invite, and when its one-time token expires."""
 
     identifier: str
-    approval: Annotated[ApprovalBody, Field(default_factory=ApprovalBody)]
+    approval: Annotated[ApprovalBody, Field(default_factory=_grant_nothing)]
     expires_at: EpochSeconds
 
 
@@ -65,14 +69,14 @@ class Registration(RequestBody):
     """A public application to register."""
 
     identifier: str
-    approval: Annotated[ApprovalBody, Field(default_factory=ApprovalBody)]
+    approval: Annotated[ApprovalBody, Field(default_factory=_grant_nothing)]
     redirect_uri: str | None = None
 
 
 class ApprovalOfCode(RequestBody):
     """What the application that shows a device code is granted."""
 
-    approval: Annotated[ApprovalBody, Field(default_factory=ApprovalBody)]
+    approval: Annotated[ApprovalBody, Field(default_factory=_grant_nothing)]
 
 
 class ChosenApplications(RequestBody):
