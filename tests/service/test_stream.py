@@ -199,6 +199,9 @@ def test_a_service_that_stops_ends_its_streams() -> None:
     answer.__exit__(None, None, None)
 
 
+HOST = (b"host", b"127.0.0.1")  # a service without tokens responds to no other
+
+
 async def slow_client(tmp_path: Path) -> list[bytes]:
     """Return what is sent to a client that does not take the first event before there were ten changes."""
     database = SqliteDatabase(tmp_path / "settings.db")
@@ -217,7 +220,7 @@ async def slow_client(tmp_path: Path) -> list[bytes]:
             sent.put_nowait(message.get("body", b""))
             await taken.wait()
 
-    scope = {"type": "http", "method": "GET", "path": "/api/v1/stream", "query_string": b"", "headers": []}
+    scope = {"type": "http", "method": "GET", "path": "/api/v1/stream", "query_string": b"", "headers": [HOST]}
     app = create_app(store)
     stream = asyncio.create_task(app(scope, receive, send))
     first = await sent.get()

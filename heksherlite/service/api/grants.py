@@ -247,9 +247,12 @@ async def challenge(body: Challenge, request: Request, store: ReadableStore, con
         known, body.device_code, address, age=now - known.created_at, now=monotonic
     ):
         # A code that the client chose is unknown until a person decides on it.
-        wait = context.grant_limits.failed_polls.retry_after(network, digest, monotonic)
+        limits = context.grant_limits
+        # By network: whoever polls somebody else's code must not keep the right program waiting.
+        wait = limits.failed_polls.retry_after(network, digest, monotonic)
+        wait = wait or limits.polls.take(f"{network} {digest.hex()}", monotonic)
         if not wait:
-            context.grant_limits.failed_polls.record(network, digest, monotonic)
+            limits.failed_polls.record(network, digest, monotonic)
         return _status("waiting", retry_after=wait or None)
     wait = context.grant_limits.polls.take(digest.hex(), monotonic)
     if wait:
