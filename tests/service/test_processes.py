@@ -75,6 +75,7 @@ def test_flags_win_over_the_environment(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.glob("*.db")} == {"variable.db", "flag.db"}
 
 
+@pytest.mark.thorough
 def test_the_default_database_is_in_the_data_folder(tmp_path: Path) -> None:
     """Without a URL the file lies in the user's data folder, and its path is printed."""
     variables = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
@@ -178,6 +179,7 @@ def test_without_the_extra_it_says_which_to_install(missing: str, tmp_path: Path
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.thorough
 def test_a_killed_service_loses_no_acknowledged_write(database: str) -> None:
     """SIGKILL in the middle of a burst of writes: what was acknowledged is there, and the database opens."""
     acknowledged: list[int] = []
