@@ -43,7 +43,10 @@ def running(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            try:
+                process.wait(30)
+            finally:
+                process.kill()  # only if it still runs
 
 
 @pytest.fixture

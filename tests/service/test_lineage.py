@@ -229,6 +229,23 @@ def rules_of_catalog(catalog: Any) -> dict[str, dict[int, Any]]:
     }
 
 
+def test_a_replica_lists_the_removal_of_a_rule_that_it_never_saw() -> None:
+    """A reader may have a rule from one replica that was added and removed between two reads of another replica."""
+    branches = Branches()
+    branches.prepare()
+    try:
+        branches.ask_a_replica_that_follows(replica=1, reader=0)
+        branches.write(replica=0, name="b", user="u")
+        branches.ask_a_replica_that_may_lag(replica=0, reader=0)
+        assert branches.readers[0].settings["b"] == {1: (("u",), 1)}
+        branches.remove(replica=0, name="b", user="u")
+        branches.write(replica=0, name="a", user="u")
+        branches.ask_a_replica_that_may_lag(replica=1, reader=0)
+        assert branches.readers[0].settings == {"a": {2: (("u",), 2)}, "b": {}}
+    finally:
+        branches.teardown()
+
+
 def test_nobody_takes_one_state_for_another() -> None:
     """In any order of backups, restores and writes, no reader has what is nowhere stored, or a mixture."""
     run_state_machine_as_test(Branches, settings=settings(max_examples=25, stateful_step_count=25, deadline=None))

@@ -318,8 +318,8 @@ class Catalog:
         """Return the catalog after some changes.
 
         Args:
-            changes: What was stored and removed. A removed setting or rule that is unknown here is ignored: it was
-                added and removed between two reads of the database.
+            changes: What was stored and removed. A removed setting or rule that is unknown here was added and removed
+                between two reads of the database. Such a rule is only logged: a client may have it from elsewhere.
             state: The counters after the changes. A setting of which only rules changed gets this revision. A listed
                 setting keeps its own.
             lineage: The revisions that led to the new catalog, if there are several since this one.
@@ -329,6 +329,8 @@ class Catalog:
         names = copied(self.ids_by_name)
         rules = copied(self.rules)
         gone: list[int] = []
+        is_logged = state.revision > self.state.revision
+        missed = changes.removed_rules - self.rules.keys() if is_logged else frozenset()
         for setting_id in changes.removed_settings & entries.keys():
             entry = entries.pop(setting_id)
             _forget_names(names, entry.setting)
@@ -341,14 +343,15 @@ class Catalog:
                 entries[setting.id] = Entry(setting, ChangeLog(setting.revision))
             else:
                 _forget_names(names, known.setting)
-                entries[setting.id] = replace(known, setting=setting)
+                # To which of the listed settings a missed rule belonged is unknown.
+                log = known.log.with_change(state.revision, missed) if missed else known.log
+                entries[setting.id] = replace(known, setting=setting, log=log)
         for setting in changes.settings:
             names.update(dict.fromkeys((setting.name, *setting.aliases), setting.id))
         stored: dict[int, list[Rule]] = {}
         for rule in changes.rules:
             stored.setdefault(rule.setting_id, []).append(rule)
         listed = {setting.id for setting in changes.settings}
-        is_logged = state.revision > self.state.revision
         for setting_id in self.touched_settings(changes) & entries.keys():
             logged_at = state.revision if is_logged and setting_id in self.entries else None
             entry = _with_rules(
