@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
@@ -69,6 +70,7 @@ FAULTS: dict[str, Callable[[str], Setting[Any]]] = {
 }
 
 
+@pytest.mark.thorough
 @hypothesis.settings(
     max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

@@ -126,7 +126,11 @@ def test_changes_without_end_are_refused(path: str, scripted: ScriptedService, t
         (SETTINGS, listed(type="ant"), "setting 'x': type: invalid type 'ant'"),
         (QUERY, Scripted({"settings": {}}), "expected a value at settings.x"),
         (QUERY, Scripted("gone", status=404), "unexpected status 404"),
-        (QUERY, answered(rule(7, "a", user="a")), "rule 7 of setting 'x': the value does not fit type int"),
+        (
+            QUERY,
+            answered(rule(7, "a", user="a")),
+            "rule 7 of setting 'x': the value does not fit setting 'x' of type int",
+        ),
         (QUERY, answered({"value": 1, "context_features": []}), "expected a value at settings.x.rules[0].rule_id"),
         (QUERY, answered({"rule_id": 1, "value": 1, "context_features": [["user"]]}), "expected pairs of a context"),
     ],

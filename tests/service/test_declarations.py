@@ -93,7 +93,8 @@ def test_unknown_context_features_are_404(api: Api) -> None:
         {"version": "1.0\n"},
         {"version": "-1.0"},
         {"version": "\u0661.\u0660"},
-        {"version": 1.0},
+        {"version": 1},
+        {"version": True},
         {"version": ""},
     ],
 )

@@ -83,6 +83,7 @@ def test_the_page_warns_of_an_old_program(service: Service) -> None:
         assert "older protocol" not in browser.open(f"/f/configure/?device_code={new}").text
 
 
+@pytest.mark.thorough
 def test_strangers_do_not_keep_the_right_program_waiting(service: Service) -> None:
     """Guesses from many addresses, polls without the secret, and guesses at its own address do not delay a program."""
     code, device_code = service.start()

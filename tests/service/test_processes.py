@@ -75,6 +75,7 @@ def test_flags_win_over_the_environment(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.glob("*.db")} == {"variable.db", "flag.db"}
 
 
+@pytest.mark.thorough
 def test_the_default_database_is_in_the_data_folder(tmp_path: Path) -> None:
     """Without a URL the file lies in the user's data folder, and its path is printed."""
     variables = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
@@ -167,18 +168,18 @@ def test_help_names_every_option() -> None:
 
 
 @pytest.mark.parametrize("missing", ["click", "fastapi", "sqlalchemy"])
-def test_without_the_extra_it_says_which_to_install(missing: str) -> None:
+def test_without_the_extra_it_says_which_to_install(missing: str, tmp_path: Path) -> None:
     """Where a library of the extra is missing, the command names both instead of showing a traceback."""
     program = f"import sys; sys.modules[{missing!r}] = None; from heksherlite.cli import main; main()"
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False, env=environment()
-    )
+    command = [sys.executable, "-c", program, "serve", "--port", "0", "--database", f"sqlite:///{tmp_path}/a.db"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=environment())
     assert result.returncode == 1
     assert missing in result.stderr
     assert "heksherlite[service]" in result.stderr
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.thorough
 def test_a_killed_service_loses_no_acknowledged_write(database: str) -> None:
     """SIGKILL in the middle of a burst of writes: what was acknowledged is there, and the database opens."""
     acknowledged: list[int] = []
