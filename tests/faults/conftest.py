@@ -8,6 +8,9 @@ from tests.faults.program import KINDS, Log, Program, program_of
 from tests.faults.proxy import FaultProxy
 from tests.service.api import FEATURES, Api
 
+NAME = "settings.invalid"
+"""A host name by which the service may be addressed besides its IP address. The system does not resolve it."""
+
 
 class Stored:
     """The setting ``x`` at the service: the default is 10, and for user ``a`` there is a rule with 1.
@@ -33,7 +36,7 @@ class Stored:
 @pytest.fixture(scope="session")
 def shared_stored() -> Iterator[Stored]:
     """Return the setting at a service that all tests share. The value of its rule is the one of the previous test."""
-    with embedded(context_features=FEATURES) as service:
+    with embedded(context_features=FEATURES, public_url=f"http://{NAME}") as service:
         api = Api(service.url)
         with api.http:
             yield Stored(api)

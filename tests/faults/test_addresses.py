@@ -12,12 +12,11 @@ import pytest
 import trustme
 
 from heksherlite import Setting, main_client
-from tests.faults.conftest import Stored
+from tests.faults.conftest import NAME, Stored
 from tests.faults.program import Log, Program
 from tests.faults.proxy import FaultProxy
 from tests.waiting import until
 
-NAME = "settings.invalid"
 FAILED = [("ERROR", "error during heksher update")]
 
 

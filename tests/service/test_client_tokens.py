@@ -82,8 +82,9 @@ def test_a_token_is_revoked_and_made_anew(guarded: Guarded, program: str, caplog
         assert isinstance(client.status.last_error, httpx.HTTPStatusError)
         assert client.status.last_error.response.status_code in {401, 429}
     records = [record for record in caplog.records if record.name.startswith("heksherlite.clients")]
-    assert [record.message for record in records if record.levelno >= logging.WARNING] == [
-        "error during heksher update"
+    warnings = [record.getMessage() for record in records if record.levelno >= logging.WARNING]
+    assert [warning.partition(" for GET ")[0] for warning in warnings] == [
+        "error during heksher update: unexpected status 401 Unauthorized"
     ]
     assert program[13:] not in caplog.text
     assert program[13:] not in repr(client)

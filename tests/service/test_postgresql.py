@@ -285,7 +285,7 @@ def test_a_commit_without_answer_is_told_apart(url: str, monkeypatch: pytest.Mon
         monkeypatch.setattr("heksherlite.service.storage.postgresql._NOTIFY_AND_COMMIT", commit)
         answer = api.call("POST", "context_features", {"context_feature": "b"})
         monkeypatch.undo()
-        assert (answer.status_code, "either made as a whole or not at all" in answer.text) == (503, True)
+        assert (answer.status_code, "applied either completely or not at all" in answer.text) == (503, True)
         until(lambda: api.features() == ["a", "b"])
 
 

@@ -44,7 +44,7 @@ class ProxyHeaders:
 
     def is_secure(self, scope: Scope) -> bool:
         """Return whether the client uses HTTPS, to a trusted proxy or to the service itself."""
-        return (self._forwarded(scope, b"x-forwarded-proto") or scope["scheme"]).lower() == "https"
+        return (self._forwarded(scope, b"x-forwarded-proto") or scope.get("scheme", "http")).lower() == "https"
 
     def base_url(self, scope: Scope) -> str:
         """Return the URL of the service as the client knows it, without a trailing slash.
