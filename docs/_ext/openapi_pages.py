@@ -18,6 +18,7 @@ from heksherlite.service import embedded
 
 _PLACE = re.compile(r"^<!-- routes: (.+) -->$", re.MULTILINE)
 _NEEDED_SCOPE = "x-needed-scope"
+_ALTERNATIVES = "x-alternative-scopes"
 
 
 @cache
@@ -63,7 +64,7 @@ def _section(method: str, path: str, operation: dict[str, Any]) -> Iterator[str]
         yield "*Deprecated.*\n"
     yield f"{operation['description']}\n"
     if scope := operation.get(_NEEDED_SCOPE):
-        yield f"Required scope: `{scope}`\n"
+        yield f"Required scope: {' or '.join(f'`{each}`' for each in (scope, *operation.get(_ALTERNATIVES, ())))}\n"
     yield from _table(
         ("parameter", "in", "type", "description"),
         [

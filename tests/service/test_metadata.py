@@ -79,8 +79,6 @@ def test_one_key_can_be_set_and_removed(owner: Owner) -> None:
 @pytest.mark.parametrize(
     ("method", "key", "body"),
     [
-        ("POST", "", {}),
-        ("PUT", "", {}),
         ("POST", "", {"metadata": None}),
         ("PUT", "", {"metadata": [1]}),
         ("POST", "", {"metadata": {"a b": 1}}),
@@ -94,8 +92,28 @@ def test_one_key_can_be_set_and_removed(owner: Owner) -> None:
 )
 def test_malformed_edits_are_422(owner: Owner, method: str, key: str, body: dict[str, Any]) -> None:
     """Metadata is an object whose keys match the pattern in full."""
+    assert owner.edit("POST", metadata={"before": 1}) == 204
     assert owner.edit(method, key, **body) == 422
-    assert owner.metadata() == {}
+    assert owner.metadata() == {"before": 1}
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_edits_without_a_json_object_are_422(owner: Owner, method: str) -> None:
+    """The metadata may be absent, but the body may not: a body of another content type would clear everything."""
+    assert owner.edit("POST", metadata={"before": 1}) == 204
+    url = f"/api/v1/{owner.path}"
+    body = '{"metadata": {"a": 1}, "version": "1.9"}'
+    for content, content_type in [
+        ("", "application/json"),
+        ("null", "application/json"),
+        ("[]", "application/json"),
+        (body, "text/plain"),
+        (body, "application/x-www-form-urlencoded"),
+    ]:
+        answer = owner.api.http.request(method, url, content=content, headers={"content-type": content_type})
+        assert (answer.status_code, answer.json()["detail"][0]["type"]) == (422, "missing")
+    assert owner.api.http.request(method, url).status_code == 422
+    assert owner.metadata() == {"before": 1}
 
 
 @pytest.mark.parametrize(

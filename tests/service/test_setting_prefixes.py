@@ -26,6 +26,8 @@ class Service(NamedTuple):
     limited: Api
     own_rule: int
     foreign_rule: int
+    own_proposal: int
+    foreign_proposal: int
 
 
 @pytest.fixture
@@ -40,7 +42,16 @@ def service(tmp_path: Path) -> Iterator[Service]:
             api.declare("backend.gone", metadata={"a": 1})
             api.call("PUT", "settings/backend.gone/name", {"name": "frontend.foreign", "version": "1.0"})
             rules = [api.add_rule(1, name, user="john") for name in ("backend.own", "frontend.foreign")]
-            yield Service(api, other, *rules)
+            # An alias that begins like our own settings does not make the proposal one about them.
+            proposals = [propose(api, name) for name in ("backend.own", "backend.gone")]
+            yield Service(api, other, *rules, *proposals)
+
+
+def propose(api: Api, setting: str) -> int:
+    answer = api.call("POST", "proposals", {"operations": [{"op": "set_default", "setting": setting, "value": 7}]})
+    assert answer.status_code == 201, answer.text
+    number: int = answer.json()["proposal_id"]
+    return number
 
 
 FOREIGN = ["frontend.foreign", "backend.gone", "frontend.unknown"]
@@ -48,6 +59,8 @@ FOREIGN = ["frontend.foreign", "backend.gone", "frontend.unknown"]
 
 VERSION = {"version": "1.1"}
 DECLARATION = {"type": "int", "default_value": 60, "configurable_features": ["environment", "user"]}
+RULE = {"op": "put_rule", "setting": "{name}", "feature_values": {"environment": "dev"}, "value": 1}
+OWN_RULE = {**RULE, "setting": "backend.own"}
 FEATURE_NAMES = {"configurable_features": ["environment"], **VERSION}
 
 CALLS: list[tuple[str, str, Any]] = [
@@ -66,6 +79,19 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "settings/declare", {"name": "{name}", **DECLARATION, "version": "1.1", "default_value": 1}),
     ("POST", "settings/declare", {"name": "{name}", "alias": "backend.own", **DECLARATION}),
     ("POST", "settings/declare", {"name": "backend.new", "alias": "{name}", **DECLARATION}),
+    ("POST", "changes", {"operations": [RULE]}),
+    ("POST", "changes", {"operations": [OWN_RULE, RULE]}),
+    ("POST", "changes", {"operations": [OWN_RULE, RULE], "dry_run": True}),
+    ("POST", "changes", {"operations": [RULE], "break_glass": True, "reason": "an emergency"}),
+    ("POST", "proposals", {"operations": [RULE]}),
+    ("POST", "proposals", {"operations": [OWN_RULE, RULE]}),
+    ("GET", "proposals/{proposal_id}", None),
+    ("POST", "proposals/{proposal_id}/comments", {"text": "why?"}),
+    ("POST", "proposals/{proposal_id}/approve", None),
+    ("POST", "proposals/{proposal_id}/reject", None),
+    ("POST", "proposals/{proposal_id}/withdraw", None),
+    ("GET", "explain?settings={name}", None),
+    ("GET", "explain?settings=backend.own,{name}", None),
     ("GET", "query?settings={name}", None),
     ("GET", "query?settings=backend.own,{name}", None),
     ("GET", "stream?settings=backend.own,{name}", None),
@@ -94,18 +120,34 @@ CALLS: list[tuple[str, str, Any]] = [
 ABOUT_NO_SETTING = {
     ("GET", "/api/v1/export"),  # has fewer, see test_importing
     ("GET", "/api/v1/settings"),  # shows fewer, see below
+    ("GET", "/api/v1/proposals"),  # shows fewer, see below
     ("GET", "/api/v1/context_features"),
     ("GET", "/api/v1/context_features/{name}"),
 }
 
 
+ALL_SETTINGS = [call for call in all_calls() if call.required.all_settings]
+
+
 def test_no_route_is_forgotten() -> None:
-    """Each route of the API is either tried here or about no setting in particular."""
+    """Each route of the API is either tried here, or about no setting in particular, or about all of them."""
     tried = {(method, "/api/v1/" + path.partition("?")[0].replace("{feature}", "{name}")) for method, path, _ in CALLS}
     assert tried.isdisjoint(ABOUT_NO_SETTING)
-    assert tried | ABOUT_NO_SETTING == {
+    about_all = {(call.method, call.path) for call in ALL_SETTINGS if call.path.startswith("/api/v1/")}
+    assert about_all.isdisjoint(ABOUT_NO_SETTING)
+    assert tried | ABOUT_NO_SETTING | about_all == {
         (call.method, call.path) for call in all_calls() if call.path.startswith("/api/v1/")
     }
+
+
+@pytest.mark.parametrize("content", [None, b"nonsense", b"{}"])
+def test_what_concerns_all_settings_is_403(service: Service, content: bytes | None) -> None:
+    """Tokens, applications, groups, secrets and the like are out of reach, whatever is sent."""
+    for call in ALL_SETTINGS:
+        answer = service.limited.http.request(call.method, call.example_path(), content=content)
+        assert answer.status_code == 403, (call, answer.text)
+        assert answer.json()["needed_scope"] == call.required.scope
+        assert "'backend.'" in answer.json()["detail"]
 
 
 def filled(template: Any, **names: Any) -> Any:
@@ -113,6 +155,8 @@ def filled(template: Any, **names: Any) -> Any:
         for name, value in names.items():
             template = template.replace(f"{{{name}}}", str(value))
         return template
+    if isinstance(template, list):
+        return [filled(value, **names) for value in template]
     return {key: filled(value, **names) for key, value in template.items()} if isinstance(template, dict) else template
 
 
@@ -120,28 +164,34 @@ def filled(template: Any, **names: Any) -> Any:
 def test_other_settings_are_403(service: Service, name: str) -> None:
     """Reads and writes of others' settings and rules are refused alike, exist they or not, and change nothing."""
     before = service.everything.state()
+    proposal = service.everything.get(f"proposals/{service.foreign_proposal}").json()
+    numbers = {"rule_id": service.foreign_rule, "proposal_id": service.foreign_proposal}
     for method, path, body in CALLS:
-        names = {"name": name, "rule_id": service.foreign_rule, "key": "a", "feature": "theme", "revision": 1}
+        names = {"name": name, **numbers, "key": "a", "feature": "theme", "revision": 1}
         answer = service.limited.call(method, filled(path, **names), filled(body, **names))
         assert "60" not in answer.text
-        if "{rule_id}" in path:
-            # The same as for an id that no rule has.
-            unknown = service.limited.call(method, filled(path, **{**names, "rule_id": 10**9}), filled(body, **names))
+        if number := next((number for number in numbers if f"{{{number}}}" in path), None):
+            # The same as for an id that no rule or proposal has.
+            unknown = service.limited.call(method, filled(path, **{**names, number: 10**9}), filled(body, **names))
             assert answer.status_code == unknown.status_code == 404, (method, path, answer.text)
-            assert answer.text.replace(str(service.foreign_rule), str(10**9)) == unknown.text
+            assert answer.text.replace(str(numbers[number]), str(10**9)) == unknown.text
             continue
         assert answer.status_code == 403, (method, path, answer.text)
         assert "'backend.'" in answer.json()["detail"]
         assert answer.json()["needed_scope"] in {scope.value for scope in Scope}
     assert service.everything.state() == before
+    assert service.everything.get(f"proposals/{service.foreign_proposal}").json() == proposal
 
 
 def test_the_same_calls_work_for_own_settings(service: Service) -> None:
     """The limit is all that refuses them: each call is fine where the setting is one's own."""
+    # One's own proposals can be withdrawn, and others' be decided on.
+    withdrawn = propose(service.limited, "backend.own")
     for method, path, body in CALLS:
         if "context_features" in path or path.startswith(("history", "stream")):
             continue
-        names = {"name": "backend.old", "rule_id": service.own_rule, "key": "a"}
+        proposal_id = withdrawn if "withdraw" in path else service.own_proposal
+        names = {"name": "backend.old", "rule_id": service.own_rule, "key": "a", "proposal_id": proposal_id}
         answer = service.limited.call(method, filled(path, **names), filled(body, **names))
         assert answer.status_code not in {401, 403, 422}, (method, path, answer.text)
 
@@ -163,6 +213,12 @@ def test_lists_and_queries_show_own_settings_only(service: Service) -> None:
     assert list(service.limited.query()) == ["backend.own"]
     assert list(service.everything.query()) == ["backend.own", "frontend.foreign"]
     assert service.limited.features() == FEATURES
+    assert [each["setting"] for each in service.limited.get("explain").json()["explanations"]] == ["backend.own"]
+    for api, numbers in (
+        (service.limited, [service.own_proposal]),
+        (service.everything, [service.foreign_proposal, service.own_proposal]),
+    ):
+        assert [each["proposal_id"] for each in api.get("proposals").json()["proposals"]] == numbers
 
 
 def test_answers_are_not_mixed_up(service: Service) -> None:

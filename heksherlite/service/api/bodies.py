@@ -44,9 +44,14 @@ def decode_json(body: bytes) -> Any:
 class StrictJsonRequest(Request):
     """A request whose JSON is decoded by `decode_json`, once."""
 
+    @property
+    def is_decoded(self) -> bool:
+        """Whether there was JSON, and it was decoded. FastAPI decodes no body of another content type."""
+        return hasattr(self, "_decoded")
+
     async def json(self) -> Any:
         """Return the decoded body."""
-        if not hasattr(self, "_decoded"):
+        if not self.is_decoded:
             self._decoded = decode_json(await self.body())
         return self._decoded
 

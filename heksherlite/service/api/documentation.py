@@ -7,7 +7,7 @@ from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 
 from heksherlite.service.api.context import Context, ServiceContext
 from heksherlite.service.api.responses import json_response
-from heksherlite.service.api.routes import NEEDED_SCOPE, ServiceRoute, requires
+from heksherlite.service.api.routes import ALTERNATIVE_SCOPES, NEEDED_SCOPE, ServiceRoute, requires
 from heksherlite.service.domain.tokens import Scope
 
 _CONTENT_SECURITY_POLICY = (
@@ -48,7 +48,7 @@ async def get_redoc() -> Response:
 
 
 def openapi_schema(app: FastAPI, context: ServiceContext) -> dict[str, Any]:
-    """Return the OpenAPI schema, with the scope that each operation requires."""
+    """Return the OpenAPI schema, with the scopes of which each operation requires one."""
     schema = FastAPI.openapi(app)
     if not context.authorizer.requires_tokens:
         return schema
@@ -59,7 +59,8 @@ def openapi_schema(app: FastAPI, context: ServiceContext) -> dict[str, Any]:
     for operations in schema["paths"].values():
         for operation in operations.values():
             if scope := operation.get(NEEDED_SCOPE):
-                operation["security"] = [{"bearer": [scope]}, {"api_token": [scope]}]
+                scopes = [scope, *operation.get(ALTERNATIVE_SCOPES, ())]
+                operation["security"] = [{way: [each]} for each in scopes for way in ("bearer", "api_token")]
     return schema
 
 

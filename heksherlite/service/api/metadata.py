@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
-from fastapi import APIRouter, Body, Depends, Response
+from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
+from heksherlite.service.api.bodies import StrictJsonRequest
 from heksherlite.service.api.responses import (
     EVERY_WRITE,
     INVALID,
@@ -26,6 +28,8 @@ Editor: TypeAlias = Callable[[MetadataEdit], Awaitable[None]]
 """Edits the metadata of the setting or rule of a request."""
 
 NewMetadata: TypeAlias = Annotated[Metadata, Body(embed=True, default_factory=dict)]
+
+_BODY_REQUIRED: Final = {"requestBody": {"required": True}}
 
 
 class MetadataResponse(BaseModel):
@@ -51,9 +55,17 @@ class MetadataOwner:
     error_responses: Responses
 
 
+def _require_body(request: Request) -> None:
+    # FastAPI takes a body of which each field has a default as optional, and ignores one of another content type: a
+    # replacement would clear all metadata.
+    if not (isinstance(request, StrictJsonRequest) and request.is_decoded):
+        raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}])
+
+
 def metadata_router(owner: MetadataOwner, *, tags: list[str]) -> APIRouter:
     """Return the routes for the metadata of one kind of owner."""
     router = APIRouter(prefix=f"{owner.path}/metadata", tags=[*tags], route_class=ServiceRoute)
+    needs_body = [Depends(_require_body)]
     write_responses = {**owner.error_responses, **EVERY_WRITE}
 
     @router.get("", response_model=MetadataResponse, responses={**text_responses(404), **INVALID})
@@ -62,14 +74,14 @@ def metadata_router(owner: MetadataOwner, *, tags: list[str]) -> APIRouter:
         """Return the metadata."""
         return json_response({"metadata": metadata})
 
-    @router.post("", status_code=204, responses=write_responses)
+    @router.post("", status_code=204, responses=write_responses, dependencies=needs_body, openapi_extra=_BODY_REQUIRED)
     @requires(Scope.WRITE)
     async def update_metadata(edit: Annotated[Editor, Depends(owner.editor)], metadata: NewMetadata) -> Response:
         """Set the given keys and keep all others."""
         await edit(edits.merging(metadata))
         return no_content()
 
-    @router.put("", status_code=204, responses=write_responses)
+    @router.put("", status_code=204, responses=write_responses, dependencies=needs_body, openapi_extra=_BODY_REQUIRED)
     @requires(Scope.WRITE)
     async def replace_metadata(edit: Annotated[Editor, Depends(owner.editor)], metadata: NewMetadata) -> Response:
         """Replace all metadata."""

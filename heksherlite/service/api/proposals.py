@@ -25,6 +25,7 @@ from heksherlite.service.errors import (
     InvalidError,
     NotFoundError,
     OperationConflictsError,
+    OutsidePrefixError,
     RequestError,
 )
 from heksherlite.service.fields import RequestBody, Time
@@ -221,7 +222,12 @@ def _is_within(proposal: Proposal, store: ReadableStore, prefix: str) -> bool:
 def _setting_of(operation: AnyOperation, store: ReadableStore) -> str:
     shown = operation.as_json()
     if "setting" in shown:
-        return str(shown["setting"])
+        # The current name counts: an alias may start with the prefix although the setting was renamed out of it.
+        try:
+            entry = store.catalog.find(shown["setting"])
+        except OutsidePrefixError:
+            return ""
+        return str(shown["setting"]) if entry is None else entry.setting.name
     rule = store.catalog.rules.get(shown.get("rule_id", 0))
     return "" if rule is None else store.catalog.entries[rule.setting_id].setting.name
 

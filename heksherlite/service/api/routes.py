@@ -24,6 +24,9 @@ _ATTRIBUTE: Final = "_heksherlite_required_scope"
 NEEDED_SCOPE: Final = "x-needed-scope"
 """The OpenAPI extension with the scope of an operation."""
 
+ALTERNATIVE_SCOPES: Final = "x-alternative-scopes"
+"""The OpenAPI extension with the scopes that are as good as the scope of an operation."""
+
 
 def requires(scope: Scope, *alternatives: Scope, all_settings: bool = False) -> Callable[[Endpoint], Endpoint]:
     """Declare the scope that the routes of an endpoint require.
@@ -68,7 +71,10 @@ class ServiceRoute(APIRoute):
                 **text_responses(503),
                 **(options.get("responses") or {}),
             }
-            options["openapi_extra"] = {NEEDED_SCOPE: required.scope, **(options.get("openapi_extra") or {})}
+            scopes: dict[str, Any] = {NEEDED_SCOPE: required.scope}
+            if required.alternatives:
+                scopes[ALTERNATIVE_SCOPES] = sorted(required.alternatives)
+            options["openapi_extra"] = {**scopes, **(options.get("openapi_extra") or {})}
         super().__init__(path, endpoint, **options)
 
     def handler(self, handle: Handler) -> Handler:
