@@ -128,7 +128,7 @@ def test_failed_login(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
         assert message in result.stderr
     endpoint.script["/f/challenge/"] = Scripted({"status": "pending"})
     result = run("login", endpoint.url, *start, "--timeout", "0.5", folder=tmp_path)
-    assert "nobody decided within 0.5 s" in result.stderr
+    assert "nobody approved or denied within 0.5 s" in result.stderr
     approve(endpoint, 0)
     result = run("login", endpoint.url, *start, "--cache-file", "missing/facts.json", folder=tmp_path)
     assert "Error: cannot write missing/facts.json: No such file or directory\n" in result.stderr

@@ -107,7 +107,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
     token = command("token", "create", "jane", *scopes, *database)
     command("group", "set", "database", *database, given='{"host": "db.local", "port": 5432}')
     command("group", "set", "mail", *database, given='{"host": "mail.local", "user": "shop"}')
-    with process(*database, "--auth", "tokens", "--context-features", ";".join(FEATURES)) as (_, api):
+    with process(*database, "--auth", "tokens", "--client-codes", "--context-features", ";".join(FEATURES)) as (_, api):
         yield api.url, token
 
 
@@ -117,7 +117,7 @@ def test_a_program_is_approved_and_reads_its_settings(chromium: Any, service: tu
     operator = Api(url, token=token)
     with operator.http, program(url, tmp_path) as asking:
         page = asking.line_with("/f/configure/")
-        told = asking.line_with("if the page shows the code")
+        told = asking.line_with("if the page displays the code")
         visit = Visit(chromium, url, "desktop", "light")
         visit.page.goto(page)
         assert visit.heading() == "Log in"
@@ -153,7 +153,7 @@ def test_a_program_is_denied(chromium: Any, service: tuple[str, str], tmp_path: 
         assert visit.heading() == "Denied"
         visit.picture("denied")
         visit.check()
-        assert asking.line_with("the person denied it")
+        assert asking.line_with("access was denied")
         assert asking.running.wait(SECONDS) == 1
 
 
@@ -210,6 +210,6 @@ def test_a_client_that_chooses_its_code_is_marked(chromium: Any, service: tuple[
     visit.page.goto(str(httpx.URL(f"{url}/f/configure/", params=query)))
     visit.log_in(token)
     assert visit.heading() == f"Approve {evil}?"
-    assert "made this code up itself" in visit.page.inner_text("main")
+    assert "chose this code itself" in visit.page.inner_text("main")
     visit.picture("configure-client-code")
     visit.check()
