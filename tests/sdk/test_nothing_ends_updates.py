@@ -235,7 +235,7 @@ async def _leave_running(url: str) -> Any:
     return client
 
 
-@pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning")  # an error would leave the socket open
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # the loop left its sockets open
 @pytest.mark.parametrize("closing_backend", ["asyncio", "trio"])
 def test_closing_after_the_event_loop_ended(scripted: ScriptedService, closing_backend: Any) -> None:
     """``aclose`` of a client whose event loop ended raises nothing, in whatever event loop it is called."""
