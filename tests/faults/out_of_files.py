@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from heksherlite import Setting
-from tests.faults.program import Program, program_of
+from tests.faults.program import Program, program_of, without_reason
 from tests.waiting import until
 
 
@@ -23,7 +23,7 @@ class _Records(logging.Handler):
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append(f"{record.levelname} {record.getMessage()}")
+        self.messages.append(f"{record.levelname} {without_reason(record)}")
 
 
 def main(program: Program, url: str) -> None:

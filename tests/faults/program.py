@@ -126,7 +126,7 @@ class Log:
     def warnings(self) -> list[tuple[str, str]]:
         """Return the level and message, without the reason, of every record from WARNING up."""
         return [
-            (record.levelname, _without_reason(record))
+            (record.levelname, without_reason(record))
             for record in self._caplog.records
             if record.levelno >= logging.WARNING
         ]
@@ -134,9 +134,10 @@ class Log:
     def times(self, message: str) -> int:
         """Return the number of records with this message at INFO or above, whatever their reason."""
         return sum(
-            _without_reason(record) == message for record in self._caplog.records if record.levelno >= logging.INFO
+            without_reason(record) == message for record in self._caplog.records if record.levelno >= logging.INFO
         )
 
 
-def _without_reason(record: logging.LogRecord) -> str:
+def without_reason(record: logging.LogRecord) -> str:
+    """Return the message of a record without what is told after its colon."""
     return record.msg.removesuffix(": %s") if record.args else record.getMessage()

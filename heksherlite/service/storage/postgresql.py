@@ -204,9 +204,10 @@ class PostgresqlDatabase:
         connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
         try:
             await connection.execute(_SESSION, prepare=False)
+            asked_at = datetime.now(UTC)
             row = await (await connection.execute("SELECT clock_timestamp()", prepare=False)).fetchone()
             if row is not None:
-                self._compare_clocks(row[0])
+                self._compare_clocks(row[0], asked_at)
         except BaseException:
             await connection.close()
             raise
@@ -216,13 +217,17 @@ class PostgresqlDatabase:
 
     async def _newest(self) -> tuple[Any, ...] | None:
         async with self._connection(_LOOK_SECONDS) as (_, driver):
+            asked_at = datetime.now(UTC)
             row: tuple[Any, ...] | None = await (await _execute(driver, _NEWEST)).fetchone()
-        if row is not None:
-            self._compare_clocks(row[4])
+            if row is not None:
+                self._compare_clocks(row[4], asked_at)
         return row
 
-    def _compare_clocks(self, server_time: datetime) -> None:
-        self._clock_offset = server_time - datetime.now(UTC)
+    def _compare_clocks(self, server_time: datetime, asked_at: datetime) -> None:
+        # The server looked at its clock between the question and now. An offset that agrees with that is kept: the time
+        # that an answer takes is not taken for a difference of the clocks.
+        least, most = server_time - datetime.now(UTC), server_time - asked_at
+        self._clock_offset = min(max(self._clock_offset, least), most)
 
     async def _reconnect(self) -> None:
         await self._engine.dispose()
