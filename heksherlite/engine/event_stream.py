@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_USABLE_ID: Final = re.compile(r"[0-9A-Za-z-]+")  # it is sent back in a header
 
 _LONGEST: Final = 1 << 20
 """The maximum number of bytes without an event."""
@@ -84,5 +85,5 @@ class EventStreamReader:
             self._kind = value
         elif name == "data":
             self._data.append(value)
-        elif name == "id" and value.isascii() and value.isalnum() and len(value) <= _LONGEST_ID:
+        elif name == "id" and len(value) <= _LONGEST_ID and _USABLE_ID.fullmatch(value):
             self._id = value

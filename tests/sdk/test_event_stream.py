@@ -10,15 +10,15 @@ from heksherlite.engine.event_stream import EventStreamReader, ServerSentEvent
 
 STREAM = (
     b": a comment\n\n"
-    b"retry: 2000\nevent: ready\nid: 5\ndata: {}\n\n"
+    b"retry: 2000\nevent: ready\nid: 5-0a1b2c3d4e5f\ndata: {}\n\n"
     b"data: first\r\ndata:second\r\ndata\r\n\r\n"
     b"id: 6\n\n"
     b'event: change\rdata: {"spread": 0.5}\r\r'
     b"event: lost with the connection\ndata: 1\n"
 )
 EVENTS = [
-    ServerSentEvent("ready", "{}", "5"),
-    ServerSentEvent("message", "first\nsecond\n", "5"),
+    ServerSentEvent("ready", "{}", "5-0a1b2c3d4e5f"),
+    ServerSentEvent("message", "first\nsecond\n", "5-0a1b2c3d4e5f"),
     ServerSentEvent("change", '{"spread": 0.5}', "6"),
 ]
 
@@ -65,3 +65,10 @@ def test_an_event_without_end(line: bytes) -> None:
 def test_spread(data: str, spread: float) -> None:
     """The spread is a number of seconds within reason, and 0 if the service does not say one."""
     assert ServerSentEvent("change", data).spread == spread
+
+
+@pytest.mark.parametrize("unusable", ["", "a b", "a\tb", "ä", "\0", "1" * 101])
+def test_an_id_that_cannot_be_sent_back(unusable: str) -> None:
+    """It is ignored, and the id before it remains."""
+    (event,) = EventStreamReader().read(f"id: 5-0a1b2c3d4e5f\nid: {unusable}\ndata: {{}}\n\n".encode())
+    assert event.id == "5-0a1b2c3d4e5f"
