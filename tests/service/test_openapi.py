@@ -26,6 +26,7 @@ def test_every_route_is_described() -> None:
     assert len(operations) == 74
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("label", sorted(operations.keys() - {"GET /api/v1/stream"}))  # has no end
 def test_answers_conform(api: Api, label: str) -> None:
     """Whatever the request, the answer is documented, has the documented form, and is no 500."""
