@@ -4,6 +4,7 @@ import re
 import sys
 from collections import abc, deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import is_dataclass
 from enum import Enum
 from functools import partial
@@ -168,10 +169,8 @@ def _structure_union(converter: "Converter", value: Any, type_: Any) -> Any:
     if len(types) == 1:
         return converter.structure(value, types[0])
     for candidate in types:
-        try:
+        with suppress(Exception):  # the next type is tried
             return converter.structure(value, candidate)
-        except Exception:  # noqa: BLE001, S112 - the next type is tried
-            continue
     raise unfit(" or ".join(getattr(candidate, "__name__", str(candidate)) for candidate in types), value)
 
 

@@ -208,7 +208,7 @@ class Programs:
 
 
 def _same(one: Any, other: Any) -> bool:
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    return json.dumps(_as_float(one), sort_keys=True) == json.dumps(_as_float(other), sort_keys=True)
 
 
 def _encoded(kind: str, value: Any) -> Any:
@@ -230,3 +230,12 @@ def _encoded_container(kind: str, value: Any) -> Any:
         inner = "access" if kind == "grants" else ""
         return {"mapping": {key: _encoded(inner, item) for key, item in value.items()}}
     return value
+
+
+def _as_float(value: Any) -> Any:
+    """Return JSON with its integers as floats: where the service sends 1 for a float, our client makes it 1.0."""
+    if isinstance(value, dict):
+        return {key: _as_float(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_float(item) for item in value]
+    return float(value) if type(value) is int else value

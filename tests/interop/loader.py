@@ -107,7 +107,7 @@ def _claims_by_static_token(python: Path, url: str, operator: Browser) -> None:
 
 def _page_of(original: Original, operator: Browser) -> Page:
     page = operator.open(original.next("page"))
-    for text in ("org.example.original", "1.0", "made this code up itself"):
+    for text in ("org.example.original", "1.0", "The application chose this code itself"):
         assert text in page.text, page.text
     return page
 
