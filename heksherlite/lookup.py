@@ -93,14 +93,15 @@ class Lookup(dict[Any, Any]):
         """
         contexts = self.contexts
         given: Context = key if len(contexts.constants) > 1 else (key,)
-        context = given
+        is_complete = True
         for part in given:
-            if type(part) is not str:
+            if part is NO_VALUE:
+                is_complete = False
+            elif type(part) is not str:
                 texts = contexts.texts(self.setting_name, given)
                 if texts != given:
                     return self[texts if len(texts) > 1 else texts[0]]
-                context = contexts.complete(self.setting_name, given)
-                break
+        context = given if is_complete else contexts.complete(self.setting_name, given)
         value = self.rules.value(context)
         if value is NO_VALUE:
             value = self.default
