@@ -11,25 +11,39 @@ the names of the tests that failed at first and passed alone.
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+
+LONGEST = 30 * 60  # seconds; normally it is a quarter of that
 
 ALONE = ["python", "-m", "pytest", "--last-failed", "--last-failed-no-failures=none", "--numprocesses=0", "-m", ""]
 
 
 def run(command: list[str], cache: Path, output: Path) -> int:
-    """Run a command that runs pytest, write what it prints to the standard output and a file, and return its status."""
+    """Run a command that runs pytest, write what it prints to the standard output and a file, and return its status.
+
+    A command that hangs is killed with everything that it started.
+    """
     environment = {**os.environ, "PYTEST_ADDOPTS": f"--override-ini=cache_dir={cache}"}
     with (
         output.open("wb") as file,
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        ) as process,
     ):
         assert process.stdout is not None
-        while piece := os.read(process.stdout.fileno(), 65536):
-            for place in (file, sys.stdout.buffer):
-                place.write(piece)
-                place.flush()
+        limit = threading.Timer(LONGEST, os.killpg, (process.pid, signal.SIGKILL))
+        limit.start()
+        try:
+            while piece := os.read(process.stdout.fileno(), 65536):
+                for place in (file, sys.stdout.buffer):
+                    place.write(piece)
+                    place.flush()
+        finally:
+            limit.cancel()
     return process.returncode
 
 
