@@ -7,7 +7,7 @@ derive the cookie from the database.
 """
 
 import logging
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -66,11 +66,18 @@ class Operators:
         origin_guard: Determines whether a form comes from this site.
         options: The people who are operators without logging in.
         sessions: The sessions in the database.
+        clock: Returns the time on the clock that all services on the database agree on, in seconds since the epoch.
     """
 
     def __init__(
-        self, authorizer: Authorizer, origin_guard: OriginGuard, options: AccessOptions, sessions: Sessions
+        self,
+        authorizer: Authorizer,
+        origin_guard: OriginGuard,
+        options: AccessOptions,
+        sessions: Sessions,
+        clock: Callable[[], float],
     ) -> None:
+        self._clock = clock
         self._authorizer = authorizer
         self._proxy_headers = authorizer.proxy_headers
         self._operators = options.operators
@@ -101,7 +108,7 @@ class Operators:
         if not self._authorizer.requires_tokens or (person and not self._operators.isdisjoint({person, _EVERY_PERSON})):
             return Identity(person=person, address=address)
         secret = self._secret(request)
-        token = None if secret is None else await self._sessions.token(session_digest(secret), now=time.time())
+        token = None if secret is None else await self._sessions.token(session_digest(secret), now=self._clock())
         return Identity(token, person, address) if token is not None and may_operate(token) else None
 
     async def log_in(self, request: Request, text: str) -> Visitor:
@@ -120,10 +127,11 @@ class Operators:
         """
         token = await self._authorizer.token_of_operator(request, text.encode())
         secret = new_secret()
-        if not await self._sessions.begin(session_digest(secret), token, now=time.time(), seconds=LIFETIME):
+        if not await self._sessions.begin(session_digest(secret), token, now=self._clock(), seconds=LIFETIME):
             raise AccessDeniedError(403, "the token belongs to an application; operators are people")
         client = self._proxy_headers.address(request.scope)
-        _logger.info("an operator logged in", extra={"token": token.name, "client": client})
+        extra = {"token": token.name, "client": client}
+        _logger.info("an operator logged in: token %r, from %s", token.name, client, extra=extra)
         return Visitor(secret, is_new=True)
 
     async def log_out(self, request: Request) -> None:
