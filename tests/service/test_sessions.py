@@ -121,7 +121,7 @@ def test_a_session_has_the_scopes_and_the_prefix_of_its_token(service: tuple[str
         assert asked.form("/f/login").value("next") == "../console/probe/a%20b?x=1"
         page = browser.send(asked.form("/f/login"), token=token)
         assert page.url == f"{url}/console/probe/a%20b?x=1"
-        assert page.answer.json() == {
+        assert page.response.json() == {
             "setting": "a b",
             "name": "writer",
             "scopes": ["read", "write"],

@@ -26,11 +26,20 @@ class Identity:
     session_id: str | None = None
 
     @property
-    def kind(self) -> Literal["anonymous", "token", "person"]:
-        """The kind of the ``name``."""
+    def kind(self) -> Literal["anonymous", "token", "application", "person"]:
+        """The kind of the ``id`` and ``name``."""
         if self.person:
             return "person"
-        return "token" if self.token else "anonymous"
+        if self.token is None:
+            return "anonymous"
+        return "token" if self.token.application_id is None else "application"
+
+    @property
+    def id(self) -> str | None:
+        """The person, or else the id of the application, or else the public prefix of the token, or else None."""
+        if self.person or self.token is None:
+            return self.person
+        return self.token.application_id or self.token.public_prefix
 
     @property
     def name(self) -> str | None:
@@ -46,6 +55,11 @@ class Identity:
     def scopes(self) -> frozenset[Scope]:
         """The scopes that the client has."""
         return self.token.scopes if self.token else self.granted.scopes
+
+    @property
+    def sees_people(self) -> bool:
+        """Whether the history shows the client who made changes and from where, and what groups contain."""
+        return not self.scopes.isdisjoint({Scope.AUDIT, Scope.ADMIN})
 
     @property
     def setting_prefix(self) -> str:

@@ -34,11 +34,11 @@ class ActiveSession:
 def begin(state: AccessState, session: Session, now: float) -> AccessDecision[bool]:
     """Begin a session, and delete those that have expired.
 
-    The answer is False, and no session begins, if its token does not exist or belongs to an application.
+    The result is False, and no session begins, if its token does not exist or belongs to an application.
     """
     if session.public_prefix is not None and session.public_prefix not in state.tokens:
-        return AccessDecision(answer=False)
-    return AccessDecision(answer=True, changes=AccessChanges(sessions=(session,), sessions_expired_before=int(now)))
+        return AccessDecision(result=False)
+    return AccessDecision(result=True, changes=AccessChanges(sessions=(session,), sessions_expired_before=int(now)))
 
 
 def touch(state: AccessState, digest: bytes, now: float) -> AccessDecision[None]:
@@ -55,7 +55,7 @@ def end(state: AccessState, digest: bytes) -> AccessDecision[None]:
 
 
 def end_by_id(state: AccessState, session_id: str, owner: Owner | None) -> AccessDecision[bool]:
-    """End a session by its public id; the answer is whether it existed.
+    """End a session by its public id; the result is whether it existed.
 
     Args:
         state: The state with all sessions.
