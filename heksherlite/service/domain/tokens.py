@@ -30,6 +30,8 @@ class Scope(StrEnum):
     """Proposals of changes, and comments on them."""
     WRITE = "write"
     """Rules and metadata."""
+    AUDIT = "audit"
+    """The audit record, and the parts of the history that concern people."""
     ADMIN = "admin"
     """Context features, and settings beyond their metadata."""
 
@@ -46,6 +48,7 @@ class Token:
         setting_prefix: The token is limited to settings whose names begin with this. Empty for no limit.
         created_at: When the token was created, in seconds since the epoch.
         expires_at: When the token expires, in seconds since the epoch; None for never.
+        application_id: The id of the application that the token belongs to; None for any other token.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Token:
     setting_prefix: str
     created_at: int
     expires_at: int | None
+    application_id: str | None = None
 
     def described(self) -> dict[str, Any]:
         """Return the token as JSON, without its secret."""
@@ -67,9 +71,31 @@ class Token:
             "expires_at": self.expires_at,
         }
 
+    @property
+    def access(self) -> "Access":
+        """What the token allows."""
+        return Access(self.scopes, self.setting_prefix)
+
     def expired(self, now: float) -> bool:
         """Return whether the token has expired at a time, in seconds since the epoch."""
         return self.expires_at is not None and now >= self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What somebody may do.
+
+    Attributes:
+        scopes: The scopes.
+        setting_prefix: The access is limited to settings whose names begin with this. Empty for no limit.
+    """
+
+    scopes: frozenset[Scope] = frozenset()
+    setting_prefix: str = ""
+
+
+NO_ACCESS: Final = Access()
+FULL_ACCESS: Final = Access(frozenset(Scope))
 
 
 Tokens: TypeAlias = Mapping[str, Token]
