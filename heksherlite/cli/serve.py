@@ -132,6 +132,15 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     help="How long the service continues to answer requests after it is told to stop, while /api/ready returns 503, in"
     " seconds.",
 )
+@click.option(
+    "--title", metavar="TEXT", default="", help="What the console calls the service, such as 'Shop, production'."
+)
+@click.option(
+    "--color",
+    metavar="COLOR",
+    default="",
+    help="The color in which the console marks the service, such as crimson or #b3261e.",
+)
 @access_options
 def serve(
     *,
@@ -151,6 +160,8 @@ def serve(
     root_path: str,
     keep_alive: int,
     drain: float,
+    title: str,
+    color: str,
     access: AccessOptions,
     limits: Limits,
 ) -> None:
@@ -185,6 +196,8 @@ def serve(
             root_path=root_path,
             keep_alive=keep_alive,
             drain=drain,
+            title=title,
+            color=color,
         )
         location = database or default_database()
         opened = open_database(location)
@@ -203,6 +216,8 @@ def serve(
     except (ServiceStartError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Serving {opened.location} at {service.url}")
+    if not service.url.startswith("unix"):
+        click.echo(f"The console is at {service.url}/console/")
     if service.first_token is not None:
         try:
             click.echo(deliver_first_token(service.first_token, first_token_file))

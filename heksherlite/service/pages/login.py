@@ -13,7 +13,7 @@ from heksherlite.service.pages.page_route import PageRoute
 from heksherlite.service.pages.rendering import redirect, render, style_sheet
 
 _START: Final = "device"
-_LOCAL_PAGE: Final = re.compile(r"(?:device|configure/)(?:\?[!-~]*)?")
+_LOCAL_PAGE: Final = re.compile(r"(?:device|configure/|\.\./console/[\w./-]*)(?:\?[!-~]*)?", re.ASCII)
 
 router = APIRouter(prefix="/f", include_in_schema=False, route_class=PageRoute)
 
