@@ -77,8 +77,8 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     type=click.IntRange(0, 86_400),
     default=0,
     show_default=True,
-    help="How long an HTTP cache in front of the service may answer queries by itself, in seconds. With 0 it asks the"
-    " service each time.",
+    help="How long an HTTP cache in front of the service may respond to queries by itself, in seconds. With 0, it"
+    " revalidates each time.",
 )
 @click.option(
     "--log-format",
@@ -129,8 +129,8 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     type=click.FloatRange(0),
     default=0,
     show_default=True,
-    help="How long the service continues to answer requests after it is told to stop, while /api/ready returns 503, in"
-    " seconds.",
+    help="How long the service continues to respond after it is told to stop, in seconds. Meanwhile, /api/ready returns"
+    " 503.",
 )
 @click.option(
     "--title", metavar="TEXT", default="", help="What the console calls the service, such as 'Shop, production'."
@@ -216,8 +216,6 @@ def serve(
     except (ServiceStartError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Serving {opened.location} at {service.url}")
-    if not service.url.startswith("unix"):
-        click.echo(f"The console is at {service.url}/console/")
     if service.first_token is not None:
         try:
             click.echo(deliver_first_token(service.first_token, first_token_file))
@@ -225,6 +223,8 @@ def serve(
             service.stop()
             Administration(database).revoke_token(public_prefix(service.first_token))
             raise click.ClickException(f"cannot write the first token: {error}; it was revoked") from error
+    if public_url is not None or uds is None:
+        click.echo(f"The console is at {public_url or service.url}/console/")
     # In slices, because on some systems a wait without end cannot be interrupted.
     while service.running and not stop.wait(0.5):
         continue

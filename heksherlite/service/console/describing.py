@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from heksherlite import operations as ops
 from heksherlite.service.domain import snapshots
-from heksherlite.service.domain.catalog import Catalog, Rule
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Rule
 from heksherlite.service.domain.history import Change, Record
 from heksherlite.service.domain.json_values import same_json
 from heksherlite.service.domain.rules import conditions_of

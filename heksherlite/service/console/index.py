@@ -7,7 +7,8 @@ from typing import Final
 
 import orjson
 
-from heksherlite.service.domain.catalog import Catalog, Entry
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Entry
 
 _MOST_SUGGESTIONS: Final = 100
 """How many values of a context feature are suggested."""

@@ -72,7 +72,7 @@ async def render(
             form_token=visitor.form_token,
             person=person,
             drafted=await _drafted(request) if person is not None and person.may_edit else 0,
-            revision=context.store.catalog.state.revision,
+            revision=context.store.catalog.counters.revision,
             theme=theme if theme in THEMES else "auto",
             here=here(request),
             sections=SECTIONS,

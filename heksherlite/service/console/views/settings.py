@@ -57,6 +57,8 @@ async def show_settings(request: Request, store: ReadableStore, context: Context
     words = query.get("q", "").casefold().split()
     kind, prefix, closed = query.get("type", ""), query.get("prefix", ""), frozenset(query.getlist("closed"))
     has = query.get("has", "")
+    if has and has not in FILTERS:
+        raise BadRequestError(f"there is no filter {has[:100]!r}; the filters are {', '.join(FILTERS)}")
     number = _page_number(query.get("page", "1"))
 
     def found() -> tuple[View, list[tuple[str, list[Indexed]]]]:
@@ -137,7 +139,7 @@ def _has(catalog: Catalog, indexed: Indexed, what: str) -> bool:
             return entry.setting.is_protected
         case "scheduled":
             return _is_scheduled(catalog.scheduled, entry.rules)
-    raise BadRequestError(f"there is no filter {what[:100]!r}; the filters are {', '.join(FILTERS)}")
+    raise AssertionError(f"the filter {what!r} was checked before")
 
 
 def _is_scheduled(scheduled: AbstractSet[int], rules: Mapping[int, Any]) -> bool:
