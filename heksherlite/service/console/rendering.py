@@ -9,7 +9,6 @@ from typing import Any, Final
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.context import context_of
 from heksherlite.service.console import showing
 from heksherlite.service.console.links import here
@@ -51,14 +50,9 @@ async def render(
         values: The values that the template displays.
     """
     context = context_of(request)
-    visitor = context.operators.visitor(request)
+    visitor = context.people.visitor(request)
     identity = getattr(request.state, "identity", None)
-    person = None
-    if identity is not None:
-        try:
-            person = person_of(request)
-        except AccessDeniedError:
-            person = None
+    person = None if identity is None or not identity.scopes else person_of(request)
     theme = request.cookies.get(THEME_COOKIE, "auto")
     html = (
         _environment()
@@ -80,7 +74,7 @@ async def render(
     )
     response = Response(html, status, {**PAGE_HEADERS, **(headers or {})}, "text/html")
     if visitor.is_new:
-        context.operators.set_cookie(request, response, visitor)
+        context.people.set_cookie(request, response, visitor)
     return response
 
 

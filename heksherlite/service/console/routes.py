@@ -7,8 +7,7 @@ from urllib.parse import quote
 from fastapi import Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
-from heksherlite.service.api.identity import Identity
-from heksherlite.service.api.operators import LoginRequiredError
+from heksherlite.service.api.people import LoginRequiredError
 from heksherlite.service.api.responses import respond_to_unavailable, status_of
 from heksherlite.service.api.routes import ServiceRoute
 from heksherlite.service.console.rendering import redirect, render
@@ -26,7 +25,6 @@ class ConsoleRoute(ServiceRoute):
             try:
                 return await handle(request)
             except LoginRequiredError:
-                request.state.identity = None
                 return redirect(request, f"../f/login?next={quote(_page(request), safe='')}")
             except AccessDeniedError as denied:
                 return await problem(request, denied.status, denied.detail, denied.headers)
@@ -42,8 +40,6 @@ class ConsoleRoute(ServiceRoute):
 
 async def problem(request: Request, status: int, text: str, headers: dict[str, str] | None = None) -> Response:
     """Return a page that describes a problem."""
-    if getattr(request.state, "identity", None) == Identity():
-        request.state.identity = None
     return await render(request, "problem", status=status, headers=headers, text=text)
 
 

@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from heksherlite.service.api.context import Context, ServiceContext
 from heksherlite.service.api.head import IS_HEAD
-from heksherlite.service.console.people import Person, person_of, requires_person
+from heksherlite.service.api.routes import requires_person
+from heksherlite.service.console.people import Person, person_of
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.console.showing import author, count
 from heksherlite.service.domain import tokens
@@ -27,11 +28,10 @@ _HEARTBEAT: Final = 20.0
 
 
 @router.get("/console/events")
-@requires_person
+@requires_person(tokens.Scope.READ)
 async def follow_changes(request: Request, context: Context) -> Response:
     """Tell a page about every change from now on, or since the last event that it received."""
     person = person_of(request)
-    person.require(tokens.Scope.READ)
     if not context.streams.has_room():
         raise HTTPException(503, "too many streams are open", {"retry-after": "5"})
     return _Notes(context, person, _since(request, context))
@@ -106,8 +106,9 @@ class _Notes(Response):
         if record is None or not self._person.sees_everything:
             return {"text": f"{what} changed.", "link": None, "label": None}
         reason = f": “{record.cause.reason}”" if record.cause.reason else ""
+        who = author(record.cause.author) if self._person.sees_people else "Somebody"
         return {
-            "text": f"{author(record.cause.author)} changed {what}{reason}.",
+            "text": f"{who} changed {what}{reason}.",
             "link": f"history/{revision}",
             "label": "See the change",
         }

@@ -6,10 +6,11 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.bar import bar_of
 from heksherlite.service.console.describing import describe_record
 from heksherlite.service.console.indexes import index_of
-from heksherlite.service.console.people import person_of, requires_person
+from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.domain.explanations import Page, explain
@@ -24,11 +25,10 @@ _MOST_REGIONS: Final = 100
 
 
 @router.get("/console/settings/{name}")
-@requires_person
+@requires_person(Scope.READ)
 async def show_setting(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Show a setting."""
     person = person_of(request)
-    person.require(Scope.READ)
     catalog = store.catalog
     entry = catalog.find(name)
     if entry is None:

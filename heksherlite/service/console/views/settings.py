@@ -9,11 +9,11 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.routes import requires_person
 from heksherlite.service.changing import Changer
 from heksherlite.service.console.bar import bar_of
 from heksherlite.service.console.index import Indexed, View
 from heksherlite.service.console.indexes import index_of
-from heksherlite.service.console.people import person_of, requires_person
 from heksherlite.service.console.rendering import render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.domain.catalog import Catalog
@@ -47,10 +47,9 @@ class Group:
 
 
 @router.get("/console/")
-@requires_person
+@requires_person(Scope.READ)
 async def show_settings(request: Request, store: ReadableStore, context: Context) -> Response:
     """Show the table of settings."""
-    person_of(request).require(Scope.READ)
     query = request.query_params
     catalog = store.catalog
     index = index_of(request)

@@ -6,8 +6,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
 from heksherlite.service.api.context import context_of
-from heksherlite.service.api.routes import public
-from heksherlite.service.console.people import requires_person
+from heksherlite.service.api.routes import public, requires_person
 from heksherlite.service.console.rendering import STATIC_TYPES, THEME_COOKIE, THEMES, assets, redirect
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.pages.form import read_form
@@ -65,7 +64,7 @@ async def get_icon(request: Request) -> Response:
 
 
 @router.post("/console/theme")
-@requires_person
+@requires_person()
 async def choose_theme(request: Request) -> Response:
     """Choose light or dark, or leave it to the system, for this browser."""
     form = await read_form(request)
