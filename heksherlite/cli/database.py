@@ -73,4 +73,4 @@ def cause(reason: str | None) -> Cause:
         user: str | None = getpass.getuser()
     except (ImportError, KeyError, OSError):  # in a container, the user may have no name
         user = None
-    return Cause(Author("command_line", user), reason)
+    return Cause(Author("command_line", user, id=user), reason)

@@ -29,8 +29,8 @@ def token() -> None:
 @click.argument("name")
 @scope_option(
     "What the token allows: read (queries, lists, metrics, documentation), declare (settings, as programs do), propose"
-    " (changes for others to approve), write (rules and metadata), admin (context features, access, and everything else"
-    " about settings). No scope includes another.",
+    " (changes for others to approve), write (rules and metadata), audit (the audit record), admin (context features,"
+    " access, and everything else about settings). No scope includes another.",
     required=True,
 )
 @click.option(

@@ -314,7 +314,7 @@ def test_every_change_is_in_the_history(database: str) -> None:
                 None,
             ]
             assert "hunter2" not in repr(records)
-            assert store.catalog.state.revision > len(records)  # tokens move it too
+            assert store.catalog.counters.revision > len(records)  # tokens move it too
             for record in records:
                 with pytest.raises(ConflictError) as refused:
                     revert(store.catalog, record, record.time)
@@ -330,7 +330,7 @@ def test_looking_back_passes_over_applications(new_database: Callable[[], str]) 
     async def run() -> None:
         async with opened(new_database()) as store:
             await store.write(partial(context_features.add, name="user"))
-            before = store.catalog.state.revision
+            before = store.catalog.counters.revision
             await approved(store)
             await store.write(partial(context_features.add, name="theme"))
             assert (await store.at(before)).context_features == ("user",)

@@ -11,16 +11,19 @@ class Author:
     """Who makes a change.
 
     Attributes:
-        kind: ``anonymous``, ``token`` or ``person`` for a request; ``application`` for one that asks for its own
-            token; ``command_line`` for a command; ``schedule`` for the switch of a scheduled rule; ``service`` for
-            what a service does at its start.
-        name: Which token, person or application, or which user of the machine.
-        address: Where the request came from.
+        kind: ``anonymous``, ``token``, ``person`` or ``application`` for a request; ``command_line`` for a command;
+            ``schedule`` for the switch of a scheduled rule; ``service`` for what a service does at its start.
+        name: The name of the token or person, the identifier of the application, or the user of the machine. Names may
+            be chosen by those who have them, and several authors may have the same one.
+        address: The address that the request came from.
+        id: What identifies the author among those of its kind: the public prefix of a token, the id of an application,
+            the name of a person, or the user of the machine. None in records from before there were ids.
     """
 
     kind: AuthorKind
     name: str | None = None
     address: str | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ class Scope(StrEnum):
     """Proposals of changes, and comments on them."""
     WRITE = "write"
     """Rules and metadata."""
+    AUDIT = "audit"
+    """The audit record, and the parts of the history that concern people."""
     ADMIN = "admin"
     """Context features, and settings beyond their metadata."""
 
@@ -46,6 +48,7 @@ class Token:
         setting_prefix: The token is limited to settings whose names begin with this. Empty for no limit.
         created_at: When the token was created, in seconds since the epoch.
         expires_at: When the token expires, in seconds since the epoch; None for never.
+        application_id: The id of the application that the token belongs to; None for any other token.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Token:
     setting_prefix: str
     created_at: int
     expires_at: int | None
+    application_id: str | None = None
 
     def described(self) -> dict[str, Any]:
         """Return the token as JSON, without its secret."""

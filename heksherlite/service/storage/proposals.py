@@ -137,7 +137,7 @@ def _proposal(row: Any) -> Proposal:
 
 
 def _of_author(author: Author) -> dict[str, Json]:
-    return {"kind": author.kind, "name": author.name, "address": author.address}
+    return {"kind": author.kind, "name": author.name, "address": author.address, "id": author.id}
 
 
 def _of_time(time: datetime | None) -> str | None:
