@@ -204,5 +204,8 @@ class AdminClient:
             if self._portal is None:
                 self._portal = PortalThread()
             portal = self._portal
-        result: T = portal.call(self._client.send, call)
-        return result
+
+        async def exchange() -> T:
+            return await self._client.send(call)
+
+        return portal.call(exchange)

@@ -13,7 +13,7 @@ from heksherlite.admin.results import (
     Comment,
     DecidedBy,
     ExplainedRule,
-    Explanation,
+    ExplainedSetting,
     Explanations,
     FailedCondition,
     HistoryPage,
@@ -315,8 +315,8 @@ def _possible_value(shown: Any) -> PossibleValue:
     return PossibleValue(region=_region(shown), value=shown["value"], decided_by=_decided_by(shown["decided_by"]))
 
 
-def _explanation(shown: Any) -> Explanation:
-    return Explanation(
+def _explanation(shown: Any) -> ExplainedSetting:
+    return ExplainedSetting(
         setting=shown["setting"],
         value=shown.get("value", NOT_GIVEN),
         decided_by=_optional(_decided_by, shown.get("decided_by")),

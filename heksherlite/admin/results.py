@@ -301,7 +301,7 @@ class PossibleValue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class ExplainedSetting:
     """Why a setting has its value in a context, or which values it may have.
 
     Attributes:
@@ -342,7 +342,7 @@ class Explanations:
 
     revision: int
     context_features: tuple[str, ...]
-    explanations: Mapping[str, Explanation]
+    explanations: Mapping[str, ExplainedSetting]
     and_at: "Explanations | None" = None
     differing: tuple[str, ...] = ()
 
