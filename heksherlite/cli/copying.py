@@ -130,6 +130,7 @@ def _setting_line(setting: SettingData) -> bytes:
                 "version": setting.version,
                 "metadata": setting.metadata,
                 "aliases": sorted(setting.aliases),
+                **({} if setting.schema is None else {"schema": setting.schema}),
             }
         }
     )

@@ -77,6 +77,7 @@ settings = Table(
     Column("nonce", String, nullable=False),
     Column("operator_default_value", Text),
     Column("is_protected", Boolean, nullable=False, server_default=false()),
+    Column("schema", Text),
 )
 """``default_value`` is the declared one, ``operator_default_value`` is null if no operator set one; ``revision`` and
 ``nonce`` name the revision at which the setting or one of its rules last changed."""
@@ -240,11 +241,17 @@ keys = Table(
 )
 """Random keys that all services on the database share. ``signing`` signs access tokens and forms."""
 
-operator_sessions = Table(
-    "operator_sessions",
+sessions = Table(
+    "sessions",
     metadata,
     Column("digest", String, primary_key=True),
-    Column("public_prefix", ForeignKey("tokens.public_prefix", ondelete="CASCADE"), nullable=False, index=True),
+    Column("public_prefix", ForeignKey("tokens.public_prefix", ondelete="CASCADE"), index=True),
+    Column("person", String),
+    Column("scopes", String, nullable=False),
+    Column("setting_prefix", String, nullable=False),
+    Column("address", String),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
 )
-"""The operators' sessions: ``digest`` is the SHA-256 of the cookie's secret, ``public_prefix`` names the token."""
+"""The sessions of people: ``digest`` is the SHA-256 of the cookie's secret, ``public_prefix`` names the token."""
