@@ -19,6 +19,7 @@ from heksherlite.service.api.metrics_collector import MetricsCollector
 from heksherlite.service.api.not_modified import NotModifiedCache
 from heksherlite.service.api.origin_guard import OriginGuard
 from heksherlite.service.api.people import People
+from heksherlite.service.api.repetition import Repetition
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView, WritableStoreView
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.changing import Changer, Rights
@@ -59,6 +60,7 @@ class ServiceContext:
         device_codes: The secrets that are required to collect tokens by device codes.
         metrics: Collects the metrics.
         changer: Previews and makes changes.
+        repetition: What was logged already.
     """
 
     store: Store
@@ -78,6 +80,7 @@ class ServiceContext:
     device_codes: DeviceCodeSecrets
     metrics: MetricsCollector
     changer: Changer
+    repetition: Repetition
 
     @classmethod
     def create(cls, store: Store, options: ServiceOptions, multiprocess: MultiprocessDirectory | None) -> Self:
@@ -90,8 +93,21 @@ class ServiceContext:
         """
         streams = Streams(store.catalog)
         store.on_replaced = streams.publish
-        access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens)
-        authorizer = Authorizer(lambda: store.tokens, access_tokens, store.catch_up, options.access, options.limits)
+        repetition = Repetition()
+
+        def clock() -> float:
+            return store.now().timestamp()
+
+        access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens, clock)
+        authorizer = Authorizer(
+            lambda: store.tokens,
+            access_tokens,
+            store.catch_up,
+            options.access,
+            options.limits,
+            clock=clock,
+            repetition=repetition,
+        )
         grant_limits = GrantLimits()
         origin_guard = OriginGuard(authorizer.proxy_headers, options.public_url)
         return cls(
@@ -111,12 +127,13 @@ class ServiceContext:
                 timeout=options.limits.request_timeout,
             ),
             access_tokens=access_tokens,
-            people=People(authorizer, origin_guard, options.access, store.sessions),
+            people=People(authorizer, origin_guard, options.access, store.sessions, clock=clock),
             identity_provider=_identity_provider_client(options),
             grant_limits=grant_limits,
             device_codes=DeviceCodeSecrets(lambda: store.signing_key, grant_limits.failed_polls),
             metrics=MetricsCollector(store, streams, authorizer, multiprocess),
             changer=Changer(store, options.limits),
+            repetition=repetition,
         )
 
     def base_url(self, request: Request) -> str:

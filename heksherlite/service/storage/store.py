@@ -24,6 +24,7 @@ from heksherlite.service.storage.access_rows import read_signing_key
 from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.device_codes import DeviceCodes
+from heksherlite.service.storage.drafts import Drafts
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.heartbeat import Heartbeat
 from heksherlite.service.storage.history import History, write_record
@@ -66,6 +67,7 @@ class Store:
         self.availability = self._writer.availability
         self.history = History(database, self._writer)
         self.proposals = Proposals(database)
+        self.drafts = Drafts(database, self._writer)
         self.writes = 0
         """The number of writes that this process has committed."""
         self.newest_at = time.monotonic()
@@ -253,11 +255,12 @@ class Store:
         self._heartbeat.start()
         while not until.is_set():
             self._database.wake_up.clear()
+            began = self.availability.now()
             try:
                 if not self.available or time.monotonic() >= self._check_at:
                     self._check_at = time.monotonic() + self._check_interval
                     await self._database.check()
-                    self.availability.reached()
+                    self.availability.reached(began)
                 now = time.monotonic()
                 self._behind = await self._database.has_changes() or self._behind
                 if self._behind:
@@ -265,7 +268,7 @@ class Store:
                     self._behind = False
                 self.newest_at = max(now, self.newest_at)
             except DatabaseUnavailableError as error:
-                self.availability.lost(error)
+                self.availability.lost(error, began)
             await _first_of(until, self._database.wake_up, seconds=self._poll_interval)
         self._heartbeat.stop()
 

@@ -77,6 +77,7 @@ settings = Table(
     Column("nonce", String, nullable=False),
     Column("operator_default_value", Text),
     Column("is_protected", Boolean, nullable=False, server_default=false()),
+    Column("schema", Text),
 )
 """``default_value`` is the declared one, ``operator_default_value`` is null if no operator set one; ``revision`` and
 ``nonce`` name the revision at which the setting or one of its rules last changed."""
@@ -137,6 +138,15 @@ proposals = Table(
     Column("revision", BigInteger, nullable=False, index=True),
 )
 """``content`` is the complete proposal, as JSON."""
+
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("owner", String, primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+"""``content`` is JSON; times are in seconds since the epoch."""
 
 history = Table(
     "history",
