@@ -147,12 +147,13 @@ class Authorizer:
 
     def _authorize(self, request: Request, required: RequiredScope, *, final: bool) -> None:
         address = self.proxy_headers.address(request.scope)
+        request.state.identity = Identity(address=address)
         if required.scope is None:
-            request.state.identity = Identity(address=address)
             return
         token = None
         if self._requires_tokens:
             token = self._authenticate(request.scope, required.scope, final=final)
+            request.state.identity = Identity(token, address=address)  # for the audit record, if it is denied
             self._require_scope(token, required, required.scope)
         if required.scope is not Scope.READ:
             self._count_write(token.public_prefix if token else client_network(address))

@@ -6,8 +6,10 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
+from heksherlite.service.api.audit_recorder import note_denial
 from heksherlite.service.api.context import context_of
 from heksherlite.service.api.routes import public, requires_operator
+from heksherlite.service.domain.audit import Action
 from heksherlite.service.pages.form import read_form
 from heksherlite.service.pages.page_route import PageRoute
 from heksherlite.service.pages.rendering import redirect, render, style_sheet
@@ -46,6 +48,7 @@ async def log_in(request: Request) -> Response:
     try:
         visitor = await operators.log_in(request, form.text("token"))
     except AccessDeniedError as denied:
+        note_denial(request.scope, denied.detail, Action.LOG_IN)
         return render(request, "login", status=denied.status, headers=denied.headers, page=page, problem=denied.detail)
     response = redirect(request, page)
     operators.set_cookie(request, response, visitor)
