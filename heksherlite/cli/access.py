@@ -107,7 +107,7 @@ _OPTIONS = (
         type=click.FloatRange(min=0, min_open=True),
         default=_DEFAULTS.request_timeout,
         show_default=True,
-        help="The time for a request to arrive, and the time to answer it, each in seconds.",
+        help="The time for a request to arrive, and the time to respond, each in seconds.",
     ),
     click.option(
         "--writes-per-second",

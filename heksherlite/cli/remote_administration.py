@@ -157,7 +157,7 @@ def _reason_of(response: Response) -> str:
         detail = orjson.loads(response.content)["detail"]
     except (ValueError, TypeError, KeyError):
         detail = response.content[:1000].decode(errors="replace")
-    return f"{detail} (status {response.status})" if detail else f"the service answered with status {response.status}"
+    return f"{detail} (status {response.status})" if detail else f"the service responded with status {response.status}"
 
 
 def _approval(approval: Approval) -> dict[str, Any]:

@@ -77,8 +77,8 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     type=click.IntRange(0, 86_400),
     default=0,
     show_default=True,
-    help="How long an HTTP cache in front of the service may answer queries by itself, in seconds. With 0 it asks the"
-    " service each time.",
+    help="How long an HTTP cache in front of the service may respond to queries by itself, in seconds. With 0, it"
+    " revalidates each time.",
 )
 @click.option(
     "--log-format",
@@ -129,8 +129,8 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     type=click.FloatRange(0),
     default=0,
     show_default=True,
-    help="How long the service continues to answer requests after it is told to stop, while /api/ready returns 503, in"
-    " seconds.",
+    help="How long the service continues to respond after it is told to stop, in seconds. Meanwhile, /api/ready returns"
+    " 503.",
 )
 @access_options
 def serve(

@@ -187,7 +187,7 @@ class Changer:
         """
 
         def as_it_is(preview: Preview) -> Decision[Made]:
-            revision = preview.catalog.next_revision if preview.outcome.changes else preview.catalog.state.revision
+            revision = preview.catalog.next_revision if preview.outcome.changes else preview.catalog.counters.revision
             return Decision(Made(preview, revision), preview.outcome.changes)
 
         return await self._write(operations, rights, cause, base_revision, as_it_is)
@@ -297,12 +297,12 @@ class Changer:
         return Preview(catalog=whole, outcome=outcome, impact=impact)
 
     async def _moved(self, catalog: Catalog, outcome: Outcome, base_revision: int | None) -> list[Conflict]:
-        newest = catalog.state.revision
+        newest = catalog.counters.revision
         if base_revision is None or base_revision == newest:
             return []
         if base_revision > newest:
             raise NotFoundError(f"there is no revision {base_revision} yet; the newest is {newest}")
-        undone = await self._store.history.changes_to_undo(after=base_revision, until=catalog.state.revision_id)
+        undone = await self._store.history.changes_to_undo(after=base_revision, until=catalog.counters.revision_id)
         if undone is None:
             raise ConflictError(
                 "the database was put back to an earlier state; look at what there is now, and try again"

@@ -65,7 +65,7 @@ class ServiceOptions:
         audit_retention: How long the audit record is kept; None keeps it forever.
         access: Who may use the service.
         limits: The limits of the service.
-        cache_max_age: How long HTTP caches may answer queries without asking the service, in seconds.
+        cache_max_age: How long HTTP caches may respond to queries without a request to the service, in seconds.
         access_log: Whether to log each request to ``heksherlite.access``.
         opentelemetry: Whether to set up OpenTelemetry as the environment variables ``OTEL_*`` describe. A setup by the
             program is used in any case.
@@ -75,7 +75,7 @@ class ServiceOptions:
             none.
         keep_alive: How long an idle connection is kept open, in seconds. It should be longer than that of a load
             balancer, which would otherwise send requests on connections that are being closed.
-        drain: How long a stopping service continues to answer requests while ``/api/ready`` returns 503, in seconds.
+        drain: How long a stopping service continues to respond while ``/api/ready`` returns 503, in seconds.
 
     Raises:
         ValueError: The public URL, the root path or a duration is invalid.

@@ -73,7 +73,7 @@ class ServiceThread:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Start the service, and return when it answers requests.
+        """Start the service, and return when it accepts requests.
 
         Raises:
             ServiceStartError: The service cannot start. Nothing is left running.

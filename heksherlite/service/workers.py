@@ -84,7 +84,7 @@ class WorkerProcesses:
         return self._watcher.is_alive()
 
     def start(self) -> None:
-        """Prepare the database, start the workers, and return when all of them answer requests.
+        """Prepare the database, start the workers, and return when all of them accept requests.
 
         Raises:
             ServiceStartError: The database cannot be used, or a worker cannot start. Nothing is left running.

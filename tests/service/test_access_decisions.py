@@ -79,7 +79,7 @@ class Access(RuleBasedStateMachine):
         for digest, known in before.device_codes.items():
             if digest in self.state.device_codes:
                 assert self.state.device_codes[digest].state(self.now) in FORWARD[known.state(self.now)]
-        return decision.answer
+        return decision.result
 
     def unique(self) -> str:
         self.made += 1

@@ -10,6 +10,7 @@ import pytest
 
 from heksherlite.service.domain import context_features
 from heksherlite.service.domain.applications import Approval, Status
+from heksherlite.service.domain.authors import BY_SERVICE
 from heksherlite.service.domain.credentials import Credentials
 from heksherlite.service.domain.device_codes import LIFETIME, CodeState
 from heksherlite.service.domain.groups import Group
@@ -108,7 +109,9 @@ def test_one_of_many_gets_the_token(database: str) -> None:
     async def run() -> None:
         async with opened(database) as one, opened(database) as other:
             code = await approved(one)
-            taken = await asyncio.gather(*[store.device_codes.collect(code, BY_SERVICE, NOW) for store in (one, other) * 4])
+            taken = await asyncio.gather(
+                *[store.device_codes.collect(code, BY_SERVICE, NOW) for store in (one, other) * 4]
+            )
             assert len([token for token in taken if token is not None]) == 1
             one_time_token, invited = invitation()
             await one.applications.add(invited, BY_JANE)
@@ -314,7 +317,7 @@ def test_every_change_is_in_the_history(database: str) -> None:
                 None,
             ]
             assert "hunter2" not in repr(records)
-            assert store.catalog.state.revision > len(records)  # tokens move it too
+            assert store.catalog.counters.revision > len(records)  # tokens move it too
             for record in records:
                 with pytest.raises(ConflictError) as refused:
                     revert(store.catalog, record, record.time)
@@ -330,7 +333,7 @@ def test_looking_back_passes_over_applications(new_database: Callable[[], str]) 
     async def run() -> None:
         async with opened(new_database()) as store:
             await store.write(partial(context_features.add, name="user"))
-            before = store.catalog.state.revision
+            before = store.catalog.counters.revision
             await approved(store)
             await store.write(partial(context_features.add, name="theme"))
             assert (await store.at(before)).context_features == ("user",)

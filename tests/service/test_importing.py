@@ -167,10 +167,10 @@ def test_writes_meanwhile_are_kept_or_refused(database: str, tmp_path: Path) -> 
             while not done.is_set() or number < 30:
                 number += 1
                 body = {"setting": "x", "feature_values": {"environment": f"e{number}"}, "value": number}
-                answer = api.call("POST", "rules", body)
-                statuses.add(answer.status_code)
-                if answer.status_code == 201:
-                    acknowledged[answer.json()["rule_id"]] = f"e{number}"
+                response = api.call("POST", "rules", body)
+                statuses.add(response.status_code)
+                if response.status_code == 201:
+                    acknowledged[response.json()["rule_id"]] = f"e{number}"
 
         writer = threading.Thread(target=add_rules)
         writer.start()

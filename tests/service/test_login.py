@@ -99,7 +99,7 @@ def test_a_token_that_is_of_no_use_does_not_log_in(guarded: Guarded, secret: str
         page = browser.send(browser.open("/f/device").form(LOGIN), token=secret)
         assert (page.status, is_login(page)) == (status, True)
         assert message in page.text
-        assert not secret or secret not in page.answer.text
+        assert not secret or secret not in page.response.text
         assert page.form(LOGIN).value("next") == "device"
         assert is_login(browser.open("/f/device"))
 
@@ -150,7 +150,7 @@ def test_without_database_pages_say_so(tmp_path: Path) -> None:
             page = Page(await made.http.post(LOGIN, data=entered))
             assert (page.status, page.headings) == (503, ["Request failed"])
             assert "The database is not available" in page.text
-            assert page.answer.headers["retry-after"] == "5"
+            assert page.response.headers["retry-after"] == "5"
             away.rename(path)
             await until_async(lambda: made.store.available)
         assert (await made.http.post(LOGIN, data=entered)).status_code == 303
@@ -166,7 +166,7 @@ def test_wrong_tokens_are_slowed_down(guarded: Guarded) -> None:
             assert browser.send(login, token=WRONG).status in {401, 429}
         page = browser.send(login, token=WRONG)
         assert (page.status, is_login(page)) == (429, True)
-        assert int(page.answer.headers["retry-after"]) >= 1
+        assert int(page.response.headers["retry-after"]) >= 1
         assert not is_login(browser.send(page.form(LOGIN), token=guarded.token))
 
 
@@ -245,9 +245,9 @@ def test_the_login_leads_to_own_pages_only(guarded: Guarded, browser: Browser, e
     login = Page(browser.http.get(LOGIN, params={"next": elsewhere})).form(LOGIN)
     assert login.value("next") == "device"
     page = browser.send(login, token=guarded.token, next=elsewhere)
-    assert (page.status, page.answer.headers["location"]) == (303, "./device")
-    assert [name for name in page.answer.headers if name == "x"] == []
-    assert len(page.answer.headers.get_list("set-cookie")) == 1
+    assert (page.status, page.response.headers["location"]) == (303, "./device")
+    assert [name for name in page.response.headers if name == "x"] == []
+    assert len(page.response.headers.get_list("set-cookie")) == 1
 
 
 def test_the_login_leads_back_with_the_query(guarded: Guarded, browser: Browser) -> None:
@@ -342,22 +342,22 @@ class TestCookies:
     def test_over_https(self, guarded: Guarded) -> None:
         """Behind a trusted proxy with TLS it never travels in the clear, and no neighbouring host can set it."""
         with httpx.Client(base_url=guarded.url, headers={"X-Forwarded-Proto": "https"}) as http:
-            answer = http.get(LOGIN)
-            name, _, rest = answer.headers["set-cookie"].partition("=")
+            response = http.get(LOGIN)
+            name, _, rest = response.headers["set-cookie"].partition("=")
             assert name == f"__Host-{COOKIE}"
             assert {"HttpOnly", "SameSite=lax", "Path=/", "Secure"} <= set(rest.split("; ")[1:])
-            form = Page(answer).form(LOGIN)
+            form = Page(response).form(LOGIN)
             cookie = {"Cookie": f"{name}={rest.partition(';')[0]}"}
             data = dict(form.filled_in({"token": guarded.token}))
-            answer = http.post(LOGIN, data=data, headers=cookie)
-            assert answer.status_code == 303
-            assert answer.headers["set-cookie"].startswith(f"__Host-{COOKIE}=")
+            response = http.post(LOGIN, data=data, headers=cookie)
+            assert response.status_code == 303
+            assert response.headers["set-cookie"].startswith(f"__Host-{COOKIE}=")
 
     def test_from_a_proxy_that_is_not_trusted(self, tmp_path: Path) -> None:
         """Anybody can claim to have come by TLS; only trusted proxies are believed."""
         with embedded(tmp_path / "a.db", access=WITH_TOKENS) as service:
-            answer = httpx.get(service.url + LOGIN, headers={"X-Forwarded-Proto": "https"})
-            assert answer.headers["set-cookie"].startswith(f"{COOKIE}=")
+            response = httpx.get(service.url + LOGIN, headers={"X-Forwarded-Proto": "https"})
+            assert response.headers["set-cookie"].startswith(f"{COOKIE}=")
 
 
 class TestOthers:
@@ -429,16 +429,16 @@ class TestOthers:
 def test_pages_of_operators_lead_to_the_login(guarded: Guarded, call: tuple[str, str], headers: dict[str, str]) -> None:
     """Whoever is not logged in gets to the login and is told nothing else, whatever is sent."""
     for content in (None, b"nonsense"):
-        answer = httpx.request(call[0], guarded.url + call[1], headers=headers, content=content)
-        assert answer.status_code == 303
-        assert answer.headers["location"].lstrip("./").startswith("login?next=")
-        assert answer.content == b""
+        response = httpx.request(call[0], guarded.url + call[1], headers=headers, content=content)
+        assert response.status_code == 303
+        assert response.headers["location"].lstrip("./").startswith("login?next=")
+        assert response.content == b""
 
 
 def test_pages_load_nothing_but_the_style_sheet(guarded: Guarded, browser: Browser) -> None:
     """No script, frame or picture, nothing from elsewhere, and the policy says the same to the browser."""
     page = browser.log_in(guarded.token)
-    policy = dict(part.split(" ", 1) for part in page.answer.headers["content-security-policy"].split("; "))
+    policy = dict(part.split(" ", 1) for part in page.response.headers["content-security-policy"].split("; "))
     assert policy == {
         "default-src": "'none'",
         "style-src": "'self'",
@@ -449,8 +449,8 @@ def test_pages_load_nothing_but_the_style_sheet(guarded: Guarded, browser: Brows
     assert not {"script", "iframe", "img", "object", "style"} & {tag for tag, _ in page.tags}
     assert not [attributes for _, attributes in page.tags if "style" in attributes]
     (sheet,) = [attributes["href"] or "" for tag, attributes in page.tags if tag == "link"]
-    answer = browser.http.get(httpx.URL(page.url).join(sheet))
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/css")
-    assert "immutable" in answer.headers["cache-control"]
-    assert page.answer.headers["cache-control"] == "no-store"
+    response = browser.http.get(httpx.URL(page.url).join(sheet))
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/css")
+    assert "immutable" in response.headers["cache-control"]
+    assert page.response.headers["cache-control"] == "no-store"

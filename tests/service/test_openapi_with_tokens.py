@@ -1,4 +1,4 @@
-"""The OpenAPI schema of a service that asks for tokens, and whether its answers follow it."""
+"""The OpenAPI schema of a service that asks for tokens, and whether its responses follow it."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
@@ -24,7 +24,7 @@ from tests.service.tokens import WITH_TOKENS, make_token
 
 
 def without_tuples(schema: Any) -> Any:
-    """Describe pairs as lists of two, because schemathesis takes ``prefixItems`` in an answer for an error."""
+    """Describe pairs as lists of two, because schemathesis takes ``prefixItems`` in a response for an error."""
     if isinstance(schema, list):
         return [without_tuples(item) for item in schema]
     if not isinstance(schema, dict):
@@ -108,8 +108,8 @@ def test_without_tokens_the_schema_asks_for_none() -> None:
 
 @pytest.mark.parametrize("who", ["everything", "limited", "nothing"])
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_answers_conform(guarded: Guarded, label: str, who: str) -> None:
-    """Whatever the request and whoever sends it, the answer is documented, has the documented form, and is no 500."""
+def test_responses_conform(guarded: Guarded, label: str, who: str) -> None:
+    """Whatever the request and whoever sends it, the response is documented, has the documented form, and is no 500."""
 
     @settings(
         max_examples=5,

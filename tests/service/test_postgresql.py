@@ -98,9 +98,9 @@ def test_a_killed_server_loses_no_acknowledged_write(own_server: PostgresqlServe
             own_server.kill()
             assert refused.wait(30)
             until(lambda: status(api) == status(other) == 500)
-            answer = api.call("POST", "context_features", {"context_feature": "new"})
-            assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
-            assert "nothing was changed" in answer.text
+            response = api.call("POST", "context_features", {"context_feature": "new"})
+            assert (response.status_code, "retry-after" in response.headers) == (503, True)
+            assert "nothing was changed" in response.text
             assert len(api.query()["cache_ttl"]["rules"]) > 50
             before = len(acknowledged)
             own_server.start()
@@ -117,8 +117,8 @@ def test_a_killed_server_loses_no_acknowledged_write(own_server: PostgresqlServe
         assert len(stored) <= len(acknowledged) + 4
 
 
-def test_a_server_that_stops_to_answer_is_noticed(own_server: PostgresqlServer) -> None:
-    """A server that keeps its connections and does not answer is as good as gone, until it goes on."""
+def test_a_server_that_stops_responding_is_noticed(own_server: PostgresqlServer) -> None:
+    """A server that keeps its connections and does not respond counts as unavailable until it continues."""
     url = own_server.new_database()
     with embedded(url, context_features=["a"]) as service, closing(Api(service.url)) as api:
         own_server.freeze()
@@ -139,8 +139,8 @@ def test_a_newer_state_that_cannot_be_read_is_503(own_server: PostgresqlServer) 
         newer = '"1000-' + seen.partition("-")[2]
         assert api.call("GET", "query", headers={"if-none-match": newer}).status_code == 200
         own_server.kill()
-        answer = api.call("GET", "query", headers={"if-none-match": newer})
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        response = api.call("GET", "query", headers={"if-none-match": newer})
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
         assert api.call("GET", "query", headers={"if-none-match": seen}).status_code == 304
         own_server.start()
 
@@ -275,7 +275,7 @@ def test_a_transaction_that_takes_too_long_is_cut_off(url: str, monkeypatch: pyt
     asyncio.run(run())
 
 
-def test_a_commit_without_answer_is_told_apart(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_without_response_is_told_apart(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the connection is lost during the commit, nobody claims that nothing was changed."""
     commit = (
         "SELECT database_id, revision, revision_nonce FROM heksherlite_state; COMMIT;"
@@ -283,9 +283,9 @@ def test_a_commit_without_answer_is_told_apart(url: str, monkeypatch: pytest.Mon
     )
     with embedded(url, context_features=["a"]) as service, closing(Api(service.url)) as api:
         monkeypatch.setattr("heksherlite.service.storage.postgresql._NOTIFY_AND_COMMIT", commit)
-        answer = api.call("POST", "context_features", {"context_feature": "b"})
+        response = api.call("POST", "context_features", {"context_feature": "b"})
         monkeypatch.undo()
-        assert (answer.status_code, "applied either completely or not at all" in answer.text) == (503, True)
+        assert (response.status_code, "applied either completely or not at all" in response.text) == (503, True)
         until(lambda: api.features() == ["a", "b"])
 
 
@@ -424,7 +424,7 @@ def test_a_replica_with_a_wrong_clock_does_not_date_the_history(url: str, monkey
     async def run() -> None:
         async with opened(url) as store:
             await store.write(add("a"))
-            record = await store.history.record(store.catalog.state.revision)
+            record = await store.history.record(store.catalog.counters.revision)
             assert abs(record.time - datetime.now(UTC)) < timedelta(minutes=5)
 
     asyncio.run(run())

@@ -33,7 +33,7 @@ class ChangesBody(RequestBody):
         le=2**63 - 1,
         description="The revision that the author looked at. What others changed since is a conflict.",
     )
-    dry_run: bool = Field(False, description="Whether to answer the same and change nothing.")
+    dry_run: bool = Field(False, description="Whether to return the same response without changing anything.")
     break_glass: bool = Field(
         False, description="Whether to change protected settings in an emergency. It takes scope `admin` and a reason."
     )
@@ -88,7 +88,7 @@ async def make_changes(body: ChangesBody, context: Context, cause: ChangeCause, 
         preview = await context.changer.preview(operations, rights, base_revision=body.base_revision)
         if preview.outcome.conflicts:
             raise OperationConflictsError(preview.conflicts)
-        return json_response(show_change_of(preview, preview.catalog.state.revision))
+        return json_response(show_change_of(preview, preview.catalog.counters.revision))
     made = await context.changer.make(operations, rights, cause, base_revision=body.base_revision)
     return json_response(show_change_of(made.preview, made.revision))
 

@@ -97,7 +97,7 @@ class ServiceContext:
             options=options,
             limited_catalogs=LimitedCatalogs(),
             response_bodies=ResponseBodies(),
-            not_modified=NotModifiedCache(lambda: store.catalog.state),
+            not_modified=NotModifiedCache(lambda: store.catalog.counters),
             cache_policy=CachePolicy(options),
             streams=streams,
             authorizer=authorizer,

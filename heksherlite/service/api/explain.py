@@ -11,7 +11,8 @@ from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.responses import INVALID, json_response, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.changing import Changer
-from heksherlite.service.domain.catalog import Catalog, Entry
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Entry
 from heksherlite.service.domain.explanations import Page, explain
 from heksherlite.service.domain.filters import parse_feature_values, parse_moment, parse_setting_names
 from heksherlite.service.domain.json_values import same_json
@@ -102,7 +103,7 @@ async def _explained(
         return [_explain(catalog, entry, changer, known, page, is_past=is_past) for entry in entries]
 
     return {
-        "revision": catalog.state.revision,
+        "revision": catalog.counters.revision,
         "context_features": list(catalog.context_features),
         "explanations": await changer.computed(explain_all),
     }

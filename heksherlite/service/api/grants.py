@@ -2,7 +2,7 @@
 
 The protocol is described in ``docs/operators/applications.md``.
 
-Refused requests are answered with status 200 and ``{"status": "error"}``, as existing clients expect.
+Refused requests get a response with status 200 and ``{"status": "error"}``, as existing clients expect.
 """
 
 import math

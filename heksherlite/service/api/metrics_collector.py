@@ -39,7 +39,7 @@ class MetricsCollector:
     @property
     def revision(self) -> int:
         """The current revision."""
-        return self._store.catalog.state.revision
+        return self._store.catalog.counters.revision
 
     def count(self, labels: ResponseLabels, seconds: float) -> None:
         """Count a response.

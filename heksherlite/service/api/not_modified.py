@@ -5,7 +5,7 @@ from typing import Final, TypeAlias
 
 from fastapi import Request, Response
 
-from heksherlite.service.domain.catalog import State
+from heksherlite.service.domain.counters import Counters
 
 _MAX_BYTES: Final = 16 * 1024 * 1024
 """The maximal size of the cache: a thousand requests that name a thousand settings each, or many smaller ones."""
@@ -23,34 +23,34 @@ class NotModifiedCache:
     """Caches the headers of 304 responses until the catalog changes.
 
     Args:
-        state: Returns the state of the current catalog.
+        counters: Returns the counters of the current catalog.
     """
 
-    def __init__(self, state: Callable[[], State]) -> None:
-        self._current_state = state
-        self._state: State | None = None
+    def __init__(self, counters: Callable[[], Counters]) -> None:
+        self._current_counters = counters
+        self._counters: Counters | None = None
         self._headers: dict[_Key, Mapping[str, str]] = {}
         self._bytes = 0
 
     def response_to(self, request: Request) -> Response | None:
         """Return the cached response to an authorized request, or None if there is none."""
-        if self._state is not self._current_state():
+        if self._counters is not self._current_counters():
             return None
         headers = self._headers.get(_key(request))
         return None if headers is None else Response(status_code=304, headers=headers)
 
-    def remember(self, request: Request, state: State, headers: Mapping[str, str]) -> None:
+    def remember(self, request: Request, counters: Counters, headers: Mapping[str, str]) -> None:
         """Cache a 304 response that depends on nothing but the request and the catalog.
 
         Args:
             request: The request.
-            state: The state of the catalog.
+            counters: The counters of the catalog.
             headers: The headers of the response.
         """
         key = _key(request)
         size = _size(key)
-        if state is not self._state or self._bytes + size > _MAX_BYTES:
-            self._state, self._headers, self._bytes = state, {}, 0
+        if counters is not self._counters or self._bytes + size > _MAX_BYTES:
+            self._counters, self._headers, self._bytes = counters, {}, 0
         self._headers[key] = headers
         self._bytes += size
 

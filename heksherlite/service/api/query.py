@@ -148,7 +148,7 @@ async def query_rules(
         headers["cache-control"] = cache_policy.past
     if "*" in known_tags or tag in known_tags:
         if moment is None and len(known_tags) == 1 and (heard is None or not catalog.lineage.excludes(heard)):
-            context.not_modified.remember(request, catalog.state, headers)
+            context.not_modified.remember(request, catalog.counters, headers)
         return Response(status_code=304, headers=headers)
     if a_im == DELTA and len(known_tags) == 1:
         (known_tag,) = known_tags

@@ -19,7 +19,8 @@ from heksherlite.service.api.responses import (
 )
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain import rules
-from heksherlite.service.domain.catalog import Catalog, Rule
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Rule
 from heksherlite.service.domain.filters import parse_feature_values
 from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit

@@ -12,7 +12,8 @@ from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_respons
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.rules import RuleDetails, rule_details
 from heksherlite.service.domain import settings
-from heksherlite.service.domain.catalog import Catalog, Setting
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Setting
 from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.tokens import Scope

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Entry, Setting
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.differences import Difference, Level, Shape, differences, shape_of
+from heksherlite.service.domain.entities import Entry, Setting
 from heksherlite.service.domain.versions import INITIAL, Version
 from heksherlite.service.errors import BadRequestError, DeclarationConflictError, DifferencesError, NotFoundError
 
@@ -61,8 +62,8 @@ def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
         version=declaration.version,
         revision=catalog.next_revision,
     )
-    answer = {"outcome": "upgraded", "previous_version": str(stored), "differences": listed}
-    return Decision(answer, Changes(settings=(upgraded,)))
+    result = {"outcome": "upgraded", "previous_version": str(stored), "differences": listed}
+    return Decision(result, Changes(settings=(upgraded,)))
 
 
 def require_features(catalog: Catalog, features: Iterable[str]) -> None:
@@ -103,7 +104,7 @@ def _create(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
         raise BadRequestError(f"a new setting must have version {INITIAL}, not {declaration.version}")
     require_features(catalog, shape.configurable_features)
     setting = Setting(
-        id=catalog.state.last_setting_id + 1,
+        id=catalog.counters.last_setting_id + 1,
         name=shape.name,
         type=shape.type,
         declared_default_value=shape.default_value,

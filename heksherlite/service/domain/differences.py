@@ -6,7 +6,8 @@ from enum import IntEnum
 from typing import Any
 
 from heksherlite.rules import NO_VALUE
-from heksherlite.service.domain.catalog import Catalog, Entry, Rule
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Entry, Rule
 from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.wire_types import WireType, is_subtype
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from heksherlite import names
-from heksherlite.service.domain.catalog import Conditions
+from heksherlite.service.domain.entities import Conditions
 from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.times import read_time
 from heksherlite.service.errors import BadRequestError, InvalidError

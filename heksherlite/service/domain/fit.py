@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from heksherlite.service.domain.catalog import Rule, Setting
+from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.json_values import Json
 from heksherlite.wire_types import shorten
 

@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 
 from heksherlite.service.domain import snapshots
 from heksherlite.service.domain.authors import Cause
-from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
+from heksherlite.service.domain.catalog import Catalog, Changes
+from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.proposals import Proposal
@@ -120,9 +121,9 @@ def as_of(catalog: Catalog, undone: Iterable[Change], revision: RevisionId) -> C
             rules.append(snapshots.rule_from(change.before, rule_id=change.rule_id, setting_id=change.setting_id))
     rules.sort(key=lambda rule: rule.id)
     changes = Changes(features, tuple(settings), tuple(rules), frozenset(new_settings), frozenset(new_rules))
-    touched_features = min(revision, catalog.state.features_id)
+    touched_features = min(revision, catalog.counters.features_id)
     state = replace(
-        catalog.state,
+        catalog.counters,
         revision=revision.number,
         revision_nonce=revision.nonce,
         features_revision=touched_features.number,

@@ -40,7 +40,7 @@ def propose(
 ) -> Decision[int]:
     """Add a proposal. The result is its number."""
     proposal = Proposal(
-        id=catalog.state.last_proposal_id + 1,
+        id=catalog.counters.last_proposal_id + 1,
         author=by.author,
         proposed_at=by.time,
         reason=reason,
@@ -72,7 +72,7 @@ def withdraw(catalog: Catalog, proposal_id: int, by: Statement) -> Decision[None
 def approve(
     catalog: Catalog, proposal_id: int, by: Statement, decide: Callable[[Proposal], Outcome]
 ) -> Decision[Proposal]:
-    """Approve a proposal. It is applied at once if it is not to be applied later. The answer is the proposal then.
+    """Approve a proposal. It is applied at once if it is not to be applied later. The result is the proposal then.
 
     Args:
         catalog: What there is.
@@ -102,7 +102,7 @@ def approve(
 
 
 def apply(catalog: Catalog, proposal_id: int, decide: Callable[[Proposal], Outcome]) -> Decision[Proposal | None]:
-    """Apply an approved proposal whose time has come. The answer is the proposal then, or None if that was done before.
+    """Apply an approved proposal whose time has come. The result is the proposal then, or None if that was done before.
 
     Args:
         catalog: What there is.
@@ -122,7 +122,7 @@ def apply(catalog: Catalog, proposal_id: int, decide: Callable[[Proposal], Outco
 
 
 def fail(catalog: Catalog, proposal_id: int, reason: str) -> Decision[Proposal | None]:
-    """Give up an approved proposal whose time has come. The answer is as for `apply`."""
+    """Give up an approved proposal whose time has come. The result is as for `apply`."""
     proposal = catalog.proposals.get(proposal_id)
     if proposal is None or proposal.state is not ProposalState.APPROVED:
         return Decision(None)
@@ -146,7 +146,7 @@ def same_person(one: Author, other: Author) -> bool:
 def _pending(catalog: Catalog, proposal_id: int) -> Proposal:
     proposal = catalog.proposals.get(proposal_id)
     if proposal is None:
-        if 0 < proposal_id <= catalog.state.last_proposal_id:
+        if 0 < proposal_id <= catalog.counters.last_proposal_id:
             raise ConflictError(f"proposal {proposal_id} is closed: nothing happens to it any more")
         raise NotFoundError(f"proposal {proposal_id} does not exist")
     return proposal

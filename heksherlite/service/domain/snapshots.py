@@ -3,7 +3,7 @@
 from typing import Any
 
 from heksherlite.rules import NO_VALUE
-from heksherlite.service.domain.catalog import Rule, Setting
+from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.proposals import Proposal
 from heksherlite.service.domain.schedule import Phase, Schedule

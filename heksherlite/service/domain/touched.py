@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from heksherlite.service.domain.catalog import Catalog, Changes, Conditions
+from heksherlite.service.domain.catalog import Catalog, Changes
+from heksherlite.service.domain.entities import Conditions
 from heksherlite.service.domain.history import Change
 
 Key: TypeAlias = tuple[int | None, int | Conditions | None]

@@ -49,7 +49,7 @@ class _SnapshotCollector(Collector):
 
 def _request_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     labels = ["method", "route"]
-    requests = CounterMetricFamily("heksherlite_http_requests", "Requests answered.", labels=[*labels, "status"])
+    requests = CounterMetricFamily("heksherlite_http_requests", "Responses sent.", labels=[*labels, "status"])
     durations = HistogramMetricFamily(
         "heksherlite_http_request_duration_seconds", "Time until the response to a request started.", labels=labels
     )

@@ -10,7 +10,8 @@ from itertools import compress
 
 import orjson
 
-from heksherlite.service.domain.catalog import Catalog, Entry
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Entry
 from heksherlite.service.responses.entity_tags import revision_of_tag
 from heksherlite.service.responses.lines import build_changes, build_lines
 from heksherlite.service.responses.query import QueryRequest

@@ -9,7 +9,8 @@ from hashlib import blake2b
 
 import orjson
 
-from heksherlite.service.domain.catalog import Catalog, Entry
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Entry
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.snapshots import of_rule, of_setting
@@ -30,7 +31,7 @@ def tag_of(catalog: Catalog, query: QueryRequest, entries: Sequence[Entry], quer
         entries: The queried settings.
         query_string: The query as it was sent: a client may send along the tag of another query's response.
     """
-    state = catalog.state
+    state = catalog.counters
     revision = state.features_id
     if query.setting_names is None or query.past:
         revision = state.revision_id
@@ -79,5 +80,5 @@ def setting_tag(catalog: Catalog, name: str) -> str:
 
 
 def _tag_of_content(catalog: Catalog, subject: str, content: Json) -> str:
-    identity = f"{catalog.state.database_id}\n{subject}\n".encode() + orjson.dumps(content)
+    identity = f"{catalog.counters.database_id}\n{subject}\n".encode() + orjson.dumps(content)
     return f'"{blake2b(identity, digest_size=12).hexdigest()}"'

@@ -12,7 +12,7 @@ from heksherlite.service.domain.access.auditing import audit_events
 from heksherlite.service.domain.access.state import AccessDecision, AccessState
 from heksherlite.service.domain.audit import DatedEvent
 from heksherlite.service.domain.authors import BY_SERVICE, Cause
-from heksherlite.service.domain.catalog import State
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.lineage import NONCE_BYTES
 from heksherlite.service.storage.access_rows import (
     count_device_codes,
@@ -24,7 +24,7 @@ from heksherlite.service.storage.access_rows import (
 from heksherlite.service.storage.audit import write_events
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history import write_record
-from heksherlite.service.storage.rows import read_state, write_revision, write_state
+from heksherlite.service.storage.rows import read_counters, write_counters, write_revision
 from heksherlite.service.storage.writing import Writer
 
 T = TypeVar("T")
@@ -73,13 +73,13 @@ class AccessStore:
         self._database = database
         self._writer = writer or Writer(database)
         self._after_write = after_write
-        self._counters: State | None = None
+        self._counters: Counters | None = None
         self._state = AccessState()
 
     async def read(self, lookup: Lookup = NOTHING_ELSE) -> AccessState:
         """Return the stored state, with the device codes and sessions that are looked up."""
         async with self._database.reading() as connection:
-            return await self.newest(connection, await read_state(connection), lookup)
+            return await self.newest(connection, await read_counters(connection), lookup)
 
     async def write(
         self,
@@ -98,7 +98,7 @@ class AccessStore:
             lookup: Which device codes and sessions the decision needs.
 
         Returns:
-            The answer of the decision, after the changes are committed.
+            The result of the decision, after the changes are committed.
 
         Raises:
             UnknownOutcomeError: The connection was lost during the commit; everything was written, or nothing.
@@ -108,9 +108,11 @@ class AccessStore:
             decision = await self._writer.write(partial(self._write, decide, cause, lookup))
             if decision.changes.is_new_revision:
                 await self._after_write()
-        return decision.answer
+        return decision.result
 
-    async def newest(self, connection: AsyncConnection, counters: State, lookup: Lookup = NOTHING_ELSE) -> AccessState:
+    async def newest(
+        self, connection: AsyncConnection, counters: Counters, lookup: Lookup = NOTHING_ELSE
+    ) -> AccessState:
         """Return the state as a transaction sees it.
 
         Args:
@@ -138,7 +140,7 @@ class AccessStore:
         lookup: Lookup,
         connection: AsyncConnection,
     ) -> AccessDecision[T]:
-        counters = await read_state(connection)
+        counters = await read_counters(connection)
         state = await self.newest(connection, counters, lookup)
         decision = decide(state)
         await write_access_changes(connection, state, decision.changes)
@@ -148,12 +150,12 @@ class AccessStore:
         )
         if decision.changes.is_new_revision:
             counters = counters.after_access_change(secrets.token_hex(NONCE_BYTES)).dated(now)
-            await write_state(connection, counters)
+            await write_counters(connection, counters)
             await write_revision(connection, counters.revision_id)
             if decision.changes.history:
                 await write_record(connection, counters, cause, decision.changes.history)
         return decision
 
 
-def _identity(counters: State) -> tuple[object, ...]:
+def _identity(counters: Counters) -> tuple[object, ...]:
     return counters.database_id, counters.access_id, counters.features_id

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.authors import Author, Cause
-from heksherlite.service.domain.catalog import State
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.history import Change, Record
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.lineage import Lineage, RevisionId
@@ -69,12 +69,12 @@ class Search:
     until: datetime | None = None
 
 
-async def write_record(connection: AsyncConnection, state: State, cause: Cause, changes: Iterable[Change]) -> int:
+async def write_record(connection: AsyncConnection, counters: Counters, cause: Cause, changes: Iterable[Change]) -> int:
     """Store the record of a write, in its transaction.
 
     Args:
         connection: A connection that holds the write lock.
-        state: The counters after the write.
+        counters: The counters after the write.
         cause: The author of the write and the reason.
         changes: The changes.
 
@@ -83,8 +83,8 @@ async def write_record(connection: AsyncConnection, state: State, cause: Cause, 
     """
     author = cause.author
     row = {
-        "revision": state.revision,
-        "time": state.changed_at,
+        "revision": counters.revision,
+        "time": counters.changed_at,
         "author_kind": author.kind,
         "author_name": author.name,
         "author_id": author.id,
@@ -94,7 +94,7 @@ async def write_record(connection: AsyncConnection, state: State, cause: Cause, 
         "break_glass": cause.break_glass,
     }
     await connection.execute(insert(tables.history), row)
-    return await write_changes_of_record(connection, state.revision, changes)
+    return await write_changes_of_record(connection, counters.revision, changes)
 
 
 async def write_changes_of_record(

@@ -10,7 +10,9 @@ from sqlalchemy import Executable, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.rules import NO_VALUE
-from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting, State
+from heksherlite.service.domain.catalog import Catalog, Changes
+from heksherlite.service.domain.counters import Counters
+from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.lineage import MOST_REVISIONS, Lineage, RevisionId
 from heksherlite.service.domain.schedule import Phase, Schedule
@@ -62,22 +64,22 @@ _UPDATE_RULE: Final = (
 )
 
 
-async def read_state(connection: AsyncConnection) -> State:
+async def read_counters(connection: AsyncConnection) -> Counters:
     """Return the stored counters."""
     row = (await connection.execute(_SELECT_STATE)).mappings().one_or_none()
     if row is None:
         raise DatabaseUnavailableError("the table heksherlite_state is empty")
-    return State(**row)
+    return Counters(**row)
 
 
 async def read_catalog(connection: AsyncConnection) -> Catalog:
     """Return everything that is stored."""
-    state = await read_state(connection)
-    nothing = Catalog(State(state.database_id))
-    return nothing.after(await read_changes(connection, since=nothing.state), state)
+    counters = await read_counters(connection)
+    nothing = Catalog(Counters(counters.database_id))
+    return nothing.after(await read_changes(connection, since=nothing.counters), counters)
 
 
-async def read_changes(connection: AsyncConnection, *, since: State) -> Changes:
+async def read_changes(connection: AsyncConnection, *, since: Counters) -> Changes:
     """Return what changed after a revision. After revision 0, that is everything.
 
     The changes are a summary and not a history: what changed twice is there once.
@@ -95,39 +97,39 @@ async def read_changes(connection: AsyncConnection, *, since: State) -> Changes:
     )
 
 
-async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: Changes, state: State) -> None:
+async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: Changes, counters: Counters) -> None:
     """Store changes and the counters after them. Nothing is read, so this can be part of a batch.
 
     Args:
         connection: A connection that holds the write lock.
         catalog: The stored catalog before the changes.
         changes: What to store and remove.
-        state: The counters after this write.
+        counters: The counters after this write.
     """
     for setting_id in changes.removed_settings:
         await _delete_rules_of(connection, setting_id, catalog.entries[setting_id].rules)
-    await _remove(connection, "setting", tables.settings, changes.removed_settings, state.revision)
-    await _remove(connection, "rule", tables.rules, changes.removed_rules, state.revision)
+    await _remove(connection, "setting", tables.settings, changes.removed_settings, counters.revision)
+    await _remove(connection, "rule", tables.rules, changes.removed_rules, counters.revision)
     if changes.context_features is not None:
         await _write_features(connection, catalog.context_features, changes.context_features)
     # New settings may have names that changed settings give up.
     known = [setting for setting in changes.settings if setting.id in catalog.entries]
     await _update_settings(connection, catalog, known)
     await insert_settings(connection, [setting for setting in changes.settings if setting.id not in catalog.entries])
-    await insert_rules(connection, [rule for rule in changes.rules if rule.id not in catalog.rules], state.revision)
-    await _update_rules(connection, [rule for rule in changes.rules if rule.id in catalog.rules], state.revision)
+    await insert_rules(connection, [rule for rule in changes.rules if rule.id not in catalog.rules], counters.revision)
+    await _update_rules(connection, [rule for rule in changes.rules if rule.id in catalog.rules], counters.revision)
     if touched := catalog.touched_settings(changes):
-        number, nonce = state.revision_id
+        number, nonce = counters.revision_id
         rows = [{"touched_id": setting_id, "new_revision": number, "new_nonce": nonce} for setting_id in touched]
         await connection.execute(_TOUCH_SETTING, rows)
-    await write_proposals(connection, changes.proposals, state.revision)
-    await write_state(connection, state)
-    await write_revision(connection, state.revision_id)
+    await write_proposals(connection, changes.proposals, counters.revision)
+    await write_counters(connection, counters)
+    await write_revision(connection, counters.revision_id)
 
 
-async def write_state(connection: AsyncConnection, state: State) -> None:
+async def write_counters(connection: AsyncConnection, counters: Counters) -> None:
     """Store the counters."""
-    await connection.execute(_UPDATE_STATE, {column.name: getattr(state, column.name) for column in _STATE_COLUMNS})
+    await connection.execute(_UPDATE_STATE, {column.name: getattr(counters, column.name) for column in _STATE_COLUMNS})
 
 
 async def write_revision(connection: AsyncConnection, revision: RevisionId) -> None:

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.audit import Action, AuditEvent, DatedEvent
 from heksherlite.service.domain.authors import BY_SERVICE, Cause
-from heksherlite.service.domain.catalog import Catalog, Changes, Decision, State
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.history import as_of, changes_between
 from heksherlite.service.domain.lineage import NONCE_BYTES, RevisionId
 from heksherlite.service.domain.tokens import Tokens
@@ -29,7 +30,13 @@ from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.heartbeat import Heartbeat
 from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.proposals import Proposals
-from heksherlite.service.storage.rows import read_changes, read_lineage, read_state, read_whole_lineage, write_changes
+from heksherlite.service.storage.rows import (
+    read_changes,
+    read_counters,
+    read_lineage,
+    read_whole_lineage,
+    write_changes,
+)
 from heksherlite.service.storage.sessions import Sessions
 from heksherlite.service.storage.writing import Writer
 
@@ -54,7 +61,7 @@ class Store:
     """
 
     def __init__(self, database: Database, *, poll_interval: float = 0.5, check_interval: float = 5.0) -> None:
-        self.catalog = Catalog(State(database_id=""))
+        self.catalog = Catalog(Counters(database_id=""))
         self.on_replaced: Callable[[Catalog], object] = lambda _: None
         """Called with each new catalog."""
         self._writer = Writer(database)
@@ -143,7 +150,7 @@ class Store:
     async def catch_up_after_pause(self) -> None:
         """Read what changed if the process did not run for a while, as when it or its machine was suspended.
 
-        While the database is away, nothing happens: reads are answered from memory then.
+        While the database is away, nothing happens: reads are served from memory then.
 
         Raises:
             NotCaughtUpError: The database does not respond within a second.
@@ -162,14 +169,14 @@ class Store:
             cause: The author of the write and the reason.
 
         Returns:
-            The answer of the decision, after the changes are committed.
+            The result of the decision, after the changes are committed.
 
         Raises:
             DatabaseUnavailableError: The database cannot be reached; nothing changes.
             UnknownOutcomeError: The connection was lost during the commit; everything was written, or nothing.
         """
         written = await self._writer.write(partial(self._write, decide, cause), committed=self._committed)
-        return written.decision.answer
+        return written.decision.result
 
     async def at(self, moment: int | RevisionId | datetime) -> Catalog:
         """Return the catalog as it was at a revision or at a time.
@@ -185,13 +192,13 @@ class Store:
         name = None
         if isinstance(number, RevisionId):
             name, number = number, number.number
-        if number > self.catalog.state.revision or (name is not None and self.catalog.lineage.excludes(name)):
+        if number > self.catalog.counters.revision or (name is not None and self.catalog.lineage.excludes(name)):
             await self.load()
         async with self._looking_back:
             for _ in range(_ATTEMPTS_TO_LOOK_BACK):
                 catalog = self.catalog
                 if name is not None and name not in catalog.lineage:
-                    raise NotFoundError(f"there is no revision {name}; the newest is {catalog.state.revision_id}")
+                    raise NotFoundError(f"there is no revision {name}; the newest is {catalog.counters.revision_id}")
                 past = await self._look_back(catalog, number)
                 if past is not None:
                     return past
@@ -200,7 +207,7 @@ class Store:
 
     async def _look_back(self, catalog: Catalog, number: int) -> Catalog | None:
         """Return a catalog at an earlier revision, or None if the database no longer has it."""
-        newest = catalog.state.revision_id
+        newest = catalog.counters.revision_id
         if number > newest.number:
             raise NotFoundError(f"there is no revision {number} yet; the newest is {newest.number}")
         if number == newest.number:
@@ -208,8 +215,8 @@ class Store:
         # What it was called is not known if it is very old; what is called after the newest one is true until then.
         revision = catalog.lineage.revision(number) or RevisionId(number, newest.nonce)
         known = self._past
-        if known is not None and (known.state.database_id, known.state.revision_id) == (
-            catalog.state.database_id,
+        if known is not None and (known.counters.database_id, known.counters.revision_id) == (
+            catalog.counters.database_id,
             revision,
         ):
             return known
@@ -231,16 +238,16 @@ class Store:
         decision = decide(catalog)
         if not decision.changes:
             return _Written(decision, catalog)
-        state = catalog.state_after(decision.changes, secrets.token_hex(NONCE_BYTES)).dated(self._database.now())
-        changes = decision.changes.at(state.revision_id)
-        # What takes long is waited for statement by statement, so that a server that answers counts as one.
+        counters = catalog.counters_after(decision.changes, secrets.token_hex(NONCE_BYTES)).dated(self._database.now())
+        changes = decision.changes.at(counters.revision_id)
+        # What takes long is waited for statement by statement, so that a server that responds counts as one.
         takes_long = sum(len(catalog.entries[key].rules) for key in changes.removed_settings) > _MOST_RULES_IN_A_BATCH
         async with nullcontext() if takes_long else self._database.batching(connection):
-            await write_changes(connection, catalog, changes, state)
-            await write_record(connection, state, cause, changes_between(catalog, changes))
+            await write_changes(connection, catalog, changes, counters)
+            await write_record(connection, counters, cause, changes_between(catalog, changes))
             if cause.break_glass:
-                await write_events(connection, [_break_glass(catalog, changes, state, cause)])
-        return _Written(decision, catalog.after(changes, state))
+                await write_events(connection, [_break_glass(catalog, changes, counters, cause)])
+        return _Written(decision, catalog.after(changes, counters))
 
     def _committed(self, written: "_Written[T]") -> None:
         self.writes += bool(written.decision.changes)
@@ -276,20 +283,20 @@ class Store:
             self._check_soon()  # the write is committed; the follower reads it as soon as it can
 
     async def _newest(self, connection: AsyncConnection) -> Catalog:
-        state = await read_state(connection)
+        counters = await read_counters(connection)
         catalog = self.catalog
-        if state == catalog.state:
+        if counters == catalog.counters:
             return catalog
         lineage = None
-        if state.database_id == catalog.state.database_id:
-            lineage = await read_lineage(connection, catalog.lineage, catalog.state.revision_id)
-        if lineage is None or state.access_id != catalog.state.access_id:
-            self._tokens = (await self.access.newest(connection, state)).all_tokens()
+        if counters.database_id == catalog.counters.database_id:
+            lineage = await read_lineage(connection, catalog.lineage, catalog.counters.revision_id)
+        if lineage is None or counters.access_id != catalog.counters.access_id:
+            self._tokens = (await self.access.newest(connection, counters)).all_tokens()
             self._signing_key = await read_signing_key(connection)
         if lineage is None:  # the first read, or the database was replaced, restored, or lost transactions
-            catalog = Catalog(State(state.database_id))
+            catalog = Catalog(Counters(counters.database_id))
             lineage = await read_whole_lineage(connection)
-        return catalog.after(await read_changes(connection, since=catalog.state), state, lineage)
+        return catalog.after(await read_changes(connection, since=catalog.counters), counters, lineage)
 
     def _replace(self, catalog: Catalog) -> None:
         if catalog is not self.catalog:
@@ -305,11 +312,11 @@ class Store:
         self._database.wake_up.set()
 
 
-def _break_glass(catalog: Catalog, changes: Changes, state: State, cause: Cause) -> DatedEvent:
+def _break_glass(catalog: Catalog, changes: Changes, counters: Counters, cause: Cause) -> DatedEvent:
     names = sorted(catalog.entries[each].setting.name for each in catalog.touched_settings(changes))
-    details = {"reason": cause.reason, "revision": state.revision, "settings": names[:_MOST_AUDITED_SETTINGS]}
+    details = {"reason": cause.reason, "revision": counters.revision, "settings": names[:_MOST_AUDITED_SETTINGS]}
     return DatedEvent(
-        state.changed_at or datetime.now(UTC),
+        counters.changed_at or datetime.now(UTC),
         AuditEvent(action=Action.BREAK_GLASS, actor=cause.author, details=details),
     )
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.authors import Cause
-from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
+from heksherlite.service.domain.catalog import Catalog, Changes
+from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.history import Change, added_rule, added_setting, changes_between
 from heksherlite.service.domain.lineage import NONCE_BYTES
 from heksherlite.service.errors import NotEmptyError
@@ -19,7 +20,7 @@ from heksherlite.service.storage.rows import (
     portions,
     read_catalog,
     write_changes,
-    write_state,
+    write_counters,
 )
 from heksherlite.service.storage.writing import Writer
 from heksherlite.service.transfer.lines import ExportReader
@@ -57,11 +58,11 @@ async def _import(
 ) -> None:
     features = None if export.context_features == catalog.context_features else export.context_features
     making_room = Changes(context_features=features, removed_settings=frozenset(catalog.entries))
-    state = catalog.state_after(making_room, secrets.token_hex(NONCE_BYTES)).dated(now)
+    state = catalog.counters_after(making_room, secrets.token_hex(NONCE_BYTES)).dated(now)
     await write_changes(connection, catalog, making_room, state)
     written = await write_record(connection, state, cause, changes_between(catalog, making_room))
     setting_name = ""
-    last_setting_id = catalog.state.last_setting_id
+    last_setting_id = catalog.counters.last_setting_id
     for portion in portions(export.read(last_setting_id=last_setting_id, revision=state.revision_id)):
         changes: list[Change] = []
         for item in portion:
@@ -74,4 +75,4 @@ async def _import(
         await insert_rules(connection, [item for item in portion if isinstance(item, Rule)], state.revision)
         written = await write_changes_of_record(connection, state.revision, changes, first_position=written)
     last_rule_id = max(state.last_rule_id, export.last_rule_id)
-    await write_state(connection, with_fields(state, last_setting_id=last_setting_id, last_rule_id=last_rule_id))
+    await write_counters(connection, with_fields(state, last_setting_id=last_setting_id, last_rule_id=last_rule_id))

@@ -8,11 +8,11 @@ from heksherlite.service.domain.tokens import Token
 def begin(state: AccessState, session: Session, now: float) -> AccessDecision[bool]:
     """Begin a session, and delete those that have expired.
 
-    The answer is False, and no session begins, if its token does not exist or belongs to an application.
+    The result is False, and no session begins, if its token does not exist or belongs to an application.
     """
     if session.public_prefix not in state.tokens:
-        return AccessDecision(answer=False)
-    return AccessDecision(answer=True, changes=AccessChanges(sessions=(session,), sessions_expired_before=int(now)))
+        return AccessDecision(result=False)
+    return AccessDecision(result=True, changes=AccessChanges(sessions=(session,), sessions_expired_before=int(now)))
 
 
 def end(state: AccessState, digest: bytes) -> AccessDecision[None]:

@@ -127,9 +127,9 @@ class AccessChanges:
 
 @dataclass(frozen=True, slots=True)
 class AccessDecision(Generic[T_co]):
-    """The outcome of a request to write: what to answer, and what to change."""
+    """The outcome of a request to write: the result for the caller, and what to change."""
 
-    answer: T_co
+    result: T_co
     changes: AccessChanges = field(default_factory=AccessChanges)
 
 
