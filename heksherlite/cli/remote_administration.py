@@ -10,6 +10,7 @@ import click
 import orjson
 
 from heksherlite.cli.source import ask, transport_to
+from heksherlite.cli.target import Target
 from heksherlite.engine.messages import Request, Response
 from heksherlite.service.domain.applications import Application, Approval, Status
 from heksherlite.service.domain.device_codes import DeviceCode
@@ -144,12 +145,34 @@ class RemoteAdministration:
         return response
 
     async def _exchange(self, request: Request) -> Response:
-        transport = transport_to(*self._to_service)
-        try:
-            (response,) = await ask(transport, [request])
-        finally:
-            await transport.aclose()
-        return response
+        return await _exchange(self._to_service, request)
+
+
+def get(target: Target, path: str, parameters: Mapping[str, str]) -> bytes:
+    """Return what a service has at a path.
+
+    Args:
+        target: The service.
+        path: The path below ``/api/v1/``.
+        parameters: The parameters of the query.
+
+    Raises:
+        click.ClickException: The service does not respond, or refuses the request.
+    """
+    request = Request("GET", f"/api/v1/{path}", params=tuple(parameters.items()), accept=_ANSWERED)
+    response = anyio.run(_exchange, (target.url or "", target.token, target.headers), request)
+    if response.status >= 400:
+        raise click.ClickException(_reason_of(response))
+    return response.content
+
+
+async def _exchange(service: tuple[str, str | None, Sequence[str]], request: Request) -> Response:
+    transport = transport_to(*service)
+    try:
+        (response,) = await ask(transport, [request])
+    finally:
+        await transport.aclose()
+    return response
 
 
 def _reason_of(response: Response) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from fastapi import Request
 from starlette.types import Scope
 
+from heksherlite.service.api.denials import noted_denial
 from heksherlite.service.api.identity import Identity
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.domain.audit import Action, AuditEvent, AuditOutcome, DatedEvent
@@ -22,21 +23,6 @@ _WRITE_SECONDS: Final = 1.0
 _SUMMARY_SECONDS: Final = 60.0
 _MOST_PENDING: Final = 10_000
 _MOST_CHARACTERS: Final = 500
-_DENIAL: Final = "heksherlite.denial"
-
-DENIED_STATUSES: Final = frozenset({401, 403, 429})
-"""The statuses of responses to requests that are denied."""
-
-
-def note_denial(scope: Scope, reason: str, action: Action = Action.SEND_REQUEST) -> None:
-    """Note why a request is denied, for the record that is made when its response is sent.
-
-    Args:
-        scope: The scope of the request.
-        reason: The reason, for people, without secrets.
-        action: What was attempted.
-    """
-    scope[_DENIAL] = (action, reason)
 
 
 class AuditRecorder:
@@ -82,7 +68,7 @@ class AuditRecorder:
             scope: The scope of the request.
             status: The status of the response.
         """
-        action, reason = scope.get(_DENIAL, (Action.SEND_REQUEST, None))
+        action, reason = noted_denial(scope)
         route = scope.get("route")
         details = {"method": scope["method"][:20], "route": None if route is None else route.path, "status": status}
         if reason is not None:

@@ -5,7 +5,8 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heksherlite.service.api.audit_recorder import DENIED_STATUSES, AuditRecorder
+from heksherlite.service.api.audit_recorder import AuditRecorder
+from heksherlite.service.api.denials import DENIED_STATUSES
 from heksherlite.service.api.metrics_collector import MetricsCollector
 from heksherlite.service.metrics.snapshot import ResponseLabels
 

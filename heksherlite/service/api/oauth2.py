@@ -12,8 +12,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from heksherlite.service.api.access_tokens import LIFETIME
-from heksherlite.service.api.audit_recorder import note_denial
 from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.denials import note_denial
 from heksherlite.service.api.forms import FORM, NotAFormError, parse_form
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.responses import json_response, text_responses

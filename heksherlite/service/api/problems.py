@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from fastapi import Request, Response
 
-from heksherlite.service.api.audit_recorder import note_denial
+from heksherlite.service.api.denials import note_denial
 
 PROBLEM: Final = "application/problem+json"
 """The media type of problem details."""

@@ -6,8 +6,8 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
-from heksherlite.service.api.audit_recorder import note_denial
 from heksherlite.service.api.context import context_of
+from heksherlite.service.api.denials import note_denial
 from heksherlite.service.api.routes import public, requires_operator
 from heksherlite.service.domain.audit import Action
 from heksherlite.service.pages.form import read_form

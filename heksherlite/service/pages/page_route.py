@@ -7,7 +7,7 @@ from urllib.parse import quote
 from fastapi import Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
-from heksherlite.service.api.audit_recorder import note_denial
+from heksherlite.service.api.denials import note_denial
 from heksherlite.service.api.operators import LoginRequiredError
 from heksherlite.service.api.responses import respond_to_unavailable, status_of
 from heksherlite.service.api.routes import ServiceRoute

@@ -6,8 +6,9 @@ from typing import Any, Final, TypeAlias
 from heksherlite.service.domain.access.state import AccessChanges, AccessState
 from heksherlite.service.domain.applications import Application, Status
 from heksherlite.service.domain.audit import Action, AuditEvent
-from heksherlite.service.domain.authors import Cause
+from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.groups import references
+from heksherlite.service.domain.sessions import Session
 from heksherlite.service.domain.tokens import Token
 
 _Happened: TypeAlias = tuple[Action, str | None, dict[str, Any]]
@@ -29,9 +30,10 @@ def audit_events(before: AccessState, changes: AccessChanges, cause: Cause) -> I
         cause: Who makes it, and why.
     """
     reason = {} if cause.reason is None else {"reason": cause.reason}
-    for happened in (_to_tokens, _to_applications, _to_groups, _to_secrets, _to_sessions):
+    for happened in (_to_tokens, _to_applications, _to_groups, _to_secrets):
         for action, subject, details in happened(before, changes):
             yield AuditEvent(action=action, actor=cause.author, subject=subject, details={**details, **reason})
+    yield from _of_sessions(before, changes, cause)
 
 
 def _to_tokens(before: AccessState, changes: AccessChanges) -> Iterator[_Happened]:
@@ -72,13 +74,19 @@ def _to_secrets(before: AccessState, changes: AccessChanges) -> Iterator[_Happen
         yield Action.DELETE_SECRET, name, {}
 
 
-def _to_sessions(before: AccessState, changes: AccessChanges) -> Iterator[_Happened]:
-    for session in changes.sessions:
-        if session.digest not in before.sessions:
-            yield Action.LOG_IN, session.public_prefix, {}
-    for digest in sorted(changes.removed_sessions):
-        session_before = before.sessions.get(digest)
-        yield Action.LOG_OUT, None if session_before is None else session_before.public_prefix, {}
+def _of_sessions(before: AccessState, changes: AccessChanges, cause: Cause) -> Iterator[AuditEvent]:
+    ended = [before.sessions[digest] for digest in sorted(changes.removed_sessions)]
+    begun = [session for session in changes.sessions if session.digest not in before.sessions]
+    for action, sessions in ((Action.LOG_OUT, ended), (Action.LOG_IN, begun)):
+        for session in sessions:
+            owner = _owner(before, session)
+            actor = owner if cause.author.kind == "service" else cause.author
+            yield AuditEvent(action=action, actor=actor, subject=owner.id)
+
+
+def _owner(before: AccessState, session: Session) -> Author:
+    token = before.tokens.get(session.public_prefix)
+    return Author("token", None if token is None else token.name, id=session.public_prefix)
 
 
 def _action(before: Application | None, after: Application) -> Action:
