@@ -55,7 +55,7 @@ from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityH
 from heksherlite.service.errors import DatabaseUnavailableError, OutsidePrefixError, RequestError
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
-from heksherlite.service.pages import approval, device, login
+from heksherlite.service.pages import approval, device, login, sessions
 from heksherlite.service.storage.store import Store
 
 _build_lock: Final = threading.Lock()
@@ -82,6 +82,7 @@ _RESOURCES: Final = (
     oauth2,
     documentation,
     login,
+    sessions,
     device,
     approval,
 )

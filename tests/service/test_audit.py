@@ -373,7 +373,9 @@ def test_the_history_shows_people_and_groups_to_audit_and_admin_only(service: Se
     service.api.call("PUT", "groups/private", {"values": {"host": "db.internal"}})
     service.api.declare("public", default_value=1)
     tokens = {
-        scopes: service.api.call("POST", "tokens", {"name": scopes.replace(" ", "."), "scopes": scopes.split()}).json()["token"]
+        scopes: service.api.call("POST", "tokens", {"name": scopes.replace(" ", "."), "scopes": scopes.split()}).json()[
+            "token"
+        ]
         for scopes in ("read", "read write", "read audit", "read admin")
     }
     for scopes, token in tokens.items():

@@ -15,7 +15,6 @@ from heksherlite.service.api.identity import Identity
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.domain.audit import Action, AuditEvent, AuditOutcome, DatedEvent
 from heksherlite.service.domain.audit_sampling import AuditSampler
-from heksherlite.service.domain.authors import Author
 from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage.audit import AuditLog
 
@@ -100,8 +99,7 @@ class AuditRecorder:
 
     def _record_denial(self, scope: Scope, action: Action, details: dict[str, Any]) -> None:
         identity: Identity = scope.get("state", {}).get("identity", Identity())
-        actor = Author(identity.kind, identity.name, identity.address, identity.id)
-        event = AuditEvent(action=action, outcome=AuditOutcome.DENIED, actor=actor, details=details)
+        event = AuditEvent(action=action, outcome=AuditOutcome.DENIED, actor=identity.author, details=details)
         if self._sampler.admits(event, client_network(identity.address or ""), time.monotonic()):
             self._add(event)
 

@@ -18,8 +18,8 @@ from heksherlite.service.api.device_codes import DeviceCodeSecrets
 from heksherlite.service.api.grant_limits import GrantLimits
 from heksherlite.service.api.metrics_collector import MetricsCollector
 from heksherlite.service.api.not_modified import NotModifiedCache
-from heksherlite.service.api.operators import Operators
 from heksherlite.service.api.origin_guard import OriginGuard
+from heksherlite.service.api.people import People
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView, WritableStoreView
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.changing import Changer, Rights
@@ -51,7 +51,7 @@ class ServiceContext:
         origin_guard: Refuses requests from web pages of other sites; None if tokens are required.
         body_reader: Reads the bodies of requests.
         access_tokens: Issues and verifies the access tokens of OAuth2 clients.
-        operators: Authenticates the people who use the pages.
+        people: Authenticates the people who use the pages.
         grant_limits: The rate limits of grants.
         device_codes: The secrets that are required to collect tokens by device codes.
         metrics: Collects the metrics.
@@ -70,7 +70,7 @@ class ServiceContext:
     origin_guard: OriginGuard | None
     body_reader: BodyReader
     access_tokens: AccessTokens
-    operators: Operators
+    people: People
     grant_limits: GrantLimits
     device_codes: DeviceCodeSecrets
     metrics: MetricsCollector
@@ -109,7 +109,7 @@ class ServiceContext:
                 timeout=options.limits.request_timeout,
             ),
             access_tokens=access_tokens,
-            operators=Operators(authorizer, origin_guard, options.access, store.sessions),
+            people=People(authorizer, origin_guard, options.access, store.sessions),
             grant_limits=grant_limits,
             device_codes=DeviceCodeSecrets(lambda: store.signing_key, grant_limits.failed_polls),
             metrics=MetricsCollector(store, streams, authorizer, multiprocess),
@@ -162,8 +162,8 @@ WritableStore: TypeAlias = Annotated[WritableStoreView, Depends(_writable_store_
 
 
 async def _rights(request: Request) -> Rights:
-    token = request.state.identity.token
-    return Rights() if token is None else Rights(token.scopes, token.setting_prefix)
+    identity = request.state.identity
+    return Rights(identity.scopes, identity.setting_prefix)
 
 
 CallerRights: TypeAlias = Annotated[Rights, Depends(_rights)]

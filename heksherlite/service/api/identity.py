@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from heksherlite.service.domain.tokens import Scope, Token
+from heksherlite.service.domain.authors import Author
+from heksherlite.service.domain.sessions import Owner
+from heksherlite.service.domain.tokens import NO_ACCESS, Access, Scope, Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,14 +13,18 @@ class Identity:
     """The identity of a client.
 
     Attributes:
-        token: The token of the request; None if tokens are not required.
-        person: The person named by a trusted proxy, if any.
+        token: The token of the request, or the one that the person logged in with; None if there is none.
+        person: The person named by a trusted proxy or an identity provider, if any.
         address: The address of the client, in front of all trusted proxies.
+        granted: What the client may do without a token; with a token, the token decides.
+        session_id: The public id of the session of a person who is logged in; None without a session.
     """
 
     token: Token | None = None
     person: str | None = None
     address: str | None = None
+    granted: Access = NO_ACCESS
+    session_id: str | None = None
 
     @property
     def kind(self) -> Literal["anonymous", "token", "application", "person"]:
@@ -42,11 +48,31 @@ class Identity:
         return self.person or (self.token.name if self.token else None)
 
     @property
+    def author(self) -> Author:
+        """The client as the author of changes."""
+        return Author(self.kind, self.name, self.address, self.id)
+
+    @property
+    def owner(self) -> Owner:
+        """Whose sessions are the client's own."""
+        return (self.token.public_prefix, None) if self.token else (None, self.person)
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """The scopes that the client has."""
+        return self.token.scopes if self.token else self.granted.scopes
+
+    @property
     def sees_people(self) -> bool:
         """Whether the history shows the client who made changes and from where, and what groups contain."""
-        return self.token is None or not self.token.scopes.isdisjoint({Scope.AUDIT, Scope.ADMIN})
+        return not self.scopes.isdisjoint({Scope.AUDIT, Scope.ADMIN})
 
     @property
     def setting_prefix(self) -> str:
-        """The prefix of the names of the settings that the request may access; empty for all settings."""
-        return self.token.setting_prefix if self.token else ""
+        """The prefix of the names of the settings that the client may access; empty for all settings."""
+        return self.token.setting_prefix if self.token else self.granted.setting_prefix
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether the client may decide about the whole service: it has scope ``admin`` and no setting prefix."""
+        return Scope.ADMIN in self.scopes and not self.setting_prefix

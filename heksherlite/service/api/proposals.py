@@ -240,7 +240,7 @@ def _statement(request: Request, now: datetime, text: str | None = None) -> Stat
 def _shown(proposal: Proposal, request: Request) -> dict[str, Any]:
     """Return a proposal, with the names of people for those who take part in proposals or see people anyway."""
     identity = request.state.identity
-    named = identity.sees_people or not identity.token.scopes.isdisjoint({Scope.PROPOSE, Scope.WRITE})
+    named = identity.sees_people or not identity.scopes.isdisjoint({Scope.PROPOSE, Scope.WRITE})
 
     def shown_author(author: Author) -> dict[str, Any]:
         return {"kind": author.kind, "name": author.name if named else None}

@@ -71,9 +71,31 @@ class Token:
             "expires_at": self.expires_at,
         }
 
+    @property
+    def access(self) -> "Access":
+        """What the token allows."""
+        return Access(self.scopes, self.setting_prefix)
+
     def expired(self, now: float) -> bool:
         """Return whether the token has expired at a time, in seconds since the epoch."""
         return self.expires_at is not None and now >= self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What somebody may do.
+
+    Attributes:
+        scopes: The scopes.
+        setting_prefix: The access is limited to settings whose names begin with this. Empty for no limit.
+    """
+
+    scopes: frozenset[Scope] = frozenset()
+    setting_prefix: str = ""
+
+
+NO_ACCESS: Final = Access()
+FULL_ACCESS: Final = Access(frozenset(Scope))
 
 
 Tokens: TypeAlias = Mapping[str, Token]

@@ -37,11 +37,13 @@ class Lookup:
     Attributes:
         code: The digest of a device code.
         session: The digest of a session.
+        all_sessions: Whether all sessions are needed.
         codes_expired_before: Device codes that expired before this time are not counted, in seconds since the epoch.
     """
 
     code: bytes | None = None
     session: bytes | None = None
+    all_sessions: bool = False
     codes_expired_before: int = 0
 
 
@@ -129,7 +131,7 @@ class AccessStore:
                 device_codes=await read_device_codes(connection, lookup.code),
                 device_code_count=await count_device_codes(connection, expired_before=lookup.codes_expired_before),
             )
-        if lookup.session is not None:
+        if lookup.session is not None or lookup.all_sessions:
             state = replace(state, sessions=await read_sessions(connection, lookup.session))
         return state
 

@@ -260,11 +260,17 @@ keys = Table(
 )
 """Random keys that all services on the database share. ``signing`` signs access tokens and forms."""
 
-operator_sessions = Table(
-    "operator_sessions",
+sessions = Table(
+    "sessions",
     metadata,
     Column("digest", String, primary_key=True),
-    Column("public_prefix", ForeignKey("tokens.public_prefix", ondelete="CASCADE"), nullable=False, index=True),
+    Column("public_prefix", ForeignKey("tokens.public_prefix", ondelete="CASCADE"), index=True),
+    Column("person", String),
+    Column("scopes", String, nullable=False),
+    Column("setting_prefix", String, nullable=False),
+    Column("address", String),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
 )
-"""The operators' sessions: ``digest`` is the SHA-256 of the cookie's secret, ``public_prefix`` names the token."""
+"""The sessions of people: ``digest`` is the SHA-256 of the cookie's secret, ``public_prefix`` names the token."""

@@ -85,8 +85,10 @@ def _of_sessions(before: AccessState, changes: AccessChanges, cause: Cause) -> I
 
 
 def _owner(before: AccessState, session: Session) -> Author:
+    if session.public_prefix is None:
+        return Author("person", session.person, session.address, session.person)
     token = before.tokens.get(session.public_prefix)
-    return Author("token", None if token is None else token.name, id=session.public_prefix)
+    return Author("token", None if token is None else token.name, session.address, session.public_prefix)
 
 
 def _action(before: Application | None, after: Application) -> Action:
