@@ -1,6 +1,6 @@
 """``heksherlite audit``: export the audit record as JSON lines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -51,7 +51,13 @@ def audit(target: Target, output: str, **search: Any) -> None:
     from heksherlite.cli.export import write_pieces
 
     search = {name: value for name, value in search.items() if value is not None}
-    write_pieces(output, _stored(target.database, search) if target.url is None else _served(target, search))
+    write_pieces(output, _pieces(target, search))
+
+
+def _pieces(target: Target, search: dict[str, Any]) -> Iterator[bytes]:
+    if target.url is None:
+        return _stored(target.database, search)
+    return _served((target.url, target.token, target.headers), search)
 
 
 def _stored(location: str | None, search: dict[str, Any]) -> Iterator[bytes]:
@@ -69,7 +75,7 @@ def _stored(location: str | None, search: dict[str, Any]) -> Iterator[bytes]:
         yield b"".join(orjson.dumps(record.as_json(), option=orjson.OPT_APPEND_NEWLINE) for record in records)
 
 
-def _served(target: Target, search: dict[str, Any]) -> Iterator[bytes]:
+def _served(service: tuple[str, str | None, Sequence[str]], search: dict[str, Any]) -> Iterator[bytes]:
     import orjson
 
     from heksherlite.cli.remote_administration import get
@@ -77,6 +83,6 @@ def _served(target: Target, search: dict[str, Any]) -> Iterator[bytes]:
     parameters = {
         name: value.isoformat() if isinstance(value, datetime) else str(value) for name, value in search.items()
     }
-    while lines := get(target, "audit/export", {**parameters, "limit": str(_AT_ONCE)}):
+    while lines := get(service, "audit/export", {**parameters, "limit": str(_AT_ONCE)}):
         yield lines
         parameters["after"] = str(orjson.loads(lines.splitlines()[-1])["id"])

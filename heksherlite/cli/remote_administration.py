@@ -10,7 +10,6 @@ import click
 import orjson
 
 from heksherlite.cli.source import ask, transport_to
-from heksherlite.cli.target import Target
 from heksherlite.engine.messages import Request, Response
 from heksherlite.service.domain.applications import Application, Approval, Status
 from heksherlite.service.domain.device_codes import DeviceCode
@@ -148,11 +147,11 @@ class RemoteAdministration:
         return await _exchange(self._to_service, request)
 
 
-def get(target: Target, path: str, parameters: Mapping[str, str]) -> bytes:
+def get(service: tuple[str, str | None, Sequence[str]], path: str, parameters: Mapping[str, str]) -> bytes:
     """Return what a service has at a path.
 
     Args:
-        target: The service.
+        service: The URL of the service, a token or None, and further headers, each ``Name: value``.
         path: The path below ``/api/v1/``.
         parameters: The parameters of the query.
 
@@ -160,7 +159,7 @@ def get(target: Target, path: str, parameters: Mapping[str, str]) -> bytes:
         click.ClickException: The service does not respond, or refuses the request.
     """
     request = Request("GET", f"/api/v1/{path}", params=tuple(parameters.items()), accept=_ANSWERED)
-    response = anyio.run(_exchange, (target.url or "", target.token, target.headers), request)
+    response = anyio.run(_exchange, service, request)
     if response.status >= 400:
         raise click.ClickException(_reason_of(response))
     return response.content

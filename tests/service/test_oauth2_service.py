@@ -97,7 +97,7 @@ def test_an_author_of_the_history(client: Client) -> None:
     api = Api(str(client.http.base_url), token=client.token())
     with api.http:
         api.declare()
-        assert {"kind": "application", "name": SHOP.identifier, "address": "127.0.0.1"} in [
+        assert {"kind": "application", "id": client.id, "name": SHOP.identifier, "address": "127.0.0.1"} in [
             record["author"] for record in api.history()
         ]
 
