@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -238,7 +237,7 @@ class Changer:
         if proposal.approving_token is None:
             return Rights(ignores_protection=True)
         token = self._store.tokens.get(proposal.approving_token)
-        if token is None or token.expired(datetime.now(UTC).timestamp()):
+        if token is None or token.expired(self._store.now().timestamp()):
             raise NotPermittedError("the token that it was approved with was revoked or has expired")
         return Rights(token.scopes, token.setting_prefix, ignores_protection=True)
 
@@ -287,7 +286,7 @@ class Changer:
 
     def _decide(self, whole: Catalog, operations: Sequence[AnyOperation], rights: Rights) -> Preview:
         catalog = whole.limited_to(rights.setting_prefix)
-        outcome = decide(catalog, operations, datetime.now(UTC))
+        outcome = decide(catalog, operations, self._store.now())
         if not rights.ignores_protection:
             require_unprotected(catalog, outcome.changes)
         self._limits.check(whole, outcome.changes)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -13,7 +13,6 @@ from heksherlite.service.domain.audit import MOST_DENIALS
 from heksherlite.service.domain.authors import BY_SCHEDULE
 from heksherlite.service.domain.proposing import next_due
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
-from heksherlite.service.storage.history import History
 from heksherlite.service.storage.store import Store
 
 logger = logging.getLogger(__name__)
@@ -51,7 +50,7 @@ async def follow(
         asyncio.create_task(prune_audit(store, keep=keep_audit, until=until)),
     ]
     if keep_history is not None:
-        tasks.append(asyncio.create_task(prune_history(store.history, keep=keep_history, until=until)))
+        tasks.append(asyncio.create_task(prune_history(store, keep=keep_history, until=until)))
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     until.set()
     await asyncio.wait(tasks)
@@ -88,7 +87,7 @@ async def apply_proposals(store: Store, changer: Changer, *, until: asyncio.Even
     """
     while not until.is_set():
         due = next_due(store.catalog)
-        now = datetime.now(UTC)
+        now = store.now()
         if due is None or due.apply_at is None or due.apply_at > now:
             seconds = _LOOK_SECONDS if due is None or due.apply_at is None else (due.apply_at - now).total_seconds()
             await _wait(until, min(seconds, _LOOK_SECONDS))
@@ -100,17 +99,17 @@ async def apply_proposals(store: Store, changer: Changer, *, until: asyncio.Even
             await _wait(until, _RETRY_SECONDS)
 
 
-async def prune_history(history: History, *, keep: timedelta, until: asyncio.Event) -> None:
+async def prune_history(store: Store, *, keep: timedelta, until: asyncio.Event) -> None:
     """Forget what is older than some time, now and every hour, until an event is set; run this as a task.
 
     Args:
-        history: What to prune.
+        store: The store whose history to prune.
         keep: How much of it to keep.
         until: The event.
     """
     while not until.is_set():
         with suppress(DatabaseUnavailableError):  # the store logs it, and this tries again
-            await history.prune(datetime.now(UTC) - keep)
+            await store.history.prune(store.now() - keep)
         await _wait(until, _PRUNE_SECONDS)
 
 

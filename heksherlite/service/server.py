@@ -4,7 +4,6 @@ import asyncio
 import logging
 import socket
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -171,7 +170,7 @@ async def load(store: Store, database: Database, options: ServiceOptions) -> str
             await store.write(partial(features.expect, expected=options.context_features))
         if options.access.auth != "tokens":
             return None
-        first_token = await add_first_token(store.access, now=time.time())
+        first_token = await add_first_token(store.access, now=store.now().timestamp())
         if first_token is not None:
             await store.load()
     except (ValueError, DatabaseUnavailableError) as error:
@@ -185,8 +184,9 @@ async def remove_first_token(store: Store, first_token: str) -> None:
         await remove_token(store.access, public_prefix(first_token), BY_SERVICE)
     except DatabaseUnavailableError as error:
         _logger.warning(
-            "the first token of a failed start could not be deleted: heksherlite token revoke admin does it",
-            extra={"error": str(error)},
+            "the first token of a failed start could not be deleted: heksherlite token revoke admin does it: %s",
+            error,
+            extra={"reason": str(error)},
         )
 
 

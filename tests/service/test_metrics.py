@@ -118,7 +118,7 @@ def test_a_database_that_is_away_shows(tmp_path: Path) -> None:
     """Without its database a service says so, and its lag grows until there is one again."""
 
     async def look(made: Application) -> None:
-        made.store.availability.lost(DatabaseUnavailableError("it is away"))
+        made.store.availability.lost(DatabaseUnavailableError("it is away"), made.store.availability.now())
         made.store.newest_at -= 3600
         told = await scrape_async(made.http)
         assert told("database_up") == 0

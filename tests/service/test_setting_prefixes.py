@@ -67,6 +67,7 @@ FEATURE_NAMES = {"configurable_features": ["environment"], **VERSION}
 
 CALLS: list[tuple[str, str, Any]] = [
     ("GET", "settings/{name}", None),
+    ("GET", "settings/{name}/schema", None),
     ("DELETE", "settings/{name}", None),
     ("PUT", "settings/{name}/type", {"type": "float", "version": "2.0"}),
     ("PUT", "settings/{name}/name", {"name": "backend.new", **VERSION}),

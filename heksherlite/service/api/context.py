@@ -20,6 +20,7 @@ from heksherlite.service.api.metrics_collector import MetricsCollector
 from heksherlite.service.api.not_modified import NotModifiedCache
 from heksherlite.service.api.origin_guard import OriginGuard
 from heksherlite.service.api.people import People
+from heksherlite.service.api.repetition import Repetition
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView, WritableStoreView
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.changing import Changer, Rights
@@ -57,6 +58,7 @@ class ServiceContext:
         metrics: Collects the metrics.
         audit: Records what happens in requests in the audit record.
         changer: Previews and makes changes.
+        repetition: What was logged already.
     """
 
     store: Store
@@ -76,6 +78,7 @@ class ServiceContext:
     metrics: MetricsCollector
     audit: AuditRecorder
     changer: Changer
+    repetition: Repetition
 
     @classmethod
     def create(cls, store: Store, options: ServiceOptions, multiprocess: MultiprocessDirectory | None) -> Self:
@@ -88,8 +91,21 @@ class ServiceContext:
         """
         streams = Streams(store.catalog)
         store.on_replaced = streams.publish
-        access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens)
-        authorizer = Authorizer(lambda: store.tokens, access_tokens, store.catch_up, options.access, options.limits)
+        repetition = Repetition()
+
+        def clock() -> float:
+            return store.now().timestamp()
+
+        access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens, clock)
+        authorizer = Authorizer(
+            lambda: store.tokens,
+            access_tokens,
+            store.catch_up,
+            options.access,
+            options.limits,
+            clock=clock,
+            repetition=repetition,
+        )
         grant_limits = GrantLimits()
         origin_guard = OriginGuard(authorizer.proxy_headers, options.public_url)
         return cls(
@@ -109,12 +125,13 @@ class ServiceContext:
                 timeout=options.limits.request_timeout,
             ),
             access_tokens=access_tokens,
-            people=People(authorizer, origin_guard, options.access, store.sessions),
+            people=People(authorizer, origin_guard, options.access, store.sessions, clock=clock),
             grant_limits=grant_limits,
             device_codes=DeviceCodeSecrets(lambda: store.signing_key, grant_limits.failed_polls),
             metrics=MetricsCollector(store, streams, authorizer, multiprocess),
             audit=AuditRecorder(store.audit, store.now),
             changer=Changer(store, options.limits),
+            repetition=repetition,
         )
 
     def base_url(self, request: Request) -> str:

@@ -225,7 +225,7 @@ async def redeem(body: Redemption, request: Request, store: ReadableStore, conte
     manifest = body.manifest.manifest()
     address, application_id = request.state.identity.address, application_of("invite", body.token)
     author = Author("application", manifest.identifier, address, application_id)
-    token = await store.applications.redeem(body.token, manifest, Cause(author), time.time())
+    token = await store.applications.redeem(body.token, manifest, Cause(author), store.now().timestamp())
     if token is None:
         reason = f"the one-time token is unknown, used, expired, or not for {manifest.identifier!r}"
         context.audit.record_denial(request, Action.ACTIVATE_APPLICATION, reason, claimed_id=application_id)
@@ -244,7 +244,7 @@ async def start(body: Start, request: Request, store: ReadableStore, context: Co
     if wait:
         return _error("too many codes were requested from this address", retry_after=wait)
     lifetime = LIFETIME if body.expiration_time is None else math.ceil(min(body.expiration_time, LIFETIME))
-    now = time.time()
+    now = store.now().timestamp()
     try:
         code = await store.device_codes.start(manifest, address, now, lifetime=lifetime)
     except ConflictError as error:
@@ -259,7 +259,7 @@ async def start(body: Start, request: Request, store: ReadableStore, context: Co
 async def challenge(body: Challenge, request: Request, store: ReadableStore, context: Context) -> Response:
     """Return a token, once, if a person has approved the code, or else the status of the code."""
     address, digest = request.state.identity.address or "", code_digest(body.code)
-    network, now, monotonic = client_network(address), time.time(), time.monotonic()
+    network, now, monotonic = client_network(address), store.now().timestamp(), time.monotonic()
     known = await store.device_codes.find(body.code)
     if known is None or not context.device_codes.may_collect(
         known, body.device_code, address, age=now - known.created_at, now=monotonic

@@ -1,6 +1,5 @@
 """``/api/v1/history``: all changes with their authors and reasons, and how to revert them."""
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, TypeAlias
 
@@ -163,7 +162,7 @@ async def revert_change(
 ) -> Response:
     """Revert a change with a new write."""
     record = await store.history.record(revision)
-    decide = partial(revert, record=record, now=datetime.now(UTC))
+    decide = partial(revert, record=record, now=store.now())
     return json_response({"revision": await store.write(decide, reverts=revision)})
 
 

@@ -72,7 +72,7 @@ class MetricsCollector:
             try:
                 self._multiprocess.publish(self._collect_own())
             except OSError as error:
-                _logger.warning("cannot publish the metrics of this worker", extra={"reason": str(error)})
+                _logger.warning("cannot publish the metrics of this worker: %s", error, extra={"reason": str(error)})
                 interval = _RETRY_INTERVAL
             with suppress(TimeoutError):
                 await asyncio.wait_for(until.wait(), interval)

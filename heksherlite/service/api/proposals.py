@@ -1,6 +1,6 @@
 """``/api/v1/proposals``: changes that somebody else has to approve."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, TypeAlias
 
@@ -99,7 +99,7 @@ async def propose(
 ) -> Response:
     """Propose operations, which are made when somebody else approves them."""
     operations = tuple(operations_of(body.operations, most=context.options.limits.max_operations))
-    now = datetime.now(UTC)
+    now = store.now()
     if body.apply_at is not None and body.apply_at <= now:
         raise InvalidError(f"apply_at is over: {show_time(body.apply_at)}", location=("body", "apply_at"))
     rights = Rights(None, request.state.identity.setting_prefix, ignores_protection=True)
@@ -169,7 +169,7 @@ async def approve(
 ) -> Response:
     """Approve somebody else's proposal. It is applied at once, or at its time."""
     proposal = await _proposal(request, proposal_id, store)
-    statement = _statement(request, datetime.now(UTC), None if body is None else body.comment)
+    statement = _statement(request, store.now(), None if body is None else body.comment)
     return json_response(_shown(await context.changer.approve(proposal, statement, rights), request))
 
 
@@ -180,7 +180,7 @@ async def reject(
 ) -> Response:
     """Decide against a proposal, also if it was approved and waits for its time."""
     await _proposal(request, proposal_id, store)
-    statement = _statement(request, datetime.now(UTC), None if body is None else body.comment)
+    statement = _statement(request, store.now(), None if body is None else body.comment)
     await store.write_proposal(partial(proposing.reject, proposal_id=proposal_id, by=statement))
     return Response(status_code=204)
 
@@ -192,7 +192,7 @@ async def withdraw(
 ) -> Response:
     """Take back one's own proposal."""
     await _proposal(request, proposal_id, store)
-    statement = _statement(request, datetime.now(UTC), None if body is None else body.comment)
+    statement = _statement(request, store.now(), None if body is None else body.comment)
     await store.write_proposal(partial(proposing.withdraw, proposal_id=proposal_id, by=statement))
     return Response(status_code=204)
 
@@ -202,7 +202,7 @@ async def withdraw(
 async def comment(request: Request, proposal_id: ProposalId, store: WritableStore, body: NewComment) -> Response:
     """Comment on a proposal that is not decided or not applied yet."""
     await _proposal(request, proposal_id, store)
-    statement = _statement(request, datetime.now(UTC), body.text)
+    statement = _statement(request, store.now(), body.text)
     await store.write_proposal(partial(proposing.comment, proposal_id=proposal_id, by=statement))
     return Response(status_code=204)
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections import deque
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -12,7 +10,7 @@ from pydantic import BaseModel
 
 from heksherlite.service.api.cache_policy import NO_STORE
 from heksherlite.service.api.compression import CODECS, MIN_SIZE, accepted_coding
-from heksherlite.service.api.context import Context, ReadableStore, context_of
+from heksherlite.service.api.context import Context, ReadableStore, ServiceContext, context_of
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import Handler, ServiceRoute, requires
 from heksherlite.service.api.stream import LINK
@@ -28,7 +26,6 @@ from heksherlite.service.responses.query import QueryRequest
 
 _logger = logging.getLogger(__name__)
 
-_logged_unknown: deque[frozenset[str]] = deque(maxlen=100)
 """The latest unknown context features in the log. A client that polls repeats them with each query."""
 
 LINES = "application/x-ndjson"
@@ -121,7 +118,7 @@ async def query_rules(
     ] = "",
 ) -> Response:
     """Return the rules of settings that pass a filter."""
-    moment = None if at is None else parse_moment(at, now=datetime.now(UTC))
+    moment = None if at is None else parse_moment(at, now=store.now())
     heard = RevisionId.parse(last_event_id)
     query = QueryRequest(
         setting_names=None if settings is None else parse_setting_names(settings),
@@ -137,7 +134,7 @@ async def query_rules(
         catalog = await _catalog(store, query, request.scope["query_string"], known_tags, heard)
     else:
         catalog = await store.at(moment)
-    _log_unknown_features(catalog, query.context_filter)
+    _log_unknown_features(context, catalog, query.context_filter)
     entries = entries_of(catalog, query.setting_names)
     tag = tag_of(catalog, query, entries, request.scope["query_string"])
     cache_policy = context.cache_policy
@@ -193,9 +190,9 @@ def _tags(if_none_match: list[str]) -> set[str]:
     return {item.strip().removeprefix("W/") for line in if_none_match for item in line.split(",")}
 
 
-def _log_unknown_features(catalog: Catalog, context_filter: ContextFilter | None) -> None:
+def _log_unknown_features(context: ServiceContext, catalog: Catalog, context_filter: ContextFilter | None) -> None:
     if context_filter is not None:
         unknown = frozenset(context_filter.allowed.keys() - set(catalog.context_features))
-        if unknown and unknown not in _logged_unknown:
-            _logged_unknown.append(unknown)
-            _logger.info("unknown context features in context_filters", extra={"features": sorted(unknown)})
+        if unknown:
+            names, level = sorted(unknown), context.repetition.level(logging.INFO, unknown)
+            _logger.log(level, "unknown context features in context_filters: %s", names, extra={"features": names})

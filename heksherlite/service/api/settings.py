@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, Field
 
+from heksherlite.json_schemas import DIALECT, combined
 from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, no_content, text_responses
@@ -42,6 +43,9 @@ class SettingDetails(SettingSummary):
     aliases: list[str]
     declared_default_value: Any = Field(None, description="Only if an operator set another default value.")
     operator_default_value: Any = Field(None, description="Only if an operator set it. It is the one in force.")
+    json_schema: dict[str, Any] | None = Field(
+        None, alias="schema", description="Only if one was declared: values satisfy it in addition to the type."
+    )
     protected: bool | None = Field(None, description="Only if the setting is protected: only proposals change it.")
 
 
@@ -126,6 +130,16 @@ async def get_setting(
             for rule in sorted(entry.rules.values(), key=lambda rule: rule.id)
         ]
     return json_response(details, headers={"etag": setting_tag(catalog, name)})
+
+
+@router.get("/{name}/schema", response_model=dict[str, Any], responses={**text_responses(404), **INVALID})
+@requires(Scope.READ)
+async def get_schema(name: str, store: ReadableStore) -> Response:
+    """Return the whole JSON Schema of the values of a setting: its type, and the schema that was declared."""
+    setting = store.catalog.entry(name).setting
+    schema = combined(setting.type, None if setting.schema is None else setting.schema.document)
+    described = {"$schema": DIALECT, "title": setting.name, "default": setting.default_value}
+    return json_response({**described, **schema})
 
 
 @router.delete("/{name}", status_code=204, responses={**text_responses(404, 412), **EVERY_WRITE})
@@ -221,6 +235,7 @@ def _details(catalog: Catalog, setting: Setting) -> dict[str, Any]:
         "configurable_features": catalog.in_order(setting.configurable_features),
         "metadata": setting.metadata,
         "aliases": sorted(setting.aliases),
+        **({} if setting.schema is None else {"schema": setting.schema.document}),
         **_of_operators(setting),
     }
 
@@ -231,4 +246,6 @@ def _of_operators(setting: Setting) -> dict[str, Any]:
     if setting.has_operator_default:
         shown["declared_default_value"] = setting.declared_default_value
         shown["operator_default_value"] = setting.operator_default_value
-    return {**shown, "protected": True} if setting.is_protected else shown
+    if setting.is_protected:
+        shown["protected"] = True
+    return shown

@@ -1,6 +1,5 @@
 """``/api/v1/tokens``: the tokens of the service."""
 
-import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -72,8 +71,9 @@ async def create_token(body: NewToken, store: Administered, cause: ChangeCause) 
     if body.setting_prefix and SETTING_NAME.fullmatch(body.setting_prefix) is None:
         raise BadRequestError(f"the name of a setting cannot begin with {body.setting_prefix[:100]!r}")
     with refusals():
+        now = store.now().timestamp()
         text, token = new_token(
-            body.name, body.scopes, now=time.time(), setting_prefix=body.setting_prefix, expires_at=body.expires_at
+            body.name, body.scopes, now=now, setting_prefix=body.setting_prefix, expires_at=body.expires_at
         )
         await add_token(store.access, token, cause)
     return _created({"token": text})

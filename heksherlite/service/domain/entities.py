@@ -10,6 +10,7 @@ from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.lineage import NO_NONCE, RevisionId
 from heksherlite.service.domain.schedule import Phase, Schedule
+from heksherlite.service.domain.value_schemas import ValueSchema
 from heksherlite.service.domain.versions import Version
 from heksherlite.wire_types import WireType
 
@@ -26,7 +27,8 @@ class Setting:
 
     ``id`` never changes and is never used again, so rules keep their setting when it is renamed. ``revision``
     is the revision at which the setting or one of its rules last changed. ``operator_default_value`` is `NO_VALUE` if
-    no operator set one. Only proposals change a setting that ``is_protected``.
+    no operator set one. Only proposals change a setting that ``is_protected``. ``schema`` is None if every value of the
+    type is accepted.
     """
 
     id: int
@@ -41,6 +43,7 @@ class Setting:
     operator_default_value: Json = NO_VALUE
     is_protected: bool = False
     nonce: str = NO_NONCE
+    schema: ValueSchema | None = None
 
     @property
     def revision_id(self) -> RevisionId:

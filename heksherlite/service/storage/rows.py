@@ -16,6 +16,7 @@ from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.lineage import MOST_REVISIONS, Lineage, RevisionId
 from heksherlite.service.domain.schedule import Phase, Schedule
+from heksherlite.service.domain.value_schemas import ValueSchema
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage import tables
@@ -231,6 +232,7 @@ async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[S
                 NO_VALUE if row.operator_default_value is None else orjson.loads(row.operator_default_value)
             ),
             is_protected=row.is_protected,
+            schema=None if row.schema is None else ValueSchema(orjson.loads(row.schema)),
         )
         for row in rows
     )
@@ -369,6 +371,7 @@ def _setting_row(setting: Setting) -> dict[str, Any]:
         "nonce": setting.nonce,
         "operator_default_value": _text(setting.operator_default_value) if setting.has_operator_default else None,
         "is_protected": setting.is_protected,
+        "schema": None if setting.schema is None else _text(setting.schema.document),
     }
 
 

@@ -259,11 +259,12 @@ class Store:
         self._heartbeat.start()
         while not until.is_set():
             self._database.wake_up.clear()
+            began = self.availability.now()
             try:
                 if not self.available or time.monotonic() >= self._check_at:
                     self._check_at = time.monotonic() + self._check_interval
                     await self._database.check()
-                    self.availability.reached()
+                    self.availability.reached(began)
                 now = time.monotonic()
                 self._behind = await self._database.has_changes() or self._behind
                 if self._behind:
@@ -271,7 +272,7 @@ class Store:
                     self._behind = False
                 self.newest_at = max(now, self.newest_at)
             except DatabaseUnavailableError as error:
-                self.availability.lost(error)
+                self.availability.lost(error, began)
             await _first_of(until, self._database.wake_up, seconds=self._poll_interval)
         self._heartbeat.stop()
 

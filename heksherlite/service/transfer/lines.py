@@ -136,7 +136,8 @@ class ExportReader:
         name = _member(data["setting"], "name")
         self._subject = f"setting {name!r:.100}: "
         with self._refusing():
-            setting = importer.setting(**vars(SettingRecord.model_validate(data["setting"])))
+            fields = dict(SettingRecord.model_validate(data["setting"]))
+            setting = importer.setting(schema=fields.pop("json_schema"), **fields)
         self._setting_name = setting.name
         self.settings += 1
         return setting
