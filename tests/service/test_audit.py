@@ -196,7 +196,7 @@ def test_records_wait_while_the_database_is_away(tmp_path: Path) -> None:
             path.rename(tmp_path / "away.db")
             await recorder.record(event())
             (tmp_path / "away.db").rename(path)
-            store.availability.reached()
+            store.availability.reached(store.availability.now())
             await recorder.write_pending()
             assert await told(store) == [("configuration.claim", None)]
 

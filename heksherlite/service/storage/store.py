@@ -245,8 +245,8 @@ class Store:
         async with nullcontext() if takes_long else self._database.batching(connection):
             await write_changes(connection, catalog, changes, counters)
             await write_record(connection, counters, cause, changes_between(catalog, changes))
-            if cause.break_glass:
-                await write_events(connection, [_break_glass(catalog, changes, counters, cause)])
+        if cause.break_glass:
+            await write_events(connection, [_break_glass(catalog, changes, counters, cause)])
         return _Written(decision, catalog.after(changes, counters))
 
     def _committed(self, written: "_Written[T]") -> None:
