@@ -52,6 +52,7 @@ from heksherlite.service.api.responses import (
 )
 from heksherlite.service.api.routes import require_scopes
 from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
+from heksherlite.service.console.views import CONSOLE
 from heksherlite.service.errors import DatabaseUnavailableError, OutsidePrefixError, RequestError
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
@@ -85,6 +86,7 @@ _RESOURCES: Final = (
     sessions,
     device,
     approval,
+    *CONSOLE,
 )
 
 

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal, TypeAlias
 
 from heksherlite.names import SETTING_NAME
+from heksherlite.service.domain.colors import is_color
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.tokens import FULL_ACCESS, Access, Scope
 
@@ -118,9 +119,12 @@ class ServiceOptions:
         keep_alive: How long an idle connection is kept open, in seconds. It should be longer than that of a load
             balancer, which would otherwise send requests on connections that are being closed.
         drain: How long a stopping service continues to respond while ``/api/ready`` returns 503, in seconds.
+        title: What the console calls the service, such as ``Shop, production``; empty for nothing in particular.
+        color: The color in which the console marks the service: a color of CSS by name, such as ``crimson``, or in
+            hexadecimal digits, such as ``#b3261e``; empty for none.
 
     Raises:
-        ValueError: The public URL, the root path or a duration is invalid.
+        ValueError: The public URL, the root path, a duration or the color is invalid.
     """
 
     context_features: tuple[str, ...] = ()
@@ -135,6 +139,8 @@ class ServiceOptions:
     root_path: str = ""
     keep_alive: int = 75
     drain: float = 0.0
+    title: str = ""
+    color: str = ""
 
     def __post_init__(self) -> None:
         if self.public_url is not None and _PUBLIC_URL.fullmatch(self.public_url) is None:
@@ -147,3 +153,8 @@ class ServiceOptions:
             raise ValueError(f"keep_alive must be at least 1 s, not {self.keep_alive}")
         if self.drain < 0:
             raise ValueError(f"drain must not be negative, not {self.drain}")
+        if self.color and not is_color(self.color):
+            raise ValueError(
+                f"the color {self.color[:50]!r} is not one of CSS; expected a name such as crimson, or digits such as"
+                " #b3261e"
+            )

@@ -73,7 +73,8 @@ def test_the_walk_finds_the_routes() -> None:
     login = {"GET /f/login", "POST /f/login", "GET /f/style.css"}
     open_calls = {label(call) for call in CALLS if call.required.is_public}
     others = {"GET /api/health", "GET /api/ready", "GET /.well-known/fakts", "POST /o/token", "POST /o/token/"}
-    assert open_calls == others | grants | login
+    console = {"GET /", "GET /console", "GET /console/static/{name}", "GET /console/color.css", "GET /console/icon.svg"}
+    assert open_calls == others | grants | login | console
 
 
 @pytest.mark.parametrize("call", GUARDED, ids=label)

@@ -26,6 +26,7 @@ from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.audit import AuditLog, write_events
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.device_codes import DeviceCodes
+from heksherlite.service.storage.drafts import Drafts
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.heartbeat import Heartbeat
 from heksherlite.service.storage.history import History, write_record
@@ -70,6 +71,7 @@ class Store:
         self.history = History(database, self._writer)
         self.audit = AuditLog(database, self._writer)
         self.proposals = Proposals(database)
+        self.drafts = Drafts(database, self._writer)
         self.writes = 0
         """The number of writes that this process has committed."""
         self.newest_at = time.monotonic()

@@ -139,6 +139,15 @@ proposals = Table(
 )
 """``content`` is the complete proposal, as JSON."""
 
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("owner", String, primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+"""``content`` is JSON; times are in seconds since the epoch."""
+
 history = Table(
     "history",
     metadata,
