@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 from heksherlite._version import __version__
 from heksherlite.service.api import (
     applications,
+    audit,
     changes,
     context_features,
     declarations,
@@ -74,6 +75,7 @@ _RESOURCES: Final = (
     settings,
     rules,
     history,
+    audit,
     tokens,
     applications,
     groups,
@@ -115,7 +117,7 @@ def create_app(
     context = app.state.context = ServiceContext.create(store, options, multiprocess)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
-    app.add_middleware(CountingMiddleware, metrics=context.metrics)
+    app.add_middleware(CountingMiddleware, metrics=context.metrics, audit=context.audit)
     if options.access_log:
         app.add_middleware(AccessLogMiddleware, store=store)
     app.add_exception_handler(AccessDeniedError, respond_to_access_denied)

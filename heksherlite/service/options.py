@@ -108,6 +108,7 @@ class ServiceOptions:
     Attributes:
         context_features: The expected context features, in order; empty accepts those in the database.
         keep_history: How long the history keeps changes; None keeps them forever.
+        audit_retention: How long the audit record is kept; None keeps it forever.
         access: Who may use the service.
         limits: The limits of the service.
         cache_max_age: How long HTTP caches may respond to queries without a request to the service, in seconds.
@@ -131,6 +132,7 @@ class ServiceOptions:
 
     context_features: tuple[str, ...] = ()
     keep_history: timedelta | None = None
+    audit_retention: timedelta | None = timedelta(days=365)
     access: AccessOptions = AccessOptions()
     limits: Limits = Limits()  # noqa: RUF009 - immutable
     cache_max_age: int = 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Self, TypeAlias
 from fastapi import Depends, Header, Request
 
 from heksherlite.service.api.access_tokens import AccessTokens
+from heksherlite.service.api.audit_recorder import AuditRecorder
 from heksherlite.service.api.authorizer import Authorizer
 from heksherlite.service.api.bodies import BodyReader
 from heksherlite.service.api.cache_policy import CachePolicy
@@ -59,6 +60,7 @@ class ServiceContext:
         grant_limits: The rate limits of grants.
         device_codes: The secrets that are required to collect tokens by device codes.
         metrics: Collects the metrics.
+        audit: Records what happens in requests in the audit record.
         changer: Previews and makes changes.
         repetition: What was logged already.
     """
@@ -79,6 +81,7 @@ class ServiceContext:
     grant_limits: GrantLimits
     device_codes: DeviceCodeSecrets
     metrics: MetricsCollector
+    audit: AuditRecorder
     changer: Changer
     repetition: Repetition
 
@@ -132,6 +135,7 @@ class ServiceContext:
             grant_limits=grant_limits,
             device_codes=DeviceCodeSecrets(lambda: store.signing_key, grant_limits.failed_polls),
             metrics=MetricsCollector(store, streams, authorizer, multiprocess),
+            audit=AuditRecorder(store.audit, store.now),
             changer=Changer(store, options.limits),
             repetition=repetition,
         )

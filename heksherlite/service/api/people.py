@@ -19,6 +19,7 @@ from heksherlite.service.api.authorizer import Authorizer, RequiredScope
 from heksherlite.service.api.identity import Identity
 from heksherlite.service.api.origin_guard import OriginGuard
 from heksherlite.service.domain.access.sessions import ActiveSession
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.sessions import (
     Session,
     form_token,
@@ -222,7 +223,7 @@ class People:
             DatabaseUnavailableError: The database is not available; the session continues.
         """
         owner = None if identity.is_operator else identity.owner
-        ended = await self._sessions.end_by_id(session_id, owner=owner)
+        ended = await self._sessions.end_by_id(session_id, owner=owner, cause=Cause(identity.author))
         if ended:
             extra = {"session": session_id, "by": identity.name}
             _logger.info("a session was ended: session %s, by %s", session_id, identity.name, extra=extra)

@@ -9,7 +9,9 @@ from fastapi import APIRouter, Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.context import context_of
+from heksherlite.service.api.denials import note_denial
 from heksherlite.service.api.routes import public, requires_person
+from heksherlite.service.domain.audit import Action
 from heksherlite.service.pages.form import read_form
 from heksherlite.service.pages.page_route import PageRoute
 from heksherlite.service.pages.rendering import redirect, render, style_sheet
@@ -52,6 +54,7 @@ async def log_in(request: Request) -> Response:
     try:
         visitor = await people.log_in(request, form.text("token"))
     except AccessDeniedError as denied:
+        note_denial(request.scope, denied.detail, Action.LOG_IN)
         return login_form(request, page, denied.detail, status=denied.status, headers=denied.headers)
     response = redirect(request, page)
     people.set_cookie(request, response, visitor)

@@ -17,8 +17,10 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from heksherlite.http.urls import printable
 from heksherlite.service.api.context import Context
+from heksherlite.service.api.denials import note_denial
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.routes import public
+from heksherlite.service.domain.audit import Action
 from heksherlite.service.domain.identity_providers import UnidentifiedPersonError
 from heksherlite.service.errors import IdentityProviderError, IdentityProviderUnavailableError
 from heksherlite.service.pages.login import local_page, login_form
@@ -77,7 +79,7 @@ async def end_login(request: Request, context: Context) -> Response:
         return login_form(request, local_page(""), problem, status=400)
     if "error" in query:
         reason = ": ".join(printable(query[key]) for key in ("error", "error_description") if key in query)
-        return login_form(request, page, f"the identity provider refused the login: {reason}", status=403)
+        return _refused(request, page, f"the identity provider refused the login: {reason}")
     try:
         if query.get("iss", client.provider.issuer) != client.provider.issuer:
             raise IdentityProviderError("the response comes from another identity provider")  # noqa: TRY301 - RFC 9207
@@ -91,10 +93,15 @@ async def end_login(request: Request, context: Context) -> Response:
     except IdentityProviderUnavailableError as error:
         return _unavailable(request, page, error)
     except (IdentityProviderError, UnidentifiedPersonError) as error:
-        return login_form(request, page, str(error), status=403)
+        return _refused(request, page, str(error))
     response = redirect(request, page)
     context.people.set_cookie(request, response, await context.people.log_in_identified(request, person, granted))
     return response
+
+
+def _refused(request: Request, page: str, reason: str) -> Response:
+    note_denial(request.scope, reason, Action.LOG_IN)
+    return login_form(request, page, reason, status=403)
 
 
 def _unavailable(request: Request, page: str, error: IdentityProviderUnavailableError) -> Response:

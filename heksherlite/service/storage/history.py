@@ -89,6 +89,7 @@ async def write_record(connection: AsyncConnection, counters: Counters, cause: C
         "time": counters.changed_at,
         "author_kind": author.kind,
         "author_name": author.name,
+        "author_id": author.id,
         "address": author.address,
         "reason": cause.reason,
         "reverts": cause.reverts,
@@ -315,7 +316,8 @@ async def _records(
 
 
 def _cause(row: Any) -> Cause:
-    return Cause(Author(row.author_kind, row.author_name, row.address), row.reason, row.reverts, row.break_glass)
+    author = Author(row.author_kind, row.author_name, row.address, row.author_id)
+    return Cause(author, row.reason, row.reverts, row.break_glass)
 
 
 async def _changes_of(
