@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from heksherlite.service.changing import Changer
 from heksherlite.service.domain import rules
+from heksherlite.service.domain.audit import MOST_DENIALS
 from heksherlite.service.domain.authors import BY_SCHEDULE
 from heksherlite.service.domain.proposing import next_due
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
@@ -32,13 +33,21 @@ _PROGRESS_SECONDS: Final = 10.0
 _PRUNE_SECONDS: Final = 3600.0
 
 
-async def follow(store: Store, changer: Changer, *, keep_history: timedelta | None, until: asyncio.Event) -> None:
+async def follow(
+    store: Store,
+    changer: Changer,
+    *,
+    keep_history: timedelta | None,
+    keep_audit: timedelta | None,
+    until: asyncio.Event,
+) -> None:
     """Do all of it until an event is set; run this as a task, and do not cancel it.
 
     Args:
         store: The store to keep up to date.
         changer: What applies approved proposals when their time comes.
         keep_history: How much of its history to keep; None keeps everything.
+        keep_audit: How much of its audit record to keep; None keeps everything but a flood of denials.
         until: The event. It is also set if one part fails: the service would not be what it should without it.
     """
     tasks = [
@@ -46,6 +55,7 @@ async def follow(store: Store, changer: Changer, *, keep_history: timedelta | No
         asyncio.create_task(switch_rules(store, until=until)),
         asyncio.create_task(apply_proposals(store, changer, until=until)),
         asyncio.create_task(move_removed_rules(store, until=until)),
+        asyncio.create_task(prune_audit(store, keep=keep_audit, until=until)),
     ]
     if keep_history is not None:
         tasks.append(asyncio.create_task(prune_history(store, keep=keep_history, until=until)))
@@ -133,6 +143,21 @@ async def prune_history(store: Store, *, keep: timedelta, until: asyncio.Event) 
     while not until.is_set():
         with suppress(DatabaseUnavailableError):  # the store logs it, and this tries again
             await store.history.prune(store.now() - keep)
+        await _wait(until, _PRUNE_SECONDS)
+
+
+async def prune_audit(store: Store, *, keep: timedelta | None, until: asyncio.Event) -> None:
+    """Delete audit records that are too old, and denials that are too many, now and every hour, until an event is set.
+
+    Args:
+        store: The store with the audit record.
+        keep: How much of it to keep; None keeps everything but the denials that are too many.
+        until: The event.
+    """
+    while not until.is_set():
+        with suppress(DatabaseUnavailableError):  # the store logs it, and this tries again
+            before = None if keep is None else store.now() - keep
+            await store.audit.prune(before=before, most_denials=MOST_DENIALS)
         await _wait(until, _PRUNE_SECONDS)
 
 

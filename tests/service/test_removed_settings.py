@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from heksherlite.service.domain import context_features, reverting, rules
 from heksherlite.service.domain import settings as setting_writes
 from heksherlite.service.domain.authors import BY_SERVICE
+from heksherlite.service.domain.history import Record
 from heksherlite.service.errors import ConflictError, NotFoundError, RequestError
 from heksherlite.service.following import move_removed_rules
 from heksherlite.service.storage import history, removed_settings, rule_removal
@@ -45,7 +46,7 @@ async def fill(store: Store) -> None:
 REMOVE: Write = partial(setting_writes.remove, name="large")
 
 
-def sorted_changes(record: history.Record) -> list[Any]:
+def sorted_changes(record: Record) -> list[Any]:
     return sorted((change.rule_id or 0, change.setting_name, change.before, change.after) for change in record.changes)
 
 

@@ -161,11 +161,15 @@ class Authorizer:
             request.state.identity = Identity(address=address)
             return
         token = None
-        if self._requires_tokens:
-            token = self._authenticate(request.scope, required.scope, final=final)
-            self._require_scope(token, required, required.scope)
-        if required.scope is not Scope.READ:
-            self._count_write(token.public_prefix if token else client_network(address))
+        try:
+            if self._requires_tokens:
+                token = self._authenticate(request.scope, required.scope, final=final)
+                self._require_scope(token, required, required.scope)
+            if required.scope is not Scope.READ:
+                self._count_write(token.public_prefix if token else client_network(address))
+        except AccessDeniedError:
+            request.state.identity = Identity(token, address=address)  # for the audit record
+            raise
         granted = NO_ACCESS if self._requires_tokens else FULL_ACCESS
         request.state.identity = Identity(token, self.proxy_headers.person(request.scope), address, granted)
 

@@ -1,10 +1,12 @@
-"""Middleware that counts responses."""
+"""Middleware that counts responses, and records the denied requests."""
 
 from time import perf_counter
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heksherlite.service.api.audit_recorder import AuditRecorder
+from heksherlite.service.api.denials import DENIED_STATUSES
 from heksherlite.service.api.metrics_collector import MetricsCollector
 from heksherlite.service.metrics.snapshot import ResponseLabels
 
@@ -14,14 +16,18 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 class CountingMiddleware:
     """Counts each response, and the time until it started, by route. Counting by path would be unbounded.
 
+    Denied requests also go into the audit record.
+
     Args:
         app: The application.
         metrics: Collects the counts.
+        audit: Records denied requests.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: MetricsCollector) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: MetricsCollector, audit: AuditRecorder) -> None:
         self._app = app
         self._metrics = metrics
+        self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -35,7 +41,10 @@ class CountingMiddleware:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                self._metrics.count(_labels(scope, message["status"]), perf_counter() - arrived)
+                status = message["status"]
+                self._metrics.count(_labels(scope, status), perf_counter() - arrived)
+                if status in DENIED_STATUSES:
+                    self._audit.record_denied_request(scope, status)
             await send(message)
 
         try:

@@ -1,6 +1,6 @@
 """The rows of the history: written with each change, read for past states, and deleted when they are old."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -56,6 +56,7 @@ class Search:
         rule_id: Only records about this rule.
         application: Only records about applications with this identifier.
         author_name: Only records of this token or person.
+        reason: Only records with this text in their reason, in upper or lower case.
         since: Only records at this time or later.
         until: Only records before this time.
     """
@@ -67,6 +68,7 @@ class Search:
     rule_id: int | None = None
     application: str | None = None
     author_name: str | None = None
+    reason: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -89,6 +91,7 @@ async def write_record(connection: AsyncConnection, counters: Counters, cause: C
         "time": counters.changed_at,
         "author_kind": author.kind,
         "author_name": author.name,
+        "author_id": author.id,
         "address": author.address,
         "reason": cause.reason,
         "reverts": cause.reverts,
@@ -167,6 +170,13 @@ class History:
             fitting = max(1, sum(total <= _PAGE_CHARACTERS for total in characters))
             records = await _records(connection, rows[:fitting], totals, _up_to(changes_per_record, ranked))
         return Page(records, more=len(rows) > fitting)
+
+    async def headers(self, revisions: Collection[int]) -> Mapping[int, Record]:
+        """Return the records of some revisions without their changes, as far as the history has them."""
+        query = select(tables.history).where(_history.revision.in_(revisions))
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        return {row.revision: Record(row.revision, row.time, _cause(row), 0, ()) for row in rows}
 
     async def record(self, revision: int) -> Record:
         """Return a record with all its changes.
@@ -269,6 +279,8 @@ def _of_record(search: Search) -> list[ColumnElement[bool]]:
         conditions.append(_history.revision < search.before)
     if search.author_name is not None:
         conditions.append(_history.author_name == search.author_name)
+    if search.reason is not None:
+        conditions.append(_history.reason.icontains(search.reason, autoescape=True))
     if search.since is not None:
         conditions.append(_history.time >= search.since)
     if search.until is not None:
@@ -326,14 +338,17 @@ async def _records(
         Record(
             revision=row.revision,
             time=row.time,
-            cause=Cause(
-                Author(row.author_kind, row.author_name, row.address), row.reason, row.reverts, row.break_glass
-            ),
+            cause=_cause(row),
             change_count=totals[row.revision].change_count,
             changes=tuple(changes[row.revision]),
         )
         for row in rows
     )
+
+
+def _cause(row: Any) -> Cause:
+    author = Author(row.author_kind, row.author_name, row.address, row.author_id)
+    return Cause(author, row.reason, row.reverts, row.break_glass)
 
 
 async def _changes_of(

@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.service.domain.audit import Action, AuditEvent, DatedEvent
 from heksherlite.service.domain.authors import BY_SERVICE, Cause
-from heksherlite.service.domain.catalog import Catalog, Decision
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.history import as_of, changes_between
 from heksherlite.service.domain.lineage import NONCE_BYTES, RevisionId
@@ -22,8 +23,10 @@ from heksherlite.service.errors import DatabaseUnavailableError, NotCaughtUpErro
 from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.access_rows import read_signing_key
 from heksherlite.service.storage.applications import Applications
+from heksherlite.service.storage.audit import AuditLog, write_events
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.device_codes import DeviceCodes
+from heksherlite.service.storage.drafts import Drafts
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.heartbeat import Heartbeat
 from heksherlite.service.storage.history import History, write_record
@@ -45,6 +48,7 @@ T = TypeVar("T")
 _CATCH_UP_SECONDS = 1.0
 _MOST_RULES_IN_A_BATCH = 10_000
 _ATTEMPTS_TO_LOOK_BACK = 3
+_MOST_AUDITED_SETTINGS = 100
 
 
 class Store:
@@ -67,10 +71,12 @@ class Store:
         self._writer.on_failure = self._check_soon
         self.availability = self._writer.availability
         self.history = History(database, self._writer)
+        self.audit = AuditLog(database, self._writer)
         self.proposals = Proposals(database)
         self.rule_removal = RuleRemoval(database, self._writer)
         self.rules_are_hidden = asyncio.Event()
         """Set when a write has removed a setting whose rules are still to be deleted."""
+        self.drafts = Drafts(database, self._writer)
         self.writes = 0
         """The number of writes that this process has committed."""
         self.newest_at = time.monotonic()
@@ -251,6 +257,8 @@ class Store:
             await write_record(connection, counters, cause, recorded)
         if hidden:
             self.rules_are_hidden.set()
+        if cause.break_glass:
+            await write_events(connection, [_break_glass(catalog, changes, counters, cause)])
         return _Written(decision, catalog.after(changes, counters))
 
     def _committed(self, written: "_Written[T]") -> None:
@@ -315,6 +323,15 @@ class Store:
     def _check_soon(self) -> None:
         self._check_at = time.monotonic()
         self._database.wake_up.set()
+
+
+def _break_glass(catalog: Catalog, changes: Changes, counters: Counters, cause: Cause) -> DatedEvent:
+    names = sorted(catalog.entries[each].setting.name for each in catalog.touched_settings(changes))
+    details = {"reason": cause.reason, "revision": counters.revision, "settings": names[:_MOST_AUDITED_SETTINGS]}
+    return DatedEvent(
+        counters.changed_at or datetime.now(UTC),
+        AuditEvent(action=Action.BREAK_GLASS, actor=cause.author, details=details),
+    )
 
 
 @dataclass(frozen=True, slots=True)
