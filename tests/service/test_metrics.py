@@ -230,7 +230,7 @@ def reading(revision: int, **values: float) -> MetricsSnapshot:
         writes=revision,
         refused_tokens=Counter(unknown=revision),
     )
-    given = {"streams": 1, "newest_at": 5.0, "database_up": True, "settings": revision, "rules": 0, **values}
+    given = {"streams": 1, "reads": 0, "newest_at": 5.0, "database_up": True, "settings": revision, "rules": 0, **values}
     return MetricsSnapshot(totals=totals, revision=revision, **given)  # type: ignore[arg-type]
 
 
