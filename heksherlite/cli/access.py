@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from heksherlite.cli.identity_provider import OPTIONS, pop_identity_provider
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.options import AccessOptions, Network
 
@@ -92,6 +93,7 @@ _OPTIONS = (
         show_default=True,
         help="After how long without a request a person is logged out, in seconds.",
     ),
+    *OPTIONS,
     click.option(
         "--client-codes/--no-client-codes",
         default=False,
@@ -201,6 +203,7 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
         client_codes: bool,
         **others: Any,
     ) -> None:
+        identity_provider = pop_identity_provider(others)
         if (operators or editors or viewers) and trust_user_header is None:
             option = "--operator" if operators else "--editor" if editors else "--viewer"
             raise click.UsageError(f"{option} requires --trust-user-header, the header that names the person.")
@@ -220,6 +223,7 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
                 setting_prefixes=dict(setting_prefixes),
                 session_lifetime=session_lifetime,
                 session_idle_timeout=session_idle_timeout,
+                identity_provider=identity_provider,
                 client_codes=client_codes,
             )
         except ValueError as error:

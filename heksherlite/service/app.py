@@ -56,7 +56,7 @@ from heksherlite.service.console.views import CONSOLE
 from heksherlite.service.errors import DatabaseUnavailableError, OutsidePrefixError, RequestError
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
-from heksherlite.service.pages import approval, device, login, sessions
+from heksherlite.service.pages import approval, device, login, oidc, sessions
 from heksherlite.service.storage.store import Store
 
 _build_lock: Final = threading.Lock()
@@ -83,6 +83,7 @@ _RESOURCES: Final = (
     oauth2,
     documentation,
     login,
+    oidc,
     sessions,
     device,
     approval,
@@ -136,7 +137,7 @@ def create_app(
 def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
     """Return whether to exclude a request from traces: frequent polls, and pages whose URLs contain codes."""
     path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-    return path in {"/api/health", "/api/ready", "/metrics"} or path.startswith(("/f/configure", "/f/login"))
+    return path in {"/api/health", "/api/ready", "/metrics"} or path.startswith(("/f/configure", "/f/login", "/f/oidc"))
 
 
 def _built_routes() -> Sequence[BaseRoute]:

@@ -158,6 +158,22 @@ class People:
         token = await self._authorizer.token_of_person(request, text.encode())
         return await self._begin(request, token.name, public_prefix=token.public_prefix)
 
+    async def log_in_identified(self, request: Request, person: str, granted: Access) -> Visitor:
+        """Start a session for a person whom an identity provider identified.
+
+        Args:
+            request: The request of the person's browser.
+            person: The name of the person.
+            granted: What the person may do.
+
+        Returns:
+            The browser with a new cookie, which nobody else can know.
+
+        Raises:
+            DatabaseUnavailableError: The database is not available.
+        """
+        return await self._begin(request, person, person=person, granted=granted)
+
     async def _begin(
         self,
         request: Request,
