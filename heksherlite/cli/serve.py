@@ -72,6 +72,14 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     help="How long the history keeps changes, in days. By default forever.",
 )
 @click.option(
+    "--audit-retention",
+    metavar="DAYS",
+    type=click.FloatRange(0, 36_500, min_open=True),
+    default=365,
+    show_default=True,
+    help="How long the audit record is kept, in days.",
+)
+@click.option(
     "--cache-max-age",
     metavar="SECONDS",
     type=click.IntRange(0, 86_400),
@@ -151,6 +159,7 @@ def serve(
     context_features: str | None,
     workers: int,
     keep_history: float | None,
+    audit_retention: float,
     cache_max_age: int,
     log_format: "LogFormat",
     access_log: bool,
@@ -187,6 +196,7 @@ def serve(
         options = ServiceOptions(
             context_features=_split(context_features),
             keep_history=None if keep_history is None else timedelta(days=keep_history),
+            audit_retention=timedelta(days=audit_retention),
             access=access,
             limits=limits,
             cache_max_age=cache_max_age,

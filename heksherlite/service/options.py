@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from heksherlite.names import SETTING_NAME
 from heksherlite.service.domain.colors import is_color
+from heksherlite.service.domain.identity_providers import IdentityProvider
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.tokens import FULL_ACCESS, Access, Scope
 
@@ -41,6 +42,7 @@ class AccessOptions:
         setting_prefixes: The setting prefixes of editors and viewers who are limited to some settings, by person.
         session_lifetime: How long a person remains logged in on the pages at most, in seconds.
         session_idle_timeout: After how long without a request a person is logged out, in seconds.
+        identity_provider: The OpenID Connect provider at which people log in; None for no such provider.
         client_codes: Whether to accept device codes that clients choose themselves, as old clients do. Such codes are
             short, and whoever sees one can collect the token.
 
@@ -59,6 +61,7 @@ class AccessOptions:
     setting_prefixes: Mapping[str, str] = field(default_factory=dict)
     session_lifetime: int = 12 * 3600
     session_idle_timeout: int = 1800
+    identity_provider: IdentityProvider | None = None
     client_codes: bool = False
 
     def __post_init__(self) -> None:
@@ -105,6 +108,7 @@ class ServiceOptions:
     Attributes:
         context_features: The expected context features, in order; empty accepts those in the database.
         keep_history: How long the history keeps changes; None keeps them forever.
+        audit_retention: How long the audit record is kept; None keeps it forever.
         access: Who may use the service.
         limits: The limits of the service.
         cache_max_age: How long HTTP caches may respond to queries without a request to the service, in seconds.
@@ -128,6 +132,7 @@ class ServiceOptions:
 
     context_features: tuple[str, ...] = ()
     keep_history: timedelta | None = None
+    audit_retention: timedelta | None = timedelta(days=365)
     access: AccessOptions = AccessOptions()
     limits: Limits = Limits()  # noqa: RUF009 - immutable
     cache_max_age: int = 0

@@ -52,7 +52,7 @@ async def show_history(request: Request, store: ReadableStore) -> Response:
     return await render(
         request,
         "history",
-        records=[describe_record(record) for record in page.records],
+        records=[describe_record(record, complete=person_of(request).sees_people) for record in page.records],
         more=page.more,
         given=given,
         is_filtered=bool(given.keys() - {"before"}),
@@ -65,7 +65,7 @@ async def show_record(request: Request, revision: str, store: ReadableStore) -> 
     """Show one change."""
     record = await store.history.record(read_number(revision, "revision"))
     _, problems = operations_to_undo(record, store.catalog)
-    described = describe_record(record)
+    described = describe_record(record, complete=person_of(request).sees_people)
     return await render(
         request,
         "record",

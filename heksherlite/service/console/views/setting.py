@@ -60,7 +60,7 @@ async def show_setting(request: Request, name: str, store: ReadableStore, contex
     if person.sees_everything:
         search = Search(limit=10, setting_name=setting.name, setting_id=setting.id)
         page_of_records = await store.history.search(search, changes_per_record=5)
-        records = [describe_record(record) for record in page_of_records.records]
+        records = [describe_record(record, complete=person.sees_people) for record in page_of_records.records]
     return await render(
         request,
         "setting",
