@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from heksherlite.names import SETTING_NAME
@@ -14,6 +14,7 @@ from heksherlite.service.api.administration import (
     ScopeName,
     refusals,
 )
+from heksherlite.service.api.change_cause import author_of
 from heksherlite.service.api.responses import json_response, no_content
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain.tokens import Scope, new_token
@@ -33,6 +34,7 @@ class TokenDescription(BaseModel):
     setting_prefix: str
     created_at: int
     expires_at: int | None
+    owner: str | None = Field(description="The person that the token belongs to.")
 
 
 class TokenList(BaseModel):
@@ -48,6 +50,11 @@ class NewToken(RequestBody):
     scopes: Annotated[list[ScopeName], Field(min_length=1)]
     setting_prefix: str = ""
     expires_at: EpochSeconds | None = None
+    owner: str | None = Field(
+        None,
+        description="The person that the token belongs to, who does not approve their own proposals with it. By"
+        " default, the person who creates it, or the owner of the token of the request.",
+    )
 
 
 class CreatedToken(BaseModel):
@@ -65,14 +72,19 @@ async def get_tokens(store: Administered) -> Response:
 
 @router.post("", status_code=201, response_model=CreatedToken, responses=ADMINISTRATION)
 @requires(Scope.ADMIN, all_settings=True)
-async def create_token(body: NewToken, store: Administered) -> Response:
+async def create_token(request: Request, body: NewToken, store: Administered) -> Response:
     """Create a token."""
     if body.setting_prefix and SETTING_NAME.fullmatch(body.setting_prefix) is None:
         raise BadRequestError(f"the name of a setting cannot begin with {body.setting_prefix[:100]!r}")
     with refusals():
         now = store.now().timestamp()
         text, token = new_token(
-            body.name, body.scopes, now=now, setting_prefix=body.setting_prefix, expires_at=body.expires_at
+            body.name,
+            body.scopes,
+            now=now,
+            setting_prefix=body.setting_prefix,
+            expires_at=body.expires_at,
+            owner=body.owner or author_of(request).person,
         )
         await add_token(store.access, token)
     return _created({"token": text})
