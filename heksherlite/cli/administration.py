@@ -61,12 +61,12 @@ class Administration:
                 expires_at=expires_at,
                 owner=owner,
             )
-        self._run(partial(add_token, token=token), may_be_new=True)
+        self._run(partial(add_token, token=token, cause=self._cause), may_be_new=True)
         return text
 
     def revoke_token(self, name: str) -> bool:
         """Delete the token with a name or public prefix, and return whether it existed."""
-        return self._run(partial(remove_token, name=name))
+        return self._run(partial(remove_token, name=name, cause=self._cause))
 
     def list_applications(self) -> Sequence[Application]:
         """Return the applications, the oldest first."""

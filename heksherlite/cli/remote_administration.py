@@ -158,12 +158,34 @@ class RemoteAdministration:
         return response
 
     async def _exchange(self, request: Request) -> Response:
-        transport = transport_to(*self._to_service)
-        try:
-            (response,) = await ask(transport, [request])
-        finally:
-            await transport.aclose()
-        return response
+        return await _exchange(self._to_service, request)
+
+
+def get(service: tuple[str, str | None, Sequence[str]], path: str, parameters: Mapping[str, str]) -> bytes:
+    """Return what a service has at a path.
+
+    Args:
+        service: The URL of the service, a token or None, and further headers, each ``Name: value``.
+        path: The path below ``/api/v1/``.
+        parameters: The parameters of the query.
+
+    Raises:
+        click.ClickException: The service does not respond, or refuses the request.
+    """
+    request = Request("GET", f"/api/v1/{path}", params=tuple(parameters.items()), accept=_ANSWERED)
+    response = anyio.run(_exchange, service, request)
+    if response.status >= 400:
+        raise click.ClickException(_reason_of(response))
+    return response.content
+
+
+async def _exchange(service: tuple[str, str | None, Sequence[str]], request: Request) -> Response:
+    transport = transport_to(*service)
+    try:
+        (response,) = await ask(transport, [request])
+    finally:
+        await transport.aclose()
+    return response
 
 
 def _reason_of(response: Response) -> str:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from heksherlite.service.domain.authors import BY_SERVICE
 from heksherlite.service.domain.tokens import Scope, new_token
 from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.access import AccessStore
@@ -51,9 +52,9 @@ def make_token(
         expires_at=expires_at,
         owner=owner,
     )
-    in_database(path, lambda database: add_token(AccessStore(database), token))
+    in_database(path, lambda database: add_token(AccessStore(database), token, BY_SERVICE))
     return text
 
 
 def revoke_token(path: Path, name: str) -> bool:
-    return in_database(path, lambda database: remove_token(AccessStore(database), name))
+    return in_database(path, lambda database: remove_token(AccessStore(database), name, BY_SERVICE))

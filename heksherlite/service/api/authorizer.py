@@ -81,6 +81,7 @@ class Authorizer:
     Attributes:
         proxy_headers: Reads the address and the person from the headers of trusted proxies.
         refused_tokens: The number of refused tokens, by reason.
+        refused_writes: The number of writes that were refused because there were too many.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Authorizer:
         repetition: Repetition,
     ) -> None:
         self.refused_tokens: Counter[str] = Counter()
+        self.refused_writes = 0
         self.proxy_headers = ProxyHeaders(options)
         self._tokens = tokens
         self._clock = clock
@@ -161,11 +163,15 @@ class Authorizer:
             request.state.identity = Identity(address=address)
             return
         token = None
-        if self._requires_tokens:
-            token = self._authenticate(request.scope, required.scope, final=final)
-            self._require_scope(token, required, required.scope)
-        if required.scope is not Scope.READ:
-            self._count_write(token.public_prefix if token else client_network(address))
+        try:
+            if self._requires_tokens:
+                token = self._authenticate(request.scope, required.scope, final=final)
+                self._require_scope(token, required, required.scope)
+            if required.scope is not Scope.READ:
+                self._count_write(token.public_prefix if token else client_network(address))
+        except AccessDeniedError:
+            request.state.identity = Identity(token, address=address)  # for the audit record
+            raise
         granted = NO_ACCESS if self._requires_tokens else FULL_ACCESS
         request.state.identity = Identity(token, self.proxy_headers.person(request.scope), address, granted)
 
@@ -226,6 +232,7 @@ class Authorizer:
     def _count_write(self, client: str) -> None:
         wait = self._writes.take(client, time.monotonic())
         if wait:
+            self.refused_writes += 1
             raise _too_many("too many writes; reduce the rate", wait, None)
 
 

@@ -13,11 +13,14 @@ from pydantic import BaseModel
 
 from heksherlite.service.api.access_tokens import LIFETIME
 from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.denials import note_denial
 from heksherlite.service.api.forms import FORM, NotAFormError, parse_form
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.responses import json_response, text_responses
 from heksherlite.service.api.routes import ServiceRoute, public
 from heksherlite.service.api.store_view import StoreView
+from heksherlite.service.domain.audit import Action, AuditEvent
+from heksherlite.service.domain.authors import Author
 from heksherlite.service.domain.tokens import Scope, Token
 
 _logger = logging.getLogger(__name__)
@@ -99,8 +102,18 @@ async def issue_token(request: Request, context: Context, store: ReadableStore) 
     try:
         token, scopes = await _grant(request, store, context)
     except OAuth2Error as error:
+        note_denial(request.scope, str(error), Action.ISSUE_ACCESS_TOKEN)
         body = {"error": error.error, "error_description": str(error)}
         return json_response(body, error.status, {**_NOT_STORED, **error.headers})
+    address = request.state.identity.address
+    await context.audit.record(
+        AuditEvent(
+            action=Action.ISSUE_ACCESS_TOKEN,
+            actor=Author("application", token.name, address, token.application_id),
+            subject=token.application_id,
+            details={"scopes": list(scopes)},
+        )
+    )
     granted = {
         "access_token": context.access_tokens.issue(token, scopes),
         "token_type": "Bearer",

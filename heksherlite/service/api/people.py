@@ -19,6 +19,7 @@ from heksherlite.service.api.authorizer import Authorizer, RequiredScope
 from heksherlite.service.api.identity import Identity
 from heksherlite.service.api.origin_guard import OriginGuard
 from heksherlite.service.domain.access.sessions import ActiveSession
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.sessions import (
     Session,
     form_token,
@@ -157,6 +158,22 @@ class People:
         token = await self._authorizer.token_of_person(request, text.encode())
         return await self._begin(request, token.name, public_prefix=token.public_prefix)
 
+    async def log_in_identified(self, request: Request, person: str, granted: Access) -> Visitor:
+        """Start a session for a person whom an identity provider identified.
+
+        Args:
+            request: The request of the person's browser.
+            person: The name of the person.
+            granted: What the person may do.
+
+        Returns:
+            The browser with a new cookie, which nobody else can know.
+
+        Raises:
+            DatabaseUnavailableError: The database is not available.
+        """
+        return await self._begin(request, person, person=person, granted=granted)
+
     async def _begin(
         self,
         request: Request,
@@ -206,7 +223,7 @@ class People:
             DatabaseUnavailableError: The database is not available; the session continues.
         """
         owner = None if identity.is_operator else identity.owner
-        ended = await self._sessions.end_by_id(session_id, owner=owner)
+        ended = await self._sessions.end_by_id(session_id, owner=owner, cause=Cause(identity.author))
         if ended:
             extra = {"session": session_id, "by": identity.name}
             _logger.info("a session was ended: session %s, by %s", session_id, identity.name, extra=extra)

@@ -132,7 +132,7 @@ async def list_proposals(
     """List proposals, the newest first."""
     found = await store.proposals.list(states=state, limit=limit + 1, before=before)
     prefix = request.state.identity.setting_prefix
-    shown = [_shown(proposal) for proposal in found[:limit] if _is_within(proposal, store, prefix)]
+    shown = [_shown(proposal, request) for proposal in found[:limit] if _is_within(proposal, store, prefix)]
     return json_response({"proposals": shown, "next": found[limit - 1].id if len(found) > limit else None})
 
 
@@ -141,7 +141,7 @@ async def list_proposals(
 async def get_proposal(request: Request, proposal_id: ProposalId, context: Context, store: ReadableStore) -> Response:
     """Return all about a proposal, with what it would do now if it is still to be applied."""
     proposal = await _proposal(request, proposal_id, store)
-    shown = _shown(proposal)
+    shown = _shown(proposal, request)
     if proposal.is_pending:
         rights = Rights(None, request.state.identity.setting_prefix, ignores_protection=True)
         try:
@@ -170,7 +170,7 @@ async def approve(
     """Approve somebody else's proposal. It is applied at once, or at its time."""
     proposal = await _proposal(request, proposal_id, store)
     statement = _statement(request, store.now(), None if body is None else body.comment)
-    return json_response(_shown(await context.changer.approve(proposal, statement, rights)))
+    return json_response(_shown(await context.changer.approve(proposal, statement, rights), request))
 
 
 @router.post("/{proposal_id}/reject", status_code=204, responses={**text_responses(404, 409), **EVERY_WRITE})
@@ -238,26 +238,29 @@ def _statement(request: Request, now: datetime, text: str | None = None) -> Stat
     return Statement(author_of(request), now, text, token, Access(identity.scopes, identity.setting_prefix))
 
 
-def _shown(proposal: Proposal) -> dict[str, Any]:
+def _shown(proposal: Proposal, request: Request) -> dict[str, Any]:
+    """Return a proposal, with the names of people for those who take part in proposals or see people anyway."""
+    identity = request.state.identity
+    named = identity.sees_people or not identity.scopes.isdisjoint({Scope.PROPOSE, Scope.WRITE})
+
+    def shown_author(author: Author) -> dict[str, Any]:
+        return {"kind": author.kind, "name": author.name if named else None}
+
     return {
         "proposal_id": proposal.id,
         "state": proposal.state.value,
-        "author": _shown_author(proposal.author),
+        "author": shown_author(proposal.author),
         "proposed_at": show_time(proposal.proposed_at),
         "reason": proposal.reason,
         "operations": [operation.as_json() for operation in proposal.operations],
         "base_revision": proposal.base_revision,
         "apply_at": None if proposal.apply_at is None else show_time(proposal.apply_at),
-        "decided_by": None if proposal.decided_by is None else _shown_author(proposal.decided_by),
+        "decided_by": None if proposal.decided_by is None else shown_author(proposal.decided_by),
         "decided_at": None if proposal.decided_at is None else show_time(proposal.decided_at),
         "applied_revision": proposal.applied_revision,
         "failure": proposal.failure,
         "comments": [
-            {"author": _shown_author(each.author), "time": show_time(each.time), "text": each.text}
+            {"author": shown_author(each.author), "time": show_time(each.time), "text": each.text}
             for each in proposal.comments
         ],
     }
-
-
-def _shown_author(author: Author) -> dict[str, Any]:
-    return {"kind": author.kind, "name": author.name}

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from heksherlite.names import SETTING_NAME
@@ -14,7 +14,7 @@ from heksherlite.service.api.administration import (
     ScopeName,
     refusals,
 )
-from heksherlite.service.api.change_cause import author_of
+from heksherlite.service.api.change_cause import ChangeCause
 from heksherlite.service.api.responses import json_response, no_content
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain.tokens import Scope, new_token
@@ -72,7 +72,7 @@ async def get_tokens(store: Administered) -> Response:
 
 @router.post("", status_code=201, response_model=CreatedToken, responses=ADMINISTRATION)
 @requires(Scope.ADMIN, all_settings=True)
-async def create_token(request: Request, body: NewToken, store: Administered) -> Response:
+async def create_token(body: NewToken, store: Administered, cause: ChangeCause) -> Response:
     """Create a token."""
     if body.setting_prefix and SETTING_NAME.fullmatch(body.setting_prefix) is None:
         raise BadRequestError(f"the name of a setting cannot begin with {body.setting_prefix[:100]!r}")
@@ -84,17 +84,17 @@ async def create_token(request: Request, body: NewToken, store: Administered) ->
             now=now,
             setting_prefix=body.setting_prefix,
             expires_at=body.expires_at,
-            owner=body.owner or author_of(request).person,
+            owner=body.owner or cause.author.person,
         )
-        await add_token(store.access, token)
+        await add_token(store.access, token, cause)
     return _created({"token": text})
 
 
 @router.delete("/{name}", status_code=204, responses=ADMINISTRATION)
 @requires(Scope.ADMIN, all_settings=True)
-async def revoke_token(name: str, store: Administered) -> Response:
+async def revoke_token(name: str, store: Administered, cause: ChangeCause) -> Response:
     """Revoke a token by its name or public prefix."""
-    if not await remove_token(store.access, name):
+    if not await remove_token(store.access, name, cause):
         raise NotFoundError(f"there is no token named {name[:100]!r}")
     return no_content()
 
