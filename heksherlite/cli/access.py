@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from heksherlite.cli.identity_provider import OPTIONS, pop_identity_provider
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.options import AccessOptions, Network
 
@@ -92,6 +93,7 @@ _OPTIONS = (
         show_default=True,
         help="After how long without a request a person is logged out, in seconds.",
     ),
+    *OPTIONS,
     click.option(
         "--client-codes/--no-client-codes",
         default=False,
@@ -156,6 +158,29 @@ _OPTIONS = (
         help="The rate at which each token, or each address without tokens, may write and declare. Bursts of up to ten"
         " seconds' worth are allowed.",
     ),
+    click.option(
+        "--max-reads-per-client",
+        type=click.IntRange(min=1),
+        default=_DEFAULTS.max_reads_per_client,
+        show_default=True,
+        help="The largest number of reads of each token, or of each address without tokens, at the same time.",
+    ),
+    click.option(
+        "--max-streams-per-client",
+        type=click.IntRange(min=1),
+        default=_DEFAULTS.max_streams_per_client,
+        show_default=True,
+        help="The largest number of streams of each token, or of each address without tokens. Three quarters of all"
+        " streams that the process has room for are the most.",
+    ),
+    click.option(
+        "--history-bytes-per-second",
+        type=click.FloatRange(min=0, min_open=True),
+        default=_DEFAULTS.history_bytes_per_second,
+        show_default=True,
+        help="The rate at which the changes of each token, or of each address without tokens, may add to the history."
+        " 64 seconds' worth may come at once.",
+    ),
 )
 
 
@@ -178,6 +203,7 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
         client_codes: bool,
         **others: Any,
     ) -> None:
+        identity_provider = pop_identity_provider(others)
         if (operators or editors or viewers) and trust_user_header is None:
             option = "--operator" if operators else "--editor" if editors else "--viewer"
             raise click.UsageError(f"{option} requires --trust-user-header, the header that names the person.")
@@ -197,6 +223,7 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
                 setting_prefixes=dict(setting_prefixes),
                 session_lifetime=session_lifetime,
                 session_idle_timeout=session_idle_timeout,
+                identity_provider=identity_provider,
                 client_codes=client_codes,
             )
         except ValueError as error:

@@ -22,6 +22,11 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, httpx.TransportError | OSError)
 
 
+def was_not_sent(error: BaseException) -> bool:
+    """Return whether an exception means that a request did not reach the service, because there was no connection."""
+    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+
+
 def tls_failure(error: BaseException) -> ssl.SSLError | None:
     """Return the TLS error that caused an exception, or ``None``."""
     cause: BaseException | None = error

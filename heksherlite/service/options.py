@@ -8,6 +8,8 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal, TypeAlias
 
 from heksherlite.names import SETTING_NAME
+from heksherlite.service.domain.colors import is_color
+from heksherlite.service.domain.identity_providers import IdentityProvider
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.tokens import FULL_ACCESS, Access, Scope
 
@@ -40,6 +42,7 @@ class AccessOptions:
         setting_prefixes: The setting prefixes of editors and viewers who are limited to some settings, by person.
         session_lifetime: How long a person remains logged in on the pages at most, in seconds.
         session_idle_timeout: After how long without a request a person is logged out, in seconds.
+        identity_provider: The OpenID Connect provider at which people log in; None for no such provider.
         client_codes: Whether to accept device codes that clients choose themselves, as old clients do. Such codes are
             short, and whoever sees one can collect the token.
 
@@ -58,6 +61,7 @@ class AccessOptions:
     setting_prefixes: Mapping[str, str] = field(default_factory=dict)
     session_lifetime: int = 12 * 3600
     session_idle_timeout: int = 1800
+    identity_provider: IdentityProvider | None = None
     client_codes: bool = False
 
     def __post_init__(self) -> None:
@@ -104,6 +108,7 @@ class ServiceOptions:
     Attributes:
         context_features: The expected context features, in order; empty accepts those in the database.
         keep_history: How long the history keeps changes; None keeps them forever.
+        audit_retention: How long the audit record is kept; None keeps it forever.
         access: Who may use the service.
         limits: The limits of the service.
         cache_max_age: How long HTTP caches may respond to queries without a request to the service, in seconds.
@@ -117,13 +122,17 @@ class ServiceOptions:
         keep_alive: How long an idle connection is kept open, in seconds. It should be longer than that of a load
             balancer, which would otherwise send requests on connections that are being closed.
         drain: How long a stopping service continues to respond while ``/api/ready`` returns 503, in seconds.
+        title: What the console calls the service, such as ``Shop, production``; empty for nothing in particular.
+        color: The color in which the console marks the service: a color of CSS by name, such as ``crimson``, or in
+            hexadecimal digits, such as ``#b3261e``; empty for none.
 
     Raises:
-        ValueError: The public URL, the root path or a duration is invalid.
+        ValueError: The public URL, the root path, a duration or the color is invalid.
     """
 
     context_features: tuple[str, ...] = ()
     keep_history: timedelta | None = None
+    audit_retention: timedelta | None = timedelta(days=365)
     access: AccessOptions = AccessOptions()
     limits: Limits = Limits()  # noqa: RUF009 - immutable
     cache_max_age: int = 0
@@ -133,6 +142,8 @@ class ServiceOptions:
     root_path: str = ""
     keep_alive: int = 75
     drain: float = 0.0
+    title: str = ""
+    color: str = ""
 
     def __post_init__(self) -> None:
         if self.public_url is not None and _PUBLIC_URL.fullmatch(self.public_url) is None:
@@ -145,3 +156,8 @@ class ServiceOptions:
             raise ValueError(f"keep_alive must be at least 1 s, not {self.keep_alive}")
         if self.drain < 0:
             raise ValueError(f"drain must not be negative, not {self.drain}")
+        if self.color and not is_color(self.color):
+            raise ValueError(
+                f"the color {self.color[:50]!r} is not one of CSS; expected a name such as crimson, or digits such as"
+                " #b3261e"
+            )

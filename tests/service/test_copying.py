@@ -119,7 +119,7 @@ def test_changes_without_end_are_refused(path: str, scripted: ScriptedService, t
 @pytest.mark.parametrize(
     ("path", "response", "message"),
     [
-        (EXPORT, Scripted("no", status=500), "unexpected status 500"),
+        (EXPORT, Scripted(b"no", status=500), "GET /api/v1/export: status 500: no"),
         (FEATURE_ORDER, Scripted({"context_features": [1]}), "expected a list of a string each at context_features"),
         (SETTINGS, Scripted(b"<html>"), "not JSON"),
         (SETTINGS, listed(aliases=None), "expected a list at settings[0].aliases"),
@@ -157,5 +157,5 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     """A refused connection is told with the URL, and no database is made."""
     result = copied("http://127.0.0.1:9", f"sqlite:///{tmp_path}/a.db")
     assert result.exit_code == 1
-    assert result.output.startswith("Error: no response from http://127.0.0.1:9: ")
+    assert result.output.startswith("Error: cannot copy http://127.0.0.1:9: GET /api/v1/export: cannot connect to ")
     assert list(tmp_path.iterdir()) == []

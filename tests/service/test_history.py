@@ -123,7 +123,7 @@ def test_every_kind_of_write_is_in_the_history(api: Api, rule_id: int, route: tu
     response = WRITES[route](api, rule_id, {"X-Change-Reason": "because"})
     assert response.is_success, response.text
     (record,) = [record for record in api.history(limit=5) if record["revision"] > before]
-    assert record["author"] == {"kind": "anonymous", "name": None, "address": "127.0.0.1"}
+    assert record["author"] == {"kind": "anonymous", "id": None, "name": None, "address": "127.0.0.1"}
     assert record["reason"] == "because"
     assert began <= datetime.fromisoformat(record["time"]) <= datetime.now(UTC)
     assert record["change_count"] == len(record["changes"]) >= 1
@@ -355,5 +355,5 @@ def test_the_service_itself_is_an_author(tmp_path: Path) -> None:
         api = Api(service.url)
         with api.http:
             (record,) = api.history()
-    assert record["author"] == {"kind": "service", "name": None, "address": None}
+    assert record["author"] == {"kind": "service", "id": None, "name": None, "address": None}
     assert record["changes"][0]["after"] == ["a"]

@@ -118,7 +118,7 @@ def test_a_database_that_is_away_shows(tmp_path: Path) -> None:
     """Without its database a service says so, and its lag grows until there is one again."""
 
     async def look(made: Application) -> None:
-        made.store.availability.lost(DatabaseUnavailableError("it is away"))
+        made.store.availability.lost(DatabaseUnavailableError("it is away"), made.store.availability.now())
         made.store.newest_at -= 3600
         told = await scrape_async(made.http)
         assert told("database_up") == 0
@@ -230,8 +230,8 @@ def reading(revision: int, **values: float) -> MetricsSnapshot:
         writes=revision,
         refused_tokens=Counter(unknown=revision),
     )
-    given = {"streams": 1, "newest_at": 5.0, "database_up": True, "settings": revision, "rules": 0, **values}
-    return MetricsSnapshot(totals=totals, revision=revision, **given)  # type: ignore[arg-type]
+    given = {"streams": 1, "reads": 0, "newest_at": 5.0, "database_up": True, "settings": revision, "rules": 0}
+    return MetricsSnapshot(totals=totals, revision=revision, **{**given, **values})  # type: ignore[arg-type]
 
 
 def test_processes_are_told_together() -> None:

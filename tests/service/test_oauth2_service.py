@@ -17,7 +17,7 @@ from heksherlite.service.api.access_tokens import LIFETIME, AccessTokens
 from heksherlite.service.domain.tokens import Scope, new_token
 from tests.service.api import FEATURES, Api
 from tests.service.applications import SHOP, invite, revoke
-from tests.service.tokens import REFUSED, WITH_TOKENS
+from tests.service.tokens import REFUSED, WITH_TOKENS, make_token
 from tests.waiting import until
 
 GRANT = {"grant_type": "client_credentials"}
@@ -97,9 +97,10 @@ def test_an_author_of_the_history(client: Client) -> None:
     api = Api(str(client.http.base_url), token=client.token())
     with api.http:
         api.declare()
-        assert {"kind": "application", "name": SHOP.identifier, "address": "127.0.0.1"} in [
-            record["author"] for record in api.history()
-        ]
+    auditor = Api(str(client.http.base_url), token=make_token(client.path, "auditor", Scope.READ, Scope.AUDIT))
+    with auditor.http:
+        authors = [record["author"] for record in auditor.history()]
+    assert {"kind": "application", "id": client.id, "name": SHOP.identifier, "address": "127.0.0.1"} in authors
 
 
 def test_revoking_ends_access_tokens_in_every_service(tmp_path: Path) -> None:

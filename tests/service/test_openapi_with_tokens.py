@@ -46,6 +46,8 @@ OPERATIONS = {
 
 
 PAGES = {
+    "/f/oidc/callback",
+    "/f/oidc/login",
     "/f/sessions",
     *("/docs", "/redoc", "/openapi.json", "/o/token/"),
     *(

@@ -19,6 +19,7 @@ from heksherlite.errors import ServiceStartError
 from heksherlite.service import embedded
 from heksherlite.service.domain import context_features
 from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.postgresql import PostgresqlDatabase
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
@@ -411,15 +412,23 @@ def backends(server: PostgresqlServer) -> set[int]:
     return {pid for (pid,) in server.execute(query)}
 
 
-def test_a_replica_with_a_wrong_clock_does_not_date_the_history(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time of a change is that of the server, whatever the clock of the replica says."""
+class Ahead(datetime):
+    """The clock of a machine that is an hour ahead."""
 
-    class Ahead(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> "Ahead":
-            return cls.fromtimestamp(datetime.now(UTC).timestamp() + 3600, tz)
+    @classmethod
+    def now(cls, tz: Any = None) -> "Ahead":
+        return cls.fromtimestamp(datetime.now(UTC).timestamp() + 3600, tz)
 
+
+@pytest.fixture
+def clock_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("heksherlite.service.storage.postgresql.datetime", Ahead)
+    monkeypatch.setattr("time.time", lambda: Ahead.now(UTC).timestamp())
+
+
+@pytest.mark.usefixtures("clock_ahead")
+def test_a_replica_with_a_wrong_clock_does_not_date_the_history(url: str) -> None:
+    """The time of a change is that of the server, whatever the clock of the replica says."""
 
     async def run() -> None:
         async with opened(url) as store:
@@ -428,3 +437,24 @@ def test_a_replica_with_a_wrong_clock_does_not_date_the_history(url: str, monkey
             assert abs(record.time - datetime.now(UTC)) < timedelta(minutes=5)
 
     asyncio.run(run())
+
+
+@pytest.mark.usefixtures("clock_ahead")
+def test_a_replica_with_a_wrong_clock_is_not_early(url: str) -> None:
+    """Scheduled rules begin and tokens expire by the clock of the server, whatever the clock of the replica says."""
+    soon = datetime.now(UTC) + timedelta(minutes=30)
+    with (
+        embedded(url, context_features=FEATURES, access=AccessOptions(auth="tokens")) as service,
+        closing(Api(service.url, token=service.first_token)) as api,
+    ):
+        api.declare()
+        rule = {"setting": "cache_ttl", "feature_values": {"user": "a"}, "value": 1, "starts_at": soon.isoformat()}
+        assert api.call("POST", "rules", rule).status_code == 201
+        operation = {"op": "add_rule", **rule, "feature_values": {"user": "b"}}
+        assert api.call("POST", "changes", {"operations": [operation]}).status_code == 200
+        proposal = {"operations": [{**operation, "feature_values": {"user": "c"}}], "apply_at": soon.isoformat()}
+        assert api.call("POST", "proposals", proposal).status_code == 201
+        new_token = {"name": "t", "scopes": ["read"], "expires_at": int(soon.timestamp())}
+        token = api.call("POST", "tokens", new_token).json()["token"]
+        with closing(Api(service.url, token=token)) as reader:
+            assert reader.query()["cache_ttl"]["rules"] == []

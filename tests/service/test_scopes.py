@@ -70,10 +70,11 @@ def test_the_walk_finds_the_routes() -> None:
     assert {"DELETE /api/v1/rules/{rule_id}/metadata/{key}", "PUT /api/v1/settings/{name}/metadata"} <= labels
     calls = ("claim", "retrieve", "redeem", "start", "challenge")
     grants = {f"POST /f/{call}{slash}" for call in calls for slash in ("", "/")}
-    login = {"GET /f/login", "POST /f/login", "GET /f/style.css"}
+    login = {"GET /f/login", "POST /f/login", "GET /f/style.css", "GET /f/oidc/login", "GET /f/oidc/callback"}
     open_calls = {label(call) for call in CALLS if call.required.is_public}
     others = {"GET /api/health", "GET /api/ready", "GET /.well-known/fakts", "POST /o/token", "POST /o/token/"}
-    assert open_calls == others | grants | login
+    console = {"GET /", "GET /console", "GET /console/static/{name}", "GET /console/color.css", "GET /console/icon.svg"}
+    assert open_calls == others | grants | login | console
 
 
 @pytest.mark.parametrize("call", GUARDED, ids=label)

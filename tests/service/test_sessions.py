@@ -159,6 +159,8 @@ def test_people_see_and_end_their_own_sessions_only(new_database: Callable[[], s
             (form,) = [form for form in listed.forms if form.chosen("session") == [of_b]]
             operator.send(form)
             assert is_login(b.open(SESSIONS))
+            ended = [each for each in api.get("/api/v1/audit").json()["audit"] if each["action"] == "logout"]
+            assert [(each["actor"]["name"], each["subject"]) for each in ended] == [("admin", tokens[1][:12])]
             assert not is_login(a.open(SESSIONS))
         api.close()
 

@@ -20,6 +20,7 @@ from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.access_tokens import AccessTokens
 from heksherlite.service.api.identity import Identity
 from heksherlite.service.api.proxy_headers import ProxyHeaders, client_network
+from heksherlite.service.api.repetition import Repetition
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.rates import RateLimiter
 from heksherlite.service.domain.tokens import FULL_ACCESS, NO_ACCESS, SHAPE, Scope, Token, Tokens, find_token
@@ -74,10 +75,13 @@ class Authorizer:
         catch_up: Reads the tokens that other services have written to the database.
         options: Whether tokens are required, and which proxies are trusted.
         limits: The limit on the rate of writes.
+        clock: Returns the time on the clock that all services on the database agree on, in seconds since the epoch.
+        repetition: What was logged already.
 
     Attributes:
         proxy_headers: Reads the address and the person from the headers of trusted proxies.
         refused_tokens: The number of refused tokens, by reason.
+        refused_writes: The number of writes that were refused because there were too many.
     """
 
     def __init__(
@@ -87,10 +91,16 @@ class Authorizer:
         catch_up: Callable[[], Awaitable[None]],
         options: AccessOptions,
         limits: Limits,
+        *,
+        clock: Callable[[], float],
+        repetition: Repetition,
     ) -> None:
         self.refused_tokens: Counter[str] = Counter()
+        self.refused_writes = 0
         self.proxy_headers = ProxyHeaders(options)
         self._tokens = tokens
+        self._clock = clock
+        self._repetition = repetition
         self._access_tokens = access_tokens
         self._catch_up = catch_up
         self._requires_tokens = options.auth == "tokens"
@@ -153,11 +163,15 @@ class Authorizer:
             request.state.identity = Identity(address=address)
             return
         token = None
-        if self._requires_tokens:
-            token = self._authenticate(request.scope, required.scope, final=final)
-            self._require_scope(token, required, required.scope)
-        if required.scope is not Scope.READ:
-            self._count_write(token.public_prefix if token else client_network(address))
+        try:
+            if self._requires_tokens:
+                token = self._authenticate(request.scope, required.scope, final=final)
+                self._require_scope(token, required, required.scope)
+            if required.scope is not Scope.READ:
+                self._count_write(token.public_prefix if token else client_network(address))
+        except AccessDeniedError:
+            request.state.identity = Identity(token, address=address)  # for the audit record
+            raise
         granted = NO_ACCESS if self._requires_tokens else FULL_ACCESS
         request.state.identity = Identity(token, self.proxy_headers.person(request.scope), address, granted)
 
@@ -192,7 +206,7 @@ class Authorizer:
             if well_formed:
                 self._refuse_token(request, "unknown", "the token is unknown or was revoked", scope)
             self._refuse_token(request, "malformed", "malformed token; expected hkl_...", scope)
-        if token.expired(time.time()):
+        if token.expired(self._clock()):
             self._refuse_token(request, "expired", f"the token {token.name!r} has expired", scope)
         return token
 
@@ -204,7 +218,9 @@ class Authorizer:
         wait = self._failures.take(client_network(address), time.monotonic())
         if wait:
             raise _too_many(f"too many attempts with invalid tokens; {reason}", wait, scope)
-        _logger.warning("a token was refused", extra={"client": address, "reason": reason})
+        level = self._repetition.level(logging.WARNING, address, reason)
+        extra = {"client": address, "reason": reason}
+        _logger.log(level, "a token was refused: %s; the client is %s", reason, address, extra=extra)
         challenge = f'Bearer realm="heksherlite", scope="{scope}", error="invalid_token"'
         raise AccessDeniedError(401, reason, needed_scope=scope, headers={"www-authenticate": challenge})
 
@@ -216,6 +232,7 @@ class Authorizer:
     def _count_write(self, client: str) -> None:
         wait = self._writes.take(client, time.monotonic())
         if wait:
+            self.refused_writes += 1
             raise _too_many("too many writes; reduce the rate", wait, None)
 
 

@@ -1,7 +1,6 @@
 """``/api/v1/explain``: why settings have their values in a context."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -84,7 +83,7 @@ async def _explained(
     known: Mapping[str, str],
     page: Page,
 ) -> dict[str, Any]:
-    catalog = store.catalog if at is None else await store.at(parse_moment(at, now=datetime.now(UTC)))
+    catalog = store.catalog if at is None else await store.at(parse_moment(at, now=store.now()))
     for feature in known:
         if feature not in catalog.context_features:
             features = ", ".join(catalog.context_features)

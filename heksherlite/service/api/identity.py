@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from heksherlite.service.domain.authors import Author
 from heksherlite.service.domain.sessions import Owner
 from heksherlite.service.domain.tokens import NO_ACCESS, Access, Scope, Token
 
@@ -45,6 +46,12 @@ class Identity:
     def name(self) -> str | None:
         """The person, or else the name of the token, or else None."""
         return self.person or (self.token.name if self.token else None)
+
+    @property
+    def author(self) -> Author:
+        """The client as the author of changes."""
+        person = self.person or (self.token.owner if self.token else None)
+        return Author(self.kind, self.name, self.address, self.id, person)
 
     @property
     def owner(self) -> Owner:

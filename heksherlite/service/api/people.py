@@ -9,8 +9,7 @@ A trusted proxy may name a person who is not logged in. Then the options say wha
 """
 
 import logging
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from fastapi import Request, Response
@@ -20,6 +19,7 @@ from heksherlite.service.api.authorizer import Authorizer, RequiredScope
 from heksherlite.service.api.identity import Identity
 from heksherlite.service.api.origin_guard import OriginGuard
 from heksherlite.service.domain.access.sessions import ActiveSession
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.sessions import (
     Session,
     form_token,
@@ -68,11 +68,19 @@ class People:
         origin_guard: Determines whether a form comes from this site.
         options: What people may do whom a proxy names, and how long sessions last.
         sessions: The sessions in the database.
+        clock: Returns the time on the clock that all services on the database agree on, in seconds since the epoch.
     """
 
     def __init__(
-        self, authorizer: Authorizer, origin_guard: OriginGuard, options: AccessOptions, sessions: Sessions
+        self,
+        authorizer: Authorizer,
+        origin_guard: OriginGuard,
+        options: AccessOptions,
+        sessions: Sessions,
+        *,
+        clock: Callable[[], float],
     ) -> None:
+        self._clock = clock
         self._authorizer = authorizer
         self._proxy_headers = authorizer.proxy_headers
         self._options = options
@@ -124,7 +132,7 @@ class People:
         secret = self._secret(request)
         if secret is not None:
             active = await self._sessions.use(
-                session_digest(secret), now=time.time(), idle_timeout=self._options.session_idle_timeout
+                session_digest(secret), now=self._clock(), idle_timeout=self._options.session_idle_timeout
             )
             if active is not None:
                 session = active.session
@@ -150,6 +158,22 @@ class People:
         token = await self._authorizer.token_of_person(request, text.encode())
         return await self._begin(request, token.name, public_prefix=token.public_prefix)
 
+    async def log_in_identified(self, request: Request, person: str, granted: Access) -> Visitor:
+        """Start a session for a person whom an identity provider identified.
+
+        Args:
+            request: The request of the person's browser.
+            person: The name of the person.
+            granted: What the person may do.
+
+        Returns:
+            The browser with a new cookie, which nobody else can know.
+
+        Raises:
+            DatabaseUnavailableError: The database is not available.
+        """
+        return await self._begin(request, person, person=person, granted=granted)
+
     async def _begin(
         self,
         request: Request,
@@ -159,7 +183,7 @@ class People:
         person: str | None = None,
         granted: Access = NO_ACCESS,
     ) -> Visitor:
-        secret, now, client = new_secret(), time.time(), self._proxy_headers.address(request.scope)
+        secret, now, client = new_secret(), self._clock(), self._proxy_headers.address(request.scope)
         session = Session(
             digest=session_digest(secret),
             public_prefix=public_prefix,
@@ -172,7 +196,8 @@ class People:
         )
         if not await self._sessions.begin(session, now=now):
             raise AccessDeniedError(403, "the token belongs to an application; only people log in")
-        _logger.info("a person logged in", extra={"person": name, "client": client, "session": session.id})
+        extra = {"person": name, "client": client, "session": session.id}
+        _logger.info("a person logged in: %s, from %s", name, client, extra=extra)
         return Visitor(secret, is_new=True)
 
     async def log_out(self, request: Request) -> None:
@@ -198,9 +223,10 @@ class People:
             DatabaseUnavailableError: The database is not available; the session continues.
         """
         owner = None if identity.is_operator else identity.owner
-        ended = await self._sessions.end_by_id(session_id, owner=owner)
+        ended = await self._sessions.end_by_id(session_id, owner=owner, cause=Cause(identity.author))
         if ended:
-            _logger.info("a session was ended", extra={"session": session_id, "by": identity.name})
+            extra = {"session": session_id, "by": identity.name}
+            _logger.info("a session was ended: session %s, by %s", session_id, identity.name, extra=extra)
         return ended
 
     async def list_sessions(self, identity: Identity) -> Sequence[ActiveSession]:
@@ -209,7 +235,7 @@ class People:
         Raises:
             DatabaseUnavailableError: The database is not available.
         """
-        active = await self._sessions.list_active(now=time.time(), idle_timeout=self._options.session_idle_timeout)
+        active = await self._sessions.list_active(now=self._clock(), idle_timeout=self._options.session_idle_timeout)
         return [each for each in active if identity.is_operator or each.session.owner == identity.owner]
 
     def visitor(self, request: Request) -> Visitor:

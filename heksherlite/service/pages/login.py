@@ -1,13 +1,17 @@
 """``/f/login`` and ``/f/logout``: people log in and out; and ``/f/style.css``, the style sheet of all pages."""
 
 import re
+from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.context import context_of
+from heksherlite.service.api.denials import note_denial
 from heksherlite.service.api.routes import public, requires_person
+from heksherlite.service.domain.audit import Action
 from heksherlite.service.pages.form import read_form
 from heksherlite.service.pages.page_route import PageRoute
 from heksherlite.service.pages.rendering import redirect, render, style_sheet
@@ -37,7 +41,7 @@ async def show_login(request: Request) -> Response:
     identity = await people.find(request)
     if identity is not None and (identity.is_operator or identity.token is not None):
         return redirect(request, page)
-    return render(request, "login", page=page, problem="")
+    return login_form(request, page)
 
 
 @router.post("/login")
@@ -50,7 +54,8 @@ async def log_in(request: Request) -> Response:
     try:
         visitor = await people.log_in(request, form.text("token"))
     except AccessDeniedError as denied:
-        return render(request, "login", status=denied.status, headers=denied.headers, page=page, problem=denied.detail)
+        note_denial(request.scope, denied.detail, Action.LOG_IN)
+        return login_form(request, page, denied.detail, status=denied.status, headers=denied.headers)
     response = redirect(request, page)
     people.set_cookie(request, response, visitor)
     return response
@@ -64,6 +69,30 @@ async def log_out(request: Request) -> Response:
     await read_form(request)
     await people.log_out(request)
     return redirect(request, "login")
+
+
+def login_form(
+    request: Request, page: str, problem: str = "", *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the page with the ways to log in.
+
+    Args:
+        request: The request.
+        page: The page to which the login leads, relative to ``/f/``.
+        problem: Why an attempt failed; empty for none.
+        status: The status code of the response.
+        headers: Additional response headers.
+    """
+    provider = context_of(request).options.access.identity_provider
+    return render(
+        request,
+        "login",
+        status=status,
+        headers=headers,
+        page=page,
+        problem=problem,
+        provider="" if provider is None else urlsplit(provider.issuer).netloc,
+    )
 
 
 def local_page(page: str) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fastapi import Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
+from heksherlite.service.api.denials import note_denial
 from heksherlite.service.api.people import LoginRequiredError
 from heksherlite.service.api.responses import respond_to_unavailable, status_of
 from heksherlite.service.api.routes import ServiceRoute
@@ -40,6 +41,7 @@ class PageRoute(ServiceRoute):
 
 def problem(request: Request, status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return a page that describes a problem."""
+    note_denial(request.scope, text)
     return render(request, "problem", status=status, headers=headers, text=text)
 
 

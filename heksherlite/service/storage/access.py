@@ -8,8 +8,10 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.service.domain.access.auditing import audit_events
 from heksherlite.service.domain.access.state import AccessDecision, AccessState
-from heksherlite.service.domain.authors import BY_SERVICE, Cause
+from heksherlite.service.domain.audit import DatedEvent
+from heksherlite.service.domain.authors import BY_SERVICE, Author, Cause
 from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.lineage import NONCE_BYTES
 from heksherlite.service.storage.access_rows import (
@@ -19,6 +21,7 @@ from heksherlite.service.storage.access_rows import (
     read_sessions,
     write_access_changes,
 )
+from heksherlite.service.storage.audit import write_events
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history import write_record
 from heksherlite.service.storage.rows import read_counters, write_counters, write_revision
@@ -60,6 +63,7 @@ class AccessStore:
         database: The database, already prepared.
         writer: What writes to it; None for a new one.
         after_write: Called after each write that makes a new revision.
+        on_recorded: Called with the author and the size in characters of what a write adds to the history.
     """
 
     def __init__(
@@ -68,10 +72,12 @@ class AccessStore:
         writer: Writer | None = None,
         *,
         after_write: Callable[[], Awaitable[None]] = _do_nothing,
+        on_recorded: Callable[[Author, int], object] = lambda *_: None,
     ) -> None:
         self._database = database
         self._writer = writer or Writer(database)
         self._after_write = after_write
+        self._on_recorded = on_recorded
         self._counters: Counters | None = None
         self._state = AccessState()
 
@@ -143,12 +149,17 @@ class AccessStore:
         state = await self.newest(connection, counters, lookup)
         decision = decide(state)
         await write_access_changes(connection, state, decision.changes)
+        now = self._database.now()
+        await write_events(
+            connection, [DatedEvent(now, event) for event in audit_events(state, decision.changes, cause)]
+        )
         if decision.changes.is_new_revision:
-            counters = counters.after_access_change(secrets.token_hex(NONCE_BYTES)).dated(self._database.now())
+            counters = counters.after_access_change(secrets.token_hex(NONCE_BYTES)).dated(now)
             await write_counters(connection, counters)
             await write_revision(connection, counters.revision_id)
             if decision.changes.history:
-                await write_record(connection, counters, cause, decision.changes.history)
+                recorded = await write_record(connection, counters, cause, decision.changes.history)
+                self._on_recorded(cause.author, recorded.characters)
         return decision
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from heksherlite.service.domain.access import sessions
 from heksherlite.service.domain.access.sessions import ActiveSession
-from heksherlite.service.domain.authors import BY_SERVICE
+from heksherlite.service.domain.authors import BY_SERVICE, Cause
 from heksherlite.service.domain.sessions import Owner, Session, touch_interval
 from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage.access import AccessStore, Lookup
@@ -61,16 +61,16 @@ class Sessions:
         """End a session if it exists."""
         await self._access.write(partial(sessions.end, digest=digest), BY_SERVICE, Lookup(session=digest))
 
-    async def end_by_id(self, session_id: str, *, owner: Owner | None) -> bool:
+    async def end_by_id(self, session_id: str, *, owner: Owner | None, cause: Cause) -> bool:
         """End a session by its public id.
 
         Args:
             session_id: The public id.
+            cause: Who ends it.
             owner: Whose session it must be; None for anybody's.
+            cause: Who ends it, and why.
 
         Returns:
             Whether the session existed.
         """
-        return await self._access.write(
-            partial(sessions.end_by_id, session_id=session_id, owner=owner), BY_SERVICE, _ALL
-        )
+        return await self._access.write(partial(sessions.end_by_id, session_id=session_id, owner=owner), cause, _ALL)

@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heksherlite.service.domain.authors import BY_SERVICE, Cause
-from heksherlite.service.domain.catalog import Catalog, Decision
+from heksherlite.service.domain.audit import Action, AuditEvent, DatedEvent
+from heksherlite.service.domain.authors import BY_SERVICE, Author, Cause
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.history import as_of, changes_between
 from heksherlite.service.domain.lineage import NONCE_BYTES, RevisionId
@@ -22,12 +23,15 @@ from heksherlite.service.errors import DatabaseUnavailableError, NotCaughtUpErro
 from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.access_rows import read_signing_key
 from heksherlite.service.storage.applications import Applications
+from heksherlite.service.storage.audit import AuditLog, write_events
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.device_codes import DeviceCodes
+from heksherlite.service.storage.drafts import Drafts
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.heartbeat import Heartbeat
 from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.proposals import Proposals
+from heksherlite.service.storage.removed_settings import require_deleted, too_large
 from heksherlite.service.storage.rows import (
     read_changes,
     read_counters,
@@ -35,6 +39,7 @@ from heksherlite.service.storage.rows import (
     read_whole_lineage,
     write_changes,
 )
+from heksherlite.service.storage.rule_removal import RuleRemoval
 from heksherlite.service.storage.sessions import Sessions
 from heksherlite.service.storage.writing import Writer
 
@@ -43,6 +48,7 @@ T = TypeVar("T")
 _CATCH_UP_SECONDS = 1.0
 _MOST_RULES_IN_A_BATCH = 10_000
 _ATTEMPTS_TO_LOOK_BACK = 3
+_MOST_AUDITED_SETTINGS = 100
 
 
 class Store:
@@ -61,16 +67,28 @@ class Store:
         self.catalog = Catalog(Counters(database_id=""))
         self.on_replaced: Callable[[Catalog], object] = lambda _: None
         """Called with each new catalog."""
+        self.on_recorded: Callable[[Author, int], object] = lambda *_: None
+        """Called with the author and the size in characters of what each write adds to the history."""
         self._writer = Writer(database)
         self._writer.on_failure = self._check_soon
         self.availability = self._writer.availability
         self.history = History(database, self._writer)
+        self.audit = AuditLog(database, self._writer)
         self.proposals = Proposals(database)
+        self.rule_removal = RuleRemoval(database, self._writer)
+        self.rules_are_hidden = asyncio.Event()
+        """Set when a write has removed a setting whose rules are still to be deleted."""
+        self.drafts = Drafts(database, self._writer)
         self.writes = 0
         """The number of writes that this process has committed."""
         self.newest_at = time.monotonic()
         """When the catalog was last known to be the newest, on the monotonic clock."""
-        self.access = AccessStore(database, self._writer, after_write=self._reload_after_write)
+        self.access = AccessStore(
+            database,
+            self._writer,
+            after_write=self._reload_after_write,
+            on_recorded=lambda author, size: self.on_recorded(author, size),  # noqa: PLW0108  # it is set later
+        )
         self.applications = Applications(self.access)
         self.device_codes = DeviceCodes(self.access)
         self.groups = Groups(self.access)
@@ -236,11 +254,19 @@ class Store:
             return _Written(decision, catalog)
         counters = catalog.counters_after(decision.changes, secrets.token_hex(NONCE_BYTES)).dated(self._database.now())
         changes = decision.changes.at(counters.revision_id)
+        await require_deleted(connection, catalog, changes)
+        hidden = too_large(catalog, changes)
         # What takes long is waited for statement by statement, so that a server that responds counts as one.
-        takes_long = sum(len(catalog.entries[key].rules) for key in changes.removed_settings) > _MOST_RULES_IN_A_BATCH
+        takes_long = len(changes.rules) > _MOST_RULES_IN_A_BATCH
         async with nullcontext() if takes_long else self._database.batching(connection):
-            await write_changes(connection, catalog, changes, counters)
-            await write_record(connection, counters, cause, changes_between(catalog, changes))
+            await write_changes(connection, catalog, changes, counters, hidden=hidden)
+            told = changes_between(catalog, changes, without_rules_of=hidden)
+            recorded = await write_record(connection, counters, cause, told)
+        self.on_recorded(cause.author, recorded.characters)
+        if hidden:
+            self.rules_are_hidden.set()
+        if cause.break_glass:
+            await write_events(connection, [_break_glass(catalog, changes, counters, cause)])
         return _Written(decision, catalog.after(changes, counters))
 
     def _committed(self, written: "_Written[T]") -> None:
@@ -253,11 +279,12 @@ class Store:
         self._heartbeat.start()
         while not until.is_set():
             self._database.wake_up.clear()
+            began = self.availability.now()
             try:
                 if not self.available or time.monotonic() >= self._check_at:
                     self._check_at = time.monotonic() + self._check_interval
                     await self._database.check()
-                    self.availability.reached()
+                    self.availability.reached(began)
                 now = time.monotonic()
                 self._behind = await self._database.has_changes() or self._behind
                 if self._behind:
@@ -265,8 +292,8 @@ class Store:
                     self._behind = False
                 self.newest_at = max(now, self.newest_at)
             except DatabaseUnavailableError as error:
-                self.availability.lost(error)
-            await _first_of(until, self._database.wake_up, seconds=self._poll_interval)
+                self.availability.lost(error, began)
+            await first_of(until, self._database.wake_up, seconds=self._poll_interval)
         self._heartbeat.stop()
 
     async def _reload_after_write(self) -> None:
@@ -306,13 +333,23 @@ class Store:
         self._database.wake_up.set()
 
 
+def _break_glass(catalog: Catalog, changes: Changes, counters: Counters, cause: Cause) -> DatedEvent:
+    names = sorted(catalog.entries[each].setting.name for each in catalog.touched_settings(changes))
+    details = {"reason": cause.reason, "revision": counters.revision, "settings": names[:_MOST_AUDITED_SETTINGS]}
+    return DatedEvent(
+        counters.changed_at or datetime.now(UTC),
+        AuditEvent(action=Action.BREAK_GLASS, actor=cause.author, details=details),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Written(Generic[T]):
     decision: Decision[T]
     catalog: Catalog
 
 
-async def _first_of(*events: asyncio.Event, seconds: float) -> None:
+async def first_of(*events: asyncio.Event, seconds: float) -> None:
+    """Return when one of some events is set, or after some seconds."""
     waits = [asyncio.create_task(event.wait()) for event in events]
     await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
