@@ -80,6 +80,7 @@ async def look_at(
             refusal = error.message
             is_protected = await _only_protection(context, operations, rights)
             preview = await context.changer.preview(operations, may_propose, base_revision=base_revision)
+        impact = await context.changer.impact(preview)
         conflicts = _by_operation(preview)
         without_base = False
         if conflicts:
@@ -89,7 +90,7 @@ async def look_at(
         return Look([(each, ()) for each in words], refusal=refusal, problem=error.message)
     return Look(
         [(each, conflicts.get(index, ())) for index, each in enumerate(words)],
-        impact=preview.impact,
+        impact=impact,
         changes_nothing=not preview.outcome.changes and not conflicts,
         refusal=refusal,
         is_protected=is_protected,

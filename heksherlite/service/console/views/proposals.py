@@ -15,7 +15,6 @@ from heksherlite.service.console.numbers import read_number
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.domain.proposals import ProposalState
-from heksherlite.service.domain.proposing import same_person
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, OperationConflictsError
 from heksherlite.service.pages.form import Form, read_form
@@ -112,5 +111,5 @@ async def _show(
         status=status,
         proposal=proposal,
         look=await look_at(context, proposal.operations, may, base_revision=base),
-        is_own=same_person(proposal.author, author_of(request)),
+        is_own=proposal.author.is_same_as(author_of(request)),
     )
