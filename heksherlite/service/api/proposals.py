@@ -20,7 +20,7 @@ from heksherlite.service.domain.authors import Author
 from heksherlite.service.domain.proposals import Proposal, ProposalState
 from heksherlite.service.domain.proposing import Statement
 from heksherlite.service.domain.times import show_time
-from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.domain.tokens import Access, Scope
 from heksherlite.service.errors import (
     InvalidError,
     NotFoundError,
@@ -149,7 +149,7 @@ async def get_proposal(request: Request, proposal_id: ProposalId, context: Conte
         except RequestError as error:
             shown |= {"conflicts": [{"operation": 0, "reason": error.message, "setting": None, "rule_id": None}]}
         else:
-            shown |= {"conflicts": preview.conflicts, **show_impact(preview)}
+            shown |= {"conflicts": preview.conflicts, **show_impact(await context.changer.impact(preview))}
     return json_response(shown)
 
 
@@ -233,8 +233,9 @@ def _setting_of(operation: AnyOperation, store: ReadableStore) -> str:
 
 
 def _statement(request: Request, now: datetime, text: str | None = None) -> Statement:
-    token = request.state.identity.token
-    return Statement(author_of(request), now, text, None if token is None else token.public_prefix)
+    identity = request.state.identity
+    token = None if identity.token is None else identity.token.public_prefix
+    return Statement(author_of(request), now, text, token, Access(identity.scopes, identity.setting_prefix))
 
 
 def _shown(proposal: Proposal, request: Request) -> dict[str, Any]:

@@ -128,6 +128,16 @@ removals = Table(
 )
 """``kind`` is ``setting`` or ``rule``; the rules of a removed setting are not listed."""
 
+removed_settings = Table(
+    "removed_settings",
+    metadata,
+    Column("setting_id", ForeignKey("settings.id", ondelete="CASCADE"), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("setting_name", String, nullable=False),
+)
+"""Settings that were removed at a revision, and whose rules are still stored: see
+`heksherlite.service.storage.removed_settings`."""
+
 proposals = Table(
     "proposals",
     metadata,
@@ -207,6 +217,7 @@ tokens = Table(
     Column("setting_prefix", String, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=True),
+    Column("owner", String),
 )
 """``digest`` is the SHA-256 of a token in hexadecimal, ``scopes`` are separated by spaces, times are in seconds since
 the epoch. A write here changes the revision of the state, so that running services notice it."""
