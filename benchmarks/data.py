@@ -1,4 +1,4 @@
-"""Rules to measure with, and the v1 answer that holds them. Standard library only: peers' environments import it."""
+"""Rules to measure with, and the v1 response that holds them. Standard library only: peers' environments import it."""
 
 import json
 from collections.abc import Mapping
@@ -77,14 +77,14 @@ def one_setting(rules: int, *, add: int = 0) -> dict[str, Rules]:
     return {"setting_0000": rules_per_user(rules, add=add)}
 
 
-def v1_answer(settings: Mapping[str, Rules]) -> bytes:
-    """Return the body of the answer to a query for these settings."""
+def v1_response(settings: Mapping[str, Rules]) -> bytes:
+    """Return the body of the response to a query for these settings."""
     rule_id = 0
-    answer = {}
+    response = {}
     for name, rules in settings.items():
         listed = []
         for conditions, value in rules.items():
             rule_id += 1
             listed.append({"rule_id": rule_id, "value": value, "context_features": conditions})
-        answer[name] = {"default_value": DEFAULT, "rules": listed}
-    return json.dumps({"settings": answer}, separators=(",", ":")).encode()
+        response[name] = {"default_value": DEFAULT, "rules": listed}
+    return json.dumps({"settings": response}, separators=(",", ":")).encode()

@@ -70,12 +70,12 @@ class Service:
         try:
             requests = next(flow)
             while True:
-                requests = flow.send([self._answer(request) for request in requests])
+                requests = flow.send([self._response(request) for request in requests])
         except StopIteration as stop:
             result: R = stop.value
             return result
 
-    def _answer(self, request: Request) -> Response:
+    def _response(self, request: Request) -> Response:
         if request.path == "/api/v1/query":
             return Response(request, 200, self._body, None, self._media_type)
         if request == protocol.CONTEXT_FEATURES:

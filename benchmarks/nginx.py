@@ -24,7 +24,7 @@ from tests.service.nginx import NGINX, nginx
 
 _PATH = "/api/v1/query"
 _RULES = 10_000
-_PLAIN = {"Accept-Encoding": "identity"}  # as wrk asks: compressed answers have other tags
+_PLAIN = {"Accept-Encoding": "identity"}  # as wrk asks: compressed responses have other tags
 
 
 def main() -> None:

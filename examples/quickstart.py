@@ -32,9 +32,9 @@ def show(*users: str) -> None:
 async def add_rule(api: httpx.AsyncClient, setting: str, conditions: dict[str, str], value: object) -> int:
     """Add a rule as an operator would: over the service's HTTP API."""
     rule = {"setting": setting, "feature_values": conditions, "value": value}
-    answer = await api.post("/api/v1/rules", json=rule)
-    answer.raise_for_status()
-    rule_id: int = answer.json()["rule_id"]
+    response = await api.post("/api/v1/rules", json=rule)
+    response.raise_for_status()
+    rule_id: int = response.json()["rule_id"]
     condition_text = " and ".join(f"{feature} is {wanted}" for feature, wanted in conditions.items())
     print(f"    rule {rule_id}: {setting} is {value!r} where {condition_text}")
     return rule_id

@@ -3,6 +3,11 @@
 ::
 
     HeksherError
+    ├── AdminError              a request of an operator got no useful answer
+    │   ├── ServiceUnavailableError     there is no answer, or the service cannot answer now
+    │   └── RequestRefusedError         the service refused it
+    │       ├── AccessRefusedError      the token does not permit it
+    │       └── ChangeConflictsError    it conflicts with what the service has
     ├── FaktsError              facts are not loaded, and loading them is not allowed
     │   ├── NoFaktsFound        there is no current loader                            (also a LookupError)
     │   ├── GroupNotFound       a path does not exist in the loaded facts             (also a LookupError)
@@ -26,6 +31,11 @@ raises a :class:`TypeError` or a :class:`ValueError`.
 
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_MOST_CONFLICTS: Final = 20
+"""The number of conflicts that a message contains."""
 
 
 class HeksherError(Exception):
@@ -209,3 +219,87 @@ class DemandError(RemoteGrantError):
 
 class ClaimError(RemoteGrantError):
     """The endpoint did not accept the token, or its facts are invalid."""
+
+
+class AdminError(HeksherError):
+    """A request of an operator got no useful answer.
+
+    Attributes:
+        request: The request, such as ``POST /api/v1/changes``.
+        reason: What went wrong.
+    """
+
+    def __init__(self, request: str, reason: str) -> None:
+        super().__init__(request, reason)
+        self.request = request
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.request}: {self.reason}"
+
+
+class ServiceUnavailableError(AdminError):
+    """There is no answer, or the service cannot answer now. The message tells whether a write may have taken effect."""
+
+
+class RequestRefusedError(AdminError):
+    """The service refused a request. Nothing was changed.
+
+    Attributes:
+        request: The request.
+        reason: The words of the service.
+        status: The HTTP status.
+    """
+
+    def __init__(self, request: str, reason: str, status: int) -> None:
+        super().__init__(request, reason)
+        self.args = (request, reason, status)  # pickle calls the class with these
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"{self.request} was refused with status {self.status}: {self.reason}"
+
+
+class AccessRefusedError(RequestRefusedError):
+    """The service requires another token, or one with more rights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationConflict:
+    """Why an operation cannot be made.
+
+    Attributes:
+        operation: The index of the operation in the list, or None if the request has no list.
+        reason: The reason.
+        setting: The name of the setting that it is about.
+        rule_id: The id of the rule that it is about.
+    """
+
+    operation: int | None
+    reason: str
+    setting: str | None = None
+    rule_id: int | None = None
+
+    def __str__(self) -> str:
+        return self.reason if self.operation is None else f"operations[{self.operation}]: {self.reason}"
+
+
+class ChangeConflictsError(RequestRefusedError):
+    """A request conflicts with what the service has. Nothing was changed.
+
+    Attributes:
+        request: The request.
+        conflicts: All conflicts, in the order of the operations.
+        status: The HTTP status, 409.
+    """
+
+    def __init__(self, request: str, conflicts: Sequence[OperationConflict], status: int = 409) -> None:
+        lines = [f"\n  {conflict}" for conflict in conflicts[:_MOST_CONFLICTS]]
+        more = len(conflicts) - len(lines)
+        reason = "".join(lines) + (f"\n  and {more} more conflicts" if more else "")
+        super().__init__(request, reason, status)
+        self.args = (request, conflicts, status)  # pickle calls the class with these
+        self.conflicts = tuple(conflicts)
+
+    def __str__(self) -> str:
+        return f"{self.request} has conflicts:{self.reason}"

@@ -11,6 +11,7 @@ from heksherlite.wire_types import (
     BOOL,
     FLOAT,
     INT,
+    JSON,
     STR,
     EnumType,
     FlagsType,
@@ -64,7 +65,7 @@ class _Parser:
     def name(self) -> str:
         match = _NAME.match(self.text, self.position)
         if match is None or match[0] not in _NAMES:
-            self.fail("int, float, str, bool, Enum[...], Flags[...], Sequence<...> or Mapping<...>")
+            self.fail("int, float, str, bool, Json, Enum[...], Flags[...], Sequence<...> or Mapping<...>")
         self.position = match.end()
         return match[0]
 
@@ -124,7 +125,7 @@ def _refuse_constant(name: str) -> NoReturn:
 _JSON = json.JSONDecoder(parse_constant=_refuse_constant)
 _NAME = re.compile(r"[A-Za-z]*")
 _WHITESPACE = frozenset(" \t\r\n")
-_PRIMITIVES = {primitive.name: primitive for primitive in (INT, FLOAT, STR, BOOL)}
+_PRIMITIVES: dict[str, WireType] = {str(type_): type_ for type_ in (INT, FLOAT, STR, BOOL, JSON)}
 _OPTION_TYPES: dict[str, Callable[[list[JsonPrimitive]], WireType]] = {"Enum": EnumType, "Flags": FlagsType}
 _CONTAINERS: dict[str, Callable[[WireType], WireType]] = {"Sequence": SequenceType, "Mapping": MappingType}
 _NAMES = {*_PRIMITIVES, *_OPTION_TYPES, *_CONTAINERS}

@@ -1,8 +1,8 @@
 """The types of settings in the API: print them, check values, compare types.
 
-A wire type is one of ``int``, ``float``, ``str``, ``bool``, ``Enum[...]``, ``Flags[...]``, ``Sequence<...>`` and
-``Mapping<...>``. Its values are JSON. The classes here are immutable and hashable. They are independent of Python
-classes, HTTP and storage, so the SDK and the service share them::
+A wire type is one of ``int``, ``float``, ``str``, ``bool``, ``Enum[...]``, ``Flags[...]``, ``Sequence<...>``,
+``Mapping<...>`` and ``Json``. Its values are JSON. The classes here are immutable and hashable. They are independent of
+Python classes, HTTP and storage, so the SDK and the service share them::
 
     str(EnumType(["maybe", True, False]))                                # Enum["maybe",false,true]
     MappingType(EnumType(["dark", "bright"])).accepts({"theme": "dark"})    # True
@@ -169,23 +169,41 @@ class MappingType:
         return None
 
 
-WireType: TypeAlias = PrimitiveType | EnumType | FlagsType | SequenceType | MappingType
+@dataclass(frozen=True, slots=True)
+class JsonType:
+    """``Json``: any JSON value; also available as `JSON`."""
+
+    def __str__(self) -> str:
+        return "Json"
+
+    def accepts(self, value: Any) -> bool:  # noqa: ARG002 - as for the other types
+        """Return ``True``."""
+        return True
+
+    def problem(self, value: Any) -> str | None:  # noqa: ARG002 - as for the other types
+        """Return ``None``: every JSON value is of this type."""
+        return None
+
+
+WireType: TypeAlias = PrimitiveType | EnumType | FlagsType | SequenceType | MappingType | JsonType
 
 INT = PrimitiveType("int")
 FLOAT = PrimitiveType("float")
 STR = PrimitiveType("str")
 BOOL = PrimitiveType("bool")
+JSON = JsonType()
 
 
 def is_subtype(lower: WireType, upper: WireType) -> bool:
     """Return whether one type is a strict subtype of another: every value of ``lower`` is a value of ``upper``.
 
     ``int`` is a subtype of ``float``. An Enum is a subtype of an Enum with more options, and Flags likewise. A Sequence
-    is a subtype of a Sequence with a wider inner type, and a Mapping likewise. All other types are incomparable.
+    is a subtype of a Sequence with a wider inner type, and a Mapping likewise. Every other type is a subtype of
+    ``Json``. All other types are incomparable.
     """
     match lower, upper:
-        case PrimitiveType("int"), PrimitiveType("float"):
-            return True
+        case (_, JsonType()) | (PrimitiveType("int"), PrimitiveType("float")):
+            return lower != upper
         case EnumType(), EnumType():
             return lower.option_texts < upper.option_texts
         case FlagsType(), FlagsType():

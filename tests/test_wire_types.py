@@ -11,9 +11,11 @@ from heksherlite.wire_types import (
     BOOL,
     FLOAT,
     INT,
+    JSON,
     STR,
     EnumType,
     FlagsType,
+    JsonType,
     MappingType,
     SequenceType,
     WireType,
@@ -22,13 +24,14 @@ from heksherlite.wire_types import (
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=5) | st.sampled_from(['"', "]", ",", "[>", "\\", "\0", "a"])
 NUMBERS = st.integers(-3, 3) | st.floats(-3, 3) | st.integers(-(2**63), 2**64 - 1) | st.sampled_from([1.0, 1e300, -0.0])
+JSON_VALUES = st.none() | st.lists(NUMBERS, max_size=2) | st.dictionaries(TEXTS, st.booleans(), max_size=2)
 OPTIONS = st.lists(st.none() | st.booleans() | NUMBERS | TEXTS, min_size=1, max_size=4)
 FEW_OPTIONS = st.lists(st.sampled_from([1, 1.0, True, "1", None]), min_size=1, max_size=4)
 
 
 def types(options: st.SearchStrategy[list[Any]]) -> st.SearchStrategy[WireType]:
     leaves: st.SearchStrategy[WireType] = st.one_of(
-        st.sampled_from([INT, FLOAT, STR, BOOL]), options.map(EnumType), options.map(FlagsType)
+        st.sampled_from([INT, FLOAT, STR, BOOL, JSON]), options.map(EnumType), options.map(FlagsType)
     )
     return st.recursive(leaves, lambda inner: inner.map(SequenceType) | inner.map(MappingType), max_leaves=3)
 
@@ -49,7 +52,7 @@ def values_of(type_: WireType) -> st.SearchStrategy[Any]:
             return st.lists(values_of(type_.item), max_size=3)
         case MappingType():
             return st.dictionaries(TEXTS, values_of(type_.value), max_size=3)
-    primitives = {INT: st.integers() | st.just(5.0), FLOAT: NUMBERS, STR: TEXTS, BOOL: st.booleans()}
+    primitives = {INT: st.integers() | st.just(5.0), FLOAT: NUMBERS, STR: TEXTS, BOOL: st.booleans(), JSON: JSON_VALUES}
     return primitives[type_]
 
 
@@ -111,6 +114,8 @@ def narrower(type_: WireType) -> list[WireType]:
         case EnumType() | FlagsType():
             options = [json.loads(text) for text in sorted(type_.option_texts)]
             return [type(type_)(options[:-1])] if len(options) > 1 else []
+        case JsonType():
+            return [INT, FlagsType([1]), SequenceType(JSON), MappingType(MappingType(JSON))]
         case SequenceType():
             return [SequenceType(item) for item in narrower(type_.item)]
         case MappingType():
@@ -123,6 +128,7 @@ def narrower(type_: WireType) -> list[WireType]:
     [
         ("int", "int"),
         ("Mapping < int >", "Mapping<int>"),
+        ("Sequence<Json>", "Sequence<Json>"),
         ("Sequence<Mapping<Flags[1]>>", "Sequence<Mapping<Flags[1]>>"),
         ('Enum[true,"maybe",false]', 'Enum["maybe",false,true]'),
         ('Enum [ "a]" , "b," ,1.0, null ]', 'Enum["a]","b,",1,null]'),

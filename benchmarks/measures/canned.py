@@ -1,4 +1,4 @@
-"""A service in memory: an HTTP transport that gives answers which are there already."""
+"""A service in memory: an HTTP transport that returns prepared responses."""
 
 import json
 import time
@@ -14,8 +14,8 @@ _PIECE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class QueryAnswer:
-    """An answer to a query.
+class QueryResponse:
+    """A response to a query.
 
     Attributes:
         body: Its body, not compressed.
@@ -29,42 +29,42 @@ class QueryAnswer:
 
 
 class CannedService(httpx.AsyncBaseTransport):
-    """Answers every query with the same rules, in pieces as they would arrive.
+    """Responds to every query with the same rules, in pieces as they would arrive.
 
     Args:
-        answer: What to answer.
+        response: The response.
 
     Attributes:
-        answer: The same; to be replaced for another answer.
-        answered_at: The processor time of this process when the last query was answered, in seconds.
+        response: The same. Assign another one to change it.
+        responded_at: The processor time of this process when the last query got its response, in seconds.
     """
 
-    def __init__(self, answer: QueryAnswer) -> None:
-        self.answer = answer
-        self.answered_at = 0.0
+    def __init__(self, response: QueryResponse) -> None:
+        self.response = response
+        self.responded_at = 0.0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer."""
+        """Respond."""
         path = request.url.path
         if path.endswith("/context_features"):
             return httpx.Response(200, content=json.dumps({"context_features": FEATURES}))
         if path.endswith("/declare"):
             return httpx.Response(200, content=b'{"outcome": "created"}')
-        self.answered_at = time.process_time()
-        return httpx.Response(self.answer.status, headers=self.answer.headers, stream=_Pieces(self.answer.body))
+        self.responded_at = time.process_time()
+        return httpx.Response(self.response.status, headers=self.response.headers, stream=_Pieces(self.response.body))
 
 
 class RecordingTransport(httpx.AsyncHTTPTransport):
-    """Reaches a real service, and keeps its answer to the last query.
+    """Reaches a real service, and keeps its response to the last query.
 
     Attributes:
-        recorded: That answer.
+        recorded: That response.
         size: The bytes of its body as they were sent.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.recorded = QueryAnswer(b"")
+        self.recorded = QueryResponse(b"")
         self.size = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -76,7 +76,7 @@ class RecordingTransport(httpx.AsyncHTTPTransport):
         self.size = response.num_bytes_downloaded
         dropped = {"content-encoding", "content-length", "transfer-encoding"}
         headers = httpx.Headers([item for item in response.headers.multi_items() if item[0].lower() not in dropped])
-        self.recorded = QueryAnswer(body, headers, response.status_code)
+        self.recorded = QueryResponse(body, headers, response.status_code)
         await response.aclose()
         return httpx.Response(response.status_code, headers=headers, content=body)
 

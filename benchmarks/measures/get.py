@@ -16,11 +16,11 @@ from benchmarks.data import (
     rules_of_all_shapes,
     rules_per_user,
     user_name,
-    v1_answer,
+    v1_response,
     value_for,
 )
 from benchmarks.floor import Floor, FloorOfOne, floor_for
-from benchmarks.measures.canned import URL, CannedService, QueryAnswer
+from benchmarks.measures.canned import URL, CannedService, QueryResponse
 from benchmarks.measures.program import async_client, declare, theme
 from benchmarks.results import Row, write_rows
 from benchmarks.sizes import SIZES, Size
@@ -41,7 +41,7 @@ def loaded(rules: Rules, features: Sequence[str] = FEATURES) -> Setting[int]:
     setting = declare([NAME], features)[NAME]
 
     async def load() -> object:
-        transport = CannedService(QueryAnswer(v1_answer({NAME: rules})))
+        transport = CannedService(QueryResponse(v1_response({NAME: rules})))
         async with async_client(URL, transport=transport) as client:
             return client
 

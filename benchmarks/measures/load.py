@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import httpx
 import orjson
 
-from benchmarks.data import Rules, many_settings, one_setting, v1_answer
-from benchmarks.measures.canned import URL, CannedService, QueryAnswer, RecordingTransport
+from benchmarks.data import Rules, many_settings, one_setting, v1_response
+from benchmarks.measures.canned import URL, CannedService, QueryResponse, RecordingTransport
 from benchmarks.measures.program import MeasuredAsyncClient, async_client, declare, set_apart
 from benchmarks.measures.service import Service, running
 from benchmarks.results import Row, write_rows
@@ -33,14 +33,14 @@ class Stopwatch:
         self.stopped = time.process_time()
 
     async def start_at_query(self, response: httpx.Response) -> None:
-        """Start, because the headers of an answer arrived; a hook for httpx."""
+        """Start, because the headers of a response arrived; a hook for httpx."""
         if response.request.url.path.endswith("/query"):
             self.started = time.process_time()
 
 
-def milliseconds_of_parsing(answer: QueryAnswer) -> float:
+def milliseconds_of_parsing(response: QueryResponse) -> float:
     """Return the processor time that orjson takes for the same bytes with the garbage collector off."""
-    pieces = answer.body.splitlines() if is_lines(answer) else [answer.body]
+    pieces = response.body.splitlines() if is_lines(response) else [response.body]
     with without_collections():
         started = time.process_time()
         parsed = [orjson.loads(piece) for piece in pieces]
@@ -49,9 +49,9 @@ def milliseconds_of_parsing(answer: QueryAnswer) -> float:
     return took * 1e3
 
 
-def milliseconds_of_dictionaries(answer: QueryAnswer) -> float:
+def milliseconds_of_dictionaries(response: QueryResponse) -> float:
     """Return what it takes to parse lines and to put their values into dictionaries, and to do nothing else."""
-    pieces = answer.body.splitlines()
+    pieces = response.body.splitlines()
     with without_collections():
         started = time.process_time()
         settings: list[dict[str, int]] = []
@@ -66,9 +66,9 @@ def milliseconds_of_dictionaries(answer: QueryAnswer) -> float:
     return took * 1e3
 
 
-def is_lines(answer: QueryAnswer) -> bool:
-    """Tell whether an answer is in lines, and not the v1 answer."""
-    return answer.headers["Content-Type"].startswith("application/x-ndjson")
+def is_lines(response: QueryResponse) -> bool:
+    """Tell whether a response is in lines, and not the v1 response."""
+    return response.headers["Content-Type"].startswith("application/x-ndjson")
 
 
 @contextmanager
@@ -89,9 +89,9 @@ def check(declared: Mapping[str, Setting[int]], settings: Mapping[str, Rules]) -
         assert declared[name].get(user=user) == value, name
 
 
-def milliseconds_from_memory(answer: QueryAnswer, settings: Mapping[str, Rules]) -> float:
+def milliseconds_from_memory(response: QueryResponse, settings: Mapping[str, Rules]) -> float:
     """Return the processor time of a first load from the bytes in hand to the settings serving."""
-    transport, stopwatch = CannedService(answer), Stopwatch()
+    transport, stopwatch = CannedService(response), Stopwatch()
     declared = declare(settings)
 
     async def load() -> None:
@@ -100,26 +100,26 @@ def milliseconds_from_memory(answer: QueryAnswer, settings: Mapping[str, Rules])
 
     gc.collect()
     asyncio.run(load())
-    return (stopwatch.stopped - transport.answered_at) * 1e3
+    return (stopwatch.stopped - transport.responded_at) * 1e3
 
 
-def first_load_row(what: str, answer: QueryAnswer, settings: Mapping[str, Rules], size: Size) -> Row:
+def first_load_row(what: str, response: QueryResponse, settings: Mapping[str, Rules], size: Size) -> Row:
     """Measure a first load of these bytes."""
     ours, floor, dictionaries = [], [], []
     for _ in range(size.loads):
-        floor.append(milliseconds_of_parsing(answer))
-        if is_lines(answer):
-            dictionaries.append(milliseconds_of_dictionaries(answer))
-        ours.append(milliseconds_from_memory(answer, settings))
-    note = f"{len(answer.body) / 1e6:.1f} MB"
+        floor.append(milliseconds_of_parsing(response))
+        if is_lines(response):
+            dictionaries.append(milliseconds_of_dictionaries(response))
+        ours.append(milliseconds_from_memory(response, settings))
+    note = f"{len(response.body) / 1e6:.1f} MB"
     if dictionaries:
         times = statistics.median(dictionaries) / statistics.median(floor)
         note += f"; parsed and put into dictionaries: x{times:.2f}"
     return Row("load", what, "ms", ours, floor, 3, note=note)
 
 
-def record(service: Service, settings: Mapping[str, Rules]) -> tuple[QueryAnswer, str]:
-    """Return what the service answers to our client, and how large it was on its way."""
+def record(service: Service, settings: Mapping[str, Rules]) -> tuple[QueryResponse, str]:
+    """Return what the service responses to our client, and how large it was on its way."""
     transport = RecordingTransport()
     declared = declare(settings)
 
@@ -128,8 +128,8 @@ def record(service: Service, settings: Mapping[str, Rules]) -> tuple[QueryAnswer
             check(declared, settings)
 
     asyncio.run(load())
-    answer = transport.recorded
-    return answer, f"{answer.headers.get('content-type', '')}, {transport.size / 1e6:.1f} MB sent"
+    response = transport.recorded
+    return response, f"{response.headers.get('content-type', '')}, {transport.size / 1e6:.1f} MB sent"
 
 
 async def reload_rows(what: str, service: Service, settings: Mapping[str, Rules], size: Size) -> list[Row]:
@@ -187,11 +187,11 @@ def main() -> None:
     rows = []
     for what, settings in ((f"{len(many):,} settings", many), ("1 setting", one)):
         what = f"{size.rules:,} rules in {what}"  # noqa: PLW2901
-        v1 = QueryAnswer(v1_answer(settings))
+        v1 = QueryResponse(v1_response(settings))
         rows.append(first_load_row(f"first load, any v1 service, {what}", v1, settings, size))
         with running(settings) as service:
-            answer, note = record(service, settings)
-            row = first_load_row(f"first load, our service, {what}", answer, settings, size)
+            response, note = record(service, settings)
+            row = first_load_row(f"first load, our service, {what}", response, settings, size)
             rows += [row, *asyncio.run(reload_rows(what, service, settings, size))]
         print(f"{what}: {note}", file=sys.stderr)
     write_rows(rows)

@@ -6,8 +6,8 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Mapping
 
-from benchmarks.data import Rules, many_settings, one_setting, v1_answer
-from benchmarks.measures.canned import URL, CannedService, QueryAnswer
+from benchmarks.data import Rules, many_settings, one_setting, v1_response
+from benchmarks.measures.canned import URL, CannedService, QueryResponse
 from benchmarks.measures.program import async_client, declare
 from benchmarks.results import Row, write_rows
 from benchmarks.sizes import SIZES
@@ -31,7 +31,7 @@ class Subject:
     def __init__(self, make: Callable[[int], dict[str, Rules]]) -> None:
         self.settings = make(0)
         self.rules = sum(map(len, self.settings.values()))
-        self._answers = [QueryAnswer(v1_answer(make(add))) for add in (0, 1)]
+        self._responses = [QueryResponse(v1_response(make(add))) for add in (0, 1)]
 
     async def bytes_kept(self, reloads: int) -> tuple[int, int]:
         """Return the bytes that are kept after the first load, and how many more after reloads with other values.
@@ -41,17 +41,17 @@ class Subject:
         """
         declared = declare(self.settings)
         # Without rules at first, so that what the client and the settings take by themselves is not counted.
-        transport = CannedService(QueryAnswer(v1_answer({name: {} for name in self.settings})))
+        transport = CannedService(QueryResponse(v1_response({name: {} for name in self.settings})))
         async with async_client(URL, transport=transport) as client:
             tracemalloc.start()
             try:
                 await client.reload()
                 before = allocated()
-                transport.answer = self._answers[0]
+                transport.response = self._responses[0]
                 await client.reload()
                 after = allocated()
                 for number in range(1, reloads + 1):
-                    transport.answer = self._answers[number % 2]
+                    transport.response = self._responses[number % 2]
                     await client.reload()
                 growth = allocated() - after
             finally:

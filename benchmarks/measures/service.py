@@ -56,13 +56,15 @@ class Service:
 
     def change_one_rule(self, value: int) -> None:
         """Give the last rule another value."""
-        answer = httpx.put(f"{self.url}/api/v1/rules/{self._last_rule}/value", json={"value": value}, timeout=_SECONDS)
-        answer.raise_for_status()
+        response = httpx.put(
+            f"{self.url}/api/v1/rules/{self._last_rule}/value", json={"value": value}, timeout=_SECONDS
+        )
+        response.raise_for_status()
         self._last_value = value
 
     def _value_of(self, rule_id: int) -> Any:
-        answer = httpx.get(f"{self.url}/api/v1/rules/{rule_id}", timeout=_SECONDS)
-        return answer.raise_for_status().json()["value"]
+        response = httpx.get(f"{self.url}/api/v1/rules/{rule_id}", timeout=_SECONDS)
+        return response.raise_for_status().json()["value"]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from typing import Any
 
-from benchmarks.data import ENVIRONMENT, FEATURES, THEME, v1_answer
+from benchmarks.data import ENVIRONMENT, FEATURES, THEME, v1_response
 from benchmarks.peers.subject import DEFAULT, FLAG, Get, measure
 
 theme: ContextVar[str] = ContextVar("theme", default=THEME)
@@ -22,27 +22,27 @@ kept: list[object] = []
 
 def serve(values: Mapping[str, int]) -> str:
     """Serve these rules, and return where."""
-    answer = v1_answer({FLAG: {(("user", user),): value for user, value in values.items()}})
+    response = v1_response({FLAG: {(("user", user),): value for user, value in values.items()}})
 
     class Service(BaseHTTPRequestHandler):
         """The service."""
 
         def do_GET(self) -> None:
-            """Answer which context features there are, or which rules."""
+            """Return the context features, or the rules."""
             if self.path.endswith("/context_features"):
-                self._answer(json.dumps({"context_features": FEATURES}).encode())
+                self._response(json.dumps({"context_features": FEATURES}).encode())
             else:
-                self._answer(answer)
+                self._response(response)
 
         def do_POST(self) -> None:
-            """Answer a declaration."""
+            """Respond to a declaration."""
             self.rfile.read(int(self.headers["Content-Length"]))
-            self._answer(b'{"outcome": "created"}')
+            self._response(b'{"outcome": "created"}')
 
         def log_message(self, format: str, *args: Any) -> None:
             """Be silent."""
 
-        def _answer(self, body: bytes) -> None:
+        def _response(self, body: bytes) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

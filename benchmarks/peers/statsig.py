@@ -9,7 +9,7 @@ from benchmarks.peers.subject import DEFAULT, FLAG, Get, measure
 
 
 def specification(values: Mapping[str, int]) -> str:
-    """Return what the service of this package would answer."""
+    """Return what the service of this package would return."""
     conditions = {
         f"is-{user}": {
             "type": "user_field",
@@ -58,13 +58,13 @@ def specification(values: Mapping[str, int]) -> str:
 def prepare(values: Mapping[str, int]) -> Get:
     """Set up a client that connects to nothing and logs nothing."""
     core = import_module("statsig_python_core")
-    answer = core.DataStoreResponse(result=specification(values), time=1)
+    response = core.DataStoreResponse(result=specification(values), time=1)
 
-    def answer_with_specification(_store: Any, key: str) -> Any:
+    def respond_with_specification(_store: Any, key: str) -> Any:
         del key
-        return answer
+        return response
 
-    store_class = type("Store", (core.DataStore,), {"get": answer_with_specification})
+    store_class = type("Store", (core.DataStore,), {"get": respond_with_specification})
     options = core.StatsigOptions(data_store=store_class(), disable_network=True, disable_all_logging=True)
     client = core.Statsig(f"secret-{len(values)}", options)
     client.initialize().wait()

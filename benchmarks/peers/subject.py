@@ -26,7 +26,7 @@ def targeted(users: int) -> dict[str, int]:
 
 
 def measure(package: str, prepare: Prepare) -> None:
-    """Check a peer's answers, time them and write the result.
+    """Check a peer's responses, time them and write the result.
 
     The arguments of the process are the number of targeted users, that of repeats, and the seconds for each.
 
@@ -35,7 +35,7 @@ def measure(package: str, prepare: Prepare) -> None:
         prepare: Sets the peer up.
 
     Raises:
-        AssertionError: The peer gives a wrong answer.
+        AssertionError: The peer gives a wrong response.
     """
     count, repeats, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     values = targeted(count)

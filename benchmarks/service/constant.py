@@ -1,6 +1,6 @@
-"""A FastAPI application with nothing behind it: each path has an answer that never changes.
+"""A FastAPI application with nothing behind it: each path has a response that never changes.
 
-The answers come from the standard input, as a JSON object of ``[status, headers, body]`` by path.
+The responses come from the standard input, as a JSON object of ``[status, headers, body]`` by path.
 """
 
 import json
@@ -13,10 +13,10 @@ from fastapi import FastAPI, Response
 
 
 def main() -> None:
-    """Serve the answers, after the address was printed."""
+    """Serve the responses, after the address was printed."""
     app = FastAPI()
     for path, (status, headers, body) in json.load(sys.stdin).items():
-        app.get(path)(_answering(status, headers, body.encode()))
+        app.get(path)(_responding(status, headers, body.encode()))
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
@@ -24,11 +24,11 @@ def main() -> None:
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _answering(status: int, headers: dict[str, str], body: bytes) -> Callable[[], Awaitable[Response]]:
-    async def answer() -> Response:
+def _responding(status: int, headers: dict[str, str], body: bytes) -> Callable[[], Awaitable[Response]]:
+    async def respond() -> Response:
         return Response(body, status, headers)
 
-    return answer
+    return respond
 
 
 main()

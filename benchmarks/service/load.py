@@ -1,6 +1,6 @@
-"""Asks the same again and again: ``load.py HOST PORT REQUEST STATUS SECONDS`` prints seconds per answer.
+"""Sends the same request again and again: ``load.py HOST PORT REQUEST STATUS SECONDS`` prints seconds per response.
 
-The first answer has to have the status, and tells how long the others are. That is all that is looked at, so that this
+The first response must have the status. Its length is the length of all others. Nothing else is looked at, so that this
 costs little beside what is measured.
 """
 
@@ -14,7 +14,7 @@ CONNECTIONS = 8
 
 class _Connection(asyncio.Protocol):
     def __init__(self, request: bytes, size: int, until: float) -> None:
-        self.answers = 0
+        self.responses = 0
         self.ended = asyncio.get_running_loop().create_future()
         self._request = request
         self._size = size
@@ -32,7 +32,7 @@ class _Connection(asyncio.Protocol):
         if self._missing > 0:
             return
         assert self._missing == 0
-        self.answers += 1
+        self.responses += 1
         self._missing = self._size
         if time.perf_counter() < self._until:
             self._transport.write(self._request)
@@ -45,7 +45,7 @@ class _Connection(asyncio.Protocol):
             self.ended.set_exception(exc or ConnectionError("the service closed the connection"))
 
 
-async def _size_of_answer(host: str, port: int, request: bytes, status: int) -> int:
+async def _size_of_response(host: str, port: int, request: bytes, status: int) -> int:
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(request)
     head = await reader.readuntil(b"\r\n\r\n")
@@ -60,13 +60,13 @@ def _itself(connection: _Connection) -> _Connection:
 
 
 async def _main(host: str, port: int, request: bytes, status: int, seconds: float) -> None:
-    size = await _size_of_answer(host, port, request, status)
+    size = await _size_of_response(host, port, request, status)
     start = time.perf_counter()
     connections = [_Connection(request, size, start + seconds) for _ in range(CONNECTIONS)]
     for connection in connections:
         await asyncio.get_running_loop().create_connection(partial(_itself, connection), host, port)
     await asyncio.gather(*[connection.ended for connection in connections])
-    print((time.perf_counter() - start) / sum(connection.answers for connection in connections))
+    print((time.perf_counter() - start) / sum(connection.responses for connection in connections))
 
 
 asyncio.run(_main(sys.argv[1], int(sys.argv[2]), sys.argv[3].encode(), int(sys.argv[4]), float(sys.argv[5])))

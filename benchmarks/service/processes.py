@@ -19,12 +19,12 @@ FEATURES = ["environment", "user"]
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A program that answers.
+    """A program that responses.
 
     Attributes:
         url: Where it is.
         pid: Its process.
-        start: Seconds from its start until it answered.
+        start: Seconds from its start until its first response.
     """
 
     url: str
@@ -48,9 +48,9 @@ def service(database: str) -> Iterator[Running]:
 
 
 @contextmanager
-def constants(answers: Mapping[str, tuple[int, Mapping[str, str], str]]) -> Iterator[Running]:
-    """Run an application that gives these answers, by path."""
-    with _running([sys.executable, str(Path(__file__).with_name("constant.py"))], json.dumps(answers)) as running:
+def constants(responses: Mapping[str, tuple[int, Mapping[str, str], str]]) -> Iterator[Running]:
+    """Run an application that gives these responses, by path."""
+    with _running([sys.executable, str(Path(__file__).with_name("constant.py"))], json.dumps(responses)) as running:
         yield running
 
 

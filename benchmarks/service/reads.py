@@ -1,4 +1,4 @@
-"""Queries: how many a service answers, and how long a new one takes."""
+"""Queries: how many a service serves per second, and how long a new one takes."""
 
 import subprocess
 import sys
@@ -21,11 +21,11 @@ def reads(sizes: Sizes) -> list[Row]:
     """Measure queries of all rules: not modified, and in full; and ones for filters that are all different."""
     with filled(sizes.settings, sizes.rules_each) as database, service(database) as ours:
         with httpx.Client(base_url=ours.url, timeout=60) as http:
-            answer = http.get(_QUERY, headers={"Accept-Encoding": "identity"}).raise_for_status()
-        tag = answer.headers["etag"]
-        headers = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
-        answers = {"/304": (304, headers, ""), "/200": (200, headers, answer.text)}
-        with constants(answers) as constant:
+            response = http.get(_QUERY, headers={"Accept-Encoding": "identity"}).raise_for_status()
+        tag = response.headers["etag"]
+        headers = {name: response.headers[name] for name in _PASSED_ON if name in response.headers}
+        responses = {"/304": (304, headers, ""), "/200": (200, headers, response.text)}
+        with constants(responses) as constant:
             unmodified = _in_turns(ours, constant, 304, {"If-None-Match": tag}, sizes)
             full = _in_turns(ours, constant, 200, {}, sizes)
     size = f"{sizes.settings} settings x {sizes.rules_each} rules"
@@ -46,9 +46,9 @@ def _new_filters(sizes: Sizes) -> Row:
         http.get(_QUERY).raise_for_status()
         for number in range(sizes.filters):
             start = time.perf_counter()
-            answer = http.get(_QUERY, params={"context_filters": f"environment:*,user:(u{number})"})
+            response = http.get(_QUERY, params={"context_filters": f"environment:*,user:(u{number})"})
             samples.append((time.perf_counter() - start) * 1e3)
-            assert all(len(found["rules"]) == 1 for found in answer.raise_for_status().json()["settings"].values())
+            assert all(len(found["rules"]) == 1 for found in response.raise_for_status().json()["settings"].values())
     rules = sizes.filtered_settings * sizes.filtered_rules_each
     what = f"200 for a filter never seen before, {rules:,} rules"
     return Row("reads", what, "ms", samples, target=50, against="value", note=f"worst {max(samples):.0f} ms")
@@ -65,7 +65,7 @@ def _in_turns(
 
 
 def _load(url: str, headers: Mapping[str, str], status: int, seconds: float) -> float:
-    """Return microseconds per answer."""
+    """Return microseconds per response."""
     parts = urlsplit(url)
     lines = [f"GET {parts.path} HTTP/1.1", f"Host: {parts.netloc}", *(f"{name}: {headers[name]}" for name in headers)]
     request = "".join(f"{line}\r\n" for line in [*lines, ""])

@@ -47,7 +47,7 @@ def writes(sizes: Sizes, server: PostgresServer) -> list[Row]:
 
 
 def replicas(sizes: Sizes, server: PostgresServer) -> list[Row]:
-    """Time from the answer to a write at one service until a client of another one has the value."""
+    """Time from the response to a write at one service until a client of another one has the value."""
     database = new_database(server, "shared")
     delays = []
     with service(database) as one, service(database) as two, httpx.Client(base_url=one.url) as writer:
@@ -63,7 +63,7 @@ def replicas(sizes: Sizes, server: PostgresServer) -> list[Row]:
                 while setting.get(user="u0") != value:
                     time.sleep(0.0002)
                 delays.append((time.perf_counter() - written) * 1e3)
-    what = "from a write's answer to the value in a client"
+    what = "from a write's response to the value in a client"
     return [
         Row("replicas", f"{what}, median", "ms", delays, target=100, against="value"),
         Row("replicas", f"{what}, worst of {sizes.changes:,}", "ms", [max(delays)], target=1000, against="value"),

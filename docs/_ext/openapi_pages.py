@@ -23,7 +23,7 @@ _ALTERNATIVES = "x-alternative-scopes"
 
 @cache
 def openapi() -> dict[str, Any]:
-    """Return what a service answers at ``/openapi.json``."""
+    """Return what a service returns at ``/openapi.json``."""
     before = logging.root.manager.disable
     logging.disable(logging.INFO)  # a style of the highlighter makes the root logger print
     try:
@@ -82,13 +82,17 @@ def _section(method: str, path: str, operation: dict[str, Any]) -> Iterator[str]
     yield from _table(
         ("status", "description", "body"),
         [
-            (status, answer["description"], ", ".join(f"`{media_type}`" for media_type in answer.get("content", {})))
-            for status, answer in sorted(operation["responses"].items())
+            (
+                status,
+                response["description"],
+                ", ".join(f"`{media_type}`" for media_type in response.get("content", {})),
+            )
+            for status, response in sorted(operation["responses"].items())
         ],
     )
-    for status, answer in operation["responses"].items():
+    for status, response in operation["responses"].items():
         if status.startswith("2"):
-            yield from _fields(f"Body of the {status} response", answer.get("content", {}))
+            yield from _fields(f"Body of the {status} response", response.get("content", {}))
 
 
 def _fields(title: str, content: dict[str, Any]) -> Iterator[str]:

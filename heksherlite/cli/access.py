@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from heksherlite.cli.identity_provider import OPTIONS, pop_identity_provider
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.options import AccessOptions, Network
 
@@ -20,6 +21,7 @@ def _networks(_context: click.Context, _parameter: click.Parameter, values: Sequ
 
 
 _DEFAULTS = Limits()
+_ACCESS = AccessOptions()
 _OPTIONS = (
     click.option(
         "--auth",
@@ -50,9 +52,48 @@ _OPTIONS = (
         "operators",
         metavar="PERSON",
         multiple=True,
-        help="A person who may approve applications on the service's pages without a token, as --trust-user-header"
-        " names them. * is everyone whom that header names. Repeat the option for several.",
+        help="A person who may do everything on the service's pages without logging in, as --trust-user-header names"
+        " them. * is everyone whom that header names. Repeat the option for several.",
     ),
+    click.option(
+        "--editor",
+        "editors",
+        metavar="PERSON",
+        multiple=True,
+        help="A person who may read, propose and write on the service's pages without logging in, like --operator.",
+    ),
+    click.option(
+        "--viewer",
+        "viewers",
+        metavar="PERSON",
+        multiple=True,
+        help="A person who may read on the service's pages without logging in, like --operator.",
+    ),
+    click.option(
+        "--person-prefix",
+        "setting_prefixes",
+        metavar="PERSON PREFIX",
+        nargs=2,
+        multiple=True,
+        help="Limit an editor or viewer to settings whose names begin with PREFIX. Repeat the option for several.",
+    ),
+    click.option(
+        "--session-lifetime",
+        metavar="SECONDS",
+        type=click.IntRange(min=1),
+        default=_ACCESS.session_lifetime,
+        show_default=True,
+        help="How long a person remains logged in on the service's pages at most, in seconds.",
+    ),
+    click.option(
+        "--session-idle-timeout",
+        metavar="SECONDS",
+        type=click.IntRange(min=1),
+        default=_ACCESS.session_idle_timeout,
+        show_default=True,
+        help="After how long without a request a person is logged out, in seconds.",
+    ),
+    *OPTIONS,
     click.option(
         "--client-codes/--no-client-codes",
         default=False,
@@ -107,7 +148,7 @@ _OPTIONS = (
         type=click.FloatRange(min=0, min_open=True),
         default=_DEFAULTS.request_timeout,
         show_default=True,
-        help="The time for a request to arrive, and the time to answer it, each in seconds.",
+        help="The time for a request to arrive, and the time to respond, each in seconds.",
     ),
     click.option(
         "--writes-per-second",
@@ -116,6 +157,29 @@ _OPTIONS = (
         show_default=True,
         help="The rate at which each token, or each address without tokens, may write and declare. Bursts of up to ten"
         " seconds' worth are allowed.",
+    ),
+    click.option(
+        "--max-reads-per-client",
+        type=click.IntRange(min=1),
+        default=_DEFAULTS.max_reads_per_client,
+        show_default=True,
+        help="The largest number of reads of each token, or of each address without tokens, at the same time.",
+    ),
+    click.option(
+        "--max-streams-per-client",
+        type=click.IntRange(min=1),
+        default=_DEFAULTS.max_streams_per_client,
+        show_default=True,
+        help="The largest number of streams of each token, or of each address without tokens. Three quarters of all"
+        " streams that the process has room for are the most.",
+    ),
+    click.option(
+        "--history-bytes-per-second",
+        type=click.FloatRange(min=0, min_open=True),
+        default=_DEFAULTS.history_bytes_per_second,
+        show_default=True,
+        help="The rate at which the changes of each token, or of each address without tokens, may add to the history."
+        " 64 seconds' worth may come at once.",
     ),
 )
 
@@ -131,11 +195,18 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
         trust_user_header: str | None,
         trusted_proxies: tuple[Network, ...],
         operators: tuple[str, ...],
+        editors: tuple[str, ...],
+        viewers: tuple[str, ...],
+        setting_prefixes: tuple[tuple[str, str], ...],
+        session_lifetime: int,
+        session_idle_timeout: int,
         client_codes: bool,
         **others: Any,
     ) -> None:
-        if operators and trust_user_header is None:
-            raise click.UsageError("--operator requires --trust-user-header, the header that names the person.")
+        identity_provider = pop_identity_provider(others)
+        if (operators or editors or viewers) and trust_user_header is None:
+            option = "--operator" if operators else "--editor" if editors else "--viewer"
+            raise click.UsageError(f"{option} requires --trust-user-header, the header that names the person.")
         if trust_user_header is not None and not trusted_proxies:
             raise click.UsageError(
                 "--trust-user-header requires --trusted-proxies; otherwise any client could send the header."
@@ -147,10 +218,16 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
                 trust_user_header=trust_user_header,
                 trusted_proxies=trusted_proxies,
                 operators=frozenset(operators),
+                editors=frozenset(editors),
+                viewers=frozenset(viewers),
+                setting_prefixes=dict(setting_prefixes),
+                session_lifetime=session_lifetime,
+                session_idle_timeout=session_idle_timeout,
+                identity_provider=identity_provider,
                 client_codes=client_codes,
             )
         except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--trust-user-header") from error
+            raise click.UsageError(f"{error}.") from error
         limits = Limits(**{limit.name: others.pop(limit.name) for limit in fields(Limits)})
         command(access=access, limits=limits, **others)
 

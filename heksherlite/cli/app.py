@@ -92,7 +92,7 @@ def register(
     """Register the public application IDENTIFIER.
 
     Every program that claims to be IDENTIFIER gets its configuration and the same token, so the token should allow
-    little. The scopes write and admin, and groups with secrets, need --force.
+    little. The scopes write, audit and admin, and groups with secrets, need --force.
     """
     administration = administration_of(target, reason)
     if not force and (exposed := _exposed(administration, approval)):
@@ -157,7 +157,7 @@ def _exposed(administration: "Administration | RemoteAdministration", approval: 
     from heksherlite.service.domain.groups import references
     from heksherlite.service.domain.tokens import Scope
 
-    powerful = sorted(approval.scopes & {Scope.WRITE, Scope.ADMIN})
+    powerful = sorted(approval.scopes & {Scope.WRITE, Scope.AUDIT, Scope.ADMIN})
     if powerful:
         return f"the scope {powerful[0]}"
     groups = administration.list_groups()

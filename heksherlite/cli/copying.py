@@ -6,34 +6,45 @@ from typing import Any, BinaryIO, Final
 
 import click
 
+from heksherlite.admin import AsyncAdminClient
 from heksherlite.cli.progress import progress
 from heksherlite.cli.source import ask
 from heksherlite.engine import protocol
 from heksherlite.engine.messages import Request, Response
-from heksherlite.engine.protocol import LINES, NOT_MODIFIED, ResponseReader, SettingData
+from heksherlite.engine.protocol import NOT_MODIFIED, ResponseReader, SettingData
 from heksherlite.engine.queries import divide_names
+from heksherlite.errors import RequestRefusedError
 from heksherlite.http.transport import Transport
 from heksherlite.service.transfer.lines import end_line, header_line, line
 
-_EXPORT: Final = Request("GET", "/api/v1/export", accept=frozenset({200, 404, 405}))
+_NO_SUCH_ROUTE: Final = frozenset({404, 405})
 
 _ATTEMPTS: Final = 3
 _SETTINGS_AT_ONCE: Final = 20
 """The number of settings in one query, whose response has to fit into memory."""
 
 
-async def copy_service(transport: Transport, file: BinaryIO) -> None:
+async def copy_service(admin: AsyncAdminClient, transport: Transport, file: BinaryIO) -> None:
     """Write an export of a service into an empty file.
 
     This package's service exports itself, as of one revision. Any other service is read twice, to notice changes.
 
+    Args:
+        admin: A client of the service for operators.
+        transport: A connection to the service, for the v1 API.
+        file: The file.
+
     Raises:
         click.ClickException: There is no response, or the service changed during each of several attempts.
+        AdminError: The service refused to export itself.
         ServiceResponseError: A response is malformed.
     """
-    (response,) = await ask(transport, [_EXPORT])
-    if response.status == 200 and response.media_type == LINES:
-        file.write(response.content)
+    try:
+        file.write(await admin.export())
+    except RequestRefusedError as error:
+        if error.status not in _NO_SUCH_ROUTE:
+            raise
+    else:
         return
     for _ in range(_ATTEMPTS):
         file.seek(0)
@@ -119,6 +130,7 @@ def _setting_line(setting: SettingData) -> bytes:
                 "version": setting.version,
                 "metadata": setting.metadata,
                 "aliases": sorted(setting.aliases),
+                **({} if setting.schema is None else {"schema": setting.schema}),
             }
         }
     )

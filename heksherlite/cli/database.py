@@ -1,7 +1,8 @@
 """How a command works on a database, whether a service runs on it or not."""
 
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,12 +11,15 @@ import click
 
 from heksherlite.cli.location import default_database
 from heksherlite.errors import ServiceStartError
+from heksherlite.service.domain.audit import AuditRecord
 from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
 from heksherlite.service.storage.access import AccessStore
+from heksherlite.service.storage.audit import AuditLog, AuditSearch
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.sqlite import SqliteDatabase
 from heksherlite.service.storage.urls import open_database
+from heksherlite.service.storage.writing import Writer
 
 T = TypeVar("T")
 
@@ -67,10 +71,40 @@ def in_access_store(
         raise click.ClickException(str(error)) from error
 
 
+def in_audit_log(location: str | None, search: AuditSearch, *, at_once: int) -> Sequence[Sequence[AuditRecord]]:
+    """Return the records of the audit record of a database, oldest first, in portions.
+
+    Args:
+        location: The URL of the database; None for the default one.
+        search: Which records.
+        at_once: The size of a portion.
+
+    Raises:
+        click.ClickException: The database does not exist or cannot be used.
+    """
+
+    async def read() -> list[Sequence[AuditRecord]]:
+        database = existing_database(location)
+        try:
+            await database.prepare()
+            log, wanted, portions = AuditLog(database, Writer(database)), search, list[Sequence[AuditRecord]]()
+            while records := await log.search(wanted, limit=at_once, oldest_first=True):
+                portions.append(records)
+                wanted = replace(wanted, after=records[-1].id)
+            return portions
+        finally:
+            await database.close()
+
+    try:
+        return anyio.run(read)
+    except (ServiceStartError, DatabaseUnavailableError) as error:
+        raise click.ClickException(str(error)) from error
+
+
 def cause(reason: str | None) -> Cause:
     """Return what the history records about a change on the command line."""
     try:
         user: str | None = getpass.getuser()
     except (ImportError, KeyError, OSError):  # in a container, the user may have no name
         user = None
-    return Cause(Author("command_line", user), reason)
+    return Cause(Author("command_line", user, id=user), reason)

@@ -47,15 +47,24 @@ def export(
         from heksherlite.cli.backup import exported
 
         with exported(database) as lines:
-            _write(output, lines)
+            write_pieces(output, lines)
     else:
         names = _parse_names(settings)
         from heksherlite.cli.snapshot import take_snapshot
 
-        _write(output, [take_snapshot(url, token, headers, names)])
+        write_pieces(output, [take_snapshot(url, token, headers, names)])
 
 
-def _write(output: str, pieces: Iterable[bytes]) -> None:
+def write_pieces(output: str, pieces: Iterable[bytes]) -> None:
+    """Write pieces into a private file, which takes the place of one with the same name, or to the standard output.
+
+    Args:
+        output: The path of the file; ``-`` for the standard output.
+        pieces: The pieces.
+
+    Raises:
+        click.ClickException: The file cannot be written.
+    """
     from heksherlite.clients.snapshot_file import replace_file
 
     try:

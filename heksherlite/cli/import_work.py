@@ -11,12 +11,13 @@ from typing import BinaryIO, Final
 import anyio
 import click
 
+from heksherlite.admin import AsyncAdminClient
 from heksherlite.cli.copying import copy_service
 from heksherlite.cli.database import cause
 from heksherlite.cli.location import default_database
 from heksherlite.cli.progress import progress
-from heksherlite.cli.source import transport_to
-from heksherlite.errors import ServiceResponseError, ServiceStartError
+from heksherlite.cli.source import admin_client_of, transport_to
+from heksherlite.errors import AdminError, ServiceResponseError, ServiceStartError
 from heksherlite.http.transport import Transport
 from heksherlite.service.domain.authors import Cause
 from heksherlite.service.errors import DatabaseUnavailableError, ExportError, NotEmptyError, UnknownOutcomeError
@@ -60,10 +61,10 @@ def import_service(url: str, token: str | None, headers: Sequence[str], database
     Raises:
         click.ClickException: The service cannot be copied, there are settings, or the database cannot be used.
     """
-    transport = transport_to(url, token, headers)
+    admin, transport = admin_client_of(url, token, headers), transport_to(url, token, headers)
     reason = f"import from {transport}"
     with TemporaryFile() as copied, _errors_in_words():
-        anyio.run(_copy, transport, copied)
+        anyio.run(_copy, admin, transport, copied)
         length = copied.tell()
         copied.seek(0)
         try:
@@ -87,10 +88,11 @@ def _errors_in_words() -> Iterator[None]:
         raise click.ClickException(f"{error}; {_NOTHING_CHANGED}") from error
 
 
-async def _copy(transport: Transport, copied: BinaryIO) -> None:
+async def _copy(admin: AsyncAdminClient, transport: Transport, copied: BinaryIO) -> None:
     try:
-        await copy_service(transport, copied)
-    except ServiceResponseError as error:
+        async with admin:
+            await copy_service(admin, transport, copied)
+    except (AdminError, ServiceResponseError) as error:
         raise click.ClickException(f"cannot copy {transport}: {error}; {_NOTHING_CHANGED}") from error
     finally:
         await transport.aclose()

@@ -39,9 +39,23 @@ class RemoteAdministration:
         """Return the tokens, the oldest first."""
         return [_token(described) for described in self._call("GET", "tokens")["tokens"]]
 
-    def create_token(self, name: str, scopes: Iterable[Scope], *, setting_prefix: str, expires_at: int | None) -> str:
+    def create_token(
+        self,
+        name: str,
+        scopes: Iterable[Scope],
+        *,
+        setting_prefix: str,
+        expires_at: int | None,
+        owner: str | None,
+    ) -> str:
         """Create a token, and return it with its secret."""
-        body = {"name": name, "scopes": sorted(scopes), "setting_prefix": setting_prefix, "expires_at": expires_at}
+        body = {
+            "name": name,
+            "scopes": sorted(scopes),
+            "setting_prefix": setting_prefix,
+            "expires_at": expires_at,
+            "owner": owner,
+        }
         token: str = self._call("POST", "tokens", body)["token"]
         return token
 
@@ -144,12 +158,34 @@ class RemoteAdministration:
         return response
 
     async def _exchange(self, request: Request) -> Response:
-        transport = transport_to(*self._to_service)
-        try:
-            (response,) = await ask(transport, [request])
-        finally:
-            await transport.aclose()
-        return response
+        return await _exchange(self._to_service, request)
+
+
+def get(service: tuple[str, str | None, Sequence[str]], path: str, parameters: Mapping[str, str]) -> bytes:
+    """Return what a service has at a path.
+
+    Args:
+        service: The URL of the service, a token or None, and further headers, each ``Name: value``.
+        path: The path below ``/api/v1/``.
+        parameters: The parameters of the query.
+
+    Raises:
+        click.ClickException: The service does not respond, or refuses the request.
+    """
+    request = Request("GET", f"/api/v1/{path}", params=tuple(parameters.items()), accept=_ANSWERED)
+    response = anyio.run(_exchange, service, request)
+    if response.status >= 400:
+        raise click.ClickException(_reason_of(response))
+    return response.content
+
+
+async def _exchange(service: tuple[str, str | None, Sequence[str]], request: Request) -> Response:
+    transport = transport_to(*service)
+    try:
+        (response,) = await ask(transport, [request])
+    finally:
+        await transport.aclose()
+    return response
 
 
 def _reason_of(response: Response) -> str:
@@ -157,7 +193,7 @@ def _reason_of(response: Response) -> str:
         detail = orjson.loads(response.content)["detail"]
     except (ValueError, TypeError, KeyError):
         detail = response.content[:1000].decode(errors="replace")
-    return f"{detail} (status {response.status})" if detail else f"the service answered with status {response.status}"
+    return f"{detail} (status {response.status})" if detail else f"the service responded with status {response.status}"
 
 
 def _approval(approval: Approval) -> dict[str, Any]:

@@ -72,13 +72,21 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     help="How long the history keeps changes, in days. By default forever.",
 )
 @click.option(
+    "--audit-retention",
+    metavar="DAYS",
+    type=click.FloatRange(0, 36_500, min_open=True),
+    default=365,
+    show_default=True,
+    help="How long the audit record is kept, in days.",
+)
+@click.option(
     "--cache-max-age",
     metavar="SECONDS",
     type=click.IntRange(0, 86_400),
     default=0,
     show_default=True,
-    help="How long an HTTP cache in front of the service may answer queries by itself, in seconds. With 0 it asks the"
-    " service each time.",
+    help="How long an HTTP cache in front of the service may respond to queries by itself, in seconds. With 0, it"
+    " revalidates each time.",
 )
 @click.option(
     "--log-format",
@@ -129,8 +137,17 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     type=click.FloatRange(0),
     default=0,
     show_default=True,
-    help="How long the service continues to answer requests after it is told to stop, while /api/ready returns 503, in"
-    " seconds.",
+    help="How long the service continues to respond after it is told to stop, in seconds. Meanwhile, /api/ready returns"
+    " 503.",
+)
+@click.option(
+    "--title", metavar="TEXT", default="", help="What the console calls the service, such as 'Shop, production'."
+)
+@click.option(
+    "--color",
+    metavar="COLOR",
+    default="",
+    help="The color in which the console marks the service, such as crimson or #b3261e.",
 )
 @access_options
 def serve(
@@ -142,6 +159,7 @@ def serve(
     context_features: str | None,
     workers: int,
     keep_history: float | None,
+    audit_retention: float,
     cache_max_age: int,
     log_format: "LogFormat",
     access_log: bool,
@@ -151,6 +169,8 @@ def serve(
     root_path: str,
     keep_alive: int,
     drain: float,
+    title: str,
+    color: str,
     access: AccessOptions,
     limits: Limits,
 ) -> None:
@@ -176,6 +196,7 @@ def serve(
         options = ServiceOptions(
             context_features=_split(context_features),
             keep_history=None if keep_history is None else timedelta(days=keep_history),
+            audit_retention=timedelta(days=audit_retention),
             access=access,
             limits=limits,
             cache_max_age=cache_max_age,
@@ -185,6 +206,8 @@ def serve(
             root_path=root_path,
             keep_alive=keep_alive,
             drain=drain,
+            title=title,
+            color=color,
         )
         location = database or default_database()
         opened = open_database(location)
@@ -210,6 +233,8 @@ def serve(
             service.stop()
             Administration(database).revoke_token(public_prefix(service.first_token))
             raise click.ClickException(f"cannot write the first token: {error}; it was revoked") from error
+    if public_url is not None or uds is None:
+        click.echo(f"The console is at {public_url or service.url}/console/")
     # In slices, because on some systems a wait without end cannot be interrupted.
     while service.running and not stop.wait(0.5):
         continue

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from heksherlite.admin import AsyncAdminClient
     from heksherlite.engine.messages import Request, Response
     from heksherlite.http.transport import Transport
 
@@ -72,11 +73,34 @@ def transport_to(url: str, token: str | None, headers: Sequence[str]) -> Transpo
     limits = ResponseLimits(response_timeout=10 * _SECONDS, max_body_size=LARGEST)
     sent = _parse_headers(headers)
     if token is not None:
-        if not (token.isascii() and token.isprintable() and token.strip()):
-            raise click.BadParameter("expected printable ASCII characters", param_hint="--token")
-        sent.append(("Authorization", f"Bearer {token.strip()}"))
+        sent.append(("Authorization", f"Bearer {_checked(token)}"))
     try:
         return Transport(url, {"headers": sent, "timeout": _SECONDS}, limits)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="URL") from error
+
+
+def admin_client_of(url: str, token: str | None, headers: Sequence[str]) -> AsyncAdminClient:
+    """Return a client for operators of the service at a URL.
+
+    Args:
+        url: Where the service is.
+        token: The token to send, or None.
+        headers: Further headers, each ``Name: value``.
+
+    Raises:
+        click.BadParameter: The URL, the token or a header is malformed.
+    """
+    from heksherlite.admin import AsyncAdminClient
+
+    args = {"headers": _parse_headers(headers)}
+    try:
+        return AsyncAdminClient(
+            url,
+            token=None if token is None else _checked(token),
+            http_client_args=args,
+            response_timeout=10 * _SECONDS,
+        )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URL") from error
 
@@ -93,6 +117,12 @@ async def ask(transport: Transport, requests: Sequence[Request]) -> list[Respons
             raise click.ClickException(f"no response from {transport}: {str(response) or repr(response)}") from response
         responses.append(response)
     return responses
+
+
+def _checked(token: str) -> str:
+    if not (token.isascii() and token.isprintable() and token.strip()):
+        raise click.BadParameter("expected printable ASCII characters", param_hint="--token")
+    return token.strip()
 
 
 def _parse_headers(texts: Sequence[str]) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextvars import Context
 from math import inf
 from threading import get_ident
 from time import monotonic
@@ -72,7 +73,8 @@ class PortalThread:
         """
         coroutine = function(*args)
         try:
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            # In a context of its own: in the caller's one, anyio may find trio, which runs on the caller's thread.
+            future = Context().run(asyncio.run_coroutine_threadsafe, coroutine, self._loop)
         except RuntimeError:
             coroutine.close()
             raise RuntimeError("the client was closed") from None

@@ -21,7 +21,7 @@ def describe_conflict(version: str, response: DeclarationResponse) -> str:
         case "rejected":
             return f"the service cannot upgrade it to version {version}{describe_differences(response)}"
         case _:
-            return f"the service answered {reprlib.repr(response.detail)}"
+            return f"the service responded {reprlib.repr(response.detail)}"
 
 
 def describe_differences(response: DeclarationResponse) -> str:

@@ -22,6 +22,7 @@ class Request:
         json: The body, or ``None`` for none.
         headers: Headers beside those of the HTTP client.
         accept: The statuses that count as a response; any other is an error.
+        repeatable: Whether it may be sent again if it is not known whether the service received it.
     """
 
     method: str
@@ -30,6 +31,7 @@ class Request:
     json: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     accept: frozenset[int] = frozenset({200})
+    repeatable: bool = True
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

@@ -38,6 +38,7 @@ class SettingData:
         metadata: Its metadata.
         aliases: Its other names.
         version: The version of its last declaration.
+        schema: The JSON Schema that its values satisfy in addition to the type, if one was declared.
     """
 
     name: str
@@ -47,6 +48,7 @@ class SettingData:
     metadata: Mapping[str, Any]
     aliases: Sequence[str]
     version: str
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def read_settings(response: Response) -> dict[str, SettingData]:
             metadata=reader.member(data, "metadata", dict, where),
             aliases=reader.member(data, "aliases", list, where),
             version=reader.member(data, "version", str, where),
+            schema=reader.member(data, "schema", dict, where) if "schema" in data else None,
         )
     return settings
 

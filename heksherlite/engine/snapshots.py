@@ -100,7 +100,7 @@ def encode(snapshot: Snapshot) -> bytes:
         "context_features": snapshot.context_features,
         "context_filters": snapshot.context_filters,
         "taken_at": snapshot.taken_at.isoformat(),
-        "answers": [
+        "responses": [
             {
                 "status": response.status,
                 "media_type": response.media_type,
@@ -139,7 +139,7 @@ def decode(data: bytes) -> Snapshot:
         context_features=_context_features(header),
         context_filters=_member(header, "context_filters", str),
         taken_at=_taken_at(header),
-        responses=_responses(_member(header, "answers", list), contents),
+        responses=_responses(_member(header, "responses", list), contents),
     )
 
 
@@ -206,7 +206,7 @@ def _responses(described: list[Any], contents: memoryview) -> tuple[KeptResponse
     ends = [0]
     for response in described:
         if not isinstance(response, dict):
-            raise _wrong("answers", described)
+            raise _wrong("responses", described)
         if response.get("status") not in (200, DELTA_STATUS):
             raise _wrong("status", response.get("status"))
         size = _member(response, "size", int)

@@ -121,7 +121,7 @@ class _V1Reader:
     """
 
     def __init__(self, response: ResponseReader) -> None:
-        self._answer = response
+        self._response = response
         self._setting = ""
         self._rules = 0
         self._default_is_missing = False
@@ -133,12 +133,12 @@ class _V1Reader:
             data: A response. The rules of a setting whose name is empty belong to the one that was read last.
             continues: Whether the last setting continues in the next part.
         """
-        for name, setting in self._answer.member(data, "settings", dict, "").items():
+        for name, setting in self._response.member(data, "settings", dict, "").items():
             if name:
                 self._end()
                 self._setting, self._rules, self._default_is_missing = name, 0, True
                 yield SettingBegins(name)
-            rules = self._answer.member(setting, "rules", list, f"settings.{self._setting}")
+            rules = self._response.member(setting, "rules", list, f"settings.{self._setting}")
             if "default_value" in setting:
                 self._default_is_missing = False
                 yield SettingDefault(setting["default_value"])
@@ -153,7 +153,7 @@ class _V1Reader:
 
     def _end(self) -> None:
         if self._default_is_missing:
-            self._answer.refuse(f"settings.{self._setting}.default_value", "a value")
+            self._response.refuse(f"settings.{self._setting}.default_value", "a value")
 
     def _in_columns(self, rules: list[Any]) -> Iterator[RuleBatch[Any]]:
         where = f"settings.{self._setting}.rules"
@@ -174,10 +174,10 @@ class _V1Reader:
         self._rules += len(rules)
         for names, group in groups.items():
             columns = [list(column) for column in zip(*group.wanted, strict=True)]
-            yield checked_batch(self._answer, where, group.rule_ids, list(names), columns, group.values)
+            yield checked_batch(self._response, where, group.rule_ids, list(names), columns, group.values)
 
     def _refuse(self, where: str) -> NoReturn:
-        self._answer.refuse(where, 'an object with "rule_id", "value", and "context_features" as pairs')
+        self._response.refuse(where, 'an object with "rule_id", "value", and "context_features" as pairs')
 
 
 class _Group:

@@ -1,11 +1,13 @@
-"""The HTTP client of remote grants: sends requests to endpoints."""
+"""The HTTP client of remote grants and of the service: sends requests to endpoints."""
 
 import os
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import quote_plus
 
 import anyio
 import httpx
@@ -56,7 +58,14 @@ class EndpointClient:
         self._timeout = timeout
 
     async def send(
-        self, method: str, url: str, body: Mapping[str, Any] | None = None, *, error: type[RemoteGrantError]
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        form: Mapping[str, str] | None = None,
+        authorization: Secret | None = None,
+        error: type[RemoteGrantError],
     ) -> EndpointResponse:
         """Send a request and return its response.
 
@@ -64,6 +73,8 @@ class EndpointClient:
             method: The HTTP method.
             url: The URL.
             body: The body, sent as JSON. Each :class:`Secret` in it is sent as its value.
+            form: The body, sent as a form instead.
+            authorization: The value of the header ``Authorization``.
             error: The type of the exception to raise.
 
         Raises:
@@ -72,7 +83,7 @@ class EndpointClient:
         shown = shown_url(url)
         try:
             with anyio.fail_after(self._timeout):
-                return await self._exchange(method, url, body, shown, error)
+                return await self._exchange(self._request(method, url, body, form, authorization), shown, error)
         except REQUEST_ERRORS as failure:
             reason = request_error_reason(failure, self._timeout)
             rejected = isinstance(tls_failure(failure), ssl.SSLCertVerificationError)
@@ -81,13 +92,24 @@ class EndpointClient:
         raised.certificate_rejected = rejected
         raise raised
 
-    async def _exchange(
-        self, method: str, url: str, body: Mapping[str, Any] | None, shown: str, error: type[RemoteGrantError]
-    ) -> EndpointResponse:
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": "application/json"}
-        if body is None:
-            del headers["Content-Type"]
-        request = self._client.build_request(method, url, content=_encode(body), headers=headers)
+    def _request(
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, Any] | None,
+        form: Mapping[str, str] | None,
+        authorization: Secret | None,
+    ) -> httpx.Request:
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if authorization is not None:
+            headers["Authorization"] = authorization.reveal()
+        if form is not None:
+            return self._client.build_request(method, url, data=form, headers=headers)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return self._client.build_request(method, url, content=_encode(body), headers=headers)
+
+    async def _exchange(self, request: httpx.Request, shown: str, error: type[RemoteGrantError]) -> EndpointResponse:
         response = await self._client.send(request, stream=True, follow_redirects=False)
         try:
             if response.is_redirect:
@@ -121,6 +143,12 @@ async def endpoint_client(
     finally:
         with anyio.CancelScope(shield=True):
             await client.aclose()
+
+
+def basic_authorization(user: str, password: str) -> str:
+    """Return the value of the header ``Authorization`` with the credentials of an OAuth2 client (RFC 6749, 2.3.1)."""
+    credentials = f"{quote_plus(user)}:{quote_plus(password)}"
+    return f"Basic {b64encode(credentials.encode()).decode()}"
 
 
 def describe_status(response: EndpointResponse) -> str:

@@ -34,6 +34,11 @@ def is_same_outage(error: BaseException, other: BaseException | None) -> bool:
     return other is not None and is_outage(error) and is_outage(other)
 
 
+def was_not_sent(error: BaseException) -> bool:
+    """Return whether an exception means that a request did not reach the service, because there was no connection."""
+    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+
+
 def tls_failure(error: BaseException) -> ssl.SSLError | None:
     """Return the TLS error that caused an exception, or ``None``."""
     cause: BaseException | None = error

@@ -80,20 +80,29 @@ class Transport:
             authentication, unless ``http_client_args`` has ``auth``. They are never displayed.
         http_client_args: Arguments for :class:`httpx.AsyncClient`.
         limits: The limits for each response.
+        keep_alive: Whether connections are used for several requests. The service may close an idle one just when a
+            request is sent, and nobody knows then whether it received the request.
 
     Raises:
         ValueError: If the URL is not the base URL of a service, or a header cannot be sent.
     """
 
     def __init__(
-        self, service_url: str | None, http_client_args: Mapping[str, Any] | None, limits: ResponseLimits
+        self,
+        service_url: str | None,
+        http_client_args: Mapping[str, Any] | None,
+        limits: ResponseLimits,
+        *,
+        keep_alive: bool = True,
     ) -> None:
         self._limits = limits
+        self._keep_alive = keep_alive
         self._service_url = service_url
         base_url, auth = (httpx.URL(), None) if service_url is None else _split(service_url)
         self._name = str(base_url)
         self._given_http_client_args = http_client_args
-        args = {"base_url": base_url, "limits": _LIMITS, "auth": auth, **checked_http_client_args(http_client_args)}
+        connections = _LIMITS if keep_alive else httpx.Limits(max_keepalive_connections=0)
+        args = {"base_url": base_url, "limits": connections, "auth": auth, **checked_http_client_args(http_client_args)}
         self._http_client_args = _with_redirect_guard(_with_stream(args))
         self._client: httpx.AsyncClient | None = None
         self._failure: Exception | None = None
@@ -115,7 +124,7 @@ class Transport:
         except TypeError as error:
             failure = error
             args = {**args, "transport": None, "mounts": None}
-        transport = Transport(self._service_url, args, self._limits)
+        transport = Transport(self._service_url, args, self._limits, keep_alive=self._keep_alive)
         transport._failure = failure
         return transport
 
@@ -273,7 +282,7 @@ class Transport:
                 ) as response:
                     return await self._read(request, response)
             except (httpx.NetworkError, httpx.RemoteProtocolError):
-                if attempts > _IDLE_CONNECTIONS or not trace.met_closed_connection:
+                if not request.repeatable or attempts > _IDLE_CONNECTIONS or not trace.met_closed_connection:
                     raise
 
     async def _read(self, request: Request, response: httpx.Response) -> Response:
@@ -320,7 +329,7 @@ class _Trace:
     def met_closed_connection(self) -> bool:
         """Whether the request was sent on an idle connection that the service was closing, so it may be sent again.
 
-        (RFC 9112, section 9.3.1. All requests of the SDK are idempotent.)
+        (RFC 9112, section 9.3.1. All repeatable requests are idempotent.)
         """
         return (
             "send_request_headers.started" in self._events

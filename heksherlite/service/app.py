@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 from heksherlite._version import __version__
 from heksherlite.service.api import (
     applications,
+    audit,
     changes,
     context_features,
     declarations,
@@ -51,10 +52,11 @@ from heksherlite.service.api.responses import (
 )
 from heksherlite.service.api.routes import require_scopes
 from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
+from heksherlite.service.console.views import CONSOLE
 from heksherlite.service.errors import DatabaseUnavailableError, OutsidePrefixError, RequestError
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
-from heksherlite.service.pages import approval, device, login
+from heksherlite.service.pages import approval, device, login, oidc, sessions
 from heksherlite.service.storage.store import Store
 
 _build_lock: Final = threading.Lock()
@@ -73,6 +75,7 @@ _RESOURCES: Final = (
     settings,
     rules,
     history,
+    audit,
     tokens,
     applications,
     groups,
@@ -80,8 +83,11 @@ _RESOURCES: Final = (
     oauth2,
     documentation,
     login,
+    oidc,
+    sessions,
     device,
     approval,
+    *CONSOLE,
 )
 
 
@@ -111,7 +117,7 @@ def create_app(
     context = app.state.context = ServiceContext.create(store, options, multiprocess)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
-    app.add_middleware(CountingMiddleware, metrics=context.metrics)
+    app.add_middleware(CountingMiddleware, metrics=context.metrics, audit=context.audit, quotas=context.quotas)
     if options.access_log:
         app.add_middleware(AccessLogMiddleware, store=store)
     app.add_exception_handler(AccessDeniedError, respond_to_access_denied)
@@ -131,7 +137,7 @@ def create_app(
 def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
     """Return whether to exclude a request from traces: frequent polls, and pages whose URLs contain codes."""
     path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-    return path in {"/api/health", "/api/ready", "/metrics"} or path.startswith(("/f/configure", "/f/login"))
+    return path in {"/api/health", "/api/ready", "/metrics"} or path.startswith(("/f/configure", "/f/login", "/f/oidc"))
 
 
 def _built_routes() -> Sequence[BaseRoute]:

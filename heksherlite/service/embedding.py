@@ -27,6 +27,7 @@ def embedded(
     access: AccessOptions = AccessOptions(),  # noqa: B008 - immutable
     limits: Limits = Limits(),  # noqa: B008 - immutable
     keep_history: timedelta | None = None,
+    audit_retention: timedelta | None = timedelta(days=365),
     public_url: str | None = None,
 ) -> "EmbeddedService":
     """Return a service that runs in this process within a ``with`` or ``async with`` block.
@@ -48,6 +49,7 @@ def embedded(
         access: Who may use the service. By default every request is authorized, and the address must be a loopback one.
         limits: The limits of the service.
         keep_history: How long the history keeps changes; None keeps them forever.
+        audit_retention: How long the audit record is kept; None keeps it forever.
         public_url: The URL of the service for its clients, such as ``https://settings.example.com``; None takes it
             from their requests and from trusted proxies.
 
@@ -58,6 +60,7 @@ def embedded(
     options = ServiceOptions(
         context_features=tuple(context_features),
         keep_history=keep_history,
+        audit_retention=audit_retention,
         access=access,
         limits=limits,
         public_url=public_url,

@@ -22,6 +22,8 @@
     │   ├── InterruptedWriteError       a transaction was interrupted; trying again may help
     │   ├── UnknownOutcomeError         the connection was lost during a commit
     │   └── NotCaughtUpError            a newer revision is known, and cannot be read
+    ├── IdentityProviderError           the identity provider did not identify a person
+    │   └── IdentityProviderUnavailableError    it cannot be reached, or does not describe itself
     ├── ExportError                     a file is not an export that can be imported            (also a ValueError)
     └── NotEmptyError                   a database has settings already
 
@@ -164,6 +166,14 @@ class UnknownOutcomeError(DatabaseUnavailableError):
 
 class NotCaughtUpError(DatabaseUnavailableError):
     """A client knows a newer revision than this replica, which cannot read it right now."""
+
+
+class IdentityProviderError(ServiceError):
+    """The identity provider did not identify a person."""
+
+
+class IdentityProviderUnavailableError(IdentityProviderError):
+    """The identity provider cannot be reached, or does not describe itself."""
 
 
 class ExportError(ServiceError, ValueError):

@@ -66,7 +66,7 @@ def _schema(pattern: str, example: str) -> WithJsonSchema:
 
 def _read_type(text: Any) -> WireType:
     if not isinstance(text, str):
-        raise ValueError("a type must be a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
+        raise ValueError("a type must be a string")  # noqa: TRY004  # pydantic turns ValueErrors into responses
     try:
         return parse_type(text)
     except TypeStringError as error:
@@ -76,13 +76,13 @@ def _read_type(text: Any) -> WireType:
 def _read_version(text: Any) -> Version:
     text = _number_as_text(text)
     if not isinstance(text, str):
-        raise ValueError("a version must be a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
+        raise ValueError("a version must be a string")  # noqa: TRY004  # pydantic turns ValueErrors into responses
     return Version.parse(text)
 
 
 def _read_time(text: Any) -> datetime:
     if not isinstance(text, str):
-        raise ValueError("a time must be a string")  # noqa: TRY004  # pydantic turns ValueErrors into answers
+        raise ValueError("a time must be a string")  # noqa: TRY004  # pydantic turns ValueErrors into responses
     return read_time(text)
 
 

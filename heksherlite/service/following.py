@@ -2,18 +2,22 @@
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from heksherlite.service.changing import Changer
 from heksherlite.service.domain import rules
+from heksherlite.service.domain.audit import MOST_DENIALS
 from heksherlite.service.domain.authors import BY_SCHEDULE
 from heksherlite.service.domain.proposing import next_due
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
-from heksherlite.service.storage.history import History
-from heksherlite.service.storage.store import Store
+from heksherlite.service.storage.store import Store, first_of
+
+if TYPE_CHECKING:
+    from heksherlite.service.storage.rule_removal import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -21,27 +25,40 @@ _LOOK_SECONDS: Final = 0.25
 """How long a new time may go unnoticed: it comes with any write, also of another service on the database."""
 
 _RETRY_SECONDS: Final = 5.0
-"""How long an approved proposal waits that could not be applied, because the database was away or others wrote."""
+"""How long work waits that could not be done, because the database was away or others wrote."""
+
+_PROGRESS_SECONDS: Final = 10.0
+"""How often to look whether the rules of removed settings are being moved."""
 
 _PRUNE_SECONDS: Final = 3600.0
 
 
-async def follow(store: Store, changer: Changer, *, keep_history: timedelta | None, until: asyncio.Event) -> None:
+async def follow(
+    store: Store,
+    changer: Changer,
+    *,
+    keep_history: timedelta | None,
+    keep_audit: timedelta | None,
+    until: asyncio.Event,
+) -> None:
     """Do all of it until an event is set; run this as a task, and do not cancel it.
 
     Args:
         store: The store to keep up to date.
         changer: What applies approved proposals when their time comes.
         keep_history: How much of its history to keep; None keeps everything.
+        keep_audit: How much of its audit record to keep; None keeps everything but a flood of denials.
         until: The event. It is also set if one part fails: the service would not be what it should without it.
     """
     tasks = [
         asyncio.create_task(store.follow(until=until)),
         asyncio.create_task(switch_rules(store, until=until)),
         asyncio.create_task(apply_proposals(store, changer, until=until)),
+        asyncio.create_task(move_removed_rules(store, until=until)),
+        asyncio.create_task(prune_audit(store, keep=keep_audit, until=until)),
     ]
     if keep_history is not None:
-        tasks.append(asyncio.create_task(prune_history(store.history, keep=keep_history, until=until)))
+        tasks.append(asyncio.create_task(prune_history(store, keep=keep_history, until=until)))
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     until.set()
     await asyncio.wait(tasks)
@@ -78,7 +95,7 @@ async def apply_proposals(store: Store, changer: Changer, *, until: asyncio.Even
     """
     while not until.is_set():
         due = next_due(store.catalog)
-        now = datetime.now(UTC)
+        now = store.now()
         if due is None or due.apply_at is None or due.apply_at > now:
             seconds = _LOOK_SECONDS if due is None or due.apply_at is None else (due.apply_at - now).total_seconds()
             await _wait(until, min(seconds, _LOOK_SECONDS))
@@ -90,17 +107,57 @@ async def apply_proposals(store: Store, changer: Changer, *, until: asyncio.Even
             await _wait(until, _RETRY_SECONDS)
 
 
-async def prune_history(history: History, *, keep: timedelta, until: asyncio.Event) -> None:
+async def move_removed_rules(store: Store, *, until: asyncio.Event) -> None:
+    """Move the rules of removed settings into the history, until an event is set; run this as a task.
+
+    Others can write between two portions. What a service that ended has left is moved by another one, or later by this
+    one: it begins when there was no progress for a while.
+    """
+    seen: Progress | None = None
+    moving = store.rules_are_hidden
+    while not until.is_set():
+        try:
+            progress = await store.rule_removal.progress()
+            if progress is not None and progress == seen:
+                moving.set()
+            seen = progress
+            while moving.is_set() and not until.is_set():
+                began = time.monotonic()
+                if not await store.rule_removal.move_portion():
+                    moving.clear()
+                await _wait(until, time.monotonic() - began)
+        except DatabaseUnavailableError:  # the store logs it, and this tries again
+            await _wait(until, _RETRY_SECONDS)
+        else:
+            await first_of(until, moving, seconds=_PROGRESS_SECONDS)
+
+
+async def prune_history(store: Store, *, keep: timedelta, until: asyncio.Event) -> None:
     """Forget what is older than some time, now and every hour, until an event is set; run this as a task.
 
     Args:
-        history: What to prune.
+        store: The store whose history to prune.
         keep: How much of it to keep.
         until: The event.
     """
     while not until.is_set():
         with suppress(DatabaseUnavailableError):  # the store logs it, and this tries again
-            await history.prune(datetime.now(UTC) - keep)
+            await store.history.prune(store.now() - keep)
+        await _wait(until, _PRUNE_SECONDS)
+
+
+async def prune_audit(store: Store, *, keep: timedelta | None, until: asyncio.Event) -> None:
+    """Delete audit records that are too old, and denials that are too many, now and every hour, until an event is set.
+
+    Args:
+        store: The store with the audit record.
+        keep: How much of it to keep; None keeps everything but the denials that are too many.
+        until: The event.
+    """
+    while not until.is_set():
+        with suppress(DatabaseUnavailableError):  # the store logs it, and this tries again
+            before = None if keep is None else store.now() - keep
+            await store.audit.prune(before=before, most_denials=MOST_DENIALS)
         await _wait(until, _PRUNE_SECONDS)
 
 

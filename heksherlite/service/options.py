@@ -1,18 +1,26 @@
 """The options of a service."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal, TypeAlias
 
+from heksherlite.names import SETTING_NAME
+from heksherlite.service.domain.colors import is_color
+from heksherlite.service.domain.identity_providers import IdentityProvider
 from heksherlite.service.domain.limits import Limits
+from heksherlite.service.domain.tokens import FULL_ACCESS, Access, Scope
 
 Auth: TypeAlias = Literal["none", "tokens"]
 Network: TypeAlias = IPv4Network | IPv6Network
 
 _PUBLIC_URL: Final = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*[^\s?#/])?")
 _ROOT_PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_EVERY_PERSON: Final = "*"
+_EDITOR_SCOPES: Final = frozenset({Scope.READ, Scope.PROPOSE, Scope.WRITE})
+_VIEWER_SCOPES: Final = frozenset({Scope.READ})
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~\w-]+", re.ASCII)
 
 
@@ -27,14 +35,20 @@ class AccessOptions:
             header.
         trusted_proxies: The networks of the reverse proxies whose headers are trusted: ``trust_user_header``, and
             ``X-Forwarded-For``, ``-Proto`` and ``-Host``.
-        operators: The people who are operators without logging in, as ``trust_user_header`` names them; ``*`` is
+        operators: The people who may do everything without logging in, as ``trust_user_header`` names them; ``*`` is
             every person whom the header names.
+        editors: The people who may read, propose and write without logging in; ``*`` as above.
+        viewers: The people who may read without logging in; ``*`` as above.
+        setting_prefixes: The setting prefixes of editors and viewers who are limited to some settings, by person.
+        session_lifetime: How long a person remains logged in on the pages at most, in seconds.
+        session_idle_timeout: After how long without a request a person is logged out, in seconds.
+        identity_provider: The OpenID Connect provider at which people log in; None for no such provider.
         client_codes: Whether to accept device codes that clients choose themselves, as old clients do. Such codes are
             short, and whoever sees one can collect the token.
 
     Raises:
-        ValueError: The header name is invalid, no proxy is trusted to send the header, or there are operators but no
-            header.
+        ValueError: The header name is invalid, no proxy is trusted to send the header, there are people but no
+            header, an operator has a setting prefix, a setting prefix belongs to nobody, or a duration is not positive.
     """
 
     auth: Auth = "none"
@@ -42,17 +56,49 @@ class AccessOptions:
     trust_user_header: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
     operators: frozenset[str] = frozenset()
+    editors: frozenset[str] = frozenset()
+    viewers: frozenset[str] = frozenset()
+    setting_prefixes: Mapping[str, str] = field(default_factory=dict)
+    session_lifetime: int = 12 * 3600
+    session_idle_timeout: int = 1800
+    identity_provider: IdentityProvider | None = None
     client_codes: bool = False
 
     def __post_init__(self) -> None:
+        if min(self.session_lifetime, self.session_idle_timeout) <= 0:
+            raise ValueError("session_lifetime and session_idle_timeout must be at least 1 s")
+        self._check_people()
         if self.trust_user_header is None:
-            if self.operators:
-                raise ValueError("operators require trust_user_header, the header that names them")
             return
         if _HEADER_NAME.fullmatch(self.trust_user_header) is None:
             raise ValueError(f"{self.trust_user_header!r} is not a valid header name")
         if not self.trusted_proxies:
             raise ValueError("trust_user_header requires trusted_proxies; otherwise any client could send the header")
+
+    def granted_to(self, person: str | None) -> Access | None:
+        """Return what a person whom a trusted proxy names may do without logging in, or None if nothing."""
+        if person is None:
+            return None
+        names = {person, _EVERY_PERSON}
+        if not names.isdisjoint(self.operators):
+            return FULL_ACCESS
+        for people, scopes in ((self.editors, _EDITOR_SCOPES), (self.viewers, _VIEWER_SCOPES)):
+            if not names.isdisjoint(people):
+                prefixes = self.setting_prefixes
+                return Access(scopes, prefixes.get(person, prefixes.get(_EVERY_PERSON, "")))
+        return None
+
+    def _check_people(self) -> None:
+        for role, people in (("operators", self.operators), ("editors", self.editors), ("viewers", self.viewers)):
+            if people and self.trust_user_header is None:
+                raise ValueError(f"{role} require trust_user_header, the header that names them")
+        for person, prefix in self.setting_prefixes.items():
+            if person in self.operators:
+                raise ValueError(f"the operator {person!r} has a setting prefix; operators may access all settings")
+            if person not in self.editors | self.viewers:
+                raise ValueError(f"{person!r} has a setting prefix, and is neither an editor nor a viewer")
+            if SETTING_NAME.fullmatch(prefix) is None:
+                raise ValueError(f"the name of a setting cannot begin with {prefix!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +108,10 @@ class ServiceOptions:
     Attributes:
         context_features: The expected context features, in order; empty accepts those in the database.
         keep_history: How long the history keeps changes; None keeps them forever.
+        audit_retention: How long the audit record is kept; None keeps it forever.
         access: Who may use the service.
         limits: The limits of the service.
-        cache_max_age: How long HTTP caches may answer queries without asking the service, in seconds.
+        cache_max_age: How long HTTP caches may respond to queries without a request to the service, in seconds.
         access_log: Whether to log each request to ``heksherlite.access``.
         opentelemetry: Whether to set up OpenTelemetry as the environment variables ``OTEL_*`` describe. A setup by the
             program is used in any case.
@@ -74,14 +121,18 @@ class ServiceOptions:
             none.
         keep_alive: How long an idle connection is kept open, in seconds. It should be longer than that of a load
             balancer, which would otherwise send requests on connections that are being closed.
-        drain: How long a stopping service continues to answer requests while ``/api/ready`` returns 503, in seconds.
+        drain: How long a stopping service continues to respond while ``/api/ready`` returns 503, in seconds.
+        title: What the console calls the service, such as ``Shop, production``; empty for nothing in particular.
+        color: The color in which the console marks the service: a color of CSS by name, such as ``crimson``, or in
+            hexadecimal digits, such as ``#b3261e``; empty for none.
 
     Raises:
-        ValueError: The public URL, the root path or a duration is invalid.
+        ValueError: The public URL, the root path, a duration or the color is invalid.
     """
 
     context_features: tuple[str, ...] = ()
     keep_history: timedelta | None = None
+    audit_retention: timedelta | None = timedelta(days=365)
     access: AccessOptions = AccessOptions()
     limits: Limits = Limits()  # noqa: RUF009 - immutable
     cache_max_age: int = 0
@@ -91,6 +142,8 @@ class ServiceOptions:
     root_path: str = ""
     keep_alive: int = 75
     drain: float = 0.0
+    title: str = ""
+    color: str = ""
 
     def __post_init__(self) -> None:
         if self.public_url is not None and _PUBLIC_URL.fullmatch(self.public_url) is None:
@@ -103,3 +156,8 @@ class ServiceOptions:
             raise ValueError(f"keep_alive must be at least 1 s, not {self.keep_alive}")
         if self.drain < 0:
             raise ValueError(f"drain must not be negative, not {self.drain}")
+        if self.color and not is_color(self.color):
+            raise ValueError(
+                f"the color {self.color[:50]!r} is not one of CSS; expected a name such as crimson, or digits such as"
+                " #b3261e"
+            )

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import socket
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -17,6 +16,7 @@ from heksherlite.service.api.context import ServiceContext
 from heksherlite.service.app import create_app
 from heksherlite.service.connections import connection_protocol, max_connections, url_of
 from heksherlite.service.domain import context_features as features
+from heksherlite.service.domain.authors import BY_SERVICE
 from heksherlite.service.domain.tokens import public_prefix
 from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.following import follow
@@ -72,7 +72,7 @@ class ServiceThread:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Start the service, and return when it answers requests.
+        """Start the service, and return when it accepts requests.
 
         Raises:
             ServiceStartError: The service cannot start. Nothing is left running.
@@ -131,15 +131,23 @@ class ServiceThread:
                 on_started=self._ready.set_result,
             )
             stopping = asyncio.Event()
-            following = follow(store, context.changer, keep_history=self._options.keep_history, until=stopping)
+            following = follow(
+                store,
+                context.changer,
+                keep_history=self._options.keep_history,
+                keep_audit=self._options.audit_retention,
+                until=stopping,
+            )
             follower = asyncio.create_task(following)
             # Without its follower, the service would serve an outdated catalog, so it ends instead.
             follower.add_done_callback(lambda _: server.stop())
             publisher = asyncio.create_task(context.metrics.publish(until=stopping))
+            auditor = asyncio.create_task(context.audit.keep_writing(until=stopping))
             await server.serve(sockets=[self._listener])
             stopping.set()
             await follower
             await publisher
+            await auditor
         finally:
             if self.first_token is not None and (self._ready.cancelled() or not self._ready.done()):
                 await remove_first_token(store, self.first_token)
@@ -162,7 +170,7 @@ async def load(store: Store, database: Database, options: ServiceOptions) -> str
             await store.write(partial(features.expect, expected=options.context_features))
         if options.access.auth != "tokens":
             return None
-        first_token = await add_first_token(store.access, now=time.time())
+        first_token = await add_first_token(store.access, now=store.now().timestamp())
         if first_token is not None:
             await store.load()
     except (ValueError, DatabaseUnavailableError) as error:
@@ -173,11 +181,12 @@ async def load(store: Store, database: Database, options: ServiceOptions) -> str
 async def remove_first_token(store: Store, first_token: str) -> None:
     """Delete the first token of a start that failed, because nobody has seen it."""
     try:
-        await remove_token(store.access, public_prefix(first_token))
+        await remove_token(store.access, public_prefix(first_token), BY_SERVICE)
     except DatabaseUnavailableError as error:
         _logger.warning(
-            "the first token of a failed start could not be deleted: heksherlite token revoke admin does it",
-            extra={"error": str(error)},
+            "the first token of a failed start could not be deleted: heksherlite token revoke admin does it: %s",
+            error,
+            extra={"reason": str(error)},
         )
 
 
@@ -212,6 +221,7 @@ class _Server(uvicorn.Server):
         self._context = context
         self._on_started = on_started
         context.streams.has_room = self._has_room
+        context.quotas.max_streams = self._max_streams
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -84,7 +84,7 @@ class WorkerProcesses:
         return self._watcher.is_alive()
 
     def start(self) -> None:
-        """Prepare the database, start the workers, and return when all of them answer requests.
+        """Prepare the database, start the workers, and return when all of them accept requests.
 
         Raises:
             ServiceStartError: The database cannot be used, or a worker cannot start. Nothing is left running.
@@ -165,7 +165,9 @@ class WorkerProcesses:
 
     def _replace(self, index: int, worker: _Worker) -> None:
         status = worker.process.exitcode
-        _logger.warning("a worker process ended and is replaced", extra={"pid": worker.process.pid, "status": status})
+        pid = worker.process.pid
+        extra = {"pid": pid, "status": status}
+        _logger.warning("a worker process ended and is replaced: process %s, exit status %s", pid, status, extra=extra)
         worker.line.close()
         pause = _FIRST_PAUSE
         if not worker.ready:

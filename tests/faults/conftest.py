@@ -29,8 +29,8 @@ class Stored:
 
     def change(self, value: int) -> None:
         """Change the value of the rule."""
-        answer = self.api.call("PUT", f"rules/{self.rule_id}/value", {"value": value})
-        assert answer.status_code == 204, answer.text
+        response = self.api.call("PUT", f"rules/{self.rule_id}/value", {"value": value})
+        assert response.status_code == 204, response.text
 
 
 @pytest.fixture(scope="session")

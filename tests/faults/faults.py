@@ -11,7 +11,7 @@ import httpx
 import zstandard
 
 from heksherlite import ServiceResponseError
-from tests.faults.proxy import Answer, Exchange, Fault, refuses_connections
+from tests.faults.proxy import Exchange, Fault, Response, refuses_connections
 from tests.sdk.scripted_service import QUERY, queried, rule
 
 JSON: Final = {"Content-Type": "application/json"}
@@ -23,7 +23,7 @@ QUICK: Final[Mapping[str, Any]] = {
     "response_timeout": 0.3,
     "http_client_args": {"timeout": httpx.Timeout(5, read=0.2)},
 }
-"""Options of clients that are to notice that no answer comes."""
+"""Options of clients that are to notice that no response comes."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,17 @@ class Failure:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def answers(body: Any = b"", status: int = 200, **headers: str) -> Fault:
-    """Answer every request with this. The body is sent as JSON unless it is bytes."""
+def responses(body: Any = b"", status: int = 200, **headers: str) -> Fault:
+    """Respond to every request with this. The body is sent as JSON unless it is bytes."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda exchange: exchange.answer(Answer(status, content, {**JSON, **named}))
+    return lambda exchange: exchange.respond(Response(status, content, {**JSON, **named}))
 
 
 def without_tag(exchange: Exchange) -> None:
-    """Answer as a v1 service does that supports neither tags nor lines."""
+    """Respond as a v1 service does that supports neither tags nor lines."""
     exchange.headers = {**exchange.headers, "accept": "application/json", "if-none-match": ""}
-    exchange.answer(replace(exchange.ask_service(), headers=JSON))
+    exchange.respond(replace(exchange.ask_service(), headers=JSON))
 
 
 def only(path: str, fault: Fault, otherwise: Fault = Exchange.pass_on) -> Fault:
@@ -71,16 +71,16 @@ def lines(*data: object) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in data)
 
 
-def never_answers(exchange: Exchange) -> None:
+def never_responds(exchange: Exchange) -> None:
     """Send nothing until the fault changes."""
     exchange.wait()
     exchange.hang_up()
 
 
 def drips(exchange: Exchange) -> None:
-    """Send the answer byte by byte, each of them before the time-out."""
-    answer = exchange.ask_service()
-    for byte in answer.head + answer.body:
+    """Send the response byte by byte, each of them before the time-out."""
+    response = exchange.ask_service()
+    for byte in response.head + response.body:
         exchange.send(bytes([byte]))
         if exchange.wait(0.05):
             exchange.hang_up()
@@ -94,43 +94,43 @@ def resets_in_header(exchange: Exchange) -> None:
 
 
 def resets_at_once(exchange: Exchange) -> None:
-    """Reset the connection instead of answering."""
+    """Reset the connection instead of responding."""
     exchange.reset()
 
 
 def resets_in_body(exchange: Exchange) -> None:
     """Reset the connection in the middle of the body."""
-    answer = Answer(200, b'{"settings":{}}', JSON)
-    exchange.send(answer.head + answer.body[:5])
+    response = Response(200, b'{"settings":{}}', JSON)
+    exchange.send(response.head + response.body[:5])
     exchange.reset()
 
 
 def hangs_up(exchange: Exchange) -> None:
-    """Close the connection without an answer."""
+    """Close the connection without a response."""
     exchange.hang_up()
 
 
 def cuts_off_chunks(exchange: Exchange) -> None:
     """Close the connection in the middle of a chunk."""
-    exchange.send(Answer(200, b"", {**JSON, "Transfer-Encoding": "chunked"}).head + b'40\r\n{"settings":')
+    exchange.send(Response(200, b"", {**JSON, "Transfer-Encoding": "chunked"}).head + b'40\r\n{"settings":')
     exchange.hang_up()
 
 
 def leaves_out_the_last_chunk(exchange: Exchange) -> None:
     """Close the connection after a chunk, so that only the last, empty chunk is missing."""
-    exchange.send(Answer(200, b"", {**JSON, "Transfer-Encoding": "chunked"}).head + b'f\r\n{"settings":{}}\r\n')
+    exchange.send(Response(200, b"", {**JSON, "Transfer-Encoding": "chunked"}).head + b'f\r\n{"settings":{}}\r\n')
     exchange.hang_up()
 
 
 def announces_too_much(exchange: Exchange) -> None:
     """Announce more bytes than are sent."""
-    exchange.answer(Answer(200, b'{"settings":{}}', {**JSON, "Content-Length": "16"}))
+    exchange.respond(Response(200, b'{"settings":{}}', {**JSON, "Content-Length": "16"}))
     exchange.hang_up()
 
 
 def announces_too_little(exchange: Exchange) -> None:
     """Announce fewer bytes than are sent, and leave the connection open."""
-    exchange.answer(Answer(200, b'{"settings":{}}', {**JSON, "Content-Length": "14"}))
+    exchange.respond(Response(200, b'{"settings":{}}', {**JSON, "Content-Length": "14"}))
 
 
 def speaks_another_protocol(exchange: Exchange) -> None:
@@ -146,24 +146,24 @@ def _bomb(coding: str) -> bytes:
 
 
 def explodes(coding: str) -> Fault:
-    """Answer with a small body that is large when decompressed."""
+    """Respond with a small body that is large when decompressed."""
 
     def treat(exchange: Exchange) -> None:
-        answers(_bomb(coding), Content_Encoding=coding)(exchange)
+        responses(_bomb(coding), Content_Encoding=coding)(exchange)
 
     return treat
 
 
 def never_ends(exchange: Exchange) -> None:
     """Send a body without end."""
-    exchange.send(Answer(200, b"", {**JSON, "Transfer-Encoding": "chunked"}).head)
+    exchange.send(Response(200, b"", {**JSON, "Transfer-Encoding": "chunked"}).head)
     while not exchange.wait(0):
         exchange.send(b"10000\r\n" + bytes(0x10000) + b"\r\n")
 
 
 def redirects(exchange: Exchange) -> None:
     """Redirect the client to the same address."""
-    answers(status=302, Location=exchange.target)(exchange)
+    responses(status=302, Location=exchange.target)(exchange)
 
 
 _STATUS_ERROR: Final = httpx.HTTPStatusError
@@ -173,7 +173,7 @@ _SMALL: Final = {"max_body_size": MAX_BODY}
 
 CONNECTIONS: Final[Mapping[str, Failure]] = {
     "refused": Failure(refuses_connections, httpx.ConnectError),
-    "never answers": Failure(never_answers, httpx.ReadTimeout, options=QUICK),
+    "never responds": Failure(never_responds, httpx.ReadTimeout, options=QUICK),
     "drips": Failure(drips, httpx.ReadTimeout, "response_timeout of 0.3 s", QUICK),
     "reset at once": Failure(resets_at_once),
     "reset in the header": Failure(resets_in_header),
@@ -188,14 +188,14 @@ CONNECTIONS: Final[Mapping[str, Failure]] = {
 
 STATUSES: Final[Mapping[str, Failure]] = {
     **{
-        str(status): Failure(answers(b"sorry", status), _STATUS_ERROR, f"unexpected status {status} .*sorry")
+        str(status): Failure(responses(b"sorry", status), _STATUS_ERROR, f"unexpected status {status} .*sorry")
         for status in (400, 401, 403, 429, 500, 502, 503)
     },
-    "503 with Retry-After": Failure(answers(status=503, Retry_After="0"), _STATUS_ERROR, "503"),
+    "503 with Retry-After": Failure(responses(status=503, Retry_After="0"), _STATUS_ERROR, "503"),
     "503 with an impossible Retry-After": Failure(
-        answers(status=503, Retry_After="Fri, 31 Dec 99999999999999999999 23:59:59 GMT"), _STATUS_ERROR, "503"
+        responses(status=503, Retry_After="Fri, 31 Dec 99999999999999999999 23:59:59 GMT"), _STATUS_ERROR, "503"
     ),
-    "204": Failure(answers(status=204), _STATUS_ERROR, "204"),
+    "204": Failure(responses(status=204), _STATUS_ERROR, "204"),
     "redirected": Failure(redirects, _STATUS_ERROR, "302"),
     "redirect loop": Failure(redirects, httpx.TooManyRedirects, options=_FOLLOWING),
 }
@@ -203,26 +203,29 @@ STATUSES: Final[Mapping[str, Failure]] = {
 BODIES: Final[Mapping[str, Failure]] = {
     name: Failure(fault, ServiceResponseError, message, _SMALL)
     for name, (fault, message) in {
-        "HTML": (answers(b"<html>Log in</html>", Content_Type="text/html"), "not JSON"),
-        "empty": (answers(), "not JSON"),
-        "invalid UTF-8": (answers(b'{"settings":{"x":{"default_value":"\xff","rules":[]}}}'), "not JSON"),
-        "invalid JSON": (answers(b'{"settings":{"x":{"default_value":1,"rules":[],}}}'), "not JSON"),
-        "NaN": (answers(b'{"settings":{"x":{"default_value":NaN,"rules":[]}}}'), "not JSON"),
-        "10,000-deep nesting": (answers(b'{"settings":' + b"[" * 10_000 + b"]" * 10_000 + b"}"), "not JSON"),
-        "another shape": (answers(queried("x", 5, rule(1, 5, user=1))), "condition values"),  # type: ignore[arg-type]
+        "HTML": (responses(b"<html>Log in</html>", Content_Type="text/html"), "not JSON"),
+        "empty": (responses(), "not JSON"),
+        "invalid UTF-8": (responses(b'{"settings":{"x":{"default_value":"\xff","rules":[]}}}'), "not JSON"),
+        "invalid JSON": (responses(b'{"settings":{"x":{"default_value":1,"rules":[],}}}'), "not JSON"),
+        "NaN": (responses(b'{"settings":{"x":{"default_value":NaN,"rules":[]}}}'), "not JSON"),
+        "10,000-deep nesting": (responses(b'{"settings":' + b"[" * 10_000 + b"]" * 10_000 + b"}"), "not JSON"),
+        "another shape": (responses(queried("x", 5, rule(1, 5, user=1))), "condition values"),  # type: ignore[arg-type]
         "gzip bomb": (explodes("gzip"), f"larger than the max_body_size of {MAX_BODY}"),
         "zstd bomb": (explodes("zstd"), f"larger than the max_body_size of {MAX_BODY}"),
         "endless": (never_ends, f"larger than the max_body_size of {MAX_BODY}"),
-        "unasked coding": (answers(b"\x0b\x02\x80{}\x03", Content_Encoding="br"), "'br' is not one of those accepted"),
-        "two codings": (answers(gzip.compress(_GZIPPED), Content_Encoding="gzip, gzip"), "'gzip, gzip'"),
-        "gzip cut off": (answers(_GZIPPED[:-9], Content_Encoding="gzip"), "truncated"),
-        "gzip garbage": (answers(b"garbage", Content_Encoding="gzip"), "malformed data in the content coding 'gzip'"),
+        "unasked coding": (
+            responses(b"\x0b\x02\x80{}\x03", Content_Encoding="br"),
+            "'br' is not one of those accepted",
+        ),
+        "two codings": (responses(gzip.compress(_GZIPPED), Content_Encoding="gzip, gzip"), "'gzip, gzip'"),
+        "gzip cut off": (responses(_GZIPPED[:-9], Content_Encoding="gzip"), "truncated"),
+        "gzip garbage": (responses(b"garbage", Content_Encoding="gzip"), "malformed data in the content coding 'gzip'"),
         "gzip and garbage": (
-            answers(_GZIPPED + b"garbage", Content_Encoding="gzip"),
+            responses(_GZIPPED + b"garbage", Content_Encoding="gzip"),
             "malformed data in the content coding",
         ),
-        "zstd cut off": (answers(zstandard.compress(b"{}")[:-1], Content_Encoding="zstd"), ""),
-        "zstd garbage": (answers(b"garbage", Content_Encoding="zstd"), "malformed data in the content coding 'zstd'"),
+        "zstd cut off": (responses(zstandard.compress(b"{}")[:-1], Content_Encoding="zstd"), ""),
+        "zstd garbage": (responses(b"garbage", Content_Encoding="zstd"), "malformed data in the content coding 'zstd'"),
     }.items()
 }
 

@@ -21,8 +21,8 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An HTTP answer. Its Content-Length is right unless the headers contain another one."""
+class Response:
+    """An HTTP response. Its Content-Length is right unless the headers contain another one."""
 
     status: int = 200
     body: bytes = b""
@@ -64,26 +64,26 @@ class Exchange:
         """The path without the query."""
         return urlsplit(self.target).path
 
-    def ask_service(self) -> Answer:
-        """Return the answer of the real service. The names of its headers are in lower case."""
+    def ask_service(self) -> Response:
+        """Return the response of the real service. The names of its headers are in lower case."""
         parts = urlsplit(self._proxy.service_url)
         service = HTTPConnection(parts.hostname or "", parts.port, timeout=10)
         try:
             headers = {name: value for name, value in self.headers.items() if name not in _HOP_BY_HOP}
             service.request(self.method, self.target, self.body or None, headers)
-            answer = service.getresponse()
-            received = ((name.lower(), value) for name, value in answer.getheaders())
+            response = service.getresponse()
+            received = ((name.lower(), value) for name, value in response.getheaders())
             kept = {name: value for name, value in received if name not in _HOP_BY_HOP}
-            return Answer(answer.status, answer.read(), kept)
+            return Response(response.status, response.read(), kept)
         finally:
             service.close()
 
     def pass_on(self) -> None:
-        """Send the answer of the service; a stream until the fault changes."""
+        """Send the response of the service; a stream until the fault changes."""
         if self.headers.get("accept") == "text/event-stream":
             self._relay()
         else:
-            self.answer(self.ask_service())
+            self.respond(self.ask_service())
 
     def _relay(self) -> None:
         parts = urlsplit(self._proxy.service_url)
@@ -101,9 +101,9 @@ class Exchange:
                     self.send(data)
         self.hang_up()
 
-    def answer(self, answer: Answer) -> None:
-        """Send a whole answer."""
-        self.send(answer.head + answer.body)
+    def respond(self, response: Response) -> None:
+        """Send a whole response."""
+        self.send(response.head + response.body)
 
     def send(self, data: bytes) -> None:
         """Send some bytes."""

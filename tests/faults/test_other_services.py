@@ -39,7 +39,7 @@ def get(setting: Setting[int]) -> int:
 def test_an_empty_database(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
-    """A service with an empty database gets the declarations again, and its answers apply."""
+    """A service with an empty database gets the declarations again, and its responses apply."""
     client = program.run(proxy.url)
     with another_service(FEATURES) as other:
         proxy.service_url = other.url
@@ -102,8 +102,8 @@ def test_reordered_context_features(
     assert len(log.warnings) == 2
 
 
-def test_a_reordering_that_answers_do_not_tell_of(program: Program, proxy: FaultProxy, setting: Setting[int]) -> None:
-    """The client notices a new order even if the service sends no tags and the same answers."""
+def test_a_reordering_that_responds_do_not_tell_of(program: Program, proxy: FaultProxy, setting: Setting[int]) -> None:
+    """The client notices a new order even if the service sends no tags and the same responses."""
     proxy.fault = to_queries(without_tag)
     with another_service(FEATURES) as other:
         proxy.service_url = other.url

@@ -146,7 +146,7 @@ bodies = st.one_of(
 statuses = st.sampled_from([200, 226])
 
 
-def answer_in_lines(status: int, body: bytes) -> Response:
+def response_in_lines(status: int, body: bytes) -> Response:
     return Response(QUERY, status, body, '"2"', protocol.LINES)
 
 
@@ -154,7 +154,7 @@ def answer_in_lines(status: int, body: bytes) -> Response:
 def test_lines_are_read_or_refused(status: int, body: bytes) -> None:
     """Reading a response in lines raises a ServiceResponseError or nothing."""
     try:
-        for _ in read_query(answer_in_lines(status, body)):
+        for _ in read_query(response_in_lines(status, body)):
             pass
     except ServiceResponseError:
         return
@@ -194,7 +194,7 @@ other_bodies = st.one_of(
 
 @pytest.mark.parametrize("read", READERS)
 @given(status=st.sampled_from([200, 404, 409]), body=other_bodies)
-def test_other_answers_are_read_or_refused(read: Callable[[Response], object], status: int, body: bytes) -> None:
+def test_other_responses_are_read_or_refused(read: Callable[[Response], object], status: int, body: bytes) -> None:
     """Reading any other response raises a ServiceResponseError or nothing."""
     try:
         read(Response(QUERY, status, body))
@@ -227,7 +227,7 @@ def served(settings: Sequence[Setting[Any]]) -> list[Any]:
 @pytest.mark.usefixtures("_quiet")
 @hypothesis.settings(max_examples=300)
 @given(statuses, bodies, other_bodies)
-def test_an_answer_is_applied_as_a_whole_or_not_at_all(status: int, body: bytes, other_body: bytes) -> None:
+def test_a_response_is_applied_as_a_whole_or_not_at_all(status: int, body: bytes, other_body: bytes) -> None:
     """With any responses, the engine raises a ServiceResponseError and changes nothing, or all settings work."""
     settings = [Setting(name, int, ["environment", "user"], 0) for name in ("x", "y")]
     engine = Engine(FEATURES, ContextOptions())
@@ -248,7 +248,7 @@ def test_an_answer_is_applied_as_a_whole_or_not_at_all(status: int, body: bytes,
         return Response(request, 200, lines, '"1"', protocol.LINES)
 
     def any_response(request: Request) -> Response:
-        return answer_in_lines(status, body) if request.path == QUERY.path else Response(request, 200, other_body)
+        return response_in_lines(status, body) if request.path == QUERY.path else Response(request, 200, other_body)
 
     perform(engine.declare(), good)
     engine.apply(perform(engine.fetch(), good), Program())
@@ -268,7 +268,7 @@ def test_an_answer_is_applied_as_a_whole_or_not_at_all(status: int, body: bytes,
 
 @given(other_bodies, st.sampled_from([200, 409]))
 @pytest.mark.usefixtures("_quiet")
-def test_declarations_whatever_they_are_answered(body: bytes, status: int) -> None:
+def test_declarations_whatever_the_response_is(body: bytes, status: int) -> None:
     """With any responses to declarations, the engine raises a ServiceResponseError or nothing."""
     engine = Engine(FEATURES, ContextOptions())
     settings = [Setting(name, int, ["environment", "user"], 0) for name in ("x", "y")]

@@ -26,10 +26,10 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and limits")
 
 
-def answer_and_close(exchange: Exchange) -> None:
-    """Close the connection after each answer, so that each poll needs a new one."""
-    answer = exchange.ask_service()
-    exchange.answer(replace(answer, headers={**answer.headers, "Connection": "close"}))
+def respond_and_close(exchange: Exchange) -> None:
+    """Close the connection after each response, so that each poll needs a new one."""
+    response = exchange.ask_service()
+    exchange.respond(replace(response, headers={**response.headers, "Connection": "close"}))
     exchange.hang_up()
 
 
@@ -37,7 +37,7 @@ def answer_and_close(exchange: Exchange) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_more_files(kind: str, proxy: FaultProxy, stored: Stored) -> None:
     """A program without free file descriptors keeps its values, and gets new ones as soon as it has some."""
-    proxy.fault = answer_and_close
+    proxy.fault = respond_and_close
     command = [sys.executable, "-W", "error", "-m", "tests.faults.out_of_files", kind, proxy.url]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(

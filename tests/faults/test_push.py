@@ -5,9 +5,9 @@ import pytest
 
 from heksherlite import Setting
 from tests.faults.conftest import Stored
-from tests.faults.faults import answers, never_answers, only, to_queries, without_tag
+from tests.faults.faults import never_responds, only, responses, to_queries, without_tag
 from tests.faults.program import INTERVAL, Log, Program
-from tests.faults.proxy import Answer, Exchange, Fault, FaultProxy
+from tests.faults.proxy import Exchange, Fault, FaultProxy, Response
 from tests.waiting import until
 
 STREAM = "/api/v1/stream"
@@ -57,7 +57,7 @@ def test_settings_that_come_later(program: Program, proxy: FaultProxy, stored: S
 
 def drips(exchange: Exchange) -> None:
     """Begin an event and never end it."""
-    exchange.send(Answer(200, b"", {**EVENTS, "Transfer-Encoding": "chunked"}).head)
+    exchange.send(Response(200, b"", {**EVENTS, "Transfer-Encoding": "chunked"}).head)
     exchange.send(b"7\r\ndata: 1\r\n")
     exchange.wait()
     exchange.hang_up()
@@ -65,22 +65,22 @@ def drips(exchange: Exchange) -> None:
 
 def floods(exchange: Exchange) -> None:
     """Send one endless event as fast as possible."""
-    exchange.send(Answer(200, b"", {**EVENTS, "Transfer-Encoding": "chunked"}).head)
+    exchange.send(Response(200, b"", {**EVENTS, "Transfer-Encoding": "chunked"}).head)
     while not exchange.wait(0):
         exchange.send(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
     exchange.hang_up()
 
 
 LOST: dict[str, Fault] = {
-    "404": answers(status=404),
-    "401": answers(status=401),
-    "500": answers(status=500),
-    "429": answers(status=429, Retry_After="0"),
-    "redirect": answers(status=302, Location="http://127.0.0.1:9/"),
-    "empty": answers(),
-    "HTML": answers(b"<html>", Content_Type="text/html"),
-    "invalid UTF-8": answers(b"data: \xff\n", Content_Type="text/event-stream"),
-    "never answers": never_answers,
+    "404": responses(status=404),
+    "401": responses(status=401),
+    "500": responses(status=500),
+    "429": responses(status=429, Retry_After="0"),
+    "redirect": responses(status=302, Location="http://127.0.0.1:9/"),
+    "empty": responses(),
+    "HTML": responses(b"<html>", Content_Type="text/html"),
+    "invalid UTF-8": responses(b"data: \xff\n", Content_Type="text/event-stream"),
+    "never responds": never_responds,
     "an event that never ends": drips,
     "an event without limit": floods,
     "reset": lambda exchange: exchange.reset(),
@@ -143,7 +143,7 @@ def test_events_while_updates_fail(program: Program, proxy: FaultProxy, stored: 
 
     def refuse(exchange: Exchange) -> None:
         asked.append(exchange.target)
-        answers(status=429, Retry_After="1000")(exchange)
+        responses(status=429, Retry_After="1000")(exchange)
 
     client = program.run(proxy.url, NEVER, push=True)
     until(lambda: client.status.streaming)

@@ -7,7 +7,7 @@ import pytest
 
 from heksherlite import ServiceResponseError, Setting, main_client
 from tests.faults.conftest import Stored
-from tests.faults.faults import ALL, Failure, answers, never_answers, only, to_queries, without_tag
+from tests.faults.faults import ALL, Failure, never_responds, only, responses, to_queries, without_tag
 from tests.faults.program import Log, Program
 from tests.faults.proxy import Exchange, FaultProxy
 from tests.sdk.scripted_service import DECLARE, FEATURE_ORDER
@@ -17,7 +17,7 @@ SOME = {
     name: ALL[name]
     for name in (
         "refused",
-        "never answers",
+        "never responds",
         "reset in the header",
         "last chunk missing",
         "Content-Length too short",
@@ -90,8 +90,8 @@ def test_best_effort_serves_defaults_and_recovers(
 
 
 def test_startup_timeout_of_require(program: Program, proxy: FaultProxy, setting: Setting[int]) -> None:
-    """A service that never answers is a TimeoutError after ``startup_timeout``, and leaves nothing."""
-    proxy.fault = never_answers
+    """A service that never responds causes a TimeoutError after ``startup_timeout``, and leaves nothing."""
+    proxy.fault = never_responds
     before = program.running()
     client = program.client(proxy.url, startup="require", startup_timeout=0.3)
     began = time.monotonic()
@@ -104,8 +104,8 @@ def test_startup_timeout_of_require(program: Program, proxy: FaultProxy, setting
 
 
 def test_startup_timeout_of_best_effort(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """If the service never answers, the defaults apply after ``startup_timeout``, and the client recovers later."""
-    proxy.fault = never_answers
+    """If the service never responds, the defaults apply after ``startup_timeout``, and the client recovers later."""
+    proxy.fault = never_responds
     began = time.monotonic()
     client = program.run(proxy.url, startup="best-effort", startup_timeout=0.3)
     assert 0.3 <= time.monotonic() - began < 20
@@ -122,7 +122,7 @@ def test_startup_timeout_of_best_effort(program: Program, proxy: FaultProxy, set
 
 def test_unknown_feature_order(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
     """If the context features cannot be read, one record reports it and the client starts."""
-    proxy.fault = only(FEATURE_ORDER, answers(status=500))
+    proxy.fault = only(FEATURE_ORDER, responses(status=500))
     client = program.run(proxy.url, startup="require")
     assert values(setting) == (1, 10)
     assert client.status.state == "fresh"
@@ -133,7 +133,7 @@ def test_an_order_that_stays_unknown(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
     """One record reports that the context features cannot be read, and one that they can be read again."""
-    proxy.fault = to_queries(without_tag, otherwise=only(FEATURE_ORDER, answers(status=500)))
+    proxy.fault = to_queries(without_tag, otherwise=only(FEATURE_ORDER, responses(status=500)))
     client = program.run(proxy.url)
     seen = proxy.faulted
     until(lambda: proxy.faulted > seen + 6)
@@ -155,7 +155,7 @@ def test_declarations_that_fail(
     def refuse(exchange: Exchange) -> None:
         nonlocal refused
         refused += 1
-        answers(status=503)(exchange)
+        responses(status=503)(exchange)
 
     client = program.run(proxy.url)
     proxy.fault = only(DECLARE, refuse)
@@ -178,8 +178,8 @@ def test_declarations_that_fail(
 
 
 def test_queries_that_fail_at_start(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """If only declarations are answered, the defaults in those answers apply."""
-    proxy.fault = to_queries(answers(status=500))
+    """If only declarations get responses, the defaults in these responses apply."""
+    proxy.fault = to_queries(responses(status=500))
     client = program.run(proxy.url, startup="best-effort")
     assert values(setting) == (10, 10)
     assert client.status.state == "failed"
@@ -190,10 +190,10 @@ def test_queries_that_fail_at_start(program: Program, proxy: FaultProxy, setting
 
 
 def test_closing_during_a_fault(program: Program, proxy: FaultProxy, setting: Setting[int]) -> None:
-    """A client that waits for an answer can be closed at once, and keeps its last values."""
+    """A client that waits for a response can be closed at once, and keeps its last values."""
     before = program.running()
     client = program.run(proxy.url)
-    proxy.fault = never_answers
+    proxy.fault = never_responds
     until(lambda: proxy.connections)
     closing = time.monotonic()
     program.close()

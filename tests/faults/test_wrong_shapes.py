@@ -1,10 +1,10 @@
-"""Valid JSON of the wrong shape, at every level of an answer to a query."""
+"""Valid JSON of the wrong shape, at every level of a response to a query."""
 
 from contextlib import suppress
 from typing import Any
 
 from heksherlite import ServiceResponseError, Setting
-from tests.faults.faults import answers, lines, to_queries
+from tests.faults.faults import lines, responses, to_queries
 from tests.faults.program import Log, Program
 from tests.faults.proxy import FaultProxy
 from tests.sdk.test_updates import MALFORMED as MALFORMED_V1
@@ -66,14 +66,14 @@ MALFORMED_LINES: dict[str, list[Any]] = {
     "too many conditions": [ORDER, BEGINS, RULES | {"context_values": [["a", "b"]] * 2}, END],
 }
 
-SHAPES = {f"v1: {what}": to_queries(answers(body)) for what, body in MALFORMED_V1.items()} | {
-    f"lines: {what}": to_queries(answers(lines(*body), Content_Type="application/x-ndjson"))
+SHAPES = {f"v1: {what}": to_queries(responses(body)) for what, body in MALFORMED_V1.items()} | {
+    f"lines: {what}": to_queries(responses(lines(*body), Content_Type="application/x-ndjson"))
     for what, body in MALFORMED_LINES.items()
 }
 
 
 def test_wrong_shapes(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """A malformed answer is refused as a whole, the status reports it, and the next good answer is applied."""
+    """A malformed response is refused as a whole, the status reports it, and the next good response is applied."""
     client = program.run(proxy.url, 1000)
     for number, (what, fault) in enumerate(SHAPES.items(), 1):
         proxy.fault = fault

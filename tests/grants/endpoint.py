@@ -83,7 +83,7 @@ class ScriptedEndpoint:
         """Return the received requests of a call."""
         return [request for request in self.received if request.path == f"/f/{call}/"]
 
-    def answer(self, request: Received) -> Scripted:
+    def respond(self, request: Received) -> Scripted:
         """Return the response to a request."""
         scripted = self.script.get(request.path)
         if scripted is not None:
@@ -140,9 +140,9 @@ def _app(endpoint: ScriptedEndpoint) -> Starlette:
         body = orjson.loads(content) if is_json else content or None
         received = Received(request.method, request.url.path, body, dict(request.headers))
         endpoint.received.append(received)
-        answer = endpoint.answer(received)
-        sent = answer.body if isinstance(answer.body, bytes) else orjson.dumps(answer.body)
-        return Response(sent, answer.status, dict(answer.headers), media_type="application/json")
+        response = endpoint.respond(received)
+        sent = response.body if isinstance(response.body, bytes) else orjson.dumps(response.body)
+        return Response(sent, response.status, dict(response.headers), media_type="application/json")
 
     return Starlette(routes=[Route("/{path:path}", serve, methods=["GET", "POST"])])
 

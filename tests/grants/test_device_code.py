@@ -127,7 +127,7 @@ def test_codes_differ(endpoint: ScriptedEndpoint) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("response", "reason"),
     [
         (Scripted({"status": "denied"}), "access was denied"),
         (Scripted({"status": "expired"}), "the code has expired"),
@@ -141,9 +141,9 @@ def test_codes_differ(endpoint: ScriptedEndpoint) -> None:
         (Scripted([]), "the response must be an object"),
     ],
 )
-def test_final_responses(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
+def test_final_responses(response: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
     """A denied, expired, rejected or malformed response ends polling with an error that says which it is."""
-    endpoint.script["/f/challenge/"] = answer
+    endpoint.script["/f/challenge/"] = response
     with pytest.raises(DemandError) as caught:
         loaded(grant(endpoint, tell=lambda _: None))
     assert caught.value.url == f"{endpoint.base_url}challenge/"
@@ -155,18 +155,18 @@ def test_temporary_errors(endpoint: ScriptedEndpoint) -> None:
     """Polling continues when the endpoint is temporarily unavailable."""
     troubles = [Scripted(status=status) for status in (500, 502, 503, 429)]
 
-    def answer(_: Received) -> Scripted:
+    def respond(_: Received) -> Scripted:
         if troubles:
             return troubles.pop()
         endpoint.tokens["late-token"] = CONFIG
         return Scripted({"status": "granted", "token": "late-token"})
 
-    endpoint.script["/f/challenge/"] = answer
+    endpoint.script["/f/challenge/"] = respond
     assert loaded(grant(endpoint, tell=lambda _: None)) == CONFIG
 
 
-@pytest.mark.parametrize("answer", [Scripted({"status": "waiting"}), Scripted(status=429)])
-def test_retry_after(answer: Scripted, endpoint: ScriptedEndpoint) -> None:
+@pytest.mark.parametrize("response", [Scripted({"status": "waiting"}), Scripted(status=429)])
+def test_retry_after(response: Scripted, endpoint: ScriptedEndpoint) -> None:
     """Retry-After overrides a shorter poll interval."""
     asked: list[float] = []
 
@@ -174,7 +174,7 @@ def test_retry_after(answer: Scripted, endpoint: ScriptedEndpoint) -> None:
         asked.append(monotonic())
         if len(asked) > 1:
             return Scripted({"status": "denied"})
-        return replace(answer, headers={"retry-after": "1"})
+        return replace(response, headers={"retry-after": "1"})
 
     endpoint.script["/f/challenge/"] = slow_down
     with pytest.raises(DemandError, match="access was denied"):
@@ -183,16 +183,16 @@ def test_retry_after(answer: Scripted, endpoint: ScriptedEndpoint) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "trouble"),
+    ("response", "trouble"),
     [
         (Scripted({"status": "pending"}), ""),
         (Scripted(status=503), "; last problem: status 503 Service Unavailable"),
     ],
 )
-def test_timeout(answer: Scripted, trouble: str, endpoint: ScriptedEndpoint) -> None:
+def test_timeout(response: Scripted, trouble: str, endpoint: ScriptedEndpoint) -> None:
     """After the time limit, the error says so and gives the last problem."""
-    endpoint.script["/f/challenge/"] = answer
-    for seconds in (0.2, 2, 8):  # a slow machine may need longer to get an answer
+    endpoint.script["/f/challenge/"] = response
+    for seconds in (0.2, 2, 8):  # a slow machine may need longer to get a response
         with pytest.raises(DemandError) as caught:
             loaded(grant(endpoint, tell=lambda _: None, timeout=seconds))
         if len(endpoint.of("challenge")) > 1:
@@ -202,7 +202,7 @@ def test_timeout(answer: Scripted, trouble: str, endpoint: ScriptedEndpoint) -> 
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("response", "reason"),
     [
         (Scripted({"status": "granted"}), "'code' must be a string of letters and digits"),
         (Scripted({"status": "granted", "code": "\x1b[2J"}), "'code' must be"),
@@ -214,9 +214,9 @@ def test_timeout(answer: Scripted, trouble: str, endpoint: ScriptedEndpoint) -> 
         (Scripted(b"x"), "the response is not JSON"),
     ],
 )
-def test_malformed_codes(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
+def test_malformed_codes(response: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
     """A code that a person cannot compare is an error before anybody is instructed."""
-    endpoint.script["/f/start/"] = answer
+    endpoint.script["/f/start/"] = response
     person = Person(endpoint, "granted")
     with pytest.raises(DemandError) as caught:
         loaded(grant(endpoint, person))
@@ -256,13 +256,13 @@ def test_browser(endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("BROWSER", f"{browser} %s")
     monkeypatch.setattr("webbrowser._tryorder", None)
 
-    def answer(_: Received) -> Scripted:
+    def respond(_: Received) -> Scripted:
         if not opened.exists() or not opened.read_text():
             return Scripted({"status": "waiting"})
         endpoint.tokens["t"] = CONFIG
         return Scripted({"status": "granted", "token": "t"})
 
-    endpoint.script["/f/challenge/"] = answer
+    endpoint.script["/f/challenge/"] = respond
     assert loaded(grant(endpoint, tell=lambda _: None, open_browser=True)) == CONFIG
     assert opened.read_text() == f"{endpoint.base_url}configure/?device_code=made-here-0&grant=device_code"
     monkeypatch.setattr("webbrowser._tryorder", [])

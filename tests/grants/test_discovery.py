@@ -131,7 +131,7 @@ def test_downgrade_to_http(member: str, secure: ScriptedEndpoint, authority: tru
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("response", "reason"),
     [
         (Scripted({}), "the response has no 'name'"),
         (Scripted({"base_url": "http://host/"}), "the response has no 'name'"),
@@ -164,9 +164,9 @@ def test_downgrade_to_http(member: str, secure: ScriptedEndpoint, authority: tru
         ),
     ],
 )
-def test_malformed_descriptions(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
+def test_malformed_descriptions(response: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
     """The error names the URL and the problem of the response."""
-    endpoint.script[WELL_KNOWN] = answer
+    endpoint.script[WELL_KNOWN] = response
     with pytest.raises(DiscoveryError) as caught:
         discover(endpoint.url)
     assert str(caught.value).startswith(f"{endpoint.url}{WELL_KNOWN}: ")

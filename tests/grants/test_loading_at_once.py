@@ -30,17 +30,17 @@ async def test_a_thousand_tasks() -> None:
     grant = Counting()
     grant.held.clear()
     fakts = Fakts(grant)
-    answers: list[int] = []
+    responses: list[int] = []
 
     async def ask() -> None:
-        answers.append(await fakts.aget("load.number"))
+        responses.append(await fakts.aget("load.number"))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(TASKS):
             tasks.start_soon(ask)
         await until_async(lambda: grant.requests)
         grant.held.set()
-    assert answers == [1] * TASKS
+    assert responses == [1] * TASKS
     assert len(grant.requests) == 1
 
 
@@ -50,12 +50,12 @@ async def test_a_thousand_tasks_and_fifty_threads() -> None:
     grant = Counting()
     grant.held.clear()
     fakts = Fakts(grant)
-    answers: list[int] = []
+    responses: list[int] = []
 
     async def ask() -> None:
-        answers.append(await fakts.aget("load.number"))
+        responses.append(await fakts.aget("load.number"))
 
-    threads = [threading.Thread(target=lambda: answers.append(fakts.get("load.number"))) for _ in range(THREADS)]
+    threads = [threading.Thread(target=lambda: responses.append(fakts.get("load.number"))) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
     async with anyio.create_task_group() as tasks:
@@ -65,7 +65,7 @@ async def test_a_thousand_tasks_and_fifty_threads() -> None:
         grant.held.set()
     for thread in threads:
         await anyio.to_thread.run_sync(thread.join)
-    assert answers == [1] * (TASKS + THREADS)
+    assert responses == [1] * (TASKS + THREADS)
     assert len(grant.requests) == 1
 
 
@@ -146,10 +146,10 @@ async def test_a_waiter_takes_over() -> None:
     grant = Counting()
     grant.held.clear()
     fakts = Fakts(grant)
-    answers: list[int] = []
+    responses: list[int] = []
 
     async def ask() -> None:
-        answers.append(await fakts.aget("load.number"))
+        responses.append(await fakts.aget("load.number"))
 
     async with anyio.create_task_group() as tasks:
         async with anyio.create_task_group() as first:
@@ -161,7 +161,7 @@ async def test_a_waiter_takes_over() -> None:
             first.cancel_scope.cancel()
         await until_async(lambda: len(grant.requests) == 2)
         grant.held.set()
-    assert answers == [2] * 10
+    assert responses == [2] * 10
     assert len(grant.requests) == 2
 
 
@@ -237,7 +237,7 @@ def test_trio_and_asyncio() -> None:
 
 @pytest.mark.anyio
 async def test_sync_use_in_the_loops_own_thread() -> None:
-    """get() answers what is loaded, and otherwise says to use aget instead of blocking the loop."""
+    """get() returns what is loaded, and otherwise says to use aget instead of blocking the loop."""
     fakts = Fakts(HardGrant({"a": 1}))
     with fakts:
         with pytest.raises(FaktsError, match=r"facts are not loaded yet.*use 'await aget\(\.\.\.\)'"):

@@ -136,7 +136,7 @@ def test_urls_of_the_endpoint(endpoint: ScriptedEndpoint) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("response", "reason"),
     [
         (Scripted({"status": "error", "message": "no static-token here"}), "error response: no ******** here"),
         (Scripted({"status": "error"}), "error response: no reason given"),
@@ -184,9 +184,9 @@ def test_urls_of_the_endpoint(endpoint: ScriptedEndpoint) -> None:
         ),
     ],
 )
-def test_claim_responses(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
+def test_claim_responses(response: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
     """The error contains the URL and the reason, and neither it nor its traceback contains a secret."""
-    endpoint.script["/f/claim/"] = answer
+    endpoint.script["/f/claim/"] = response
     with pytest.raises(ClaimError) as caught:
         loaded(static(endpoint))
     assert caught.value.url == f"{endpoint.base_url}claim/"
@@ -196,7 +196,7 @@ def test_claim_responses(answer: Scripted, reason: str, endpoint: ScriptedEndpoi
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("response", "reason"),
     [
         (Scripted({"status": "error", "message": "one-time-token? no"}), "error response: ********? no"),
         (Scripted({"status": "granted"}), "'token' must be a string, not nothing"),
@@ -207,9 +207,9 @@ def test_claim_responses(answer: Scripted, reason: str, endpoint: ScriptedEndpoi
         (Scripted(b"x"), "the response is not JSON"),
     ],
 )
-def test_demand_responses(answer: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
+def test_demand_responses(response: Scripted, reason: str, endpoint: ScriptedEndpoint) -> None:
     """A response without a token is a DemandError, and no claim is sent."""
-    endpoint.script["/f/redeem/"] = answer
+    endpoint.script["/f/redeem/"] = response
     with pytest.raises(DemandError) as caught:
         loaded(redeem(endpoint))
     assert (caught.value.url, reason in caught.value.reason) == (f"{endpoint.base_url}redeem/", True)
@@ -329,10 +329,10 @@ def test_token_is_in_the_body_only(endpoint: ScriptedEndpoint) -> None:
     """No token is in the URL or in the headers."""
     seen: list[Received] = []
 
-    def answer(request: Received) -> Scripted:
+    def respond(request: Received) -> Scripted:
         seen.append(request)
         return Scripted({"status": "granted", "config": {}})
 
-    endpoint.script["/f/claim/"] = answer
+    endpoint.script["/f/claim/"] = respond
     assert loaded(static(endpoint)) == {}
     assert "static-token" not in str(seen[0].headers) + seen[0].path

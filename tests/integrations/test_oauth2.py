@@ -114,7 +114,7 @@ def test_renewal(expires_in: Any, issued: int, endpoint: ScriptedEndpoint) -> No
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("response", "reason"),
     [
         (
             Scripted({"error": "invalid_client", "error_description": "hunter2?"}, 401),
@@ -129,9 +129,9 @@ def test_renewal(expires_in: Any, issued: int, endpoint: ScriptedEndpoint) -> No
         (Scripted([1]), "no access token"),
     ],
 )
-def test_token_errors(answer: Scripted, reason: str, issuer: Issuer) -> None:
+def test_token_errors(response: Scripted, reason: str, issuer: Issuer) -> None:
     """A response without a token is an error with the URL and without the secret; the request is not sent."""
-    issuer.endpoint.script[TOKEN] = answer
+    issuer.endpoint.script[TOKEN] = response
     with httpx.Client(auth=issuer.auth(), base_url=issuer.endpoint.url) as http, pytest.raises(DemandError) as caught:
         http.get("/data")
     assert caught.value.url == issuer.endpoint.url + TOKEN

@@ -41,10 +41,10 @@ class Operator:
         for setting in settings:
             for conditions, value in some_rules(setting, self._chance):
                 body = {"setting": setting.name, "feature_values": conditions, "value": value}
-                answer = self._api.post("/api/v1/rules", json=body)
-                if answer.status_code == 409:  # an earlier release had that rule
+                response = self._api.post("/api/v1/rules", json=body)
+                if response.status_code == 409:  # an earlier release had that rule
                     continue
-                self.rules[answer.raise_for_status().json()["rule_id"]] = setting
+                self.rules[response.raise_for_status().json()["rule_id"]] = setting
 
     def change_rules(self) -> None:
         """Delete some rules, and change the values of others."""

@@ -68,23 +68,25 @@ class Comparison:
 
     def refusals(self, programs: "Programs", contexts: Contexts) -> None:
         """Read settings with an unknown context feature, and with a missing one."""
-        for programs_answers in programs.ask("get", contexts=[(name, {**c, "planet": "x"}) for name, c in contexts]):
-            for answer in programs_answers:
-                self.check("unknown features refused", agree=answer == {"error": "ValueError"}, details=answer)
+        for programs_responses in programs.ask("get", contexts=[(name, {**c, "planet": "x"}) for name, c in contexts]):
+            for response in programs_responses:
+                self.check("unknown features refused", agree=response == {"error": "ValueError"}, details=response)
         short = [(name, {f: v for f, v in c.items() if f != "user"}) for name, c in contexts if "user" in c]
-        answers = dict(zip(self.commands, programs.ask("get", contexts=short), strict=True))
-        for name, answer in answers.items():
-            for context, value in zip(short, answer, strict=True):
-                # The original answers where no rule happens to ask for the feature.
+        responses = dict(zip(self.commands, programs.ask("get", contexts=short), strict=True))
+        for name, response in responses.items():
+            for context, value in zip(short, response, strict=True):
+                # The original returns a value where no rule happens to ask for the feature.
                 agree = value == {"error": "RuntimeError"} or name.startswith("original")
                 self.check("missing features refused", agree=agree, details=(name, context, value))
 
     def values_of_ours(self, programs: "Programs", contexts: Contexts, *, canonical: Mapping[str, str]) -> None:
         """Read settings by their earlier names in our programs, and compare with the definition."""
         defined = self._definition(programs, contexts, (), canonical)
-        for answers in programs.ask("get", only="our", contexts=contexts):
-            for context, answer, right in zip(contexts, answers, defined, strict=True):
-                self.check("values under an earlier name", agree=_same(answer, right), details=(context, answer, right))
+        for responses in programs.ask("get", only="our", contexts=contexts):
+            for context, response, right in zip(contexts, responses, defined, strict=True):
+                self.check(
+                    "values under an earlier name", agree=_same(response, right), details=(context, response, right)
+                )
 
     def settings_lists(self, programs: "Programs") -> None:
         """Compare the results of get_settings. The original thread client always fails."""
@@ -103,8 +105,8 @@ class Comparison:
         print(f"{len(self._disagreements)} disagreements, {time.monotonic() - self._began:.1f} s")
         return 1 if self._disagreements else 0
 
-    def _compare(self, contexts: Contexts, answers: Sequence[Sequence[Any]], defined: Sequence[Any]) -> None:
-        for context, right, *values in zip(contexts, defined, *answers, strict=True):
+    def _compare(self, contexts: Contexts, responses: Sequence[Sequence[Any]], defined: Sequence[Any]) -> None:
+        for context, right, *values in zip(contexts, defined, *responses, strict=True):
             by_program = dict(zip(self.commands, values, strict=True))
             ours = [value for name, value in by_program.items() if name.startswith("our")]
             originals = [value for name, value in by_program.items() if name.startswith("original")]
@@ -124,8 +126,8 @@ class Comparison:
         undefined: Collection[str],
         canonical: Mapping[str, str] | None = None,
     ) -> list[Any]:
-        answer = httpx.get(f"{self._url}/api/v1/query", params={"context_filters": CONTEXT_FILTERS})
-        queried = answer.raise_for_status().json()["settings"]
+        response = httpx.get(f"{self._url}/api/v1/query", params={"context_filters": CONTEXT_FILTERS})
+        queried = response.raise_for_status().json()["settings"]
         return [
             None
             if name in undefined
@@ -193,7 +195,7 @@ class Programs:
         """Load the rules, and compare the queries and the statuses of the responses."""
         statuses = self.ask("reload", only=only)
         if changed is not None:
-            what = f"reloads answered by {'something new (200, or ours 226)' if changed else 'nothing new (304)'}"
+            what = f"reloads that received {'something new (200, or ours 226)' if changed else 'nothing new (304)'}"
             for worker, status in zip(self._workers, statuses, strict=True):
                 # Only our client asks for what changed, which our service marks by 226.
                 new = (200, 226) if worker.name.startswith("our") else (200,)

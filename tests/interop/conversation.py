@@ -50,10 +50,10 @@ class Worker:
         line = self._process.stdout.readline()
         if not line:
             raise WorkerError(f"{self.name} ended with code {self._process.wait()}; see its output above")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise WorkerError(f"{self.name} failed:\n{answer['error']}")
-        return answer["answer"]
+        response = json.loads(line)
+        if "error" in response:
+            raise WorkerError(f"{self.name} failed:\n{response['error']}")
+        return response["response"]
 
     def leave(self) -> None:
         """Close the standard input of the worker, so that it ends."""

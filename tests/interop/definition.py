@@ -8,7 +8,7 @@ def resolve(setting: Mapping[str, Any], order: Sequence[str], context: Mapping[s
     """Return the value as JSON.
 
     Args:
-        setting: What the service's query answers for it: ``default_value`` and ``rules``.
+        setting: What the service returns for it in a query: ``default_value`` and ``rules``.
         order: The context features, most general first.
         context: A value for each configurable feature.
     """

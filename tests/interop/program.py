@@ -148,14 +148,14 @@ class Program:
 
     async def get(self, contexts: list[tuple[str, dict[str, str]]]) -> list[Any]:
         """Read settings."""
-        answers = []
+        values = []
         for name, context in contexts:
             try:
-                answers.append(encode(self.settings[name].get(**context)))
+                values.append(encode(self.settings[name].get(**context)))
             except (ValueError, RuntimeError) as error:
                 kind = ValueError if isinstance(error, ValueError) else RuntimeError
-                answers.append({"error": kind.__name__})
-        return answers
+                values.append({"error": kind.__name__})
+        return values
 
     async def assign(self, **variables: str) -> None:
         """Assign to context variables."""
@@ -226,10 +226,10 @@ async def main() -> None:
     while line := await asyncio.to_thread(sys.stdin.readline):
         command = json.loads(line)
         try:
-            answer = {"answer": await getattr(program, command.pop("do"))(**command)}
+            outcome = {"response": await getattr(program, command.pop("do"))(**command)}
         except Exception as error:  # noqa: BLE001 - handed to the one who asked
-            answer = {"error": "".join(traceback.format_exception_only(error)) + json.dumps(program.requests[-3:])}
-        print(json.dumps(answer), flush=True)  # noqa: T201 - this is the exchange
+            outcome = {"error": "".join(traceback.format_exception_only(error)) + json.dumps(program.requests[-3:])}
+        print(json.dumps(outcome), flush=True)  # noqa: T201 - this is the exchange
 
 
 if __name__ == "__main__":

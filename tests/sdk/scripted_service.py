@@ -1,4 +1,4 @@
-"""A real HTTP server that answers what a test says: a service that misbehaves."""
+"""A real HTTP server whose responses are scripted by the test: a service that misbehaves."""
 
 import json
 import threading
@@ -29,7 +29,7 @@ class Received:
 
 @dataclass(frozen=True)
 class Scripted:
-    """An answer; the body is JSON unless it is bytes."""
+    """A response; the body is JSON unless it is bytes."""
 
     body: Any = None
     status: int = 200
@@ -37,11 +37,11 @@ class Scripted:
 
 
 class ScriptedService:
-    """Answers like a service where every setting exists and has no rules, but for what was scripted.
+    """Responds like a service where every setting exists and has no rules, but for what was scripted.
 
     Attributes:
         url: Where it is.
-        script: By path: the answer, or a function from the request to it.
+        script: By path: the response, or a function from the request to it.
         received: All requests so far.
         connections: How many connections are open.
         held: While it is not set, requests wait for it.
@@ -62,7 +62,7 @@ class ScriptedService:
         self.lock = threading.Lock()
 
     def serve(self, name: str, default_value: Any, *rules: Any) -> None:
-        """Script the query's answer: one setting with these rules."""
+        """Script the query's response: one setting with these rules."""
         self.script[QUERY] = Scripted(queried(name, default_value, *rules))
 
     def of(self, path: str) -> list[Received]:
@@ -76,7 +76,7 @@ def queried(name: str, default_value: Any, *rules: Any) -> Any:
 
 
 def rule(rule_id: int, value: Any, /, **conditions: str) -> Any:
-    """Return a rule as a query answers it."""
+    """Return a rule as a query returns it."""
     return {"rule_id": rule_id, "value": value, "context_features": [list(item) for item in conditions.items()]}
 
 
@@ -103,15 +103,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.service.received.append(request)
         self.service.held.wait()
         scripted = self.service.script.get(parts.path, Scripted(status=404))
-        answer = scripted if isinstance(scripted, Scripted) else scripted(request)
-        content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
+        response = scripted if isinstance(scripted, Scripted) else scripted(request)
+        content = response.body if isinstance(response.body, bytes) else json.dumps(response.body).encode()
+        self.send_response(response.status)
+        for name, value in response.headers.items():
             self.send_header(name, value)
-        if answer.status != 304:
+        if response.status != 304:
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if answer.status != 304:
+        if response.status != 304:
             self.wfile.write(content)
 
     do_POST = do_GET  # noqa: N815 - the name that http.server looks for

@@ -100,7 +100,7 @@ async def test_error_statuses(scripted: ScriptedService, path: str, status: int)
     assert setting.get(user="a") == 1
 
 
-async def test_a_malformed_first_answer(scripted: ScriptedService) -> None:
+async def test_a_malformed_first_response(scripted: ScriptedService) -> None:
     """An unusable response makes ``set_as_main`` raise a ServiceResponseError that names the request and the place."""
     scripted.script[QUERY] = Scripted({"settings": []})
     with pytest.raises(ServiceResponseError, match=r"GET /api/v1/query.*settings"):
@@ -292,7 +292,7 @@ async def test_later_failures_do_not_stop_the_loop(scripted: ScriptedService, lo
 
 
 async def test_reload_waits_for_pending_declarations(scripted: ScriptedService) -> None:
-    """``reload`` returns after the declarations that were pending when it was called were answered."""
+    """``reload`` returns after the responses to the declarations that were pending when it was called."""
     order: list[str] = []
 
     def note(request: Received) -> Scripted:

@@ -60,7 +60,7 @@ def test_a_changed_default_counts(service: Api, connect: Connect, settings: tupl
     assert heard == [([], [], 50)]
 
 
-def test_an_answer_with_nothing_new_is_no_change(
+def test_a_response_with_nothing_new_is_no_change(
     scripted: ScriptedService, connect: Connect, settings: tuple[Setting[int], Setting[int]]
 ) -> None:
     """A whole response whose rules are the same as before, with another tag, calls nobody."""

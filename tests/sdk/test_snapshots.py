@@ -31,7 +31,7 @@ HEADER: dict[str, Any] = {
     "context_features": [],
     "context_filters": "*",
     "taken_at": "2026-01-31T12:00:00+00:00",
-    "answers": [{"status": 200, "media_type": "", "etag": None, "size": 3}],
+    "responses": [{"status": 200, "media_type": "", "etag": None, "size": 3}],
 }
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -86,7 +86,7 @@ def test_the_first_line_is_readable() -> None:
     assert (header["service"], header["context_filters"]) == ("http://host", "user:(a,b)")
     assert header["context_features"] == ["environment", "user"]
     assert header["taken_at"] == "2026-01-31T12:00:00+00:00"
-    assert header["answers"] == [
+    assert header["responses"] == [
         {"status": 200, "media_type": "application/x-ndjson", "etag": '"1"', "size": len(LINES)},
         {"status": 226, "media_type": "application/x-ndjson", "etag": None, "size": 1000},
     ]
@@ -98,7 +98,7 @@ def test_contents_are_compressed() -> None:
     assert len(encode(Snapshot("", (), "*", NOON, responses))) < 2_000
 
 
-def test_a_kept_answer_is_read_like_the_answer() -> None:
+def test_a_kept_response_is_read_like_the_response() -> None:
     """What is kept of a response can be read, and errors name the query."""
     response = Response(Request("GET", "/api/v1/query", params=(("settings", ""),)), 200, LINES, '"1"', KEPT.media_type)
     kept = KeptResponse.of(response)
@@ -157,11 +157,11 @@ def test_any_value_of_any_member_is_refused_or_read(name: str, value: Any) -> No
 
 
 @given(st.dictionaries(st.sampled_from(["status", "media_type", "etag", "size"]), anything), anything)
-def test_any_description_of_an_answer_is_refused_or_read(members: dict[str, Any], other: Any) -> None:
+def test_any_description_of_a_response_is_refused_or_read(members: dict[str, Any], other: Any) -> None:
     """The same for the members of a response, and for what is no description of one."""
-    for response in ({**HEADER["answers"][0], **members}, members, other):
+    for response in ({**HEADER["responses"][0], **members}, members, other):
         with suppress(SnapshotError):
-            decode(signed({**HEADER, "answers": [response]}, zlib.compress(b"abc")))
+            decode(signed({**HEADER, "responses": [response]}, zlib.compress(b"abc")))
 
 
 @given(st.binary())
@@ -175,7 +175,7 @@ def test_any_contents_are_refused(contents: bytes) -> None:
     [
         (b"\x7fELF", "it is not a heksherlite snapshot"),
         (b"", "it is truncated"),
-        (signed({**HEADER, "version": 2, "answers": "new"}, b""), "a newer heksherlite made it: schema version 2"),
+        (signed({**HEADER, "version": 2, "responses": "new"}, b""), "a newer heksherlite made it: schema version 2"),
         (signed({**HEADER, "version": 0}, b""), "0 is not a schema version"),
         (signed({**HEADER, "version": 2**70}, b""), "is not a schema version"),
         (b'{"format":"heksherlite-snapshot","version":1}x\n', "its header is not JSON"),
@@ -188,21 +188,21 @@ def test_any_contents_are_refused(contents: bytes) -> None:
         (signed({**HEADER, "taken_at": "yesterday"}, b""), "taken_at in its header is 'yesterday'"),
         (signed({**HEADER, "taken_at": "2026-01-31T12:00:00"}, b""), "taken_at"),
         (signed({**HEADER, "taken_at": "0001-01-01T00:00:00+23:59"}, b""), "taken_at"),
-        (signed({**HEADER, "answers": [1]}, b""), r"answers in its header is \[1\]"),
-        (signed({**HEADER, "answers": [{"status": 304}]}, b""), "status in its header is 304"),
-        (signed({**HEADER, "answers": [{"status": 200, "size": -1}]}, b""), "size in its header is -1"),
+        (signed({**HEADER, "responses": [1]}, b""), r"responses in its header is \[1\]"),
+        (signed({**HEADER, "responses": [{"status": 304}]}, b""), "status in its header is 304"),
+        (signed({**HEADER, "responses": [{"status": 200, "size": -1}]}, b""), "size in its header is -1"),
         (
-            signed({**HEADER, "answers": [{"status": 200, "size": 2**30 + 1}]}, b""),
+            signed({**HEADER, "responses": [{"status": 200, "size": 2**30 + 1}]}, b""),
             "size in its header is 1073741825",
         ),
-        (signed({**HEADER, "answers": [{"status": 200, "size": 2**29}] * 3}, b""), "size in its header is 536870912"),
-        (signed({**HEADER, "answers": [{"status": 200, "size": True}]}, b""), "size in its header is True"),
+        (signed({**HEADER, "responses": [{"status": 200, "size": 2**29}] * 3}, b""), "size in its header is 536870912"),
+        (signed({**HEADER, "responses": [{"status": 200, "size": True}]}, b""), "size in its header is True"),
         (signed(HEADER, b"abc"), "incorrect header check"),
         (signed(HEADER, zlib.compress(b"ab")), "not as large as its header says"),
         (signed(HEADER, zlib.compress(b"abcd")), "not as large as its header says"),
         (signed(HEADER, zlib.compress(b"abc")[:-1]), "not as large as its header says"),
         (signed(HEADER, zlib.compress(b"abc") + b"x"), "not as large as its header says"),
-        (signed({**HEADER, "answers": []}, zlib.compress(b"x")), "not as large as its header says"),
+        (signed({**HEADER, "responses": []}, zlib.compress(b"x")), "not as large as its header says"),
     ],
 )
 def test_the_error_says_what_is_wrong(data: bytes, reason: str) -> None:

@@ -163,7 +163,7 @@ def test_a_service_that_hangs_makes_values_old(scripted: ScriptedService) -> Non
         assert setting.get(user="a") == 5
 
 
-def test_an_answer_that_arrives_after_the_return_to_defaults(scripted: ScriptedService) -> None:
+def test_a_response_that_arrives_after_the_return_to_defaults(scripted: ScriptedService) -> None:
     """Changes of rules that are not in force any more count for nothing; all rules are asked for again."""
     setting = Setting("x", int, ["user"], 1)
     begins = {"setting": "x", "default_value": 5, "whole": True}

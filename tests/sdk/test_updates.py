@@ -232,7 +232,7 @@ MALFORMED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_answer_changes_nothing(scripted: ScriptedService, connect: Connect, log: Log, body: Any) -> None:
+def test_a_malformed_response_changes_nothing(scripted: ScriptedService, connect: Connect, log: Log, body: Any) -> None:
     """A response that is wrong in any place is logged and not applied at all; the next good one is."""
     setting, other = Setting("x", int, ["user"], 1), Setting("a_good_one", int, ["user"], 1)
     good = {"default_value": 10, "rules": [rule(5, 50, user="a")]}
@@ -267,7 +267,7 @@ def test_a_malformed_answer_changes_nothing(scripted: ScriptedService, connect: 
         {"outcome": "outdated", "latest_version": 2},
     ],
 )
-def test_a_malformed_declaration_answer_is_tried_again(
+def test_a_malformed_declaration_response_is_tried_again(
     scripted: ScriptedService, connect: Connect, log: Log, body: Any
 ) -> None:
     """A response to a declaration that makes no sense is logged; the setting is declared again at the next update."""

@@ -85,7 +85,7 @@ def test_pieces_say_what_the_whole_says(response: dict[str, Any], write: Callabl
 
 
 @given(responses, writers, st.data())
-def test_an_answer_that_was_cut_off_is_refused(
+def test_a_response_that_was_cut_off_is_refused(
     response: dict[str, Any], write: Callable[[Any], str], data: st.DataObject
 ) -> None:
     """No beginning of a response is taken for one."""
@@ -95,7 +95,7 @@ def test_an_answer_that_was_cut_off_is_refused(
 
 
 @given(responses, st.data())
-def test_a_damaged_answer_is_read_or_refused(response: dict[str, Any], data: st.DataObject) -> None:
+def test_a_damaged_response_is_read_or_refused(response: dict[str, Any], data: st.DataObject) -> None:
     """Bytes that were changed never lead to another exception than the documented one."""
     body = bytearray(json.dumps(response, separators=(",", ":")).encode())
     for _ in range(data.draw(st.integers(1, 3))):

@@ -30,19 +30,19 @@ class Api:
 
     def add_rule(self, value: Any, /, setting: str = "cache_ttl", **feature_values: str) -> int:
         body = {"setting": setting, "feature_values": feature_values, "value": value}
-        answer = self.call("POST", "rules", body)
-        assert answer.status_code == 201, answer.text
-        rule_id: int = answer.json()["rule_id"]
+        response = self.call("POST", "rules", body)
+        assert response.status_code == 201, response.text
+        rule_id: int = response.json()["rule_id"]
         return rule_id
 
     def setting(self, name: str = "cache_ttl") -> dict[str, Any]:
-        answer: dict[str, Any] = self.get(f"settings/{name}").json()
-        return answer
+        response: dict[str, Any] = self.get(f"settings/{name}").json()
+        return response
 
     def query(self, **params: Any) -> dict[str, Any]:
-        answer = self.get("query", **params)
-        assert answer.status_code == 200, answer.text
-        settings: dict[str, Any] = answer.json()["settings"]
+        response = self.get("query", **params)
+        assert response.status_code == 200, response.text
+        settings: dict[str, Any] = response.json()["settings"]
         return settings
 
     def rule_ids(self, setting: str = "cache_ttl", **params: Any) -> list[int]:
@@ -53,9 +53,9 @@ class Api:
         return names
 
     def history(self, **params: Any) -> list[dict[str, Any]]:
-        answer = self.get("history", **params)
-        assert answer.status_code == 200, answer.text
-        records: list[dict[str, Any]] = answer.json()["history"]
+        response = self.get("history", **params)
+        assert response.status_code == 200, response.text
+        records: list[dict[str, Any]] = response.json()["history"]
         return records
 
     def revision(self) -> int:

@@ -52,11 +52,11 @@ class Form:
 class Page(HTMLParser):
     """What a person, or the software that reads to one, finds on a page."""
 
-    def __init__(self, answer: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response) -> None:
         super().__init__()
-        self.answer = answer
-        self.url = str(answer.url)
-        self.status = answer.status_code
+        self.response = response
+        self.url = str(response.url)
+        self.status = response.status_code
         self.forms: list[Form] = []
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.headings: list[str] = []
@@ -64,7 +64,7 @@ class Page(HTMLParser):
         self._fields: list[tuple[str, bool]] = []
         self._texts: list[str] = []
         self._open: list[str] = []
-        self.feed(answer.text)
+        self.feed(response.text)
 
     @property
     def text(self) -> str:

@@ -8,7 +8,9 @@ from tests.service import postgresql
 from tests.service.api import FEATURES, Api
 from tests.service.postgresql import PostgresqlServer
 
-STORAGE = {f"tests.service.test_{name}" for name in ("applications", "importing", "migrations", "replicas", "store")}
+STORAGE = {
+    f"tests.service.test_{name}" for name in ("applications", "audit", "importing", "migrations", "replicas", "store")
+}
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ class PostgresqlServer:
         self._server.ensure_postgres_running()
 
     def freeze(self) -> None:
-        """Stop all processes where they are: connections stay open, and nothing answers."""
+        """Stop all processes where they are: connections stay open, and nothing responds."""
         self._stopped = self._processes()
         for pid in self._stopped:
             os.kill(pid, signal.SIGSTOP)

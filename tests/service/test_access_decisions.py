@@ -79,7 +79,7 @@ class Access(RuleBasedStateMachine):
         for digest, known in before.device_codes.items():
             if digest in self.state.device_codes:
                 assert self.state.device_codes[digest].state(self.now) in FORWARD[known.state(self.now)]
-        return decision.answer
+        return decision.result
 
     def unique(self) -> str:
         self.made += 1
@@ -196,21 +196,37 @@ class Access(RuleBasedStateMachine):
     @rule(digest=st.sampled_from([b"1", b"2"]), data=st.data())
     def begin_session(self, digest: bytes, data: st.DataObject) -> None:
         if digest not in self.state.sessions:  # the secrets of sessions are random
-            prefix = data.draw(st.sampled_from([*self.state.tokens, "hkl_00000000"]))
-            session = Session(digest, prefix, self.now + LIFETIME)
+            prefix = data.draw(st.sampled_from([*self.state.tokens, "hkl_00000000", None]))
+            session = Session(
+                digest=digest,
+                public_prefix=prefix,
+                created_at=self.now,
+                last_used_at=self.now,
+                expires_at=self.now + LIFETIME,
+            )
             begun = self.decide(partial(sessions.begin, session=session, now=self.now), session=digest)
-            assert begun is (prefix in self.state.tokens)
+            assert begun is (prefix is None or prefix in self.state.tokens)
 
     @rule(digest=st.sampled_from([b"1", b"2"]))
     def end_session(self, digest: bytes) -> None:
         self.decide(partial(sessions.end, digest=digest), session=digest)
-        assert sessions.token_of(self.state, digest, self.now) is None
+        assert sessions.find(self.state, digest, self.now, LIFETIME) is None
+
+    @rule(digest=st.sampled_from([b"1", b"2"]))
+    def use_session(self, digest: bytes) -> None:
+        active = sessions.find(self.state, digest, self.now, LIFETIME)
+        self.decide(partial(sessions.touch, digest=digest, now=self.now), session=digest)
+        if active is not None:
+            assert sessions.find(self.state, digest, self.now + LIFETIME - 1, 2 * LIFETIME) in (
+                None,  # it expires
+                replace(active, session=self.state.sessions[digest]),
+            )
 
     @invariant()
     def nothing_refers_to_what_does_not_exist(self) -> None:
         state = self.state
         assert all(code.application_id in {None, *state.applications} for code in state.device_codes.values())
-        assert {session.public_prefix for session in state.sessions.values()} <= state.tokens.keys()
+        assert {session.public_prefix for session in state.sessions.values()} <= {None, *state.tokens}
         assert {name for each in state.applications.values() for name in each.approval.groups} <= state.groups.keys()
         assert {name for group in state.groups.values() for name in references(group.values)} <= state.secrets.keys()
 

@@ -51,6 +51,7 @@ def test_a_token_is_created_used_and_revoked(admin: Api) -> None:
             "setting_prefix": "shop.",
             "created_at": described["created_at"],
             "expires_at": expires_at,
+            "owner": None,
         }
         assert admin.call("DELETE", "tokens/reader").status_code == 204
         until(lambda: reader.get("settings").status_code in REFUSED)
@@ -128,9 +129,9 @@ def test_a_device_code_is_approved_or_denied(admin: Api) -> None:
 )
 def test_mistakes_are_400(admin: Api, method: str, path: str, body: dict[str, object], message: str) -> None:
     """What cannot be done is refused with the reason."""
-    answer = admin.call(method, path, body)
-    assert answer.status_code == 400
-    assert message in answer.text
+    response = admin.call(method, path, body)
+    assert response.status_code == 400
+    assert message in response.text
 
 
 def test_applications_and_everyone_are_refused(admin: Api, tmp_path: Path) -> None:
@@ -141,12 +142,12 @@ def test_applications_and_everyone_are_refused(admin: Api, tmp_path: Path) -> No
     token = claim(admin, retrieved.json()["token"]).json()["config"]["heksher"]["token"]
     robot = Api(admin.url, token=token)
     with robot.http:
-        answer = robot.call("POST", "tokens", {"name": "a", "scopes": ["read"]})
-        assert answer.status_code == 403
-        assert "belongs to an application" in answer.json()["detail"]
+        response = robot.call("POST", "tokens", {"name": "a", "scopes": ["read"]})
+        assert response.status_code == 403
+        assert "belongs to an application" in response.json()["detail"]
     with embedded(tmp_path / "open.db") as service:
         everyone = Api(service.url)
         with everyone.http:
-            answer = everyone.call("POST", "tokens", {"name": "a", "scopes": ["read"]})
-            assert answer.status_code == 403
-            assert "without --auth tokens" in answer.json()["detail"]
+            response = everyone.call("POST", "tokens", {"name": "a", "scopes": ["read"]})
+            assert response.status_code == 403
+            assert "without --auth tokens" in response.json()["detail"]

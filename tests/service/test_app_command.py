@@ -140,8 +140,8 @@ def test_an_identifier_is_confirmed(commands: Commands) -> None:
     assert second in declined.stderr
     assert other not in declined.stderr
     assert commands.groups() == dict.fromkeys([first, second, other, named_like_an_id], "-")
-    without_answer = commands.try_("app", "revoke", "--identifier", "shop")
-    assert without_answer.exit_code == 1
+    without_response = commands.try_("app", "revoke", "--identifier", "shop")
+    assert without_response.exit_code == 1
     commands.run("group", "attach", "db", "--identifier", "shop", sent="y\n")
     assert commands.groups() == {first: "db", second: "db", other: "-", named_like_an_id: "-"}
     commands.run("group", "detach", "db", "--identifier", "shop", "--yes")

@@ -10,6 +10,7 @@ import pytest
 
 from heksherlite.service.domain import context_features
 from heksherlite.service.domain.applications import Approval, Status
+from heksherlite.service.domain.authors import BY_SERVICE
 from heksherlite.service.domain.credentials import Credentials
 from heksherlite.service.domain.device_codes import LIFETIME, CodeState
 from heksherlite.service.domain.groups import Group
@@ -52,7 +53,7 @@ def test_an_application_that_is_approved_gets_a_token(database: str) -> None:
             assert states == [CodeState.WAITING, CodeState.OPENED]
             application = await other.device_codes.approve(code, READER, BY_JANE, NOW)
             assert one.tokens == other.tokens == {}
-            claim_token = await one.device_codes.collect(code, NOW)
+            claim_token = await one.device_codes.collect(code, BY_SERVICE, NOW)
             assert claim_token is not None
             known = await other.device_codes.find(code)
             assert known is not None
@@ -84,7 +85,7 @@ def test_no_secret_of_an_application_is_in_the_database(database: str) -> None:
     async def run() -> list[str]:
         async with opened(database) as store:
             code = await approved(store)
-            claim_token = await store.device_codes.collect(code, NOW)
+            claim_token = await store.device_codes.collect(code, BY_SERVICE, NOW)
             assert claim_token is not None
             one_time_token, invited = invitation()
             await store.applications.add(invited, BY_JANE)
@@ -108,7 +109,9 @@ def test_one_of_many_gets_the_token(database: str) -> None:
     async def run() -> None:
         async with opened(database) as one, opened(database) as other:
             code = await approved(one)
-            taken = await asyncio.gather(*[store.device_codes.collect(code, NOW) for store in (one, other) * 4])
+            taken = await asyncio.gather(
+                *[store.device_codes.collect(code, BY_SERVICE, NOW) for store in (one, other) * 4]
+            )
             assert len([token for token in taken if token is not None]) == 1
             one_time_token, invited = invitation()
             await one.applications.add(invited, BY_JANE)
@@ -217,7 +220,7 @@ def test_a_code_whose_application_is_revoked_is_denied(database: str) -> None:
         async with opened(database) as store:
             code = await approved(store)
             await store.applications.revoke(await ids(store), BY_JANE)
-            assert await store.device_codes.collect(code, NOW) is None
+            assert await store.device_codes.collect(code, BY_SERVICE, NOW) is None
             known = await store.device_codes.find(code)
             assert known is not None
             assert known.state(NOW) is CodeState.DENIED
@@ -291,7 +294,7 @@ def test_every_change_is_in_the_history(database: str) -> None:
             await store.groups.put(Group("db", {"password": {"$secret": "password"}}), BY_JANE)
             await store.groups.put(Group("db", {"password": {"$secret": "password"}}), BY_JANE)  # changes nothing
             code = await approved(store, replace(READER, groups=("db",)))
-            await store.device_codes.collect(code, NOW)
+            await store.device_codes.collect(code, BY_SERVICE, NOW)
             await store.applications.change_approval(await ids(store), lambda _: READER, BY_JANE)
             denied = await store.device_codes.start(SHOP, None, NOW)
             await store.device_codes.open(denied, None, None, NOW)
@@ -314,7 +317,7 @@ def test_every_change_is_in_the_history(database: str) -> None:
                 None,
             ]
             assert "hunter2" not in repr(records)
-            assert store.catalog.state.revision > len(records)  # tokens move it too
+            assert store.catalog.counters.revision > len(records)  # tokens move it too
             for record in records:
                 with pytest.raises(ConflictError) as refused:
                     revert(store.catalog, record, record.time)
@@ -330,7 +333,7 @@ def test_looking_back_passes_over_applications(new_database: Callable[[], str]) 
     async def run() -> None:
         async with opened(new_database()) as store:
             await store.write(partial(context_features.add, name="user"))
-            before = store.catalog.state.revision
+            before = store.catalog.counters.revision
             await approved(store)
             await store.write(partial(context_features.add, name="theme"))
             assert (await store.at(before)).context_features == ("user",)

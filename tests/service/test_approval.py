@@ -125,7 +125,7 @@ def test_the_page_says_who_asks_for_what(desk: Desk) -> None:
     assert form.chosen("scope") == ["read"]
     assert form.chosen("group") == []
     assert {f"default.{feature}" for feature in FEATURES} <= {name for name, _ in form.values}
-    assert "db.local" not in page.answer.text
+    assert "db.local" not in page.response.text
     assert desk.state(code) is CodeState.WAITING
 
 
@@ -230,7 +230,7 @@ def test_who_is_not_logged_in_learns_nothing(desk: Desk) -> None:
     with Browser(desk.url) as stranger:
         page = stranger.open(f"{CONFIGURE}?device_code={code}")
         assert page.headings == ["Log in"]
-        assert "org.example" not in page.answer.text
+        assert "org.example" not in page.response.text
         assert desk.state(code) is CodeState.WAITING
         form = desk.form(code)
         page = stranger.send(form, decision="approve")
@@ -429,7 +429,7 @@ class TestDevicePage:
             assert self.enter(desk, f"WRONG{number}").status == 404
         for page in (self.enter(desk, "WRONG5"), desk.open("WRONG6"), self.enter(desk, code)):
             assert page.status == 429
-            assert 0 < int(page.answer.headers["retry-after"]) <= 60
+            assert 0 < int(page.response.headers["retry-after"]) <= 60
         assert desk.state(code) is CodeState.WAITING
 
     def test_needs_the_proof_of_the_session(self, desk: Desk) -> None:

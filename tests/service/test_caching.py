@@ -1,4 +1,4 @@
-"""What answers to queries say to caches in between."""
+"""What responses to queries say to caches in between."""
 
 from ipaddress import ip_network
 from pathlib import Path
@@ -14,44 +14,44 @@ from tests.service.tokens import WITH_TOKENS, make_token
 EVERYBODY = "accept, accept-encoding, a-im, last-event-id"
 
 
-def directives(answer: httpx.Response) -> set[str]:
-    return {directive.strip() for directive in answer.headers["cache-control"].split(",")}
+def directives(response: httpx.Response) -> set[str]:
+    return {directive.strip() for directive in response.headers["cache-control"].split(",")}
 
 
 @pytest.mark.parametrize(("max_age", "expected"), [(0, {"no-cache"}), (5, {"max-age=5"})])
 def test_caches_may_share_what_everybody_gets(tmp_path: Path, max_age: int, expected: set[str]) -> None:
-    """Without tokens answers may be stored by all caches, and reused for as long as the option says, 304 too."""
+    """Without tokens, responses may be stored by all caches, and reused for as long as the option says, 304 too."""
 
     async def look(made: Application) -> None:
-        answer = await made.http.get("/api/v1/query")
-        unchanged = await made.http.get("/api/v1/query", headers={"If-None-Match": answer.headers["etag"]})
-        assert [answer.status_code, unchanged.status_code] == [200, 304]
-        assert directives(answer) == directives(unchanged) == expected
-        assert answer.headers["vary"] == unchanged.headers["vary"] == EVERYBODY
-        assert answer.headers["etag"] == unchanged.headers["etag"]
+        response = await made.http.get("/api/v1/query")
+        unchanged = await made.http.get("/api/v1/query", headers={"If-None-Match": response.headers["etag"]})
+        assert [response.status_code, unchanged.status_code] == [200, 304]
+        assert directives(response) == directives(unchanged) == expected
+        assert response.headers["vary"] == unchanged.headers["vary"] == EVERYBODY
+        assert response.headers["etag"] == unchanged.headers["etag"]
 
     with_application(tmp_path, look, cache_max_age=max_age)
 
 
 @pytest.mark.parametrize(("max_age", "expected"), [(0, {"private", "no-cache"}), (5, {"private", "max-age=5"})])
 def test_caches_must_not_share_what_a_token_gets(tmp_path: Path, max_age: int, expected: set[str]) -> None:
-    """With tokens only the client's own cache may store answers, and each is for the token that was sent."""
+    """With tokens only the client's own cache may store responses, and each is for the token that was sent."""
     token = make_token(tmp_path / "in_process.db", "reader", Scope.READ)
 
     async def look(made: Application) -> None:
         for headers in ({"Authorization": f"Bearer {token}"}, {"api_token": token}):
-            answer = await made.http.get("/api/v1/query", headers=headers)
-            assert answer.status_code == 200
-            assert directives(answer) == expected
-            assert answer.headers["vary"] == f"{EVERYBODY}, authorization, api_token"
+            response = await made.http.get("/api/v1/query", headers=headers)
+            assert response.status_code == 200
+            assert directives(response) == expected
+            assert response.headers["vary"] == f"{EVERYBODY}, authorization, api_token"
         past = await made.http.get("/api/v1/query?at=0", headers=headers)
         assert "private" in directives(past)
 
     with_application(tmp_path, look, access=WITH_TOKENS, cache_max_age=max_age)
 
 
-def test_only_answers_to_queries_are_for_caches(tmp_path: Path) -> None:
-    """Whatever has no tag, and all that is refused, is not stored by shared caches, however old answers may be."""
+def test_only_responses_to_queries_are_for_caches(tmp_path: Path) -> None:
+    """Whatever has no tag, and all that is refused, is not stored by shared caches, however old responses may be."""
 
     async def look(made: Application) -> None:
         paths = (
@@ -84,7 +84,7 @@ def test_what_was_may_be_kept(tmp_path: Path, max_age: int) -> None:
 
 
 def test_caches_must_not_share_what_a_proxy_guards(tmp_path: Path) -> None:
-    """Where a proxy lets people in and names them, a cache in front of it could answer others."""
+    """Where a proxy lets people in and names them, a cache in front of it could send the response to others."""
     access = AccessOptions(trust_user_header="X-User", trusted_proxies=(ip_network("10.0.0.0/8"),))
 
     async def look(made: Application) -> None:

@@ -1,4 +1,4 @@
-"""What is remembered of changes, against the plain definition: what a query answers before and after."""
+"""What is remembered of changes, against the plain definition: what a query returns before and after."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heksherlite.service.domain import context_features, rules, settings
-from heksherlite.service.domain.catalog import Catalog, Decision, State
+from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.change_feed import ChangeFeed, Interest
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.declarations import Declaration, declare
 from heksherlite.service.domain.differences import Shape
 from heksherlite.service.domain.filters import ContextFilter
@@ -59,7 +60,7 @@ DECIDE: Mapping[str, Callable[[Catalog, Any, Any, int], Decision[object]]] = {
 
 def history(sequence: Sequence[tuple[str, Any, Any]]) -> list[Catalog]:
     """Return the catalogs that follow from each other by these writes; those that are refused change nothing."""
-    state = State("database")
+    state = Counters("database")
     catalogs = [Catalog(state, FEATURES, lineage=Lineage().after([state.revision_id]))]
     for version, (kind, subject, detail) in enumerate(sequence, 1):
         catalog = catalogs[-1]
@@ -68,12 +69,12 @@ def history(sequence: Sequence[tuple[str, Any, Any]]) -> list[Catalog]:
         except RequestError:
             continue
         if changes:
-            catalogs.append(catalog.after(changes, catalog.state_after(changes)))
+            catalogs.append(catalog.after(changes, catalog.counters_after(changes)))
     return catalogs
 
 
-def answers(catalog: Catalog, context_filter: ContextFilter | None) -> Mapping[str, object]:
-    """Return what a query answers about each setting, by canonical name."""
+def responses(catalog: Catalog, context_filter: ContextFilter | None) -> Mapping[str, object]:
+    """Return what a query returns for each setting, by canonical name."""
     return {
         entry.setting.name: (
             entry.setting.default_value,
@@ -91,20 +92,20 @@ def answers(catalog: Catalog, context_filter: ContextFilter | None) -> Mapping[s
 def test_no_change_is_missed(
     sequence: Sequence[tuple[str, Any, Any]], context_filter: ContextFilter | None, asked: Sequence[str] | None
 ) -> None:
-    """Whatever a query about these settings answers differently since a revision is told to who has that revision."""
+    """A client at some revision is told about each setting for which a query now returns something else."""
     catalogs = history(sequence)
     feed = ChangeFeed(catalogs[0])
     for catalog in catalogs[1:]:
         feed.advance(catalog)
     last = catalogs[-1]
-    now = answers(last, context_filter)
+    now = responses(last, context_filter)
     for catalog in catalogs:
-        changed = feed.since(catalog.state.revision_id)
+        changed = feed.since(catalog.counters.revision_id)
         if changed is None:
-            assert catalog.context_features != last.context_features or feed.since(last.state.revision_id) == {}
+            assert catalog.context_features != last.context_features or feed.since(last.counters.revision_id) == {}
             continue
         assert catalog.context_features == last.context_features
-        before = answers(catalog, context_filter)
+        before = responses(catalog, context_filter)
         told = Interest(asked, context_filter).names_in(changed, last)
         assert set(told) <= set(changed)
         for name in NAMES:
@@ -132,16 +133,16 @@ def test_nothing_is_told_that_nobody_asked_for() -> None:
 def test_another_branch_may_be_everything() -> None:
     """After a catalog that the one before did not lead to, whoever has that may have missed everything."""
     before, one, other = (*history([("declare", "x", 0)]), *history([("declare", "y", 0)])[1:])
-    state = replace(other.state, revision_nonce="f" * 12)
-    other = replace(other, state=state, lineage=Lineage().after([before.state.revision_id, state.revision_id]))
+    state = replace(other.counters, revision_nonce="f" * 12)
+    other = replace(other, counters=state, lineage=Lineage().after([before.counters.revision_id, state.revision_id]))
     feed = ChangeFeed(before)
     feed.advance(one)
-    assert feed.since(before.state.revision_id) == {"x": None}
+    assert feed.since(before.counters.revision_id) == {"x": None}
     feed.advance(other)
-    assert feed.revision != one.state.revision_id
-    assert feed.since(one.state.revision_id) is None
-    assert feed.since(before.state.revision_id) is None
-    assert feed.since(other.state.revision_id) == {}
+    assert feed.revision != one.counters.revision_id
+    assert feed.since(one.counters.revision_id) is None
+    assert feed.since(before.counters.revision_id) is None
+    assert feed.since(other.counters.revision_id) == {}
 
 
 def test_what_is_forgotten_may_be_everything() -> None:
@@ -153,7 +154,7 @@ def test_what_is_forgotten_may_be_everything() -> None:
     assert feed.since(RevisionId(0, NO_NONCE)) is None
     assert feed.since(RevisionId(1, NO_NONCE)) is not None
     assert feed.since(feed.revision._replace(number=feed.revision.number + 1)) is None
-    other = Catalog(State("another database", revision=1), FEATURES)
-    feed.advance(replace(other, lineage=Lineage().after([other.state.revision_id])))
+    other = Catalog(Counters("another database", revision=1), FEATURES)
+    feed.advance(replace(other, lineage=Lineage().after([other.counters.revision_id])))
     assert feed.since(RevisionId(1, NO_NONCE)) == {}
     assert feed.since(RevisionId(0, NO_NONCE)) is None

@@ -30,10 +30,10 @@ def revision(api: Api) -> int:
     return newest
 
 
-def conflicts(answer: httpx.Response) -> list[tuple[int, str]]:
+def conflicts(response: httpx.Response) -> list[tuple[int, str]]:
     """Return the operations that conflict, and why."""
-    assert answer.status_code == 409, answer.text
-    return [(conflict["operation"], conflict["reason"]) for conflict in answer.json()["conflicts"]]
+    assert response.status_code == 409, response.text
+    return [(conflict["operation"], conflict["reason"]) for conflict in response.json()["conflicts"]]
 
 
 def test_a_list_is_one_revision_and_one_record(api: Api) -> None:
@@ -41,34 +41,34 @@ def test_a_list_is_one_revision_and_one_record(api: Api) -> None:
     api.declare()
     api.declare("page_size", default_value=20)
     before = revision(api)
-    answer = change(
+    response = change(
         api, PUT_DEV, PUT_JOHN, {"op": "set_default", "setting": "page_size", "value": 50}, reason="the cache is cold"
     )
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["revision"] == before + 1
+    assert response.status_code == 200, response.text
+    assert response.json()["revision"] == before + 1
     record = api.history(limit=1)[0]
     assert record["revision"] == before + 1
     assert record["reason"] == "the cache is cold"
-    assert record["changes"] == answer.json()["changes"]
+    assert record["changes"] == response.json()["changes"]
     assert [change["kind"] for change in record["changes"]] == ["setting", "rule", "rule"]
-    first, second, third = answer.json()["results"]
+    first, second, third = response.json()["results"]
     assert [first["rule_id"], second["rule_id"]] == api.rule_ids()
     assert third == {}
 
 
 def test_what_is_so_already_changes_nothing(api: Api) -> None:
-    """A list that asks for what there is answers 200 with the same revision, and leaves no record."""
+    """A list that asks for what there is responds with 200 with the same revision, and leaves no record."""
     api.declare()
     change(api, PUT_DEV)
     before = revision(api)
-    answer = change(api, PUT_DEV).json()
-    assert answer["revision"] == before
-    assert answer["changes"] == []
+    response = change(api, PUT_DEV).json()
+    assert response["revision"] == before
+    assert response["changes"] == []
     assert api.history(limit=1)[0]["revision"] == before
 
 
 def test_a_dry_run_says_what_the_real_one_does(api: Api) -> None:
-    """A dry run has the answer of the change that follows it but for the revision, and nothing happens."""
+    """A dry run has the response of the change that follows it but for the revision, and nothing happens."""
     api.declare()
     api.add_rule(5, user="john")
     before = api.query()
@@ -84,14 +84,14 @@ def test_all_conflicts_are_listed(api: Api) -> None:
     api.declare()
     rule_id = api.add_rule(5, environment="dev")
     before = api.query()
-    answer = change(
+    response = change(
         api,
         PUT_JOHN,
         {"op": "set_value", "rule_id": rule_id, "value": "five"},
         {"op": "delete_rule", "rule_id": rule_id + 100},
         {"op": "add_rule", "setting": "cache_ttl", "feature_values": {"environment": "dev"}, "value": 1},
     )
-    assert conflicts(answer) == [
+    assert conflicts(response) == [
         (1, "the value does not fit setting 'cache_ttl' of type int: 'five' is not of type int"),
         (2, f"rule {rule_id + 100} does not exist"),
         (3, f"rule {rule_id} of setting 'cache_ttl' has the same conditions"),
@@ -102,7 +102,7 @@ def test_all_conflicts_are_listed(api: Api) -> None:
 def test_later_operations_see_earlier_ones(api: Api) -> None:
     """An operation may use a context feature, a name or a rule that an operation before it made."""
     api.declare()
-    answer = change(
+    response = change(
         api,
         {"op": "add_context_feature", "context_feature": "country"},
         {
@@ -114,7 +114,7 @@ def test_later_operations_see_earlier_ones(api: Api) -> None:
         {"op": "add_rule", "setting": "ttl", "feature_values": {"country": "fr"}, "value": 1},
         {"op": "set_value", "setting": "ttl", "feature_values": {"country": "fr"}, "value": 2},
     )
-    assert answer.status_code == 200, answer.text
+    assert response.status_code == 200, response.text
     assert api.features() == [*FEATURES, "country"]
     assert api.setting("ttl")["version"] == "2.1"
     assert [rule["value"] for rule in api.query()["ttl"]["rules"]] == [2]
@@ -132,10 +132,10 @@ def test_later_operations_see_earlier_ones(api: Api) -> None:
     ],
 )
 def test_a_malformed_operation_is_named_by_its_path(api: Api, operation: dict[str, Any], path: str) -> None:
-    """What is malformed is answered with 422 and the path of each fault."""
-    answer = change(api, PUT_DEV, operation)
-    assert answer.status_code == 422
-    assert [problem["path"] for problem in answer.json()["detail"]] == [path]
+    """A malformed request gets 422 and the path of each fault."""
+    response = change(api, PUT_DEV, operation)
+    assert response.status_code == 422
+    assert [problem["path"] for problem in response.json()["detail"]] == [path]
 
 
 def test_what_others_changed_is_a_conflict_that_says_who(api: Api) -> None:
@@ -170,20 +170,20 @@ def test_a_rule_that_somebody_added_meanwhile_is_a_conflict(api: Api) -> None:
 
 
 def test_a_base_revision_that_is_ahead_is_refused(api: Api) -> None:
-    """A revision that there is not yet is answered with 404, and names the newest."""
+    """A revision that does not exist yet gets 404, and the message names the newest."""
     newest = revision(api)
-    answer = change(api, base_revision=newest + 1)
-    assert answer.status_code == 404
-    assert answer.text == f"there is no revision {newest + 1} yet; the newest is {newest}"
+    response = change(api, base_revision=newest + 1)
+    assert response.status_code == 404
+    assert response.text == f"there is no revision {newest + 1} yet; the newest is {newest}"
 
 
 def test_an_impact_names_contexts_and_what_decides(api: Api) -> None:
     """The impact says where the value changes, except where another rule wins, and what decides before and after."""
     api.declare()
     john = api.add_rule(0, user="john")
-    answer = change(api, PUT_DEV).json()
-    (region,) = answer["impact"]
-    (rule_id,) = [result["rule_id"] for result in answer["results"]]
+    response = change(api, PUT_DEV).json()
+    (region,) = response["impact"]
+    (rule_id,) = [result["rule_id"] for result in response["results"]]
     assert rule_id != john
     assert region == {
         "setting": "cache_ttl",
@@ -208,26 +208,26 @@ def test_a_shadowed_rule_is_said_to_change_nothing(api: Api) -> None:
     }
     added = change(api, put).json()
     assert [region.get("shadowed_by") for region in added["impact"]] == [None]
-    answer = change(api, {"op": "set_value", "rule_id": john, "value": 2}).json()
-    assert [region["except"] for region in answer["impact"]] == [[{"environment": "dev"}]]
+    response = change(api, {"op": "set_value", "rule_id": john, "value": 2}).json()
+    assert [region["except"] for region in response["impact"]] == [[{"environment": "dev"}]]
 
 
 def test_a_renamed_setting_may_give_its_name_to_another(api: Api) -> None:
     """Settings exchange their names in one change."""
     api.declare("one", default_value=1)
     api.declare("two", default_value=2)
-    answer = change(
+    response = change(
         api,
         {"op": "rename_setting", "setting": "one", "name": "three"},
         {"op": "delete_setting", "setting": "two"},
         {"op": "rename_setting", "setting": "three", "name": "one"},
     )
-    assert answer.status_code == 200, answer.text
+    assert response.status_code == 200, response.text
     assert [name for name in api.query() if name != "cache_ttl"] == ["one"]
 
 
 def test_the_operators_default_is_for_everybody(api: Api) -> None:
-    """Queries answer the operator's default, and a setting shows both."""
+    """Queries return the operator's default, and a setting shows both."""
     api.declare()
     change(api, {"op": "set_default", "setting": "cache_ttl", "value": 5})
     assert api.query()["cache_ttl"]["default_value"] == 5
@@ -255,9 +255,9 @@ def test_a_type_must_fit_the_operators_default(api: Api) -> None:
     narrowed = 'Enum["a"]'
     ((_, reason),) = conflicts(change(api, {"op": "set_type", "setting": "mode", "type": narrowed}))
     assert "the operator's default value does not fit" in reason
-    answer = api.declare("mode", type=narrowed, default_value="a", version="2.0")
-    assert answer.status_code == 409
-    assert "operator's default" in answer.text
+    response = api.declare("mode", type=narrowed, default_value="a", version="2.0")
+    assert response.status_code == 409
+    assert "operator's default" in response.text
 
 
 def test_an_operators_default_is_undone(api: Api) -> None:
@@ -301,7 +301,7 @@ def test_a_change_is_one_event(api: Api) -> None:
 
 
 def test_writes_with_if_match_are_refused_if_the_rule_moved(api: Api) -> None:
-    """Every write to a rule or setting takes the tag that it was read with, and is answered with 412 if it moved."""
+    """Every write to a rule or setting takes the tag that it was read with, and gets 412 if it changed since."""
     api.declare()
     rule_id = api.add_rule(5, environment="dev")
     seen = api.get(f"rules/{rule_id}").headers["etag"]
@@ -313,9 +313,9 @@ def test_writes_with_if_match_are_refused_if_the_rule_moved(api: Api) -> None:
         ("PUT", f"rules/{rule_id}/metadata", {"metadata": {"a": 1}}),
         ("DELETE", f"rules/{rule_id}", None),
     ]:
-        answer = api.call(method, path, body, headers=headers)
-        assert answer.status_code == 412, (method, path)
-        assert "read it again" in answer.text
+        response = api.call(method, path, body, headers=headers)
+        assert response.status_code == 412, (method, path)
+        assert "read it again" in response.text
     setting = api.get("settings/cache_ttl").headers["etag"]
     change(api, {"op": "set_setting_metadata", "setting": "cache_ttl", "metadata": {"note": 1}})
     for method, path, body in [
@@ -340,9 +340,9 @@ def test_too_many_operations_are_refused(tmp_path: Path) -> None:
         with api.http:
             api.declare()
             assert change(api, *[PUT_DEV] * 3).status_code == 200
-            answer = change(api, *[PUT_DEV] * 4)
-    assert answer.status_code == 422
-    assert answer.json()["detail"][0]["msg"] == "there are 4 operations, and one change may have 3"
+            response = change(api, *[PUT_DEV] * 4)
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["msg"] == "there are 4 operations, and one change may have 3"
 
 
 @pytest.fixture(scope="module")
@@ -369,12 +369,12 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Api]
 def test_each_operation_needs_its_scope(guarded: dict[str, Api]) -> None:
     """An operation beyond the scopes of the token refuses the whole list, and is named."""
     rename = {"op": "rename_setting", "setting": "cache_ttl", "name": "ttl"}
-    answer = change(guarded["writer"], PUT_DEV, rename)
-    assert answer.status_code == 403
-    assert answer.text == "operations[1]: rename_setting requires a token with scope admin"
-    answer = change(guarded["admin"], PUT_DEV)
-    assert answer.status_code == 403
-    assert answer.text == "operations[0]: put_rule requires a token with scope write"
+    response = change(guarded["writer"], PUT_DEV, rename)
+    assert response.status_code == 403
+    assert response.text == "operations[1]: rename_setting requires a token with scope admin"
+    response = change(guarded["admin"], PUT_DEV)
+    assert response.status_code == 403
+    assert response.text == "operations[0]: put_rule requires a token with scope write"
     assert change(guarded["reader"], PUT_DEV).status_code == 403
     assert change(guarded["reader"], PUT_DEV, dry_run=True).status_code == 403
     assert guarded["everything"].rule_ids() == []
@@ -397,8 +397,8 @@ def test_each_operation_needs_its_scope(guarded: dict[str, Api]) -> None:
 def test_a_limited_token_stays_within_its_prefix(guarded: dict[str, Api], operations: list[dict[str, Any]]) -> None:
     """A list that reaches settings outside of the prefix, in whatever way, is refused as a whole."""
     inside = {"op": "put_rule", "setting": "shop.page", "feature_values": {"user": "john"}, "value": 1}
-    answer = change(guarded["limited"], inside, *operations)
-    assert answer.status_code == 403
+    response = change(guarded["limited"], inside, *operations)
+    assert response.status_code == 403
     assert guarded["everything"].query()["shop.page"]["rules"] == []
 
 
@@ -410,7 +410,7 @@ def test_protected_settings_are_left_alone(guarded: dict[str, Api]) -> None:
     change(everything, {"op": "set_protection", "setting": "kept", "protected": True})
     assert everything.setting("kept")["protected"] is True
     put = {"op": "put_rule", "setting": "kept", "feature_values": {"user": "john"}, "value": 6}
-    for answer in [
+    for response in [
         change(everything, put),
         change(everything, {"op": "set_protection", "setting": "kept", "protected": False}),
         everything.call("PUT", f"rules/{rule_id}/value", {"value": 6}),
@@ -424,8 +424,8 @@ def test_protected_settings_are_left_alone(guarded: dict[str, Api]) -> None:
         everything.call("PUT", "settings/kept/metadata", {"metadata": {"a": 1}, "version": "2.0"}),
         everything.call("POST", f"history/{everything.history(limit=2)[-1]['revision']}/revert"),
     ]:
-        assert answer.status_code == 403, answer.request.url
-        assert "proposals" in answer.text
+        assert response.status_code == 403, response.request.url
+        assert "proposals" in response.text
     assert everything.declare("kept", version="1.1", default_value=70).json()["outcome"] == "upgraded"
     assert change(guarded["writer"], put, break_glass=True, reason="fire").status_code == 403
     assert change(everything, put, break_glass=True).status_code == 422

@@ -50,7 +50,7 @@ def program(guarded: Guarded) -> str:
 
 @pytest.mark.anyio
 async def test_a_wrong_token_is_told(guarded: Guarded) -> None:
-    """The asynchronous client raises what the service answered, without the token."""
+    """The asynchronous client raises the error of the service, without the token."""
     wrong = "hkl_00000000_" + "x" * 43
     setting = Setting("cache_ttl", int, ["user"], default_value=60)
     client = AsyncHeksherClient(
@@ -91,7 +91,7 @@ def test_a_token_is_revoked_and_made_anew(guarded: Guarded, program: str, caplog
 
 
 def test_a_snapshot_takes_a_token(guarded: Guarded, program: str, tmp_path: Path) -> None:
-    """`heksherlite export` sends it as a header, and says what the service answered without one."""
+    """`heksherlite export` sends it as a header, and prints the error of the service without one."""
     command = ["export", guarded.url, "--output", str(tmp_path / "settings.snapshot")]
     refused = CliRunner().invoke(heksherlite, command)
     assert (refused.exit_code, "requires a token with scope read" in refused.output) == (1, True)

@@ -1,4 +1,4 @@
-"""Large answers to queries are compressed for clients that accept that."""
+"""Large responses to queries are compressed for clients that accept that."""
 
 import gzip
 
@@ -17,45 +17,45 @@ def large(api: Api) -> Api:
 
 
 def raw(api: Api, accept_encoding: str, **headers: str) -> tuple[httpx.Response, bytes]:
-    """Return an answer with its body as it was sent."""
+    """Return a response with its body as it was sent."""
     headers["Accept-Encoding"] = accept_encoding
-    with api.http.stream("GET", "/api/v1/query", params={"settings": "cache_ttl"}, headers=headers) as answer:
-        return answer, b"".join(answer.iter_raw())
+    with api.http.stream("GET", "/api/v1/query", params={"settings": "cache_ttl"}, headers=headers) as response:
+        return response, b"".join(response.iter_raw())
 
 
 def test_each_coding_has_the_same_content_and_a_tag_of_its_own(large: Api) -> None:
-    """gzip, zstd and plain answers say the same, are 304 by their own tags only, and caches are told."""
+    """gzip, zstd and plain responses have the same content, are 304 by their own tags only, and caches are told."""
     plain, body = raw(large, "identity")
     assert "Content-Encoding" not in plain.headers
     assert plain.headers["Vary"] == "accept, accept-encoding, a-im, last-event-id"
     tags = {plain.headers["ETag"]}
     for coding, decompress in (("gzip", gzip.decompress), ("zstd", zstandard.decompress)):
-        answer, compressed = raw(large, coding)
-        assert answer.headers["Content-Encoding"] == coding
+        response, compressed = raw(large, coding)
+        assert response.headers["Content-Encoding"] == coding
         assert len(compressed) < len(body) / 10
         assert decompress(compressed) == body
         assert raw(large, coding)[1] == compressed
-        assert raw(large, coding, **{"If-None-Match": answer.headers["ETag"]})[0].status_code == 304
-        tags.add(answer.headers["ETag"])
+        assert raw(large, coding, **{"If-None-Match": response.headers["ETag"]})[0].status_code == 304
+        tags.add(response.headers["ETag"])
     assert len(tags) == 3
 
 
-def test_partial_answers_are_compressed_too(large: Api) -> None:
+def test_partial_responses_are_compressed_too(large: Api) -> None:
     """What changed may be large as well."""
     lines = {"Accept": "application/x-ndjson", "A-IM": "heksherlite"}
     tag = raw(large, "gzip", **lines)[0].headers["ETag"]
     large.add_rule("y" * 100_000, user="john")
-    answer, compressed = raw(large, "gzip", **lines, **{"If-None-Match": tag})
-    assert answer.status_code == 226
-    assert answer.headers["Content-Encoding"] == "gzip"
+    response, compressed = raw(large, "gzip", **lines, **{"If-None-Match": tag})
+    assert response.status_code == 226
+    assert response.headers["Content-Encoding"] == "gzip"
     assert b"y" * 100_000 in gzip.decompress(compressed)
 
 
-def test_small_answers_stay_as_they_are(api: Api) -> None:
+def test_small_responses_stay_as_they_are(api: Api) -> None:
     """Compression costs more than it saves where there is little to save."""
     api.declare()
-    answer, body = raw(api, "gzip, zstd")
-    assert "Content-Encoding" not in answer.headers
+    response, body = raw(api, "gzip, zstd")
+    assert "Content-Encoding" not in response.headers
     assert body.startswith(b"{")
 
 

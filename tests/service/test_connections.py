@@ -81,8 +81,8 @@ def test_a_slow_head_after_a_response_is_ended(tmp_path: Path, monkeypatch: pyte
             continue
 
 
-def test_a_draining_service_is_not_ready_and_still_answers(tmp_path: Path) -> None:
-    """While a service drains, readiness is 503 and all other requests are answered."""
+def test_a_draining_service_is_not_ready_and_still_responds(tmp_path: Path) -> None:
+    """While a service drains, readiness is 503 and all other requests succeed."""
     with running(tmp_path, ServiceOptions(drain=2)) as service, httpx.Client(base_url=service.url) as http:
         service._ready.result()()
         readiness = http.get("/api/ready")
@@ -94,7 +94,7 @@ def test_a_draining_service_is_not_ready_and_still_answers(tmp_path: Path) -> No
 
 
 def test_streams_are_refused_when_there_is_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the limit of streams, further ones are 503 with Retry-After, and other requests are answered."""
+    """Beyond the limit of streams, further ones are 503 with Retry-After, and other requests succeed."""
     monkeypatch.setattr("heksherlite.service.server.max_connections", lambda: 20)
     with running(tmp_path, ServiceOptions()) as service:
         streams, heads = [], []
@@ -111,7 +111,7 @@ def test_streams_are_refused_when_there_is_no_room(tmp_path: Path, monkeypatch: 
 
 
 def test_connections_are_refused_when_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection too many is answered 503 at once, and there is room again when another one ends."""
+    """A connection over the limit gets 503 at once, and another is accepted when one ends."""
     monkeypatch.setattr("heksherlite.service.server.max_connections", lambda: 3)
     with running(tmp_path, ServiceOptions()) as service:
         kept = [connect(service) for _ in range(3)]

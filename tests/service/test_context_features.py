@@ -1,7 +1,8 @@
 import pytest
 
 from heksherlite.service.domain import context_features
-from heksherlite.service.domain.catalog import Catalog, State
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.counters import Counters
 from tests.service.api import Api
 
 
@@ -21,43 +22,43 @@ def test_each_has_an_index(api: Api) -> None:
 
 def test_an_unknown_one_is_404_without_body(api: Api) -> None:
     """An unknown feature is 404 with an empty body, for each call."""
-    for answer in (
+    for response in (
         api.get("context_features/nope"),
         api.call("DELETE", "context_features/nope"),
         api.call("PATCH", "context_features/nope/index", {"to_after": "user"}),
         api.call("PATCH", "context_features/user/index", {"to_after": "nope"}),
         api.call("PATCH", "context_features/user/index", {"to_before": "nope"}),
     ):
-        assert (answer.status_code, answer.content) == (404, b"")
+        assert (response.status_code, response.content) == (404, b"")
 
 
 def test_a_new_one_is_appended(api: Api) -> None:
     """A new feature comes last."""
-    answer = api.call("POST", "context_features", {"context_feature": "Region_2"})
-    assert (answer.status_code, answer.content) == (204, b"")
+    response = api.call("POST", "context_features", {"context_feature": "Region_2"})
+    assert (response.status_code, response.content) == (204, b"")
     assert api.features() == ["environment", "user", "theme", "Region_2"]
     assert indexes(api) == [0, 1, 2, 3]
 
 
 def test_an_existing_one_is_409(api: Api) -> None:
     """A feature cannot be added twice."""
-    answer = api.call("POST", "context_features", {"context_feature": "user"})
-    assert (answer.status_code, answer.text) == (409, "context feature already exists")
+    response = api.call("POST", "context_features", {"context_feature": "user"})
+    assert (response.status_code, response.text) == (409, "context feature already exists")
 
 
 @pytest.mark.parametrize("name", ["a b", "x\n", "", "a-b", "é", "a:b", 1, None, ["a"]])
 def test_a_bad_name_is_422(api: Api, name: object) -> None:
     """A name that does not match the pattern in full is refused, so that it cannot break the listing."""
-    answer = api.call("POST", "context_features", {"context_feature": name})
-    assert answer.status_code == 422
-    assert answer.json()["detail"]
+    response = api.call("POST", "context_features", {"context_feature": name})
+    assert response.status_code == 422
+    assert response.json()["detail"]
     assert api.features() == ["environment", "user", "theme"]
 
 
 def test_deleting_closes_the_gap(api: Api) -> None:
     """The remaining indexes close up."""
-    answer = api.call("DELETE", "context_features/environment")
-    assert (answer.status_code, answer.content) == (204, b"")
+    response = api.call("DELETE", "context_features/environment")
+    assert (response.status_code, response.content) == (204, b"")
     assert api.features() == ["user", "theme"]
     assert indexes(api) == [0, 1]
 
@@ -76,9 +77,9 @@ def test_one_in_use_cannot_be_deleted(api: Api, settings: list[str]) -> None:
     """A feature that one or several settings use stays."""
     for name in settings:
         api.declare(name)
-    answer = api.call("DELETE", "context_features/user")
+    response = api.call("DELETE", "context_features/user")
     text = "context feature can't be deleted, there is at least one setting configured by it"
-    assert (answer.status_code, answer.text) == (409, text)
+    assert (response.status_code, response.text) == (409, text)
     assert api.features() == ["environment", "user", "theme"]
 
 
@@ -97,8 +98,8 @@ def test_one_in_use_cannot_be_deleted(api: Api, settings: list[str]) -> None:
 )
 def test_moving(api: Api, name: str, body: dict[str, str], expected: list[str]) -> None:
     """A feature moves right after or before another, and the indexes stay 0..n-1."""
-    answer = api.call("PATCH", f"context_features/{name}/index", body)
-    assert (answer.status_code, answer.content) == (204, b"")
+    response = api.call("PATCH", f"context_features/{name}/index", body)
+    assert (response.status_code, response.content) == (204, b"")
     assert api.features() == expected
     assert indexes(api) == [0, 1, 2]
 
@@ -123,9 +124,9 @@ def test_a_move_changes_the_order_everywhere_at_once(api: Api) -> None:
 
 
 def expected_after(existing: list[str], expected: list[str]) -> tuple[str, ...]:
-    catalog = Catalog(State(""), tuple(existing))
+    catalog = Catalog(Counters(""), tuple(existing))
     decision = context_features.expect(catalog, expected)
-    return catalog.after(decision.changes, catalog.state_after(decision.changes)).context_features
+    return catalog.after(decision.changes, catalog.counters_after(decision.changes)).context_features
 
 
 @pytest.mark.parametrize("existing", [[], ["a"], ["c"], ["a", "c"], ["b", "c"], ["a", "b", "c"]])

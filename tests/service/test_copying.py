@@ -31,9 +31,9 @@ def source(tmp_path: Path) -> Iterator[tuple[ScriptedService, Api]]:
 
             def forward(request: Received) -> Scripted:
                 headers = {"If-None-Match": request.headers.get("If-None-Match", "")}
-                answer = api.http.get(request.path, params=dict(request.params), headers=headers)
-                kept = {name: answer.headers[name] for name in ("Content-Type", "ETag") if name in answer.headers}
-                return Scripted(answer.content, answer.status_code, kept)
+                response = api.http.get(request.path, params=dict(request.params), headers=headers)
+                kept = {name: response.headers[name] for name in ("Content-Type", "ETag") if name in response.headers}
+                return Scripted(response.content, response.status_code, kept)
 
             front.script.update(dict.fromkeys((SETTINGS, QUERY, FEATURE_ORDER), forward))
             yield front, api
@@ -74,7 +74,7 @@ def listed(**fields: Any) -> Scripted:
     return Scripted({"settings": [{**setting, "version": "1.0", "metadata": {}, "aliases": [], **fields}]})
 
 
-def answered(*rules: Any) -> Scripted:
+def responded(*rules: Any) -> Scripted:
     return Scripted({"settings": {"x": {"default_value": 0, "rules": [{**rule, "metadata": {}} for rule in rules]}}})
 
 
@@ -83,17 +83,17 @@ def scripted() -> Iterator[ScriptedService]:
     """Return a v1 service with one setting and one rule."""
     with run_scripted_service() as service:
         service.script[SETTINGS] = listed()
-        service.script[QUERY] = answered(rule(7, 1, user="a"))
+        service.script[QUERY] = responded(rule(7, 1, user="a"))
         yield service
 
 
-def in_turn(answers: list[Scripted]) -> Callable[[Received], Scripted]:
-    return lambda _: answers.pop(0) if len(answers) > 1 else answers[0]
+def in_turn(responses: list[Scripted]) -> Callable[[Received], Scripted]:
+    return lambda _: responses.pop(0) if len(responses) > 1 else responses[0]
 
 
 def test_a_change_meanwhile_is_noticed(scripted: ScriptedService, tmp_path: Path) -> None:
     """If the source changes while it is copied, it is copied again."""
-    scripted.script[QUERY] = in_turn([answered(rule(7, 1, user="a")), answered(rule(7, 2, user="a"))])
+    scripted.script[QUERY] = in_turn([responded(rule(7, 1, user="a")), responded(rule(7, 2, user="a"))])
     result = copied(scripted.url, f"sqlite:///{tmp_path}/a.db")
     assert result.exit_code == 0, result.output
     assert b'"value":2' in exported(f"sqlite:///{tmp_path}/a.db", tmp_path / "out")
@@ -104,12 +104,12 @@ def test_a_change_meanwhile_is_noticed(scripted: ScriptedService, tmp_path: Path
 def test_changes_without_end_are_refused(path: str, scripted: ScriptedService, tmp_path: Path) -> None:
     """If the source changes each time, that is told, and nothing is imported."""
     numbers = iter(range(100))
-    answer = {
-        QUERY: lambda _: answered(rule(7, next(numbers), user="a")),
+    response = {
+        QUERY: lambda _: responded(rule(7, next(numbers), user="a")),
         SETTINGS: lambda _: listed(metadata={"a": next(numbers)}),
         FEATURE_ORDER: lambda _: Scripted({"context_features": ["user", f"f{next(numbers)}"]}),
     }
-    scripted.script[path] = answer[path]
+    scripted.script[path] = response[path]
     result = copied(scripted.url, f"sqlite:///{tmp_path}/a.db")
     assert result.exit_code == 1
     assert "changed during each of 3 attempts to copy it" in result.output
@@ -117,9 +117,9 @@ def test_changes_without_end_are_refused(path: str, scripted: ScriptedService, t
 
 
 @pytest.mark.parametrize(
-    ("path", "answer", "message"),
+    ("path", "response", "message"),
     [
-        (EXPORT, Scripted("no", status=500), "unexpected status 500"),
+        (EXPORT, Scripted(b"no", status=500), "GET /api/v1/export: status 500: no"),
         (FEATURE_ORDER, Scripted({"context_features": [1]}), "expected a list of a string each at context_features"),
         (SETTINGS, Scripted(b"<html>"), "not JSON"),
         (SETTINGS, listed(aliases=None), "expected a list at settings[0].aliases"),
@@ -128,21 +128,21 @@ def test_changes_without_end_are_refused(path: str, scripted: ScriptedService, t
         (QUERY, Scripted("gone", status=404), "unexpected status 404"),
         (
             QUERY,
-            answered(rule(7, "a", user="a")),
+            responded(rule(7, "a", user="a")),
             "rule 7 of setting 'x': the value does not fit setting 'x' of type int",
         ),
-        (QUERY, answered({"value": 1, "context_features": []}), "expected a value at settings.x.rules[0].rule_id"),
-        (QUERY, answered({"rule_id": 1, "value": 1, "context_features": [["user"]]}), "expected pairs of a context"),
+        (QUERY, responded({"value": 1, "context_features": []}), "expected a value at settings.x.rules[0].rule_id"),
+        (QUERY, responded({"rule_id": 1, "value": 1, "context_features": [["user"]]}), "expected pairs of a context"),
     ],
 )
-def test_what_the_source_answers_wrongly_is_told(
-    path: str, answer: Scripted, message: str, scripted: ScriptedService, tmp_path: Path
+def test_what_the_source_responds_wrongly_is_told(
+    path: str, response: Scripted, message: str, scripted: ScriptedService, tmp_path: Path
 ) -> None:
     """The error is one line that says what and where, without credentials, and the database is as it was."""
     database = f"sqlite:///{tmp_path}/a.db"
     assert copied(scripted.url, database).exit_code == 0
     before = exported(database, tmp_path / "before")
-    scripted.script[path] = answer
+    scripted.script[path] = response
     result = copied(scripted.url.replace("http://", "http://user:secret@"), database, "--replace")
     assert result.exit_code == 1
     assert message in result.output
@@ -157,5 +157,5 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     """A refused connection is told with the URL, and no database is made."""
     result = copied("http://127.0.0.1:9", f"sqlite:///{tmp_path}/a.db")
     assert result.exit_code == 1
-    assert result.output.startswith("Error: no response from http://127.0.0.1:9: ")
+    assert result.output.startswith("Error: cannot copy http://127.0.0.1:9: GET /api/v1/export: cannot connect to ")
     assert list(tmp_path.iterdir()) == []

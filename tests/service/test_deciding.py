@@ -25,8 +25,10 @@ from heksherlite.operations import (
     SetValue,
 )
 from heksherlite.rules import NO_VALUE
-from heksherlite.service.domain.catalog import Catalog, Changes, Setting, State
+from heksherlite.service.domain.catalog import Catalog, Changes
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.deciding import Outcome, decide
+from heksherlite.service.domain.entities import Setting
 from heksherlite.service.domain.explanations import Page, explain
 from heksherlite.service.domain.impact import impact_of
 from heksherlite.service.domain.ranked_rules import RankedRulesCache, ranked_rules
@@ -60,14 +62,14 @@ def new_catalog() -> Catalog:
         )
         for number, name in enumerate(NAMES, 1)
     )
-    nothing = Catalog(State("database"))
+    nothing = Catalog(Counters("database"))
     changes = Changes(context_features=FEATURES, settings=settings)
-    return nothing.after(changes, nothing.state_after(changes))
+    return nothing.after(changes, nothing.counters_after(changes))
 
 
 def made(catalog: Catalog, outcome: Outcome) -> Catalog:
     """Return the catalog after an outcome was stored."""
-    return catalog.after(outcome.changes, catalog.state_after(outcome.changes))
+    return catalog.after(outcome.changes, catalog.counters_after(outcome.changes))
 
 
 def content(catalog: Catalog) -> Any:
@@ -262,5 +264,5 @@ def test_a_working_copy_is_the_catalog_that_is_stored(
         if not outcome.conflicts:
             copy.apply(outcome.changes)
     changes = copy.changes()
-    assert content(copy.catalog) == content(catalog.after(changes, catalog.state_after(changes)))
+    assert content(copy.catalog) == content(catalog.after(changes, catalog.counters_after(changes)))
     assert list(copy.catalog.rules) == sorted(copy.catalog.rules)

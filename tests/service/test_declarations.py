@@ -17,8 +17,8 @@ def removal(*features: str) -> dict[str, str]:
     return {"level": "minor", "message": f"removal of configurable features {list(features)}"}
 
 
-def outcome(answer: Any) -> tuple[int, dict[str, Any]]:
-    return answer.status_code, answer.json()
+def outcome(response: Any) -> tuple[int, dict[str, Any]]:
+    return response.status_code, response.json()
 
 
 def upgraded(previous: str, *differences: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -31,8 +31,8 @@ def rejected(previous: str, *differences: dict[str, Any]) -> tuple[int, dict[str
 
 def test_a_new_setting_is_created(api: Api) -> None:
     """A new name is created with all that was declared, its features in the global order."""
-    answer = api.declare("a.B_1", configurable_features=["theme", "environment"], metadata={"x": 1})
-    assert outcome(answer) == (200, {"outcome": "created"})
+    response = api.declare("a.B_1", configurable_features=["theme", "environment"], metadata={"x": 1})
+    assert outcome(response) == (200, {"outcome": "created"})
     assert api.setting("a.B_1") == {
         "name": "a.B_1",
         "type": "int",
@@ -55,8 +55,8 @@ def test_unknown_context_features_are_404(api: Api) -> None:
     """New settings and upgrades name known features."""
     assert api.declare(configurable_features=["user", "nope"]).status_code == 404
     api.declare()
-    answer = api.declare(configurable_features=["environment", "user", "nope"], version="2.0")
-    assert (answer.status_code, "nope" in answer.text) == (404, True)
+    response = api.declare(configurable_features=["environment", "user", "nope"], version="2.0")
+    assert (response.status_code, "nope" in response.text) == (404, True)
     assert api.setting()["version"] == "1.0"
 
 
@@ -100,9 +100,9 @@ def test_unknown_context_features_are_404(api: Api) -> None:
 )
 def test_malformed_declarations_are_422(api: Api, fields: dict[str, Any]) -> None:
     """Bad names, types, versions, duplicates, and a default that does not fit are refused, and change nothing."""
-    answer = api.declare(**fields)
-    assert answer.status_code == 422
-    assert answer.json()["detail"][0]["msg"]
+    response = api.declare(**fields)
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["msg"]
     assert api.get("settings").json() == {"settings": []}
 
 
@@ -129,8 +129,8 @@ def test_an_identical_declaration_is_uptodate(api: Api) -> None:
     api.declare(**fields)
     assert outcome(api.declare(**fields)) == (200, {"outcome": "uptodate"})
     same: dict[str, Any] = {"type": "Mapping < Enum[true, 1.0] >", "default_value": {"a": 1.0}, "version": "1.00"}
-    answer = api.declare(**{**fields, **same}, configurable_features=["user", "environment"])
-    assert outcome(answer) == (200, {"outcome": "uptodate"})
+    response = api.declare(**{**fields, **same}, configurable_features=["user", "environment"])
+    assert outcome(response) == (200, {"outcome": "uptodate"})
 
 
 @pytest.mark.parametrize(
@@ -239,8 +239,8 @@ def test_unused_features_can_be_removed_by_a_minor_bump(api: Api) -> None:
     """Removing features that no rule uses is minor."""
     api.declare(configurable_features=["environment", "user", "theme"])
     api.add_rule(1, user="a")
-    answer = api.declare(configurable_features=["user"], version="1.1")
-    assert outcome(answer) == upgraded("1.0", removal("environment", "theme"))
+    response = api.declare(configurable_features=["user"], version="1.1")
+    assert outcome(response) == upgraded("1.0", removal("environment", "theme"))
     assert api.setting()["configurable_features"] == ["user"]
 
 
@@ -250,8 +250,8 @@ def test_features_in_use_cannot_be_removed(api: Api, version: str) -> None:
     api.declare(configurable_features=["environment", "user", "theme"])
     rule_id = api.add_rule(1, theme="dark")
     message = f"configurable features ['theme'] are still in use by rules [{rule_id}]"
-    answer = api.declare(configurable_features=["user"], version=version)
-    assert outcome(answer) == rejected("1.0", {"level": "mismatch", "message": message})
+    response = api.declare(configurable_features=["user"], version=version)
+    assert outcome(response) == rejected("1.0", {"level": "mismatch", "message": message})
     assert api.setting()["configurable_features"] == ["environment", "user", "theme"]
 
 
@@ -259,25 +259,27 @@ def test_adding_features_needs_a_major_bump(api: Api) -> None:
     """Programs that were not asked for the feature cannot give it."""
     api.declare()
     features = ["environment", "user", "theme"]
-    answer = api.declare(configurable_features=features, version="1.3")
-    assert outcome(answer) == rejected("1.0", MAJOR_FEATURES)
-    answer = api.declare(configurable_features=features, version="2.0")
-    assert outcome(answer) == upgraded("1.0", MAJOR_FEATURES)
+    response = api.declare(configurable_features=features, version="1.3")
+    assert outcome(response) == rejected("1.0", MAJOR_FEATURES)
+    response = api.declare(configurable_features=features, version="2.0")
+    assert outcome(response) == upgraded("1.0", MAJOR_FEATURES)
     assert api.setting()["configurable_features"] == features
 
 
 def test_differences_are_ordered(api: Api) -> None:
     """Minor before major; features, type, name, default and metadata within a level."""
     api.declare()
-    answer = api.declare("renamed", alias="cache_ttl", type="str", default_value="x", metadata={"a": 1}, version="2.0")
-    assert answer.json()["differences"] == [
+    response = api.declare(
+        "renamed", alias="cache_ttl", type="str", default_value="x", metadata={"a": 1}, version="2.0"
+    )
+    assert response.json()["differences"] == [
         {"level": "minor", "attribute": "name", "latest_value": "cache_ttl"},
         MINOR_DEFAULT,
         MINOR_METADATA,
         {"level": "major", "attribute": "type", "latest_value": "int"},
     ]
-    answer = api.declare("renamed", type="int", configurable_features=["user"], version="3.0")
-    assert [item.get("attribute", "features") for item in answer.json()["differences"]] == [
+    response = api.declare("renamed", type="int", configurable_features=["user"], version="3.0")
+    assert [item.get("attribute", "features") for item in response.json()["differences"]] == [
         "features",
         "default_value",
         "metadata",
@@ -319,9 +321,9 @@ def test_a_lower_version_without_difference_is_outdated(api: Api) -> None:
     """There may be nothing but the version."""
     api.declare(version="1.0")
     api.declare(version="1.1")
-    answer = {"outcome": "outdated", "latest_version": "1.1", "differences": []}
-    assert outcome(api.declare(version="1.0")) == (200, answer)
-    assert outcome(api.declare(version="0.1")) == (200, answer)
+    response = {"outcome": "outdated", "latest_version": "1.1", "differences": []}
+    assert outcome(api.declare(version="1.0")) == (200, response)
+    assert outcome(api.declare(version="0.1")) == (200, response)
 
 
 def test_a_program_of_before_still_starts_when_a_feature_is_gone(api: Api) -> None:
@@ -337,10 +339,10 @@ def test_a_rename_keeps_rules_and_every_earlier_name(api: Api) -> None:
     api.declare("first")
     rule_id = api.add_rule(1, setting="first", user="a")
     name_of = {"level": "minor", "attribute": "name"}
-    answer = api.declare("second", alias="first", version="1.1")
-    assert outcome(answer) == upgraded("1.0", {**name_of, "latest_value": "first"})
-    answer = api.declare("third", alias="second", version="1.2")
-    assert outcome(answer) == upgraded("1.1", {**name_of, "latest_value": "second"})
+    response = api.declare("second", alias="first", version="1.1")
+    assert outcome(response) == upgraded("1.0", {**name_of, "latest_value": "first"})
+    response = api.declare("third", alias="second", version="1.2")
+    assert outcome(response) == upgraded("1.1", {**name_of, "latest_value": "second"})
     assert api.setting("third")["aliases"] == ["first", "second"]
     for name in ("first", "second", "third"):
         assert api.setting(name)["name"] == "third"
@@ -371,10 +373,10 @@ def test_a_rename_with_a_type_change_checks_the_rules(api: Api) -> None:
     """A rename does not hide that rules contradict the new type."""
     api.declare("old", type="float")
     rule_id = api.add_rule(1.5, setting="old", user="a")
-    answer = api.declare("new", alias="old", type="int", version="2.0")
+    response = api.declare("new", alias="old", type="int", version="2.0")
     message = f"setting type incompatible with values for rules: {[rule_id]}"
-    assert answer.status_code == 409
-    assert {"level": "mismatch", "message": message} in answer.json()["differences"]
+    assert response.status_code == 409
+    assert {"level": "mismatch", "message": message} in response.json()["differences"]
     assert api.get("settings/new").status_code == 404
 
 
@@ -410,6 +412,6 @@ def test_alias_conflicts(api: Api) -> None:
     before = api.state()
     assert api.declare("new", alias="nope").status_code == 404
     for name, alias in [("one", "two_b"), ("one", "two"), ("new", "two")]:
-        answer = api.declare(name, alias=alias, version="1.2")
-        assert (answer.status_code, list(answer.json())) == (409, ["detail"])
+        response = api.declare(name, alias=alias, version="1.2")
+        assert (response.status_code, list(response.json())) == (409, ["detail"])
     assert api.state() == before

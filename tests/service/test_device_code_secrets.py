@@ -32,12 +32,12 @@ class Service:
     def post(self, call: str, body: dict[str, Any], address: str = PROGRAM) -> dict[str, Any]:
         response = httpx.post(f"{self.url}/f/{call}/", json=body, headers={"x-forwarded-for": address})
         assert response.status_code == 200, response.text
-        answer: dict[str, Any] = response.json()
-        return answer
+        content: dict[str, Any] = response.json()
+        return content
 
     def start(self, address: str = PROGRAM) -> tuple[str, str]:
-        answer = self.post("start", {"manifest": MANIFEST}, address)
-        return answer["code"], answer["device_code"]
+        response = self.post("start", {"manifest": MANIFEST}, address)
+        return response["code"], response["device_code"]
 
     def status(self, code: str, device_code: str | None = None, address: str = PROGRAM) -> str:
         secret = {} if device_code is None else {"device_code": device_code}

@@ -25,7 +25,7 @@ def service_threads() -> list[threading.Thread]:
 
 
 def test_it_serves_within_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service answers at its URL in the block, and leaves nothing behind: no thread, file, handler or logging."""
+    """The service responds at its URL in the block, and leaves nothing behind: no thread, file, handler or logging."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = service_threads()
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -48,8 +48,8 @@ def test_it_serves_within_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 async def test_it_works_under_asyncio_and_trio() -> None:
     """The asynchronous form serves a program on either event loop."""
     async with embedded() as service, httpx.AsyncClient() as client:
-        answer = await client.get(service.url + "/api/health")
-        assert answer.status_code == 200
+        response = await client.get(service.url + "/api/health")
+        assert response.status_code == 200
 
 
 @pytest.mark.anyio
@@ -158,8 +158,8 @@ def test_unexpected_context_features_are_refused(database: str) -> None:
     ):
         pass
     with embedded(database, context_features=["x", "b", "y", "a", "z"]) as service:
-        answer = httpx.get(service.url + "/api/v1/context_features")
-        assert answer.json() == {"context_features": ["x", "b", "y", "a", "z"]}
+        response = httpx.get(service.url + "/api/v1/context_features")
+        assert response.json() == {"context_features": ["x", "b", "y", "a", "z"]}
 
 
 def test_a_port_in_use_is_refused() -> None:

@@ -14,16 +14,16 @@ def tag(api: Api, **params: str) -> str:
 
 @pytest.mark.parametrize("wrap", ["{}", "W/{}", '"other", {}', '{},"other"', "*", '"a", *'])
 def test_a_known_tag_is_304(api: Api, wrap: str) -> None:
-    """A star or a list with the tag is answered by 304 with the tag and no body; tags are compared weakly."""
+    """A star or a list with the tag gets 304 with the tag and no body; tags are compared weakly."""
     api.declare()
     known = tag(api)
-    answer = api.call("GET", "query", headers={"if-none-match": wrap.format(known)})
-    assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", known)
+    response = api.call("GET", "query", headers={"if-none-match": wrap.format(known)})
+    assert (response.status_code, response.content, response.headers["etag"]) == (304, b"", known)
 
 
 @pytest.mark.parametrize("header", ['"other"', "", "nonsense", 'W/"x", "y"'])
 def test_another_tag_is_200(api: Api, header: str) -> None:
-    """Other tags get the whole answer."""
+    """Other tags get the whole response."""
     api.declare()
     assert api.call("GET", "query", headers={"if-none-match": header}).status_code == 200
 
@@ -60,7 +60,7 @@ def test_tags_are_strong(api: Api) -> None:
 
 
 def test_the_tag_of_another_query_does_not_count(api: Api) -> None:
-    """Queries with different answers never share a tag."""
+    """Queries with different responses never share a tag."""
     api.declare("a")
     api.declare("b")
     tags = {

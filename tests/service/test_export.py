@@ -198,7 +198,9 @@ def failing(script: dict[str, Scripted], message: str) -> Any:
         ),
     ],
 )
-def test_unusable_answers(script: dict[str, Scripted], message: str, scripted: ScriptedService, tmp_path: Path) -> None:
+def test_unusable_responses(
+    script: dict[str, Scripted], message: str, scripted: ScriptedService, tmp_path: Path
+) -> None:
     """Whatever the service responds wrongly is told in one line without credentials, and there is no file."""
     scripted.script.update(script)
     result = export(scripted.url.replace("http://", "http://user:secret@"), tmp_path / "file")

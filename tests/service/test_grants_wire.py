@@ -1,4 +1,4 @@
-"""What applications are answered that ask for their configuration."""
+"""Which responses applications receive that request their configuration."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,10 +32,10 @@ class Endpoint:
         return self.http.post(f"/f/{call}/", json=body, headers={"X-Forwarded-For": address})
 
     def ask(self, call: str, body: Any, *, address: str = "10.0.0.1") -> dict[str, Any]:
-        answer = self.post(call, body, address=address)
-        assert answer.status_code == 200, answer.text
-        assert answer.headers["cache-control"] == "no-store"
-        members: dict[str, Any] = answer.json()
+        response = self.post(call, body, address=address)
+        assert response.status_code == 200, response.text
+        assert response.headers["cache-control"] == "no-store"
+        members: dict[str, Any] = response.json()
         return members
 
     def start(self) -> str:
@@ -47,9 +47,9 @@ class Endpoint:
         return status
 
     def config(self, token: str) -> dict[str, Any]:
-        answer = self.ask("claim", {"token": token})
-        assert answer["status"] == "granted", answer
-        config: dict[str, Any] = answer["config"]
+        response = self.ask("claim", {"token": token})
+        assert response["status"] == "granted", response
+        config: dict[str, Any] = response["config"]
         return config
 
 
@@ -70,11 +70,11 @@ def test_a_code_from_start_to_end(endpoint: Endpoint) -> None:
     assert not set(code) & set("01IOL")
     assert endpoint.challenge(code) == "waiting"
     application = approve(endpoint.path, code)
-    answer = endpoint.ask("challenge", {"code": code})
-    assert answer["status"] == "granted"
+    response = endpoint.ask("challenge", {"code": code})
+    assert response["status"] == "granted"
     assert endpoint.challenge(code) == "expired"
-    config = endpoint.config(answer["token"])
-    assert config == endpoint.config(answer["token"])
+    config = endpoint.config(response["token"])
+    assert config == endpoint.config(response["token"])
     heksher, oauth2 = config["heksher"], config["oauth2"]
     assert heksher.pop("token").startswith(f"hkl_{application.id}_")
     assert heksher == {
@@ -194,11 +194,11 @@ def test_polling_too_fast(endpoint: Endpoint) -> None:
     code = endpoint.start()
     approve(endpoint.path, code)
     endpoint.ask("challenge", {"code": "OTHER"})
-    answer = endpoint.post("challenge", {"code": "ANOTHER"})
-    while "retry-after" not in answer.headers:
-        answer = endpoint.post("challenge", {"code": "ANOTHER"})
-        assert answer.json() == {"status": "waiting"}
-    assert int(answer.headers["retry-after"]) >= 1
+    response = endpoint.post("challenge", {"code": "ANOTHER"})
+    while "retry-after" not in response.headers:
+        response = endpoint.post("challenge", {"code": "ANOTHER"})
+        assert response.json() == {"status": "waiting"}
+    assert int(response.headers["retry-after"]) >= 1
     assert endpoint.challenge(code) == "granted"
 
 
@@ -226,9 +226,11 @@ def test_guessing_codes_from_many_addresses(endpoint: Endpoint) -> None:
 
 def test_many_codes_from_one_address(endpoint: Endpoint) -> None:
     """Nobody fills the database with codes: after some at once, the others are refused for a while."""
-    answers = [endpoint.post("start", {"manifest": MANIFEST}) for _ in range(50)]
-    assert {answer.json()["status"] for answer in answers} == {"granted", "error"}
-    assert {"retry-after" in answer.headers for answer in answers if answer.json()["status"] == "error"} == {True}
+    responses = [endpoint.post("start", {"manifest": MANIFEST}) for _ in range(50)]
+    assert {response.json()["status"] for response in responses} == {"granted", "error"}
+    assert {"retry-after" in response.headers for response in responses if response.json()["status"] == "error"} == {
+        True
+    }
     assert endpoint.ask("start", {"manifest": MANIFEST}, address="10.0.0.2")["status"] == "granted"
 
 
@@ -251,12 +253,12 @@ HOSTILE: list[Any] = [
 
 @pytest.mark.parametrize("call", ["claim", "retrieve", "redeem", "start", "challenge"])
 def test_hostile_bodies(endpoint: Endpoint, call: str) -> None:
-    """What is malformed is refused with 422, and the answer says where; nothing is kept of it."""
+    """What is malformed is refused with 422, and the response says where; nothing is kept of it."""
     for body in HOSTILE:
-        answer = endpoint.post(call, body)
-        assert answer.status_code == 422, (body, answer.text)
-        assert answer.json()["detail"][0]["loc"]
-        assert len(answer.content) < 2_000
+        response = endpoint.post(call, body)
+        assert response.status_code == 422, (body, response.text)
+        assert response.json()["detail"][0]["loc"]
+        assert len(response.content) < 2_000
     for content in (b"", b"\xff", b'{"token": NaN}', b'{"token": "\\ud800", "code": "\\ud800", "manifest": {}}'):
         assert endpoint.http.post(f"/f/{call}/", content=content).status_code == 422
     assert endpoint.http.post(f"/f/{call}/", content=b" " * (2**20 + 1)).status_code == 413
@@ -281,32 +283,32 @@ def test_odd_texts_are_no_fault(endpoint: Endpoint) -> None:
     ],
 )
 def test_the_address_is_that_of_the_client(endpoint: Endpoint, headers: dict[str, str], base_url: str) -> None:
-    """The well-known answer has the host and scheme that the client used, as trusted proxies tell."""
-    answer = endpoint.http.get("/.well-known/fakts", headers=headers).json()
-    assert answer["name"] == "heksherlite"
-    assert answer["base_url"] == base_url
-    assert answer["claim_url"] == f"{answer['base_url']}claim/"
-    assert answer["retrieve_url"] == f"{answer['base_url']}retrieve/"
+    """The well-known response has the host and scheme that the client used, as trusted proxies tell."""
+    response = endpoint.http.get("/.well-known/fakts", headers=headers).json()
+    assert response["name"] == "heksherlite"
+    assert response["base_url"] == base_url
+    assert response["claim_url"] == f"{response['base_url']}claim/"
+    assert response["retrieve_url"] == f"{response['base_url']}retrieve/"
 
 
 @pytest.mark.parametrize("headers", [{"X-Forwarded-Host": "a/b?c=@evil"}, {"Host": "evil/path"}])
 def test_an_address_that_is_no_host_is_refused(endpoint: Endpoint, headers: dict[str, str]) -> None:
     """What is no host name does not become part of a URL, whoever sends it."""
-    answer = endpoint.http.get("/.well-known/fakts", headers=headers)
-    assert answer.status_code == 400
-    assert "is malformed" in answer.json()["detail"]
-    assert "base_url" not in answer.json()
+    response = endpoint.http.get("/.well-known/fakts", headers=headers)
+    assert response.status_code == 400
+    assert "is malformed" in response.json()["detail"]
+    assert "base_url" not in response.json()
 
 
 def test_forwarded_addresses_of_strangers_do_not_count(tmp_path: Path) -> None:
     """Without trusted proxies, nobody can make the service tell another address; the public URL is what is told."""
     forged = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil"}
     with embedded(tmp_path / "a.db") as service:
-        answer = httpx.get(f"{service.url}/.well-known/fakts", headers=forged).json()
-        assert answer["base_url"] == f"{service.url}/f/"
+        response = httpx.get(f"{service.url}/.well-known/fakts", headers=forged).json()
+        assert response["base_url"] == f"{service.url}/f/"
     with embedded(tmp_path / "a.db", public_url="https://settings.example.com/a") as service:
-        answer = httpx.get(f"{service.url}/.well-known/fakts", headers=forged).json()
-        assert answer["base_url"] == "https://settings.example.com/a/f/"
+        response = httpx.get(f"{service.url}/.well-known/fakts", headers=forged).json()
+        assert response["base_url"] == "https://settings.example.com/a/f/"
 
 
 @pytest.mark.parametrize("url", ["settings.example.com", "ftp://a", "https://a/", "https://u:p@a", "https://a?b", ""])

@@ -13,8 +13,8 @@ from tests.waiting import until
 
 def test_health_tells_the_version(api: Api) -> None:
     """Health is 200 with the version of the package."""
-    answer = api.http.get("/api/health")
-    assert (answer.status_code, answer.json()) == (200, {"version": __version__})
+    response = api.http.get("/api/health")
+    assert (response.status_code, response.json()) == (200, {"version": __version__})
 
 
 def test_documentation_is_served(api: Api) -> None:
@@ -37,14 +37,14 @@ def test_an_unreachable_database_shows(tmp_path: Path, monkeypatch: pytest.Monke
     with embedded(path, context_features=["a"]) as service, httpx.Client(base_url=service.url) as client:
 
         def health() -> int:
-            answer = client.get("/api/health")
-            assert answer.json() == {"version": __version__}
-            return answer.status_code
+            response = client.get("/api/health")
+            assert response.json() == {"version": __version__}
+            return response.status_code
 
         path.rename(away)
         until(lambda: health() == 500)
-        answer = client.post("/api/v1/context_features", json={"context_feature": "b"})
-        assert (answer.status_code, "nothing was changed" in answer.text) == (503, True)
+        response = client.post("/api/v1/context_features", json={"context_feature": "b"})
+        assert (response.status_code, "nothing was changed" in response.text) == (503, True)
         assert client.get("/api/v1/context_features").json() == {"context_features": ["a"]}
         away.rename(path)
         until(lambda: health() == 200)

@@ -11,7 +11,7 @@ import pytest
 from heksherlite.service import embedded
 from heksherlite.service.domain import context_features
 from heksherlite.service.domain.authors import Author, Cause
-from heksherlite.service.domain.catalog import State
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.storage.history import Search
 from tests.service.api import FEATURES, Api
 from tests.service.stores import opened
@@ -120,10 +120,10 @@ def test_every_kind_of_write_is_in_the_history(api: Api, rule_id: int, route: tu
     """Each write makes one record, with its time, its author, the address, and the reason in the header."""
     before = api.revision()
     began = datetime.now(UTC)
-    answer = WRITES[route](api, rule_id, {"X-Change-Reason": "because"})
-    assert answer.is_success, answer.text
+    response = WRITES[route](api, rule_id, {"X-Change-Reason": "because"})
+    assert response.is_success, response.text
     (record,) = [record for record in api.history(limit=5) if record["revision"] > before]
-    assert record["author"] == {"kind": "anonymous", "name": None, "address": "127.0.0.1"}
+    assert record["author"] == {"kind": "anonymous", "id": None, "name": None, "address": "127.0.0.1"}
     assert record["reason"] == "because"
     assert began <= datetime.fromisoformat(record["time"]) <= datetime.now(UTC)
     assert record["change_count"] == len(record["changes"]) >= 1
@@ -205,9 +205,9 @@ def test_a_delete_takes_a_reason_in_its_body(api: Api, rule_id: int) -> None:
 def test_a_reason_that_is_none_is_422(api: Api, rule_id: int, reason: Any) -> None:
     """What is no text, or too long, is refused, and nothing changes."""
     before = api.state()
-    answer = api.call("PUT", f"rules/{rule_id}/value", {"value": 2, "reason": reason})
-    assert answer.status_code == 422
-    assert answer.json()["detail"][0]["loc"] == ["body", "reason"]
+    response = api.call("PUT", f"rules/{rule_id}/value", {"value": 2, "reason": reason})
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["body", "reason"]
     too_long = api.call("PUT", f"rules/{rule_id}/value", {"value": 2}, headers={"X-Change-Reason": "x" * 1001})
     assert too_long.json()["detail"][0]["loc"] == ["header", "X-Change-Reason"]
     assert api.state() == before
@@ -313,16 +313,16 @@ def test_pages_of_large_changes_are_shorter(api: Api) -> None:
 )
 def test_malformed_searches_are_422(api: Api, params: dict[str, Any]) -> None:
     """A parameter that cannot be meant is refused, with its name."""
-    answer = api.get("history", **params)
-    assert answer.status_code == 422
-    assert answer.json()["detail"][0]["loc"][:2] == ["query", *params]
+    response = api.get("history", **params)
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"][:2] == ["query", *params]
 
 
 def test_an_unknown_revision_is_404(api: Api) -> None:
     """A revision that is not in the history is 404, with a text."""
     for method, path in (("GET", "history/0"), ("GET", f"history/{2**63 - 1}"), ("POST", "history/0/revert")):
-        answer = api.call(method, path)
-        assert (answer.status_code, "the history has no revision" in answer.text) == (404, True)
+        response = api.call(method, path)
+        assert (response.status_code, "the history has no revision" in response.text) == (404, True)
 
 
 def test_the_history_is_found_by_who_made_it(database: str) -> None:
@@ -344,9 +344,9 @@ def test_the_history_is_found_by_who_made_it(database: str) -> None:
 def test_times_do_not_go_back() -> None:
     """A write while a clock is behind has the time of the one before it: times are in the order of writes."""
     early, late = datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 1, 2, tzinfo=UTC)
-    assert State("").dated(early).changed_at == early
-    assert State("").dated(late).dated(early).changed_at == late
-    assert State("").dated(early).dated(late).changed_at == late
+    assert Counters("").dated(early).changed_at == early
+    assert Counters("").dated(late).dated(early).changed_at == late
+    assert Counters("").dated(early).dated(late).changed_at == late
 
 
 def test_the_service_itself_is_an_author(tmp_path: Path) -> None:
@@ -355,5 +355,5 @@ def test_the_service_itself_is_an_author(tmp_path: Path) -> None:
         api = Api(service.url)
         with api.http:
             (record,) = api.history()
-    assert record["author"] == {"kind": "service", "name": None, "address": None}
+    assert record["author"] == {"kind": "service", "id": None, "name": None, "address": None}
     assert record["changes"][0]["after"] == ["a"]

@@ -51,18 +51,18 @@ def test_hostile_bodies_are_422(api: Api, method: str, path: str, body: bytes) -
     """Whatever is no JSON that every reader could take back is 422 with a reason."""
     api.declare(type="Sequence<Sequence<int>>", default_value=[])
     before = api.state()
-    answer = api.call(method, path, content=body)
-    assert answer.status_code == 422
-    assert answer.json()["detail"][0]["msg"]
+    response = api.call(method, path, content=body)
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["msg"]
     assert api.state() == before
 
 
 def test_what_is_nested_as_deep_as_possible_can_be_read_everywhere(api: Api) -> None:
-    """No answer is too deep to be written, whatever was taken in."""
+    """No response is too deep to be written, whatever was taken in."""
     api.declare(metadata={})
     bodies = (b'{"version":"1.1","value":%s}' % (b"[" * levels + b"]" * levels) for levels in range(300, 0, -1))
-    answers = (api.call("PUT", "settings/cache_ttl/metadata/deep", content=body) for body in bodies)
-    assert next(answer for answer in answers if answer.status_code != 422).status_code == 204
+    responses = (api.call("PUT", "settings/cache_ttl/metadata/deep", content=body) for body in bodies)
+    assert next(response for response in responses if response.status_code != 422).status_code == 204
     api.call("POST", f"history/{api.revision()}/revert")
     for path in ("settings?include_additional_data=true", "settings/cache_ttl", f"history/{api.revision()}", "history"):
         assert api.call("GET", path).status_code == 200
@@ -88,8 +88,8 @@ def chunks(size: int, *, of: bytes = b" " * 65_536) -> Iterator[bytes]:
 def test_bodies_over_the_limit_are_413(api: Api, size: int, *, chunked: bool) -> None:
     """Too large a body is 413, whether its length is announced or not."""
     content = chunks(size + 65_536) if chunked else b" " * size
-    answer = api.call("POST", "rules", content=content)
-    assert (answer.status_code, str(MAX_BODY_BYTES) in answer.text) == (413, True)
+    response = api.call("POST", "rules", content=content)
+    assert (response.status_code, str(MAX_BODY_BYTES) in response.text) == (413, True)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -115,15 +115,15 @@ def test_a_body_without_content_type_is_json(api: Api) -> None:
 def test_json_content_types_are_read(api: Api, kind: str) -> None:
     """Any kind of JSON is JSON."""
     api.declare()
-    answer = api.call("POST", "rules", content=RULE % b"1", headers={"content-type": kind})
-    assert answer.status_code == 201
+    response = api.call("POST", "rules", content=RULE % b"1", headers={"content-type": kind})
+    assert response.status_code == 201
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "nonsense", "multipart/form-data"])
 def test_other_content_types_are_422(api: Api, kind: str) -> None:
     """What is declared to be something else is not read as JSON."""
-    answer = api.call("POST", "rules", content=RULE % b"1", headers={"content-type": kind})
-    assert answer.status_code == 422
+    response = api.call("POST", "rules", content=RULE % b"1", headers={"content-type": kind})
+    assert response.status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,8 @@ def test_hostile_targets_are_4xx(api: Api, target: str) -> None:
     """Broken encodings, NULs and path tricks are 404 or 422."""
     with socket.create_connection((api.http.base_url.host, api.http.base_url.port or 80)) as connection:
         connection.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
-    assert answer.split()[1] in {b"404", b"422"}
+        response = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert response.split()[1] in {b"404", b"422"}
 
 
 def test_a_broken_request_does_not_hurt_the_next(api: Api) -> None:
@@ -169,8 +169,8 @@ def test_no_stack_trace_leaves_the_service(monkeypatch: pytest.MonkeyPatch) -> N
         url = service.url + "/api/v1/context_features"
         with monkeypatch.context() as patched:
             patched.setattr(Store, "write", fail)
-            answer = httpx.post(url, json={"context_feature": "a"})
-        assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+            response = httpx.post(url, json={"context_feature": "a"})
+        assert (response.status_code, response.text) == (500, "Internal Server Error")
         assert httpx.post(url, json={"context_feature": "a"}).status_code == 204
 
 

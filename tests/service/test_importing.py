@@ -78,6 +78,7 @@ def fill(api: Api) -> None:
     api.declare("colors", type='Flags["red",2,null]', default_value=[2], configurable_features=["theme", "user"])
     api.declare("limits", type="Mapping<Sequence<float>>", default_value={"a": [1.0, 1e300, -0.0]})
     api.declare("unruly")
+    api.declare("named", type="Json", default_value=None, schema={"anyOf": [{"type": "null"}, {"minLength": 1}]})
     for number in range(20):
         api.add_rule(number, user=f"u{number}")
         api.add_rule([2, "red"], "colors", user=f"ü{number}", theme="dark")
@@ -105,7 +106,7 @@ def test_everything_comes_back(new_database: Callable[[], str], tmp_path: Path) 
             before = state_with_schedules(api)
     first = exported(source, tmp_path / "first")
     result = imported(tmp_path / "first", target)
-    assert result.output.startswith("Imported 4 settings with 42 rules into ")
+    assert result.output.startswith("Imported 5 settings with 42 rules into ")
     assert exported(target, tmp_path / "second") == first
     with embedded(target) as service:
         api = Api(service.url)
@@ -167,10 +168,10 @@ def test_writes_meanwhile_are_kept_or_refused(database: str, tmp_path: Path) -> 
             while not done.is_set() or number < 30:
                 number += 1
                 body = {"setting": "x", "feature_values": {"environment": f"e{number}"}, "value": number}
-                answer = api.call("POST", "rules", body)
-                statuses.add(answer.status_code)
-                if answer.status_code == 201:
-                    acknowledged[answer.json()["rule_id"]] = f"e{number}"
+                response = api.call("POST", "rules", body)
+                statuses.add(response.status_code)
+                if response.status_code == 201:
+                    acknowledged[response.json()["rule_id"]] = f"e{number}"
 
         writer = threading.Thread(target=add_rules)
         writer.start()

@@ -188,9 +188,9 @@ class Branches(RuleBasedStateMachine):
         """What was at the newest revisions is told from the history of the database, or it is said that it is not."""
         store = self.stores[replica]
         self.runner.run(store.load())
-        number = max(0, store.catalog.state.revision - back)
+        number = max(0, store.catalog.counters.revision - back)
         past = self.runner.run(store.at(number))
-        assert past.state.revision == number
+        assert past.counters.revision == number
         if back == 0:
             assert rules_of_catalog(past) == self.runner.run(self._stored())
 

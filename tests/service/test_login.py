@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from heksherlite.service import AccessOptions, embedded
-from heksherlite.service.domain.sessions import LIFETIME
 from heksherlite.service.domain.tokens import Scope
 from tests.service.browser import Browser, Page
 from tests.service.in_process import Application, with_application
@@ -65,7 +64,7 @@ def test_an_operator_logs_in_and_out(guarded: Guarded, browser: Browser) -> None
     page = browser.send(asked.form(LOGIN), token=f" {guarded.token}\n")
     assert (page.status, httpx.URL(page.url).path) == (200, "/f/device")
     assert "operator" in page.text
-    assert browser.open(LOGIN).url == page.url
+    assert httpx.URL(browser.open(LOGIN).url).path == "/f/sessions"
     cookie = browser.http.cookies[COOKIE]
     assert is_login(browser.send(page.form("/f/logout")))
     browser.http.cookies.set(COOKIE, cookie)
@@ -99,20 +98,24 @@ def test_a_token_that_is_of_no_use_does_not_log_in(guarded: Guarded, secret: str
         page = browser.send(browser.open("/f/device").form(LOGIN), token=secret)
         assert (page.status, is_login(page)) == (status, True)
         assert message in page.text
-        assert not secret or secret not in page.answer.text
+        assert not secret or secret not in page.response.text
         assert page.form(LOGIN).value("next") == "device"
         assert is_login(browser.open("/f/device"))
 
 
-def test_only_an_admin_token_without_prefix_logs_in(guarded: Guarded) -> None:
-    """Decisions about applications concern everything, so a token that reaches less is refused, by its name."""
+def test_pages_for_operators_need_an_admin_token_without_prefix(guarded: Guarded) -> None:
+    """Every token logs in, but decisions about applications concern everything: the page says who lacks what."""
     writer = make_token(guarded.path, "writer", Scope.READ, Scope.WRITE, Scope.DECLARE)
     limited = make_token(guarded.path, "limited", Scope.ADMIN, setting_prefix="backend.")
-    with embedded(guarded.path, access=WITH_TOKENS) as service, Browser(service.url) as browser:
-        for token, name in ((writer, "writer"), (limited, "limited")):
-            page = browser.log_in(token)
-            assert (page.status, is_login(page)) == (403, True)
-            assert name in page.text
+    with embedded(guarded.path, access=WITH_TOKENS) as service:
+        for token, problem in (
+            (writer, "requires scope admin; writer has declare, read, write"),
+            (limited, "concerns all settings; limited is limited to settings whose names start with 'backend.'"),
+        ):
+            with Browser(service.url) as browser:
+                page = browser.log_in(token)
+                assert (page.status, page.headings) == (403, ["Request failed"])
+                assert problem in page.text
 
 
 def test_a_token_that_was_made_just_now_logs_in(guarded: Guarded, browser: Browser) -> None:
@@ -150,7 +153,7 @@ def test_without_database_pages_say_so(tmp_path: Path) -> None:
             page = Page(await made.http.post(LOGIN, data=entered))
             assert (page.status, page.headings) == (503, ["Request failed"])
             assert "The database is not available" in page.text
-            assert page.answer.headers["retry-after"] == "5"
+            assert page.response.headers["retry-after"] == "5"
             away.rename(path)
             await until_async(lambda: made.store.available)
         assert (await made.http.post(LOGIN, data=entered)).status_code == 303
@@ -166,7 +169,7 @@ def test_wrong_tokens_are_slowed_down(guarded: Guarded) -> None:
             assert browser.send(login, token=WRONG).status in {401, 429}
         page = browser.send(login, token=WRONG)
         assert (page.status, is_login(page)) == (429, True)
-        assert int(page.answer.headers["retry-after"]) >= 1
+        assert int(page.response.headers["retry-after"]) >= 1
         assert not is_login(browser.send(page.form(LOGIN), token=guarded.token))
 
 
@@ -181,15 +184,16 @@ def test_a_session_ends_with_its_token(guarded: Guarded) -> None:
 
 @pytest.mark.parametrize("what", ["session", "token"])
 def test_a_session_ends_in_time(new_database: Callable[[], str], what: str) -> None:
-    """It lasts for an hour, and not longer than the token."""
+    """It lasts as long as the options say, and not longer than the token."""
     database = new_database()
     with embedded(database, access=WITH_TOKENS) as service, Browser(service.url) as browser:
         assert service.first_token is not None
         before = time.time()
         assert not is_login(browser.log_in(service.first_token))
-        ((expires_at,),) = run_sql(database, "SELECT expires_at FROM operator_sessions")
-        assert int(before) + LIFETIME <= expires_at <= time.time() + LIFETIME
-        table = {"session": "operator_sessions", "token": "tokens"}[what]
+        ((expires_at,),) = run_sql(database, "SELECT expires_at FROM sessions")
+        lifetime = WITH_TOKENS.session_lifetime
+        assert int(before) + lifetime <= expires_at <= time.time() + lifetime
+        table = {"session": "sessions", "token": "tokens"}[what]
         moved = "UPDATE heksherlite_state SET revision = revision + 1, access_revision = revision + 1"
         run_sql(database, f"UPDATE {table} SET expires_at = 1", moved)  # noqa: S608 - of the test's own
         assert is_login(browser.open("/f/device"))
@@ -217,7 +221,7 @@ def test_the_database_holds_nothing_to_log_in_with(new_database: Callable[[], st
     with embedded(database, access=WITH_TOKENS) as service, Browser(service.url) as browser:
         assert service.first_token is not None
         browser.log_in(service.first_token)
-        ((digest,),) = run_sql(database, "SELECT digest FROM operator_sessions")
+        ((digest,),) = run_sql(database, "SELECT digest FROM sessions")
         assert browser.http.cookies[COOKIE] not in digest
         browser.http.cookies.set(COOKIE, digest)
         assert is_login(browser.open("/f/device"))
@@ -230,6 +234,11 @@ def test_the_database_holds_nothing_to_log_in_with(new_database: Callable[[], st
         "//evil.example",
         "/\\evil.example",
         "configure/../../api/v1/query",
+        "../api/v1/query",
+        "../console/../api/v1/query",
+        "../console/%2e%2E/f/logout",
+        "../consoles",
+        "../console/\\evil.example",
         "device\r\nSet-Cookie: a=b",
         "device?\r\nX: y",
         "device?\nx",
@@ -243,11 +252,11 @@ def test_the_login_leads_to_own_pages_only(guarded: Guarded, browser: Browser, e
     """Whatever an address says about where to go next, it is a page of this service, and no header is added."""
     browser.http.follow_redirects = False
     login = Page(browser.http.get(LOGIN, params={"next": elsewhere})).form(LOGIN)
-    assert login.value("next") == "device"
+    assert login.value("next") == "sessions"
     page = browser.send(login, token=guarded.token, next=elsewhere)
-    assert (page.status, page.answer.headers["location"]) == (303, "./device")
-    assert [name for name in page.answer.headers if name == "x"] == []
-    assert len(page.answer.headers.get_list("set-cookie")) == 1
+    assert (page.status, page.response.headers["location"]) == (303, "./sessions")
+    assert [name for name in page.response.headers if name == "x"] == []
+    assert len(page.response.headers.get_list("set-cookie")) == 1
 
 
 def test_the_login_leads_back_with_the_query(guarded: Guarded, browser: Browser) -> None:
@@ -342,22 +351,22 @@ class TestCookies:
     def test_over_https(self, guarded: Guarded) -> None:
         """Behind a trusted proxy with TLS it never travels in the clear, and no neighbouring host can set it."""
         with httpx.Client(base_url=guarded.url, headers={"X-Forwarded-Proto": "https"}) as http:
-            answer = http.get(LOGIN)
-            name, _, rest = answer.headers["set-cookie"].partition("=")
+            response = http.get(LOGIN)
+            name, _, rest = response.headers["set-cookie"].partition("=")
             assert name == f"__Host-{COOKIE}"
             assert {"HttpOnly", "SameSite=lax", "Path=/", "Secure"} <= set(rest.split("; ")[1:])
-            form = Page(answer).form(LOGIN)
+            form = Page(response).form(LOGIN)
             cookie = {"Cookie": f"{name}={rest.partition(';')[0]}"}
             data = dict(form.filled_in({"token": guarded.token}))
-            answer = http.post(LOGIN, data=data, headers=cookie)
-            assert answer.status_code == 303
-            assert answer.headers["set-cookie"].startswith(f"__Host-{COOKIE}=")
+            response = http.post(LOGIN, data=data, headers=cookie)
+            assert response.status_code == 303
+            assert response.headers["set-cookie"].startswith(f"__Host-{COOKIE}=")
 
     def test_from_a_proxy_that_is_not_trusted(self, tmp_path: Path) -> None:
         """Anybody can claim to have come by TLS; only trusted proxies are believed."""
         with embedded(tmp_path / "a.db", access=WITH_TOKENS) as service:
-            answer = httpx.get(service.url + LOGIN, headers={"X-Forwarded-Proto": "https"})
-            assert answer.headers["set-cookie"].startswith(f"{COOKIE}=")
+            response = httpx.get(service.url + LOGIN, headers={"X-Forwarded-Proto": "https"})
+            assert response.headers["set-cookie"].startswith(f"{COOKIE}=")
 
 
 class TestOthers:
@@ -423,22 +432,22 @@ class TestOthers:
 
 
 @pytest.mark.parametrize(
-    "call", [call for call in all_calls() if call.required.operator], ids=lambda call: f"{call.method} {call.path}"
+    "call", [call for call in all_calls() if call.required.person], ids=lambda call: f"{call.method} {call.path}"
 )
 @pytest.mark.parametrize("headers", [{}, {"Cookie": f"{COOKIE}={'a' * 43}"}, {"Cookie": f"{COOKIE}='"}])
 def test_pages_of_operators_lead_to_the_login(guarded: Guarded, call: tuple[str, str], headers: dict[str, str]) -> None:
     """Whoever is not logged in gets to the login and is told nothing else, whatever is sent."""
     for content in (None, b"nonsense"):
-        answer = httpx.request(call[0], guarded.url + call[1], headers=headers, content=content)
-        assert answer.status_code == 303
-        assert answer.headers["location"].lstrip("./").startswith("login?next=")
-        assert answer.content == b""
+        response = httpx.request(call[0], guarded.url + call[1], headers=headers, content=content)
+        assert response.status_code == 303
+        assert response.headers["location"].lstrip("./").removeprefix("f/").startswith("login?next=")
+        assert response.content == b""
 
 
 def test_pages_load_nothing_but_the_style_sheet(guarded: Guarded, browser: Browser) -> None:
     """No script, frame or picture, nothing from elsewhere, and the policy says the same to the browser."""
     page = browser.log_in(guarded.token)
-    policy = dict(part.split(" ", 1) for part in page.answer.headers["content-security-policy"].split("; "))
+    policy = dict(part.split(" ", 1) for part in page.response.headers["content-security-policy"].split("; "))
     assert policy == {
         "default-src": "'none'",
         "style-src": "'self'",
@@ -449,8 +458,8 @@ def test_pages_load_nothing_but_the_style_sheet(guarded: Guarded, browser: Brows
     assert not {"script", "iframe", "img", "object", "style"} & {tag for tag, _ in page.tags}
     assert not [attributes for _, attributes in page.tags if "style" in attributes]
     (sheet,) = [attributes["href"] or "" for tag, attributes in page.tags if tag == "link"]
-    answer = browser.http.get(httpx.URL(page.url).join(sheet))
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/css")
-    assert "immutable" in answer.headers["cache-control"]
-    assert page.answer.headers["cache-control"] == "no-store"
+    response = browser.http.get(httpx.URL(page.url).join(sheet))
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/css")
+    assert "immutable" in response.headers["cache-control"]
+    assert page.response.headers["cache-control"] == "no-store"

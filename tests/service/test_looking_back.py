@@ -1,4 +1,4 @@
-"""``query?at=``: what the service answered then."""
+"""``query?at=``: what the service returned at an earlier time."""
 
 import asyncio
 import sqlite3
@@ -22,7 +22,7 @@ from tests.service.writes import WRITES, Write, begin
 LINES = {"accept": "application/x-ndjson"}
 
 
-def answers(api: Api, **params: Any) -> tuple[bytes, ...]:
+def responses(api: Api, **params: Any) -> tuple[bytes, ...]:
     whole = api.get("query", include_metadata=True, **params)
     filtered = api.get("query", context_filters="user:*,theme:(x)", **params)
     in_lines = api.call("GET", "query", params=params, headers=LINES)
@@ -33,17 +33,17 @@ def answers(api: Api, **params: Any) -> tuple[bytes, ...]:
 @pytest.mark.thorough
 @given(st.lists(WRITES, min_size=3, max_size=12))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_query_as_of_a_revision_answers_what_it_answered_then(shared_api: Api, writes: list[Write]) -> None:
-    """Whatever is written, the answer as of each revision is, byte by byte, the answer that was given then."""
+def test_a_query_as_of_a_revision_returns_what_it_returned_then(shared_api: Api, writes: list[Write]) -> None:
+    """Whatever is written, the response as of each revision is, byte by byte, the response that was given then."""
     begin(shared_api)
-    given_then = {shared_api.revision(): answers(shared_api)}
+    given_then = {shared_api.revision(): responses(shared_api)}
     for write in writes:
         write(shared_api)
-        given_then[shared_api.revision()] = answers(shared_api)
-    assert {revision: answers(shared_api, at=revision) for revision in given_then} == given_then
+        given_then[shared_api.revision()] = responses(shared_api)
+    assert {revision: responses(shared_api, at=revision) for revision in given_then} == given_then
 
 
-def test_a_query_as_of_a_time_answers_what_it_answered_then(api: Api) -> None:
+def test_a_query_as_of_a_time_returns_what_it_returned_then(api: Api) -> None:
     """At the time of a write, its outcome is there already, and before it is not."""
     api.declare()
     rule_id = api.add_rule(1, user="a")
@@ -86,7 +86,7 @@ def test_conditions_are_in_the_order_that_was(api: Api) -> None:
     )
 
 
-def test_an_answer_as_of_a_revision_may_be_kept(api: Api) -> None:
+def test_a_response_as_of_a_revision_may_be_kept(api: Api) -> None:
     """The response as of a named revision is immutable to caches, and its tag outlives later writes."""
     api.declare()
     then, _, _ = api.get("query").headers["etag"].strip('"').rpartition("-")
@@ -102,16 +102,16 @@ def test_an_answer_as_of_a_revision_may_be_kept(api: Api) -> None:
     assert "no-cache" in api.get("query", at=datetime.now(UTC).isoformat()).headers["cache-control"]
 
 
-def test_changes_are_not_told_between_past_answers(api: Api) -> None:
-    """A partial answer is for clients that follow the service: as of then, everything is sent."""
+def test_changes_are_not_told_between_past_responses(api: Api) -> None:
+    """A partial response is for clients that follow the service: as of then, everything is sent."""
     api.declare()
     api.add_rule(1, user="a")
     api.add_rule(1, user="b")
     params = {"settings": "cache_ttl", "at": api.revision() - 1}
     tag = api.call("GET", "query", params=params, headers=LINES).headers["etag"]
     older = '"1-' + tag.partition("-")[2]
-    answer = api.call("GET", "query", params=params, headers={**LINES, "a-im": "heksherlite", "if-none-match": older})
-    assert answer.status_code == 200
+    response = api.call("GET", "query", params=params, headers={**LINES, "a-im": "heksherlite", "if-none-match": older})
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_changes_are_not_told_between_past_answers(api: Api) -> None:
 )
 def test_an_invalid_moment_is_refused(api: Api, at: Any, status: int, message: str) -> None:
     """A future revision or time, and a malformed one, is refused with the reason."""
-    answer = api.get("query", at=at)
-    assert (answer.status_code, message in answer.text) == (status, True), answer.text
+    response = api.get("query", at=at)
+    assert (response.status_code, message in response.text) == (status, True), response.text
 
 
 def test_a_replica_looks_back_to_what_it_did_not_know_yet(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def without_history(path: Path, keep: int) -> None:
 
 
 def test_what_the_history_does_not_reach_is_404(tmp_path: Path) -> None:
-    """Before the first revision that can be told, the answer is 404 and says from when on it is known."""
+    """Before the first revision that can be told, the response is 404 and says from when on it is known."""
     with embedded(tmp_path / "a.db", context_features=FEATURES) as service:
         api = Api(service.url)
         with api.http:
@@ -179,7 +179,7 @@ def test_pruning_keeps_what_is_needed_to_look_back(database: str, monkeypatch: p
             times = []
             for name in names:
                 await store.write(partial(context_features.add, name=name))
-                times.append(store.catalog.state.changed_at or datetime.now(UTC))
+                times.append(store.catalog.counters.changed_at or datetime.now(UTC))
             await store.history.prune(times[6])
             assert (await store.at(times[6])).context_features == names[:7]
             assert (await store.at(5)).context_features == names[:5]

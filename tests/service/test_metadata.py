@@ -21,9 +21,9 @@ class Owner:
         if self.versioned:
             self.minor += 1
             body["version"] = f"1.{self.minor}"
-        answer = self.api.call(method, f"{self.path}{key}", body or None)
-        assert answer.status_code != 204 or answer.content == b""
-        return answer.status_code
+        response = self.api.call(method, f"{self.path}{key}", body or None)
+        assert response.status_code != 204 or response.content == b""
+        return response.status_code
 
     def metadata(self) -> Any:
         return self.api.get(self.path).json()["metadata"]
@@ -110,8 +110,8 @@ def test_edits_without_a_json_object_are_422(owner: Owner, method: str) -> None:
         (body, "text/plain"),
         (body, "application/x-www-form-urlencoded"),
     ]:
-        answer = owner.api.http.request(method, url, content=content, headers={"content-type": content_type})
-        assert (answer.status_code, answer.json()["detail"][0]["type"]) == (422, "missing")
+        response = owner.api.http.request(method, url, content=content, headers={"content-type": content_type})
+        assert (response.status_code, response.json()["detail"][0]["type"]) == (422, "missing")
     assert owner.api.http.request(method, url).status_code == 422
     assert owner.metadata() == {"before": 1}
 

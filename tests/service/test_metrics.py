@@ -43,9 +43,9 @@ class Metrics:
 
 
 def scrape(http: httpx.Client, **headers: str) -> Metrics:
-    answer = http.get("/metrics", headers=headers)
-    assert answer.status_code == 200, answer.text
-    return Metrics(answer.text)
+    response = http.get("/metrics", headers=headers)
+    assert response.status_code == 200, response.text
+    return Metrics(response.text)
 
 
 async def scrape_async(http: httpx.AsyncClient) -> Metrics:
@@ -59,8 +59,8 @@ def api_alone() -> Iterator[Api]:
         yield api
 
 
-def test_answers_are_counted_by_route_and_status(api_alone: Api) -> None:
-    """Each answer counts once, under the template of its route: neither paths nor made-up methods become labels."""
+def test_responses_are_counted_by_route_and_status(api_alone: Api) -> None:
+    """Each response counts once, under the template of its route: neither paths nor made-up methods become labels."""
     api = api_alone
     api.declare()
     tag = api.get("query").headers["etag"]
@@ -83,7 +83,7 @@ def test_answers_are_counted_by_route_and_status(api_alone: Api) -> None:
 
 
 def test_latencies_are_a_histogram(api_alone: Api) -> None:
-    """Every answer is in the last bucket, and the sum is positive."""
+    """Every response is in the last bucket, and the sum is positive."""
     for _ in range(5):
         api_alone.get("query")
     counted = scrape(api_alone.http)
@@ -118,7 +118,7 @@ def test_a_database_that_is_away_shows(tmp_path: Path) -> None:
     """Without its database a service says so, and its lag grows until there is one again."""
 
     async def look(made: Application) -> None:
-        made.store.availability.lost(DatabaseUnavailableError("it is away"))
+        made.store.availability.lost(DatabaseUnavailableError("it is away"), made.store.availability.now())
         made.store.newest_at -= 3600
         told = await scrape_async(made.http)
         assert told("database_up") == 0
@@ -143,7 +143,7 @@ def test_faults_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_streams_are_counted_while_open_and_when_they_end(api_alone: Api) -> None:
-    """An open stream is a gauge, one that its client leaves a count, and neither waits for the end to be an answer."""
+    """An open stream is a gauge, one that its client leaves a count, and neither waits for the end to be a response."""
     with api_alone.http.stream("GET", "/api/v1/stream"):
         told = scrape(api_alone.http)
         assert told("streams") == 1
@@ -186,20 +186,20 @@ def test_scraping_takes_a_token_and_refused_ones_are_counted(tmp_path: Path) -> 
         assert http.get("/metrics").status_code == 401
         for token, status in ((writer, 403), (limited, 403), (expired, 401), ("x", 401), (f"{reader[:-1]}!", 401)):
             assert http.get("/metrics", headers={"Authorization": f"Bearer {token}"}).status_code == status
-        answer = http.get("/metrics", headers={"Authorization": f"Bearer {reader}"})
-    told = Metrics(answer.text)
+        response = http.get("/metrics", headers={"Authorization": f"Bearer {reader}"})
+    told = Metrics(response.text)
     refused = {
         reason: told("refused_tokens_total", reason=reason) for reason in ("insufficient", "expired", "malformed")
     }
     assert refused == {"insufficient": 2, "expired": 1, "malformed": 2}
-    assert "hkl_" not in answer.text
+    assert "hkl_" not in response.text
 
 
 def test_openmetrics_is_there_for_who_asks(api_alone: Api) -> None:
     """The header Accept chooses between the formats, and both can be parsed."""
-    answer = api_alone.http.get("/metrics", headers={"Accept": OPENMETRICS})
-    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
-    names = {family.name for family in parse_openmetrics(answer.text)}  # type: ignore[no-untyped-call]
+    response = api_alone.http.get("/metrics", headers={"Accept": OPENMETRICS})
+    assert response.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    names = {family.name for family in parse_openmetrics(response.text)}  # type: ignore[no-untyped-call]
     assert {"heksherlite_http_requests", "heksherlite_http_request_duration_seconds", "heksherlite_build"} <= names
     plain = api_alone.http.get("/metrics")
     assert plain.headers["content-type"].startswith("text/plain")
@@ -230,8 +230,8 @@ def reading(revision: int, **values: float) -> MetricsSnapshot:
         writes=revision,
         refused_tokens=Counter(unknown=revision),
     )
-    given = {"streams": 1, "newest_at": 5.0, "database_up": True, "settings": revision, "rules": 0, **values}
-    return MetricsSnapshot(totals=totals, revision=revision, **given)  # type: ignore[arg-type]
+    given = {"streams": 1, "reads": 0, "newest_at": 5.0, "database_up": True, "settings": revision, "rules": 0}
+    return MetricsSnapshot(totals=totals, revision=revision, **{**given, **values})  # type: ignore[arg-type]
 
 
 def test_processes_are_told_together() -> None:

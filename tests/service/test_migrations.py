@@ -51,7 +51,7 @@ def test_any_earlier_database_is_upgraded(database: str, earlier: str) -> None:
         async with opened(database) as store:
             entry = store.catalog.entry("old")
             assert (entry.setting.name, [rule.value for rule in entry.rules.values()]) == ("ttl", [5])
-            assert store.catalog.state.revision == 5
+            assert store.catalog.counters.revision == 5
         opened_again = open_database(database)
         async with opened_again.reading() as connection:
             assert await connection.run_sync(differences) == []

@@ -32,16 +32,16 @@ class Behind:
         self.direct = direct
         self.cached = cached
 
-    def answered(self, status: int) -> float:
-        """Return how many queries the service itself has answered so."""
+    def responded(self, status: int) -> float:
+        """Return how many queries the service itself has responded to with this status."""
         name = f'heksherlite_http_requests_total{{method="GET",route="/api/v1/query",status="{status}"}}'
         lines = [line for line in self.direct.http.get("/metrics").text.splitlines() if line.startswith(name)]
         return sum(float(line.split()[-1]) for line in lines)
 
     def query(self, **headers: str) -> httpx.Response:
-        answer = self.cached.get("/api/v1/query", headers={name.replace("_", "-"): headers[name] for name in headers})
-        assert answer.status_code in {200, 304}, answer.text
-        return answer
+        response = self.cached.get("/api/v1/query", headers={name.replace("_", "-"): headers[name] for name in headers})
+        assert response.status_code in {200, 304}, response.text
+        return response
 
 
 @contextmanager
@@ -67,41 +67,41 @@ def behind_nginx(
         service.stop()
 
 
-def test_a_stored_answer_is_shared(tmp_path: Path) -> None:
-    """The service is asked once: others get the stored answer, or 304 if they have it; other forms are their own."""
+def test_a_stored_response_is_shared(tmp_path: Path) -> None:
+    """The service is asked once: others get the stored response, or 304 if they have it; other forms are their own."""
     with behind_nginx(tmp_path, max_age=3600) as behind:
         behind.direct.declare()
         first = behind.query()
         again = [behind.query() for _ in range(5)]
-        assert [first.headers["x-cache-status"], *(answer.headers["x-cache-status"] for answer in again)] == [
+        assert [first.headers["x-cache-status"], *(response.headers["x-cache-status"] for response in again)] == [
             "MISS",
             *["HIT"] * 5,
         ]
-        assert {answer.content for answer in again} == {first.content}
+        assert {response.content for response in again} == {first.content}
         unchanged = behind.query(if_none_match=first.headers["etag"])
         assert (unchanged.status_code, unchanged.headers["etag"]) == (304, first.headers["etag"])
-        assert behind.answered(200) == 1
+        assert behind.responded(200) == 1
         in_lines = behind.query(accept="application/x-ndjson")
         assert in_lines.headers["content-type"] == "application/x-ndjson"
         assert behind.query().content == first.content
-        assert behind.answered(200) == 2
+        assert behind.responded(200) == 2
 
 
-def test_an_old_answer_is_asked_for_with_its_tag(tmp_path: Path) -> None:
-    """When its time is over the service answers 304 to the cache; after a change the new answer comes by itself."""
+def test_an_old_response_is_asked_for_with_its_tag(tmp_path: Path) -> None:
+    """An expired response is revalidated with 304, and replaced after a change."""
     with behind_nginx(tmp_path, max_age=1) as behind:
         behind.direct.declare()
         first = behind.query()
         until(lambda: behind.query().headers["x-cache-status"] == "REVALIDATED")
         assert behind.query().content == first.content
-        assert (behind.answered(200), behind.answered(304) >= 1) == (1, True)
+        assert (behind.responded(200), behind.responded(304) >= 1) == (1, True)
         behind.direct.add_rule(7, user="john")
         until(lambda: behind.query().headers["etag"] != first.headers["etag"])
         assert behind.query().json()["settings"]["cache_ttl"]["rules"][0]["value"] == 7
 
 
 def test_nothing_is_stored_by_default(tmp_path: Path) -> None:
-    """Without an age each answer is the newest."""
+    """Without an age each response is the newest."""
     with behind_nginx(tmp_path, max_age=0) as behind:
         behind.direct.declare()
         for value in range(5):
@@ -110,7 +110,7 @@ def test_nothing_is_stored_by_default(tmp_path: Path) -> None:
 
 
 def test_who_heard_of_a_change_gets_it(tmp_path: Path) -> None:
-    """An answer that follows an event of the stream is not older than the event, whatever is stored."""
+    """A response that follows an event of the stream is not older than the event, whatever is stored."""
     with behind_nginx(tmp_path, max_age=3600) as behind:
         behind.direct.declare()
         for value in range(3):
@@ -118,8 +118,8 @@ def test_who_heard_of_a_change_gets_it(tmp_path: Path) -> None:
             behind.direct.add_rule(value, user=f"u{value}")
             heard, _, _ = behind.direct.get("query").headers["etag"].strip('"').rpartition("-")
             told = [behind.query(last_event_id=heard) for _ in range(2)]
-            assert [answer.headers["x-cache-status"] for answer in told] == ["MISS", "HIT"]
-            assert [len(answer.json()["settings"]["cache_ttl"]["rules"]) for answer in told] == [value + 1] * 2
+            assert [response.headers["x-cache-status"] for response in told] == ["MISS", "HIT"]
+            assert [len(response.json()["settings"]["cache_ttl"]["rules"]) for response in told] == [value + 1] * 2
             assert behind.query().content == stored.content
 
 
@@ -144,7 +144,7 @@ def test_programs_get_changes_through_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("careless", ["", "proxy_ignore_headers Cache-Control; proxy_cache_valid 1h;"])
 def test_tokens_do_not_mix(tmp_path: Path, careless: str) -> None:
-    """What one token gets is never answered to another, or to nobody, even if the cache is told to store everything."""
+    """What one token gets is never sent to another, or to nobody, even if the cache is told to store everything."""
     tokens = {name: make_token(tmp_path / "settings.db", name, Scope.READ, setting_prefix=f"{name}.") for name in "ab"}
     writer = make_token(tmp_path / "settings.db", "admin", *Scope)
     with behind_nginx(tmp_path, max_age=3600, access=WITH_TOKENS, more=careless) as behind:
@@ -154,7 +154,7 @@ def test_tokens_do_not_mix(tmp_path: Path, careless: str) -> None:
         for _ in range(2):
             for name, token in tokens.items():
                 for headers in ({"Authorization": f"Bearer {token}"}, {"api_token": token}):
-                    answer = behind.cached.get("/api/v1/query", headers=headers)
-                    assert list(answer.json()["settings"]) == [f"{name}.x"]
-                    assert careless or answer.headers["x-cache-status"] == "MISS"
+                    response = behind.cached.get("/api/v1/query", headers=headers)
+                    assert list(response.json()["settings"]) == [f"{name}.x"]
+                    assert careless or response.headers["x-cache-status"] == "MISS"
             assert behind.cached.get("/api/v1/query").status_code == 401

@@ -17,7 +17,7 @@ from heksherlite.service.api.access_tokens import LIFETIME, AccessTokens
 from heksherlite.service.domain.tokens import Scope, new_token
 from tests.service.api import FEATURES, Api
 from tests.service.applications import SHOP, invite, revoke
-from tests.service.tokens import REFUSED, WITH_TOKENS
+from tests.service.tokens import REFUSED, WITH_TOKENS, make_token
 from tests.waiting import until
 
 GRANT = {"grant_type": "client_credentials"}
@@ -32,9 +32,9 @@ class Client:
     secret: str
 
     def token(self, **form: str) -> str:
-        answer = self.http.post("/o/token", data={**GRANT, **form}, auth=(self.id, self.secret))
-        assert answer.status_code == 200, answer.text
-        token: str = answer.json()["access_token"]
+        response = self.http.post("/o/token", data={**GRANT, **form}, auth=(self.id, self.secret))
+        assert response.status_code == 200, response.text
+        token: str = response.json()["access_token"]
         return token
 
     def status(self, token: str, call: str = "query") -> int:
@@ -62,14 +62,14 @@ def _admitted(path: Path, url: str) -> Client:
 def test_an_access_token_is_a_token(client: Client) -> None:
     """By HTTP Basic or by the body, a client gets a short-lived bearer token with the scopes that were granted."""
     by_body = {**GRANT, "client_id": client.id, "client_secret": client.secret}
-    answers = [
+    responses = [
         client.http.post("/o/token", data=GRANT, auth=(client.id, client.secret)),
         client.http.post("/o/token/", data=by_body),
     ]
-    for answer in answers:
-        assert answer.status_code == 200
-        assert answer.headers["cache-control"] == "no-store"
-        members = answer.json()
+    for response in responses:
+        assert response.status_code == 200
+        assert response.headers["cache-control"] == "no-store"
+        members = response.json()
         token = members.pop("access_token")
         assert members == {"token_type": "Bearer", "expires_in": LIFETIME, "scope": "declare read"}
         assert client.status(token) == 200
@@ -87,9 +87,9 @@ def test_fewer_scopes_can_be_asked_for(client: Client) -> None:
     api = Api(str(client.http.base_url), token=token)
     with api.http:
         assert api.declare().status_code == 403
-    answer = client.http.post("/o/token", data={**GRANT, "scope": "read admin"}, auth=(client.id, client.secret))
-    assert answer.status_code == 400
-    assert answer.json()["error"] == "invalid_scope"
+    response = client.http.post("/o/token", data={**GRANT, "scope": "read admin"}, auth=(client.id, client.secret))
+    assert response.status_code == 400
+    assert response.json()["error"] == "invalid_scope"
 
 
 def test_an_author_of_the_history(client: Client) -> None:
@@ -97,9 +97,10 @@ def test_an_author_of_the_history(client: Client) -> None:
     api = Api(str(client.http.base_url), token=client.token())
     with api.http:
         api.declare()
-        assert {"kind": "token", "name": SHOP.identifier, "address": "127.0.0.1"} in [
-            record["author"] for record in api.history()
-        ]
+    auditor = Api(str(client.http.base_url), token=make_token(client.path, "auditor", Scope.READ, Scope.AUDIT))
+    with auditor.http:
+        authors = [record["author"] for record in auditor.history()]
+    assert {"kind": "application", "id": client.id, "name": SHOP.identifier, "address": "127.0.0.1"} in authors
 
 
 def test_revoking_ends_access_tokens_in_every_service(tmp_path: Path) -> None:
@@ -119,8 +120,8 @@ def test_revoking_ends_access_tokens_in_every_service(tmp_path: Path) -> None:
                 stream.read()  # it ends
             for each in (client, elsewhere):
                 until(lambda each=each: each.status(tokens[0]) in REFUSED)  # type: ignore[misc]
-                answer = each.http.post("/o/token", data=GRANT, auth=(client.id, client.secret))
-                assert answer.status_code == 401
+                response = each.http.post("/o/token", data=GRANT, auth=(client.id, client.secret))
+                assert response.status_code == 401
 
 
 MALFORMED_FORMS: list[tuple[dict[str, Any], str]] = [
@@ -138,32 +139,32 @@ NO_FORMS = (b"\xff=\xff", b"{}", b"grant_type=%ff", b"a;b", b"grant_type=client_
 def test_malformed_requests(client: Client) -> None:
     """Errors are those of RFC 6749, section 5.2, and repeat no secret."""
     for form, error in MALFORMED_FORMS:
-        answer = client.http.post("/o/token", data=form, auth=(client.id, client.secret))
-        assert (answer.status_code, answer.json()["error"]) == (400, error), form
-        assert answer.headers["cache-control"] == "no-store"
-        assert client.secret not in answer.text
+        response = client.http.post("/o/token", data=form, auth=(client.id, client.secret))
+        assert (response.status_code, response.json()["error"]) == (400, error), form
+        assert response.headers["cache-control"] == "no-store"
+        assert client.secret not in response.text
 
 
 def test_bodies_that_are_no_forms(client: Client) -> None:
-    """Whatever is sent, the answer is an error of OAuth2."""
+    """Whatever is sent, the response is an error of OAuth2."""
     for content in NO_FORMS:
         for kind in ("application/x-www-form-urlencoded", "application/json", "", "nonsense"):
-            answer = client.http.post("/o/token", content=content, headers={"Content-Type": kind})
-            assert answer.status_code in {400, 401}
-            assert set(answer.json()) == {"error", "error_description"}
+            response = client.http.post("/o/token", content=content, headers={"Content-Type": kind})
+            assert response.status_code in {400, 401}
+            assert set(response.json()) == {"error", "error_description"}
 
 
 def test_wrong_clients(client: Client) -> None:
     """A client that is unknown, or has a wrong secret, is challenged; too many attempts are slowed down."""
     wrong = [("x", "y"), ("\0", "\0"), (client.id, "y"), (client.id, ""), ("", ""), (client.id, client.secret + "x")]
     for credentials in wrong:
-        answer = client.http.post("/o/token", data=GRANT, auth=credentials)
-        assert answer.status_code == 401
-        assert answer.json()["error"] == "invalid_client"
-        assert answer.headers["www-authenticate"].startswith("Basic ")
+        response = client.http.post("/o/token", data=GRANT, auth=credentials)
+        assert response.status_code == 401
+        assert response.json()["error"] == "invalid_client"
+        assert response.headers["www-authenticate"].startswith("Basic ")
     for header in ("Basic !", "Bearer x", *("Basic " + b64encode(each).decode() for each in MALFORMED)):
-        answer = client.http.post("/o/token", data=GRANT, headers={"Authorization": header})
-        assert answer.status_code == 401
+        response = client.http.post("/o/token", data=GRANT, headers={"Authorization": header})
+        assert response.status_code == 401
     statuses = {client.http.post("/o/token", data=GRANT, auth=("x", "y")).status_code for _ in range(50)}
     assert statuses == {401, 429}
     assert client.token()
@@ -173,8 +174,8 @@ def test_encoded_credentials(client: Client) -> None:
     """Credentials in HTTP Basic are those of a form, encoded (RFC 6749, section 2.3.1)."""
     encoded = "".join(f"%{ord(character):02X}" for character in client.secret)
     assert quote_plus(client.secret) == client.secret
-    answer = client.http.post("/o/token", data=GRANT, auth=(client.id, encoded))
-    assert answer.status_code == 200
+    response = client.http.post("/o/token", data=GRANT, auth=(client.id, encoded))
+    assert response.status_code == 200
 
 
 def test_forged_and_expired_tokens() -> None:

@@ -1,4 +1,4 @@
-"""The OpenAPI schema of a service that asks for tokens, and whether its answers follow it."""
+"""The OpenAPI schema of a service that asks for tokens, and whether its responses follow it."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
@@ -24,7 +24,7 @@ from tests.service.tokens import WITH_TOKENS, make_token
 
 
 def without_tuples(schema: Any) -> Any:
-    """Describe pairs as lists of two, because schemathesis takes ``prefixItems`` in an answer for an error."""
+    """Describe pairs as lists of two, because schemathesis takes ``prefixItems`` in a response for an error."""
     if isinstance(schema, list):
         return [without_tuples(item) for item in schema]
     if not isinstance(schema, dict):
@@ -46,6 +46,9 @@ OPERATIONS = {
 
 
 PAGES = {
+    "/f/oidc/callback",
+    "/f/oidc/login",
+    "/f/sessions",
     *("/docs", "/redoc", "/openapi.json", "/o/token/"),
     *(
         f"/f/{call}" for call in ("claim", "retrieve", "redeem", "start", "challenge", "configure")
@@ -88,7 +91,7 @@ def test_each_operation_says_what_it_needs() -> None:
         operation = SCHEMA["paths"].get(call.path, {}).get(call.method.lower())
         if operation is None:
             assert call.path in PAGES
-        elif call.required.scope is None:
+        elif call.required.is_public:
             assert "security" not in operation
         else:
             scopes = [call.required.scope, *sorted(call.required.alternatives)]
@@ -108,8 +111,8 @@ def test_without_tokens_the_schema_asks_for_none() -> None:
 
 @pytest.mark.parametrize("who", ["everything", "limited", "nothing"])
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_answers_conform(guarded: Guarded, label: str, who: str) -> None:
-    """Whatever the request and whoever sends it, the answer is documented, has the documented form, and is no 500."""
+def test_responses_conform(guarded: Guarded, label: str, who: str) -> None:
+    """Whatever the request and whoever sends it, the response is documented, has the documented form, and is no 500."""
 
     @settings(
         max_examples=5,

@@ -70,7 +70,7 @@ def test_a_paused_store_catches_up_before_it_is_read(database: str, clock: Calla
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes cannot be stopped there")
 def test_a_token_that_was_revoked_during_a_freeze_is_refused(tmp_path: Path) -> None:
-    """The first request after the freeze already gets the answer of the present."""
+    """The first request after the freeze already gets the response of the present."""
     path = tmp_path / "a.db"
     token = make_token(path, "ci", Scope.READ)
     with process("--database", str(path), "--auth", "tokens") as (running, api):

@@ -19,6 +19,7 @@ from heksherlite.errors import ServiceStartError
 from heksherlite.service import embedded
 from heksherlite.service.domain import context_features
 from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.postgresql import PostgresqlDatabase
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
@@ -98,9 +99,9 @@ def test_a_killed_server_loses_no_acknowledged_write(own_server: PostgresqlServe
             own_server.kill()
             assert refused.wait(30)
             until(lambda: status(api) == status(other) == 500)
-            answer = api.call("POST", "context_features", {"context_feature": "new"})
-            assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
-            assert "nothing was changed" in answer.text
+            response = api.call("POST", "context_features", {"context_feature": "new"})
+            assert (response.status_code, "retry-after" in response.headers) == (503, True)
+            assert "nothing was changed" in response.text
             assert len(api.query()["cache_ttl"]["rules"]) > 50
             before = len(acknowledged)
             own_server.start()
@@ -117,8 +118,8 @@ def test_a_killed_server_loses_no_acknowledged_write(own_server: PostgresqlServe
         assert len(stored) <= len(acknowledged) + 4
 
 
-def test_a_server_that_stops_to_answer_is_noticed(own_server: PostgresqlServer) -> None:
-    """A server that keeps its connections and does not answer is as good as gone, until it goes on."""
+def test_a_server_that_stops_responding_is_noticed(own_server: PostgresqlServer) -> None:
+    """A server that keeps its connections and does not respond counts as unavailable until it continues."""
     url = own_server.new_database()
     with embedded(url, context_features=["a"]) as service, closing(Api(service.url)) as api:
         own_server.freeze()
@@ -139,8 +140,8 @@ def test_a_newer_state_that_cannot_be_read_is_503(own_server: PostgresqlServer) 
         newer = '"1000-' + seen.partition("-")[2]
         assert api.call("GET", "query", headers={"if-none-match": newer}).status_code == 200
         own_server.kill()
-        answer = api.call("GET", "query", headers={"if-none-match": newer})
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        response = api.call("GET", "query", headers={"if-none-match": newer})
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
         assert api.call("GET", "query", headers={"if-none-match": seen}).status_code == 304
         own_server.start()
 
@@ -275,7 +276,7 @@ def test_a_transaction_that_takes_too_long_is_cut_off(url: str, monkeypatch: pyt
     asyncio.run(run())
 
 
-def test_a_commit_without_answer_is_told_apart(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_without_response_is_told_apart(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the connection is lost during the commit, nobody claims that nothing was changed."""
     commit = (
         "SELECT database_id, revision, revision_nonce FROM heksherlite_state; COMMIT;"
@@ -283,9 +284,9 @@ def test_a_commit_without_answer_is_told_apart(url: str, monkeypatch: pytest.Mon
     )
     with embedded(url, context_features=["a"]) as service, closing(Api(service.url)) as api:
         monkeypatch.setattr("heksherlite.service.storage.postgresql._NOTIFY_AND_COMMIT", commit)
-        answer = api.call("POST", "context_features", {"context_feature": "b"})
+        response = api.call("POST", "context_features", {"context_feature": "b"})
         monkeypatch.undo()
-        assert (answer.status_code, "applied either completely or not at all" in answer.text) == (503, True)
+        assert (response.status_code, "applied either completely or not at all" in response.text) == (503, True)
         until(lambda: api.features() == ["a", "b"])
 
 
@@ -411,20 +412,49 @@ def backends(server: PostgresqlServer) -> set[int]:
     return {pid for (pid,) in server.execute(query)}
 
 
-def test_a_replica_with_a_wrong_clock_does_not_date_the_history(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time of a change is that of the server, whatever the clock of the replica says."""
+class Ahead(datetime):
+    """The clock of a machine that is an hour ahead."""
 
-    class Ahead(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> "Ahead":
-            return cls.fromtimestamp(datetime.now(UTC).timestamp() + 3600, tz)
+    @classmethod
+    def now(cls, tz: Any = None) -> "Ahead":
+        return cls.fromtimestamp(datetime.now(UTC).timestamp() + 3600, tz)
 
+
+@pytest.fixture
+def clock_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("heksherlite.service.storage.postgresql.datetime", Ahead)
+    monkeypatch.setattr("time.time", lambda: Ahead.now(UTC).timestamp())
+
+
+@pytest.mark.usefixtures("clock_ahead")
+def test_a_replica_with_a_wrong_clock_does_not_date_the_history(url: str) -> None:
+    """The time of a change is that of the server, whatever the clock of the replica says."""
 
     async def run() -> None:
         async with opened(url) as store:
             await store.write(add("a"))
-            record = await store.history.record(store.catalog.state.revision)
+            record = await store.history.record(store.catalog.counters.revision)
             assert abs(record.time - datetime.now(UTC)) < timedelta(minutes=5)
 
     asyncio.run(run())
+
+
+@pytest.mark.usefixtures("clock_ahead")
+def test_a_replica_with_a_wrong_clock_is_not_early(url: str) -> None:
+    """Scheduled rules begin and tokens expire by the clock of the server, whatever the clock of the replica says."""
+    soon = datetime.now(UTC) + timedelta(minutes=30)
+    with (
+        embedded(url, context_features=FEATURES, access=AccessOptions(auth="tokens")) as service,
+        closing(Api(service.url, token=service.first_token)) as api,
+    ):
+        api.declare()
+        rule = {"setting": "cache_ttl", "feature_values": {"user": "a"}, "value": 1, "starts_at": soon.isoformat()}
+        assert api.call("POST", "rules", rule).status_code == 201
+        operation = {"op": "add_rule", **rule, "feature_values": {"user": "b"}}
+        assert api.call("POST", "changes", {"operations": [operation]}).status_code == 200
+        proposal = {"operations": [{**operation, "feature_values": {"user": "c"}}], "apply_at": soon.isoformat()}
+        assert api.call("POST", "proposals", proposal).status_code == 201
+        new_token = {"name": "t", "scopes": ["read"], "expires_at": int(soon.timestamp())}
+        token = api.call("POST", "tokens", new_token).json()["token"]
+        with closing(Api(service.url, token=token)) as reader:
+            assert reader.query()["cache_ttl"]["rules"] == []

@@ -234,20 +234,20 @@ def test_two_services_share_a_database(database: str) -> None:
 
 
 def test_many_writers_at_once(api: Api) -> None:
-    """Conflicting writes through HTTP: exactly one of each wins, nothing is lost, and no answer is 5xx."""
+    """Conflicting writes through HTTP: exactly one of each wins, nothing is lost, and no response is 5xx."""
     api.declare()
     rule_id = api.add_rule(0, environment="e")
 
     def compete(number: int) -> list[int]:
         user = {"setting": "cache_ttl", "feature_values": {"user": f"u{number % 10}"}, "value": number}
-        answers = [
+        responses = [
             api.call("POST", "rules", user),
             api.declare(default_value=number, version="1.1"),
             api.call("POST", f"rules/{rule_id}/metadata", {"metadata": {f"k{number}": number}}),
             api.call("POST", "context_features", {"context_feature": f"f{number % 5}"}),
             api.get("query"),
         ]
-        return [answer.status_code for answer in answers]
+        return [response.status_code for response in responses]
 
     with ThreadPoolExecutor(16) as pool:
         statuses = list(pool.map(compete, range(40)))

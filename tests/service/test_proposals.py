@@ -53,17 +53,17 @@ def team(tmp_path: Path) -> Iterator[Team]:
 
 def propose(api: Api, *operations: dict[str, Any], **fields: Any) -> int:
     """Propose operations, and return the number of the proposal."""
-    answer = api.call("POST", "proposals", {"operations": list(operations), **fields})
-    assert answer.status_code == 201, answer.text
-    number: int = answer.json()["proposal_id"]
+    response = api.call("POST", "proposals", {"operations": list(operations), **fields})
+    assert response.status_code == 201, response.text
+    number: int = response.json()["proposal_id"]
     return number
 
 
 def proposal(api: Api, number: int) -> Any:
     """Return all about a proposal."""
-    answer = api.get(f"proposals/{number}")
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = api.get(f"proposals/{number}")
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 def act(api: Api, number: int, action: str, **fields: Any) -> httpx.Response:
@@ -100,9 +100,9 @@ def test_a_proposal_is_applied_when_somebody_else_approves_it(team: Team) -> Non
 def test_nobody_approves_their_own_proposal(team: Team) -> None:
     """The author is refused, whatever scopes they have."""
     number = propose(team.admin, PUT_DEV)
-    answer = act(team.admin, number, "approve")
-    assert answer.status_code == 403
-    assert "someone other than its author must approve it" in answer.text
+    response = act(team.admin, number, "approve")
+    assert response.status_code == 403
+    assert "someone other than its author must approve it" in response.text
     assert team.admin.rule_ids() == []
 
 
@@ -117,9 +117,9 @@ def test_who_only_proposes_neither_writes_nor_approves(team: Team) -> None:
 def test_the_approver_needs_what_the_operations_need(team: Team) -> None:
     """Operations of admins are approved by somebody with scope admin."""
     number = propose(team.author, {"op": "rename_setting", "setting": "cache_ttl", "name": "ttl"})
-    answer = act(team.reviewer, number, "approve")
-    assert answer.status_code == 403
-    assert answer.text == "operations[0]: rename_setting requires a token with scope admin"
+    response = act(team.reviewer, number, "approve")
+    assert response.status_code == 403
+    assert response.text == "operations[0]: rename_setting requires a token with scope admin"
     assert act(team.admin, number, "approve").status_code == 200
 
 
@@ -157,9 +157,9 @@ def test_approving_twice_applies_once(team: Team) -> None:
 def test_what_cannot_be_made_is_not_proposed(team: Team) -> None:
     """A proposal whose operations conflict with what there is is refused at once, with every reason."""
     operations = [PUT_DEV, {"op": "delete_rule", "rule_id": 99}]
-    answer = team.author.call("POST", "proposals", {"operations": operations})
-    assert answer.status_code == 409
-    assert [conflict["operation"] for conflict in answer.json()["conflicts"]] == [1]
+    response = team.author.call("POST", "proposals", {"operations": operations})
+    assert response.status_code == 409
+    assert [conflict["operation"] for conflict in response.json()["conflicts"]] == [1]
 
 
 def test_what_others_changed_since_stands_in_the_way(team: Team) -> None:
@@ -207,9 +207,9 @@ def test_a_proposal_fails_if_it_cannot_be_applied_any_more(team: Team) -> None:
 
 def test_a_time_that_is_over_is_refused(team: Team) -> None:
     """A proposal cannot be meant for the past."""
-    answer = team.author.call("POST", "proposals", {"operations": [PUT_DEV], "apply_at": "2020-01-01T00:00:00Z"})
-    assert answer.status_code == 422
-    assert "apply_at is over" in answer.text
+    response = team.author.call("POST", "proposals", {"operations": [PUT_DEV], "apply_at": "2020-01-01T00:00:00Z"})
+    assert response.status_code == 422
+    assert "apply_at is over" in response.text
 
 
 def test_protected_settings_are_changed_by_proposals(team: Team) -> None:
@@ -228,17 +228,17 @@ def test_a_limited_token_sees_and_decides_within_its_prefix(team: Team) -> None:
     """Proposals about other settings do not exist for a limited token, and it cannot make any."""
     number = propose(team.author, PUT_DEV)
     inside = propose(team.author, {"op": "set_default", "setting": "shop.page", "value": 5})
-    for answer in [
+    for response in [
         team.shop.get(f"proposals/{number}"),
         act(team.shop, number, "approve"),
         act(team.shop, number, "reject"),
         act(team.shop, number, "comments", text="hm"),
     ]:
-        assert answer.status_code == 404
+        assert response.status_code == 404
     listed = team.shop.get("proposals").json()["proposals"]
     assert [each["proposal_id"] for each in listed] == [inside]
-    answer = team.shop.call("POST", "proposals", {"operations": [PUT_DEV]})
-    assert answer.status_code == 403
+    response = team.shop.call("POST", "proposals", {"operations": [PUT_DEV]})
+    assert response.status_code == 403
     assert act(team.shop, inside, "approve").status_code == 200
 
 

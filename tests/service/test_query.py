@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heksherlite.service.domain.catalog import Conditions
+from heksherlite.service.domain.entities import Conditions
 from heksherlite.service.domain.filters import parse_context_filter
 from tests.service.api import Api
 
 
-def test_the_answer_has_the_published_shape(api: Api) -> None:
+def test_the_response_has_the_published_shape(api: Api) -> None:
     """Rules come by id, conditions by the global order, metadata only when asked for."""
     api.declare()
     first = api.add_rule(10, user="john", environment="dev")
@@ -41,13 +41,13 @@ def test_settings_are_selected_by_name(api: Api) -> None:
 def test_unknown_settings_are_404_and_malformed_names_422(api: Api) -> None:
     """An unknown name is 404, and the text names it."""
     api.declare("a")
-    answer = api.get("query", settings="a,nope")
-    assert (answer.status_code, "nope" in answer.text) == (404, True)
+    response = api.get("query", settings="a,nope")
+    assert (response.status_code, "nope" in response.text) == (404, True)
     for names in ("a,", ",", "a b", "a\n", "a,,a"):
         assert api.get("query", settings=names).status_code == 422
 
 
-def test_an_alias_is_answered_by_the_canonical_name(api: Api) -> None:
+def test_an_alias_is_resolved_to_the_canonical_name(api: Api) -> None:
     """A setting that is asked for by several of its names is there once."""
     api.declare("old")
     api.declare("new", alias="old", version="1.1")
@@ -130,10 +130,10 @@ def test_a_feature_listed_twice_is_400(api: Api, filters: str) -> None:
     ],
 )
 def test_malformed_filters_are_422(api: Api, filters: str) -> None:
-    """A filter that is not of the published form is refused, and the answer says where."""
-    answer = api.get("query", context_filters=filters)
-    assert answer.status_code == 422
-    assert answer.json()["detail"][0]["loc"] == ["query", "context_filters"]
+    """A filter that is not of the published form is refused, and the response says where."""
+    response = api.get("query", context_filters=filters)
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["query", "context_filters"]
 
 
 FEATURES = st.sampled_from(["a", "B_1", "_", "0"])

@@ -12,12 +12,12 @@ from tests.waiting import until_async
 READY = {"ready": True, "reasons": [], "database": "reachable"}
 
 
-def test_a_service_that_answers_is_ready(tmp_path: Path) -> None:
+def test_a_service_that_responds_is_ready(tmp_path: Path) -> None:
     """It is 200 for everybody, also where all else needs a token."""
 
     async def look(made: Application) -> None:
-        answer = await made.http.get("/api/ready", headers={"Authorization": "Bearer nonsense"})
-        assert (answer.status_code, answer.json()) == (200, READY)
+        response = await made.http.get("/api/ready", headers={"Authorization": "Bearer nonsense"})
+        assert (response.status_code, response.json()) == (200, READY)
 
     with_application(tmp_path, look, access=WITH_TOKENS)
 
@@ -27,9 +27,9 @@ def test_a_service_that_stops_is_not_ready(tmp_path: Path) -> None:
 
     async def look(made: Application) -> None:
         made.app.state.context.streams.close()
-        answer = await made.http.get("/api/ready")
-        assert answer.status_code == 503
-        assert answer.json() == {**READY, "ready": False, "reasons": ["the service is stopping"]}
+        response = await made.http.get("/api/ready")
+        assert response.status_code == 503
+        assert response.json() == {**READY, "ready": False, "reasons": ["the service is stopping"]}
 
     with_application(tmp_path, look)
 
@@ -42,8 +42,8 @@ def test_a_service_without_its_database_is_ready(tmp_path: Path) -> None:
         async with following(made.store):
             path.rename(away)
             await until_async(lambda: not made.store.available)
-            answer = await made.http.get("/api/ready")
-            assert (answer.status_code, answer.json()) == (200, {**READY, "database": "unreachable"})
+            response = await made.http.get("/api/ready")
+            assert (response.status_code, response.json()) == (200, {**READY, "database": "unreachable"})
             assert (await made.http.get("/api/health")).status_code == 500
             away.rename(path)
             await until_async(lambda: made.store.available)
@@ -57,9 +57,9 @@ def test_a_replica_that_does_not_keep_up_is_not_ready(tmp_path: Path, monkeypatc
 
     async def look(made: Application) -> None:
         monkeypatch.setattr(made.store, "newest_at", made.store.newest_at - 3600)
-        answer = await made.http.get("/api/ready")
-        assert answer.status_code == 503
-        assert "was last known to be the newest 36" in answer.json()["reasons"][0]
+        response = await made.http.get("/api/ready")
+        assert response.status_code == 503
+        assert "was last known to be the newest 36" in response.json()["reasons"][0]
         async with following(made.store):
             await until_async(lambda: made.store.lag < 3600)
         assert (await made.http.get("/api/ready")).json() == READY

@@ -14,7 +14,8 @@ import pytest
 
 from heksherlite.service import embedded
 from heksherlite.service.domain.authors import BY_SERVICE, Cause
-from heksherlite.service.domain.catalog import Catalog, Changes, Decision, State
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.lineage import NO_NONCE
 from heksherlite.service.errors import RequestError
 from heksherlite.service.storage.store import Store
@@ -60,16 +61,16 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Made]:
 
         def noting(catalog: Catalog) -> Decision[T]:
             nonlocal at
-            at = catalog.state.revision
+            at = catalog.counters.revision
             return decide(catalog)
 
         try:
-            answer = await write(store, noting, cause)
+            response = await write(store, noting, cause)
         except RequestError as error:
             writes.append(Made(at, decide, outcome_of(error)))
             raise
-        writes.append(Made(at, decide, answer))
-        return answer
+        writes.append(Made(at, decide, response))
+        return response
 
     monkeypatch.setattr(Store, "write", recording)
     return writes
@@ -84,7 +85,7 @@ def decided(made: Made, catalog: Catalog) -> tuple[Changes, object]:
         decision = made.decide(catalog)
     except RequestError as error:
         return Changes(), outcome_of(error)
-    return decision.changes, decision.answer
+    return decision.changes, decision.result
 
 
 def replayed(writes: list[Made], database_id: str) -> Catalog:
@@ -92,9 +93,9 @@ def replayed(writes: list[Made], database_id: str) -> Catalog:
     at: dict[int, list[Made]] = defaultdict(list)
     for made in writes:
         at[made.revision].append(made)
-    catalog = Catalog(State(database_id))
+    catalog = Catalog(Counters(database_id))
     for revision in sorted(at):
-        assert catalog.state.revision == revision
+        assert catalog.counters.revision == revision
         changing = []
         for made in at[revision]:
             changes, outcome = decided(made, catalog)
@@ -103,7 +104,7 @@ def replayed(writes: list[Made], database_id: str) -> Catalog:
                 changing.append(changes)
         assert len(changing) <= 1
         for changes in changing:
-            catalog = catalog.after(changes, catalog.state_after(changes))
+            catalog = catalog.after(changes, catalog.counters_after(changes))
     return catalog
 
 
@@ -150,12 +151,12 @@ async def stored(database: str) -> Catalog:
 def without_time_and_nonces(catalog: Catalog) -> Catalog:
     """Leave out what no replay can repeat."""
     state = replace(
-        catalog.state, changed_at=None, revision_nonce=NO_NONCE, features_nonce=NO_NONCE, access_nonce=NO_NONCE
+        catalog.counters, changed_at=None, revision_nonce=NO_NONCE, features_nonce=NO_NONCE, access_nonce=NO_NONCE
     )
     entries = {
         id_: replace(entry, setting=replace(entry.setting, nonce=NO_NONCE)) for id_, entry in catalog.entries.items()
     }
-    return replace(catalog, state=state, entries=entries)
+    return replace(catalog, counters=state, entries=entries)
 
 
 @pytest.mark.thorough
@@ -172,7 +173,7 @@ def test_concurrent_writes_are_as_if_one_after_the_other(made: list[Made], repli
     assert set(statuses) <= {200, 201, 204, 400, 404, 409, 422}
     assert sum(status < 300 for status in statuses) > 50
     final = asyncio.run(stored(database))
-    assert without_logs(replayed(made, final.state.database_id)) == without_logs(without_time_and_nonces(final))
+    assert without_logs(replayed(made, final.counters.database_id)) == without_logs(without_time_and_nonces(final))
     until(lambda: replicas[0].state() == replicas[1].state() == replicas[2].state())
 
 
@@ -197,22 +198,39 @@ def without_following(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_following")
 @pytest.mark.parametrize("settings", [{}, {"settings": "cache_ttl"}])
 def test_a_client_never_goes_back(replicas: list[Api], settings: dict[str, str]) -> None:
-    """Whoever has the tag of a newer answer gets one at least as new, from a replica that has not heard of it too."""
+    """Whoever has the tag of a newer response gets one at least as new, from a replica that has not heard of it too."""
     one, two, _ = replicas
     one.declare()
     rule_id = one.add_rule(0, user="u")
     for value in range(1, 20):
         one.call("PUT", f"rules/{rule_id}/value", {"value": value})
         seen = one.get("query", **settings).headers["etag"]
-        answer = two.call("GET", "query", params=settings, headers={"if-none-match": seen})
-        assert (answer.status_code, answer.headers["etag"]) == (304, seen)
+        response = two.call("GET", "query", params=settings, headers={"if-none-match": seen})
+        assert (response.status_code, response.headers["etag"]) == (304, seen)
         assert two.query(**settings)["cache_ttl"]["rules"][0]["value"] == value
         one, two = two, one
 
 
 @pytest.mark.usefixtures("without_following")
-def test_partial_answers_do_not_go_back_either(replicas: list[Api]) -> None:
-    """The same for a client that asks for what changed since the answer it has."""
+def test_a_change_may_be_based_on_what_another_replica_showed(replicas: list[Api]) -> None:
+    """A replica that has not heard of the base revision reads it, and finds the conflicts since."""
+    one, two, _ = replicas
+    one.declare()
+    rule_id = one.add_rule(0, user="u")
+    for value in range(1, 4):
+        seen = one.revision()
+        change = {"operations": [{"op": "set_value", "rule_id": rule_id, "value": value}], "base_revision": seen}
+        assert two.call("POST", "changes", change).status_code == 200
+        response = one.call("POST", "changes", {**change, "operations": [{"op": "delete_rule", "rule_id": rule_id}]})
+        assert response.status_code == 409
+        (conflict,) = response.json()["conflicts"]
+        assert f"changed from {value - 1} to {value} in revision {seen + 1}" in conflict["reason"]
+        one, two = two, one
+
+
+@pytest.mark.usefixtures("without_following")
+def test_partial_responses_do_not_go_back_either(replicas: list[Api]) -> None:
+    """The same for a client that asks for what changed since the response it has."""
     one, two, _ = replicas
     one.declare()
     two.query(settings="cache_ttl")
@@ -227,7 +245,7 @@ def test_partial_answers_do_not_go_back_either(replicas: list[Api]) -> None:
 
 
 @pytest.mark.usefixtures("without_following")
-def test_a_database_that_is_put_back_is_answered_from(replicas: list[Api], database: str) -> None:
+def test_a_database_that_is_put_back_is_served(replicas: list[Api], database: str) -> None:
     """After an older state of the database was restored, tags from before get what there is now."""
     one, two, _ = replicas
     one.declare()
@@ -241,6 +259,6 @@ def test_a_database_that_is_put_back_is_answered_from(replicas: list[Api], datab
         f"DELETE FROM revisions WHERE revision > {revision}",  # noqa: S608
         "DELETE FROM rules",
     )
-    answer = one.call("GET", "query", params={"settings": "cache_ttl"}, headers={"if-none-match": seen})
-    assert answer.status_code == 200
-    assert answer.json()["settings"]["cache_ttl"]["rules"] == []
+    response = one.call("GET", "query", params={"settings": "cache_ttl"}, headers={"if-none-match": seen})
+    assert response.status_code == 200
+    assert response.json()["settings"]["cache_ttl"]["rules"] == []

@@ -22,9 +22,9 @@ from tests.service.writes import WRITES, Write, begin
 
 
 def undo(api: Api, revision: int, status: int = 200) -> Any:
-    answer = api.call("POST", f"history/{revision}/revert")
-    assert answer.status_code == status, answer.text
-    return answer.json()
+    response = api.call("POST", f"history/{revision}/revert")
+    assert response.status_code == status, response.text
+    return response.json()
 
 
 def conflicts(api: Api, revision: int) -> list[str]:
@@ -269,7 +269,7 @@ def test_what_cannot_be_undone_says_why(api: Api, scene: Scene, reason: str) -> 
 
 
 async def reverting(store: Store, steps: int) -> None:
-    record = await store.history.record(max(1, store.catalog.state.revision - steps))
+    record = await store.history.record(max(1, store.catalog.counters.revision - steps))
     await store.write(partial(revert, record=record, now=datetime.now(UTC)))
 
 

@@ -30,10 +30,10 @@ def post(api: Api, **fields: Any) -> Any:
 def test_a_rule_is_created_and_read_back(api: Api) -> None:
     """A new rule is 201 with its id and location; reading it shows all of it."""
     api.declare()
-    answer = post(api, feature_values={"user": "john", "environment": "dev"}, value=10, metadata={"a": [None]})
-    rule_id = answer.json()["rule_id"]
-    assert answer.status_code == 201
-    assert answer.headers["location"] == f"/{rule_id}"
+    response = post(api, feature_values={"user": "john", "environment": "dev"}, value=10, metadata={"a": [None]})
+    rule_id = response.json()["rule_id"]
+    assert response.status_code == 201
+    assert response.headers["location"] == f"/{rule_id}"
     assert api.get(f"rules/{rule_id}").json() == {
         "setting": "cache_ttl",
         "value": 10,
@@ -53,9 +53,9 @@ def test_a_malformed_rule_is_422(api: Api, body: dict[str, Any]) -> None:
     """A malformed rule, one without value or conditions, or for an unknown setting is 422, and nothing changes."""
     api.declare()
     before = api.state()
-    answer = api.call("POST", "rules", body)
-    assert answer.status_code == 422
-    assert answer.json()["detail"][0]["msg"]
+    response = api.call("POST", "rules", body)
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["msg"]
     assert api.state() == before
 
 
@@ -72,9 +72,9 @@ def test_a_malformed_rule_is_422(api: Api, body: dict[str, Any]) -> None:
 def test_a_rule_that_does_not_fit_its_setting_is_400(api: Api, fields: dict[str, Any], message: str) -> None:
     """A feature that the setting lacks, or a value that does not fit, is 400 with a text that names it."""
     api.declare()
-    answer = post(api, **fields)
-    assert answer.status_code == 400
-    assert message in answer.text
+    response = post(api, **fields)
+    assert response.status_code == 400
+    assert message in response.text
     assert api.rule_ids() == []
 
 
@@ -83,8 +83,8 @@ def test_equal_conditions_are_409(api: Api) -> None:
     api.declare()
     api.declare("other")
     api.add_rule(1, user="john", environment="dev")
-    answer = post(api, feature_values={"environment": "dev", "user": "john"}, value=2)
-    assert (answer.status_code, "same conditions" in answer.text) == (409, True)
+    response = post(api, feature_values={"environment": "dev", "user": "john"}, value=2)
+    assert (response.status_code, "same conditions" in response.text) == (409, True)
     api.add_rule(1, user="john")
     api.add_rule(1, setting="other", user="john", environment="dev")
 
@@ -116,8 +116,8 @@ def test_unknown_rules_are_404(api: Api) -> None:
     ]
     for method, path, body in calls:
         for rule_id in (0, 10**9, 10**30, -1):
-            answer = api.call(method, f"rules/{rule_id}{path}", body)
-            assert answer.status_code == 404, (method, path)
+            response = api.call(method, f"rules/{rule_id}{path}", body)
+            assert response.status_code == 404, (method, path)
 
 
 def test_an_id_that_is_no_number_is_422(api: Api) -> None:
@@ -131,8 +131,8 @@ def test_a_value_can_be_changed(api: Api, method: str, path: str) -> None:
     """The value is replaced by either call; one that does not fit is 400, a missing one 422."""
     api.declare()
     rule_id = api.add_rule(1, user="a")
-    answer = api.call(method, f"rules/{rule_id}{path}", {"value": 0})
-    assert (answer.status_code, answer.content) == (204, b"")
+    response = api.call(method, f"rules/{rule_id}{path}", {"value": 0})
+    assert (response.status_code, response.content) == (204, b"")
     assert api.get(f"rules/{rule_id}").json()["value"] == 0
     assert api.call(method, f"rules/{rule_id}{path}", {"value": "x"}).status_code == 400
     assert api.call(method, f"rules/{rule_id}{path}", {}).status_code == 422
@@ -143,8 +143,8 @@ def test_a_rule_can_be_deleted(api: Api) -> None:
     """A deleted rule is gone, and its conditions are free again."""
     api.declare()
     rule_id = api.add_rule(1, user="a")
-    answer = api.call("DELETE", f"rules/{rule_id}")
-    assert (answer.status_code, answer.content) == (204, b"")
+    response = api.call("DELETE", f"rules/{rule_id}")
+    assert (response.status_code, response.content) == (204, b"")
     assert api.get(f"rules/{rule_id}").status_code == 404
     assert api.call("DELETE", f"rules/{rule_id}").status_code == 404
     assert api.rule_ids() == []
@@ -164,8 +164,8 @@ def test_search_finds_exactly_the_conditions(api: Api) -> None:
         ("cache_ttl", "environment:dev,user:john,theme:dark"),
         ("nope", both),
     ]:
-        answer = api.get(search, setting=setting, feature_values=feature_values)
-        assert (answer.status_code, answer.content) == (404, b"")
+        response = api.get(search, setting=setting, feature_values=feature_values)
+        assert (response.status_code, response.content) == (404, b"")
 
 
 @pytest.mark.parametrize(

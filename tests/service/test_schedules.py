@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from heksherlite.service import embedded
 from heksherlite.service.domain import context_features, rules
-from heksherlite.service.domain.catalog import Catalog, Decision, State
+from heksherlite.service.domain.catalog import Catalog, Decision
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.schedule import Phase, Schedule, schedule_of
 from heksherlite.service.following import switch_rules
 from tests.service.api import FEATURES, Api
@@ -29,9 +30,9 @@ LONG_AGO, FAR_AHEAD = "2001-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
 
 def add(api: Api, user: str = "a", **fields: Any) -> int:
     body = {"setting": "cache_ttl", "feature_values": {"user": user}, "value": 1, **fields}
-    answer = api.call("POST", "rules", body)
-    assert answer.status_code == 201, answer.text
-    rule_id: int = answer.json()["rule_id"]
+    response = api.call("POST", "rules", body)
+    assert response.status_code == 201, response.text
+    rule_id: int = response.json()["rule_id"]
     return rule_id
 
 
@@ -77,14 +78,14 @@ def test_a_rule_is_served_from_its_start_to_its_end(api: Api) -> None:
 
 
 def test_clients_that_follow_get_the_switches(api: Api) -> None:
-    """A switch is pushed like any change: a partial answer brings the rule, and takes it away again."""
+    """A switch is pushed like any change: a partial response brings the rule, and takes it away again."""
     api.declare()
     add(api, user="b")
 
     def poll(tag: str) -> tuple[str, list[dict[str, Any]]]:
-        answer = api.call("GET", "query", params={"settings": "cache_ttl"}, headers={**LINES, "if-none-match": tag})
-        assert answer.status_code == 226
-        return answer.headers["etag"], [json.loads(line) for line in answer.content.splitlines()]
+        response = api.call("GET", "query", params={"settings": "cache_ttl"}, headers={**LINES, "if-none-match": tag})
+        assert response.status_code == 226
+        return response.headers["etag"], [json.loads(line) for line in response.content.splitlines()]
 
     start = api.call("GET", "query", params={"settings": "cache_ttl"}, headers=LINES)
     rule_id = add(api, starts_at=FAR_AHEAD)
@@ -243,8 +244,8 @@ def test_a_rule_keeps_its_conditions_while_it_is_not_served(api: Api) -> None:
     api.declare()
     rule_id = add(api, starts_at=FAR_AHEAD)
     body = {"setting": "cache_ttl", "feature_values": {"user": "a"}, "value": 2, "ends_at": "2099-01-01"}
-    answer = api.call("POST", "rules", body)
-    assert (answer.status_code, str(rule_id) in answer.text) == (409, True)
+    response = api.call("POST", "rules", body)
+    assert (response.status_code, str(rule_id) in response.text) == (409, True)
     assert api.get("rules/search", setting="cache_ttl", feature_values="user:a").json() == {"rule_id": rule_id}
 
 
@@ -254,8 +255,8 @@ def test_a_switch_is_not_undone(api: Api) -> None:
     rule_id = add(api, starts_at=FAR_AHEAD)
     change_soon(api, rule_id, "starts_at")
     until(lambda: phase(api, rule_id) == "active")
-    answer = api.call("POST", f"history/{api.revision()}/revert")
-    assert (answer.status_code, "nothing is left" in answer.text) == (409, True)
+    response = api.call("POST", f"history/{api.revision()}/revert")
+    assert (response.status_code, "nothing is left" in response.text) == (409, True)
     api.call("PUT", f"rules/{rule_id}/schedule", {"starts_at": FAR_AHEAD})
     assert api.rule_ids() == []
     assert api.call("POST", f"history/{api.revision()}/revert").status_code == 200
@@ -278,13 +279,13 @@ def test_phases_only_go_forward(starts_at: datetime | None, ends_at: datetime | 
 
 def written(catalog: Catalog, write: Callable[[Catalog], Decision[Any]]) -> Catalog:
     changes = write(catalog).changes
-    return catalog.after(changes, catalog.state_after(changes)) if changes else catalog
+    return catalog.after(changes, catalog.counters_after(changes)) if changes else catalog
 
 
 @given(st.lists(st.tuples(st.none() | TIMES, st.none() | TIMES), min_size=1, max_size=5), TIMES)
 def test_a_switch_leaves_nothing_due(times: list[tuple[datetime | None, datetime | None]], now: datetime) -> None:
     """After a switch at a time the next one is later, each rule is in its phase, and a second one changes nothing."""
-    catalog = written(Catalog(State("")), partial(context_features.expect, expected=["f"]))
+    catalog = written(Catalog(Counters("")), partial(context_features.expect, expected=["f"]))
     catalog = written(catalog, declaration("a", {"f"}, 0))
     add_rule = partial(rules.add, setting_name="a", value=1, metadata={})
     for number, (starts_at, ends_at) in enumerate(times):

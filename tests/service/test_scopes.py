@@ -18,7 +18,7 @@ from tests.service.routes import Call, all_calls
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
 
 CALLS = all_calls()
-GUARDED = [call for call in CALLS if call.required.scope is not None]
+GUARDED = [call for call in CALLS if not call.required.is_public and not call.required.person]
 
 
 class Guarded:
@@ -32,10 +32,10 @@ class Guarded:
         path = call.path.format(name="environment", rule_id=1, revision=1, proposal_id=1, key="k", code="BCDFGHJK")
         headers = {} if token is None else {"Authorization": f"Bearer {self.tokens[token]}"}
         # Without waiting for the end, which a stream does not have.
-        with httpx.stream(call.method, self.url + path, headers=headers, content=content) as answer:
-            if answer.status_code >= 400:
-                answer.read()
-            return answer
+        with httpx.stream(call.method, self.url + path, headers=headers, content=content) as response:
+            if response.status_code >= 400:
+                response.read()
+            return response
 
 
 def refused_scopes(call: Call) -> list[Scope]:
@@ -70,36 +70,37 @@ def test_the_walk_finds_the_routes() -> None:
     assert {"DELETE /api/v1/rules/{rule_id}/metadata/{key}", "PUT /api/v1/settings/{name}/metadata"} <= labels
     calls = ("claim", "retrieve", "redeem", "start", "challenge")
     grants = {f"POST /f/{call}{slash}" for call in calls for slash in ("", "/")}
-    login = {"GET /f/login", "POST /f/login", "GET /f/style.css"}
-    open_calls = {label(call) for call in CALLS if call.required.scope is None and not call.required.operator}
+    login = {"GET /f/login", "POST /f/login", "GET /f/style.css", "GET /f/oidc/login", "GET /f/oidc/callback"}
+    open_calls = {label(call) for call in CALLS if call.required.is_public}
     others = {"GET /api/health", "GET /api/ready", "GET /.well-known/fakts", "POST /o/token", "POST /o/token/"}
-    assert open_calls == others | grants | login
+    console = {"GET /", "GET /console", "GET /console/static/{name}", "GET /console/color.css", "GET /console/icon.svg"}
+    assert open_calls == others | grants | login | console
 
 
 @pytest.mark.parametrize("call", GUARDED, ids=label)
 @pytest.mark.parametrize("content", [None, b"nonsense"])
 def test_without_token_it_is_401(guarded: Guarded, call: Call, content: bytes | None) -> None:
-    """Without a token nothing else of a request is looked at, and the answer says what it needs."""
-    answer = guarded.status(call, content=content)
-    assert answer.status_code == 401
-    assert answer.json()["needed_scope"] == call.required.scope
-    assert str(call.required.scope) in answer.json()["detail"]
-    assert answer.headers["www-authenticate"] == f'Bearer realm="heksherlite", scope="{call.required.scope}"'
+    """Without a token nothing else of a request is looked at, and the response says what it needs."""
+    response = guarded.status(call, content=content)
+    assert response.status_code == 401
+    assert response.json()["needed_scope"] == call.required.scope
+    assert str(call.required.scope) in response.json()["detail"]
+    assert response.headers["www-authenticate"] == f'Bearer realm="heksherlite", scope="{call.required.scope}"'
 
 
 @pytest.mark.parametrize("call", GUARDED, ids=label)
 @pytest.mark.parametrize("content", [None, b"nonsense"])
 def test_with_all_other_scopes_it_is_403(guarded: Guarded, call: Call, content: bytes | None) -> None:
-    """No scope stands in for another, and the answer says what is missing."""
-    answer = guarded.status(call, f"only {', '.join(refused_scopes(call))}", content=content)
-    assert answer.status_code == 403
-    assert answer.json()["needed_scope"] == call.required.scope
-    assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
+    """No scope stands in for another, and the response says what is missing."""
+    response = guarded.status(call, f"only {', '.join(refused_scopes(call))}", content=content)
+    assert response.status_code == 403
+    assert response.json()["needed_scope"] == call.required.scope
+    assert 'error="insufficient_scope"' in response.headers["www-authenticate"]
 
 
 @pytest.mark.parametrize("call", GUARDED, ids=label)
 def test_with_just_the_scope_it_is_let_in(guarded: Guarded, call: Call) -> None:
-    """The one scope is enough, and so is each that stands in for it: the request is answered for what it asks."""
+    """The one scope is enough, and so is each that stands in for it: the request is processed."""
     for scope in {call.required.scope, *call.required.alternatives}:
         assert guarded.status(call, f"only {scope}").status_code not in {401, 403, 429}
 

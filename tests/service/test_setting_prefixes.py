@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from heksherlite.service import embedded
-from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting, State
+from heksherlite.service.domain.catalog import Catalog, Changes
 from heksherlite.service.domain.change_feed import Interest
+from heksherlite.service.domain.counters import Counters
+from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.domain.versions import INITIAL
 from heksherlite.service.errors import OutsidePrefixError
@@ -48,9 +50,9 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 
 def propose(api: Api, setting: str) -> int:
-    answer = api.call("POST", "proposals", {"operations": [{"op": "set_default", "setting": setting, "value": 7}]})
-    assert answer.status_code == 201, answer.text
-    number: int = answer.json()["proposal_id"]
+    response = api.call("POST", "proposals", {"operations": [{"op": "set_default", "setting": setting, "value": 7}]})
+    assert response.status_code == 201, response.text
+    number: int = response.json()["proposal_id"]
     return number
 
 
@@ -65,6 +67,7 @@ FEATURE_NAMES = {"configurable_features": ["environment"], **VERSION}
 
 CALLS: list[tuple[str, str, Any]] = [
     ("GET", "settings/{name}", None),
+    ("GET", "settings/{name}/schema", None),
     ("DELETE", "settings/{name}", None),
     ("PUT", "settings/{name}/type", {"type": "float", "version": "2.0"}),
     ("PUT", "settings/{name}/name", {"name": "backend.new", **VERSION}),
@@ -126,7 +129,7 @@ ABOUT_NO_SETTING = {
 }
 
 
-ALL_SETTINGS = [call for call in all_calls() if call.required.all_settings]
+ALL_SETTINGS = [call for call in all_calls() if call.required.all_settings and not call.required.person]
 
 
 def test_no_route_is_forgotten() -> None:
@@ -144,10 +147,10 @@ def test_no_route_is_forgotten() -> None:
 def test_what_concerns_all_settings_is_403(service: Service, content: bytes | None) -> None:
     """Tokens, applications, groups, secrets and the like are out of reach, whatever is sent."""
     for call in ALL_SETTINGS:
-        answer = service.limited.http.request(call.method, call.example_path(), content=content)
-        assert answer.status_code == 403, (call, answer.text)
-        assert answer.json()["needed_scope"] == call.required.scope
-        assert "'backend.'" in answer.json()["detail"]
+        response = service.limited.http.request(call.method, call.example_path(), content=content)
+        assert response.status_code == 403, (call, response.text)
+        assert response.json()["needed_scope"] == call.required.scope
+        assert "'backend.'" in response.json()["detail"]
 
 
 def filled(template: Any, **names: Any) -> Any:
@@ -168,17 +171,17 @@ def test_other_settings_are_403(service: Service, name: str) -> None:
     numbers = {"rule_id": service.foreign_rule, "proposal_id": service.foreign_proposal}
     for method, path, body in CALLS:
         names = {"name": name, **numbers, "key": "a", "feature": "theme", "revision": 1}
-        answer = service.limited.call(method, filled(path, **names), filled(body, **names))
-        assert "60" not in answer.text
+        response = service.limited.call(method, filled(path, **names), filled(body, **names))
+        assert "60" not in response.text
         if number := next((number for number in numbers if f"{{{number}}}" in path), None):
             # The same as for an id that no rule or proposal has.
             unknown = service.limited.call(method, filled(path, **{**names, number: 10**9}), filled(body, **names))
-            assert answer.status_code == unknown.status_code == 404, (method, path, answer.text)
-            assert answer.text.replace(str(numbers[number]), str(10**9)) == unknown.text
+            assert response.status_code == unknown.status_code == 404, (method, path, response.text)
+            assert response.text.replace(str(numbers[number]), str(10**9)) == unknown.text
             continue
-        assert answer.status_code == 403, (method, path, answer.text)
-        assert "'backend.'" in answer.json()["detail"]
-        assert answer.json()["needed_scope"] in {scope.value for scope in Scope}
+        assert response.status_code == 403, (method, path, response.text)
+        assert "'backend.'" in response.json()["detail"]
+        assert response.json()["needed_scope"] in {scope.value for scope in Scope}
     assert service.everything.state() == before
     assert service.everything.get(f"proposals/{service.foreign_proposal}").json() == proposal
 
@@ -192,8 +195,8 @@ def test_the_same_calls_work_for_own_settings(service: Service) -> None:
             continue
         proposal_id = withdrawn if "withdraw" in path else service.own_proposal
         names = {"name": "backend.old", "rule_id": service.own_rule, "key": "a", "proposal_id": proposal_id}
-        answer = service.limited.call(method, filled(path, **names), filled(body, **names))
-        assert answer.status_code not in {401, 403, 422}, (method, path, answer.text)
+        response = service.limited.call(method, filled(path, **names), filled(body, **names))
+        assert response.status_code not in {401, 403, 422}, (method, path, response.text)
 
 
 def test_a_setting_does_not_leave_its_prefix(service: Service) -> None:
@@ -202,7 +205,7 @@ def test_a_setting_does_not_leave_its_prefix(service: Service) -> None:
     rename = service.limited.call("PUT", "settings/backend.own/name", {"name": "frontend.mine", "version": "1.1"})
     taken = service.limited.call("PUT", "settings/backend.own/name", {"name": "backend.gone", "version": "1.1"})
     declared = service.limited.declare("frontend.mine", alias="backend.own")
-    assert [answer.status_code for answer in (rename, taken, declared)] == [403, 403, 403]
+    assert [response.status_code for response in (rename, taken, declared)] == [403, 403, 403]
     assert service.everything.state() == before
 
 
@@ -221,15 +224,15 @@ def test_lists_and_queries_show_own_settings_only(service: Service) -> None:
         assert [each["proposal_id"] for each in api.get("proposals").json()["proposals"]] == numbers
 
 
-def test_answers_are_not_mixed_up(service: Service) -> None:
+def test_responses_are_not_mixed_up(service: Service) -> None:
     """Equal queries of different tokens have different tags and bodies, whoever asks first."""
     for first, second in ((service.everything, service.limited), (service.limited, service.everything)):
         service.everything.declare(
             "backend.own", default_value=61, version=service.everything.setting("backend.own")["version"]
         )
-        answers = [api.get("query") for api in (first, second, first)]
-        tags = [answer.headers["etag"] for answer in answers]
-        assert answers[0].content == answers[2].content != answers[1].content
+        responses = [api.get("query") for api in (first, second, first)]
+        tags = [response.headers["etag"] for response in responses]
+        assert responses[0].content == responses[2].content != responses[1].content
         assert tags[0] == tags[2] != tags[1]
         assert second.call("GET", "query", headers={"If-None-Match": tags[0]}).status_code == 200
         assert second.call("GET", "query", headers={"If-None-Match": tags[1]}).status_code == 304
@@ -249,8 +252,8 @@ def test_writes_within_the_prefix_work(service: Service) -> None:
 
 def test_a_stream_tells_of_own_settings_only(service: Service) -> None:
     """Who listens to all changes hears nothing of settings that the token does not reach."""
-    with service.limited.http.stream("GET", "/api/v1/stream") as answer:
-        lines = answer.iter_lines()
+    with service.limited.http.stream("GET", "/api/v1/stream") as response:
+        lines = response.iter_lines()
         assert "ready" in next(line for line in lines if line.startswith("event"))
         service.everything.add_rule(2, "frontend.foreign", user="jane")
         service.everything.add_rule(2, "backend.own", user="jane")
@@ -262,7 +265,7 @@ def test_a_stream_tells_of_own_settings_only(service: Service) -> None:
 def test_interest_ends_at_the_prefix() -> None:
     """Even a name that came to be another's tells nothing."""
     setting = Setting(1, "frontend.a", INT, 1, frozenset({"user"}), INITIAL, {}, frozenset({"backend.a"}), 1)
-    catalog = Catalog(State("x", 1)).after(Changes(("user",), (setting,)), State("x", 2, 2, 1))
+    catalog = Catalog(Counters("x", 1)).after(Changes(("user",), (setting,)), Counters("x", 2, 2, 1))
     for names in (None, ["backend.a"], ["frontend.a"]):
         interest = Interest(names, None, "backend.")
         assert interest.names_in({"frontend.a": None}, catalog) == []
@@ -285,7 +288,7 @@ def test_changes_outside_the_prefix_are_refused(changes: Changes) -> None:
     own = Setting(1, "backend.a", INT, 1, frozenset({"user"}), INITIAL, {}, frozenset(), 1)
     foreign = replace(own, id=2, name="frontend.a")
     rules = (Rule(1, 1, (("user", "x"),), 1, {}), Rule(2, 2, (("user", "x"),), 1, {}))
-    everything = Catalog(State("x")).after(Changes(("user",), (own, foreign), rules), State("x", 1, 1, 2, 2))
+    everything = Catalog(Counters("x")).after(Changes(("user",), (own, foreign), rules), Counters("x", 1, 1, 2, 2))
     everything.require_within_limit(changes)
     limited = everything.limited_to("backend.")
     assert (list(limited.entries), list(limited.rules)) == ([1], [1])
@@ -294,10 +297,10 @@ def test_changes_outside_the_prefix_are_refused(changes: Changes) -> None:
         limited.require_within_limit(changes)
 
 
-def test_the_answer_names_the_prefix(service: Service) -> None:
-    """The answer says how far the token reaches, for a program to show."""
-    answer = service.limited.get("settings/frontend.foreign")
-    assert answer.json() == {
+def test_the_response_names_the_prefix(service: Service) -> None:
+    """The response says how far the token reaches, for a program to show."""
+    response = service.limited.get("settings/frontend.foreign")
+    assert response.json() == {
         "detail": "this token is limited to settings whose names begin with 'backend.'",
         "needed_scope": "read",
         "setting_prefix": "backend.",

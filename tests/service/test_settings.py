@@ -6,9 +6,9 @@ from tests.service.api import Api
 
 
 def put(api: Api, attribute: str, setting: str = "cache_ttl", /, **body: Any) -> Any:
-    answer = api.call("PUT", f"settings/{setting}/{attribute}", body)
-    assert answer.status_code != 204 or answer.content == b""
-    return answer
+    response = api.call("PUT", f"settings/{setting}/{attribute}", body)
+    assert response.status_code != 204 or response.content == b""
+    return response
 
 
 def test_settings_are_listed_by_name(api: Api) -> None:
@@ -30,8 +30,8 @@ def test_unknown_settings_are_404(api: Api) -> None:
     assert api.call("DELETE", "settings/nope").status_code == 404
     assert put(api, "type", "nope", type="int", version="2.0").status_code == 404
     assert put(api, "name", "nope", name="x", version="2.0").status_code == 404
-    answer = put(api, "configurable_features", "nope", configurable_features=["user"], version="2.0")
-    assert answer.status_code == 404
+    response = put(api, "configurable_features", "nope", configurable_features=["user"], version="2.0")
+    assert response.status_code == 404
 
 
 def test_a_setting_goes_with_its_rules(api: Api) -> None:
@@ -40,8 +40,8 @@ def test_a_setting_goes_with_its_rules(api: Api) -> None:
     api.declare("other")
     gone = api.add_rule(1, user="a")
     kept = api.add_rule(1, setting="other", user="a")
-    answer = api.call("DELETE", "settings/cache_ttl")
-    assert (answer.status_code, answer.content) == (204, b"")
+    response = api.call("DELETE", "settings/cache_ttl")
+    assert (response.status_code, response.content) == (204, b"")
     assert api.get(f"rules/{gone}").status_code == 404
     assert api.get(f"rules/{kept}").status_code == 200
     assert list(api.query()) == ["other"]
@@ -105,10 +105,10 @@ def test_conflicts_of_a_type_are_listed(api: Api) -> None:
     assert len(conflicts) == 3
     assert "default value" in conflicts[0]
     assert [str(bad) in conflicts[1], str(worse) in conflicts[2]] == [True, True]
-    answer = put(api, "type", type="Sequence<int>", version="1.1")
-    assert (answer.status_code, len(answer.json()["conflicts"])) == (409, 5)
-    assert str(good) in answer.json()["conflicts"][1]
-    assert "sub-type" in answer.json()["conflicts"][-1]
+    response = put(api, "type", type="Sequence<int>", version="1.1")
+    assert (response.status_code, len(response.json()["conflicts"])) == (409, 5)
+    assert str(good) in response.json()["conflicts"][1]
+    assert "sub-type" in response.json()["conflicts"][-1]
     assert api.setting()["type"] == "float"
 
 
@@ -170,12 +170,12 @@ def test_configurable_features_in_use_stay(api: Api) -> None:
     """Removing a feature that rules use is 409, even by a major version."""
     api.declare()
     api.add_rule(1, user="a")
-    answer = put(api, "configurable_features", configurable_features=["environment"], version="2.0")
-    assert (answer.status_code, "user" in answer.text) == (409, True)
+    response = put(api, "configurable_features", configurable_features=["environment"], version="2.0")
+    assert (response.status_code, "user" in response.text) == (409, True)
 
 
 def test_unknown_configurable_features_are_404(api: Api) -> None:
     """An unknown feature is 404."""
     api.declare()
-    answer = put(api, "configurable_features", configurable_features=["user", "nope"], version="2.0")
-    assert (answer.status_code, "nope" in answer.text) == (404, True)
+    response = put(api, "configurable_features", configurable_features=["user", "nope"], version="2.0")
+    assert (response.status_code, "nope" in response.text) == (404, True)

@@ -7,6 +7,7 @@ import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_an_unreachable_database_is_noticed_and_comes_back(tmp_path: Path, caplo
 
     asyncio.run(run())
     assert [record.message for record in caplog.records] == [
-        "the database cannot be reached",
+        f"the database cannot be reached: the file {path} was moved or removed",
         "the database can be reached again",
     ]
 
@@ -69,9 +70,9 @@ def test_a_full_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
             await store.write(partial(context_features.add, name="g"))
 
     asyncio.run(run())
-    expected = ["the database can be reached, but a write failed", "the database can be written again"]
-    assert caplog.messages == expected
-    assert "reason" in vars(caplog.records[0])
+    failed, recovered = caplog.records
+    assert failed.getMessage() == f"the database can be reached, but a write failed: {vars(failed)['reason']}"
+    assert recovered.getMessage() == "the database can be written again"
 
 
 def test_the_file_is_used_as_promised(tmp_path: Path) -> None:
@@ -176,7 +177,46 @@ def test_a_file_that_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixtur
 
     asyncio.run(run())
     told = [record.message for record in caplog.records if record.name.endswith("availability")]
-    assert told == ["the database cannot be reached", "the database can be reached again"]
+    assert told == [
+        f"the database cannot be reached: the file {path} was replaced by another file",
+        "the database can be reached again",
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
+def test_a_check_that_began_before_the_file_was_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A check that began before a write failed, and succeeds after it, does not end the outage."""
+    caplog.set_level("INFO", "heksherlite.service.storage.availability")
+    path = tmp_path / "a.db"
+
+    async def run() -> None:
+        async with opened(f"sqlite:///{path}") as store:
+            await store.write(partial(context_features.add, name="kept"))
+            with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(tmp_path / "backup")) as backup:
+                source.backup(backup)
+            database, checking, replaced = store._database, asyncio.Event(), asyncio.Event()
+
+            async def slow_check() -> None:
+                checking.set()
+                await replaced.wait()
+
+            with patch.object(database, "check", slow_check):
+                async with following(store):
+                    await checking.wait()
+                    (tmp_path / "backup").rename(path)
+                    with pytest.raises(DatabaseUnavailableError):
+                        await store.write(partial(context_features.add, name="nowhere"))
+                    database.check = SqliteDatabase.check.__get__(database)  # type: ignore[method-assign]
+                    replaced.set()
+                    await until_async(lambda: store.available)
+                    await store.write(partial(context_features.add, name="new"))
+
+    asyncio.run(run())
+    told = [record.getMessage() for record in caplog.records if record.name.endswith("availability")]
+    assert told == [
+        f"the database cannot be reached: the file {path} was replaced by another file",
+        "the database can be reached again",
+    ]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")

@@ -69,7 +69,7 @@ def check_invariants(catalog: Catalog) -> None:
         for rule in entry.rules.values():
             assert {feature for feature, _ in rule.conditions} <= setting.configurable_features
             assert setting.type.accepts(rule.value)
-        assert setting.revision <= catalog.state.revision
+        assert setting.revision <= catalog.counters.revision
 
 
 @pytest.mark.thorough
@@ -88,7 +88,7 @@ def test_memory_follows_the_database(new_database: Callable[[], str], writes: li
                 try:
                     await writer.write(write)
                 except RequestError:
-                    assert writer.catalog.state.revision >= before.state.revision
+                    assert writer.catalog.counters.revision >= before.counters.revision
                 check_invariants(writer.catalog)
             await one.load()
             await two.load()
@@ -115,7 +115,7 @@ def test_concurrent_writers_lose_nothing(database: str) -> None:
             assert sorted(ids) == list(range(1, 61))
             await one.load()
             assert {rule.value for rule in one.catalog.rules.values()} == set(range(60))
-            assert one.catalog.state.revision == 62
+            assert one.catalog.counters.revision == 62
 
     asyncio.run(run())
 
@@ -181,7 +181,7 @@ def test_several_first_starts_agree(database: str) -> None:
     async def run() -> None:
         async def start() -> str:
             async with opened(database) as store:
-                return store.catalog.state.database_id
+                return store.catalog.counters.database_id
 
         starts: list[Awaitable[str]] = [start() for _ in range(5)]
         assert len(set(await asyncio.gather(*starts))) == 1

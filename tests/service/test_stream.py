@@ -23,9 +23,9 @@ from tests.service.api import FEATURES, Api
 class Stream:
     """An open stream; its events come one by one, as their kind, id and data."""
 
-    def __init__(self, answer: httpx.Response) -> None:
-        self.answer = answer
-        self._lines = answer.iter_lines()
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self._lines = response.iter_lines()
 
     def next(self) -> tuple[str, str, Any]:
         """Wait for the next event that has data."""
@@ -57,10 +57,10 @@ def number_of(event_id: str) -> int:
 @contextmanager
 def opened(api: Api, last_event_id: object = None, **params: str) -> Iterator[Stream]:
     headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
-    with api.http.stream("GET", "/api/v1/stream", params=params, headers=headers) as answer:
-        assert answer.status_code == 200
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        yield Stream(answer)
+    with api.http.stream("GET", "/api/v1/stream", params=params, headers=headers) as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield Stream(response)
 
 
 @pytest.fixture
@@ -149,8 +149,8 @@ def test_resuming_after_the_unknown(stored: Api, number: int | None) -> None:
 @pytest.mark.parametrize("last_event_id", ["", "nonsense", "-1", "1", "1-²", "9" * 5000])
 def test_an_id_that_is_none(stored: Api, last_event_id: str) -> None:
     """Anything else than a revision is no id, and the stream begins now."""
-    answer = stored.http.build_request("GET", "/api/v1/stream", headers={b"last-event-id": last_event_id.encode()})
-    response = stored.http.send(answer, stream=True)
+    request = stored.http.build_request("GET", "/api/v1/stream", headers={b"last-event-id": last_event_id.encode()})
+    response = stored.http.send(request, stream=True)
     try:
         stream = Stream(response)
         stream.next()
@@ -167,12 +167,12 @@ def test_bad_parameters(api: Api) -> None:
 
 
 def test_queries_say_where_the_stream_is(stored: Api) -> None:
-    """Answers to queries link to the stream, also when nothing changed."""
-    answer = stored.get("query", settings="x")
+    """Responses to queries link to the stream, also when nothing changed."""
+    response = stored.get("query", settings="x")
     link = '<stream>; rel="monitor"'
-    assert answer.headers["link"] == link
+    assert response.headers["link"] == link
     unchanged = stored.http.get(
-        "/api/v1/query", params={"settings": "x"}, headers={"If-None-Match": answer.headers["etag"]}
+        "/api/v1/query", params={"settings": "x"}, headers={"If-None-Match": response.headers["etag"]}
     )
     assert (unchanged.status_code, unchanged.headers["link"]) == (304, link)
 
@@ -190,13 +190,13 @@ def test_the_spread_grows_with_the_streams() -> None:
 def test_a_service_that_stops_ends_its_streams() -> None:
     """The stop of a service is a proper end of its streams, and is not held up by them."""
     with embedded(context_features=FEATURES) as service:
-        answer = httpx.stream("GET", service.url + "/api/v1/stream", timeout=10)
-        response = answer.__enter__()
+        opening = httpx.stream("GET", service.url + "/api/v1/stream", timeout=10)
+        response = opening.__enter__()
         stream = Stream(response)
         stream.next()
     with pytest.raises(EOFError):
         stream.next()
-    answer.__exit__(None, None, None)
+    opening.__exit__(None, None, None)
 
 
 HOST = (b"host", b"127.0.0.1")  # a service without tokens responds to no other

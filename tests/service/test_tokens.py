@@ -81,8 +81,8 @@ def test_a_revoked_token_ends_its_stream(guarded: Guarded) -> None:
     token = make_token(guarded.path, "listener", Scope.READ)
     until(lambda: guarded.status(token) == 200)
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.stream("GET", guarded.url + "/api/v1/stream", headers=headers, timeout=30) as answer:
-        lines = answer.iter_lines()
+    with httpx.stream("GET", guarded.url + "/api/v1/stream", headers=headers, timeout=30) as response:
+        lines = response.iter_lines()
         assert "ready" in next(line for line in lines if line.startswith("event"))
         revoke_token(guarded.path, "listener")
         assert list(lines)[-1:] == [""]
@@ -188,11 +188,11 @@ MALFORMED = {
 @pytest.mark.parametrize("value", MALFORMED.values(), ids=MALFORMED.keys())
 def test_other_authorization_is_401(guarded: Guarded, value: str) -> None:
     """Whatever else is in the header is refused in the same way, and not repeated."""
-    answer = httpx.get(guarded.url + "/api/v1/query", headers=[(b"Authorization", value.encode())])
-    assert answer.status_code == 401
-    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
-    assert answer.json()["needed_scope"] == "read"
-    assert UNKNOWN[13:] not in answer.text
+    response = httpx.get(guarded.url + "/api/v1/query", headers=[(b"Authorization", value.encode())])
+    assert response.status_code == 401
+    assert 'error="invalid_token"' in response.headers["www-authenticate"]
+    assert response.json()["needed_scope"] == "read"
+    assert UNKNOWN[13:] not in response.text
 
 
 def test_variations_of_a_token_are_401(guarded: Guarded) -> None:
@@ -250,7 +250,7 @@ def test_tokens_differ() -> None:
 
 
 def test_secrets_are_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """No secret is in the database, the log, an answer, or what is shown of an object."""
+    """No secret is in the database, the log, a response, or what is shown of an object."""
     caplog.set_level(logging.DEBUG)
     path = tmp_path / "a.db"
     old = make_token(path, "old", Scope.READ, now=1000, expires_at=2000)
@@ -261,8 +261,8 @@ def test_secrets_are_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
         shown = [repr(service)]
         for sent in (old, reader, UNKNOWN, "hkl_nonsense" + secrets[0]):
             for header in (("Authorization", f"Bearer {sent}"), ("Authorization", sent), ("api_token", sent)):
-                answer = guarded.get(header)
-                shown += [answer.text, repr(answer.headers)]
+                response = guarded.get(header)
+                shown += [response.text, repr(response.headers)]
         posted = httpx.post(guarded.url + "/api/v1/rules", headers={"Authorization": f"Bearer {reader}"})
         assert posted.status_code == 403
         shown.append(posted.text)

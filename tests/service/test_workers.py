@@ -23,7 +23,7 @@ WORKERS = ("--workers", "2", "--context-features", ";".join(FEATURES))
 
 
 def workers_of(running: "subprocess.Popen[str]") -> set[int]:
-    """Return the ids of the processes that answer requests."""
+    """Return the ids of the processes that serve requests."""
     threads = Path(f"/proc/{running.pid}/task").glob("*/children")
     children = [int(child) for thread in threads for child in thread.read_text(encoding="ascii").split()]
     return {child for child in children if not has_ended(child) and is_worker(child)}

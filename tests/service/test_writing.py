@@ -59,11 +59,11 @@ def test_every_kind_of_write_notices_a_database_that_cannot_be_written(
             for _ in range(3):
                 with pytest.raises(DatabaseUnavailableError):
                     await store.groups.put(large, BY_SERVICE)
-                store.availability.reached()
+                store.availability.reached(store.availability.now())
             await store._writer.write(with_space)
             await store.groups.put(large, BY_SERVICE)
         assert [record.message for record in caplog.records] == [
-            "the database can be reached, but a write failed",
+            "the database can be reached, but a write failed: database or disk is full",
             "the database can be written again",
         ]
 

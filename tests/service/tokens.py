@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from heksherlite.service.domain.authors import BY_SERVICE
 from heksherlite.service.domain.tokens import Scope, new_token
 from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.access import AccessStore
@@ -35,12 +36,25 @@ def in_database(path: Path, work: Callable[[Database], Coroutine[Any, Any, T]]) 
 
 
 def make_token(
-    path: Path, name: str, *scopes: Scope, setting_prefix: str = "", expires_at: int | None = None, now: float = 0
+    path: Path,
+    name: str,
+    *scopes: Scope,
+    setting_prefix: str = "",
+    expires_at: int | None = None,
+    now: float = 0,
+    owner: str | None = None,
 ) -> str:
-    text, token = new_token(name, scopes, now=now or time.time(), setting_prefix=setting_prefix, expires_at=expires_at)
-    in_database(path, lambda database: add_token(AccessStore(database), token))
+    text, token = new_token(
+        name,
+        scopes,
+        now=now or time.time(),
+        setting_prefix=setting_prefix,
+        expires_at=expires_at,
+        owner=owner,
+    )
+    in_database(path, lambda database: add_token(AccessStore(database), token, BY_SERVICE))
     return text
 
 
 def revoke_token(path: Path, name: str) -> bool:
-    return in_database(path, lambda database: remove_token(AccessStore(database), name))
+    return in_database(path, lambda database: remove_token(AccessStore(database), name, BY_SERVICE))

@@ -65,7 +65,7 @@ def _work(workers: Sequence[Worker], urls: Sequence[str], seconds: float) -> lis
     reads, changes = (sum(outcome[key] for outcome in outcomes) for key in ("reads", "changes"))
     print(f"{writes} writes ({writes / elapsed:.0f}/s), {reads} reads ({reads / elapsed:.0f}/s)")
     print(f"{changes} changes of the {len(SETTINGS) * len(workers)} values that readers watched")
-    print("answers:", ", ".join(f"{what}: {count}" for what, count in sorted(statuses.items())))
+    print("responses:", ", ".join(f"{what}: {count}" for what, count in sorted(statuses.items())))
     faults = [f"{worker.name}: {f}" for worker, o in zip(workers, outcomes, strict=True) for f in o["failures"]]
     faults += [f"{o['bad_reads']} reads of a wrong type" for o in outcomes if o["bad_reads"]]
     if not writes or not changes:

@@ -96,10 +96,10 @@ def run_command(program: Program, line: str) -> None:
     """Run one command, and print its result."""
     command = json.loads(line)
     try:
-        answer = {"answer": getattr(program, command.pop("do"))(**command)}
+        response = {"response": getattr(program, command.pop("do"))(**command)}
     except Exception:  # noqa: BLE001 - handed to the one who asked
-        answer = {"error": traceback.format_exc()}
-    print(json.dumps(answer), flush=True)  # noqa: T201 - this is the exchange
+        response = {"error": traceback.format_exc()}
+    print(json.dumps(response), flush=True)  # noqa: T201 - this is the exchange
 
 
 async def run_async(program: Program, url: str) -> None:

@@ -1,4 +1,4 @@
-"""Changes rules, declares new versions and moves context features, as fast as the service answers."""
+"""Changes rules, declares new versions and moves context features, as fast as the service responds."""
 
 import random
 import time
@@ -18,10 +18,10 @@ class Outcome:
     """What a writer did.
 
     Attributes:
-        statuses: How many answers had which status, by the kind of write.
+        statuses: How many responses had which status, by the kind of write.
         created: The ids of the rules whose creation was acknowledged.
         deleted: The ids of those whose deletion was.
-        failures: Answers of 500 and above, and requests without an answer.
+        failures: Responses of 500 and above, and requests without a response.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -53,48 +53,48 @@ class Writer:
             if not self._known_rules and kind in (self._change, self._delete):
                 kind = self._add
             try:
-                answer = kind()
+                response = kind()
             except httpx.HTTPError as error:
                 self.outcome.failures.append(f"{kind.__name__}: {error!r}")
                 continue
-            self.outcome.statuses[f"{kind.__name__.strip('_')} {answer.status_code}"] += 1
-            if answer.status_code >= 500:
-                self.outcome.failures.append(f"{kind.__name__}: {answer.status_code} {answer.text[:300]}")
+            self.outcome.statuses[f"{kind.__name__.strip('_')} {response.status_code}"] += 1
+            if response.status_code >= 500:
+                self.outcome.failures.append(f"{kind.__name__}: {response.status_code} {response.text[:300]}")
         self._api.close()
 
     def _add(self) -> httpx.Response:
         setting = self._setting()
         value = value_of(setting, self._chance.randrange(1000))
         body = {"setting": setting, "feature_values": self._conditions(setting), "value": value}
-        answer = self._api.post("/api/v1/rules", json=body)
-        if answer.status_code == 201:
-            self.outcome.created.append(answer.json()["rule_id"])
-            self._known_rules.append(answer.json()["rule_id"])
-        return answer
+        response = self._api.post("/api/v1/rules", json=body)
+        if response.status_code == 201:
+            self.outcome.created.append(response.json()["rule_id"])
+            self._known_rules.append(response.json()["rule_id"])
+        return response
 
     def _search(self) -> httpx.Response:
         """Find a rule, perhaps another writer's, to change or delete it later."""
         setting = self._setting()
         conditions = ",".join(f"{feature}:{value}" for feature, value in self._conditions(setting).items())
-        answer = self._api.get("/api/v1/rules/search", params={"setting": setting, "feature_values": conditions})
-        if answer.status_code == 200:
-            self._known_rules.append(answer.json()["rule_id"])
-        return answer
+        response = self._api.get("/api/v1/rules/search", params={"setting": setting, "feature_values": conditions})
+        if response.status_code == 200:
+            self._known_rules.append(response.json()["rule_id"])
+        return response
 
     def _change(self) -> httpx.Response:
         rule = self._chance.choice(self._known_rules)
         value = self._chance.randrange(1000)
-        answer = self._api.put(f"/api/v1/rules/{rule}/value", json={"value": value})
-        if answer.status_code == 400:  # a setting of strings
-            answer = self._api.put(f"/api/v1/rules/{rule}/value", json={"value": str(value)})
-        return answer
+        response = self._api.put(f"/api/v1/rules/{rule}/value", json={"value": value})
+        if response.status_code == 400:  # a setting of strings
+            response = self._api.put(f"/api/v1/rules/{rule}/value", json={"value": str(value)})
+        return response
 
     def _delete(self) -> httpx.Response:
         rule = self._known_rules.pop(self._chance.randrange(len(self._known_rules)))
-        answer = self._api.delete(f"/api/v1/rules/{rule}")
-        if answer.status_code == 204:
+        response = self._api.delete(f"/api/v1/rules/{rule}")
+        if response.status_code == 204:
             self.outcome.deleted.append(rule)
-        return answer
+        return response
 
     def _declare(self) -> httpx.Response:
         """Raise the version of a setting with a new default. Another writer may be faster."""

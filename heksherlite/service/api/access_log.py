@@ -40,7 +40,7 @@ class AccessLogMiddleware:
         try:
             await self._app(scope, receive, send_logged)
         finally:
-            _log(scope, status, perf_counter() - arrived, self._store.catalog.state.revision)
+            _log(scope, status, perf_counter() - arrived, self._store.catalog.counters.revision)
 
 
 def _log(scope: Scope, status: int, seconds: float, revision: int) -> None:

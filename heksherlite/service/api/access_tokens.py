@@ -4,12 +4,13 @@ They are not stored. Each service verifies the signature with the key that all s
 looks up the token of the application. A revoked application has none.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 
 from heksherlite.service.domain.tokens import Scope, Token, Tokens
 
@@ -26,10 +27,14 @@ class AccessTokens:
     Args:
         key: Returns the signing key, which all services on the database share.
         tokens: Returns the tokens that are valid now.
+        clock: Returns the time on the clock that all services on the database agree on, in seconds since the epoch.
     """
 
-    def __init__(self, key: Callable[[], str], tokens: Callable[[], Tokens]) -> None:
+    def __init__(
+        self, key: Callable[[], str], tokens: Callable[[], Tokens], clock: Callable[[], float] = time.time
+    ) -> None:
         self._key = key
+        self._clock = clock
         self._tokens = tokens
 
     def issue(self, token: Token, scopes: Iterable[Scope]) -> str:
@@ -65,6 +70,14 @@ class AccessTokens:
         return text.startswith(_PREFIX.encode())
 
     def _serializer(self) -> URLSafeTimedSerializer:
-        return URLSafeTimedSerializer(
-            self._key(), _SALT, signer_kwargs={"digest_method": sha256, "key_derivation": "hmac"}
-        )
+        arguments = {"digest_method": sha256, "key_derivation": "hmac", "clock": self._clock}
+        return URLSafeTimedSerializer(self._key(), _SALT, signer=_Signer, signer_kwargs=arguments)
+
+
+class _Signer(TimestampSigner):
+    def __init__(self, *arguments: Any, clock: Callable[[], float], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._clock = clock
+
+    def get_timestamp(self) -> int:
+        return int(self._clock())

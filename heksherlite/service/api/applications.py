@@ -1,6 +1,5 @@
 """``/api/v1/applications`` and ``/api/v1/device_codes``: the applications that get their configuration from here."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -126,7 +125,7 @@ async def invite_application(body: Invitation, store: Administered, cause: Chang
     """Create a one-time token for an application."""
     with refusals():
         one_time_token, application = invited(
-            body.identifier, body.approval.approval(), now=time.time(), expires_at=body.expires_at
+            body.identifier, body.approval.approval(), now=store.now().timestamp(), expires_at=body.expires_at
         )
     await store.applications.add(application, cause)
     return json_response({"id": application.id, "one_time_token": one_time_token}, 201, NOT_STORED)
@@ -138,7 +137,7 @@ async def register_application(body: Registration, store: Administered, cause: C
     """Register a public application: every program that claims its identifier gets its configuration."""
     with refusals():
         application = registered(
-            body.identifier, body.approval.approval(), now=time.time(), redirect_uri=body.redirect_uri
+            body.identifier, body.approval.approval(), now=store.now().timestamp(), redirect_uri=body.redirect_uri
         )
     await store.applications.add(application, cause)
     return json_response({"id": application.id}, 201)
@@ -180,7 +179,7 @@ async def detach_group(body: ChosenForGroup, store: Administered, cause: ChangeC
 @requires(Scope.ADMIN, all_settings=True)
 async def open_device_code(code: str, store: Administered) -> Response:
     """Return the application that shows a device code, and note that a person has seen it."""
-    opened = await store.device_codes.open(code, None, None, time.time())
+    opened = await store.device_codes.open(code, None, None, store.now().timestamp())
     if opened is None:
         raise NotFoundError("no application waits with this code")
     manifest = opened.manifest
@@ -198,7 +197,7 @@ async def open_device_code(code: str, store: Administered) -> Response:
 @requires(Scope.ADMIN, all_settings=True)
 async def approve_device_code(code: str, body: ApprovalOfCode, store: Administered, cause: ChangeCause) -> Response:
     """Approve the application that shows a device code."""
-    approved = await store.device_codes.approve(code, body.approval.approval(), cause, time.time())
+    approved = await store.device_codes.approve(code, body.approval.approval(), cause, store.now().timestamp())
     return json_response({"id": approved.id})
 
 
@@ -206,7 +205,7 @@ async def approve_device_code(code: str, body: ApprovalOfCode, store: Administer
 @requires(Scope.ADMIN, all_settings=True)
 async def deny_device_code(code: str, store: Administered, cause: ChangeCause) -> Response:
     """Deny the application that shows a device code."""
-    await store.device_codes.deny(code, cause, time.time())
+    await store.device_codes.deny(code, cause, store.now().timestamp())
     return no_content()
 
 

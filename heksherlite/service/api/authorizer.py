@@ -20,9 +20,10 @@ from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.access_tokens import AccessTokens
 from heksherlite.service.api.identity import Identity
 from heksherlite.service.api.proxy_headers import ProxyHeaders, client_network
+from heksherlite.service.api.repetition import Repetition
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.rates import RateLimiter
-from heksherlite.service.domain.tokens import SHAPE, Scope, Token, Tokens, find_token
+from heksherlite.service.domain.tokens import FULL_ACCESS, NO_ACCESS, SHAPE, Scope, Token, Tokens, find_token
 from heksherlite.service.errors import NotCaughtUpError
 from heksherlite.service.options import AccessOptions
 
@@ -40,16 +41,25 @@ class RequiredScope:
     """What a route requires of a request.
 
     Attributes:
-        scope: The scope that the token must have; None for a public route.
-        all_settings: Whether the token must not be limited to a setting prefix.
-        operator: Whether the request must come from a person who is logged in as an operator.
+        scope: The scope that the token must have, or the person; None for a public route, or for any person.
+        all_settings: Whether the token or person must not be limited to a setting prefix.
+        person: Whether the request must come from a person who is logged in, instead of having a token.
         alternatives: Scopes that are as good as ``scope``.
     """
 
     scope: Scope | None
     all_settings: bool = False
-    operator: bool = False
+    person: bool = False
     alternatives: frozenset[Scope] = frozenset()
+
+    @property
+    def is_public(self) -> bool:
+        """Whether every request is authorized."""
+        return self.scope is None and not self.person
+
+    def permits(self, scopes: frozenset[Scope]) -> bool:
+        """Return whether somebody with these scopes has the one that is required."""
+        return self.scope is None or self.scope in scopes or not self.alternatives.isdisjoint(scopes)
 
 
 class UnknownTokenError(Exception):
@@ -65,10 +75,13 @@ class Authorizer:
         catch_up: Reads the tokens that other services have written to the database.
         options: Whether tokens are required, and which proxies are trusted.
         limits: The limit on the rate of writes.
+        clock: Returns the time on the clock that all services on the database agree on, in seconds since the epoch.
+        repetition: What was logged already.
 
     Attributes:
         proxy_headers: Reads the address and the person from the headers of trusted proxies.
         refused_tokens: The number of refused tokens, by reason.
+        refused_writes: The number of writes that were refused because there were too many.
     """
 
     def __init__(
@@ -78,10 +91,16 @@ class Authorizer:
         catch_up: Callable[[], Awaitable[None]],
         options: AccessOptions,
         limits: Limits,
+        *,
+        clock: Callable[[], float],
+        repetition: Repetition,
     ) -> None:
         self.refused_tokens: Counter[str] = Counter()
+        self.refused_writes = 0
         self.proxy_headers = ProxyHeaders(options)
         self._tokens = tokens
+        self._clock = clock
+        self._repetition = repetition
         self._access_tokens = access_tokens
         self._catch_up = catch_up
         self._requires_tokens = options.auth == "tokens"
@@ -118,7 +137,7 @@ class Authorizer:
         """
         self._authorize(request, required, final=True)
 
-    async def token_of_operator(self, request: Request, sent: bytes) -> Token:
+    async def token_of_person(self, request: Request, sent: bytes) -> Token:
         """Return the token with which a person logs in.
 
         Args:
@@ -126,16 +145,9 @@ class Authorizer:
             sent: The text that the person entered.
 
         Raises:
-            AccessDeniedError: The token is invalid or is not an operator's, or there were too many failed attempts.
+            AccessDeniedError: The token is invalid, or there were too many failed attempts.
         """
-        token = await self._with_latest_tokens(partial(self._verify, request.scope, sent, Scope.ADMIN))
-        if not may_operate(token):
-            self._forbid(
-                f"operators log in with a token that has scope {Scope.ADMIN} and no setting prefix;"
-                f" the token {token.name!r} does not qualify",
-                Scope.ADMIN,
-            )
-        return token
+        return await self._with_latest_tokens(partial(self._verify, request.scope, sent, Scope.READ))
 
     async def _with_latest_tokens(self, check: Callable[..., T]) -> T:
         try:
@@ -147,19 +159,24 @@ class Authorizer:
 
     def _authorize(self, request: Request, required: RequiredScope, *, final: bool) -> None:
         address = self.proxy_headers.address(request.scope)
-        if required.scope is None:
+        if required.scope is None or required.person:
             request.state.identity = Identity(address=address)
             return
         token = None
-        if self._requires_tokens:
-            token = self._authenticate(request.scope, required.scope, final=final)
-            self._require_scope(token, required, required.scope)
-        if required.scope is not Scope.READ:
-            self._count_write(token.public_prefix if token else client_network(address))
-        request.state.identity = Identity(token, self.proxy_headers.person(request.scope), address)
+        try:
+            if self._requires_tokens:
+                token = self._authenticate(request.scope, required.scope, final=final)
+                self._require_scope(token, required, required.scope)
+            if required.scope is not Scope.READ:
+                self._count_write(token.public_prefix if token else client_network(address))
+        except AccessDeniedError:
+            request.state.identity = Identity(token, address=address)  # for the audit record
+            raise
+        granted = NO_ACCESS if self._requires_tokens else FULL_ACCESS
+        request.state.identity = Identity(token, self.proxy_headers.person(request.scope), address, granted)
 
     def _require_scope(self, token: Token, required: RequiredScope, scope: Scope) -> None:
-        if scope not in token.scopes and required.alternatives.isdisjoint(token.scopes):
+        if not required.permits(token.scopes):
             granted = ", ".join(sorted(token.scopes))
             self._forbid(f"this request requires scope {scope}; the token {token.name!r} has {granted}", scope)
         if required.all_settings and token.setting_prefix:
@@ -189,7 +206,7 @@ class Authorizer:
             if well_formed:
                 self._refuse_token(request, "unknown", "the token is unknown or was revoked", scope)
             self._refuse_token(request, "malformed", "malformed token; expected hkl_...", scope)
-        if token.expired(time.time()):
+        if token.expired(self._clock()):
             self._refuse_token(request, "expired", f"the token {token.name!r} has expired", scope)
         return token
 
@@ -201,7 +218,9 @@ class Authorizer:
         wait = self._failures.take(client_network(address), time.monotonic())
         if wait:
             raise _too_many(f"too many attempts with invalid tokens; {reason}", wait, scope)
-        _logger.warning("a token was refused", extra={"client": address, "reason": reason})
+        level = self._repetition.level(logging.WARNING, address, reason)
+        extra = {"client": address, "reason": reason}
+        _logger.log(level, "a token was refused: %s; the client is %s", reason, address, extra=extra)
         challenge = f'Bearer realm="heksherlite", scope="{scope}", error="invalid_token"'
         raise AccessDeniedError(401, reason, needed_scope=scope, headers={"www-authenticate": challenge})
 
@@ -213,12 +232,8 @@ class Authorizer:
     def _count_write(self, client: str) -> None:
         wait = self._writes.take(client, time.monotonic())
         if wait:
+            self.refused_writes += 1
             raise _too_many("too many writes; reduce the rate", wait, None)
-
-
-def may_operate(token: Token) -> bool:
-    """Return whether the holder of a token may act as an operator of the whole service."""
-    return Scope.ADMIN in token.scopes and not token.setting_prefix
 
 
 def _too_many(detail: str, wait: float, scope: Scope | None) -> AccessDeniedError:

@@ -33,6 +33,6 @@ class CachePolicy:
         # Never "public", nor a directive that implies it: a proxy may require authentication of its own.
         private = "private, " if requires_tokens or access.trust_user_header is not None else ""
         self.now = private + (f"max-age={max_age}" if max_age else "no-cache")
-        # Shared caches may answer without revalidation only if the operator has allowed it.
+        # Shared caches may respond without revalidation only if the operator has allowed it.
         self.past = ("" if max_age and not private else "private, ") + f"max-age={_REVISION_MAX_AGE}, immutable"
         self.vary = "accept, accept-encoding, a-im, last-event-id" + ", authorization, api_token" * requires_tokens

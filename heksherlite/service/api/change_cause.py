@@ -25,8 +25,8 @@ _ReasonHeader: TypeAlias = Annotated[
 
 def author_of(request: Request) -> Author:
     """Return the author of the changes that a request makes."""
-    identity = request.state.identity
-    return Author(identity.kind, identity.name, identity.address)
+    author: Author = request.state.identity.author
+    return author
 
 
 async def _cause(request: Request, reason_header: _ReasonHeader = None) -> Cause:

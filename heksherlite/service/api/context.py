@@ -4,11 +4,12 @@ The dependencies are coroutines because FastAPI runs other functions in a thread
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Self, TypeAlias
 
 from fastapi import Depends, Header, Request
 
 from heksherlite.service.api.access_tokens import AccessTokens
+from heksherlite.service.api.audit_recorder import AuditRecorder
 from heksherlite.service.api.authorizer import Authorizer
 from heksherlite.service.api.bodies import BodyReader
 from heksherlite.service.api.cache_policy import CachePolicy
@@ -17,8 +18,10 @@ from heksherlite.service.api.device_codes import DeviceCodeSecrets
 from heksherlite.service.api.grant_limits import GrantLimits
 from heksherlite.service.api.metrics_collector import MetricsCollector
 from heksherlite.service.api.not_modified import NotModifiedCache
-from heksherlite.service.api.operators import Operators
 from heksherlite.service.api.origin_guard import OriginGuard
+from heksherlite.service.api.people import People
+from heksherlite.service.api.quotas import Quotas
+from heksherlite.service.api.repetition import Repetition
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView, WritableStoreView
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.changing import Changer, Rights
@@ -26,6 +29,9 @@ from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.responses.bodies import ResponseBodies
 from heksherlite.service.storage.store import Store
+
+if TYPE_CHECKING:
+    from heksherlite.service.identity_provider import IdentityProviderClient
 
 _MAX_PUBLIC_BODY_SIZE: Final = 64 * 2**10
 """The maximal size of the body of a request that requires no token, in bytes."""
@@ -50,11 +56,15 @@ class ServiceContext:
         origin_guard: Refuses requests from web pages of other sites; None if tokens are required.
         body_reader: Reads the bodies of requests.
         access_tokens: Issues and verifies the access tokens of OAuth2 clients.
-        operators: Authenticates the people who use the pages.
+        people: Authenticates the people who use the pages.
+        identity_provider: Asks the identity provider who people are; None without one.
         grant_limits: The rate limits of grants.
         device_codes: The secrets that are required to collect tokens by device codes.
         metrics: Collects the metrics.
+        audit: Records what happens in requests in the audit record.
+        quotas: How much each client uses.
         changer: Previews and makes changes.
+        repetition: What was logged already.
     """
 
     store: Store
@@ -68,11 +78,15 @@ class ServiceContext:
     origin_guard: OriginGuard | None
     body_reader: BodyReader
     access_tokens: AccessTokens
-    operators: Operators
+    people: People
+    identity_provider: "IdentityProviderClient | None"
     grant_limits: GrantLimits
     device_codes: DeviceCodeSecrets
     metrics: MetricsCollector
+    audit: AuditRecorder
+    quotas: Quotas
     changer: Changer
+    repetition: Repetition
 
     @classmethod
     def create(cls, store: Store, options: ServiceOptions, multiprocess: MultiprocessDirectory | None) -> Self:
@@ -85,8 +99,23 @@ class ServiceContext:
         """
         streams = Streams(store.catalog)
         store.on_replaced = streams.publish
-        access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens)
-        authorizer = Authorizer(lambda: store.tokens, access_tokens, store.catch_up, options.access, options.limits)
+        quotas = Quotas(options.limits)
+        store.on_recorded = quotas.add_history
+        repetition = Repetition()
+
+        def clock() -> float:
+            return store.now().timestamp()
+
+        access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens, clock)
+        authorizer = Authorizer(
+            lambda: store.tokens,
+            access_tokens,
+            store.catch_up,
+            options.access,
+            options.limits,
+            clock=clock,
+            repetition=repetition,
+        )
         grant_limits = GrantLimits()
         origin_guard = OriginGuard(authorizer.proxy_headers, options.public_url)
         return cls(
@@ -94,7 +123,7 @@ class ServiceContext:
             options=options,
             limited_catalogs=LimitedCatalogs(),
             response_bodies=ResponseBodies(),
-            not_modified=NotModifiedCache(lambda: store.catalog.state),
+            not_modified=NotModifiedCache(lambda: store.catalog.counters),
             cache_policy=CachePolicy(options),
             streams=streams,
             authorizer=authorizer,
@@ -106,16 +135,29 @@ class ServiceContext:
                 timeout=options.limits.request_timeout,
             ),
             access_tokens=access_tokens,
-            operators=Operators(authorizer, origin_guard, options.access, store.sessions),
+            people=People(authorizer, origin_guard, options.access, store.sessions, clock=clock),
+            identity_provider=_identity_provider_client(options),
             grant_limits=grant_limits,
             device_codes=DeviceCodeSecrets(lambda: store.signing_key, grant_limits.failed_polls),
-            metrics=MetricsCollector(store, streams, authorizer, multiprocess),
+            metrics=MetricsCollector(store, streams, authorizer, quotas, multiprocess),
+            audit=AuditRecorder(store.audit, store.now),
+            quotas=quotas,
             changer=Changer(store, options.limits),
+            repetition=repetition,
         )
 
     def base_url(self, request: Request) -> str:
         """Return the URL of the service as the client of a request knows it, without a trailing slash."""
         return self.options.public_url or self.authorizer.proxy_headers.base_url(request.scope)
+
+
+def _identity_provider_client(options: ServiceOptions) -> "IdentityProviderClient | None":
+    if options.access.identity_provider is None:
+        return None
+    # Only a service with an identity provider needs what this imports.
+    from heksherlite.service.identity_provider import IdentityProviderClient  # noqa: PLC0415
+
+    return IdentityProviderClient(options.access.identity_provider)
 
 
 def context_of(request: Request) -> ServiceContext:
@@ -158,8 +200,8 @@ WritableStore: TypeAlias = Annotated[WritableStoreView, Depends(_writable_store_
 
 
 async def _rights(request: Request) -> Rights:
-    token = request.state.identity.token
-    return Rights() if token is None else Rights(token.scopes, token.setting_prefix)
+    identity = request.state.identity
+    return Rights(identity.scopes, identity.setting_prefix)
 
 
 CallerRights: TypeAlias = Annotated[Rights, Depends(_rights)]

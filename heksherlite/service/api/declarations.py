@@ -11,7 +11,9 @@ from heksherlite.service.api.responses import EVERY_WRITE, json_response, text_r
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain import declarations
 from heksherlite.service.domain.differences import Shape
+from heksherlite.service.domain.json_values import same_json
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.domain.value_schemas import ValueSchema
 from heksherlite.service.domain.versions import INITIAL
 from heksherlite.service.fields import (
     DistinctFeatures,
@@ -35,6 +37,9 @@ class DeclarationBody(RequestBody):
     metadata: Metadata = Field(default_factory=dict)
     alias: SettingName | None = None
     version: SettingVersion = INITIAL
+    json_schema: dict[str, Any] | None = Field(
+        None, alias="schema", description="The JSON Schema (2020-12) that values satisfy in addition to the type."
+    )
 
     @model_validator(mode="after")
     def _default_fits(self) -> Self:
@@ -93,7 +98,15 @@ async def declare_setting(body: DeclarationBody, store: WritableStore) -> Respon
         configurable_features=frozenset(body.configurable_features),
         type=body.type,
         default_value=body.default_value,
-        metadata=body.metadata,
+        metadata=_without_copy(body.metadata, body.json_schema),
+        schema=None if body.json_schema is None else ValueSchema(body.json_schema),
     )
     declaration = declarations.Declaration(shape, body.version, body.alias)
     return json_response(await store.write(partial(declarations.declare, declaration=declaration), is_declaration=True))
+
+
+def _without_copy(metadata: dict[str, Any], schema: dict[str, Any] | None) -> dict[str, Any]:
+    """Return metadata without a copy of the schema, which clients send for services that do not know schemas."""
+    if schema is None or not same_json(metadata.get("schema"), schema):
+        return metadata
+    return {key: value for key, value in metadata.items() if key != "schema"}

@@ -1,7 +1,6 @@
 """``/api/v1/explain``: why settings have their values in a context."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -11,7 +10,8 @@ from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.responses import INVALID, json_response, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.changing import Changer
-from heksherlite.service.domain.catalog import Catalog, Entry
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Entry
 from heksherlite.service.domain.explanations import Page, explain
 from heksherlite.service.domain.filters import parse_feature_values, parse_moment, parse_setting_names
 from heksherlite.service.domain.json_values import same_json
@@ -83,7 +83,7 @@ async def _explained(
     known: Mapping[str, str],
     page: Page,
 ) -> dict[str, Any]:
-    catalog = store.catalog if at is None else await store.at(parse_moment(at, now=datetime.now(UTC)))
+    catalog = store.catalog if at is None else await store.at(parse_moment(at, now=store.now()))
     for feature in known:
         if feature not in catalog.context_features:
             features = ", ".join(catalog.context_features)
@@ -102,7 +102,7 @@ async def _explained(
         return [_explain(catalog, entry, changer, known, page, is_past=is_past) for entry in entries]
 
     return {
-        "revision": catalog.state.revision,
+        "revision": catalog.counters.revision,
         "context_features": list(catalog.context_features),
         "explanations": await changer.computed(explain_all),
     }

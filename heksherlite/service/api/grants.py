@@ -2,7 +2,7 @@
 
 The protocol is described in ``docs/operators/applications.md``.
 
-Refused requests are answered with status 200 and ``{"status": "error"}``, as existing clients expect.
+Refused requests get a response with status 200 and ``{"status": "error"}``, as existing clients expect.
 """
 
 import math
@@ -17,8 +17,9 @@ from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.responses import EVERY_WRITE, json_response
 from heksherlite.service.api.routes import ServiceRoute, public
+from heksherlite.service.domain.audit import Action, AuditEvent
 from heksherlite.service.domain.authors import Author, Cause
-from heksherlite.service.domain.configurations import configuration
+from heksherlite.service.domain.configurations import claimed, configuration
 from heksherlite.service.domain.credentials import Credentials, application_of
 from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, CodeState, code_digest
 from heksherlite.service.domain.manifests import Manifest
@@ -175,7 +176,9 @@ async def claim(body: Claim, request: Request, store: ReadableStore, context: Co
     application_id = application_of("claim", body.token)
     application = None if application_id is None else await store.applications.get(application_id)
     if application is None or not application.has_claim_token(body.token):
-        return _error("the token is unknown or was revoked")
+        reason = "the token is unknown or was revoked"
+        context.audit.record_denial(request, Action.CLAIM_CONFIGURATION, reason, claimed_id=application_id)
+        return _error(reason)
     groups, secrets = await store.groups.with_secrets()
     config = configuration(
         application,
@@ -185,33 +188,48 @@ async def claim(body: Claim, request: Request, store: ReadableStore, context: Co
         groups=groups,
         secrets=secrets,
     )
+    await context.audit.record(
+        AuditEvent(
+            action=Action.CLAIM_CONFIGURATION,
+            actor=Author("application", application.identifier, request.state.identity.address, application.id),
+            subject=application.id,
+            details=claimed(application, groups),
+        )
+    )
     return _granted(config=config)
 
 
 @router.post("/f/retrieve/", response_model=GrantedToken | ErrorResponse, responses=EVERY_WRITE)
 @router.post("/f/retrieve", include_in_schema=False)
 @public
-async def retrieve(body: Retrieval, store: ReadableStore) -> Response:
+async def retrieve(body: Retrieval, request: Request, store: ReadableStore, context: Context) -> Response:
     """Return the token of a registered public application."""
     manifest = body.manifest.manifest()
     application = await store.applications.public(manifest.identifier)
     if application is None:
-        return _error(f"no public application is registered as {manifest.identifier!r}")
+        reason = f"no public application is registered as {manifest.identifier!r}"
+        context.audit.record_denial(request, Action.CLAIM_CONFIGURATION, reason)
+        return _error(reason)
     if body.redirect_uri is not None and body.redirect_uri != application.redirect_uri:
-        return _error(f"{manifest.identifier!r} is not registered with this redirect_uri")
+        reason = f"{manifest.identifier!r} is not registered with this redirect_uri"
+        context.audit.record_denial(request, Action.CLAIM_CONFIGURATION, reason, claimed_id=application.id)
+        return _error(reason)
     return _granted(token=application.public_token)
 
 
 @router.post("/f/redeem/", response_model=GrantedToken | ErrorResponse, responses=EVERY_WRITE)
 @router.post("/f/redeem", include_in_schema=False)
 @public
-async def redeem(body: Redemption, request: Request, store: ReadableStore) -> Response:
+async def redeem(body: Redemption, request: Request, store: ReadableStore, context: Context) -> Response:
     """Exchange a one-time token, which then becomes invalid, for a token."""
     manifest = body.manifest.manifest()
-    author = Author("application", manifest.identifier, request.state.identity.address)
-    token = await store.applications.redeem(body.token, manifest, Cause(author), time.time())
+    address, application_id = request.state.identity.address, application_of("invite", body.token)
+    author = Author("application", manifest.identifier, address, application_id)
+    token = await store.applications.redeem(body.token, manifest, Cause(author), store.now().timestamp())
     if token is None:
-        return _error(f"the one-time token is unknown, used, expired, or not for {manifest.identifier!r}")
+        reason = f"the one-time token is unknown, used, expired, or not for {manifest.identifier!r}"
+        context.audit.record_denial(request, Action.ACTIVATE_APPLICATION, reason, claimed_id=application_id)
+        return _error(reason)
     return _granted(token=token)
 
 
@@ -226,7 +244,7 @@ async def start(body: Start, request: Request, store: ReadableStore, context: Co
     if wait:
         return _error("too many codes were requested from this address", retry_after=wait)
     lifetime = LIFETIME if body.expiration_time is None else math.ceil(min(body.expiration_time, LIFETIME))
-    now = time.time()
+    now = store.now().timestamp()
     try:
         code = await store.device_codes.start(manifest, address, now, lifetime=lifetime)
     except ConflictError as error:
@@ -241,7 +259,7 @@ async def start(body: Start, request: Request, store: ReadableStore, context: Co
 async def challenge(body: Challenge, request: Request, store: ReadableStore, context: Context) -> Response:
     """Return a token, once, if a person has approved the code, or else the status of the code."""
     address, digest = request.state.identity.address or "", code_digest(body.code)
-    network, now, monotonic = client_network(address), time.time(), time.monotonic()
+    network, now, monotonic = client_network(address), store.now().timestamp(), time.monotonic()
     known = await store.device_codes.find(body.code)
     if known is None or not context.device_codes.may_collect(
         known, body.device_code, address, age=now - known.created_at, now=monotonic
@@ -252,6 +270,9 @@ async def challenge(body: Challenge, request: Request, store: ReadableStore, con
         wait = limits.failed_polls.retry_after(network, digest, monotonic)
         wait = wait or limits.polls.take(f"{network} {digest.hex()}", monotonic)
         if not wait:
+            context.audit.record_denial(
+                request, Action.ACTIVATE_APPLICATION, "the device code is unknown, or its secret is missing"
+            )
             limits.failed_polls.record(network, digest, monotonic)
         return _status("waiting", retry_after=wait or None)
     wait = context.grant_limits.polls.take(digest.hex(), monotonic)
@@ -260,7 +281,8 @@ async def challenge(body: Challenge, request: Request, store: ReadableStore, con
     state = known.state(now)
     if state is not CodeState.APPROVED:
         return _status(_STATUSES[state])
-    token = await store.device_codes.collect(body.code, now)
+    author = Author("application", known.manifest.identifier, address, known.application_id)
+    token = await store.device_codes.collect(body.code, Cause(author), now)
     return _status("expired") if token is None else _granted(token=token)
 
 

@@ -1,21 +1,21 @@
 """``/api/v1/history``: all changes with their authors and reasons, and how to revert them."""
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, TypeAlias
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH
 from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
-from heksherlite.service.domain.authors import AuthorKind
+from heksherlite.service.domain.authors import Author, AuthorKind
 from heksherlite.service.domain.history import Change, ChangeKind, Record
 from heksherlite.service.domain.reverting import revert
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import NotPermittedError
 from heksherlite.service.fields import RequestBody, SettingName, Time
 from heksherlite.service.storage.history import Search
 
@@ -29,9 +29,13 @@ Number: TypeAlias = Annotated[int, Field(ge=0, le=_MAX_NUMBER)]
 
 
 class AuthorModel(BaseModel):
-    """The author of a change and the address of the request."""
+    """The author of a change and the address of the request; only the kind for tokens without ``audit`` and ``admin``.
+
+    ``id`` identifies the author among those of its kind, and ``name`` may be chosen by the author.
+    """
 
     kind: AuthorKind
+    id: str | None
     name: str | None
     address: str | None
 
@@ -39,7 +43,8 @@ class AuthorModel(BaseModel):
 class ChangeModel(BaseModel):
     """A change of a setting, a rule, the context features, an application, a configuration group or a secret.
 
-    ``before`` and ``after`` are null where the subject does not exist. Only the last three have a ``name``.
+    ``before`` and ``after`` are null where the subject does not exist. Only the last three have a ``name``. They are
+    not shown to tokens without ``audit`` and ``admin``; ``hidden`` is true then.
     """
 
     kind: ChangeKind
@@ -48,6 +53,7 @@ class ChangeModel(BaseModel):
     name: str | None = None
     before: dict[str, Any] | list[str] | None
     after: dict[str, Any] | list[str] | None
+    hidden: bool | None = Field(None, description="Whether `before` and `after` are not shown.")
 
 
 class RecordModel(BaseModel):
@@ -91,6 +97,7 @@ class RevertConflicts(BaseModel):
 @router.get("", response_model=HistoryPage, responses={**text_responses(503), **INVALID})
 @requires(Scope.READ, all_settings=True)
 async def list_history(
+    request: Request,
     store: ReadableStore,
     *,
     setting: Annotated[
@@ -110,6 +117,9 @@ async def list_history(
     limit: Annotated[int, Query(ge=1, le=_MAX_RECORDS, description="The maximal number of writes to return.")] = 100,
 ) -> Response:
     """List writes, newest first, each with its first hundred changes. A page of large changes has fewer writes."""
+    complete = request.state.identity.sees_people
+    if author is not None and not complete:
+        raise NotPermittedError(f"the filter author requires a token with scope {Scope.AUDIT} or {Scope.ADMIN}")
     known = None if setting is None else store.catalog.find(setting)
     search = Search(
         limit=limit,
@@ -123,15 +133,16 @@ async def list_history(
         until=until,
     )
     page = await store.history.search(search, changes_per_record=_CHANGES_PER_RECORD)
-    shown = [_record_json(record) for record in page.records]
+    shown = [_record_json(record, complete=complete) for record in page.records]
     return json_response({"history": shown, "next": shown[-1]["revision"] if page.more else None})
 
 
 @router.get("/{revision}", response_model=RecordModel, responses={**text_responses(404, 503), **INVALID})
 @requires(Scope.READ, all_settings=True)
-async def get_record(revision: Annotated[Number, Path()], store: ReadableStore) -> Response:
+async def get_record(request: Request, revision: Annotated[Number, Path()], store: ReadableStore) -> Response:
     """Return all changes of one revision."""
-    return json_response(_record_json(await store.history.record(revision)))
+    record = await store.history.record(revision)
+    return json_response(_record_json(record, complete=request.state.identity.sees_people))
 
 
 @router.post(
@@ -151,26 +162,33 @@ async def revert_change(
 ) -> Response:
     """Revert a change with a new write."""
     record = await store.history.record(revision)
-    decide = partial(revert, record=record, now=datetime.now(UTC))
+    decide = partial(revert, record=record, now=store.now())
     return json_response({"revision": await store.write(decide, reverts=revision)})
 
 
-def _record_json(record: Record) -> dict[str, Any]:
+def _record_json(record: Record, *, complete: bool) -> dict[str, Any]:
     author = record.cause.author
+    if not complete:
+        author = Author(author.kind)
     return {
         "revision": record.revision,
         "time": show_time(record.time),
-        "author": {"kind": author.kind, "name": author.name, "address": author.address},
+        "author": {"kind": author.kind, "id": author.id, "name": author.name, "address": author.address},
         "reason": record.cause.reason,
         "reverts": record.cause.reverts,
         **({"break_glass": True} if record.cause.break_glass else {}),
-        "changes": [show_change(change) for change in record.changes],
+        "changes": [show_change(change, complete=complete) for change in record.changes],
         "change_count": record.change_count,
     }
 
 
-def show_change(change: Change) -> dict[str, Any]:
-    """Return a change of a setting, a rule, or something else, as the API shows it."""
+def show_change(change: Change, *, complete: bool = True) -> dict[str, Any]:
+    """Return a change of a setting, a rule, or something else, as the API shows it.
+
+    Args:
+        change: The change.
+        complete: Whether to show the contents of what is neither a setting nor a rule: they tell of people and secrets.
+    """
     shown = {
         "kind": change.kind,
         "setting": change.setting_name,
@@ -178,4 +196,8 @@ def show_change(change: Change) -> dict[str, Any]:
         "before": change.before,
         "after": change.after,
     }
-    return shown if change.subject is None else {**shown, "name": change.subject_name}
+    if change.subject is None:
+        return shown
+    if not complete:
+        shown |= {"before": None, "after": None, "hidden": True}
+    return {**shown, "name": change.subject_name}

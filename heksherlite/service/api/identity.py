@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from heksherlite.service.domain.tokens import Token
+from heksherlite.service.domain.authors import Author
+from heksherlite.service.domain.sessions import Owner
+from heksherlite.service.domain.tokens import NO_ACCESS, Access, Scope, Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,21 +13,34 @@ class Identity:
     """The identity of a client.
 
     Attributes:
-        token: The token of the request; None if tokens are not required.
-        person: The person named by a trusted proxy, if any.
+        token: The token of the request, or the one that the person logged in with; None if there is none.
+        person: The person named by a trusted proxy or an identity provider, if any.
         address: The address of the client, in front of all trusted proxies.
+        granted: What the client may do without a token; with a token, the token decides.
+        session_id: The public id of the session of a person who is logged in; None without a session.
     """
 
     token: Token | None = None
     person: str | None = None
     address: str | None = None
+    granted: Access = NO_ACCESS
+    session_id: str | None = None
 
     @property
-    def kind(self) -> Literal["anonymous", "token", "person"]:
-        """The kind of the ``name``."""
+    def kind(self) -> Literal["anonymous", "token", "application", "person"]:
+        """The kind of the ``id`` and ``name``."""
         if self.person:
             return "person"
-        return "token" if self.token else "anonymous"
+        if self.token is None:
+            return "anonymous"
+        return "token" if self.token.application_id is None else "application"
+
+    @property
+    def id(self) -> str | None:
+        """The person, or else the id of the application, or else the public prefix of the token, or else None."""
+        if self.person or self.token is None:
+            return self.person
+        return self.token.application_id or self.token.public_prefix
 
     @property
     def name(self) -> str | None:
@@ -33,6 +48,32 @@ class Identity:
         return self.person or (self.token.name if self.token else None)
 
     @property
+    def author(self) -> Author:
+        """The client as the author of changes."""
+        person = self.person or (self.token.owner if self.token else None)
+        return Author(self.kind, self.name, self.address, self.id, person)
+
+    @property
+    def owner(self) -> Owner:
+        """Whose sessions are the client's own."""
+        return (self.token.public_prefix, None) if self.token else (None, self.person)
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """The scopes that the client has."""
+        return self.token.scopes if self.token else self.granted.scopes
+
+    @property
+    def sees_people(self) -> bool:
+        """Whether the history shows the client who made changes and from where, and what groups contain."""
+        return not self.scopes.isdisjoint({Scope.AUDIT, Scope.ADMIN})
+
+    @property
     def setting_prefix(self) -> str:
-        """The prefix of the names of the settings that the request may access; empty for all settings."""
-        return self.token.setting_prefix if self.token else ""
+        """The prefix of the names of the settings that the client may access; empty for all settings."""
+        return self.token.setting_prefix if self.token else self.granted.setting_prefix
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether the client may decide about the whole service: it has scope ``admin`` and no setting prefix."""
+        return Scope.ADMIN in self.scopes and not self.setting_prefix

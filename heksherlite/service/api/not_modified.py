@@ -5,7 +5,7 @@ from typing import Final, TypeAlias
 
 from fastapi import Request, Response
 
-from heksherlite.service.domain.catalog import State
+from heksherlite.service.domain.counters import Counters
 
 _MAX_BYTES: Final = 16 * 1024 * 1024
 """The maximal size of the cache: a thousand requests that name a thousand settings each, or many smaller ones."""
@@ -16,6 +16,9 @@ _ENTRY_BYTES: Final = 1_000
 _KEY_HEADERS: Final = frozenset({b"if-none-match", b"accept", b"accept-encoding", b"a-im", b"last-event-id"})
 """The request headers that determine the response, apart from the identity of the client."""
 
+_PARAMETERS: Final = frozenset({"settings", "context_filters", "include_metadata"})
+"""The parameters of queries as of now."""
+
 _Key: TypeAlias = tuple[bytes, str, tuple[tuple[bytes, bytes], ...]]
 
 
@@ -23,34 +26,39 @@ class NotModifiedCache:
     """Caches the headers of 304 responses until the catalog changes.
 
     Args:
-        state: Returns the state of the current catalog.
+        counters: Returns the counters of the current catalog.
     """
 
-    def __init__(self, state: Callable[[], State]) -> None:
-        self._current_state = state
-        self._state: State | None = None
+    def __init__(self, counters: Callable[[], Counters]) -> None:
+        self._current_counters = counters
+        self._counters: Counters | None = None
         self._headers: dict[_Key, Mapping[str, str]] = {}
         self._bytes = 0
 
     def response_to(self, request: Request) -> Response | None:
         """Return the cached response to an authorized request, or None if there is none."""
-        if self._state is not self._current_state():
+        if self._counters is not self._current_counters():
             return None
         headers = self._headers.get(_key(request))
         return None if headers is None else Response(status_code=304, headers=headers)
 
-    def remember(self, request: Request, state: State, headers: Mapping[str, str]) -> None:
+    def remember(self, request: Request, counters: Counters, headers: Mapping[str, str]) -> None:
         """Cache a 304 response that depends on nothing but the request and the catalog.
+
+        A request with other parameters than those of queries is not cached: it could have any number of forms.
 
         Args:
             request: The request.
-            state: The state of the catalog.
+            counters: The counters of the catalog.
             headers: The headers of the response.
         """
+        parameters = request.query_params.multi_items()
+        if len(parameters) > len(dict(parameters)) or not _PARAMETERS.issuperset(name for name, _ in parameters):
+            return
         key = _key(request)
         size = _size(key)
-        if state is not self._state or self._bytes + size > _MAX_BYTES:
-            self._state, self._headers, self._bytes = state, {}, 0
+        if counters is not self._counters or self._bytes + size > _MAX_BYTES:
+            self._counters, self._headers, self._bytes = counters, {}, 0
         self._headers[key] = headers
         self._bytes += size
 

@@ -13,12 +13,14 @@ from pydantic import BaseModel
 
 from heksherlite.service.api.access_tokens import LIFETIME
 from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.denials import note_denial
 from heksherlite.service.api.forms import FORM, NotAFormError, parse_form
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.responses import json_response, text_responses
 from heksherlite.service.api.routes import ServiceRoute, public
 from heksherlite.service.api.store_view import StoreView
-from heksherlite.service.domain.rates import RateLimiter
+from heksherlite.service.domain.audit import Action, AuditEvent
+from heksherlite.service.domain.authors import Author
 from heksherlite.service.domain.tokens import Scope, Token
 
 _logger = logging.getLogger(__name__)
@@ -98,10 +100,20 @@ _DESCRIPTION: Final[dict[str, Any]] = {
 async def issue_token(request: Request, context: Context, store: ReadableStore) -> Response:
     """Return an access token to a client that sends its secret by HTTP Basic or in the body."""
     try:
-        token, scopes = await _grant(request, store, context.grant_limits.failed_clients)
+        token, scopes = await _grant(request, store, context)
     except OAuth2Error as error:
+        note_denial(request.scope, str(error), Action.ISSUE_ACCESS_TOKEN)
         body = {"error": error.error, "error_description": str(error)}
         return json_response(body, error.status, {**_NOT_STORED, **error.headers})
+    address = request.state.identity.address
+    await context.audit.record(
+        AuditEvent(
+            action=Action.ISSUE_ACCESS_TOKEN,
+            actor=Author("application", token.name, address, token.application_id),
+            subject=token.application_id,
+            details={"scopes": list(scopes)},
+        )
+    )
     granted = {
         "access_token": context.access_tokens.issue(token, scopes),
         "token_type": "Bearer",
@@ -111,7 +123,7 @@ async def issue_token(request: Request, context: Context, store: ReadableStore) 
     return json_response(granted, headers=_NOT_STORED)
 
 
-async def _grant(request: Request, store: StoreView, failures: RateLimiter) -> tuple[Token, Sequence[Scope]]:
+async def _grant(request: Request, store: StoreView, context: Context) -> tuple[Token, Sequence[Scope]]:
     parameters = _parameters(request.headers.get("content-type", ""), await request.body())
     client_id, client_secret = _client_credentials(request.headers.getlist("authorization"), parameters)
     if "grant_type" not in parameters:
@@ -121,7 +133,7 @@ async def _grant(request: Request, store: StoreView, failures: RateLimiter) -> t
     application = await store.applications.get(client_id)
     token = None if application is None else application.token()
     if application is None or token is None or not application.has_client_secret(client_secret):
-        raise _unknown_client(failures, request.state.identity.address or "")
+        raise _unknown_client(context, request.state.identity.address or "")
     return token, _scopes(parameters.get("scope"), token)
 
 
@@ -156,9 +168,10 @@ def _client_credentials(authorizations: Sequence[str], parameters: dict[str, str
     return unquote_plus(client_id), unquote_plus(client_secret)  # section 2.3.1
 
 
-def _unknown_client(failures: RateLimiter, address: str) -> OAuth2Error:
-    wait = failures.take(client_network(address), time.monotonic())
-    _logger.warning("an OAuth2 client was refused", extra={"client": address})
+def _unknown_client(context: Context, address: str) -> OAuth2Error:
+    wait = context.grant_limits.failed_clients.take(client_network(address), time.monotonic())
+    level = context.repetition.level(logging.WARNING, address)
+    _logger.log(level, "an OAuth2 client was refused: its address is %s", address, extra={"client": address})
     if wait:
         retry = {"retry-after": str(math.ceil(wait))}
         return OAuth2Error("invalid_client", "too many failed attempts", 429, **retry)

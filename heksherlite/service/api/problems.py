@@ -7,6 +7,8 @@ from typing import Any, Final
 import orjson
 from fastapi import Request, Response
 
+from heksherlite.service.api.denials import note_denial
+
 PROBLEM: Final = "application/problem+json"
 """The media type of problem details."""
 
@@ -38,6 +40,7 @@ def error_response(
         empty: Whether the body of the v1 API is empty.
         headers: Additional response headers.
     """
+    note_denial(request.scope, detail)
     if wants_problem(request):
         problem = {
             **(extensions if extensions is not None else body or {}),

@@ -1,6 +1,6 @@
 """``/api/v1/proposals``: changes that somebody else has to approve."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, TypeAlias
 
@@ -20,7 +20,7 @@ from heksherlite.service.domain.authors import Author
 from heksherlite.service.domain.proposals import Proposal, ProposalState
 from heksherlite.service.domain.proposing import Statement
 from heksherlite.service.domain.times import show_time
-from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.domain.tokens import Access, Scope
 from heksherlite.service.errors import (
     InvalidError,
     NotFoundError,
@@ -99,7 +99,7 @@ async def propose(
 ) -> Response:
     """Propose operations, which are made when somebody else approves them."""
     operations = tuple(operations_of(body.operations, most=context.options.limits.max_operations))
-    now = datetime.now(UTC)
+    now = store.now()
     if body.apply_at is not None and body.apply_at <= now:
         raise InvalidError(f"apply_at is over: {show_time(body.apply_at)}", location=("body", "apply_at"))
     rights = Rights(None, request.state.identity.setting_prefix, ignores_protection=True)
@@ -132,7 +132,7 @@ async def list_proposals(
     """List proposals, the newest first."""
     found = await store.proposals.list(states=state, limit=limit + 1, before=before)
     prefix = request.state.identity.setting_prefix
-    shown = [_shown(proposal) for proposal in found[:limit] if _is_within(proposal, store, prefix)]
+    shown = [_shown(proposal, request) for proposal in found[:limit] if _is_within(proposal, store, prefix)]
     return json_response({"proposals": shown, "next": found[limit - 1].id if len(found) > limit else None})
 
 
@@ -141,7 +141,7 @@ async def list_proposals(
 async def get_proposal(request: Request, proposal_id: ProposalId, context: Context, store: ReadableStore) -> Response:
     """Return all about a proposal, with what it would do now if it is still to be applied."""
     proposal = await _proposal(request, proposal_id, store)
-    shown = _shown(proposal)
+    shown = _shown(proposal, request)
     if proposal.is_pending:
         rights = Rights(None, request.state.identity.setting_prefix, ignores_protection=True)
         try:
@@ -149,7 +149,7 @@ async def get_proposal(request: Request, proposal_id: ProposalId, context: Conte
         except RequestError as error:
             shown |= {"conflicts": [{"operation": 0, "reason": error.message, "setting": None, "rule_id": None}]}
         else:
-            shown |= {"conflicts": preview.conflicts, **show_impact(preview)}
+            shown |= {"conflicts": preview.conflicts, **show_impact(await context.changer.impact(preview))}
     return json_response(shown)
 
 
@@ -169,8 +169,8 @@ async def approve(
 ) -> Response:
     """Approve somebody else's proposal. It is applied at once, or at its time."""
     proposal = await _proposal(request, proposal_id, store)
-    statement = _statement(request, datetime.now(UTC), None if body is None else body.comment)
-    return json_response(_shown(await context.changer.approve(proposal, statement, rights)))
+    statement = _statement(request, store.now(), None if body is None else body.comment)
+    return json_response(_shown(await context.changer.approve(proposal, statement, rights), request))
 
 
 @router.post("/{proposal_id}/reject", status_code=204, responses={**text_responses(404, 409), **EVERY_WRITE})
@@ -180,7 +180,7 @@ async def reject(
 ) -> Response:
     """Decide against a proposal, also if it was approved and waits for its time."""
     await _proposal(request, proposal_id, store)
-    statement = _statement(request, datetime.now(UTC), None if body is None else body.comment)
+    statement = _statement(request, store.now(), None if body is None else body.comment)
     await store.write_proposal(partial(proposing.reject, proposal_id=proposal_id, by=statement))
     return Response(status_code=204)
 
@@ -192,7 +192,7 @@ async def withdraw(
 ) -> Response:
     """Take back one's own proposal."""
     await _proposal(request, proposal_id, store)
-    statement = _statement(request, datetime.now(UTC), None if body is None else body.comment)
+    statement = _statement(request, store.now(), None if body is None else body.comment)
     await store.write_proposal(partial(proposing.withdraw, proposal_id=proposal_id, by=statement))
     return Response(status_code=204)
 
@@ -202,7 +202,7 @@ async def withdraw(
 async def comment(request: Request, proposal_id: ProposalId, store: WritableStore, body: NewComment) -> Response:
     """Comment on a proposal that is not decided or not applied yet."""
     await _proposal(request, proposal_id, store)
-    statement = _statement(request, datetime.now(UTC), body.text)
+    statement = _statement(request, store.now(), body.text)
     await store.write_proposal(partial(proposing.comment, proposal_id=proposal_id, by=statement))
     return Response(status_code=204)
 
@@ -233,30 +233,34 @@ def _setting_of(operation: AnyOperation, store: ReadableStore) -> str:
 
 
 def _statement(request: Request, now: datetime, text: str | None = None) -> Statement:
-    token = request.state.identity.token
-    return Statement(author_of(request), now, text, None if token is None else token.public_prefix)
+    identity = request.state.identity
+    token = None if identity.token is None else identity.token.public_prefix
+    return Statement(author_of(request), now, text, token, Access(identity.scopes, identity.setting_prefix))
 
 
-def _shown(proposal: Proposal) -> dict[str, Any]:
+def _shown(proposal: Proposal, request: Request) -> dict[str, Any]:
+    """Return a proposal, with the names of people for those who take part in proposals or see people anyway."""
+    identity = request.state.identity
+    named = identity.sees_people or not identity.scopes.isdisjoint({Scope.PROPOSE, Scope.WRITE})
+
+    def shown_author(author: Author) -> dict[str, Any]:
+        return {"kind": author.kind, "name": author.name if named else None}
+
     return {
         "proposal_id": proposal.id,
         "state": proposal.state.value,
-        "author": _shown_author(proposal.author),
+        "author": shown_author(proposal.author),
         "proposed_at": show_time(proposal.proposed_at),
         "reason": proposal.reason,
         "operations": [operation.as_json() for operation in proposal.operations],
         "base_revision": proposal.base_revision,
         "apply_at": None if proposal.apply_at is None else show_time(proposal.apply_at),
-        "decided_by": None if proposal.decided_by is None else _shown_author(proposal.decided_by),
+        "decided_by": None if proposal.decided_by is None else shown_author(proposal.decided_by),
         "decided_at": None if proposal.decided_at is None else show_time(proposal.decided_at),
         "applied_revision": proposal.applied_revision,
         "failure": proposal.failure,
         "comments": [
-            {"author": _shown_author(each.author), "time": show_time(each.time), "text": each.text}
+            {"author": shown_author(each.author), "time": show_time(each.time), "text": each.text}
             for each in proposal.comments
         ],
     }
-
-
-def _shown_author(author: Author) -> dict[str, Any]:
-    return {"kind": author.kind, "name": author.name}

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections import deque
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -12,9 +10,10 @@ from pydantic import BaseModel
 
 from heksherlite.service.api.cache_policy import NO_STORE
 from heksherlite.service.api.compression import CODECS, MIN_SIZE, accepted_coding
-from heksherlite.service.api.context import Context, ReadableStore, context_of
+from heksherlite.service.api.context import Context, ReadableStore, ServiceContext, context_of
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import Handler, ServiceRoute, requires
+from heksherlite.service.api.slices import SlicedResponse
 from heksherlite.service.api.stream import LINK
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_moment, parse_setting_names
@@ -28,7 +27,6 @@ from heksherlite.service.responses.query import QueryRequest
 
 _logger = logging.getLogger(__name__)
 
-_logged_unknown: deque[frozenset[str]] = deque(maxlen=100)
 """The latest unknown context features in the log. A client that polls repeats them with each query."""
 
 LINES = "application/x-ndjson"
@@ -121,7 +119,7 @@ async def query_rules(
     ] = "",
 ) -> Response:
     """Return the rules of settings that pass a filter."""
-    moment = None if at is None else parse_moment(at, now=datetime.now(UTC))
+    moment = None if at is None else parse_moment(at, now=store.now())
     heard = RevisionId.parse(last_event_id)
     query = QueryRequest(
         setting_names=None if settings is None else parse_setting_names(settings),
@@ -134,12 +132,12 @@ async def query_rules(
     responses = context.response_bodies
     known_tags = _tags(if_none_match or [])
     if moment is None:
-        catalog = await _catalog(store, query, request.scope["query_string"], known_tags, heard)
+        catalog = await _catalog(store, query, known_tags, heard)
     else:
         catalog = await store.at(moment)
-    _log_unknown_features(catalog, query.context_filter)
+    _log_unknown_features(context, catalog, query.context_filter)
     entries = entries_of(catalog, query.setting_names)
-    tag = tag_of(catalog, query, entries, request.scope["query_string"])
+    tag = tag_of(catalog, query, entries)
     cache_policy = context.cache_policy
     headers = {"etag": tag, "vary": cache_policy.vary, "cache-control": cache_policy.now}
     if moment is None:
@@ -148,24 +146,24 @@ async def query_rules(
         headers["cache-control"] = cache_policy.past
     if "*" in known_tags or tag in known_tags:
         if moment is None and len(known_tags) == 1 and (heard is None or not catalog.lineage.excludes(heard)):
-            context.not_modified.remember(request, catalog.state, headers)
+            context.not_modified.remember(request, catalog.counters, headers)
         return Response(status_code=304, headers=headers)
     if a_im == DELTA and len(known_tags) == 1:
         (known_tag,) = known_tags
-        changes = responses.changes(catalog, query, entries, tag, known_tag)
+        changes = await responses.changes(catalog, query, entries, tag, known_tag)
         if changes is not None:
             headers |= {"im": DELTA, "delta-base": known_tag, "cache-control": NO_STORE}
             return await _response(226, changes, headers, LINES, query.coding, responses)
-    body = responses.body(catalog, query, entries, tag)
+    body = await responses.body(catalog, query, entries, tag)
     return await _response(200, body, headers, LINES if query.lines else "application/json", query.coding, responses)
 
 
 async def _catalog(
-    store: ReadableStore, query: QueryRequest, query_string: bytes, known_tags: set[str], heard: RevisionId | None
+    store: ReadableStore, query: QueryRequest, known_tags: set[str], heard: RevisionId | None
 ) -> Catalog:
     """Return a catalog that is not older than the one this client has seen at another replica."""
     catalog = store.catalog
-    known = known_revisions(catalog, query, query_string, known_tags)
+    known = known_revisions(catalog, query, known_tags)
     if any(map(catalog.lineage.excludes, known if heard is None else [*known, heard])):
         await store.catch_up()
     elif any(catalog.find(name) is None for name in query.setting_names or ()):
@@ -185,7 +183,7 @@ async def _response(
             compressed = await asyncio.to_thread(CODECS[coding], body)
             responses.remember(key, compressed)
         body, headers = compressed, headers | {"content-encoding": coding}
-    return Response(body, status, headers, media_type)
+    return SlicedResponse(body, status, headers, media_type)
 
 
 def _tags(if_none_match: list[str]) -> set[str]:
@@ -193,9 +191,9 @@ def _tags(if_none_match: list[str]) -> set[str]:
     return {item.strip().removeprefix("W/") for line in if_none_match for item in line.split(",")}
 
 
-def _log_unknown_features(catalog: Catalog, context_filter: ContextFilter | None) -> None:
+def _log_unknown_features(context: ServiceContext, catalog: Catalog, context_filter: ContextFilter | None) -> None:
     if context_filter is not None:
         unknown = frozenset(context_filter.allowed.keys() - set(catalog.context_features))
-        if unknown and unknown not in _logged_unknown:
-            _logged_unknown.append(unknown)
-            _logger.info("unknown context features in context_filters", extra={"features": sorted(unknown)})
+        if unknown:
+            names, level = sorted(unknown), context.repetition.level(logging.INFO, unknown)
+            _logger.log(level, "unknown context features in context_filters: %s", names, extra={"features": names})

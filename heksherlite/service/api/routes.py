@@ -12,7 +12,8 @@ from starlette.routing import BaseRoute
 from heksherlite.service.api.access_denied import ACCESS_DENIED_RESPONSES, AccessDeniedError
 from heksherlite.service.api.authorizer import RequiredScope
 from heksherlite.service.api.bodies import StrictJsonRequest, has_body
-from heksherlite.service.api.context import ServiceContext, context_of
+from heksherlite.service.api.context import context_of
+from heksherlite.service.api.quotas import Quotas, client_of
 from heksherlite.service.api.responses import text_responses
 from heksherlite.service.domain.tokens import Scope
 
@@ -39,9 +40,22 @@ def requires(scope: Scope, *alternatives: Scope, all_settings: bool = False) -> 
     return _declaring(RequiredScope(scope, all_settings, alternatives=frozenset(alternatives)))
 
 
+def requires_person(
+    scope: Scope | None = None, *alternatives: Scope, all_settings: bool = False
+) -> Callable[[Endpoint], Endpoint]:
+    """Declare that the routes of an endpoint require a person who is logged in.
+
+    Args:
+        scope: The scope that the person must have; None for any person.
+        alternatives: Scopes that are as good.
+        all_settings: Whether the person must not be limited to a setting prefix.
+    """
+    return _declaring(RequiredScope(scope, all_settings, person=True, alternatives=frozenset(alternatives)))
+
+
 def requires_operator(endpoint: Endpoint) -> Endpoint:
-    """Declare that the routes of an endpoint require a person who is logged in as an operator."""
-    return _declaring(RequiredScope(None, operator=True))(endpoint)
+    """Declare that the routes of an endpoint require an operator: a person with ``admin`` and no setting prefix."""
+    return requires_person(Scope.ADMIN, all_settings=True)(endpoint)
 
 
 def public(endpoint: Endpoint) -> Endpoint:
@@ -59,13 +73,16 @@ class ServiceRoute(APIRoute):
     takes_operations = False
     """Whether bodies may be as large as those with operations."""
 
+    is_stream = False
+    """Whether responses have no end."""
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         required = vars(endpoint).get(_ATTRIBUTE)
         if required is None:
             name = f"{endpoint.__module__}.{endpoint.__qualname__}"
             raise TypeError(f"{name} serves {path} without a required scope; decorate it with @requires or @public")
         self.required: RequiredScope = required
-        if required.scope is not None:
+        if required.scope is not None and not required.person:
             options["responses"] = {
                 **ACCESS_DENIED_RESPONSES,
                 **text_responses(503),
@@ -86,29 +103,28 @@ class ServiceRoute(APIRoute):
         handle = self.handler(super().get_route_handler())
         required = self.required
 
-        async def respond(context: ServiceContext, request: Request) -> Response:
-            if required.operator:
-                await context.operators.authorize(request)
-            return await handle(request)
-
         async def handle_request(request: Request) -> Response:
             context = context_of(request)
             _annotate_span(context.metrics.revision)
             if context.origin_guard is not None:
                 context.origin_guard.check(request.scope)
-            if required.scope is not None:
+            if not required.is_public:
                 await context.store.catch_up_after_pause()
             await context.authorizer.authorize(request, required)
+            if required.person:
+                await context.people.authorize(request, required)
+            if not required.is_public:
+                _hold_quotas(context.quotas, request, is_stream=self.is_stream)
             seconds = context.options.limits.request_timeout
             deadline = asyncio.timeout(seconds)
             try:
                 if not has_body(request.scope):
                     async with deadline:
-                        return await respond(context, StrictJsonRequest(request.scope, request.receive))
+                        return await handle(StrictJsonRequest(request.scope, request.receive))
                 max_bytes = context.options.limits.max_changes_size if self.takes_operations else None
-                reading = context.body_reader.reading(request, public=required.scope is None, max_bytes=max_bytes)
+                reading = context.body_reader.reading(request, public=required.is_public, max_bytes=max_bytes)
                 async with reading as complete, deadline:
-                    return await respond(context, complete)
+                    return await handle(complete)
             except TimeoutError:
                 if not deadline.expired():
                     raise
@@ -118,10 +134,26 @@ class ServiceRoute(APIRoute):
         return handle_request
 
 
+class StreamRoute(ServiceRoute):
+    """A route whose responses have no end."""
+
+    is_stream = True
+
+
 class OperationsRoute(ServiceRoute):
     """A route whose body may be a list of operations."""
 
     takes_operations = True
+
+
+def _hold_quotas(quotas: Quotas, request: Request, *, is_stream: bool) -> None:
+    client = client_of(request.state.identity.author)
+    if request.method != "GET":
+        quotas.require_history(client)
+    elif is_stream:
+        quotas.hold_stream(request.scope, client)
+    else:
+        quotas.hold_read(request.scope, client)
 
 
 def _annotate_span(revision: int) -> None:

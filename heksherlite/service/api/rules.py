@@ -1,6 +1,6 @@
 """``/api/v1/rules``: the values of settings in specific contexts."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Self
 
@@ -19,7 +19,8 @@ from heksherlite.service.api.responses import (
 )
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain import rules
-from heksherlite.service.domain.catalog import Catalog, Rule
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Rule
 from heksherlite.service.domain.filters import parse_feature_values
 from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit
@@ -53,9 +54,9 @@ class ScheduleFields(RequestBody):
             raise ValueError("ends_at must be after starts_at")
         return self
 
-    def schedule(self) -> Schedule | None:
+    def schedule(self, now: datetime) -> Schedule | None:
         """Return the schedule of a rule that is created or changed now."""
-        return schedule_of(self.starts_at, self.ends_at, datetime.now(UTC))
+        return schedule_of(self.starts_at, self.ends_at, now)
 
 
 class NewRule(ScheduleFields):
@@ -110,7 +111,7 @@ async def add_rule(body: NewRule, store: WritableStore) -> Response:
             feature_values=body.feature_values,
             value=body.value,
             metadata=body.metadata,
-            schedule=body.schedule(),
+            schedule=body.schedule(store.now()),
         )
     )
     return json_response({"rule_id": rule_id}, 201, {"location": f"/{rule_id}"})
@@ -158,8 +159,9 @@ async def change_value(rule_id: int, body: NewValue, store: WritableStore) -> Re
 @requires(Scope.WRITE)
 async def change_schedule(rule_id: int, body: ScheduleFields, store: WritableStore) -> Response:
     """Change the period in which a rule is active."""
+    schedule = body.schedule(store.now())
     await store.write(
-        partial(rules.reschedule, rule_id=rule_id, schedule=body.schedule()), tag=partial(rule_tag, rule_id=rule_id)
+        partial(rules.reschedule, rule_id=rule_id, schedule=schedule), tag=partial(rule_tag, rule_id=rule_id)
     )
     return no_content()
 

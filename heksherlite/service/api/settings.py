@@ -1,18 +1,21 @@
 """``/api/v1/settings``: the settings."""
 
+import asyncio
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, Field
 
+from heksherlite.json_schemas import DIALECT, combined
 from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, no_content, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.rules import RuleDetails, rule_details
 from heksherlite.service.domain import settings
-from heksherlite.service.domain.catalog import Catalog, Setting
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Setting
 from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.tokens import Scope
@@ -20,6 +23,10 @@ from heksherlite.service.fields import DistinctFeatures, RequestBody, SettingNam
 from heksherlite.service.responses.entity_tags import setting_tag
 
 _TAGS = ["settings"]
+
+_MOST_SETTINGS_ON_EVENT_LOOP = 1_000
+_MOST_RULES_ON_EVENT_LOOP = 1_000
+"""A list of more is built in a thread, so that the event loop answers other requests meanwhile."""
 
 router = APIRouter(prefix="/api/v1/settings", tags=[*_TAGS], route_class=ServiceRoute)
 
@@ -41,6 +48,9 @@ class SettingDetails(SettingSummary):
     aliases: list[str]
     declared_default_value: Any = Field(None, description="Only if an operator set another default value.")
     operator_default_value: Any = Field(None, description="Only if an operator set it. It is the one in force.")
+    json_schema: dict[str, Any] | None = Field(
+        None, alias="schema", description="Only if one was declared: values satisfy it in addition to the type."
+    )
     protected: bool | None = Field(None, description="Only if the setting is protected: only proposals change it.")
 
 
@@ -98,11 +108,16 @@ async def list_settings(
 ) -> Response:
     """List all settings, sorted by name."""
     catalog = store.catalog
-    shown = [
-        _details(catalog, entry.setting) if include_additional_data else _summary(entry.setting)
-        for entry in sorted(catalog.entries.values(), key=lambda entry: entry.setting.name)
-    ]
-    return json_response({"settings": shown})
+
+    def respond() -> Response:
+        shown = [
+            _details(catalog, entry.setting) if include_additional_data else _summary(entry.setting)
+            for entry in sorted(catalog.entries.values(), key=lambda entry: entry.setting.name)
+        ]
+        return json_response({"settings": shown})
+
+    is_large = len(catalog.entries) > _MOST_SETTINGS_ON_EVENT_LOOP
+    return await asyncio.to_thread(respond) if is_large else respond()
 
 
 @router.get("/{name}", response_model=SettingWithRules, responses={**text_responses(404), **INVALID})
@@ -119,12 +134,27 @@ async def get_setting(
     catalog = store.catalog
     entry = catalog.entry(name)
     details = _details(catalog, entry.setting)
-    if include_rules:
-        details["rules"] = [
-            {"rule_id": rule.id, **rule_details(catalog, rule)}
-            for rule in sorted(entry.rules.values(), key=lambda rule: rule.id)
-        ]
-    return json_response(details, headers={"etag": setting_tag(catalog, name)})
+
+    def respond() -> Response:
+        if include_rules:
+            details["rules"] = [
+                {"rule_id": rule.id, **rule_details(catalog, rule)}
+                for rule in sorted(entry.rules.values(), key=lambda rule: rule.id)
+            ]
+        return json_response(details, headers={"etag": setting_tag(catalog, name)})
+
+    is_large = include_rules and len(entry.rules) > _MOST_RULES_ON_EVENT_LOOP
+    return await asyncio.to_thread(respond) if is_large else respond()
+
+
+@router.get("/{name}/schema", response_model=dict[str, Any], responses={**text_responses(404), **INVALID})
+@requires(Scope.READ)
+async def get_schema(name: str, store: ReadableStore) -> Response:
+    """Return the whole JSON Schema of the values of a setting: its type, and the schema that was declared."""
+    setting = store.catalog.entry(name).setting
+    schema = combined(setting.type, None if setting.schema is None else setting.schema.document)
+    described = {"$schema": DIALECT, "title": setting.name, "default": setting.default_value}
+    return json_response({**described, **schema})
 
 
 @router.delete("/{name}", status_code=204, responses={**text_responses(404, 412), **EVERY_WRITE})
@@ -220,6 +250,7 @@ def _details(catalog: Catalog, setting: Setting) -> dict[str, Any]:
         "configurable_features": catalog.in_order(setting.configurable_features),
         "metadata": setting.metadata,
         "aliases": sorted(setting.aliases),
+        **({} if setting.schema is None else {"schema": setting.schema.document}),
         **_of_operators(setting),
     }
 
@@ -230,4 +261,6 @@ def _of_operators(setting: Setting) -> dict[str, Any]:
     if setting.has_operator_default:
         shown["declared_default_value"] = setting.declared_default_value
         shown["operator_default_value"] = setting.operator_default_value
-    return {**shown, "protected": True} if setting.is_protected else shown
+    if setting.is_protected:
+        shown["protected"] = True
+    return shown

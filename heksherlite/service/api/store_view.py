@@ -58,6 +58,10 @@ class StoreView:
         """The settings and rules that the request may read."""
         return self._limited_catalogs.of(self._store.catalog, self._setting_prefix)
 
+    def now(self) -> datetime:
+        """Return the time of the clock that all services on the database agree on."""
+        return self._store.now()
+
     @property
     def available(self) -> bool:
         """Whether the database was reachable at the last check."""

@@ -1,6 +1,5 @@
 """``/api/v1/tokens``: the tokens of the service."""
 
-import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -15,6 +14,7 @@ from heksherlite.service.api.administration import (
     ScopeName,
     refusals,
 )
+from heksherlite.service.api.change_cause import ChangeCause
 from heksherlite.service.api.responses import json_response, no_content
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain.tokens import Scope, new_token
@@ -34,6 +34,7 @@ class TokenDescription(BaseModel):
     setting_prefix: str
     created_at: int
     expires_at: int | None
+    owner: str | None = Field(description="The person that the token belongs to.")
 
 
 class TokenList(BaseModel):
@@ -49,6 +50,11 @@ class NewToken(RequestBody):
     scopes: Annotated[list[ScopeName], Field(min_length=1)]
     setting_prefix: str = ""
     expires_at: EpochSeconds | None = None
+    owner: str | None = Field(
+        None,
+        description="The person that the token belongs to, who does not approve their own proposals with it. By"
+        " default, the person who creates it, or the owner of the token of the request.",
+    )
 
 
 class CreatedToken(BaseModel):
@@ -66,23 +72,29 @@ async def get_tokens(store: Administered) -> Response:
 
 @router.post("", status_code=201, response_model=CreatedToken, responses=ADMINISTRATION)
 @requires(Scope.ADMIN, all_settings=True)
-async def create_token(body: NewToken, store: Administered) -> Response:
+async def create_token(body: NewToken, store: Administered, cause: ChangeCause) -> Response:
     """Create a token."""
     if body.setting_prefix and SETTING_NAME.fullmatch(body.setting_prefix) is None:
         raise BadRequestError(f"the name of a setting cannot begin with {body.setting_prefix[:100]!r}")
     with refusals():
+        now = store.now().timestamp()
         text, token = new_token(
-            body.name, body.scopes, now=time.time(), setting_prefix=body.setting_prefix, expires_at=body.expires_at
+            body.name,
+            body.scopes,
+            now=now,
+            setting_prefix=body.setting_prefix,
+            expires_at=body.expires_at,
+            owner=body.owner or cause.author.person,
         )
-        await add_token(store.access, token)
+        await add_token(store.access, token, cause)
     return _created({"token": text})
 
 
 @router.delete("/{name}", status_code=204, responses=ADMINISTRATION)
 @requires(Scope.ADMIN, all_settings=True)
-async def revoke_token(name: str, store: Administered) -> Response:
+async def revoke_token(name: str, store: Administered, cause: ChangeCause) -> Response:
     """Revoke a token by its name or public prefix."""
-    if not await remove_token(store.access, name):
+    if not await remove_token(store.access, name, cause):
         raise NotFoundError(f"there is no token named {name[:100]!r}")
     return no_content()
 

@@ -160,6 +160,7 @@ class Application:
             setting_prefix=self.approval.setting_prefix,
             created_at=self.created_at,
             expires_at=None,
+            application_id=self.id,
         )
 
 

@@ -4,150 +4,18 @@ A `Catalog` never changes. A write is decided against one (`Decision`), its `Cha
 the same `Changes` applied to the catalog make the next one. What another process wrote arrives as `Changes` too.
 """
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
-from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.change_log import ChangeLog
-from heksherlite.service.domain.json_values import Json, Metadata
+from heksherlite.service.domain.counters import Counters
+from heksherlite.service.domain.entities import Copying, Entry, Rule, Setting, with_members
 from heksherlite.service.domain.lineage import NO_LINEAGE, NO_NONCE, Lineage, RevisionId
 from heksherlite.service.domain.proposals import Proposal
-from heksherlite.service.domain.schedule import Phase, Schedule
-from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import NotFoundError, OutsidePrefixError
-from heksherlite.wire_types import WireType
 
 T_co = TypeVar("T_co", covariant=True)
-
-Conditions: TypeAlias = tuple[tuple[str, str], ...]
-"""Pairs of context feature and value, sorted by feature name, so that equal conditions are equal tuples."""
-
-
-Copying: TypeAlias = Callable[[Mapping[Any, Any]], MutableMapping[Any, Any]]
-"""Returns a mutable copy of a mapping."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A setting with the changes since its declaration.
-
-    ``id`` never changes and is never used again, so rules keep their setting when it is renamed. ``revision``
-    is the revision at which the setting or one of its rules last changed. ``operator_default_value`` is `NO_VALUE` if
-    no operator set one. Only proposals change a setting that ``is_protected``.
-    """
-
-    id: int
-    name: str
-    type: WireType
-    declared_default_value: Json
-    configurable_features: frozenset[str]
-    version: Version
-    metadata: Metadata
-    aliases: frozenset[str]
-    revision: int
-    operator_default_value: Json = NO_VALUE
-    is_protected: bool = False
-    nonce: str = NO_NONCE
-
-    @property
-    def revision_id(self) -> RevisionId:
-        """The name of the revision at which the setting or one of its rules last changed."""
-        return RevisionId(self.revision, self.nonce)
-
-    @property
-    def has_operator_default(self) -> bool:
-        """Whether an operator set a default in place of the declared one."""
-        return self.operator_default_value is not NO_VALUE
-
-    @property
-    def default_value(self) -> Json:
-        """The operator's default if there is one, otherwise the declared default."""
-        return self.operator_default_value if self.has_operator_default else self.declared_default_value
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A value of a setting in the contexts that match all conditions."""
-
-    id: int
-    setting_id: int
-    conditions: Conditions
-    value: Json
-    metadata: Metadata
-    schedule: Schedule | None = None
-
-    @property
-    def served(self) -> bool:
-        """Whether clients receive the rule."""
-        return self.schedule is None or self.schedule.phase is Phase.ACTIVE
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A setting with its rules in ascending order of their ids, and its latest changes."""
-
-    setting: Setting
-    log: ChangeLog
-    rules: Mapping[int, Rule] = field(default_factory=dict)
-    ids_by_conditions: Mapping[Conditions, int] = field(default_factory=dict)
-    unserved: frozenset[int] = frozenset()
-
-    @property
-    def served(self) -> Mapping[int, Rule]:
-        """The rules that clients receive, in ascending order of their ids."""
-        if not self.unserved:
-            return self.rules
-        return {rule_id: rule for rule_id, rule in self.rules.items() if rule_id not in self.unserved}
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """The counters that change with each write.
-
-    ``revision`` counts the writes. ``features_revision`` is the last revision that changed the context features, and
-    ``access_revision`` the last one that changed tokens or applications. The ids are the highest ones ever used.
-    ``changed_at`` is the time of the last write, in UTC, and never goes back; it is None if a version without history
-    made that write.
-    """
-
-    database_id: str
-    revision: int = 0
-    features_revision: int = 0
-    last_setting_id: int = 0
-    last_rule_id: int = 0
-    changed_at: datetime | None = None
-    access_revision: int = 0
-    revision_nonce: str = NO_NONCE
-    features_nonce: str = NO_NONCE
-    access_nonce: str = NO_NONCE
-    last_proposal_id: int = 0
-
-    @property
-    def revision_id(self) -> RevisionId:
-        """The name of the revision, which is the name of everything that is stored at it."""
-        return RevisionId(self.revision, self.revision_nonce)
-
-    @property
-    def features_id(self) -> RevisionId:
-        """The name of the revision that last touched the context features."""
-        return RevisionId(self.features_revision, self.features_nonce)
-
-    @property
-    def access_id(self) -> RevisionId:
-        """The name of the revision that last touched tokens, applications or groups."""
-        return RevisionId(self.access_revision, self.access_nonce)
-
-    def after_access_change(self, nonce: str) -> "State":
-        """Return the counters after a write of tokens, applications or groups, which drew a nonce."""
-        number = self.revision + 1
-        return replace(self, revision=number, revision_nonce=nonce, access_revision=number, access_nonce=nonce)
-
-    def dated(self, now: datetime) -> "State":
-        """Return the counters with the time of their write."""
-        return replace(self, changed_at=max(now, self.changed_at or now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,21 +42,21 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[T_co]):
-    """The outcome of a request to write: its answer, and the changes to make."""
+    """The outcome of a request to write: its result for the caller, and the changes to make."""
 
-    answer: T_co
+    result: T_co
     changes: Changes = field(default_factory=Changes)
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything at one revision. The first catalog is `Catalog(state)`; `after` returns the following ones.
+    """Everything at one revision. The first catalog is `Catalog(counters)`; `after` returns the following ones.
 
     ``setting_prefix`` is not empty in a catalog that is ``limited_to`` some settings: only these and their rules are
     in ``entries`` and ``rules``, and asking for others by `find`, `entry` or `rule` is an `OutsidePrefixError`.
     """
 
-    state: State
+    counters: Counters
     context_features: tuple[str, ...] = ()
     entries: Mapping[int, Entry] = field(default_factory=dict)
     ids_by_name: Mapping[str, int] = field(default_factory=dict)
@@ -253,7 +121,7 @@ class Catalog:
         if not self.setting_prefix:
             return
         touched = self.touched_settings(changes) | changes.removed_settings | {item.id for item in changes.settings}
-        existing = {setting_id for setting_id in touched if setting_id <= self.state.last_setting_id}
+        existing = {setting_id for setting_id in touched if setting_id <= self.counters.last_setting_id}
         within = (
             changes.context_features is None
             and existing <= self.entries.keys()
@@ -282,12 +150,12 @@ class Catalog:
     @property
     def next_revision(self) -> int:
         """The revision of the next write."""
-        return self.state.revision + 1
+        return self.counters.revision + 1
 
-    def state_after(self, changes: Changes, nonce: str = NO_NONCE) -> State:
+    def counters_after(self, changes: Changes, nonce: str = NO_NONCE) -> Counters:
         """Return the counters after a write of these changes, which drew a nonce."""
         revision = RevisionId(self.next_revision, nonce)
-        features = self.state.features_id if changes.context_features is None else revision
+        features = self.counters.features_id if changes.context_features is None else revision
         return replace(
             self.numbered_after(changes),
             revision=revision.number,
@@ -296,15 +164,15 @@ class Catalog:
             features_nonce=features.nonce,
         )
 
-    def numbered_after(self, changes: Changes) -> State:
+    def numbered_after(self, changes: Changes) -> Counters:
         """Return the counters of this revision with the ids that these changes use."""
         if not (changes.settings or changes.rules or changes.proposals):
-            return self.state
+            return self.counters
         return replace(
-            self.state,
-            last_setting_id=max([self.state.last_setting_id, *(setting.id for setting in changes.settings)]),
-            last_rule_id=max([self.state.last_rule_id, *(rule.id for rule in changes.rules)]),
-            last_proposal_id=max([self.state.last_proposal_id, *(proposal.id for proposal in changes.proposals)]),
+            self.counters,
+            last_setting_id=max([self.counters.last_setting_id, *(setting.id for setting in changes.settings)]),
+            last_rule_id=max([self.counters.last_rule_id, *(rule.id for rule in changes.rules)]),
+            last_proposal_id=max([self.counters.last_proposal_id, *(proposal.id for proposal in changes.proposals)]),
         )
 
     def touched_settings(self, changes: Changes) -> set[int]:
@@ -313,14 +181,14 @@ class Catalog:
         return {rule.setting_id for rule in (*changes.rules, *removed)}
 
     def after(
-        self, changes: Changes, state: State, lineage: Lineage | None = None, *, copied: Copying = dict
+        self, changes: Changes, counters: Counters, lineage: Lineage | None = None, *, copied: Copying = dict
     ) -> "Catalog":
         """Return the catalog after some changes.
 
         Args:
             changes: What was stored and removed. A removed setting or rule that is unknown here was added and removed
                 between two reads of the database. Such a rule is only logged: a client may have it from elsewhere.
-            state: The counters after the changes. A setting of which only rules changed gets this revision. A listed
+            counters: The counters after the changes. A setting of which only rules changed gets this revision. A listed
                 setting keeps its own.
             lineage: The revisions that led to the new catalog, if there are several since this one.
             copied: Makes the mutable mappings of the new catalog from those of this one.
@@ -329,7 +197,7 @@ class Catalog:
         names = copied(self.ids_by_name)
         rules = copied(self.rules)
         gone: list[int] = []
-        is_logged = state.revision > self.state.revision
+        is_logged = counters.revision > self.counters.revision
         missed = changes.removed_rules - self.rules.keys() if is_logged else frozenset()
         for setting_id in changes.removed_settings & entries.keys():
             entry = entries.pop(setting_id)
@@ -344,7 +212,7 @@ class Catalog:
             else:
                 _forget_names(names, known.setting)
                 # To which of the listed settings a missed rule belonged is unknown.
-                log = known.log.with_change(state.revision, missed) if missed else known.log
+                log = known.log.with_change(counters.revision, missed) if missed else known.log
                 entries[setting.id] = replace(known, setting=setting, log=log)
         for setting in changes.settings:
             names.update(dict.fromkeys((setting.name, *setting.aliases), setting.id))
@@ -353,12 +221,12 @@ class Catalog:
             stored.setdefault(rule.setting_id, []).append(rule)
         listed = {setting.id for setting in changes.settings}
         for setting_id in self.touched_settings(changes) & entries.keys():
-            logged_at = state.revision if is_logged and setting_id in self.entries else None
-            entry = _with_rules(
-                entries[setting_id], stored.get(setting_id, []), changes.removed_rules, logged_at, copied
+            logged_at = counters.revision if is_logged and setting_id in self.entries else None
+            entry = entries[setting_id].with_rules(
+                stored.get(setting_id, []), changes.removed_rules, logged_at, copied=copied
             )
-            if setting_id not in listed and entry.setting.revision != state.revision:
-                touched = replace(entry.setting, revision=state.revision, nonce=state.revision_nonce)
+            if setting_id not in listed and entry.setting.revision != counters.revision:
+                touched = replace(entry.setting, revision=counters.revision, nonce=counters.revision_nonce)
                 entry = replace(entry, setting=touched)
             entries[setting_id] = entry
         for rule_id in changes.removed_rules:
@@ -367,51 +235,17 @@ class Catalog:
         features = self.context_features if changes.context_features is None else changes.context_features
         switching = [rule.id for rule in changes.rules if _has_switch(rule)]
         not_switching = {*gone, *changes.removed_rules, *[rule.id for rule in changes.rules]}.difference(switching)
-        scheduled = _with_members(self.scheduled, added=switching, removed=not_switching)
+        scheduled = with_members(self.scheduled, added=switching, removed=not_switching)
         proposals = self._proposals_after(changes)
-        lineage = lineage or self.lineage.after([state.revision_id] if is_logged else [])
-        return Catalog(state, features, entries, names, rules, scheduled, lineage, proposals, self.setting_prefix)
+        lineage = lineage or self.lineage.after([counters.revision_id] if is_logged else [])
+        return Catalog(counters, features, entries, names, rules, scheduled, lineage, proposals, self.setting_prefix)
 
 
 def _has_switch(rule: Rule) -> bool:
     return rule.schedule is not None and rule.schedule.next_switch is not None
 
 
-def _with_members(members: frozenset[int], *, added: Sequence[int], removed: AbstractSet[int]) -> frozenset[int]:
-    if not added and members.isdisjoint(removed):
-        return members
-    return members.difference(removed).union(added)
-
-
 def _forget_names(names: MutableMapping[str, int], setting: Setting) -> None:
     for name in (setting.name, *setting.aliases):
         if names.get(name) == setting.id:
             del names[name]
-
-
-def _with_rules(
-    entry: Entry, stored: Sequence[Rule], removed: frozenset[int], logged_at: int | None, copied: Copying
-) -> Entry:
-    # A new rule has the highest id so far and a changed one keeps its place, so the rules stay ascending by id. Only
-    # those that were removed and come back need sorting.
-    rules = copied(entry.rules)
-    ids_by_conditions = copied(entry.ids_by_conditions)
-    leaving = removed & rules.keys()
-    for rule_id in leaving:
-        del ids_by_conditions[rules.pop(rule_id).conditions]
-    highest = next(reversed(rules), 0)
-    comes_back = any(rule.id < highest and rule.id not in rules for rule in stored)
-    for rule in stored:
-        rules[rule.id] = rule
-        ids_by_conditions[rule.conditions] = rule.id
-    if comes_back:
-        rules = dict(sorted(rules.items()))
-    unserved = _with_members(
-        entry.unserved,
-        added=[rule.id for rule in stored if not rule.served],
-        removed=leaving.union([rule.id for rule in stored if rule.served]),
-    )
-    log = entry.log
-    if logged_at is not None:  # else the entry is new, and its log begins after the rules that it has now
-        log = log.with_change(logged_at, leaving.union([rule.id for rule in stored]))
-    return Entry(entry.setting, log, rules, ids_by_conditions, unserved)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from heksherlite.service.domain.catalog import Catalog, Conditions, Entry
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Conditions, Entry
 from heksherlite.service.domain.filters import ContextFilter
 from heksherlite.service.domain.lineage import RevisionId
 
@@ -57,14 +58,14 @@ class ChangeFeed:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
-        self._complete_after = catalog.state.revision
+        self._complete_after = catalog.counters.revision
         self._revisions: deque[tuple[int, ChangedSettings]] = deque()
         self._merged: dict[int, ChangedSettings | None] = {}
 
     @property
     def revision(self) -> RevisionId:
         """The name of the newest revision."""
-        return self.catalog.state.revision_id
+        return self.catalog.counters.revision_id
 
     def advance(self, catalog: Catalog) -> None:
         """Add the changes up to the next catalog, which is one or more revisions later."""
@@ -104,9 +105,9 @@ def _changed(before: Catalog, after: Catalog) -> ChangedSettings | None:
     Everything may have changed if the context features changed, or if the earlier catalog did not lead to the later
     one.
     """
-    if (before.state.database_id, before.context_features) != (after.state.database_id, after.context_features):
+    if (before.counters.database_id, before.context_features) != (after.counters.database_id, after.context_features):
         return None
-    if before.state.revision_id not in after.lineage:
+    if before.counters.revision_id not in after.lineage:
         return None
     changed: dict[str, frozenset[Conditions] | None] = {}
     for setting_id, entry in after.entries.items():

@@ -5,7 +5,7 @@ from typing import Any
 
 from heksherlite.service.domain.applications import Application
 from heksherlite.service.domain.credentials import Credentials
-from heksherlite.service.domain.groups import Group, filled_in
+from heksherlite.service.domain.groups import Group, filled_in, references
 
 
 def configuration(
@@ -44,6 +44,13 @@ def configuration(
         if name in groups:
             built[name] = {**built.get(name, {}), **filled_in(groups[name].values, secrets)}
     return built
+
+
+def claimed(application: Application, groups: Mapping[str, Group]) -> dict[str, list[str]]:
+    """Return which groups and secrets the configuration of an application contains, for the audit record."""
+    attached = [groups[name] for name in application.approval.groups if name in groups]
+    secrets = {secret for group in attached for secret in references(group.values)}
+    return {"groups": [group.name for group in attached], "secrets": sorted(secrets)}
 
 
 def _of_settings(

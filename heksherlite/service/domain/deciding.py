@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from heksherlite import operations as ops
 from heksherlite.service.domain import context_features, rules, settings
-from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Setting
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision
+from heksherlite.service.domain.entities import Setting
 from heksherlite.service.domain.metadata import replacing
 from heksherlite.service.domain.schedule import schedule_of
 from heksherlite.service.domain.touched import Touched, touched_by
@@ -94,7 +95,7 @@ def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: dateti
         copy.catalog.require_within_limit(decision.changes)
         touched.append(touched_by(decision.changes, copy.catalog))
         copy.apply(decision.changes)
-        results.append(decision.answer)
+        results.append(decision.result)
     return Outcome(copy.changes(), tuple(results), tuple(conflicts), tuple(touched), copy.catalog)
 
 
@@ -112,10 +113,10 @@ def decide_one(operation: ops.AnyOperation, catalog: Catalog, now: datetime) -> 
     match operation:
         case ops.AddRule():
             added = _add_rule(operation, catalog, now)
-            return Decision({"rule_id": added.answer}, added.changes)
+            return Decision({"rule_id": added.result}, added.changes)
         case ops.PutRule():
             put = _put_rule(operation, catalog, now)
-            return Decision({"rule_id": put.answer}, put.changes)
+            return Decision({"rule_id": put.result}, put.changes)
         case ops.OfRule():
             rule_id = _rule_id(operation, catalog)
             return Decision({"rule_id": rule_id}, _change_rule(operation, rule_id, catalog, now).changes)

@@ -4,15 +4,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Entry, Setting
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.differences import Difference, Level, Shape, differences, shape_of
+from heksherlite.service.domain.entities import Entry, Setting
+from heksherlite.service.domain.value_schemas import ValueSchema, same_schema
 from heksherlite.service.domain.versions import INITIAL, Version
 from heksherlite.service.errors import BadRequestError, DeclarationConflictError, DifferencesError, NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """A well-formed declaration: the default fits the type, and the alias is not the name."""
+    """A well-formed declaration: the default fits the type, and the alias is not the name.
+
+    Its schema is not checked yet.
+    """
 
     shape: Shape
     version: Version
@@ -23,11 +28,14 @@ def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
     """Create, upgrade or compare a setting. The result is the body of the response.
 
     Raises:
-        BadRequestError: A new setting has another version than 1.0.
+        BadRequestError: A new setting has another version than 1.0, or the default does not satisfy the schema.
+        InvalidError: The schema is invalid.
+        TooLargeError: The schema is too large.
         NotFoundError: A context feature or the alias is unknown.
         DeclarationConflictError: The alias belongs to another setting, or the declaration contradicts the stored one.
     """
     entry = _declared_entry(catalog, declaration)
+    declaration = _with_checked_schema(declaration, None if entry is None else entry.setting.schema)
     if entry is None:
         return _create(catalog, declaration)
     stored = entry.setting.version
@@ -58,11 +66,12 @@ def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
         type=shape.type,
         declared_default_value=shape.default_value,
         metadata=shape.metadata,
+        schema=shape.schema,
         version=declaration.version,
         revision=catalog.next_revision,
     )
-    answer = {"outcome": "upgraded", "previous_version": str(stored), "differences": listed}
-    return Decision(answer, Changes(settings=(upgraded,)))
+    result = {"outcome": "upgraded", "previous_version": str(stored), "differences": listed}
+    return Decision(result, Changes(settings=(upgraded,)))
 
 
 def require_features(catalog: Catalog, features: Iterable[str]) -> None:
@@ -97,13 +106,27 @@ def _declared_entry(catalog: Catalog, declaration: Declaration) -> Entry | None:
     return named
 
 
+def _with_checked_schema(declaration: Declaration, stored: ValueSchema | None) -> Declaration:
+    """Return a declaration whose default satisfies its schema. The stored schema, if it is the same, is compiled."""
+    schema = declaration.shape.schema
+    if schema is None:
+        return declaration
+    if stored is not None and same_schema(schema, stored):
+        schema = stored
+    else:
+        schema.check()
+    if faults := schema.faults(declaration.shape.default_value):
+        raise BadRequestError(f"the default value does not fit the schema: {'; '.join(faults)}")
+    return replace(declaration, shape=replace(declaration.shape, schema=schema))
+
+
 def _create(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, Any]]:
     shape = declaration.shape
     if declaration.version != INITIAL:
         raise BadRequestError(f"a new setting must have version {INITIAL}, not {declaration.version}")
     require_features(catalog, shape.configurable_features)
     setting = Setting(
-        id=catalog.state.last_setting_id + 1,
+        id=catalog.counters.last_setting_id + 1,
         name=shape.name,
         type=shape.type,
         declared_default_value=shape.default_value,
@@ -112,6 +135,7 @@ def _create(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
         metadata=shape.metadata,
         aliases=frozenset(),
         revision=catalog.next_revision,
+        schema=shape.schema,
     )
     return Decision({"outcome": "created"}, Changes(settings=(setting,)))
 

@@ -3,12 +3,17 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from heksherlite.rules import NO_VALUE
-from heksherlite.service.domain.catalog import Catalog, Entry, Rule
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Entry, Rule
 from heksherlite.service.domain.json_values import Json, Metadata, same_json
+from heksherlite.service.domain.value_schemas import ValueSchema, same_schema
 from heksherlite.wire_types import WireType, is_subtype
+
+_MAX_LISTED_RULES: Final = 100
+"""The maximum number of rules that a response lists with what is wrong with their values."""
 
 
 class Level(IntEnum):
@@ -48,6 +53,7 @@ class Shape:
     type: WireType
     default_value: Json
     metadata: Metadata
+    schema: ValueSchema | None = None
 
 
 def shape_of(entry: Entry) -> Shape:
@@ -59,6 +65,7 @@ def shape_of(entry: Entry) -> Shape:
         type=setting.type,
         default_value=setting.declared_default_value,
         metadata=setting.metadata,
+        schema=setting.schema,
     )
 
 
@@ -86,6 +93,7 @@ def differences(
         *_of_features(before, after, latest, features_in_use(rules), catalog),
         *_of_type(before.type, after.type, latest.type, rules),
         *_of_operator_default(after.type, operator_default),
+        *_of_schema(before, after, latest, rules, operator_default),
     ]
     if before.name != after.name:
         found.append(Difference(Level.MINOR, "name", latest.name))
@@ -99,6 +107,34 @@ def differences(
 def _of_operator_default(type: WireType, operator_default: Json) -> Iterable[Difference]:
     if operator_default is not NO_VALUE and not type.accepts(operator_default):
         yield Difference(Level.MISMATCH, message="setting type incompatible with the operator's default value")
+
+
+def _of_schema(
+    before: Shape, after: Shape, latest: Shape, rules: list[Rule], operator_default: Json
+) -> Iterable[Difference]:
+    if same_schema(before.schema, after.schema):
+        return
+    if after.schema is not None:
+        unfit = 0
+        for rule in rules:
+            if after.type.accepts(rule.value) and (faults := after.schema.faults(rule.value)):
+                unfit += 1
+                if unfit <= _MAX_LISTED_RULES:
+                    message = f"setting schema incompatible with the value of rule {rule.id}: {'; '.join(faults)}"
+                    yield Difference(Level.MISMATCH, message=message)
+        if unfit > _MAX_LISTED_RULES:
+            message = f"setting schema incompatible with the values of {unfit - _MAX_LISTED_RULES} more rules"
+            yield Difference(Level.MISMATCH, message=message)
+        if operator_default is not NO_VALUE and after.type.accepts(operator_default):
+            faults = after.schema.faults(operator_default)
+            unfit += bool(faults)
+            if faults:
+                message = f"setting schema incompatible with the operator's default value: {'; '.join(faults)}"
+                yield Difference(Level.MISMATCH, message=message)
+        if unfit:
+            return
+    latest_schema = None if latest.schema is None else latest.schema.document
+    yield Difference(Level.MINOR, "schema", latest_schema)
 
 
 def features_in_use(rules: Iterable[Rule]) -> dict[str, list[int]]:

@@ -6,7 +6,8 @@ from itertools import islice
 from typing import Any
 
 from heksherlite.regions import RankedRules, winning_regions
-from heksherlite.service.domain.catalog import Catalog, Entry, Rule
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Entry, Rule
 from heksherlite.service.domain.impact import decided_by, show_region
 from heksherlite.service.domain.snapshots import of_schedule
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from heksherlite import names
-from heksherlite.service.domain.catalog import Conditions
+from heksherlite.service.domain.entities import Conditions
 from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.times import read_time
 from heksherlite.service.errors import BadRequestError, InvalidError
@@ -27,6 +27,13 @@ class ContextFilter:
     """
 
     allowed: Mapping[str, frozenset[str] | None]
+
+    def canonical(self) -> str:
+        """Return the filter as text, the same for all orders of its features and values."""
+        return ",".join(
+            f"{feature}:*" if values is None else f"{feature}:({','.join(sorted(values))})"
+            for feature, values in sorted(self.allowed.items())
+        )
 
     def passes(self, conditions: Conditions) -> bool:
         """Return whether a rule with these conditions is selected."""

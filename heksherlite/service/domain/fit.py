@@ -1,8 +1,11 @@
-"""Checks whether a rule fits its setting, and a setting its own type. All writes share these checks and messages."""
+"""Checks whether a rule fits its setting, and a setting its own type and schema.
+
+All writes share these checks and messages.
+"""
 
 from collections.abc import Iterable, Iterator
 
-from heksherlite.service.domain.catalog import Rule, Setting
+from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.json_values import Json
 from heksherlite.wire_types import shorten
 
@@ -21,14 +24,22 @@ def feature_misfits(setting: Setting, features: Iterable[str]) -> Iterator[str]:
 
 def value_misfits(setting: Setting, value: Json) -> Iterator[str]:
     """Yield the reason why a setting cannot have a rule with this value, if there is one."""
-    if problem := setting.type.problem(value):
-        yield f"the value does not fit setting {setting.name!r} of type {shorten(setting.type)}: {problem}"
+    if misfit := _misfit(setting, value):
+        yield f"the value does not fit {misfit}"
 
 
 def default_misfits(setting: Setting) -> Iterator[str]:
     """Yield each reason why a setting cannot have its declared default value, or that of its operator."""
-    described = f"setting {setting.name!r} of type {shorten(setting.type)}"
-    if problem := setting.type.problem(setting.declared_default_value):
-        yield f"the default value does not fit {described}: {problem}"
-    if setting.has_operator_default and (problem := setting.type.problem(setting.operator_default_value)):
-        yield f"the operator's default value does not fit {described}: {problem}"
+    if misfit := _misfit(setting, setting.declared_default_value):
+        yield f"the default value does not fit {misfit}"
+    if setting.has_operator_default and (misfit := _misfit(setting, setting.operator_default_value)):
+        yield f"the operator's default value does not fit {misfit}"
+
+
+def _misfit(setting: Setting, value: Json) -> str | None:
+    """Return what a value does not fit and why, or None if it fits."""
+    if problem := setting.type.problem(value):
+        return f"setting {setting.name!r} of type {shorten(setting.type)}: {problem}"
+    if setting.schema is not None and (faults := setting.schema.faults(value)):
+        return f"the schema of setting {setting.name!r}: {'; '.join(faults)}"
+    return None

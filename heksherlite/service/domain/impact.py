@@ -6,7 +6,8 @@ from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from heksherlite.regions import RankedRules, Region, differences
-from heksherlite.service.domain.catalog import Catalog, Changes, Entry, Rule, Setting
+from heksherlite.service.domain.catalog import Catalog, Changes
+from heksherlite.service.domain.entities import Entry, Rule, Setting
 from heksherlite.service.domain.json_values import Json, same_json
 from heksherlite.service.domain.ranked_rules import after_changes, ranked_rules
 

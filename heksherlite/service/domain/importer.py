@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from heksherlite.rules import NO_VALUE
-from heksherlite.service.domain.catalog import Conditions, Rule, Setting
+from heksherlite.service.domain.entities import Conditions, Rule, Setting
 from heksherlite.service.domain.fit import default_misfits, rule_misfits
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.rules import conditions_of
 from heksherlite.service.domain.schedule import Schedule
+from heksherlite.service.domain.value_schemas import ValueSchema
 from heksherlite.service.domain.versions import Version
+from heksherlite.service.errors import RequestError
 from heksherlite.wire_types import WireType
 
 
@@ -45,6 +47,7 @@ class Importer:
         aliases: Sequence[str],
         operator_default_value: Json = NO_VALUE,
         protected: bool = False,
+        schema: Json = None,
     ) -> Setting:
         """Check a setting and return it.
 
@@ -66,7 +69,10 @@ class Importer:
             nonce=self._revision.nonce,
             operator_default_value=operator_default_value,
             is_protected=protected,
+            schema=None if schema is None else ValueSchema(schema),
         )
+        if setting.schema is not None:
+            _check(setting.schema)
         for misfit in default_misfits(setting):
             raise ValueError(misfit)
         for known_as in (name, *aliases):
@@ -106,3 +112,10 @@ class Importer:
         self._rule_ids.add(rule_id)
         self.last_rule_id = max(self.last_rule_id, rule_id)
         return rule
+
+
+def _check(schema: ValueSchema) -> None:
+    try:
+        schema.check()
+    except RequestError as error:
+        raise ValueError(error.message) from error

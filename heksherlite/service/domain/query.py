@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from heksherlite.service.domain.catalog import Catalog, Entry
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Entry
 
 
 def entries_of(catalog: Catalog, setting_names: Sequence[str] | None) -> list[Entry]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from heksherlite.regions import RankedRules
 from heksherlite.rules import RuleBatch, RuleSet, RuleSetBuilder
-from heksherlite.service.domain.catalog import Catalog, Entry, Rule
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Entry, Rule
 
 
 def ranked_rules(catalog: Catalog, entry: Entry) -> RankedRules[Rule]:
@@ -28,10 +29,10 @@ class RankedRulesCache:
     def get(self, catalog: Catalog, entry: Entry) -> RankedRules[Rule]:
         """Return the same as `ranked_rules`, for a setting of a current catalog."""
         database_id, known, order, ranked = self._kept.pop(entry.setting.id, ("", None, (), None))
-        is_same_database = database_id == catalog.state.database_id and order == catalog.context_features
+        is_same_database = database_id == catalog.counters.database_id and order == catalog.context_features
         if known is not entry or not is_same_database or ranked is None:
             ranked = self._updated(catalog, entry, known if is_same_database else None, ranked)
-        self._kept[entry.setting.id] = (catalog.state.database_id, entry, catalog.context_features, ranked)
+        self._kept[entry.setting.id] = (catalog.counters.database_id, entry, catalog.context_features, ranked)
         self._rules += len(entry.rules) - (0 if known is None else len(known.rules))
         while self._rules > self._most_rules and len(self._kept) > 1:
             _, (_, dropped, _, _) = self._kept.popitem(last=False)

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain import snapshots
-from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Rule, Setting
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision
+from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.fit import default_misfits, rule_misfits
 from heksherlite.service.domain.history import Change, Record
 from heksherlite.service.domain.json_values import Json, same_json

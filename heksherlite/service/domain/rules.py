@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from heksherlite.service.domain.catalog import Catalog, Changes, Conditions, Decision, Rule
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision
+from heksherlite.service.domain.entities import Conditions, Rule
 from heksherlite.service.domain.fit import feature_misfits, value_misfits
 from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit
@@ -33,7 +34,7 @@ def add(
     if existing is not None:
         raise ConflictError(f"rule {existing} of setting {setting.name!r} has the same conditions")
     _require_time_to_be_served(schedule)
-    rule = Rule(catalog.state.last_rule_id + 1, setting.id, conditions, value, metadata, schedule)
+    rule = Rule(catalog.counters.last_rule_id + 1, setting.id, conditions, value, metadata, schedule)
     return Decision(rule.id, Changes(rules=(rule,)))
 
 

@@ -1,4 +1,4 @@
-"""Browser sessions of operators: the cookie, and the token that protects forms against cross-site requests."""
+"""Browser sessions of people: the cookie, and the token that protects forms against cross-site requests."""
 
 import re
 import secrets
@@ -6,27 +6,65 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
 from hmac import digest as hmac_digest
-from typing import Final
+from typing import Final, TypeAlias
 
-LIFETIME: Final = 3600
-"""The lifetime of a session, in seconds."""
+from heksherlite.service.domain.tokens import NO_ACCESS, Access
+
+MAX_TOUCH_INTERVAL: Final = 60
+"""The longest time for which the use of a session is not stored, in seconds."""
+
+Owner: TypeAlias = tuple[str | None, str | None]
+"""The public prefix of a token, or a person whom an identity provider named."""
 
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+_ID_LENGTH: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """The session of an operator who is logged in.
+    """The session of a person who is logged in.
+
+    Times are in seconds since the epoch.
 
     Attributes:
         digest: The digest of the secret in its cookie, as `session_digest` returns it.
-        public_prefix: The public prefix of the token that the operator logged in with.
-        expires_at: When the session expires, in seconds since the epoch.
+        public_prefix: The public prefix of the token that the person logged in with. The session has the access of
+            this token, and ends with it. None if an identity provider identified the person.
+        person: The person, as an identity provider named them; None for a session with a token.
+        granted: What the person may do; for a session with a token, the token decides.
+        address: The address from which the person logged in.
+        created_at: When the person logged in.
+        last_used_at: When the session was last used, within `MAX_TOUCH_INTERVAL`.
+        expires_at: When the session expires even if it is used.
     """
 
     digest: bytes = field(repr=False)
-    public_prefix: str
+    public_prefix: str | None = None
+    person: str | None = None
+    granted: Access = NO_ACCESS
+    address: str | None = None
+    created_at: int
+    last_used_at: int
     expires_at: int
+
+    @property
+    def id(self) -> str:
+        """The public id of the session, which is not secret."""
+        return self.digest.hex()[:_ID_LENGTH]
+
+    @property
+    def owner(self) -> "Owner":
+        """Whose session it is."""
+        return self.public_prefix, self.person
+
+    def ended(self, now: float, idle_timeout: float) -> bool:
+        """Return whether the session has expired, or was not used for longer than a time-out in seconds."""
+        return self.expires_at <= now or self.last_used_at + idle_timeout <= now
+
+
+def touch_interval(idle_timeout: float) -> float:
+    """Return how long the use of a session is not stored after it was stored, in seconds."""
+    return min(MAX_TOUCH_INTERVAL, idle_timeout / 4)
 
 
 def new_secret() -> str:

@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import Final
 
 from heksherlite.rules import NO_VALUE
-from heksherlite.service.domain.catalog import Catalog, Changes, Decision, Setting
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.declarations import renamed, require_features
 from heksherlite.service.domain.differences import features_in_use, in_use_message
+from heksherlite.service.domain.entities import Setting
 from heksherlite.service.domain.fit import default_misfits, value_misfits
 from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit

@@ -3,11 +3,12 @@
 from typing import Any
 
 from heksherlite.rules import NO_VALUE
-from heksherlite.service.domain.catalog import Rule, Setting
+from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.proposals import Proposal
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.times import read_time, show_time
+from heksherlite.service.domain.value_schemas import ValueSchema
 from heksherlite.service.domain.versions import Version
 from heksherlite.type_strings import parse_type
 
@@ -27,6 +28,8 @@ def of_setting(setting: Setting) -> dict[str, Any]:
         snapshot["operator_default_value"] = setting.operator_default_value
     if setting.is_protected:
         snapshot["protected"] = True
+    if setting.schema is not None:
+        snapshot["schema"] = setting.schema.document
     return snapshot
 
 
@@ -44,6 +47,7 @@ def setting_from(snapshot: Json, *, setting_id: int, revision: int) -> Setting:
         revision=revision,
         operator_default_value=snapshot.get("operator_default_value", NO_VALUE),
         is_protected=snapshot.get("protected", False),
+        schema=ValueSchema(snapshot["schema"]) if "schema" in snapshot else None,
     )
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, TypeVar, cast
 
-from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
+from heksherlite.service.domain.catalog import Catalog, Changes
+from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.json_values import same_json
 from heksherlite.service.domain.snapshots import of_rule, of_setting
 

@@ -1,6 +1,5 @@
 """``/f/configure/``: an operator reviews the request of an application, and approves or denies it."""
 
-import time
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
@@ -54,11 +53,11 @@ async def show_application(request: Request, store: ReadableStore, context: Cont
     if known is None and manifest is not None and is_code(code):
         if not context.options.access.client_codes:
             return render(request, "device", status=404, code=code, problem=NO_CLIENT_CODES)
-        known = _chosen_by_client(request, code, manifest)
+        known = _chosen_by_client(request, store, code, manifest)
     if known is None:
         count_failed_attempt(request, code)
         return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
-    if known.state(time.time()) not in {CodeState.WAITING, CodeState.OPENED}:
+    if known.state(store.now().timestamp()) not in {CodeState.WAITING, CodeState.OPENED}:
         return await _show_outcome(request, store, known)
     choices = Choices.initial(known.manifest, store.catalog.context_features)
     return await _show_form(request, store, code, known, choices)
@@ -77,7 +76,7 @@ async def decide(request: Request, store: ReadableStore, context: Context) -> Re
         return redirect(request, page_of(code))  # the operator has seen the page of another code
     choices = Choices.of_form(form, store.catalog.context_features)
     manifest = _manifest_of(request) if context.options.access.client_codes else None
-    address, now = request.state.identity.address, time.time()
+    address, now = request.state.identity.address, store.now().timestamp()
     known = await store.device_codes.open(code, manifest, address, now) if is_code(code) else None
     if known is None:
         count_failed_attempt(request, code)
@@ -104,9 +103,9 @@ def _manifest_of(request: Request) -> Manifest | None:
         raise AccessDeniedError(400, f"the URL of this page is invalid: {error}") from error
 
 
-def _chosen_by_client(request: Request, code: str, manifest: Manifest) -> DeviceCode:
+def _chosen_by_client(request: Request, store: StoreView, code: str, manifest: Manifest) -> DeviceCode:
     """Return a code that the client chose. It is stored when a person decides on it, because a GET writes nothing."""
-    now = int(time.time())
+    now = int(store.now().timestamp())
     return DeviceCode(
         digest=code_digest(code),
         manifest=manifest,
@@ -138,7 +137,7 @@ async def _show_form(
     status: int = 200,
     problem: str = "",
 ) -> Response:
-    now = time.time()
+    now = store.now().timestamp()
     if known.chosen_by == "service":
         code = code.replace("-", "").upper()  # as the application displays it
     return render(
@@ -164,7 +163,7 @@ async def _show_form(
 
 
 async def _show_outcome(request: Request, store: StoreView, known: DeviceCode, *, status: int = 200) -> Response:
-    state = known.state(time.time())
+    state = known.state(store.now().timestamp())
     if state is CodeState.EXPIRED and status == 200:
         status = 410
     approved = None if known.application_id is None else await store.applications.get(known.application_id)

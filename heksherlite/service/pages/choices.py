@@ -16,9 +16,10 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     Scope.DECLARE: "Declare settings with their types and defaults, as programs do when they start.",
     Scope.PROPOSE: "Propose changes, which somebody else has to approve.",
     Scope.WRITE: "Change the values of settings for everybody: add, change and delete rules.",
+    Scope.AUDIT: "Read the audit record, and who changed what from which address.",
     Scope.ADMIN: "Change the whole service: rename and delete settings, and reorder context features.",
 }
-POWERFUL: Final = frozenset({Scope.WRITE, Scope.ADMIN})
+POWERFUL: Final = frozenset({Scope.WRITE, Scope.AUDIT, Scope.ADMIN})
 
 _DEFAULT: Final = "default."
 

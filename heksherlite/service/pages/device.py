@@ -1,7 +1,5 @@
 """``/f/device``: an operator enters the code that an application displays."""
 
-import time
-
 from fastapi import APIRouter, Request, Response
 
 from heksherlite.service.api.context import ReadableStore
@@ -31,7 +29,7 @@ async def find_code(request: Request, store: ReadableStore) -> Response:
     code = "".join(form.text("code").split())
     require_within_rate_limit(request, code)
     address = request.state.identity.address
-    if not is_code(code) or await store.device_codes.open(code, None, address, time.time()) is None:
+    if not is_code(code) or await store.device_codes.open(code, None, address, store.now().timestamp()) is None:
         count_failed_attempt(request, code)
         return render(request, "device", status=404, code=code, problem=NO_SUCH_CODE)
     return redirect(request, page_of(code))

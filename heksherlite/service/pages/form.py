@@ -41,5 +41,5 @@ async def read_form(request: Request) -> Form:
         raise AccessDeniedError(415, str(error)) from error
     except ValueError as error:
         raise AccessDeniedError(400, f"the form is malformed: {error}") from error
-    context_of(request).operators.require_own_form(request, form.text("form_token"))
+    context_of(request).people.require_own_form(request, form.text("form_token"))
     return form

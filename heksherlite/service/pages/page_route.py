@@ -7,11 +7,12 @@ from urllib.parse import quote
 from fastapi import Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
-from heksherlite.service.api.operators import LoginRequiredError
+from heksherlite.service.api.denials import note_denial
+from heksherlite.service.api.people import LoginRequiredError
 from heksherlite.service.api.responses import respond_to_unavailable, status_of
 from heksherlite.service.api.routes import ServiceRoute
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
-from heksherlite.service.pages.rendering import redirect, render
+from heksherlite.service.pages.rendering import PAGES, local_path, redirect, render
 
 
 class PageRoute(ServiceRoute):
@@ -40,11 +41,12 @@ class PageRoute(ServiceRoute):
 
 def problem(request: Request, status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return a page that describes a problem."""
+    note_denial(request.scope, text)
     return render(request, "problem", status=status, headers=headers, text=text)
 
 
 def _page(request: Request) -> str:
     """Return the requested page, relative to ``/f/``."""
-    path: str = request.scope["route"].path
-    query = request.url.query
-    return path.removeprefix("/f/") + (f"?{query}" if query else "")
+    path = local_path(request)
+    page = path.removeprefix(PAGES) if path.startswith(PAGES) else ".." + path
+    return page + (f"?{request.url.query}" if request.url.query else "")

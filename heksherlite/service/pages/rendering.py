@@ -5,12 +5,16 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from heksherlite.service.api.context import context_of
 from heksherlite.service.api.identity import Identity
+
+PAGES: Final = "/f/"
+"""The path of the pages for logins and approvals."""
 
 _PACKAGE: Final = "heksherlite.service.pages"
 
@@ -31,14 +35,14 @@ def render(
     """Return a page.
 
     Args:
-        request: The request, for a path below ``/f/``.
+        request: The request.
         template: The name of the template, without ``.html``.
         status: The status code of the response.
         headers: Additional response headers.
         values: The values that the template displays.
     """
-    operators = context_of(request).operators
-    visitor = operators.visitor(request)
+    people = context_of(request).people
+    visitor = people.visitor(request)
     html = (
         _environment()
         .get_template(f"{template}.html")
@@ -52,13 +56,22 @@ def render(
     )
     response = Response(html, status, {**PAGE_HEADERS, **(headers or {})}, "text/html")
     if visitor.is_new:
-        operators.set_cookie(request, response, visitor)
+        people.set_cookie(request, response, visitor)
     return response
 
 
 def root_of(request: Request) -> str:
     """Return the relative URL of ``/f/``, because a proxy may serve it under another path."""
-    return "../" * (request.url.path.removeprefix(request.scope.get("root_path", "")).count("/") - 2)
+    path = local_path(request)
+    depth = path.count("/")
+    return "../" * (depth - 2) if path.startswith(PAGES) else "../" * (depth - 1) + PAGES[1:]
+
+
+def local_path(request: Request) -> str:
+    """Return the path of a request as the browser sent it, without the path that a proxy removes."""
+    scope = request.scope
+    path: str = scope["raw_path"].decode("latin-1") if "raw_path" in scope else quote(scope["path"])
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def redirect(request: Request, page: str) -> Response:

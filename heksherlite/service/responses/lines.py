@@ -1,4 +1,4 @@
-"""Answers to queries in lines, whole or with what changed only: see ``docs/reference/partial-responses.md``."""
+"""Responses to queries in lines, either full or with only what changed: see ``docs/reference/partial-responses.md``."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import orjson
 
-from heksherlite.service.domain.catalog import Catalog, Entry, Rule
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Entry, Rule
 from heksherlite.service.domain.filters import ContextFilter
 
 _RULES_PER_LINE: Final = 1_000
@@ -28,12 +29,12 @@ def build_changes(
     """Return the body that holds what changed after a revision, or None if everything has to be sent.
 
     Args:
-        catalog: The catalog to answer from.
+        catalog: The catalog to read.
         entries: The queried settings.
         context_filter: Which rules are asked for.
-        since: The revision of the answer that the client has.
+        since: The revision of the response that the client has.
     """
-    if not catalog.state.features_revision <= since <= catalog.state.revision:
+    if not catalog.counters.features_revision <= since <= catalog.counters.revision:
         return None
     changed = [entry for entry in entries if entry.setting.revision > since]
     parts = [_line({"context_features": catalog.context_features})]

@@ -8,9 +8,11 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.service.domain.access.auditing import audit_events
 from heksherlite.service.domain.access.state import AccessDecision, AccessState
-from heksherlite.service.domain.authors import BY_SERVICE, Cause
-from heksherlite.service.domain.catalog import State
+from heksherlite.service.domain.audit import DatedEvent
+from heksherlite.service.domain.authors import BY_SERVICE, Author, Cause
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.lineage import NONCE_BYTES
 from heksherlite.service.storage.access_rows import (
     count_device_codes,
@@ -19,9 +21,10 @@ from heksherlite.service.storage.access_rows import (
     read_sessions,
     write_access_changes,
 )
+from heksherlite.service.storage.audit import write_events
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history import write_record
-from heksherlite.service.storage.rows import read_state, write_revision, write_state
+from heksherlite.service.storage.rows import read_counters, write_counters, write_revision
 from heksherlite.service.storage.writing import Writer
 
 T = TypeVar("T")
@@ -34,11 +37,13 @@ class Lookup:
     Attributes:
         code: The digest of a device code.
         session: The digest of a session.
+        all_sessions: Whether all sessions are needed.
         codes_expired_before: Device codes that expired before this time are not counted, in seconds since the epoch.
     """
 
     code: bytes | None = None
     session: bytes | None = None
+    all_sessions: bool = False
     codes_expired_before: int = 0
 
 
@@ -58,6 +63,7 @@ class AccessStore:
         database: The database, already prepared.
         writer: What writes to it; None for a new one.
         after_write: Called after each write that makes a new revision.
+        on_recorded: Called with the author and the size in characters of what a write adds to the history.
     """
 
     def __init__(
@@ -66,17 +72,19 @@ class AccessStore:
         writer: Writer | None = None,
         *,
         after_write: Callable[[], Awaitable[None]] = _do_nothing,
+        on_recorded: Callable[[Author, int], object] = lambda *_: None,
     ) -> None:
         self._database = database
         self._writer = writer or Writer(database)
         self._after_write = after_write
-        self._counters: State | None = None
+        self._on_recorded = on_recorded
+        self._counters: Counters | None = None
         self._state = AccessState()
 
     async def read(self, lookup: Lookup = NOTHING_ELSE) -> AccessState:
         """Return the stored state, with the device codes and sessions that are looked up."""
         async with self._database.reading() as connection:
-            return await self.newest(connection, await read_state(connection), lookup)
+            return await self.newest(connection, await read_counters(connection), lookup)
 
     async def write(
         self,
@@ -95,7 +103,7 @@ class AccessStore:
             lookup: Which device codes and sessions the decision needs.
 
         Returns:
-            The answer of the decision, after the changes are committed.
+            The result of the decision, after the changes are committed.
 
         Raises:
             UnknownOutcomeError: The connection was lost during the commit; everything was written, or nothing.
@@ -105,9 +113,11 @@ class AccessStore:
             decision = await self._writer.write(partial(self._write, decide, cause, lookup))
             if decision.changes.is_new_revision:
                 await self._after_write()
-        return decision.answer
+        return decision.result
 
-    async def newest(self, connection: AsyncConnection, counters: State, lookup: Lookup = NOTHING_ELSE) -> AccessState:
+    async def newest(
+        self, connection: AsyncConnection, counters: Counters, lookup: Lookup = NOTHING_ELSE
+    ) -> AccessState:
         """Return the state as a transaction sees it.
 
         Args:
@@ -124,7 +134,7 @@ class AccessStore:
                 device_codes=await read_device_codes(connection, lookup.code),
                 device_code_count=await count_device_codes(connection, expired_before=lookup.codes_expired_before),
             )
-        if lookup.session is not None:
+        if lookup.session is not None or lookup.all_sessions:
             state = replace(state, sessions=await read_sessions(connection, lookup.session))
         return state
 
@@ -135,18 +145,23 @@ class AccessStore:
         lookup: Lookup,
         connection: AsyncConnection,
     ) -> AccessDecision[T]:
-        counters = await read_state(connection)
+        counters = await read_counters(connection)
         state = await self.newest(connection, counters, lookup)
         decision = decide(state)
         await write_access_changes(connection, state, decision.changes)
+        now = self._database.now()
+        await write_events(
+            connection, [DatedEvent(now, event) for event in audit_events(state, decision.changes, cause)]
+        )
         if decision.changes.is_new_revision:
-            counters = counters.after_access_change(secrets.token_hex(NONCE_BYTES)).dated(self._database.now())
-            await write_state(connection, counters)
+            counters = counters.after_access_change(secrets.token_hex(NONCE_BYTES)).dated(now)
+            await write_counters(connection, counters)
             await write_revision(connection, counters.revision_id)
             if decision.changes.history:
-                await write_record(connection, counters, cause, decision.changes.history)
+                recorded = await write_record(connection, counters, cause, decision.changes.history)
+                self._on_recorded(cause.author, recorded.characters)
         return decision
 
 
-def _identity(counters: State) -> tuple[object, ...]:
+def _identity(counters: Counters) -> tuple[object, ...]:
     return counters.database_id, counters.access_id, counters.features_id

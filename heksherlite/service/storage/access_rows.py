@@ -14,13 +14,13 @@ from heksherlite.service.domain.device_codes import DeviceCode
 from heksherlite.service.domain.groups import Group
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.sessions import Session
-from heksherlite.service.domain.tokens import Scope, Token
+from heksherlite.service.domain.tokens import Access, Scope, Token
 from heksherlite.service.storage import tables
 
 _tokens: Final = tables.tokens.c
 _applications: Final = tables.applications.c
 _codes: Final = tables.device_codes.c
-_sessions: Final = tables.operator_sessions.c
+_sessions: Final = tables.sessions.c
 
 
 async def read_access_state(connection: AsyncConnection) -> AccessState:
@@ -59,11 +59,12 @@ async def count_device_codes(connection: AsyncConnection, *, expired_before: int
     return await connection.scalar(count) or 0
 
 
-async def read_sessions(connection: AsyncConnection, digest: bytes) -> Mapping[bytes, Session]:
-    """Return the session with a digest, if it exists."""
-    rows = await connection.execute(select(tables.operator_sessions).where(_sessions.digest == digest.hex()))
-    row = rows.one_or_none()
-    return {} if row is None else {digest: Session(digest, row.public_prefix, row.expires_at)}
+async def read_sessions(connection: AsyncConnection, digest: bytes | None) -> Mapping[bytes, Session]:
+    """Return the session with a digest, if it exists, or all sessions."""
+    rows = select(tables.sessions)
+    if digest is not None:
+        rows = rows.where(_sessions.digest == digest.hex())
+    return {session.digest: session for session in map(_session, await connection.execute(rows))}
 
 
 async def write_access_changes(connection: AsyncConnection, state: AccessState, changes: AccessChanges) -> None:
@@ -78,6 +79,7 @@ async def write_access_changes(connection: AsyncConnection, state: AccessState, 
     groups = [{"name": group.name, "contents": _text(group.values)} for group in changes.groups]
     secrets = [{"name": name, "value": value} for name, value in changes.secrets]
     known_codes = {digest.hex() for digest in state.device_codes}
+    known_sessions = {digest.hex() for digest in state.sessions}
     ended_sessions = {digest.hex() for digest in changes.removed_sessions}
     for table, rows, known, removed in (
         (tables.tokens, map(_token_row, changes.tokens), state.tokens, changes.removed_tokens),
@@ -90,7 +92,7 @@ async def write_access_changes(connection: AsyncConnection, state: AccessState, 
         (tables.configuration_groups, groups, state.groups, changes.removed_groups),
         (tables.group_secrets, secrets, state.secrets, changes.removed_secrets),
         (tables.device_codes, map(_device_code_row, changes.device_codes), known_codes, ()),
-        (tables.operator_sessions, map(_session_row, changes.sessions), (), ended_sessions),
+        (tables.sessions, map(_session_row, changes.sessions), known_sessions, ended_sessions),
     ):
         await _write_rows(connection, table, rows, known, removed)
 
@@ -101,7 +103,7 @@ async def _purge(connection: AsyncConnection, changes: AccessChanges) -> None:
         await connection.execute(delete(tables.device_codes).where(expired))
     if changes.sessions_expired_before:
         expired = _sessions.expires_at <= changes.sessions_expired_before
-        await connection.execute(delete(tables.operator_sessions).where(expired))
+        await connection.execute(delete(tables.sessions).where(expired))
 
 
 async def _write_rows(
@@ -129,6 +131,7 @@ def _token(row: Row[Any]) -> Token:
         setting_prefix=row.setting_prefix,
         created_at=row.created_at,
         expires_at=row.expires_at,
+        owner=row.owner,
     )
 
 
@@ -141,6 +144,7 @@ def _token_row(token: Token) -> dict[str, Any]:
         "setting_prefix": token.setting_prefix,
         "created_at": token.created_at,
         "expires_at": token.expires_at,
+        "owner": token.owner,
     }
 
 
@@ -211,10 +215,29 @@ def _device_code_row(code: DeviceCode) -> dict[str, Any]:
     }
 
 
+def _session(row: Row[Any]) -> Session:
+    return Session(
+        digest=bytes.fromhex(row.digest),
+        public_prefix=row.public_prefix,
+        person=row.person,
+        granted=Access(frozenset(scope for scope in Scope if scope in row.scopes.split()), row.setting_prefix),
+        address=row.address,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        expires_at=row.expires_at,
+    )
+
+
 def _session_row(session: Session) -> dict[str, Any]:
     return {
         "digest": session.digest.hex(),
         "public_prefix": session.public_prefix,
+        "person": session.person,
+        "scopes": " ".join(sorted(session.granted.scopes)),
+        "setting_prefix": session.granted.setting_prefix,
+        "address": session.address,
+        "created_at": session.created_at,
+        "last_used_at": session.last_used_at,
         "expires_at": session.expires_at,
     }
 

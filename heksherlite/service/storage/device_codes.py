@@ -83,14 +83,19 @@ class DeviceCodes:
         """Deny the application of a code."""
         await self._access.write(partial(device_codes.deny, code=code, now=now), cause, _lookup(code, now))
 
-    async def collect(self, code: str, now: float) -> str | None:
+    async def collect(self, code: str, cause: Cause, now: float) -> str | None:
         """Use up an approved code.
+
+        Args:
+            code: The code.
+            cause: Which application collects its token.
+            now: The time.
 
         Returns:
             The claim token of the application, or None if the code is not approved, or was used already.
         """
         decide = partial(device_codes.collect, code=code, random_part=new_random_part(), now=now)
-        return await self._access.write(decide, BY_SERVICE, _lookup(code, now))
+        return await self._access.write(decide, cause, _lookup(code, now))
 
 
 def _lookup(code: str, now: float) -> Lookup:

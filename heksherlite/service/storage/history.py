@@ -1,18 +1,18 @@
 """The rows of the history: written with each change, read for past states, and deleted when they are old."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import accumulate
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.authors import Author, Cause
-from heksherlite.service.domain.catalog import State
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.history import Change, Record
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.lineage import Lineage, RevisionId
@@ -21,7 +21,9 @@ from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.bulk import insert_many
 from heksherlite.service.storage.database import Database
-from heksherlite.service.storage.rows import portions, read_lineage
+from heksherlite.service.storage.portions import portions
+from heksherlite.service.storage.removed_settings import count_stored_rules, stored_changes
+from heksherlite.service.storage.rows import read_lineage
 from heksherlite.service.storage.writing import Writer
 
 _history = tables.history.c
@@ -54,6 +56,7 @@ class Search:
         rule_id: Only records about this rule.
         application: Only records about applications with this identifier.
         author_name: Only records of this token or person.
+        reason: Only records with this text in their reason, in upper or lower case.
         since: Only records at this time or later.
         until: Only records before this time.
     """
@@ -65,54 +68,69 @@ class Search:
     rule_id: int | None = None
     application: str | None = None
     author_name: str | None = None
+    reason: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
 
-async def write_record(connection: AsyncConnection, state: State, cause: Cause, changes: Iterable[Change]) -> int:
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How many changes a record has so far, and their size in characters of JSON."""
+
+    changes: int = 0
+    characters: int = 0
+
+
+async def write_record(
+    connection: AsyncConnection, counters: Counters, cause: Cause, changes: Iterable[Change]
+) -> Recorded:
     """Store the record of a write, in its transaction.
 
     Args:
         connection: A connection that holds the write lock.
-        state: The counters after the write.
+        counters: The counters after the write.
         cause: The author of the write and the reason.
         changes: The changes.
 
     Returns:
-        How many changes that were.
+        What the record has.
     """
     author = cause.author
     row = {
-        "revision": state.revision,
-        "time": state.changed_at,
+        "revision": counters.revision,
+        "time": counters.changed_at,
         "author_kind": author.kind,
         "author_name": author.name,
+        "author_id": author.id,
         "address": author.address,
         "reason": cause.reason,
         "reverts": cause.reverts,
         "break_glass": cause.break_glass,
     }
     await connection.execute(insert(tables.history), row)
-    return await write_changes_of_record(connection, state.revision, changes)
+    return await write_changes_of_record(connection, counters.revision, changes)
 
 
 async def write_changes_of_record(
-    connection: AsyncConnection, revision: int, changes: Iterable[Change], *, first_position: int = 0
-) -> int:
+    connection: AsyncConnection,
+    revision: int,
+    changes: Iterable[Change],
+    before: Recorded = Recorded(),
+) -> Recorded:
     """Store changes of a write, after its record and the changes that are stored already.
 
     Args:
         connection: A connection that holds the write lock.
         revision: The revision of the write.
         changes: The changes.
-        first_position: The number of changes that are stored already.
+        before: What the record has already.
 
     Returns:
-        How many there are then.
+        What the record has then.
     """
-    stored = first_position
-    for portion in portions(enumerate(changes, first_position)):
-        rows = [
+    stored, characters = before.changes, before.characters
+    for portion in portions(enumerate(changes, stored)):
+        rows: list[dict[str, Any]] = [
             {
                 "revision": revision,
                 "position": position,
@@ -128,7 +146,8 @@ async def write_changes_of_record(
         ]
         await insert_many(connection, tables.history_changes, rows)
         stored += len(rows)
-    return stored
+        characters += sum(len(row["before"] or "") + len(row["after"] or "") for row in rows)
+    return Recorded(stored, characters)
 
 
 class History:
@@ -166,20 +185,28 @@ class History:
             records = await _records(connection, rows[:fitting], totals, _up_to(changes_per_record, ranked))
         return Page(records, more=len(rows) > fitting)
 
+    async def headers(self, revisions: Collection[int]) -> Mapping[int, Record]:
+        """Return the records of some revisions without their changes, as far as the history has them."""
+        query = select(tables.history).where(_history.revision.in_(revisions))
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        return {row.revision: Record(row.revision, row.time, _cause(row), 0, ()) for row in rows}
+
     async def record(self, revision: int) -> Record:
         """Return a record with all its changes.
 
         Raises:
             NotFoundError: There is no such record.
         """
-        query = select(tables.history).where(_history.revision == revision)
+        query = select(tables.history).where(_history.revision == revision, _is_whole)
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
             if not rows:
                 raise NotFoundError(f"the history has no revision {revision}")
             totals = await _totals(connection, [revision])
             (record,) = await _records(connection, rows, totals, select(tables.history_changes))
-        return record
+            still_stored = [change async for _, change in stored_changes(connection, first=revision, last=revision)]
+        return replace(record, changes=(*record.changes, *still_stored))
 
     async def revision_at(self, time: datetime) -> int:
         """Return the newest revision at a time.
@@ -218,7 +245,12 @@ class History:
                 begins = until.number if first is None else first.revision - 1
                 raise NotFoundError(f"revision {after} is not known any more: the history begins at {begins}")
             rows = _in_portions(connection, _up_to(1, between))
-            return [Change(row.setting_id, row.rule_id, None, _json(row.before), None) async for row in rows]
+            undone = [Change(row.setting_id, row.rule_id, None, _json(row.before), None) async for row in rows]
+            changed_earlier = {change.rule_id for change in undone}
+            async for _, change in stored_changes(connection, first=after + 1, last=until.number):
+                if change.rule_id not in changed_earlier:
+                    undone.append(change)
+            return undone
 
     async def prune(self, before: datetime) -> None:
         """Delete records before a time, except those that are needed to restore the state at that time."""
@@ -229,7 +261,20 @@ class History:
             return
         while first < kept:
             first = min(first + _ROWS_AT_ONCE, kept)
+            while await self._writer.write(partial(_delete_changes_before, first)):
+                continue
             await self._writer.write(partial(_delete_before, first))
+
+
+async def _delete_changes_before(revision: int, connection: AsyncConnection) -> bool:
+    """Delete some changes, the earliest first, and return whether there are more before a revision."""
+    key = (_changes.revision, _changes.position)
+    earlier = select(*key).where(_changes.revision < revision).order_by(*key)
+    next_row = (await connection.execute(earlier.limit(1).offset(_ROWS_AT_ONCE))).one_or_none()
+    if next_row is None:
+        return False
+    await connection.execute(delete(tables.history_changes).where(tuple_(*key) < tuple_(*next_row)))
+    return True
 
 
 async def _delete_before(revision: int, connection: AsyncConnection) -> None:
@@ -237,15 +282,19 @@ async def _delete_before(revision: int, connection: AsyncConnection) -> None:
     await connection.execute(delete(tables.history).where(_history.revision < revision))
 
 
-_first = select(_history.revision, _history.time).order_by(_history.revision).limit(1)
+# Of a record that is being deleted, the first changes are deleted first.
+_is_whole = select(_changes.position).where(_changes.revision == _history.revision, _changes.position == 0).exists()
+_first = select(_history.revision, _history.time).where(_is_whole).order_by(_history.revision).limit(1)
 
 
 def _of_record(search: Search) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = [_is_whole]
     if search.before is not None:
         conditions.append(_history.revision < search.before)
     if search.author_name is not None:
         conditions.append(_history.author_name == search.author_name)
+    if search.reason is not None:
+        conditions.append(_history.reason.icontains(search.reason, autoescape=True))
     if search.since is not None:
         conditions.append(_history.time >= search.since)
     if search.until is not None:
@@ -278,31 +327,42 @@ def _up_to(rank: int, ranked: Select[Any]) -> Select[Any]:
     return select(rows).where(rows.c.rank <= rank)
 
 
-async def _totals(connection: AsyncConnection, revisions: Sequence[int]) -> dict[int, Any]:
+@dataclass(frozen=True, slots=True)
+class _Total:
+    change_count: int
+    characters: int
+
+
+async def _totals(connection: AsyncConnection, revisions: Sequence[int]) -> dict[int, _Total]:
     """Return the number of changes and their size in JSON for each revision."""
     characters = func.coalesce(func.length(_changes.before), 0) + func.coalesce(func.length(_changes.after), 0)
     totals = select(
         _changes.revision, func.count().label("change_count"), func.sum(characters).label("characters")
     ).where(_changes.revision.in_(revisions))
-    return {row.revision: row for row in await connection.execute(totals.group_by(_changes.revision))}
+    rows = (await connection.execute(totals.group_by(_changes.revision))).all()
+    still_stored = await count_stored_rules(connection, revisions)
+    return {row.revision: _Total(row.change_count + still_stored.get(row.revision, 0), row.characters) for row in rows}
 
 
 async def _records(
-    connection: AsyncConnection, rows: Sequence[Any], totals: dict[int, Any], changes_query: Select[Any]
+    connection: AsyncConnection, rows: Sequence[Any], totals: dict[int, _Total], changes_query: Select[Any]
 ) -> tuple[Record, ...]:
     changes = await _changes_of(connection, [row.revision for row in rows], changes_query)
     return tuple(
         Record(
             revision=row.revision,
             time=row.time,
-            cause=Cause(
-                Author(row.author_kind, row.author_name, row.address), row.reason, row.reverts, row.break_glass
-            ),
+            cause=_cause(row),
             change_count=totals[row.revision].change_count,
             changes=tuple(changes[row.revision]),
         )
         for row in rows
     )
+
+
+def _cause(row: Any) -> Cause:
+    author = Author(row.author_kind, row.author_name, row.address, row.author_id)
+    return Cause(author, row.reason, row.reverts, row.break_glass)
 
 
 async def _changes_of(

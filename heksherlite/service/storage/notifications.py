@@ -58,6 +58,7 @@ class Notifications:
                         if notification.pid not in self._own:
                             self._heard.set()
             except psycopg.Error as error:
-                _logger.debug("the connection for notifications is lost", extra={"reason": str(error)})
+                reason = " ".join(str(error).split())
+                _logger.debug("the connection for notifications is lost: %s", reason, extra={"reason": reason})
                 self._heard.set()
             await asyncio.sleep(_PAUSE_SECONDS)

@@ -225,7 +225,7 @@ class PostgresqlDatabase:
 
     def _compare_clocks(self, server_time: datetime, asked_at: datetime) -> None:
         # The server looked at its clock between the question and now. An offset that agrees with that is kept: the time
-        # that an answer takes is not taken for a difference of the clocks.
+        # that the response takes is not taken for a difference of the clocks.
         least, most = server_time - datetime.now(UTC), server_time - asked_at
         self._clock_offset = min(max(self._clock_offset, least), most)
 

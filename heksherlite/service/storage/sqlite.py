@@ -154,11 +154,13 @@ class SqliteDatabase:
         self._files.require_same()
         with _raising_unavailable():
             async with self._engine.connect() as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
                 await connection.exec_driver_sql(begin)
                 try:
                     yield connection
                 except BaseException:
-                    await connection.exec_driver_sql("ROLLBACK")
+                    if driver.in_transaction:  # SQLite itself rolls back when the disk is full
+                        await connection.exec_driver_sql("ROLLBACK")
                     raise
                 await connection.exec_driver_sql("COMMIT")
 

@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heksherlite.service.domain.authors import BY_SERVICE, Cause
-from heksherlite.service.domain.catalog import Catalog, Decision, State
+from heksherlite.service.domain.audit import Action, AuditEvent, DatedEvent
+from heksherlite.service.domain.authors import BY_SERVICE, Author, Cause
+from heksherlite.service.domain.catalog import Catalog, Changes, Decision
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.history import as_of, changes_between
 from heksherlite.service.domain.lineage import NONCE_BYTES, RevisionId
 from heksherlite.service.domain.tokens import Tokens
@@ -21,13 +23,23 @@ from heksherlite.service.errors import DatabaseUnavailableError, NotCaughtUpErro
 from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.access_rows import read_signing_key
 from heksherlite.service.storage.applications import Applications
+from heksherlite.service.storage.audit import AuditLog, write_events
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.device_codes import DeviceCodes
+from heksherlite.service.storage.drafts import Drafts
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.heartbeat import Heartbeat
 from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.proposals import Proposals
-from heksherlite.service.storage.rows import read_changes, read_lineage, read_state, read_whole_lineage, write_changes
+from heksherlite.service.storage.removed_settings import require_deleted, too_large
+from heksherlite.service.storage.rows import (
+    read_changes,
+    read_counters,
+    read_lineage,
+    read_whole_lineage,
+    write_changes,
+)
+from heksherlite.service.storage.rule_removal import RuleRemoval
 from heksherlite.service.storage.sessions import Sessions
 from heksherlite.service.storage.writing import Writer
 
@@ -36,6 +48,7 @@ T = TypeVar("T")
 _CATCH_UP_SECONDS = 1.0
 _MOST_RULES_IN_A_BATCH = 10_000
 _ATTEMPTS_TO_LOOK_BACK = 3
+_MOST_AUDITED_SETTINGS = 100
 
 
 class Store:
@@ -51,19 +64,31 @@ class Store:
     """
 
     def __init__(self, database: Database, *, poll_interval: float = 0.5, check_interval: float = 5.0) -> None:
-        self.catalog = Catalog(State(database_id=""))
+        self.catalog = Catalog(Counters(database_id=""))
         self.on_replaced: Callable[[Catalog], object] = lambda _: None
         """Called with each new catalog."""
+        self.on_recorded: Callable[[Author, int], object] = lambda *_: None
+        """Called with the author and the size in characters of what each write adds to the history."""
         self._writer = Writer(database)
         self._writer.on_failure = self._check_soon
         self.availability = self._writer.availability
         self.history = History(database, self._writer)
+        self.audit = AuditLog(database, self._writer)
         self.proposals = Proposals(database)
+        self.rule_removal = RuleRemoval(database, self._writer)
+        self.rules_are_hidden = asyncio.Event()
+        """Set when a write has removed a setting whose rules are still to be deleted."""
+        self.drafts = Drafts(database, self._writer)
         self.writes = 0
         """The number of writes that this process has committed."""
         self.newest_at = time.monotonic()
         """When the catalog was last known to be the newest, on the monotonic clock."""
-        self.access = AccessStore(database, self._writer, after_write=self._reload_after_write)
+        self.access = AccessStore(
+            database,
+            self._writer,
+            after_write=self._reload_after_write,
+            on_recorded=lambda author, size: self.on_recorded(author, size),  # noqa: PLW0108  # it is set later
+        )
         self.applications = Applications(self.access)
         self.device_codes = DeviceCodes(self.access)
         self.groups = Groups(self.access)
@@ -139,7 +164,7 @@ class Store:
     async def catch_up_after_pause(self) -> None:
         """Read what changed if the process did not run for a while, as when it or its machine was suspended.
 
-        While the database is away, nothing happens: reads are answered from memory then.
+        While the database is away, nothing happens: reads are served from memory then.
 
         Raises:
             NotCaughtUpError: The database does not respond within a second.
@@ -158,14 +183,14 @@ class Store:
             cause: The author of the write and the reason.
 
         Returns:
-            The answer of the decision, after the changes are committed.
+            The result of the decision, after the changes are committed.
 
         Raises:
             DatabaseUnavailableError: The database cannot be reached; nothing changes.
             UnknownOutcomeError: The connection was lost during the commit; everything was written, or nothing.
         """
         written = await self._writer.write(partial(self._write, decide, cause), committed=self._committed)
-        return written.decision.answer
+        return written.decision.result
 
     async def at(self, moment: int | RevisionId | datetime) -> Catalog:
         """Return the catalog as it was at a revision or at a time.
@@ -181,13 +206,13 @@ class Store:
         name = None
         if isinstance(number, RevisionId):
             name, number = number, number.number
-        if number > self.catalog.state.revision or (name is not None and self.catalog.lineage.excludes(name)):
+        if number > self.catalog.counters.revision or (name is not None and self.catalog.lineage.excludes(name)):
             await self.load()
         async with self._looking_back:
             for _ in range(_ATTEMPTS_TO_LOOK_BACK):
                 catalog = self.catalog
                 if name is not None and name not in catalog.lineage:
-                    raise NotFoundError(f"there is no revision {name}; the newest is {catalog.state.revision_id}")
+                    raise NotFoundError(f"there is no revision {name}; the newest is {catalog.counters.revision_id}")
                 past = await self._look_back(catalog, number)
                 if past is not None:
                     return past
@@ -196,7 +221,7 @@ class Store:
 
     async def _look_back(self, catalog: Catalog, number: int) -> Catalog | None:
         """Return a catalog at an earlier revision, or None if the database no longer has it."""
-        newest = catalog.state.revision_id
+        newest = catalog.counters.revision_id
         if number > newest.number:
             raise NotFoundError(f"there is no revision {number} yet; the newest is {newest.number}")
         if number == newest.number:
@@ -204,8 +229,8 @@ class Store:
         # What it was called is not known if it is very old; what is called after the newest one is true until then.
         revision = catalog.lineage.revision(number) or RevisionId(number, newest.nonce)
         known = self._past
-        if known is not None and (known.state.database_id, known.state.revision_id) == (
-            catalog.state.database_id,
+        if known is not None and (known.counters.database_id, known.counters.revision_id) == (
+            catalog.counters.database_id,
             revision,
         ):
             return known
@@ -227,14 +252,22 @@ class Store:
         decision = decide(catalog)
         if not decision.changes:
             return _Written(decision, catalog)
-        state = catalog.state_after(decision.changes, secrets.token_hex(NONCE_BYTES)).dated(self._database.now())
-        changes = decision.changes.at(state.revision_id)
-        # What takes long is waited for statement by statement, so that a server that answers counts as one.
-        takes_long = sum(len(catalog.entries[key].rules) for key in changes.removed_settings) > _MOST_RULES_IN_A_BATCH
+        counters = catalog.counters_after(decision.changes, secrets.token_hex(NONCE_BYTES)).dated(self._database.now())
+        changes = decision.changes.at(counters.revision_id)
+        await require_deleted(connection, catalog, changes)
+        hidden = too_large(catalog, changes)
+        # What takes long is waited for statement by statement, so that a server that responds counts as one.
+        takes_long = len(changes.rules) > _MOST_RULES_IN_A_BATCH
         async with nullcontext() if takes_long else self._database.batching(connection):
-            await write_changes(connection, catalog, changes, state)
-            await write_record(connection, state, cause, changes_between(catalog, changes))
-        return _Written(decision, catalog.after(changes, state))
+            await write_changes(connection, catalog, changes, counters, hidden=hidden)
+            told = changes_between(catalog, changes, without_rules_of=hidden)
+            recorded = await write_record(connection, counters, cause, told)
+        self.on_recorded(cause.author, recorded.characters)
+        if hidden:
+            self.rules_are_hidden.set()
+        if cause.break_glass:
+            await write_events(connection, [_break_glass(catalog, changes, counters, cause)])
+        return _Written(decision, catalog.after(changes, counters))
 
     def _committed(self, written: "_Written[T]") -> None:
         self.writes += bool(written.decision.changes)
@@ -246,11 +279,12 @@ class Store:
         self._heartbeat.start()
         while not until.is_set():
             self._database.wake_up.clear()
+            began = self.availability.now()
             try:
                 if not self.available or time.monotonic() >= self._check_at:
                     self._check_at = time.monotonic() + self._check_interval
                     await self._database.check()
-                    self.availability.reached()
+                    self.availability.reached(began)
                 now = time.monotonic()
                 self._behind = await self._database.has_changes() or self._behind
                 if self._behind:
@@ -258,8 +292,8 @@ class Store:
                     self._behind = False
                 self.newest_at = max(now, self.newest_at)
             except DatabaseUnavailableError as error:
-                self.availability.lost(error)
-            await _first_of(until, self._database.wake_up, seconds=self._poll_interval)
+                self.availability.lost(error, began)
+            await first_of(until, self._database.wake_up, seconds=self._poll_interval)
         self._heartbeat.stop()
 
     async def _reload_after_write(self) -> None:
@@ -270,20 +304,20 @@ class Store:
             self._check_soon()  # the write is committed; the follower reads it as soon as it can
 
     async def _newest(self, connection: AsyncConnection) -> Catalog:
-        state = await read_state(connection)
+        counters = await read_counters(connection)
         catalog = self.catalog
-        if state == catalog.state:
+        if counters == catalog.counters:
             return catalog
         lineage = None
-        if state.database_id == catalog.state.database_id:
-            lineage = await read_lineage(connection, catalog.lineage, catalog.state.revision_id)
-        if lineage is None or state.access_id != catalog.state.access_id:
-            self._tokens = (await self.access.newest(connection, state)).all_tokens()
+        if counters.database_id == catalog.counters.database_id:
+            lineage = await read_lineage(connection, catalog.lineage, catalog.counters.revision_id)
+        if lineage is None or counters.access_id != catalog.counters.access_id:
+            self._tokens = (await self.access.newest(connection, counters)).all_tokens()
             self._signing_key = await read_signing_key(connection)
         if lineage is None:  # the first read, or the database was replaced, restored, or lost transactions
-            catalog = Catalog(State(state.database_id))
+            catalog = Catalog(Counters(counters.database_id))
             lineage = await read_whole_lineage(connection)
-        return catalog.after(await read_changes(connection, since=catalog.state), state, lineage)
+        return catalog.after(await read_changes(connection, since=catalog.counters), counters, lineage)
 
     def _replace(self, catalog: Catalog) -> None:
         if catalog is not self.catalog:
@@ -299,13 +333,23 @@ class Store:
         self._database.wake_up.set()
 
 
+def _break_glass(catalog: Catalog, changes: Changes, counters: Counters, cause: Cause) -> DatedEvent:
+    names = sorted(catalog.entries[each].setting.name for each in catalog.touched_settings(changes))
+    details = {"reason": cause.reason, "revision": counters.revision, "settings": names[:_MOST_AUDITED_SETTINGS]}
+    return DatedEvent(
+        counters.changed_at or datetime.now(UTC),
+        AuditEvent(action=Action.BREAK_GLASS, actor=cause.author, details=details),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Written(Generic[T]):
     decision: Decision[T]
     catalog: Catalog
 
 
-async def _first_of(*events: asyncio.Event, seconds: float) -> None:
+async def first_of(*events: asyncio.Event, seconds: float) -> None:
+    """Return when one of some events is set, or after some seconds."""
     waits = [asyncio.create_task(event.wait()) for event in events]
     await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:

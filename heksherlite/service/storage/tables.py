@@ -77,6 +77,7 @@ settings = Table(
     Column("nonce", String, nullable=False),
     Column("operator_default_value", Text),
     Column("is_protected", Boolean, nullable=False, server_default=false()),
+    Column("schema", Text),
 )
 """``default_value`` is the declared one, ``operator_default_value`` is null if no operator set one; ``revision`` and
 ``nonce`` name the revision at which the setting or one of its rules last changed."""
@@ -127,6 +128,16 @@ removals = Table(
 )
 """``kind`` is ``setting`` or ``rule``; the rules of a removed setting are not listed."""
 
+removed_settings = Table(
+    "removed_settings",
+    metadata,
+    Column("setting_id", ForeignKey("settings.id", ondelete="CASCADE"), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("setting_name", String, nullable=False),
+)
+"""Settings that were removed at a revision, and whose rules are still stored: see
+`heksherlite.service.storage.removed_settings`."""
+
 proposals = Table(
     "proposals",
     metadata,
@@ -138,6 +149,15 @@ proposals = Table(
 )
 """``content`` is the complete proposal, as JSON."""
 
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("owner", String, primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+"""``content`` is JSON; times are in seconds since the epoch."""
+
 history = Table(
     "history",
     metadata,
@@ -145,6 +165,7 @@ history = Table(
     Column("time", UtcTime, nullable=False, index=True),
     Column("author_kind", String, nullable=False),
     Column("author_name", String, index=True),
+    Column("author_id", String),
     Column("address", String),
     Column("reason", Text),
     Column("reverts", BigInteger),
@@ -167,6 +188,25 @@ history_changes = Table(
 )
 """What the writes changed, in JSON. The columns are those of `heksherlite.service.domain.history.Change`."""
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("time", UtcTime, nullable=False, index=True),
+    Column("action", String, nullable=False),
+    Column("outcome", String, nullable=False, index=True),
+    Column("actor_kind", String, nullable=False),
+    Column("actor_id", String, index=True),
+    Column("actor_name", String),
+    Column("address", String),
+    Column("subject", String, index=True),
+    Column("details", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    sqlite_autoincrement=True,  # ids are not used again after the newest records were deleted
+)
+"""The audit record. ``details`` is JSON; the columns are those of `heksherlite.service.domain.audit.AuditEvent`. Rows
+are never changed."""
+
 tokens = Table(
     "tokens",
     metadata,
@@ -177,6 +217,7 @@ tokens = Table(
     Column("setting_prefix", String, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=True),
+    Column("owner", String),
 )
 """``digest`` is the SHA-256 of a token in hexadecimal, ``scopes`` are separated by spaces, times are in seconds since
 the epoch. A write here changes the revision of the state, so that running services notice it."""
@@ -240,11 +281,17 @@ keys = Table(
 )
 """Random keys that all services on the database share. ``signing`` signs access tokens and forms."""
 
-operator_sessions = Table(
-    "operator_sessions",
+sessions = Table(
+    "sessions",
     metadata,
     Column("digest", String, primary_key=True),
-    Column("public_prefix", ForeignKey("tokens.public_prefix", ondelete="CASCADE"), nullable=False, index=True),
+    Column("public_prefix", ForeignKey("tokens.public_prefix", ondelete="CASCADE"), index=True),
+    Column("person", String),
+    Column("scopes", String, nullable=False),
+    Column("setting_prefix", String, nullable=False),
+    Column("address", String),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
 )
-"""The operators' sessions: ``digest`` is the SHA-256 of the cookie's secret, ``public_prefix`` names the token."""
+"""The sessions of people: ``digest`` is the SHA-256 of the cookie's secret, ``public_prefix`` names the token."""

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 from heksherlite.service.domain.access import tokens
+from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.tokens import Scope, Token, new_token
 from heksherlite.service.storage.access import AccessStore
 
@@ -12,14 +13,19 @@ FIRST_TOKEN_SECONDS: Final = 24 * 3600
 """How long the first token is valid."""
 
 
-async def add_token(access: AccessStore, token: Token) -> None:
+async def add_token(access: AccessStore, token: Token, cause: Cause) -> None:
     """Store a new token.
+
+    Args:
+        access: The access state in the database.
+        token: The token.
+        cause: Who creates it, and why.
 
     Raises:
         ValueError: Another token has the same name.
         DatabaseUnavailableError: The database cannot be used.
     """
-    await access.write(partial(tokens.add, token=token))
+    await access.write(partial(tokens.add, token=token), cause)
 
 
 async def add_first_token(access: AccessStore, *, now: float) -> str | None:
@@ -37,13 +43,18 @@ async def add_first_token(access: AccessStore, *, now: float) -> str | None:
     return text if await access.write(partial(tokens.add_first, token=token)) else None
 
 
-async def remove_token(access: AccessStore, name: str) -> bool:
-    """Remove a token by its name or public prefix; return whether it existed.
+async def remove_token(access: AccessStore, name: str, cause: Cause) -> bool:
+    """Remove a token; return whether it existed.
+
+    Args:
+        access: The access state in the database.
+        name: The name or public prefix of the token.
+        cause: Who removes it, and why.
 
     Raises:
         DatabaseUnavailableError: The database cannot be used.
     """
-    return await access.write(partial(tokens.remove, name=name))
+    return await access.write(partial(tokens.remove, name=name), cause)
 
 
 async def list_tokens(access: AccessStore) -> Sequence[Token]:

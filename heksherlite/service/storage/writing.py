@@ -8,7 +8,7 @@ from typing import Final, TypeAlias, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.errors import DatabaseUnavailableError, InterruptedWriteError
-from heksherlite.service.storage.availability import Availability
+from heksherlite.service.storage.availability import Availability, Moment
 from heksherlite.service.storage.database import Database
 
 T = TypeVar("T")
@@ -58,21 +58,24 @@ class Writer:
             UnknownOutcomeError: The connection was lost during the commit; everything was written, or nothing.
         """
         self.raise_if_unavailable()
-        return await asyncio.shield(self._write_with_retries(work, committed, attempts))
+        began = self.availability.now()
+        return await asyncio.shield(self._write_with_retries(work, committed, attempts, began))
 
     def raise_if_unavailable(self) -> None:
         """Raise `DatabaseUnavailableError` if the database could not be reached at the last check."""
         if not self.availability.reachable:
             raise DatabaseUnavailableError("the database could not be reached at the last check")
 
-    async def _write_with_retries(self, work: Work[T], committed: Callable[[T], object], attempts: int) -> T:
+    async def _write_with_retries(
+        self, work: Work[T], committed: Callable[[T], object], attempts: int, began: Moment
+    ) -> T:
         try:
             for _ in range(attempts - 1):
                 with suppress(InterruptedWriteError):
                     return await self._write(work, committed)
             return await self._write(work, committed)
         except DatabaseUnavailableError as error:
-            self.availability.write_failed(error)
+            self.availability.write_failed(error, began)
             self.on_failure()
             raise
 

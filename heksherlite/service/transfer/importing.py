@@ -7,20 +7,17 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.authors import Cause
-from heksherlite.service.domain.catalog import Catalog, Changes, Rule, Setting
+from heksherlite.service.domain.catalog import Catalog, Changes
+from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.history import Change, added_rule, added_setting, changes_between
 from heksherlite.service.domain.lineage import NONCE_BYTES
 from heksherlite.service.errors import NotEmptyError
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history import write_changes_of_record, write_record
-from heksherlite.service.storage.rows import (
-    insert_rules,
-    insert_settings,
-    portions,
-    read_catalog,
-    write_changes,
-    write_state,
-)
+from heksherlite.service.storage.portions import portions
+from heksherlite.service.storage.rows import insert_settings, read_catalog, write_changes, write_counters
+from heksherlite.service.storage.rule_removal import move_portion
+from heksherlite.service.storage.rule_rows import insert_rules
 from heksherlite.service.storage.writing import Writer
 from heksherlite.service.transfer.lines import ExportReader
 
@@ -47,6 +44,8 @@ async def import_export(database: Database, export: ExportReader, cause: Cause, 
         catalog = await read_catalog(connection)
         if catalog.entries and not replace:
             raise NotEmptyError(len(catalog.entries))
+        while await move_portion(connection):  # the export may have rules with the ids of these
+            continue
         await _import(connection, catalog, export, cause, database.now())
 
     await Writer(database).write(work, attempts=1)  # the export can be read only once
@@ -57,11 +56,11 @@ async def _import(
 ) -> None:
     features = None if export.context_features == catalog.context_features else export.context_features
     making_room = Changes(context_features=features, removed_settings=frozenset(catalog.entries))
-    state = catalog.state_after(making_room, secrets.token_hex(NONCE_BYTES)).dated(now)
+    state = catalog.counters_after(making_room, secrets.token_hex(NONCE_BYTES)).dated(now)
     await write_changes(connection, catalog, making_room, state)
     written = await write_record(connection, state, cause, changes_between(catalog, making_room))
     setting_name = ""
-    last_setting_id = catalog.state.last_setting_id
+    last_setting_id = catalog.counters.last_setting_id
     for portion in portions(export.read(last_setting_id=last_setting_id, revision=state.revision_id)):
         changes: list[Change] = []
         for item in portion:
@@ -72,6 +71,6 @@ async def _import(
                 changes.append(added_rule(setting_name, item))
         await insert_settings(connection, [item for item in portion if isinstance(item, Setting)])
         await insert_rules(connection, [item for item in portion if isinstance(item, Rule)], state.revision)
-        written = await write_changes_of_record(connection, state.revision, changes, first_position=written)
+        written = await write_changes_of_record(connection, state.revision, changes, written)
     last_rule_id = max(state.last_rule_id, export.last_rule_id)
-    await write_state(connection, with_fields(state, last_setting_id=last_setting_id, last_rule_id=last_rule_id))
+    await write_counters(connection, with_fields(state, last_setting_id=last_setting_id, last_rule_id=last_rule_id))

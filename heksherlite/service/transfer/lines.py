@@ -7,7 +7,8 @@ from typing import Any, Final, NoReturn
 import orjson
 from pydantic import ValidationError
 
-from heksherlite.service.domain.catalog import Catalog, Rule, Setting
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.importer import Importer
 from heksherlite.service.domain.json_values import require_encodable
 from heksherlite.service.domain.lineage import RevisionId
@@ -29,7 +30,7 @@ def lines_of(catalog: Catalog) -> Iterator[bytes]:
         yield line({"setting": of_setting(entry.setting)})
         for rule in entry.rules.values():
             yield line({"rule": {"rule_id": rule.id, **of_rule(rule)}})
-    yield end_line(len(catalog.entries), len(catalog.rules), catalog.state.last_rule_id)
+    yield end_line(len(catalog.entries), len(catalog.rules), catalog.counters.last_rule_id)
 
 
 def header_line(context_features: Sequence[str]) -> bytes:
@@ -135,7 +136,8 @@ class ExportReader:
         name = _member(data["setting"], "name")
         self._subject = f"setting {name!r:.100}: "
         with self._refusing():
-            setting = importer.setting(**vars(SettingRecord.model_validate(data["setting"])))
+            fields = dict(SettingRecord.model_validate(data["setting"]))
+            setting = importer.setting(schema=fields.pop("json_schema"), **fields)
         self._setting_name = setting.name
         self.settings += 1
         return setting

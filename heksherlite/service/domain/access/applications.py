@@ -25,7 +25,7 @@ def add(state: AccessState, application: Application) -> AccessDecision[None]:
 def change_approval(
     state: AccessState, ids: Sequence[str], edit: Callable[[Approval], Approval]
 ) -> AccessDecision[Sequence[Application]]:
-    """Change the approval of applications by their ids; the answer is these applications afterwards.
+    """Change the approval of applications by their ids; the result is these applications afterwards.
 
     Raises:
         NotFoundError: One of them does not exist.
@@ -43,7 +43,7 @@ def change_approval(
 
 
 def revoke(state: AccessState, ids: Sequence[str]) -> AccessDecision[Sequence[Application]]:
-    """Remove applications by their ids; the answer is those that were removed.
+    """Remove applications by their ids; the result is those that were removed.
 
     Raises:
         NotFoundError: One of them does not exist.
@@ -61,7 +61,7 @@ def redeem(
 ) -> AccessDecision[str | None]:
     """Make an invited application active in exchange for its one-time token.
 
-    The answer is its claim token, or None if the one-time token is unknown, expired or for another identifier.
+    The result is its claim token, or None if the one-time token is unknown, expired or for another identifier.
     """
     application_id = application_of("invite", one_time_token)
     invited = None if application_id is None else state.applications.get(application_id)

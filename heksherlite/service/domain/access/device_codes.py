@@ -33,7 +33,7 @@ def open_page(
 ) -> AccessDecision[DeviceCode | None]:
     """Note that a person has opened the page of a code.
 
-    An unknown code was chosen by the client, and is added with the manifest from the address of the page. The answer is
+    An unknown code was chosen by the client, and is added with the manifest from the address of the page. The result is
     the code, or None if it is unknown and there is no manifest.
 
     Raises:
@@ -54,7 +54,7 @@ def open_page(
 def approve(
     state: AccessState, code: str, approval: Approval, *, application_id: str, now: float
 ) -> AccessDecision[Application]:
-    """Approve the application of a code that was opened; the answer is the application, which has no token yet.
+    """Approve the application of a code that was opened; the result is the application, which has no token yet.
 
     Raises:
         NotFoundError: The code is unknown.
@@ -92,7 +92,7 @@ def deny(state: AccessState, code: str, *, now: float) -> AccessDecision[None]:
 
 
 def collect(state: AccessState, code: str, *, random_part: str, now: float) -> AccessDecision[str | None]:
-    """Use up an approved code; the answer is the claim token of its application, or None if it is not approved."""
+    """Use up an approved code; the result is the claim token of its application, or None if it is not approved."""
     known = state.device_codes.get(code_digest(code))
     if known is None or known.state(now) is not CodeState.APPROVED or known.application_id is None:
         return AccessDecision(None)

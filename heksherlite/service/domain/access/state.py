@@ -39,7 +39,7 @@ class AccessState:
         secrets: The secrets that groups refer to, by name.
         device_codes: Device codes by digest.
         device_code_count: The number of all device codes that are not due to be deleted.
-        sessions: The sessions of operators, by digest.
+        sessions: The sessions of people, by digest.
     """
 
     context_features: tuple[str, ...] = ()
@@ -77,7 +77,8 @@ class AccessState:
             sessions={
                 key: each
                 for key, each in sessions.items()
-                if each.public_prefix in tokens and each.expires_at > changes.sessions_expired_before
+                if (each.public_prefix is None or each.public_prefix in tokens)
+                and each.expires_at > changes.sessions_expired_before
             },
         )
 
@@ -127,9 +128,9 @@ class AccessChanges:
 
 @dataclass(frozen=True, slots=True)
 class AccessDecision(Generic[T_co]):
-    """The outcome of a request to write: what to answer, and what to change."""
+    """The outcome of a request to write: the result for the caller, and what to change."""
 
-    answer: T_co
+    result: T_co
     changes: AccessChanges = field(default_factory=AccessChanges)
 
 

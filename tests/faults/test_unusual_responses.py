@@ -1,4 +1,4 @@
-"""Unusual answers that are not failures, and what clients take from them."""
+"""Unusual responses that are not failures, and what clients take from them."""
 
 import json
 import time
@@ -9,9 +9,9 @@ import pytest
 
 from heksherlite import Setting
 from tests.faults.conftest import Stored
-from tests.faults.faults import answers, lines, to_queries, without_tag
+from tests.faults.faults import lines, responses, to_queries, without_tag
 from tests.faults.program import Log, Program, program_of
-from tests.faults.proxy import Answer, Exchange, Fault, FaultProxy
+from tests.faults.proxy import Exchange, Fault, FaultProxy, Response
 from tests.sdk.scripted_service import queried, rule
 from tests.service.api import FEATURES
 from tests.waiting import until
@@ -28,19 +28,19 @@ def some_polls(proxy: FaultProxy) -> None:
 
 
 def tagged(body: Any, media_type: str = "application/json") -> Fault:
-    """Answer queries with this body, and with 304 if the client has it."""
+    """Respond to queries with this body, and with 304 if the client has it."""
 
     def treat(exchange: Exchange) -> None:
         if exchange.headers.get("if-none-match") == '"odd"':
-            exchange.answer(Answer(304))
+            exchange.respond(Response(304))
         else:
-            answers(body, ETag='"odd"', Content_Type=media_type)(exchange)
+            responses(body, ETag='"odd"', Content_Type=media_type)(exchange)
 
     return to_queries(treat)
 
 
 def test_unknown_settings(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """Settings in an answer that the client did not request are ignored."""
+    """Settings in a response that the client did not request are ignored."""
     client = program.run(proxy.url)
     proxy.fault = tagged({"settings": queried("y", 7)["settings"] | queried("x", 8, rule(1, 2, user="a"))["settings"]})
     until(lambda: get(setting) == 2)
@@ -51,7 +51,7 @@ def test_unknown_settings(program: Program, proxy: FaultProxy, setting: Setting[
 
 
 def test_missing_settings(program: Program, proxy: FaultProxy, setting: Setting[int], log: Log) -> None:
-    """A setting that is missing in an answer keeps its values."""
+    """A setting that is missing in a response keeps its values."""
     client = program.run(proxy.url)
     proxy.fault = tagged({"settings": {}})
     some_polls(proxy)
@@ -147,8 +147,8 @@ def test_a_tag_that_changes_with_the_same_body(
 
     def retag(exchange: Exchange) -> None:
         exchange.headers.pop("if-none-match", None)
-        answer = exchange.ask_service()
-        exchange.answer(replace(answer, headers={**answer.headers, "etag": f'"{time.monotonic_ns()}"'}))
+        response = exchange.ask_service()
+        exchange.respond(replace(response, headers={**response.headers, "etag": f'"{time.monotonic_ns()}"'}))
 
     proxy.fault = to_queries(retag)
     revision = client.status.revision
@@ -167,8 +167,8 @@ def test_the_same_tag_with_another_body(
 
     def keep_tag(exchange: Exchange) -> None:
         exchange.headers.pop("if-none-match", None)
-        answer = exchange.ask_service()
-        exchange.answer(replace(answer, headers={**answer.headers, "etag": '"1"'}))
+        response = exchange.ask_service()
+        exchange.respond(replace(response, headers={**response.headers, "etag": '"1"'}))
 
     proxy.fault = to_queries(keep_tag)
     client = program.run(proxy.url)
@@ -198,7 +198,7 @@ def test_tags_that_cannot_be_sent_back(
 
     def treat(exchange: Exchange) -> None:
         sent.append(exchange.headers.get("if-none-match"))
-        head = Answer(200, body, {"Content-Type": "application/json"}).head
+        head = Response(200, body, {"Content-Type": "application/json"}).head
         exchange.send(head[:-2] + tag + b"\r\n" + body)
 
     body = json.dumps(queried("x", 10, rule(1, 2, user="a"))).encode()
@@ -217,13 +217,13 @@ def test_a_304_for_a_client_without_tag(
     """A 304 for a request without a tag is a failure."""
 
     def untag(exchange: Exchange) -> None:
-        answer = exchange.ask_service()
-        exchange.answer(replace(answer, headers={**answer.headers, "etag": ""}))
+        response = exchange.ask_service()
+        exchange.respond(replace(response, headers={**response.headers, "etag": ""}))
 
     proxy.fault = to_queries(untag)
     client = program.run(proxy.url)
     assert get(setting) == 1
-    proxy.fault = to_queries(lambda exchange: exchange.answer(Answer(304)))
+    proxy.fault = to_queries(lambda exchange: exchange.respond(Response(304)))
     stored.change(2)
     until(lambda: client.status.consecutive_failures > 1)
     assert "304" in str(client.status.last_error)
@@ -234,18 +234,18 @@ def test_a_304_for_a_client_without_tag(
     assert log.warnings == [("ERROR", "error during heksher update")]
 
 
-def test_a_reset_after_an_answer(
+def test_a_reset_after_a_response(
     program: Program, proxy: FaultProxy, stored: Stored, setting: Setting[int], log: Log
 ) -> None:
     """A reset of an idle connection is not a failure. The next poll opens another connection."""
 
-    def answer_and_reset(exchange: Exchange) -> None:
-        exchange.answer(exchange.ask_service())
+    def respond_and_reset(exchange: Exchange) -> None:
+        exchange.respond(exchange.ask_service())
         exchange.wait(0.005)
         exchange.reset()
 
     client = program.run(proxy.url)
-    proxy.fault = answer_and_reset
+    proxy.fault = respond_and_reset
     some_polls(proxy)
     stored.change(2)
     until(lambda: get(setting) == 2)
@@ -265,7 +265,7 @@ def test_a_reset_of_each_second_request(
             resets += 1
             exchange.reset()
         else:
-            exchange.answer(exchange.ask_service())
+            exchange.respond(exchange.ask_service())
 
     client = program.run(proxy.url)
     proxy.fault = reset_if_reused
@@ -281,7 +281,7 @@ def test_redirects_that_are_followed(
 ) -> None:
     """With ``follow_redirects``, the client follows a redirect to the service."""
     client = program.run(proxy.url, http_client_args={"follow_redirects": True})
-    proxy.fault = lambda exchange: answers(status=307, Location=stored.api.url + exchange.target)(exchange)
+    proxy.fault = lambda exchange: responses(status=307, Location=stored.api.url + exchange.target)(exchange)
     stored.change(2)
     until(lambda: get(setting) == 2)
     assert client.status.state == "fresh"
@@ -294,7 +294,7 @@ def test_retry_after(program: Program, proxy: FaultProxy, stored: Stored, settin
 
     def refuse(exchange: Exchange) -> None:
         asked.append(time.monotonic())
-        answers(status=429, Retry_After="1")(exchange)
+        responses(status=429, Retry_After="1")(exchange)
 
     client = program.run(proxy.url)
     proxy.fault = refuse

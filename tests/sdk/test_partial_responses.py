@@ -36,7 +36,7 @@ def value(setting: Setting[int], user: str) -> int:
     return setting.get(environment="dev", user=user, theme="dark")
 
 
-def test_a_partial_answer_changes_only_what_it_lists(
+def test_a_partial_response_changes_only_what_it_lists(
     connect: Connect, scripted: ScriptedService, cache_ttl: Setting[int]
 ) -> None:
     """Rules are added, changed and removed by their ids; the others stay."""
@@ -136,7 +136,7 @@ def test_a_malformed_body_changes_nothing(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_long_history_of_partial_answers_is_like_one_whole_answer(
+def test_a_long_history_of_partial_responses_is_like_one_whole_response(
     seed: int, connect: Connect, service: Api, cache_ttl: Setting[int]
 ) -> None:
     """A client that followed random changes one by one explains everything like the service's whole state."""

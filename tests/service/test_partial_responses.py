@@ -1,4 +1,4 @@
-"""Answers to queries in lines, and only what changed: docs/reference/partial-responses.md, from the service's side."""
+"""Responses in lines, and with only what changed: docs/reference/partial-responses.md, from the service's side."""
 
 import json
 from contextlib import closing
@@ -19,10 +19,10 @@ def ask(api: Api, tag: str | None = None, **params: str) -> httpx.Response:
     return api.http.get("/api/v1/query", params=QUERY | params, headers=headers)
 
 
-def lines(answer: httpx.Response) -> list[Any]:
-    assert answer.headers["Content-Type"].startswith("application/x-ndjson")
-    assert answer.text.endswith("\n")
-    return [json.loads(line) for line in answer.text.splitlines()]
+def lines(response: httpx.Response) -> list[Any]:
+    assert response.headers["Content-Type"].startswith("application/x-ndjson")
+    assert response.text.endswith("\n")
+    return [json.loads(line) for line in response.text.splitlines()]
 
 
 def prepared(api: Api) -> tuple[int, int]:
@@ -35,9 +35,9 @@ def test_all_in_lines(api: Api) -> None:
     """A client that accepts lines gets the order of features, each setting, its rules in columns, and the end."""
     first, second = prepared(api)
     third = api.add_rule(3, environment="prod", user="jane")
-    answer = ask(api)
-    assert answer.status_code == 200
-    assert lines(answer) == [
+    response = ask(api)
+    assert response.status_code == 200
+    assert lines(response) == [
         {"context_features": ["environment", "user", "theme"]},
         {"setting": "cache_ttl", "default_value": 60, "whole": True},
         {
@@ -74,7 +74,7 @@ def test_lines_and_json_have_tags_of_their_own(api: Api) -> None:
 
 
 def test_metadata_comes_in_json_only(api: Api) -> None:
-    """A query with metadata gets the v1 answer, whatever it accepts."""
+    """A query with metadata gets the v1 response, whatever it accepts."""
     prepared(api)
     assert ask(api, include_metadata="true").headers["Content-Type"] == "application/json"
 
@@ -86,13 +86,13 @@ def test_only_what_changed(api: Api) -> None:
     api.call("PUT", f"rules/{first}/value", {"value": 10})
     api.call("DELETE", f"rules/{second}")
     third = api.add_rule(3, user="jane")
-    answer = ask(api, tag)
-    assert answer.status_code == 226
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.headers["IM"] == "heksherlite"
-    assert answer.headers["Delta-Base"] == tag
-    assert answer.headers["ETag"] == ask(api).headers["ETag"]
-    assert lines(answer) == [
+    response = ask(api, tag)
+    assert response.status_code == 226
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["IM"] == "heksherlite"
+    assert response.headers["Delta-Base"] == tag
+    assert response.headers["ETag"] == ask(api).headers["ETag"]
+    assert lines(response) == [
         {"context_features": ["environment", "user", "theme"]},
         {"setting": "cache_ttl", "default_value": 60, "whole": False, "removed": [second]},
         {
@@ -115,9 +115,9 @@ def test_only_what_changed_since_before_a_restart(database: str) -> None:
     with embedded(database=database) as service, closing(Api(service.url)) as api:
         assert ask(api, tag).status_code == 304
         api.call("PUT", f"rules/{first}/value", {"value": 10})
-        answer = ask(api, tag)
-        assert answer.status_code == 226
-        assert [line["rule_ids"] for line in lines(answer) if "rule_ids" in line] == [[first]]
+        response = ask(api, tag)
+        assert response.status_code == 226
+        assert [line["rule_ids"] for line in lines(response) if "rule_ids" in line] == [[first]]
 
 
 def test_changes_that_the_filter_hides(api: Api) -> None:
@@ -125,8 +125,8 @@ def test_changes_that_the_filter_hides(api: Api) -> None:
     first, _ = prepared(api)
     tag = ask(api, context_filters="user:*").headers["ETag"]
     api.call("PUT", f"rules/{first}/value", {"value": 10})
-    answer = ask(api, tag, context_filters="user:*")
-    assert [line for line in lines(answer) if "rule_ids" in line] == []
+    response = ask(api, tag, context_filters="user:*")
+    assert [line for line in lines(response) if "rule_ids" in line] == []
 
 
 def test_a_changed_default_comes_without_rules(api: Api) -> None:
@@ -139,7 +139,7 @@ def test_a_changed_default_comes_without_rules(api: Api) -> None:
 
 
 def test_everything_comes_after_a_reordering(api: Api) -> None:
-    """The order of the features may change every winner, so there is no partial answer across it."""
+    """The order of the features may change every winner, so there is no partial response across it."""
     prepared(api)
     tag = ask(api).headers["ETag"]
     api.call("PATCH", "context_features/user/index", {"to_before": "environment"})
@@ -158,7 +158,7 @@ def test_everything_comes_for_a_setting_declared_anew(api: Api) -> None:
 
 
 def test_everything_comes_without_asking_for_less(api: Api) -> None:
-    """A tag alone, or a tag of another query, or one that is none of ours, never gets a partial answer."""
+    """A tag alone, or a tag of another query, or one that is none of ours, never gets a partial response."""
     prepared(api)
     tag = ask(api).headers["ETag"]
     other_tag = ask(api, settings="size").headers["ETag"]

@@ -1,0 +1,211 @@
+"""The clients for operators: the I/O around the calls."""
+
+import inspect
+from collections.abc import Callable, Coroutine, Mapping
+from threading import Lock
+from types import TracebackType
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, get_args
+
+from heksherlite.admin import calls
+from heksherlite.admin.calls import Call
+from heksherlite.admin.reading import outcome_of
+from heksherlite.clients.portal import PortalThread
+from heksherlite.engine.snapshots import LARGEST
+from heksherlite.errors import ServiceUnavailableError
+from heksherlite.http.failures import is_outage, was_not_sent
+from heksherlite.http.sync_adapters import async_http_client_args
+from heksherlite.http.transport import ResponseLimits, Transport
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_CLOSING_SECONDS: Final = 2.0
+
+
+def _asynchronous(
+    build: Callable[P, Call[T]],
+) -> "Callable[Concatenate[AsyncAdminClient, P], Coroutine[Any, Any, T]]":
+    async def method(self: "AsyncAdminClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.send(build(*args, **kwargs))
+
+    _describe(method, build)
+    return method
+
+
+def _synchronous(build: Callable[P, Call[T]]) -> "Callable[Concatenate[AdminClient, P], T]":
+    def method(self: "AdminClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.send(build(*args, **kwargs))
+
+    _describe(method, build)
+    return method
+
+
+def _describe(method: Any, build: Callable[..., Call[Any]]) -> None:
+    """Give a method the name, the docstring and the parameters of a function that returns a call, and its result."""
+    method.__name__, method.__doc__ = build.__name__, build.__doc__
+    signature = inspect.signature(build)
+    self_parameter = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    (result,) = get_args(signature.return_annotation)
+    method.__signature__ = signature.replace(
+        parameters=[self_parameter, *signature.parameters.values()], return_annotation=result
+    )
+
+
+class AsyncAdminClient:
+    """Does to a service what an operator does: looks at settings, changes them, and finds out why.
+
+    Use it with ``async with``, on asyncio or trio. Each request has its own connection, and is sent once.
+
+    Args:
+        service_url: The URL of the service, such as ``https://settings.example``.
+        token: The token to send. None: no token.
+        http_client_args: Arguments for :class:`httpx.AsyncClient`.
+        response_timeout: The time limit for a complete response, in seconds.
+
+    Raises:
+        ValueError: The URL is not the URL of a service, the time limit is not positive, or the token cannot be sent.
+    """
+
+    def __init__(
+        self,
+        service_url: str,
+        *,
+        token: str | None = None,
+        http_client_args: Mapping[str, Any] | None = None,
+        response_timeout: float = 300,
+    ) -> None:
+        limits = ResponseLimits(response_timeout=response_timeout, max_body_size=LARGEST)
+        args = {"timeout": response_timeout, **(http_client_args or {})}
+        if token is not None:
+            headers = args.get("headers") or ()
+            items = headers.items() if isinstance(headers, Mapping) else headers
+            args["headers"] = [*items, ("Authorization", f"Bearer {token.strip()}")]
+        self._transport = Transport(service_url, args, limits, keep_alive=False)
+
+    def __str__(self) -> str:
+        return str(self._transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the client."""
+        await self._transport.aclose()
+
+    change = _asynchronous(calls.change)
+    list_settings = _asynchronous(calls.list_settings)
+    setting = _asynchronous(calls.setting)
+    rules = _asynchronous(calls.rules)
+    rule = _asynchronous(calls.rule)
+    explain = _asynchronous(calls.explain)
+    history = _asynchronous(calls.history)
+    record = _asynchronous(calls.record)
+    revert = _asynchronous(calls.revert)
+    propose = _asynchronous(calls.propose)
+    list_proposals = _asynchronous(calls.list_proposals)
+    proposal = _asynchronous(calls.proposal)
+    approve = _asynchronous(calls.approve)
+    reject = _asynchronous(calls.reject)
+    withdraw = _asynchronous(calls.withdraw)
+    comment = _asynchronous(calls.comment)
+    context_features = _asynchronous(calls.context_features)
+    export = _asynchronous(calls.export)
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a request, and return its result."""
+        try:
+            response = await self._transport.send(call.request)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            reason = str(error) if was_not_sent(error) else f"{error}{outcome_of(call.request)}"
+            raise ServiceUnavailableError(str(call.request), reason) from error
+        return call.result(response)
+
+
+class AdminClient:
+    """Does to a service what an operator does: looks at settings, changes them, and finds out why.
+
+    Use it with ``with``, or call :meth:`close` at the end. It may be used by several threads. Each request has its own
+    connection, and is sent once.
+
+    Args:
+        service_url: The URL of the service, such as ``https://settings.example``.
+        token: The token to send. None: no token.
+        http_client_args: Arguments for :class:`httpx.Client`.
+        response_timeout: The time limit for a complete response, in seconds.
+
+    Raises:
+        ValueError: The URL is not the URL of a service, the time limit is not positive, or the token cannot be sent.
+    """
+
+    def __init__(
+        self,
+        service_url: str,
+        *,
+        token: str | None = None,
+        http_client_args: Mapping[str, Any] | None = None,
+        response_timeout: float = 300,
+    ) -> None:
+        self._client = AsyncAdminClient(
+            service_url,
+            token=token,
+            http_client_args=async_http_client_args(http_client_args),
+            response_timeout=response_timeout,
+        )
+        self._lock = Lock()
+        self._portal: PortalThread | None = None
+
+    def __str__(self) -> str:
+        return str(self._client)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the client. Requests that are under way end with a RuntimeError."""
+        with self._lock:
+            portal, self._portal = self._portal, None
+        if portal is not None:
+            portal.stop(self._client.aclose, _CLOSING_SECONDS)
+
+    change = _synchronous(calls.change)
+    list_settings = _synchronous(calls.list_settings)
+    setting = _synchronous(calls.setting)
+    rules = _synchronous(calls.rules)
+    rule = _synchronous(calls.rule)
+    explain = _synchronous(calls.explain)
+    history = _synchronous(calls.history)
+    record = _synchronous(calls.record)
+    revert = _synchronous(calls.revert)
+    propose = _synchronous(calls.propose)
+    list_proposals = _synchronous(calls.list_proposals)
+    proposal = _synchronous(calls.proposal)
+    approve = _synchronous(calls.approve)
+    reject = _synchronous(calls.reject)
+    withdraw = _synchronous(calls.withdraw)
+    comment = _synchronous(calls.comment)
+    context_features = _synchronous(calls.context_features)
+    export = _synchronous(calls.export)
+
+    def send(self, call: Call[T]) -> T:
+        """Send a request, and return its result."""
+        with self._lock:
+            if self._portal is None:
+                self._portal = PortalThread()
+            portal = self._portal
+
+        async def exchange() -> T:
+            return await self._client.send(call)
+
+        return portal.call(exchange)

@@ -1,0 +1,414 @@
+"""What the service answers to operators, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from heksherlite.errors import OperationConflict
+from heksherlite.operations import NOT_GIVEN, AnyOperation
+
+Outcome: TypeAlias = Literal["wins", "outranked", "no_match", "possible", "not_served"]
+ProposalState: TypeAlias = Literal["open", "approved", "applied", "rejected", "withdrawn", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """The contexts that meet all conditions of ``where`` and none of the exceptions.
+
+    Attributes:
+        where: The conditions: for each context feature, the value that it has.
+        exceptions: The conditions of the contexts that are left out.
+        exceptions_truncated: Whether there are more exceptions than the service lists.
+    """
+
+    where: Mapping[str, str]
+    exceptions: tuple[Mapping[str, str], ...] = ()
+    exceptions_truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidedBy:
+    """What a value comes from.
+
+    Attributes:
+        kind: ``rule``, ``operator_default`` or ``declared_default``.
+        rule_id: The id of the rule, or None if it is a default.
+    """
+
+    kind: Literal["rule", "operator_default", "declared_default"]
+    rule_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueChange:
+    """A region of contexts in which the value of a setting changes.
+
+    Attributes:
+        setting: The name of the setting.
+        region: The region.
+        before: The value before the change, as JSON.
+        after: The value after it.
+        before_by: What the value before the change comes from.
+        after_by: What the value after it comes from.
+    """
+
+    setting: str
+    region: Region
+    before: Any
+    after: Any
+    before_by: DecidedBy
+    after_by: DecidedBy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowedRule:
+    """A rule that a change adds or changes and that never wins, because another rule wins wherever it matches.
+
+    Attributes:
+        setting: The name of the setting.
+        rule_id: The id of the rule.
+        where: The conditions of the rule.
+        shadowed_by: The id of the other rule.
+    """
+
+    setting: str
+    rule_id: int
+    where: Mapping[str, str]
+    shadowed_by: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impact:
+    """What a change does to the values of settings.
+
+    Attributes:
+        value_changes: The regions of contexts whose values change.
+        shadowed_rules: The rules that change nothing.
+        deleted_settings: The names of the settings that are deleted.
+        truncated: Whether there is more than is listed.
+        counts: If it is truncated, the number of regions of each setting.
+        counts_are_minimums: Whether there may be even more regions than that.
+    """
+
+    value_changes: tuple[ValueChange, ...] = ()
+    shadowed_rules: tuple[ShadowedRule, ...] = ()
+    deleted_settings: tuple[str, ...] = ()
+    truncated: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)
+    counts_are_minimums: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A change of one setting, rule or other thing.
+
+    Attributes:
+        kind: What changed, such as ``rule`` or ``setting``.
+        setting: The name of the setting, if it is about one.
+        rule_id: The id of the rule, if it is about one.
+        name: The name of what changed, if it is neither.
+        before: What it was, as JSON, or None if it did not exist.
+        after: What it became, or None if it was deleted.
+    """
+
+    kind: str
+    setting: str | None
+    rule_id: int | None
+    name: str | None = None
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeResult:
+    """What operations did, or would do.
+
+    Attributes:
+        revision: The revision of the change; the newest one if nothing changed, or in a dry run.
+        changes: What changed.
+        rule_ids: For each operation, the id of the rule that it added or changed, or None.
+        impact: What it does to the values of settings.
+    """
+
+    revision: int
+    changes: tuple[Change, ...]
+    rule_ids: tuple[int | None, ...]
+    impact: Impact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """The author of a change.
+
+    Attributes:
+        kind: Such as ``token``, ``person`` or ``anonymous``.
+        name: The name of the token or person.
+        address: The address of the request, where the service tells it.
+    """
+
+    kind: str
+    name: str | None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """All changes of one write, as the history records them.
+
+    Attributes:
+        revision: The revision of the write.
+        time: When it happened, in UTC.
+        author: Who made it.
+        reason: Why.
+        reverts: The revision that it reverts, or None.
+        break_glass: Whether it changed protected settings in an emergency.
+        changes: The changes. In a page of the history, the first hundred.
+        change_count: The number of all changes.
+    """
+
+    revision: int
+    time: datetime
+    author: Author
+    reason: str | None
+    reverts: int | None
+    break_glass: bool
+    changes: tuple[Change, ...]
+    change_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryPage:
+    """Records of the history, the newest first.
+
+    Attributes:
+        records: The records.
+        next: Where the next page begins, for the argument ``before``, or None if this is the last one.
+    """
+
+    records: tuple[Record, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleDetails:
+    """A rule.
+
+    Attributes:
+        rule_id: Its id.
+        setting: The name of its setting.
+        feature_values: Its conditions, in the order of the context features.
+        value: The value of the setting where the rule wins, as JSON.
+        metadata: Its metadata.
+        starts_at: From when it is served, in UTC. None if it has no start.
+        ends_at: Until when it is served, in UTC. None if it has no end.
+        phase: ``pending``, ``active`` or ``ended``. None if it has neither a start nor an end.
+    """
+
+    rule_id: int
+    setting: str
+    feature_values: Mapping[str, str]
+    value: Any
+    metadata: Mapping[str, Any]
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    phase: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingDetails:
+    """A setting.
+
+    Attributes:
+        name: Its name.
+        type: Its type, as on the wire.
+        default_value: Its value where no rule matches, as JSON.
+        version: The version of its declaration.
+        configurable_features: The context features that its rules may have conditions on.
+        metadata: Its metadata.
+        aliases: Its earlier names.
+        declared_default_value: The program's default.
+        operator_default_value: The operator's default, or `NOT_GIVEN` if there is none.
+        protected: Whether only proposals change it.
+    """
+
+    name: str
+    type: str
+    default_value: Any
+    version: str
+    configurable_features: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    aliases: tuple[str, ...]
+    declared_default_value: Any
+    operator_default_value: Any = NOT_GIVEN
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedCondition:
+    """The condition by which a rule does not match.
+
+    Attributes:
+        feature: The context feature.
+        wanted: The value that the rule requires.
+        given: The value that the context has.
+    """
+
+    feature: str
+    wanted: str
+    given: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedRule:
+    """A rule, and what it has to do with the value of its setting.
+
+    Attributes:
+        rule_id: Its id.
+        feature_values: Its conditions.
+        value: Its value, as JSON.
+        outcome: ``wins``; ``outranked``: it matches, and a more specific rule wins; ``no_match``; ``possible``: it
+            depends on the missing context features; or ``not_served``: its schedule excludes it.
+        failed: The condition that does not match.
+        starts_at: From when it is served, if that is why it is not.
+        ends_at: Until when it is served, if that is why it is not.
+        phase: ``pending`` or ``ended``, if it is not served.
+    """
+
+    rule_id: int
+    feature_values: Mapping[str, str]
+    value: Any
+    outcome: Outcome
+    failed: FailedCondition | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    phase: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PossibleValue:
+    """A region of contexts, and the value of a setting in it.
+
+    Attributes:
+        region: The region.
+        value: The value, as JSON.
+        decided_by: What the value comes from.
+    """
+
+    region: Region
+    value: Any
+    decided_by: DecidedBy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedSetting:
+    """Why a setting has its value in a context, or which values it may have.
+
+    Attributes:
+        setting: The name of the setting.
+        value: Its value, as JSON, or `NOT_GIVEN` if it depends on the missing context features.
+        decided_by: What the value comes from, or None if it depends on them.
+        missing: The configurable features of the setting that the context does not have.
+        possible_values: If context features are missing, the values that the setting may have. The regions do not
+            overlap, and the largest is the last one.
+        possible_values_truncated: Whether there are more.
+        rules: The rules of the setting, in the order in which they win.
+        rule_count: The number of all its rules.
+        rule_offset: The number of rules before the first one that is listed.
+    """
+
+    setting: str
+    value: Any
+    decided_by: DecidedBy | None
+    missing: tuple[str, ...]
+    possible_values: tuple[PossibleValue, ...]
+    possible_values_truncated: bool
+    rules: tuple[ExplainedRule, ...]
+    rule_count: int
+    rule_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanations:
+    """The explanations of settings.
+
+    Attributes:
+        revision: The revision that they are about.
+        context_features: The context features, from the most general to the most specific.
+        explanations: The explanations, by the name of the setting.
+        and_at: The explanations at the second time, if there is one.
+        differing: The names of the settings whose values differ between the two times.
+    """
+
+    revision: int
+    context_features: tuple[str, ...]
+    explanations: Mapping[str, ExplainedSetting]
+    and_at: "Explanations | None" = None
+    differing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """A comment on a proposal.
+
+    Attributes:
+        author: Who wrote it.
+        time: When, in UTC.
+        text: The comment.
+    """
+
+    author: Author
+    time: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A proposed change.
+
+    Attributes:
+        proposal_id: Its number.
+        state: ``open``, ``approved``, ``applied``, ``rejected``, ``withdrawn`` or ``failed``.
+        author: Its author.
+        proposed_at: When it was proposed, in UTC.
+        reason: The reason of the change.
+        operations: The operations.
+        base_revision: The revision that its author looked at, or None.
+        apply_at: When it is applied after its approval, in UTC. None: at once.
+        decided_by: Who approved, rejected or withdrew it.
+        decided_at: When, in UTC.
+        applied_revision: The revision that it made.
+        failure: Why it failed.
+        comments: The comments, the oldest first.
+        conflicts: Why it cannot be applied now. Only of one proposal that is still to be applied.
+        impact: What it would do now. Only of one proposal that is still to be applied.
+    """
+
+    proposal_id: int
+    state: ProposalState
+    author: Author
+    proposed_at: datetime
+    reason: str | None
+    operations: tuple[AnyOperation, ...]
+    base_revision: int | None
+    apply_at: datetime | None
+    decided_by: Author | None
+    decided_at: datetime | None
+    applied_revision: int | None
+    failure: str | None
+    comments: tuple[Comment, ...]
+    conflicts: tuple[OperationConflict, ...] = ()
+    impact: Impact | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalPage:
+    """Proposals, the newest first.
+
+    Attributes:
+        proposals: The proposals.
+        next: Where the next page begins, for the argument ``before``, or None if this is the last one.
+    """
+
+    proposals: tuple[Proposal, ...]
+    next: int | None

@@ -1,0 +1,1 @@
+"""The console: the pages on which people find, change, explain and undo what the API offers to programs."""

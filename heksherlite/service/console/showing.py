@@ -1,0 +1,72 @@
+"""How the pages show values, times and authors."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from heksherlite.service.domain.authors import Author
+
+_SHORT: Final = 90
+
+_AUTHORS: Final = {
+    "anonymous": "somebody",
+    "command_line": "the command line",
+    "schedule": "the schedule",
+    "service": "the service",
+}
+
+
+def value(shown: Any) -> str:
+    """Return a value as JSON on one line."""
+    return orjson.dumps(shown).decode()
+
+
+def short(shown: Any) -> str:
+    """Return a value as JSON on one line, shortened if it is long."""
+    text = value(shown)
+    return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
+
+
+def pretty(shown: Any) -> str:
+    """Return a value as JSON on several lines."""
+    return orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()
+
+
+def moment(time: datetime) -> str:
+    """Return a time for people, in UTC, as the foot of each page says."""
+    return f"{time:%Y-%m-%d %H:%M}"
+
+
+def iso(time: datetime) -> str:
+    """Return a time for programs, in UTC."""
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def author(by: Author) -> str:
+    """Return the name of an author, or what stands for it."""
+    named = _AUTHORS.get(by.kind, by.kind)
+    return f"{named} ({by.name})" if by.name and by.kind in _AUTHORS else by.name or named
+
+
+def sentence(text: str) -> str:
+    """Return a text that starts with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``3 rules``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+FILTERS: Final[Mapping[str, Callable[..., str]]] = {
+    "value": value,
+    "short": short,
+    "pretty": pretty,
+    "moment": moment,
+    "iso": iso,
+    "author": author,
+    "sentence": sentence,
+    "count": count,
+}

@@ -1,0 +1,160 @@
+"""``/console/``: all settings, with their values in a context."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.routes import requires_person
+from heksherlite.service.changing import Changer
+from heksherlite.service.console.bar import bar_of
+from heksherlite.service.console.index import Indexed, View
+from heksherlite.service.console.indexes import index_of
+from heksherlite.service.console.rendering import render
+from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.explanations import Page, explain
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import BadRequestError
+
+router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
+
+PAGE_SIZE: Final = 50
+
+TYPES: Final = ("bool", "int", "float", "str", "Enum", "Flags", "Sequence", "Mapping")
+
+FILTERS: Final[Mapping[str, str]] = {
+    "rules": "with rules",
+    "scheduled": "with scheduled rules",
+    "default": "with an operator's default",
+    "protected": "protected",
+    "no_rules": "without rules",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Settings whose names begin with the same part, as far as they are on the page."""
+
+    name: str
+    size: int
+    is_closed: bool
+    rows: Sequence[Mapping[str, Any]]
+
+
+@router.get("/console/")
+@requires_person(Scope.READ)
+async def show_settings(request: Request, store: ReadableStore, context: Context) -> Response:
+    """Show the table of settings."""
+    query = request.query_params
+    catalog = store.catalog
+    index = index_of(request)
+    words = query.get("q", "").casefold().split()
+    kind, prefix, closed = query.get("type", ""), query.get("prefix", ""), frozenset(query.getlist("closed"))
+    has = query.get("has", "")
+    if has and has not in FILTERS:
+        raise BadRequestError(f"there is no filter {has[:100]!r}; the filters are {', '.join(FILTERS)}")
+    number = _page_number(query.get("page", "1"))
+
+    def found() -> tuple[View, list[tuple[str, list[Indexed]]]]:
+        view = index.view(catalog)
+        chosen = [
+            each
+            for each in view.settings
+            if (not prefix or each.name.startswith(prefix))
+            and (not kind or str(each.entry.setting.type).startswith(kind))
+            and (not has or _has(catalog, each, has))
+            and (not words or each.matches(words))
+        ]
+        grouped = groupby(sorted(chosen, key=lambda each: _group(each.name, prefix)), lambda e: _group(e.name, prefix))
+        return view, [(group, list(settings)) for group, settings in grouped]
+
+    view, groups = await context.changer.computed(found)
+    total = sum(len(settings) for _, settings in groups)
+    shown = [(group, each) for group, settings in groups if group not in closed for each in settings]
+    pages = max(1, -(-len(shown) // PAGE_SIZE))
+    number = min(number, pages)
+    on_page = shown[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    bar = bar_of(request, catalog, view.suggestions)
+    values = await context.changer.computed(
+        lambda: _values(catalog, context.changer, [each for _, each in on_page], bar.context)
+    )
+    changed = await store.history.headers({each.entry.setting.revision for _, each in on_page})
+    rows = {
+        each.name: {
+            "indexed": each,
+            "explained": values[each.name],
+            "changed": changed.get(each.entry.setting.revision),
+        }
+        for _, each in on_page
+    }
+    names = {group for group, _ in on_page}
+    return await render(
+        request,
+        "settings",
+        bar=bar,
+        groups=[
+            Group(group, len(settings), group in closed, [rows[each.name] for each in settings if each.name in rows])
+            for group, settings in groups
+            if group in names or (group in closed and number == 1)
+        ],
+        total=total,
+        everything=len(view.settings),
+        number=number,
+        pages=pages,
+        types=TYPES,
+        filters=FILTERS,
+        closed=sorted(closed),
+        q=query.get("q", ""),
+        kind=kind,
+        has=has,
+        prefix=prefix,
+    )
+
+
+def _values(
+    catalog: Catalog, changer: Changer, settings: Sequence[Indexed], known: Mapping[str, str]
+) -> Mapping[str, Mapping[str, Any]]:
+    return {
+        each.name: explain(catalog, each.entry, changer.ranked_rules.get(catalog, each.entry), known, Page(10, 0))
+        for each in settings
+    }
+
+
+def _has(catalog: Catalog, indexed: Indexed, what: str) -> bool:
+    entry = indexed.entry
+    match what:
+        case "rules":
+            return bool(entry.rules)
+        case "no_rules":
+            return not entry.rules
+        case "default":
+            return entry.setting.has_operator_default
+        case "protected":
+            return entry.setting.is_protected
+        case "scheduled":
+            return _is_scheduled(catalog.scheduled, entry.rules)
+    raise AssertionError(f"the filter {what!r} was checked before")
+
+
+def _is_scheduled(scheduled: AbstractSet[int], rules: Mapping[int, Any]) -> bool:
+    if len(scheduled) < len(rules):
+        return any(rule_id in rules for rule_id in scheduled)
+    return any(rule_id in scheduled for rule_id in rules)
+
+
+def _group(name: str, prefix: str) -> str:
+    """Return the group of a setting below a prefix: the next part of its name with a dot, or nothing."""
+    rest = name.removeprefix(prefix)
+    head, dot, _ = rest.partition(".")
+    return prefix + head + dot if dot else ""
+
+
+def _page_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
+        raise BadRequestError(f"{text[:100]!r} is not the number of a page, such as 1")
+    return int(text)
