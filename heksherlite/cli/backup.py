@@ -12,7 +12,8 @@ from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage.database import Database
-from heksherlite.service.storage.rows import portions, read_catalog
+from heksherlite.service.storage.portions import portions
+from heksherlite.service.storage.rows import read_catalog
 from heksherlite.service.transfer.lines import lines_of
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from heksherlite.service.changing import Changer
 from heksherlite.service.domain import rules
@@ -13,7 +14,10 @@ from heksherlite.service.domain.audit import MOST_DENIALS
 from heksherlite.service.domain.authors import BY_SCHEDULE
 from heksherlite.service.domain.proposing import next_due
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
-from heksherlite.service.storage.store import Store
+from heksherlite.service.storage.store import Store, first_of
+
+if TYPE_CHECKING:
+    from heksherlite.service.storage.rule_removal import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +25,10 @@ _LOOK_SECONDS: Final = 0.25
 """How long a new time may go unnoticed: it comes with any write, also of another service on the database."""
 
 _RETRY_SECONDS: Final = 5.0
-"""How long an approved proposal waits that could not be applied, because the database was away or others wrote."""
+"""How long work waits that could not be done, because the database was away or others wrote."""
+
+_PROGRESS_SECONDS: Final = 10.0
+"""How often to look whether the rules of removed settings are being moved."""
 
 _PRUNE_SECONDS: Final = 3600.0
 
@@ -47,6 +54,7 @@ async def follow(
         asyncio.create_task(store.follow(until=until)),
         asyncio.create_task(switch_rules(store, until=until)),
         asyncio.create_task(apply_proposals(store, changer, until=until)),
+        asyncio.create_task(move_removed_rules(store, until=until)),
         asyncio.create_task(prune_audit(store, keep=keep_audit, until=until)),
     ]
     if keep_history is not None:
@@ -97,6 +105,31 @@ async def apply_proposals(store: Store, changer: Changer, *, until: asyncio.Even
         except (DatabaseUnavailableError, RequestError) as error:
             logger.warning("an approved proposal could not be applied yet: %s", error, extra={"proposal": due.id})
             await _wait(until, _RETRY_SECONDS)
+
+
+async def move_removed_rules(store: Store, *, until: asyncio.Event) -> None:
+    """Move the rules of removed settings into the history, until an event is set; run this as a task.
+
+    Others can write between two portions. What a service that ended has left is moved by another one, or later by this
+    one: it begins when there was no progress for a while.
+    """
+    seen: Progress | None = None
+    moving = store.rules_are_hidden
+    while not until.is_set():
+        try:
+            progress = await store.rule_removal.progress()
+            if progress is not None and progress == seen:
+                moving.set()
+            seen = progress
+            while moving.is_set() and not until.is_set():
+                began = time.monotonic()
+                if not await store.rule_removal.move_portion():
+                    moving.clear()
+                await _wait(until, time.monotonic() - began)
+        except DatabaseUnavailableError:  # the store logs it, and this tries again
+            await _wait(until, _RETRY_SECONDS)
+        else:
+            await first_of(until, moving, seconds=_PROGRESS_SECONDS)
 
 
 async def prune_history(store: Store, *, keep: timedelta, until: asyncio.Event) -> None:

@@ -6,7 +6,7 @@ from fastapi.responses import StreamingResponse
 from heksherlite.service.api.context import ReadableStore
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.storage.rows import portions
+from heksherlite.service.storage.portions import portions
 from heksherlite.service.transfer.lines import MEDIA_TYPE, lines_of
 
 router = APIRouter(tags=["settings"], route_class=ServiceRoute)

@@ -1,6 +1,7 @@
 """The history: what each write changed, who made it and why; and the catalog at an earlier revision."""
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -71,22 +72,35 @@ def added_rule(setting_name: str, rule: Rule) -> Change:
     return _of_rule(setting_name, rule, before=None, after=rule)
 
 
-def changes_between(catalog: Catalog, changes: Changes) -> Iterator[Change]:
-    """Yield the changes to a catalog, one for each setting, rule or other subject."""
+def removed_rule(setting_name: str, rule: Rule) -> Change:
+    """Return the change that removes a rule."""
+    return _of_rule(setting_name, rule, before=rule, after=None)
+
+
+def changes_between(
+    catalog: Catalog, changes: Changes, *, without_rules_of: AbstractSet[int] = frozenset()
+) -> Iterator[Change]:
+    """Yield the changes to a catalog, one for each setting, rule or other subject.
+
+    Args:
+        catalog: The catalog before the changes.
+        changes: The changes.
+        without_rules_of: The ids of removed settings whose rules are left out.
+    """
     if changes.context_features is not None:
         yield Change(None, None, None, list(catalog.context_features), list(changes.context_features))
     for setting_id in sorted(changes.removed_settings):
         entry = catalog.entries[setting_id]
         yield _of_setting(entry.setting, before=entry.setting, after=None)
-        for rule in entry.rules.values():
-            yield _of_rule(entry.setting.name, rule, before=rule, after=None)
+        for rule in () if setting_id in without_rules_of else entry.rules.values():
+            yield removed_rule(entry.setting.name, rule)
     names = {setting.id: setting.name for setting in changes.settings}
     for setting in changes.settings:
         known = catalog.entries.get(setting.id)
         yield _of_setting(setting, before=None if known is None else known.setting, after=setting)
     for rule_id in sorted(changes.removed_rules):
         rule = catalog.rules[rule_id]
-        yield _of_rule(_setting_name(catalog, names, rule), rule, before=rule, after=None)
+        yield removed_rule(_setting_name(catalog, names, rule), rule)
     for rule in changes.rules:
         yield _of_rule(_setting_name(catalog, names, rule), rule, before=catalog.rules.get(rule.id), after=rule)
     for proposal in changes.proposals:

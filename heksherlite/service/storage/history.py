@@ -1,14 +1,14 @@
 """The rows of the history: written with each change, read for past states, and deleted when they are old."""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import accumulate
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.authors import Author, Cause
@@ -21,7 +21,9 @@ from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.bulk import insert_many
 from heksherlite.service.storage.database import Database
-from heksherlite.service.storage.rows import portions, read_lineage
+from heksherlite.service.storage.portions import portions
+from heksherlite.service.storage.removed_settings import count_stored_rules, stored_changes
+from heksherlite.service.storage.rows import read_lineage
 from heksherlite.service.storage.writing import Writer
 
 _history = tables.history.c
@@ -182,14 +184,15 @@ class History:
         Raises:
             NotFoundError: There is no such record.
         """
-        query = select(tables.history).where(_history.revision == revision)
+        query = select(tables.history).where(_history.revision == revision, _is_whole)
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
             if not rows:
                 raise NotFoundError(f"the history has no revision {revision}")
             totals = await _totals(connection, [revision])
             (record,) = await _records(connection, rows, totals, select(tables.history_changes))
-        return record
+            still_stored = [change async for _, change in stored_changes(connection, first=revision, last=revision)]
+        return replace(record, changes=(*record.changes, *still_stored))
 
     async def revision_at(self, time: datetime) -> int:
         """Return the newest revision at a time.
@@ -228,7 +231,12 @@ class History:
                 begins = until.number if first is None else first.revision - 1
                 raise NotFoundError(f"revision {after} is not known any more: the history begins at {begins}")
             rows = _in_portions(connection, _up_to(1, between))
-            return [Change(row.setting_id, row.rule_id, None, _json(row.before), None) async for row in rows]
+            undone = [Change(row.setting_id, row.rule_id, None, _json(row.before), None) async for row in rows]
+            changed_earlier = {change.rule_id for change in undone}
+            async for _, change in stored_changes(connection, first=after + 1, last=until.number):
+                if change.rule_id not in changed_earlier:
+                    undone.append(change)
+            return undone
 
     async def prune(self, before: datetime) -> None:
         """Delete records before a time, except those that are needed to restore the state at that time."""
@@ -239,7 +247,20 @@ class History:
             return
         while first < kept:
             first = min(first + _ROWS_AT_ONCE, kept)
+            while await self._writer.write(partial(_delete_changes_before, first)):
+                continue
             await self._writer.write(partial(_delete_before, first))
+
+
+async def _delete_changes_before(revision: int, connection: AsyncConnection) -> bool:
+    """Delete some changes, the earliest first, and return whether there are more before a revision."""
+    key = (_changes.revision, _changes.position)
+    earlier = select(*key).where(_changes.revision < revision).order_by(*key)
+    next_row = (await connection.execute(earlier.limit(1).offset(_ROWS_AT_ONCE))).one_or_none()
+    if next_row is None:
+        return False
+    await connection.execute(delete(tables.history_changes).where(tuple_(*key) < tuple_(*next_row)))
+    return True
 
 
 async def _delete_before(revision: int, connection: AsyncConnection) -> None:
@@ -247,11 +268,13 @@ async def _delete_before(revision: int, connection: AsyncConnection) -> None:
     await connection.execute(delete(tables.history).where(_history.revision < revision))
 
 
-_first = select(_history.revision, _history.time).order_by(_history.revision).limit(1)
+# Of a record that is being deleted, the first changes are deleted first.
+_is_whole = select(_changes.position).where(_changes.revision == _history.revision, _changes.position == 0).exists()
+_first = select(_history.revision, _history.time).where(_is_whole).order_by(_history.revision).limit(1)
 
 
 def _of_record(search: Search) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = [_is_whole]
     if search.before is not None:
         conditions.append(_history.revision < search.before)
     if search.author_name is not None:
@@ -290,17 +313,25 @@ def _up_to(rank: int, ranked: Select[Any]) -> Select[Any]:
     return select(rows).where(rows.c.rank <= rank)
 
 
-async def _totals(connection: AsyncConnection, revisions: Sequence[int]) -> dict[int, Any]:
+@dataclass(frozen=True, slots=True)
+class _Total:
+    change_count: int
+    characters: int
+
+
+async def _totals(connection: AsyncConnection, revisions: Sequence[int]) -> dict[int, _Total]:
     """Return the number of changes and their size in JSON for each revision."""
     characters = func.coalesce(func.length(_changes.before), 0) + func.coalesce(func.length(_changes.after), 0)
     totals = select(
         _changes.revision, func.count().label("change_count"), func.sum(characters).label("characters")
     ).where(_changes.revision.in_(revisions))
-    return {row.revision: row for row in await connection.execute(totals.group_by(_changes.revision))}
+    rows = (await connection.execute(totals.group_by(_changes.revision))).all()
+    still_stored = await count_stored_rules(connection, revisions)
+    return {row.revision: _Total(row.change_count + still_stored.get(row.revision, 0), row.characters) for row in rows}
 
 
 async def _records(
-    connection: AsyncConnection, rows: Sequence[Any], totals: dict[int, Any], changes_query: Select[Any]
+    connection: AsyncConnection, rows: Sequence[Any], totals: dict[int, _Total], changes_query: Select[Any]
 ) -> tuple[Record, ...]:
     changes = await _changes_of(connection, [row.revision for row in rows], changes_query)
     return tuple(

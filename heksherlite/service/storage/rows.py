@@ -1,8 +1,8 @@
 """Reads rows into the catalog, and writes changes to rows."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
@@ -12,23 +12,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes
 from heksherlite.service.domain.counters import Counters
-from heksherlite.service.domain.entities import Rule, Setting
-from heksherlite.service.domain.json_values import Json, Metadata
+from heksherlite.service.domain.entities import Setting
+from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.lineage import MOST_REVISIONS, Lineage, RevisionId
-from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.value_schemas import ValueSchema
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage import tables
+from heksherlite.service.storage.portions import portions
 from heksherlite.service.storage.proposals import read_proposals_since, write_proposals
+from heksherlite.service.storage.removed_settings import hide_settings
+from heksherlite.service.storage.rule_rows import delete_rules_of, insert_rules, read_rules_since, update_rules
 from heksherlite.type_strings import parse_type
 
 if TYPE_CHECKING:
     from heksherlite.wire_types import WireType
 
 T = TypeVar("T")
-
-_RULES_AT_ONCE: Final = 10_000
 
 _STATE_COLUMNS = [column for column in tables.state.columns if column.name != "id"]
 
@@ -47,22 +47,11 @@ _SELECT_REVISIONS: Final = (
 )
 _INSERT_REVISION: Final = insert(tables.revisions)
 _DELETE_REVISIONS: Final = delete(tables.revisions).where(tables.revisions.c.revision <= bindparam("oldest"))
+_DELETE_RULE: Final = delete(tables.rules).where(tables.rules.c.id == bindparam("removed_id"))
+_FORGET_REMOVAL: Final = delete(tables.removals).where(
+    tables.removals.c.kind == bindparam("removed_kind"), tables.removals.c.id == bindparam("removed_id")
+)
 _DELETE_REMOVALS: Final = delete(tables.removals).where(tables.removals.c.revision <= bindparam("oldest"))
-_INSERT_RULE: Final = insert(tables.rules)
-_INSERT_CONDITION: Final = insert(tables.conditions)
-_RULES_BETWEEN: Final = (
-    tables.rules.c.setting_id == bindparam("owner_id"),
-    tables.rules.c.id.between(bindparam("first_id"), bindparam("last_id")),
-)
-_DELETE_CONDITIONS: Final = delete(tables.conditions).where(
-    tables.conditions.c.rule_id.in_(select(tables.rules.c.id).where(*_RULES_BETWEEN))
-)
-_DELETE_RULES: Final = delete(tables.rules).where(*_RULES_BETWEEN)
-_UPDATE_RULE: Final = (
-    update(tables.rules)
-    .where(tables.rules.c.id == bindparam("changed_id"))
-    .values({name: bindparam(name) for name in ("value", "metadata", "revision", "starts_at", "ends_at", "phase")})
-)
 
 
 async def read_counters(connection: AsyncConnection) -> Counters:
@@ -91,14 +80,21 @@ async def read_changes(connection: AsyncConnection, *, since: Counters) -> Chang
     return Changes(
         context_features=features,
         settings=await _settings_since(connection, since.revision),
-        rules=await _rules_since(connection, since.revision),
+        rules=await read_rules_since(connection, since.revision),
         removed_settings=frozenset(removed["setting"]),
         removed_rules=frozenset(removed["rule"]),
         proposals=await read_proposals_since(connection, since.revision),
     )
 
 
-async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: Changes, counters: Counters) -> None:
+async def write_changes(
+    connection: AsyncConnection,
+    catalog: Catalog,
+    changes: Changes,
+    counters: Counters,
+    *,
+    hidden: AbstractSet[int] = frozenset(),
+) -> None:
     """Store changes and the counters after them. Nothing is read, so this can be part of a batch.
 
     Args:
@@ -106,11 +102,16 @@ async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: 
         catalog: The stored catalog before the changes.
         changes: What to store and remove.
         counters: The counters after this write.
+        hidden: The ids of the removed settings whose rules stay stored until they are deleted in portions.
     """
-    for setting_id in changes.removed_settings:
-        await _delete_rules_of(connection, setting_id, catalog.entries[setting_id].rules)
-    await _remove(connection, "setting", tables.settings, changes.removed_settings, counters.revision)
-    await _remove(connection, "rule", tables.rules, changes.removed_rules, counters.revision)
+    for setting_id in changes.removed_settings - hidden:
+        await delete_rules_of(connection, setting_id, catalog.entries[setting_id].rules)
+        await connection.execute(delete(tables.settings).where(tables.settings.c.id == setting_id))
+    await hide_settings(connection, [catalog.entries[setting_id].setting for setting_id in hidden], counters.revision)
+    if changes.removed_rules:
+        await connection.execute(_DELETE_RULE, [{"removed_id": rule_id} for rule_id in changes.removed_rules])
+    await _note_removed(connection, "setting", changes.removed_settings, counters.revision)
+    await _note_removed(connection, "rule", changes.removed_rules, counters.revision)
     if changes.context_features is not None:
         await _write_features(connection, catalog.context_features, changes.context_features)
     # New settings may have names that changed settings give up.
@@ -118,7 +119,7 @@ async def write_changes(connection: AsyncConnection, catalog: Catalog, changes: 
     await _update_settings(connection, catalog, known)
     await insert_settings(connection, [setting for setting in changes.settings if setting.id not in catalog.entries])
     await insert_rules(connection, [rule for rule in changes.rules if rule.id not in catalog.rules], counters.revision)
-    await _update_rules(connection, [rule for rule in changes.rules if rule.id in catalog.rules], counters.revision)
+    await update_rules(connection, [rule for rule in changes.rules if rule.id in catalog.rules], counters.revision)
     if touched := catalog.touched_settings(changes):
         number, nonce = counters.revision_id
         rows = [{"touched_id": setting_id, "new_revision": number, "new_nonce": nonce} for setting_id in touched]
@@ -173,25 +174,6 @@ async def insert_settings(connection: AsyncConnection, settings: Iterable[Settin
         await _insert_names(connection, tables.aliases, "alias", aliases)
 
 
-async def insert_rules(connection: AsyncConnection, rules: Iterable[Rule], revision: int) -> None:
-    """Store new rules of settings that are stored.
-
-    Args:
-        connection: A connection that holds the write lock.
-        rules: The rules.
-        revision: The revision of the write.
-    """
-    for portion in portions(rules):
-        rows = [{"id": rule.id, "setting_id": rule.setting_id, **_changing(rule, revision)} for rule in portion]
-        await connection.execute(_INSERT_RULE, rows)
-        conditions = [
-            {"rule_id": rule.id, "context_feature": feature, "value": value}
-            for rule in portion
-            for feature, value in rule.conditions
-        ]
-        await connection.execute(_INSERT_CONDITION, conditions)
-
-
 async def _removals_since(connection: AsyncConnection, revision: int) -> Mapping[str, list[int]]:
     removed: dict[str, list[int]] = defaultdict(list)
     if not revision:  # everything is read, and nothing of it was removed
@@ -214,7 +196,8 @@ async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[S
         connection,
         select(tables.aliases.c.setting_id, tables.aliases.c.alias).where(tables.aliases.c.setting_id.in_(changed)),
     )
-    rows = await connection.execute(select(tables.settings).where(tables.settings.c.revision > revision))
+    is_visible = tables.settings.c.id.not_in(select(tables.removed_settings.c.setting_id))
+    rows = await connection.execute(select(tables.settings).where(tables.settings.c.revision > revision, is_visible))
     types: dict[str, WireType] = {}
     return tuple(
         Setting(
@@ -238,55 +221,6 @@ async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[S
     )
 
 
-async def _rules_since(connection: AsyncConnection, revision: int) -> tuple[Rule, ...]:
-    # In portions, because a million rows take more memory than the rules made of them.
-    rules: list[Rule] = []
-    conditions: dict[tuple[str, str], tuple[str, str]] = {}
-    columns = tables.rules.c
-    query = select(tables.rules).where(columns.revision > revision).order_by(columns.id).limit(_RULES_AT_ONCE)
-    last_id = 0
-    while rows := (await connection.execute(query.where(columns.id > last_id))).all():
-        first_id, last_id = rows[0].id, rows[-1].id
-        rules += _rules_of(rows, await _conditions_between(connection, first_id, last_id, revision, conditions))
-        if len(rows) < _RULES_AT_ONCE:
-            break
-    return tuple(rules)
-
-
-async def _conditions_between(
-    connection: AsyncConnection,
-    first_id: int,
-    last_id: int,
-    revision: int,
-    known: dict[tuple[str, str], tuple[str, str]],
-) -> Mapping[int, list[tuple[str, str]]]:
-    """Return the conditions of the changed rules in a range of ids, by id. Equal conditions are the same object."""
-    columns = tables.conditions.c
-    query = (
-        select(columns.rule_id, columns.context_feature, columns.value)
-        .join(tables.rules)
-        .where(tables.rules.c.revision > revision, tables.rules.c.id.between(first_id, last_id))
-    )
-    conditions: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for rule_id, feature, value in await connection.execute(query):
-        condition = (feature, value)
-        conditions[rule_id].append(known.setdefault(condition, condition))
-    return conditions
-
-
-def _rules_of(rows: Sequence[Any], conditions: Mapping[int, list[tuple[str, str]]]) -> Iterator[Rule]:
-    none: Metadata = {}
-    for row in rows:
-        yield Rule(
-            id=row.id,
-            setting_id=row.setting_id,
-            conditions=tuple(sorted(conditions[row.id])),
-            value=orjson.loads(row.value),
-            metadata=none if row.metadata == "{}" else orjson.loads(row.metadata),
-            schedule=row.phase and Schedule(row.starts_at, row.ends_at, Phase(row.phase)),
-        )
-
-
 async def _grouped(connection: AsyncConnection, query: Executable) -> defaultdict[int, list[str]]:
     """Group the texts in the second column by the ids in the first one."""
     grouped: defaultdict[int, list[str]] = defaultdict(list)
@@ -295,23 +229,12 @@ async def _grouped(connection: AsyncConnection, query: Executable) -> defaultdic
     return grouped
 
 
-async def _remove(connection: AsyncConnection, kind: str, table: Any, ids: Iterable[int], revision: int) -> None:
-    for removed_id in ids:
-        await connection.execute(delete(table).where(table.c.id == removed_id))
-        # It may have been removed earlier and restored.
-        removals = tables.removals.c
-        earlier = delete(tables.removals).where(removals.kind == kind, removals.id == removed_id)
-        await connection.execute(earlier)
-        removal = insert(tables.removals).values(kind=kind, id=removed_id, revision=revision)
-        await connection.execute(removal)
-
-
-async def _delete_rules_of(connection: AsyncConnection, setting_id: int, rule_ids: Iterable[int]) -> None:
-    """Delete the rules of a setting in several statements: a single one could take longer than the server may."""
-    for portion in portions(rule_ids, size=_RULES_AT_ONCE):
-        between = {"owner_id": setting_id, "first_id": portion[0], "last_id": portion[-1]}
-        await connection.execute(_DELETE_CONDITIONS, between)
-        await connection.execute(_DELETE_RULES, between)
+async def _note_removed(connection: AsyncConnection, kind: str, ids: Iterable[int], revision: int) -> None:
+    rows = [{"kind": kind, "id": removed_id, "revision": revision} for removed_id in ids]
+    if rows:
+        # They may have been removed earlier and restored.
+        await connection.execute(_FORGET_REMOVAL, [{"removed_kind": kind, "removed_id": row["id"]} for row in rows])
+        await connection.execute(insert(tables.removals), rows)
 
 
 async def _write_features(connection: AsyncConnection, known: tuple[str, ...], features: tuple[str, ...]) -> None:
@@ -353,12 +276,6 @@ async def _insert_names(connection: AsyncConnection, table: Any, column: str, na
         await connection.execute(insert(table), rows)
 
 
-async def _update_rules(connection: AsyncConnection, rules: Iterable[Rule], revision: int) -> None:
-    for portion in portions(rules):
-        rows = [{"changed_id": rule.id, **_changing(rule, revision)} for rule in portion]
-        await connection.execute(_UPDATE_RULE, rows)
-
-
 def _setting_row(setting: Setting) -> dict[str, Any]:
     return {
         "id": setting.id,
@@ -373,25 +290,6 @@ def _setting_row(setting: Setting) -> dict[str, Any]:
         "is_protected": setting.is_protected,
         "schema": None if setting.schema is None else _text(setting.schema.document),
     }
-
-
-def _changing(rule: Rule, revision: int) -> dict[str, Any]:
-    schedule = rule.schedule
-    return {
-        "value": _text(rule.value),
-        "metadata": _text(rule.metadata),
-        "revision": revision,
-        "starts_at": schedule and schedule.starts_at,
-        "ends_at": schedule and schedule.ends_at,
-        "phase": schedule and schedule.phase.value,
-    }
-
-
-def portions(items: Iterable[T], *, size: int = 1_000) -> Iterator[list[T]]:
-    """Yield the items in lists that are short enough not to delay other requests."""
-    iterator = iter(items)
-    while portion := list(islice(iterator, size)):
-        yield portion
 
 
 def _text(value: Json) -> str:

@@ -31,6 +31,7 @@ from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.heartbeat import Heartbeat
 from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.proposals import Proposals
+from heksherlite.service.storage.removed_settings import require_deleted, too_large
 from heksherlite.service.storage.rows import (
     read_changes,
     read_counters,
@@ -38,6 +39,7 @@ from heksherlite.service.storage.rows import (
     read_whole_lineage,
     write_changes,
 )
+from heksherlite.service.storage.rule_removal import RuleRemoval
 from heksherlite.service.storage.sessions import Sessions
 from heksherlite.service.storage.writing import Writer
 
@@ -71,6 +73,9 @@ class Store:
         self.history = History(database, self._writer)
         self.audit = AuditLog(database, self._writer)
         self.proposals = Proposals(database)
+        self.rule_removal = RuleRemoval(database, self._writer)
+        self.rules_are_hidden = asyncio.Event()
+        """Set when a write has removed a setting whose rules are still to be deleted."""
         self.drafts = Drafts(database, self._writer)
         self.writes = 0
         """The number of writes that this process has committed."""
@@ -248,11 +253,16 @@ class Store:
             return _Written(decision, catalog)
         counters = catalog.counters_after(decision.changes, secrets.token_hex(NONCE_BYTES)).dated(self._database.now())
         changes = decision.changes.at(counters.revision_id)
+        await require_deleted(connection, catalog, changes)
+        hidden = too_large(catalog, changes)
         # What takes long is waited for statement by statement, so that a server that responds counts as one.
-        takes_long = sum(len(catalog.entries[key].rules) for key in changes.removed_settings) > _MOST_RULES_IN_A_BATCH
+        takes_long = len(changes.rules) > _MOST_RULES_IN_A_BATCH
         async with nullcontext() if takes_long else self._database.batching(connection):
-            await write_changes(connection, catalog, changes, counters)
-            await write_record(connection, counters, cause, changes_between(catalog, changes))
+            await write_changes(connection, catalog, changes, counters, hidden=hidden)
+            recorded = changes_between(catalog, changes, without_rules_of=hidden)
+            await write_record(connection, counters, cause, recorded)
+        if hidden:
+            self.rules_are_hidden.set()
         if cause.break_glass:
             await write_events(connection, [_break_glass(catalog, changes, counters, cause)])
         return _Written(decision, catalog.after(changes, counters))
@@ -281,7 +291,7 @@ class Store:
                 self.newest_at = max(now, self.newest_at)
             except DatabaseUnavailableError as error:
                 self.availability.lost(error, began)
-            await _first_of(until, self._database.wake_up, seconds=self._poll_interval)
+            await first_of(until, self._database.wake_up, seconds=self._poll_interval)
         self._heartbeat.stop()
 
     async def _reload_after_write(self) -> None:
@@ -337,7 +347,8 @@ class _Written(Generic[T]):
     catalog: Catalog
 
 
-async def _first_of(*events: asyncio.Event, seconds: float) -> None:
+async def first_of(*events: asyncio.Event, seconds: float) -> None:
+    """Return when one of some events is set, or after some seconds."""
     waits = [asyncio.create_task(event.wait()) for event in events]
     await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:

@@ -128,6 +128,16 @@ removals = Table(
 )
 """``kind`` is ``setting`` or ``rule``; the rules of a removed setting are not listed."""
 
+removed_settings = Table(
+    "removed_settings",
+    metadata,
+    Column("setting_id", ForeignKey("settings.id", ondelete="CASCADE"), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("setting_name", String, nullable=False),
+)
+"""Settings that were removed at a revision, and whose rules are still stored: see
+`heksherlite.service.storage.removed_settings`."""
+
 proposals = Table(
     "proposals",
     metadata,

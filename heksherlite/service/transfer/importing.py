@@ -14,14 +14,10 @@ from heksherlite.service.domain.lineage import NONCE_BYTES
 from heksherlite.service.errors import NotEmptyError
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history import write_changes_of_record, write_record
-from heksherlite.service.storage.rows import (
-    insert_rules,
-    insert_settings,
-    portions,
-    read_catalog,
-    write_changes,
-    write_counters,
-)
+from heksherlite.service.storage.portions import portions
+from heksherlite.service.storage.rows import insert_settings, read_catalog, write_changes, write_counters
+from heksherlite.service.storage.rule_removal import move_portion
+from heksherlite.service.storage.rule_rows import insert_rules
 from heksherlite.service.storage.writing import Writer
 from heksherlite.service.transfer.lines import ExportReader
 
@@ -48,6 +44,8 @@ async def import_export(database: Database, export: ExportReader, cause: Cause, 
         catalog = await read_catalog(connection)
         if catalog.entries and not replace:
             raise NotEmptyError(len(catalog.entries))
+        while await move_portion(connection):  # the export may have rules with the ids of these
+            continue
         await _import(connection, catalog, export, cause, database.now())
 
     await Writer(database).write(work, attempts=1)  # the export can be read only once
