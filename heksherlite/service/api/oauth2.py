@@ -107,19 +107,13 @@ async def issue_token(request: Request, context: Context) -> Response:
     return json_response(granted, headers=NOT_STORED)
 
 
-async def _by_device_code(
-    request: Request, context: ServiceContext, parameters: dict[str, str]
-) -> tuple[Token, str]:
+async def _by_device_code(request: Request, context: ServiceContext, parameters: dict[str, str]) -> tuple[Token, str]:
     client_id, _ = client_credentials(request, parameters, is_public=True)
     user_code, _, secret = parameters.get("device_code", "").partition(".")
     store, now, digest = context.store, context.store.now().timestamp(), code_digest(user_code)
     known = await store.device_codes.find(user_code) if secret else None
     address = request.state.identity.address or ""
-    if (
-        known is None
-        or known.manifest.identifier != client_id
-        or not context.device_codes.may_collect(known, secret, address, age=now - known.created_at, now=time.monotonic())
-    ):
+    if known is None or known.manifest.identifier != client_id or not context.device_codes.has_secret(known, secret):
         wait = context.grant_limits.failed_clients.take(client_network(address), time.monotonic())
         status, retry = (429, {"retry-after": "6"}) if wait else (400, {})
         raise OAuth2Error("invalid_grant", "the device code is unknown, or not for this client", status, **retry)
@@ -140,9 +134,7 @@ async def _by_device_code(
     return _token_of(application), claim_token
 
 
-async def _by_refresh_token(
-    request: Request, context: ServiceContext, parameters: dict[str, str]
-) -> tuple[Token, str]:
+async def _by_refresh_token(request: Request, context: ServiceContext, parameters: dict[str, str]) -> tuple[Token, str]:
     sent = parameters.get("refresh_token", "")
     application_id = application_of("claim", sent)
     application = None if application_id is None else await context.store.applications.get(application_id)

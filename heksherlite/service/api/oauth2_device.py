@@ -1,7 +1,7 @@
 """``/o/device_authorization``: device codes for standard clients (RFC 8628).
 
-The codes are those of ``/f/start/``, and people approve them on the same pages. The ``client_id`` is the identifier that
-the application chooses for itself.
+The codes are those of ``/f/start/``, and people approve them on the same pages. The ``client_id`` is the identifier
+that the application chooses for itself.
 """
 
 import time

@@ -43,7 +43,9 @@ async def describe_server(request: Request, context: Context) -> Response:
             "revocation_endpoint": f"{base_url}/o/revoke",
             "introspection_endpoint": f"{base_url}/o/introspect",
             "grant_types_supported": list(GRANT_TYPES),
-            "response_types_supported": [],  # there is no authorization endpoint
+            "response_types_supported": [
+                "none"
+            ],  # there is no authorization endpoint, and clients refuse an empty list
             "scopes_supported": list(Scope),
             "token_endpoint_auth_methods_supported": [*_WITH_SECRET, "none"],
             "revocation_endpoint_auth_methods_supported": [*_WITH_SECRET, "none"],

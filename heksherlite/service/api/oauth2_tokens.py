@@ -34,8 +34,12 @@ _TOKEN_FIELDS: Final[dict[str, Any]] = {
 }
 
 
+class Revoked(BaseModel):
+    """Nothing: the status says it all."""
+
+
 class Introspection(BaseModel):
-    """What a token allows; only ``active`` if it is unknown, revoked or expired. Times are in seconds since the epoch."""
+    """What a token allows; only ``active`` if it is invalid. Times are in seconds since the epoch."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -50,7 +54,9 @@ class Introspection(BaseModel):
     iss: str | None = None
 
 
-@router.post("/revoke", responses=ERRORS, openapi_extra=form_description(["token"], **_TOKEN_FIELDS))
+@router.post(
+    "/revoke", response_model=Revoked, responses=ERRORS, openapi_extra=form_description(["token"], **_TOKEN_FIELDS)
+)
 @public
 async def revoke_token(request: Request, context: Context) -> Response:
     """Revoke an access token, or with its refresh token or API token, everything that the application has."""
@@ -58,7 +64,7 @@ async def revoke_token(request: Request, context: Context) -> Response:
         await _revoke(request, context)
     except OAuth2Error as error:
         return refuse(request, error, Action.REVOKE_TOKEN)
-    return Response(None, 200, NOT_STORED)
+    return json_response({}, headers=NOT_STORED)
 
 
 @router.post(
