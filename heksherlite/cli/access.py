@@ -158,6 +158,29 @@ _OPTIONS = (
         help="The rate at which each token, or each address without tokens, may write and declare. Bursts of up to ten"
         " seconds' worth are allowed.",
     ),
+    click.option(
+        "--max-reads-per-client",
+        type=click.IntRange(min=1),
+        default=_DEFAULTS.max_reads_per_client,
+        show_default=True,
+        help="The largest number of reads of each token, or of each address without tokens, at the same time.",
+    ),
+    click.option(
+        "--max-streams-per-client",
+        type=click.IntRange(min=1),
+        default=_DEFAULTS.max_streams_per_client,
+        show_default=True,
+        help="The largest number of streams of each token, or of each address without tokens. Three quarters of all"
+        " streams that the process has room for are the most.",
+    ),
+    click.option(
+        "--history-bytes-per-second",
+        type=click.FloatRange(min=0, min_open=True),
+        default=_DEFAULTS.history_bytes_per_second,
+        show_default=True,
+        help="The rate at which the changes of each token, or of each address without tokens, may add to the history."
+        " 64 seconds' worth may come at once.",
+    ),
 )
 
 

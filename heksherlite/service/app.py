@@ -123,7 +123,7 @@ def create_app(
     context = app.state.context = ServiceContext.create(store, options, multiprocess)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
-    app.add_middleware(CountingMiddleware, metrics=context.metrics, audit=context.audit)
+    app.add_middleware(CountingMiddleware, metrics=context.metrics, audit=context.audit, quotas=context.quotas)
     if options.access_log:
         app.add_middleware(AccessLogMiddleware, store=store)
     app.add_exception_handler(AccessDeniedError, respond_to_access_denied)

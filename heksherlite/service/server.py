@@ -221,6 +221,7 @@ class _Server(uvicorn.Server):
         self._context = context
         self._on_started = on_started
         context.streams.has_room = self._has_room
+        context.quotas.max_streams = self._max_streams
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -230,8 +230,8 @@ def reading(revision: int, **values: float) -> MetricsSnapshot:
         writes=revision,
         refused_tokens=Counter(unknown=revision),
     )
-    given = {"streams": 1, "newest_at": 5.0, "database_up": True, "settings": revision, "rules": 0, **values}
-    return MetricsSnapshot(totals=totals, revision=revision, **given)  # type: ignore[arg-type]
+    given = {"streams": 1, "reads": 0, "newest_at": 5.0, "database_up": True, "settings": revision, "rules": 0}
+    return MetricsSnapshot(totals=totals, revision=revision, **{**given, **values})  # type: ignore[arg-type]
 
 
 def test_processes_are_told_together() -> None:

@@ -98,7 +98,7 @@ class AuditRecorder:
         await self.write_pending()
 
     def _record_denial(self, scope: Scope, action: Action, details: dict[str, Any]) -> None:
-        identity: Identity = scope.get("state", {}).get("identity", Identity())
+        identity: Identity = scope["state"].get("identity", Identity())
         event = AuditEvent(action=action, outcome=AuditOutcome.DENIED, actor=identity.author, details=details)
         if self._sampler.admits(event, client_network(identity.address or ""), time.monotonic()):
             self._add(event)

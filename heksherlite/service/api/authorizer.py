@@ -81,6 +81,7 @@ class Authorizer:
     Attributes:
         proxy_headers: Reads the address and the person from the headers of trusted proxies.
         refused_tokens: The number of refused tokens, by reason.
+        refused_writes: The number of writes that were refused because there were too many.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Authorizer:
         repetition: Repetition,
     ) -> None:
         self.refused_tokens: Counter[str] = Counter()
+        self.refused_writes = 0
         self.proxy_headers = ProxyHeaders(options)
         self._tokens = tokens
         self._clock = clock
@@ -234,6 +236,7 @@ class Authorizer:
     def _count_write(self, client: str) -> None:
         wait = self._writes.take(client, time.monotonic())
         if wait:
+            self.refused_writes += 1
             raise _too_many("too many writes; reduce the rate", wait, None)
 
 

@@ -20,6 +20,7 @@ from heksherlite.service.api.metrics_collector import MetricsCollector
 from heksherlite.service.api.not_modified import NotModifiedCache
 from heksherlite.service.api.origin_guard import OriginGuard
 from heksherlite.service.api.people import People
+from heksherlite.service.api.quotas import Quotas
 from heksherlite.service.api.repetition import Repetition
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView, WritableStoreView
 from heksherlite.service.api.streams import Streams
@@ -61,6 +62,7 @@ class ServiceContext:
         device_codes: The secrets that are required to collect tokens by device codes.
         metrics: Collects the metrics.
         audit: Records what happens in requests in the audit record.
+        quotas: How much each client uses.
         changer: Previews and makes changes.
         repetition: What was logged already.
     """
@@ -82,6 +84,7 @@ class ServiceContext:
     device_codes: DeviceCodeSecrets
     metrics: MetricsCollector
     audit: AuditRecorder
+    quotas: Quotas
     changer: Changer
     repetition: Repetition
 
@@ -96,6 +99,8 @@ class ServiceContext:
         """
         streams = Streams(store.catalog)
         store.on_replaced = streams.publish
+        quotas = Quotas(options.limits)
+        store.on_recorded = quotas.add_history
         repetition = Repetition()
 
         def clock() -> float:
@@ -136,8 +141,9 @@ class ServiceContext:
             identity_provider=_identity_provider_client(options),
             grant_limits=grant_limits,
             device_codes=DeviceCodeSecrets(lambda: store.signing_key, grant_limits.failed_polls),
-            metrics=MetricsCollector(store, streams, authorizer, multiprocess),
+            metrics=MetricsCollector(store, streams, authorizer, quotas, multiprocess),
             audit=AuditRecorder(store.audit, store.now),
+            quotas=quotas,
             changer=Changer(store, options.limits),
             repetition=repetition,
         )

@@ -20,10 +20,10 @@ def note_denial(scope: Scope, reason: str, action: Action = Action.SEND_REQUEST)
         reason: The reason, for people, without secrets.
         action: What was attempted.
     """
-    scope[_DENIAL] = (action, reason)
+    scope["state"][_DENIAL] = (action, reason)
 
 
 def noted_denial(scope: Scope) -> tuple[Action, str | None]:
     """Return what was attempted, and why it is denied, if that was noted."""
-    noted: tuple[Action, str | None] = scope.get(_DENIAL, (Action.SEND_REQUEST, None))
+    noted: tuple[Action, str | None] = scope["state"].get(_DENIAL, (Action.SEND_REQUEST, None))
     return noted

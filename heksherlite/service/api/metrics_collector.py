@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from collections import Counter
 from contextlib import suppress
 from typing import Final
 
 from heksherlite.service.api.authorizer import Authorizer
+from heksherlite.service.api.quotas import Quotas
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.metrics.snapshot import Latencies, MetricsSnapshot, ResponseLabels, Totals, merge
@@ -23,16 +25,23 @@ class MetricsCollector:
     Args:
         store: The store of the service.
         streams: The open streams.
-        authorizer: Counts the refused tokens.
+        authorizer: Counts the refused tokens and writes.
+        quotas: Counts what clients use, and requests beyond their quotas.
         multiprocess: The directory shared with other processes of the service; None for a single process.
     """
 
     def __init__(
-        self, store: Store, streams: Streams, authorizer: Authorizer, multiprocess: MultiprocessDirectory | None
+        self,
+        store: Store,
+        streams: Streams,
+        authorizer: Authorizer,
+        quotas: Quotas,
+        multiprocess: MultiprocessDirectory | None,
     ) -> None:
         self._store = store
         self._streams = streams
         self._authorizer = authorizer
+        self._quotas = quotas
         self._multiprocess = multiprocess
         self._responses: dict[ResponseLabels, Latencies] = {}
 
@@ -84,10 +93,13 @@ class MetricsCollector:
             writes=store.writes,
             refused_tokens=self._authorizer.refused_tokens,
             ended_streams=streams.ended,
+            refused_by_quota=Counter({"writes": self._authorizer.refused_writes}) + self._quotas.refused,
+            history_bytes=self._quotas.history_bytes,
         )
         return MetricsSnapshot(
             totals=totals,
             streams=streams.count,
+            reads=self._quotas.reads,
             revision=self.revision,
             newest_at=store.newest_at,
             database_up=store.available,

@@ -16,6 +16,9 @@ _ENTRY_BYTES: Final = 1_000
 _KEY_HEADERS: Final = frozenset({b"if-none-match", b"accept", b"accept-encoding", b"a-im", b"last-event-id"})
 """The request headers that determine the response, apart from the identity of the client."""
 
+_PARAMETERS: Final = frozenset({"settings", "context_filters", "include_metadata"})
+"""The parameters of queries as of now."""
+
 _Key: TypeAlias = tuple[bytes, str, tuple[tuple[bytes, bytes], ...]]
 
 
@@ -42,11 +45,16 @@ class NotModifiedCache:
     def remember(self, request: Request, counters: Counters, headers: Mapping[str, str]) -> None:
         """Cache a 304 response that depends on nothing but the request and the catalog.
 
+        A request with other parameters than those of queries is not cached: it could have any number of forms.
+
         Args:
             request: The request.
             counters: The counters of the catalog.
             headers: The headers of the response.
         """
+        parameters = request.query_params.multi_items()
+        if len(parameters) > len(dict(parameters)) or not _PARAMETERS.issuperset(name for name, _ in parameters):
+            return
         key = _key(request)
         size = _size(key)
         if counters is not self._counters or self._bytes + size > _MAX_BYTES:

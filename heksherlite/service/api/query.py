@@ -13,6 +13,7 @@ from heksherlite.service.api.compression import CODECS, MIN_SIZE, accepted_codin
 from heksherlite.service.api.context import Context, ReadableStore, ServiceContext, context_of
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import Handler, ServiceRoute, requires
+from heksherlite.service.api.slices import SlicedResponse
 from heksherlite.service.api.stream import LINK
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_moment, parse_setting_names
@@ -131,12 +132,12 @@ async def query_rules(
     responses = context.response_bodies
     known_tags = _tags(if_none_match or [])
     if moment is None:
-        catalog = await _catalog(store, query, request.scope["query_string"], known_tags, heard)
+        catalog = await _catalog(store, query, known_tags, heard)
     else:
         catalog = await store.at(moment)
     _log_unknown_features(context, catalog, query.context_filter)
     entries = entries_of(catalog, query.setting_names)
-    tag = tag_of(catalog, query, entries, request.scope["query_string"])
+    tag = tag_of(catalog, query, entries)
     cache_policy = context.cache_policy
     headers = {"etag": tag, "vary": cache_policy.vary, "cache-control": cache_policy.now}
     if moment is None:
@@ -149,20 +150,20 @@ async def query_rules(
         return Response(status_code=304, headers=headers)
     if a_im == DELTA and len(known_tags) == 1:
         (known_tag,) = known_tags
-        changes = responses.changes(catalog, query, entries, tag, known_tag)
+        changes = await responses.changes(catalog, query, entries, tag, known_tag)
         if changes is not None:
             headers |= {"im": DELTA, "delta-base": known_tag, "cache-control": NO_STORE}
             return await _response(226, changes, headers, LINES, query.coding, responses)
-    body = responses.body(catalog, query, entries, tag)
+    body = await responses.body(catalog, query, entries, tag)
     return await _response(200, body, headers, LINES if query.lines else "application/json", query.coding, responses)
 
 
 async def _catalog(
-    store: ReadableStore, query: QueryRequest, query_string: bytes, known_tags: set[str], heard: RevisionId | None
+    store: ReadableStore, query: QueryRequest, known_tags: set[str], heard: RevisionId | None
 ) -> Catalog:
     """Return a catalog that is not older than the one this client has seen at another replica."""
     catalog = store.catalog
-    known = known_revisions(catalog, query, query_string, known_tags)
+    known = known_revisions(catalog, query, known_tags)
     if any(map(catalog.lineage.excludes, known if heard is None else [*known, heard])):
         await store.catch_up()
     elif any(catalog.find(name) is None for name in query.setting_names or ()):
@@ -182,7 +183,7 @@ async def _response(
             compressed = await asyncio.to_thread(CODECS[coding], body)
             responses.remember(key, compressed)
         body, headers = compressed, headers | {"content-encoding": coding}
-    return Response(body, status, headers, media_type)
+    return SlicedResponse(body, status, headers, media_type)
 
 
 def _tags(if_none_match: list[str]) -> set[str]:

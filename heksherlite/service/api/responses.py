@@ -12,6 +12,7 @@ from starlette.routing import Match
 
 from heksherlite.service.api.bodies import BodyError
 from heksherlite.service.api.problems import error_response
+from heksherlite.service.api.slices import SlicedResponse
 from heksherlite.service.errors import (
     BadRequestError,
     ConflictError,
@@ -50,7 +51,7 @@ class ValidationProblems(BaseModel):
 
 def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a JSON response."""
-    return Response(orjson.dumps(content), status, headers, "application/json")
+    return SlicedResponse(orjson.dumps(content), status, headers, "application/json")
 
 
 def no_content() -> Response:

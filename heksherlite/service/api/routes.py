@@ -13,6 +13,7 @@ from heksherlite.service.api.access_denied import ACCESS_DENIED_RESPONSES, Acces
 from heksherlite.service.api.authorizer import RequiredScope
 from heksherlite.service.api.bodies import StrictJsonRequest, has_body
 from heksherlite.service.api.context import context_of
+from heksherlite.service.api.quotas import Quotas, client_of
 from heksherlite.service.api.responses import text_responses
 from heksherlite.service.domain.tokens import Scope
 
@@ -72,6 +73,9 @@ class ServiceRoute(APIRoute):
     takes_operations = False
     """Whether bodies may be as large as those with operations."""
 
+    is_stream = False
+    """Whether responses have no end."""
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         required = vars(endpoint).get(_ATTRIBUTE)
         if required is None:
@@ -109,6 +113,8 @@ class ServiceRoute(APIRoute):
             await context.authorizer.authorize(request, required)
             if required.person:
                 await context.people.authorize(request, required)
+            if not required.is_public:
+                _hold_quotas(context.quotas, request, is_stream=self.is_stream)
             seconds = context.options.limits.request_timeout
             deadline = asyncio.timeout(seconds)
             try:
@@ -128,10 +134,26 @@ class ServiceRoute(APIRoute):
         return handle_request
 
 
+class StreamRoute(ServiceRoute):
+    """A route whose responses have no end."""
+
+    is_stream = True
+
+
 class OperationsRoute(ServiceRoute):
     """A route whose body may be a list of operations."""
 
     takes_operations = True
+
+
+def _hold_quotas(quotas: Quotas, request: Request, *, is_stream: bool) -> None:
+    client = client_of(request.state.identity.author)
+    if request.method != "GET":
+        quotas.require_history(client)
+    elif is_stream:
+        quotas.hold_stream(request.scope, client)
+    else:
+        quotas.hold_read(request.scope, client)
 
 
 def _annotate_span(revision: int) -> None:

@@ -1,5 +1,6 @@
 """``/api/v1/settings``: the settings."""
 
+import asyncio
 from functools import partial
 from typing import Annotated, Any
 
@@ -22,6 +23,10 @@ from heksherlite.service.fields import DistinctFeatures, RequestBody, SettingNam
 from heksherlite.service.responses.entity_tags import setting_tag
 
 _TAGS = ["settings"]
+
+_MOST_SETTINGS_ON_EVENT_LOOP = 1_000
+_MOST_RULES_ON_EVENT_LOOP = 1_000
+"""A list of more is built in a thread, so that the event loop answers other requests meanwhile."""
 
 router = APIRouter(prefix="/api/v1/settings", tags=[*_TAGS], route_class=ServiceRoute)
 
@@ -103,11 +108,16 @@ async def list_settings(
 ) -> Response:
     """List all settings, sorted by name."""
     catalog = store.catalog
-    shown = [
-        _details(catalog, entry.setting) if include_additional_data else _summary(entry.setting)
-        for entry in sorted(catalog.entries.values(), key=lambda entry: entry.setting.name)
-    ]
-    return json_response({"settings": shown})
+
+    def respond() -> Response:
+        shown = [
+            _details(catalog, entry.setting) if include_additional_data else _summary(entry.setting)
+            for entry in sorted(catalog.entries.values(), key=lambda entry: entry.setting.name)
+        ]
+        return json_response({"settings": shown})
+
+    is_large = len(catalog.entries) > _MOST_SETTINGS_ON_EVENT_LOOP
+    return await asyncio.to_thread(respond) if is_large else respond()
 
 
 @router.get("/{name}", response_model=SettingWithRules, responses={**text_responses(404), **INVALID})
@@ -124,12 +134,17 @@ async def get_setting(
     catalog = store.catalog
     entry = catalog.entry(name)
     details = _details(catalog, entry.setting)
-    if include_rules:
-        details["rules"] = [
-            {"rule_id": rule.id, **rule_details(catalog, rule)}
-            for rule in sorted(entry.rules.values(), key=lambda rule: rule.id)
-        ]
-    return json_response(details, headers={"etag": setting_tag(catalog, name)})
+
+    def respond() -> Response:
+        if include_rules:
+            details["rules"] = [
+                {"rule_id": rule.id, **rule_details(catalog, rule)}
+                for rule in sorted(entry.rules.values(), key=lambda rule: rule.id)
+            ]
+        return json_response(details, headers={"etag": setting_tag(catalog, name)})
+
+    is_large = include_rules and len(entry.rules) > _MOST_RULES_ON_EVENT_LOOP
+    return await asyncio.to_thread(respond) if is_large else respond()
 
 
 @router.get("/{name}/schema", response_model=dict[str, Any], responses={**text_responses(404), **INVALID})

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.head import IS_HEAD
 from heksherlite.service.api.responses import INVALID, text_responses
-from heksherlite.service.api.routes import ServiceRoute, requires, still_authorized
+from heksherlite.service.api.routes import StreamRoute, requires, still_authorized
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.change_feed import Interest
 from heksherlite.service.domain.filters import parse_context_filter, parse_setting_names
@@ -28,7 +28,7 @@ LINK = '<stream>; rel="monitor"'
 _RECONNECT_MILLISECONDS = 2_000
 _UNREAD_SECONDS = 1.0  # a send that takes longer is blamed on the client
 
-router = APIRouter(tags=["query"], route_class=ServiceRoute)
+router = APIRouter(tags=["query"], route_class=StreamRoute)
 
 
 @router.get(

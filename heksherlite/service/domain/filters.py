@@ -28,6 +28,13 @@ class ContextFilter:
 
     allowed: Mapping[str, frozenset[str] | None]
 
+    def canonical(self) -> str:
+        """Return the filter as text, the same for all orders of its features and values."""
+        return ",".join(
+            f"{feature}:*" if values is None else f"{feature}:({','.join(sorted(values))})"
+            for feature, values in sorted(self.allowed.items())
+        )
+
     def passes(self, conditions: Conditions) -> bool:
         """Return whether a rule with these conditions is selected."""
         for feature, value in conditions:

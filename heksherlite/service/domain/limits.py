@@ -36,6 +36,12 @@ class Limits:
     """The maximum time for a request to arrive, and then for its response, in seconds each."""
     writes_per_second: float = 500.0
     """The sustained write rate of each client. Ten seconds' worth of writes may arrive in a burst."""
+    max_reads_per_client: int = 200
+    """The maximum number of reads of each client at the same time, until their responses are sent."""
+    max_streams_per_client: int = 10_000
+    """The maximum number of streams of each client. A client gets three quarters of all streams at most."""
+    history_bytes_per_second: float = 2.0**20
+    """The sustained rate at which the changes of each client add to the history. 64 seconds' worth may come at once."""
 
     def __post_init__(self) -> None:
         for limit in fields(self):

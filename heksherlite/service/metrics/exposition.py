@@ -80,19 +80,30 @@ def _other_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
         ("settings", "Settings in the catalog.", snapshot.settings),
         ("rules", "Rules in the catalog.", snapshot.rules),
         ("streams", "Open streams of changes.", snapshot.streams),
+        ("reads_in_progress", "Reads whose response has not been sent.", snapshot.reads),
     ]
     for name, meaning, value in gauges:
         yield GaugeMetricFamily(f"heksherlite_{name}", meaning, value=value)
     totals = snapshot.totals
     yield CounterMetricFamily("heksherlite_writes", "Committed writes.", value=totals.writes)
+    yield CounterMetricFamily(
+        "heksherlite_history_bytes", "Size of what changes added to the history.", value=totals.history_bytes
+    )
+    yield _counted(
+        "heksherlite_refused_by_quota", "Requests beyond the quota of their client.", "quota", totals.refused_by_quota
+    )
     yield _by_reason("heksherlite_streams_ended", "Ended streams of changes, by reason.", totals.ended_streams)
     yield _by_reason("heksherlite_refused_tokens", "Refused tokens, by reason.", totals.refused_tokens)
 
 
 def _by_reason(name: str, meaning: str, counts: Counter[str]) -> Metric:
-    family = CounterMetricFamily(name, meaning, labels=["reason"])
-    for reason, count in sorted(counts.items()):
-        family.add_metric([reason], count)
+    return _counted(name, meaning, "reason", counts)
+
+
+def _counted(name: str, meaning: str, label: str, counts: Counter[str]) -> Metric:
+    family = CounterMetricFamily(name, meaning, labels=[label])
+    for value, count in sorted(counts.items()):
+        family.add_metric([value], count)
     return family
 
 

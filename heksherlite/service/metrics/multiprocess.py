@@ -66,5 +66,7 @@ def _decode(text: bytes) -> MetricsSnapshot:
         writes=totals["writes"],
         refused_tokens=Counter(totals["refused_tokens"]),
         ended_streams=Counter(totals["ended_streams"]),
+        refused_by_quota=Counter(totals["refused_by_quota"]),
+        history_bytes=totals["history_bytes"],
     )
     return MetricsSnapshot(**{**values, "totals": decoded})

@@ -55,12 +55,16 @@ class Totals:
         writes: The number of committed writes.
         refused_tokens: The number of refused tokens, by reason.
         ended_streams: The number of streams that have ended, by reason.
+        refused_by_quota: The number of requests beyond the quota of their client, by quota.
+        history_bytes: The size of what changes added to the history, in bytes of JSON.
     """
 
     responses: Mapping[ResponseLabels, Latencies] = field(default_factory=dict)
     writes: int = 0
     refused_tokens: Counter[str] = field(default_factory=Counter)
     ended_streams: Counter[str] = field(default_factory=Counter)
+    refused_by_quota: Counter[str] = field(default_factory=Counter)
+    history_bytes: int = 0
 
     def plus(self, other: "Totals") -> "Totals":
         """Return the sum of two totals."""
@@ -72,6 +76,8 @@ class Totals:
             writes=self.writes + other.writes,
             refused_tokens=self.refused_tokens + other.refused_tokens,
             ended_streams=self.ended_streams + other.ended_streams,
+            refused_by_quota=self.refused_by_quota + other.refused_by_quota,
+            history_bytes=self.history_bytes + other.history_bytes,
         )
 
 
@@ -82,6 +88,7 @@ class MetricsSnapshot:
     Attributes:
         totals: The counters.
         streams: The number of open streams.
+        reads: The number of reads in progress.
         revision: The current revision.
         newest_at: The time at which the revision was last known to be the newest, in seconds on the monotonic clock.
         database_up: Whether the database was reachable at the last check.
@@ -91,6 +98,7 @@ class MetricsSnapshot:
 
     totals: Totals
     streams: int
+    reads: int
     revision: int
     newest_at: float
     database_up: bool
@@ -107,6 +115,7 @@ def merge(snapshots: Sequence[MetricsSnapshot]) -> MetricsSnapshot:
         min(snapshots, key=lambda snapshot: snapshot.revision),
         totals=totals,
         streams=sum(snapshot.streams for snapshot in snapshots),
+        reads=sum(snapshot.reads for snapshot in snapshots),
         newest_at=min(snapshot.newest_at for snapshot in snapshots),
         database_up=all(snapshot.database_up for snapshot in snapshots),
     )

@@ -3,10 +3,14 @@
 The bytes of each rule are built once and kept until its setting changes, so a body is little more than joining them.
 """
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import compress
+from threading import Lock
+from typing import Final
 
 import orjson
 
@@ -16,9 +20,15 @@ from heksherlite.service.responses.entity_tags import revision_of_tag
 from heksherlite.service.responses.lines import build_changes, build_lines
 from heksherlite.service.responses.query import QueryRequest
 
+_MOST_RULES_ON_EVENT_LOOP: Final = 1_000
+"""A body with more rules is built in a thread. Building the bytes of so many takes a few milliseconds."""
+
 
 class ResponseBodies:
     """Builds the bodies of responses, and caches them and the bytes of their rules.
+
+    Large bodies are built in a thread, one at a time, so that the event loop answers other requests meanwhile. Requests
+    for the same body wait for the same thread.
 
     Args:
         max_bodies: The number of bodies to cache; the least recently used ones are dropped.
@@ -31,16 +41,18 @@ class ResponseBodies:
         self._body_bytes = 0
         self._bodies: OrderedDict[str, bytes] = OrderedDict()
         self._fragments: dict[tuple[int, bool], _Fragments] = {}
+        self._fragments_lock = Lock()
+        self._building: dict[str, asyncio.Task[bytes | None]] = {}
+        self._thread = asyncio.Lock()
 
-    def body(self, catalog: Catalog, query: QueryRequest, entries: Sequence[Entry], tag: str) -> bytes:
+    async def body(self, catalog: Catalog, query: QueryRequest, entries: Sequence[Entry], tag: str) -> bytes:
         """Return the body, in JSON or in lines, for a query whose settings and tag are known."""
-        body = self.remembered(tag)
+        body = await self._built(tag, entries, partial(self._build, catalog, query, entries))
         if body is None:
-            body = self._build(catalog, query, entries)
-            self.remember(tag, body)
+            raise AssertionError("a query always has a body")
         return body
 
-    def changes(
+    async def changes(
         self, catalog: Catalog, query: QueryRequest, entries: Sequence[Entry], tag: str, earlier_tag: str
     ) -> bytes | None:
         """Return the body with the changes since an earlier response, or None if everything must be sent."""
@@ -49,13 +61,9 @@ class ResponseBodies:
             return None
         if query.setting_names is None or not query.lines or query.past:
             return None
-        key = f"{tag} since {since}"
-        body = self.remembered(key)
-        if body is None:
-            body = build_changes(catalog, entries, query.context_filter, since=since.number)
-            if body is not None:
-                self.remember(key, body)
-        return body
+        changed = [entry for entry in entries if entry.setting.revision > since.number]
+        build = partial(build_changes, catalog, entries, query.context_filter, since=since.number)
+        return await self._built(f"{tag} since {since}", changed, build)
 
     def remembered(self, key: str) -> bytes | None:
         """Return the cached body for a key, or None."""
@@ -71,6 +79,29 @@ class ResponseBodies:
         while len(self._bodies) > self._max_bodies or self._body_bytes > self._max_body_bytes:
             _, dropped = self._bodies.popitem(last=False)
             self._body_bytes -= len(dropped)
+
+    async def _built(self, key: str, entries: Sequence[Entry], build: Callable[[], bytes | None]) -> bytes | None:
+        """Return what is cached for a key, or else built now: in a thread if the rules of the entries are many."""
+        body = self.remembered(key)
+        if body is not None:
+            return body
+        if sum(len(entry.rules) + 1 for entry in entries) <= _MOST_RULES_ON_EVENT_LOOP:
+            body = build()
+            if body is not None:
+                self.remember(key, body)
+            return body
+        building = self._building.get(key)
+        if building is None:
+            building = self._building[key] = asyncio.create_task(self._build_in_thread(key, build))
+            building.add_done_callback(lambda _: self._building.pop(key))
+        return await asyncio.shield(building)  # a client that goes away does not stop it for the others
+
+    async def _build_in_thread(self, key: str, build: Callable[[], bytes | None]) -> bytes | None:
+        async with self._thread:
+            body = await asyncio.to_thread(build)
+        if body is not None:
+            self.remember(key, body)
+        return body
 
     def _build(self, catalog: Catalog, query: QueryRequest, entries: Sequence[Entry]) -> bytes:
         if query.lines:
@@ -100,9 +131,10 @@ class ResponseBodies:
                 catalog.context_features,
                 _rule_fragments(catalog, entry, include_metadata=include_metadata),
             )
-            self._fragments[key] = kept
-            if len(self._fragments) > 2 * len(catalog.entries):
-                self._fragments = {key: kept for key, kept in self._fragments.items() if key[0] in catalog.entries}
+            with self._fragments_lock:
+                self._fragments[key] = kept
+                if len(self._fragments) > 2 * len(catalog.entries):
+                    self._fragments = {key: kept for key, kept in self._fragments.items() if key[0] in catalog.entries}
         return kept.rules
 
 

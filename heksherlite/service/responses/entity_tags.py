@@ -16,10 +16,10 @@ from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.snapshots import of_rule, of_setting
 from heksherlite.service.responses.query import QueryRequest
 
-_FORMAT = 2  # to be raised whenever the same revision gets another body, so that no client keeps the old one
+_FORMAT = 3  # to be raised whenever the same revision gets another body, so that no client keeps the old one
 
 
-def tag_of(catalog: Catalog, query: QueryRequest, entries: Sequence[Entry], query_string: bytes) -> str:
+def tag_of(catalog: Catalog, query: QueryRequest, entries: Sequence[Entry]) -> str:
     """Return the entity tag of a response, quotes included.
 
     It changes with every change to one of the settings, and with the order of the context features. A catalog that
@@ -29,7 +29,6 @@ def tag_of(catalog: Catalog, query: QueryRequest, entries: Sequence[Entry], quer
         catalog: The catalog that the response comes from.
         query: What is asked for. If that is all settings, a removed one matters too.
         entries: The queried settings.
-        query_string: The query as it was sent: a client may send along the tag of another query's response.
     """
     state = catalog.counters
     revision = state.features_id
@@ -37,8 +36,7 @@ def tag_of(catalog: Catalog, query: QueryRequest, entries: Sequence[Entry], quer
         revision = state.revision_id
     elif entries:
         revision = max(revision, *(entry.setting.revision_id for entry in entries))
-    identity = f"{_FORMAT}\n{query.lines}\n{query.coding}\n{state.database_id}\n{catalog.setting_prefix}\n".encode()
-    identity += query_string
+    identity = f"{_FORMAT}\n{state.database_id}\n{catalog.setting_prefix}\n{query.canonical()}".encode()
     return f'"{revision}-{blake2b(identity, digest_size=12).hexdigest()}"'
 
 
@@ -49,11 +47,9 @@ def revision_of_tag(earlier_tag: str, tag: str) -> RevisionId | None:
     return RevisionId.parse(revision) if same_query else None
 
 
-def known_revisions(
-    catalog: Catalog, query: QueryRequest, query_string: bytes, known_tags: Iterable[str]
-) -> list[RevisionId]:
+def known_revisions(catalog: Catalog, query: QueryRequest, known_tags: Iterable[str]) -> list[RevisionId]:
     """Return the revisions that are named by the tags that a client has of earlier responses to a query."""
-    tag = tag_of(catalog, query, (), query_string)
+    tag = tag_of(catalog, query, ())
     revisions = [revision_of_tag(known, tag) for known in known_tags]
     return [revision for revision in revisions if revision is not None]
 

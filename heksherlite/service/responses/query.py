@@ -19,3 +19,12 @@ class QueryRequest:
     """The content coding of large responses."""
     past: bool = False
     """Whether a past revision is requested, so that later changes do not affect the response."""
+
+    def canonical(self) -> str:
+        """Return a text that is the same for all ways to ask for this, and another one for everything else.
+
+        The order and repetition of names and values, and parameters that the query does not know, have no effect on it.
+        """
+        names = "*" if self.setting_names is None else ",".join(sorted(set(self.setting_names)))
+        filtered = "*" if self.context_filter is None else self.context_filter.canonical()
+        return f"{names}\n{filtered}\n{self.include_metadata}\n{self.lines}\n{self.coding}\n{self.past}"

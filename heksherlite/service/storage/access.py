@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heksherlite.service.domain.access.auditing import audit_events
 from heksherlite.service.domain.access.state import AccessDecision, AccessState
 from heksherlite.service.domain.audit import DatedEvent
-from heksherlite.service.domain.authors import BY_SERVICE, Cause
+from heksherlite.service.domain.authors import BY_SERVICE, Author, Cause
 from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.lineage import NONCE_BYTES
 from heksherlite.service.storage.access_rows import (
@@ -63,6 +63,7 @@ class AccessStore:
         database: The database, already prepared.
         writer: What writes to it; None for a new one.
         after_write: Called after each write that makes a new revision.
+        on_recorded: Called with the author and the size in characters of what a write adds to the history.
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class AccessStore:
         writer: Writer | None = None,
         *,
         after_write: Callable[[], Awaitable[None]] = _do_nothing,
+        on_recorded: Callable[[Author, int], object] = lambda *_: None,
     ) -> None:
         self._database = database
         self._writer = writer or Writer(database)
         self._after_write = after_write
+        self._on_recorded = on_recorded
         self._counters: Counters | None = None
         self._state = AccessState()
 
@@ -155,7 +158,8 @@ class AccessStore:
             await write_counters(connection, counters)
             await write_revision(connection, counters.revision_id)
             if decision.changes.history:
-                await write_record(connection, counters, cause, decision.changes.history)
+                recorded = await write_record(connection, counters, cause, decision.changes.history)
+                self._on_recorded(cause.author, recorded.characters)
         return decision
 
 

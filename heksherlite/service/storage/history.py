@@ -73,7 +73,17 @@ class Search:
     until: datetime | None = None
 
 
-async def write_record(connection: AsyncConnection, counters: Counters, cause: Cause, changes: Iterable[Change]) -> int:
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How many changes a record has so far, and their size in characters of JSON."""
+
+    changes: int = 0
+    characters: int = 0
+
+
+async def write_record(
+    connection: AsyncConnection, counters: Counters, cause: Cause, changes: Iterable[Change]
+) -> Recorded:
     """Store the record of a write, in its transaction.
 
     Args:
@@ -83,7 +93,7 @@ async def write_record(connection: AsyncConnection, counters: Counters, cause: C
         changes: The changes.
 
     Returns:
-        How many changes that were.
+        What the record has.
     """
     author = cause.author
     row = {
@@ -102,22 +112,25 @@ async def write_record(connection: AsyncConnection, counters: Counters, cause: C
 
 
 async def write_changes_of_record(
-    connection: AsyncConnection, revision: int, changes: Iterable[Change], *, first_position: int = 0
-) -> int:
+    connection: AsyncConnection,
+    revision: int,
+    changes: Iterable[Change],
+    before: Recorded = Recorded(),
+) -> Recorded:
     """Store changes of a write, after its record and the changes that are stored already.
 
     Args:
         connection: A connection that holds the write lock.
         revision: The revision of the write.
         changes: The changes.
-        first_position: The number of changes that are stored already.
+        before: What the record has already.
 
     Returns:
-        How many there are then.
+        What the record has then.
     """
-    stored = first_position
-    for portion in portions(enumerate(changes, first_position)):
-        rows = [
+    stored, characters = before.changes, before.characters
+    for portion in portions(enumerate(changes, stored)):
+        rows: list[dict[str, Any]] = [
             {
                 "revision": revision,
                 "position": position,
@@ -133,7 +146,8 @@ async def write_changes_of_record(
         ]
         await insert_many(connection, tables.history_changes, rows)
         stored += len(rows)
-    return stored
+        characters += sum(len(row["before"] or "") + len(row["after"] or "") for row in rows)
+    return Recorded(stored, characters)
 
 
 class History:

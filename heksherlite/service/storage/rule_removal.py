@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heksherlite.service.domain.history import removed_rule
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.database import Database
-from heksherlite.service.storage.history import write_changes_of_record
+from heksherlite.service.storage.history import Recorded, write_changes_of_record
 from heksherlite.service.storage.rule_rows import delete_rules_of, read_rules_of
 from heksherlite.service.storage.writing import Writer
 
@@ -73,7 +73,7 @@ async def move_portion(connection: AsyncConnection) -> bool:
             position = await connection.scalar(last)
             moved = [removed_rule(row.setting_name, rule) for rule in rules]
             first_position = 0 if position is None else position + 1
-            await write_changes_of_record(connection, row.revision, moved, first_position=first_position)
+            await write_changes_of_record(connection, row.revision, moved, Recorded(first_position))
         await delete_rules_of(connection, row.setting_id, [rule.id for rule in rules])
     if len(rules) < _PORTION:
         await connection.execute(delete(removed).where(removed.c.setting_id == row.setting_id))

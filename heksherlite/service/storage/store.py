@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.audit import Action, AuditEvent, DatedEvent
-from heksherlite.service.domain.authors import BY_SERVICE, Cause
+from heksherlite.service.domain.authors import BY_SERVICE, Author, Cause
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.history import as_of, changes_between
@@ -67,6 +67,8 @@ class Store:
         self.catalog = Catalog(Counters(database_id=""))
         self.on_replaced: Callable[[Catalog], object] = lambda _: None
         """Called with each new catalog."""
+        self.on_recorded: Callable[[Author, int], object] = lambda *_: None
+        """Called with the author and the size in characters of what each write adds to the history."""
         self._writer = Writer(database)
         self._writer.on_failure = self._check_soon
         self.availability = self._writer.availability
@@ -81,7 +83,12 @@ class Store:
         """The number of writes that this process has committed."""
         self.newest_at = time.monotonic()
         """When the catalog was last known to be the newest, on the monotonic clock."""
-        self.access = AccessStore(database, self._writer, after_write=self._reload_after_write)
+        self.access = AccessStore(
+            database,
+            self._writer,
+            after_write=self._reload_after_write,
+            on_recorded=lambda author, size: self.on_recorded(author, size),  # noqa: PLW0108  # it is set later
+        )
         self.applications = Applications(self.access)
         self.device_codes = DeviceCodes(self.access)
         self.groups = Groups(self.access)
@@ -259,8 +266,9 @@ class Store:
         takes_long = len(changes.rules) > _MOST_RULES_IN_A_BATCH
         async with nullcontext() if takes_long else self._database.batching(connection):
             await write_changes(connection, catalog, changes, counters, hidden=hidden)
-            recorded = changes_between(catalog, changes, without_rules_of=hidden)
-            await write_record(connection, counters, cause, recorded)
+            told = changes_between(catalog, changes, without_rules_of=hidden)
+            recorded = await write_record(connection, counters, cause, told)
+        self.on_recorded(cause.author, recorded.characters)
         if hidden:
             self.rules_are_hidden.set()
         if cause.break_glass:

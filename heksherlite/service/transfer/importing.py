@@ -71,6 +71,6 @@ async def _import(
                 changes.append(added_rule(setting_name, item))
         await insert_settings(connection, [item for item in portion if isinstance(item, Setting)])
         await insert_rules(connection, [item for item in portion if isinstance(item, Rule)], state.revision)
-        written = await write_changes_of_record(connection, state.revision, changes, first_position=written)
+        written = await write_changes_of_record(connection, state.revision, changes, written)
     last_rule_id = max(state.last_rule_id, export.last_rule_id)
     await write_counters(connection, with_fields(state, last_setting_id=last_setting_id, last_rule_id=last_rule_id))
