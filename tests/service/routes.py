@@ -1,4 +1,4 @@
-"""All routes of the service, for tests that must not forget one."""
+"""All routes of the service, for tests that must cover each one."""
 
 import re
 from functools import cache
