@@ -46,10 +46,25 @@ class Administration:
         """Return the tokens, the oldest first."""
         return self._run(list_tokens)
 
-    def create_token(self, name: str, scopes: Iterable[Scope], *, setting_prefix: str, expires_at: int | None) -> str:
+    def create_token(
+        self,
+        name: str,
+        scopes: Iterable[Scope],
+        *,
+        setting_prefix: str,
+        expires_at: int | None,
+        owner: str | None,
+    ) -> str:
         """Store a token, also in a database that does not exist yet, and return it with its secret."""
         with _refusals():
-            text, token = new_token(name, scopes, now=time.time(), setting_prefix=setting_prefix, expires_at=expires_at)
+            text, token = new_token(
+                name,
+                scopes,
+                now=time.time(),
+                setting_prefix=setting_prefix,
+                expires_at=expires_at,
+                owner=owner,
+            )
         self._run(partial(add_token, token=token, cause=self._cause), may_be_new=True)
         return text
 

@@ -40,9 +40,23 @@ class RemoteAdministration:
         """Return the tokens, the oldest first."""
         return [_token(described) for described in self._call("GET", "tokens")["tokens"]]
 
-    def create_token(self, name: str, scopes: Iterable[Scope], *, setting_prefix: str, expires_at: int | None) -> str:
+    def create_token(
+        self,
+        name: str,
+        scopes: Iterable[Scope],
+        *,
+        setting_prefix: str,
+        expires_at: int | None,
+        owner: str | None,
+    ) -> str:
         """Create a token, and return it with its secret."""
-        body = {"name": name, "scopes": sorted(scopes), "setting_prefix": setting_prefix, "expires_at": expires_at}
+        body = {
+            "name": name,
+            "scopes": sorted(scopes),
+            "setting_prefix": setting_prefix,
+            "expires_at": expires_at,
+            "owner": owner,
+        }
         token: str = self._call("POST", "tokens", body)["token"]
         return token
 

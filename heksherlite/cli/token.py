@@ -13,7 +13,7 @@ from heksherlite.cli.times import format_time, parse_expiry
 if TYPE_CHECKING:
     from heksherlite.service.domain.tokens import Token
 
-_TITLES: Final = ("NAME", "BEGINS WITH", "SCOPES", "SETTINGS", "CREATED", "EXPIRES")
+_TITLES: Final = ("NAME", "BEGINS WITH", "SCOPES", "SETTINGS", "OWNER", "CREATED", "EXPIRES")
 
 
 @click.group()
@@ -45,8 +45,16 @@ def token() -> None:
     help="When the token expires: a time from now, such as 12h, 90d or 52w, or a date in UTC, such as 2030-01-31."
     " By default never.",
 )
+@click.option(
+    "--owner",
+    metavar="PERSON",
+    help="The person that the token belongs to, such as jane@example.com: the name that a proxy or identity provider"
+    " gives them. Nobody approves their own proposals, whichever of their tokens they use.",
+)
 @target_options
-def create(name: str, scopes: frozenset[Any], setting_prefix: str, expires: str | None, target: Target) -> None:
+def create(
+    name: str, scopes: frozenset[Any], setting_prefix: str, expires: str | None, owner: str | None, target: Target
+) -> None:
     """Create a token named NAME.
 
     The command prints the token, which is shown only this once.
@@ -59,7 +67,8 @@ def create(name: str, scopes: frozenset[Any], setting_prefix: str, expires: str 
         )
     expires_at = parse_expiry(expires, time.time())
     administration = administration_of(target)
-    click.echo(administration.create_token(name, scopes, setting_prefix=setting_prefix, expires_at=expires_at))
+    text = administration.create_token(name, scopes, setting_prefix=setting_prefix, expires_at=expires_at, owner=owner)
+    click.echo(text)
 
 
 @token.command(name="list")
@@ -90,6 +99,7 @@ def _row(known: "Token", now: float) -> tuple[str, ...]:
         known.public_prefix,
         ",".join(scope for scope in Scope if scope in known.scopes),
         f"{known.setting_prefix}*",
+        known.owner or "",
         format_time(known.created_at),
         "never" if known.expires_at is None else format_time(known.expires_at) + " (expired)" * known.expired(now),
     )

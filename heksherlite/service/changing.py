@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -22,7 +23,7 @@ from heksherlite.service.domain.protection import require_unprotected
 from heksherlite.service.domain.ranked_rules import RankedRulesCache
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.domain.touched import changed_since
+from heksherlite.service.domain.touched import changed_since, same_touched
 from heksherlite.service.errors import (
     ConflictError,
     InvalidError,
@@ -36,7 +37,7 @@ from heksherlite.service.storage.store import Store
 T = TypeVar("T")
 
 _ATTEMPTS: Final = 6
-"""How many times a list is decided. The last time, only writes to the same settings stand in its way."""
+"""How many times a list is decided. The last time, only writes to what it touches stand in its way."""
 
 _MOST_CHARACTERS: Final = 200
 """How much of a value a conflict shows."""
@@ -91,13 +92,13 @@ class Preview:
 
     Attributes:
         catalog: What there was when it was decided.
+        limited: The part of it that the author may see.
         outcome: The changes, the results, and the conflicts.
-        impact: In which contexts values change. None if there are conflicts.
     """
 
     catalog: Catalog
+    limited: Catalog
     outcome: Outcome
-    impact: Impact | None
 
     @property
     def conflicts(self) -> list[dict[str, Any]]:
@@ -146,15 +147,26 @@ class Changer:
             NotPermittedError: An operation is not permitted.
             OutsidePrefixError: An operation is about settings that may not be changed.
             NotFoundError: The history does not go back to the base revision, or there is no such revision yet.
+            NotCaughtUpError: The base revision is newer than what is known here, and the database cannot be reached.
         """
         rights.check(operations)
+        if base_revision is not None and base_revision > self._store.catalog.counters.revision:
+            await self._store.catch_up()  # the author looked at another replica
         whole = self._store.catalog
         preview = await self.computed(partial(self._decide, whole, operations, rights))
         moved = await self._moved(whole, preview.outcome, base_revision)
         if not moved:
             return preview
         conflicts = sorted([*preview.outcome.conflicts, *moved], key=lambda conflict: conflict.operation)
-        return replace(preview, outcome=replace(preview.outcome, conflicts=tuple(conflicts)), impact=None)
+        return replace(preview, outcome=replace(preview.outcome, conflicts=tuple(conflicts)))
+
+    async def impact(self, preview: Preview) -> Impact | None:
+        """Return in which contexts a list of operations changes values. None if there are conflicts."""
+        outcome = preview.outcome
+        if outcome.conflicts:
+            return None
+        compute = partial(impact_of, preview.limited, outcome.after, outcome.changes, self.ranked_rules.get)
+        return await self.computed(compute)
 
     async def computed(self, compute: Callable[[], T]) -> T:
         """Return what is computed in a thread, by which `ranked_rules` may be used meanwhile."""
@@ -235,7 +247,8 @@ class Changer:
 
     def _rights_of_approver(self, proposal: Proposal) -> Rights:
         if proposal.approving_token is None:
-            return Rights(ignores_protection=True)
+            access = proposal.approving_access
+            return Rights(access.scopes, access.setting_prefix, ignores_protection=True)
         token = self._store.tokens.get(proposal.approving_token)
         if token is None or token.expired(self._store.now().timestamp()):
             raise NotPermittedError("the token that it was approved with was revoked or has expired")
@@ -256,15 +269,18 @@ class Changer:
             preview = await self.preview(operations, rights, base_revision=base_revision)
             if raises_conflicts and preview.outcome.conflicts:
                 raise OperationConflictsError(preview.conflicts)
-            decide_now = partial(self._decide_on, preview, operations, rights, decision_of, is_last=not remaining)
-            try:
+            has_base = base_revision is not None
+            decide_now = partial(
+                self._decide_on, preview, operations, rights, decision_of, has_base=has_base, is_last=not remaining
+            )
+            with suppress(_MovedError):
                 return await self._store.write(decide_now, cause)
-            except _MovedError:
-                if not remaining:
-                    raise ConflictError(
-                        "others changed the same settings while this change was made; look at them and try again"
-                    ) from None
-        raise AssertionError("the loop ends with a return or an error")
+            await self._store.load()  # others may have written through another replica
+        # What the operations touch was changed after the base revision, so a preview says by whom.
+        preview = await self.preview(operations, rights, base_revision=base_revision)
+        if preview.outcome.conflicts:
+            raise OperationConflictsError(preview.conflicts)
+        raise ConflictError("others changed the same while this change was made; look at it and try again")
 
     def _decide_on(
         self,
@@ -274,13 +290,12 @@ class Changer:
         decision_of: Callable[[Preview], Decision[T]],
         catalog: Catalog,
         *,
+        has_base: bool,
         is_last: bool,
     ) -> Decision[T]:
         if catalog is preview.catalog:
             return decision_of(preview)
-        touched = {setting_id for keys in preview.outcome.touched for setting_id, _ in keys if setting_id is not None}
-        is_same = all(catalog.entries.get(each) is preview.catalog.entries.get(each) for each in touched)
-        if not is_last or not is_same or catalog.context_features != preview.catalog.context_features:
+        if not is_last or (has_base and not same_touched(preview.catalog, catalog, preview.outcome.touched)):
             raise _MovedError
         return decision_of(self._decide(catalog, operations, rights))
 
@@ -290,10 +305,7 @@ class Changer:
         if not rights.ignores_protection:
             require_unprotected(catalog, outcome.changes)
         self._limits.check(whole, outcome.changes)
-        impact = None
-        if not outcome.conflicts:
-            impact = impact_of(catalog, outcome.after, outcome.changes, self.ranked_rules.get)
-        return Preview(catalog=whole, outcome=outcome, impact=impact)
+        return Preview(catalog=whole, limited=catalog, outcome=outcome)
 
     async def _moved(self, catalog: Catalog, outcome: Outcome, base_revision: int | None) -> list[Conflict]:
         newest = catalog.counters.revision

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -33,16 +32,8 @@ def terminal(tmp_path: Path, page: Path) -> Iterator[Terminal]:
         yield stack.enter_context(closing(Terminal(tmp_path, replacements)))
 
 
-def _parameters() -> list[Any]:
-    """Return the pages that have blocks. Most take seconds, so only those that newcomers read first always run."""
-    return [
-        pytest.param(page, marks=[] if page.name in {"README.md", "tutorial.md"} else [pytest.mark.thorough])
-        for page in PAGES
-        if blocks_of(page)
-    ]
-
-
-@pytest.mark.parametrize("page", _parameters(), ids=name_of)
+@pytest.mark.thorough
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)], ids=name_of)
 def test_blocks_run(page: Path, terminal: Terminal) -> None:
     """A reader who follows a page from top to bottom, in one terminal, gets what it says."""
     blocks = [block for block in blocks_of(page) if not (page.name == "README.md" and block.heading in BY_CI)]

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from heksherlite.service import embedded
 from tests.documentation.pages import ROOT
 from tests.grants.endpoint import Received, Scripted, ScriptedEndpoint
@@ -27,6 +29,7 @@ def run(name: str, *arguments: str, folder: Path, **environment: str) -> subproc
     return process
 
 
+@pytest.mark.thorough
 def test_quickstart_shows_values_changing(tmp_path: Path) -> None:
     """The quickstart ends by itself and shows the default, the changed values and the winning rule."""
     process = run("quickstart.py", folder=tmp_path)
@@ -54,6 +57,7 @@ def test_local_grants(tmp_path: Path) -> None:
         assert line in output
 
 
+@pytest.mark.thorough
 def test_remote_grants(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     """The example of remote grants asks a person the first time, and nobody the second."""
 

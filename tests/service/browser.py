@@ -93,20 +93,34 @@ class Page(HTMLParser):
             self.labels.add(attributes.get("for"))
         elif tag == "button" and name:
             self.forms[-1].buttons.setdefault(name, []).append(value)
-        elif tag == "input" and name:
-            checkbox = attributes.get("type") == "checkbox"
+        elif tag == "input" and name and self.forms:
+            checkbox = attributes.get("type") in {"checkbox", "radio"}
             if attributes.get("type") != "hidden":
                 self._fields.append((attributes.get("id") or name, "label" in self._open))
             if checkbox:
                 self.forms[-1].offered.setdefault(name, []).append(value)
             if not checkbox or "checked" in attributes:
                 self.forms[-1].values.append((name, value))
+        elif tag in {"select", "textarea"} and name:
+            self._fields.append((attributes.get("id") or name, "label" in self._open[:-1]))
+            self.forms[-1].values.append((name, ""))
+        elif tag == "option" and self.forms and "select" in self._open:
+            self._note_option(attributes)
+
+    def _note_option(self, attributes: dict[str, str | None]) -> None:
+        values = self.forms[-1].values
+        if "selected" in attributes and "value" in attributes:
+            values[-1] = (values[-1][0], attributes["value"] or "")
 
     def handle_endtag(self, tag: str) -> None:
         while self._open and self._open.pop() != tag:
             pass
 
     def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] == "textarea":
+            values = self.forms[-1].values
+            values[-1] = (values[-1][0], data.removeprefix("\n"))
+            return
         if "title" not in self._open:
             self._texts.append(data)
         if self._open and self._open[-1] in {"h1", "h2", "legend"}:

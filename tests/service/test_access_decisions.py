@@ -288,12 +288,17 @@ class StoredAccess(Access):
             self.folder.cleanup()
 
 
+@pytest.mark.property
 def test_no_order_of_decisions_breaks_a_promise() -> None:
     """Tokens are given out once, codes only move forward, and nothing refers to what does not exist."""
-    run_state_machine_as_test(Access, settings=settings(max_examples=100, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(Access, settings=settings(stateful_step_count=40, deadline=None))
 
 
 @pytest.mark.thorough
+@pytest.mark.property
 def test_the_database_holds_what_was_decided() -> None:
     """After any order of decisions, the tables hold what the decisions say."""
-    run_state_machine_as_test(StoredAccess, settings=settings(max_examples=15, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(
+        StoredAccess,
+        settings=settings(max_examples=settings().max_examples // 5, stateful_step_count=20, deadline=None),
+    )

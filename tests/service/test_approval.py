@@ -438,6 +438,7 @@ class TestDevicePage:
         assert desk.browser.send(form, code="BCDFGHJK", form_token="").status == 403
 
 
+@pytest.mark.thorough
 def test_the_example_is_approved(desk: Desk, tmp_path: Path) -> None:
     """A program that knows one address is let in, and reads settings in the context that was chosen for it."""
     api = Api(desk.url, token=desk.token)

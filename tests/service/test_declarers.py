@@ -70,7 +70,7 @@ def test_an_upgrade_is_a_right_of_who_declared_first(service: Service) -> None:
     mismatch = service.declare("intruder", "shop.a", default_value=5)
     assert mismatch["outcome"] == "mismatch"
     assert mismatch["differences"] == [{"level": "minor", "attribute": "default_value", "latest_value": 60}]
-    attempts = [
+    attempts: list[dict[str, Any]] = [
         UPGRADE,
         {"version": "2.0", "type": "float"},
         {"version": "1.1"},

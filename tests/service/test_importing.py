@@ -260,6 +260,7 @@ def test_from_standard_input_to_standard_output(file: Path, tmp_path: Path) -> N
     assert [json.loads(line) for line in written.stdout.splitlines()] == LINES
 
 
+@pytest.mark.thorough
 def test_a_terminal_shows_progress(file: Path, tmp_path: Path) -> None:
     """On a terminal there is a bar; the standard output has the result and nothing else."""
     command = [sys.executable, "-m", "heksherlite", "import", str(file), "--database", f"sqlite:///{tmp_path}/a.db"]

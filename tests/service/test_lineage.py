@@ -246,6 +246,10 @@ def test_a_replica_lists_the_removal_of_a_rule_that_it_never_saw() -> None:
         branches.teardown()
 
 
+@pytest.mark.property
 def test_nobody_takes_one_state_for_another() -> None:
     """In any order of backups, restores and writes, no reader has what is nowhere stored, or a mixture."""
-    run_state_machine_as_test(Branches, settings=settings(max_examples=25, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(
+        Branches,
+        settings=settings(max_examples=settings().max_examples // 4, stateful_step_count=25, deadline=None),
+    )

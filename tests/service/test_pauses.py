@@ -69,6 +69,7 @@ def test_a_paused_store_catches_up_before_it_is_read(database: str, clock: Calla
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes cannot be stopped there")
+@pytest.mark.thorough
 def test_a_token_that_was_revoked_during_a_freeze_is_refused(tmp_path: Path) -> None:
     """The first request after the freeze already gets the response of the present."""
     path = tmp_path / "a.db"

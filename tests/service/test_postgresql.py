@@ -118,6 +118,7 @@ def test_a_killed_server_loses_no_acknowledged_write(own_server: PostgresqlServe
         assert len(stored) <= len(acknowledged) + 4
 
 
+@pytest.mark.thorough
 def test_a_server_that_stops_responding_is_noticed(own_server: PostgresqlServer) -> None:
     """A server that keeps its connections and does not respond counts as unavailable until it continues."""
     url = own_server.new_database()
@@ -131,6 +132,7 @@ def test_a_server_that_stops_responding_is_noticed(own_server: PostgresqlServer)
         assert api.call("POST", "context_features", {"context_feature": "b"}).status_code == 204
 
 
+@pytest.mark.thorough
 def test_a_newer_state_that_cannot_be_read_is_503(own_server: PostgresqlServer) -> None:
     """A client that has seen more than this replica, which cannot catch up, is asked to come back."""
     url = own_server.new_database()
@@ -146,6 +148,7 @@ def test_a_newer_state_that_cannot_be_read_is_503(own_server: PostgresqlServer) 
         own_server.start()
 
 
+@pytest.mark.thorough
 def test_a_restart_of_the_server_between_writes_goes_unnoticed(own_server: PostgresqlServer) -> None:
     """Connections in the pool that died meanwhile are replaced, and the write that met them is made."""
     url = own_server.new_database()
@@ -378,6 +381,7 @@ def test_tables_that_are_gone_end_no_replica(
     asyncio.run(run())
 
 
+@pytest.mark.thorough
 def test_a_server_that_became_read_only_is_left(own_server: PostgresqlServer) -> None:
     """Connections to a former primary are not kept: as soon as writes are possible again, they are made."""
     url = own_server.new_database()

@@ -48,7 +48,7 @@ def process(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Pope
             running.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
 def test_signals_end_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     """SIGTERM and Ctrl-C end it within 2 s with status 0, with connections open."""
     with process("--database", f"sqlite:///{tmp_path}/a.db") as (running, api):

@@ -212,6 +212,23 @@ def test_a_client_never_goes_back(replicas: list[Api], settings: dict[str, str])
 
 
 @pytest.mark.usefixtures("without_following")
+def test_a_change_may_be_based_on_what_another_replica_showed(replicas: list[Api]) -> None:
+    """A replica that has not heard of the base revision reads it, and finds the conflicts since."""
+    one, two, _ = replicas
+    one.declare()
+    rule_id = one.add_rule(0, user="u")
+    for value in range(1, 4):
+        seen = one.revision()
+        change = {"operations": [{"op": "set_value", "rule_id": rule_id, "value": value}], "base_revision": seen}
+        assert two.call("POST", "changes", change).status_code == 200
+        response = one.call("POST", "changes", {**change, "operations": [{"op": "delete_rule", "rule_id": rule_id}]})
+        assert response.status_code == 409
+        (conflict,) = response.json()["conflicts"]
+        assert f"changed from {value - 1} to {value} in revision {seen + 1}" in conflict["reason"]
+        one, two = two, one
+
+
+@pytest.mark.usefixtures("without_following")
 def test_partial_responses_do_not_go_back_either(replicas: list[Api]) -> None:
     """The same for a client that asks for what changed since the response it has."""
     one, two, _ = replicas

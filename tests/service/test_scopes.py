@@ -24,9 +24,10 @@ GUARDED = [call for call in CALLS if not call.required.is_public and not call.re
 class Guarded:
     """A service that asks for tokens, and some of these."""
 
-    def __init__(self, url: str, tokens: dict[str, str]) -> None:
+    def __init__(self, url: str, tokens: dict[str, str], http: httpx.Client) -> None:
         self.url = url
         self.tokens = tokens
+        self.http = http
 
     def status(self, call: Call, token: str | None = None, *, content: bytes | None = None) -> httpx.Response:
         path = call.path.format(
@@ -41,7 +42,7 @@ class Guarded:
         )
         headers = {} if token is None else {"Authorization": f"Bearer {self.tokens[token]}"}
         # Without waiting for the end, which a stream does not have.
-        with httpx.stream(call.method, self.url + path, headers=headers, content=content) as response:
+        with self.http.stream(call.method, self.url + path, headers=headers, content=content) as response:
             if response.status_code >= 400:
                 response.read()
             return response
@@ -65,7 +66,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
             tokens[name] = make_token(path, f"only.{'.'.join(refused)}", *refused)
     with embedded(path, access=WITH_TOKENS, context_features=FEATURES) as service:
         assert service.first_token is None
-        yield Guarded(service.url, tokens)
+        with httpx.Client() as http:
+            yield Guarded(service.url, tokens, http)
 
 
 def label(call: Call) -> str:

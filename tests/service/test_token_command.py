@@ -209,6 +209,7 @@ def test_unusable_options_are_refused(tmp_path: Path, arguments: list[str], mess
     assert message in result.output.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_options_reach_the_service(tmp_path: Path) -> None:
     """Each limit can be chosen on the command line, and so can the proxies."""
     arguments = ("--database", f"sqlite:///{tmp_path}/a.db", "--context-features", "environment;user")

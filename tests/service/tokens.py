@@ -36,9 +36,22 @@ def in_database(path: Path, work: Callable[[Database], Coroutine[Any, Any, T]]) 
 
 
 def make_token(
-    path: Path, name: str, *scopes: Scope, setting_prefix: str = "", expires_at: int | None = None, now: float = 0
+    path: Path,
+    name: str,
+    *scopes: Scope,
+    setting_prefix: str = "",
+    expires_at: int | None = None,
+    now: float = 0,
+    owner: str | None = None,
 ) -> str:
-    text, token = new_token(name, scopes, now=now or time.time(), setting_prefix=setting_prefix, expires_at=expires_at)
+    text, token = new_token(
+        name,
+        scopes,
+        now=now or time.time(),
+        setting_prefix=setting_prefix,
+        expires_at=expires_at,
+        owner=owner,
+    )
     in_database(path, lambda database: add_token(AccessStore(database), token, BY_SERVICE))
     return text
 

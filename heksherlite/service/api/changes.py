@@ -13,6 +13,7 @@ from heksherlite.service.api.responses import EVERY_WRITE, json_response, text_r
 from heksherlite.service.api.routes import OperationsRoute, requires
 from heksherlite.service.changing import Preview
 from heksherlite.service.domain.history import changes_between
+from heksherlite.service.domain.impact import Impact
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import OperationConflictsError
 from heksherlite.service.fields import RequestBody
@@ -88,25 +89,25 @@ async def make_changes(body: ChangesBody, context: Context, cause: ChangeCause, 
         preview = await context.changer.preview(operations, rights, base_revision=body.base_revision)
         if preview.outcome.conflicts:
             raise OperationConflictsError(preview.conflicts)
-        return json_response(show_change_of(preview, preview.catalog.counters.revision))
+        impact = await context.changer.impact(preview)
+        return json_response(show_change_of(preview, impact, preview.catalog.counters.revision))
     made = await context.changer.make(operations, rights, cause, base_revision=body.base_revision)
-    return json_response(show_change_of(made.preview, made.revision))
+    return json_response(show_change_of(made.preview, await context.changer.impact(made.preview), made.revision))
 
 
-def show_change_of(preview: Preview, revision: int) -> dict[str, Any]:
+def show_change_of(preview: Preview, impact: Impact | None, revision: int) -> dict[str, Any]:
     """Return a change that has no conflicts, as the API shows it."""
     changes = changes_between(preview.catalog, preview.outcome.changes)
     return {
         "revision": revision,
         "changes": [show_change(change) for change in changes],
         "results": preview.outcome.results,
-        **show_impact(preview),
+        **show_impact(impact),
     }
 
 
-def show_impact(preview: Preview) -> dict[str, Any]:
-    """Return the impact of a change, as the API shows it."""
-    impact = preview.impact
+def show_impact(impact: Impact | None) -> dict[str, Any]:
+    """Return the impact of a change, as the API shows it. None: there are conflicts."""
     if impact is None:
         return {"impact": []}
     shown: dict[str, Any] = {"impact": impact.regions}

@@ -50,7 +50,8 @@ class Identity:
     @property
     def author(self) -> Author:
         """The client as the author of changes."""
-        return Author(self.kind, self.name, self.address, self.id)
+        person = self.person or (self.token.owner if self.token else None)
+        return Author(self.kind, self.name, self.address, self.id, person)
 
     @property
     def owner(self) -> Owner:

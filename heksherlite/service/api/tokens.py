@@ -34,6 +34,7 @@ class TokenDescription(BaseModel):
     setting_prefix: str
     created_at: int
     expires_at: int | None
+    owner: str | None = Field(description="The person that the token belongs to.")
 
 
 class TokenList(BaseModel):
@@ -49,6 +50,11 @@ class NewToken(RequestBody):
     scopes: Annotated[list[ScopeName], Field(min_length=1)]
     setting_prefix: str = ""
     expires_at: EpochSeconds | None = None
+    owner: str | None = Field(
+        None,
+        description="The person that the token belongs to, who does not approve their own proposals with it. By"
+        " default, the person who creates it, or the owner of the token of the request.",
+    )
 
 
 class CreatedToken(BaseModel):
@@ -73,7 +79,12 @@ async def create_token(body: NewToken, store: Administered, cause: ChangeCause) 
     with refusals():
         now = store.now().timestamp()
         text, token = new_token(
-            body.name, body.scopes, now=now, setting_prefix=body.setting_prefix, expires_at=body.expires_at
+            body.name,
+            body.scopes,
+            now=now,
+            setting_prefix=body.setting_prefix,
+            expires_at=body.expires_at,
+            owner=body.owner or cause.author.person,
         )
         await add_token(store.access, token, cause)
     return _created({"token": text})

@@ -18,12 +18,23 @@ class Author:
         address: The address that the request came from.
         id: What identifies the author among those of its kind: the public prefix of a token, the id of an application,
             the name of a person, or the user of the machine. None in records from before there were ids.
+        person: The person behind the author: the person, or the owner of the token. None if nobody said it.
     """
 
     kind: AuthorKind
     name: str | None = None
     address: str | None = None
     id: str | None = None
+    person: str | None = None
+
+    def is_same_as(self, other: "Author") -> bool:
+        """Return whether both are the same, or belong to the same person.
+
+        Authors without ids count as different: a service that does not authenticate people cannot tell them apart.
+        """
+        if self.person is not None and self.person == other.person:
+            return True
+        return self.id is not None and (self.kind, self.id) == (other.kind, other.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from heksherlite.operations import AnyOperation
 from heksherlite.service.domain.authors import Author
+from heksherlite.service.domain.tokens import NO_ACCESS, Access
 
 
 class ProposalState(StrEnum):
@@ -50,6 +51,7 @@ class Proposal:
         decided_by: Who approved, rejected or withdrew it.
         decided_at: When it was approved, rejected or withdrawn, in UTC.
         approving_token: The public prefix of the token that approved it, if a token did.
+        approving_access: What the one who approved it could do then, if there was no token.
         applied_revision: The revision that its operations made.
         failure: Why it failed.
         comments: The comments, the oldest first.
@@ -66,6 +68,7 @@ class Proposal:
     decided_by: Author | None = None
     decided_at: datetime | None = None
     approving_token: str | None = None
+    approving_access: Access = NO_ACCESS
     applied_revision: int | None = None
     failure: str | None = None
     comments: tuple[Comment, ...] = ()

@@ -9,6 +9,7 @@ from heksherlite.service.domain.authors import Author
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.deciding import Outcome
 from heksherlite.service.domain.proposals import Comment, Proposal, ProposalState
+from heksherlite.service.domain.tokens import NO_ACCESS, Access
 from heksherlite.service.errors import ConflictError, NotFoundError, NotPermittedError, OperationConflictsError
 
 
@@ -21,12 +22,14 @@ class Statement:
         time: The time of the action, in UTC.
         comment: A comment, or None.
         token: The public prefix of the author's token, or None.
+        access: What the author may do, if there is no token.
     """
 
     author: Author
     time: datetime
     comment: str | None = None
     token: str | None = None
+    access: Access = NO_ACCESS
 
 
 def propose(
@@ -64,7 +67,7 @@ def reject(catalog: Catalog, proposal_id: int, by: Statement) -> Decision[None]:
 def withdraw(catalog: Catalog, proposal_id: int, by: Statement) -> Decision[None]:
     """Take a proposal back, as only its author may."""
     proposal = _pending(catalog, proposal_id)
-    if proposal.author.name is not None and not same_person(proposal.author, by.author):
+    if proposal.author.id is not None and not proposal.author.is_same_as(by.author):
         raise NotPermittedError(f"only its author, {_shown(proposal.author)}, withdraws proposal {proposal_id}")
     return _stored(_decided(proposal, by, ProposalState.WITHDRAWN))
 
@@ -87,9 +90,9 @@ def approve(
     proposal = _pending(catalog, proposal_id)
     if proposal.state is ProposalState.APPROVED:
         raise ConflictError(f"proposal {proposal_id} is approved already; it is applied at its time")
-    if same_person(proposal.author, by.author):
+    if proposal.author.is_same_as(by.author):
         raise NotPermittedError(
-            f"proposal {proposal_id} is by {_shown(by.author)}; someone other than its author must approve it"
+            f"proposal {proposal_id} is by {_shown(proposal.author)}; someone other than its author must approve it"
         )
     outcome = decide(proposal)
     if outcome.conflicts:
@@ -135,14 +138,6 @@ def next_due(catalog: Catalog) -> Proposal | None:
     return min(waiting, key=lambda each: (each.apply_at, each.id), default=None)
 
 
-def same_person(one: Author, other: Author) -> bool:
-    """Tell whether two authors are the same, wherever they are.
-
-    Without names they count as different: a service that does not authenticate people cannot tell them apart.
-    """
-    return one.name is not None and (one.kind, one.name) == (other.kind, other.name)
-
-
 def _pending(catalog: Catalog, proposal_id: int) -> Proposal:
     proposal = catalog.proposals.get(proposal_id)
     if proposal is None:
@@ -160,7 +155,9 @@ def _commented(proposal: Proposal, by: Statement) -> Proposal:
 
 def _decided(proposal: Proposal, by: Statement, state: ProposalState) -> Proposal:
     decided = replace(_commented(proposal, by), state=state, decided_by=by.author, decided_at=by.time)
-    return replace(decided, approving_token=by.token) if state is ProposalState.APPROVED else decided
+    if state is not ProposalState.APPROVED:
+        return decided
+    return replace(decided, approving_token=by.token, approving_access=by.access)
 
 
 def _applied(catalog: Catalog, proposal: Proposal) -> Proposal:

@@ -15,6 +15,7 @@ TOKEN_NAME: Final = re.compile(r"[\w.@+-]{1,100}")
 SHAPE: Final = re.compile(r"hkl_[0-9a-f]{8}_[A-Za-z0-9_-]{43}")
 """The pattern of tokens: a public prefix, then 256 random bits."""
 
+_LONGEST_OWNER: Final = 200
 _PUBLIC_LENGTH: Final = len("hkl_01234567")
 _NO_DIGEST: Final = bytes(32)
 
@@ -49,6 +50,8 @@ class Token:
         created_at: When the token was created, in seconds since the epoch.
         expires_at: When the token expires, in seconds since the epoch; None for never.
         application_id: The id of the application that the token belongs to; None for any other token.
+        owner: The person that the token belongs to, by the name that a proxy or identity provider gives them; None if
+            nobody said it. Nobody approves proposals that they made with another token.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Token:
     created_at: int
     expires_at: int | None
     application_id: str | None = None
+    owner: str | None = None
 
     def described(self) -> dict[str, Any]:
         """Return the token as JSON, without its secret."""
@@ -69,6 +73,7 @@ class Token:
             "setting_prefix": self.setting_prefix,
             "created_at": self.created_at,
             "expires_at": self.expires_at,
+            "owner": self.owner,
         }
 
     @property
@@ -103,12 +108,18 @@ Tokens: TypeAlias = Mapping[str, Token]
 
 
 def new_token(
-    name: str, scopes: Iterable[Scope], *, now: float, setting_prefix: str = "", expires_at: int | None = None
+    name: str,
+    scopes: Iterable[Scope],
+    *,
+    now: float,
+    setting_prefix: str = "",
+    expires_at: int | None = None,
+    owner: str | None = None,
 ) -> tuple[str, Token]:
     """Return the text of a new token, and the token as it is stored.
 
     Raises:
-        ValueError: The name is malformed, there is no scope, or the token would have expired already.
+        ValueError: The name or the owner is malformed, there is no scope, or the token would have expired already.
     """
     if TOKEN_NAME.fullmatch(name) is None:
         raise ValueError(f"{name[:100]!r} is not a name for a token: it must match {TOKEN_NAME.pattern}")
@@ -116,10 +127,12 @@ def new_token(
         raise ValueError("a token needs at least one scope")
     if expires_at is not None and expires_at <= now:
         raise ValueError("the token would have expired already: choose a later time")
+    if owner is not None and not (0 < len(owner) <= _LONGEST_OWNER and owner.isprintable()):
+        raise ValueError(f"{owner[:100]!r} is not the name of a person: expected 1 to {_LONGEST_OWNER} characters")
     public_prefix = f"hkl_{secrets.token_hex(4)}"
     text = f"{public_prefix}_{secrets.token_urlsafe(32)}"
     digest = sha256(text.encode()).digest()
-    return text, Token(name, public_prefix, digest, granted, setting_prefix, int(now), expires_at)
+    return text, Token(name, public_prefix, digest, granted, setting_prefix, int(now), expires_at, owner=owner)
 
 
 def public_prefix(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from heksherlite.service.domain.catalog import Catalog, Changes
 from heksherlite.service.domain.entities import Conditions
 from heksherlite.service.domain.history import Change
+from heksherlite.service.domain.snapshots import of_setting
 
 Key: TypeAlias = tuple[int | None, int | Conditions | None]
 """A setting and one of its rules, by its id or by its conditions. No rule: the setting's own fields. No setting: the
@@ -41,6 +42,37 @@ def changed_since(undone: Iterable[Change], touched: Sequence[Touched]) -> Itera
         found = [first[key] for key in _keys_of(change) if key in first]
         if found:
             yield min(found), change
+
+
+def same_touched(before: Catalog, after: Catalog, touched: Iterable[Touched]) -> bool:
+    """Return whether what operations touch is the same in two catalogs.
+
+    Args:
+        before: The catalog on which the operations were decided.
+        after: A later one.
+        touched: What each of the operations touches.
+    """
+    return all(
+        _subject(before, key) == _subject(after, key) for keys in touched for key in keys if _existed(before, key)
+    )
+
+
+def _existed(catalog: Catalog, key: Key) -> bool:
+    """Return whether a key is of something that others may have changed, and not of a rule that operations add."""
+    rule = key[1]
+    return not isinstance(rule, int) or rule <= catalog.counters.last_rule_id
+
+
+def _subject(catalog: Catalog, key: Key) -> object:
+    setting_id, rule = key
+    if setting_id is None:
+        return catalog.context_features
+    entry = catalog.entries.get(setting_id)
+    if entry is None:
+        return None
+    if rule is None:
+        return of_setting(entry.setting)
+    return entry.rules.get(rule) if isinstance(rule, int) else entry.ids_by_conditions.get(rule)
 
 
 def _keys(changes: Changes, catalog: Catalog) -> Iterator[Key]:

@@ -131,6 +131,7 @@ def _token(row: Row[Any]) -> Token:
         setting_prefix=row.setting_prefix,
         created_at=row.created_at,
         expires_at=row.expires_at,
+        owner=row.owner,
     )
 
 
@@ -143,6 +144,7 @@ def _token_row(token: Token) -> dict[str, Any]:
         "setting_prefix": token.setting_prefix,
         "created_at": token.created_at,
         "expires_at": token.expires_at,
+        "owner": token.owner,
     }
 
 

@@ -13,6 +13,7 @@ from heksherlite.service.domain.authors import Author
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.proposals import Comment, Proposal, ProposalState
 from heksherlite.service.domain.times import read_time, show_time
+from heksherlite.service.domain.tokens import NO_ACCESS, Access, Scope
 from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.database import Database
@@ -105,6 +106,10 @@ def _content(proposal: Proposal) -> dict[str, Json]:
         "decided_by": None if proposal.decided_by is None else _of_author(proposal.decided_by),
         "decided_at": _of_time(proposal.decided_at),
         "approving_token": proposal.approving_token,
+        "approving_access": {
+            "scopes": sorted(proposal.approving_access.scopes),
+            "setting_prefix": proposal.approving_access.setting_prefix,
+        },
         "applied_revision": proposal.applied_revision,
         "failure": proposal.failure,
         "comments": [
@@ -128,6 +133,7 @@ def _proposal(row: Any) -> Proposal:
         decided_by=None if content["decided_by"] is None else Author(**content["decided_by"]),
         decided_at=_time(content["decided_at"]),
         approving_token=content["approving_token"],
+        approving_access=_access(content.get("approving_access")),
         applied_revision=content["applied_revision"],
         failure=content["failure"],
         comments=tuple(
@@ -137,7 +143,19 @@ def _proposal(row: Any) -> Proposal:
 
 
 def _of_author(author: Author) -> dict[str, Json]:
-    return {"kind": author.kind, "name": author.name, "address": author.address, "id": author.id}
+    return {
+        "kind": author.kind,
+        "name": author.name,
+        "address": author.address,
+        "id": author.id,
+        "person": author.person,
+    }
+
+
+def _access(shown: Any) -> Access:
+    if shown is None:  # from before it was stored
+        return NO_ACCESS
+    return Access(frozenset(map(Scope, shown["scopes"])), shown["setting_prefix"])
 
 
 def _of_time(time: datetime | None) -> str | None:

@@ -219,6 +219,7 @@ tokens = Table(
     Column("setting_prefix", String, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=True),
+    Column("owner", String),
 )
 """``digest`` is the SHA-256 of a token in hexadecimal, ``scopes`` are separated by spaces, times are in seconds since
 the epoch. A write here changes the revision of the state, so that running services notice it."""
