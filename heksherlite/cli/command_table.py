@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "audit": CommandEntry("audit", "service", "Export the audit record."),
     "export": CommandEntry("export", "service", "Export a database, or take a snapshot of a service."),
     "import": CommandEntry("importing", "service", "Import an export, or copy another service."),
+    "schema": CommandEntry("schema", "service", "Show the JSON Schema of a setting."),
     "login": CommandEntry("login", "login", "Get the facts of an application after approval on a page."),
     "whoami": CommandEntry("login", "login", "Show which application's facts are stored, without values."),
     "logout": CommandEntry("login", "login", "Delete the stored facts."),

@@ -204,7 +204,7 @@ def test_an_earlier_database_stays_as_it_was_until_it_is_set(tmp_path: Path, str
     path = tmp_path / "a.db"
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
-        upgrade_schema(connection, to="0013")
+        upgrade_schema(connection, to="0015")
         connection.execute(text("UPDATE heksherlite_state SET revision = 5"))
     engine.dispose()
     owner, other = make_token(path, "owner", *PROGRAM), make_token(path, "other", *PROGRAM)

@@ -83,7 +83,12 @@ def test_the_walk_finds_the_routes() -> None:
     grants = {f"POST /f/{call}{slash}" for call in calls for slash in ("", "/")}
     login = {"GET /f/login", "POST /f/login", "GET /f/style.css", "GET /f/oidc/login", "GET /f/oidc/callback"}
     open_calls = {label(call) for call in CALLS if call.required.is_public}
-    others = {"GET /api/health", "GET /api/ready", "GET /.well-known/fakts", "POST /o/token", "POST /o/token/"}
+    others = {"GET /api/health", "GET /api/ready", "GET /.well-known/fakts", "POST /o/token", "POST /o/token/"} | {
+        "GET /.well-known/oauth-authorization-server",
+        "POST /o/device_authorization",
+        "POST /o/revoke",
+        "POST /o/introspect",
+    }
     console = {"GET /", "GET /console", "GET /console/static/{name}", "GET /console/color.css", "GET /console/icon.svg"}
     assert open_calls == others | grants | login | console
 

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import httpx
@@ -130,3 +132,40 @@ def test_unusable_databases_are_told_in_a_line(tmp_path: Path) -> None:
     )
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
     assert "cannot use database" in result.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel does not spread connections elsewhere")
+def test_streams_are_spread_evenly(tmp_path: Path) -> None:
+    """Each of two workers gets about half of the streams, although one of them is always quicker to accept."""
+    with process("--database", f"sqlite:///{tmp_path}/a.db", *WORKERS) as (running, api), ExitStack() as streams:
+        workers = workers_of(running)
+        before = {pid: open_files(pid) for pid in workers}
+        address = httpx.URL(api.url)
+        for _ in range(200):
+            stream = streams.enter_context(socket.create_connection((address.host, address.port), timeout=30))
+            stream.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert stream.recv(12) == b"HTTP/1.1 200"
+        shares = [open_files(pid) - before[pid] for pid in workers]
+        assert sum(shares) >= 200
+        assert min(shares) > 60  # 1 of 10**8 runs has fewer
+
+
+def test_a_port_that_is_in_use_is_refused(tmp_path: Path) -> None:
+    """That the workers share a port does not let a second service have it too."""
+    database = ("--database", f"sqlite:///{tmp_path}/a.db")
+    with process(*database, *WORKERS) as (_, api):
+        port = str(httpx.URL(api.url).port)
+        second = subprocess.run(
+            [*SERVE, "--port", port, *database, *WORKERS],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert second.returncode == 1
+        assert f"cannot listen on 127.0.0.1, port {port}" in second.stderr
+
+
+def open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))

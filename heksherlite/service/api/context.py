@@ -106,7 +106,9 @@ class ServiceContext:
         def clock() -> float:
             return store.now().timestamp()
 
-        access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens, clock)
+        access_tokens = AccessTokens(
+            lambda: store.signing_key, lambda: store.tokens, clock, revoked=lambda: store.revoked_access_tokens
+        )
         authorizer = Authorizer(
             lambda: store.tokens,
             access_tokens,

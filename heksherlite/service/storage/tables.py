@@ -297,3 +297,11 @@ sessions = Table(
     Column("expires_at", BigInteger, nullable=False),
 )
 """The sessions of people: ``digest`` is the SHA-256 of the cookie's secret, ``public_prefix`` names the token."""
+
+revoked_access_tokens = Table(
+    "revoked_access_tokens",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+)
+"""The access tokens that were revoked before they expired: ``digest`` is the SHA-256 of each in hexadecimal."""
