@@ -100,7 +100,8 @@ def test_commands_are_documented(path: str) -> None:
 def test_mentioned_commands_exist(page: Path) -> None:
     """The commands and options on a page exist."""
     text = page.read_text("utf-8")
-    options = set(chain.from_iterable(parameter.opts for command in COMMANDS.values() for parameter in command.params))
+    parameters = [parameter for command in COMMANDS.values() for parameter in command.params]
+    options = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
     for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text):
         assert option in options | OF_OTHER_PROGRAMS, f"{name_of(page)} mentions {option}"
     typed = "\n".join(block.text for block in blocks_of(page) if block.language == "sh")

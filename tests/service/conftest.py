@@ -9,7 +9,8 @@ from tests.service.api import FEATURES, Api
 from tests.service.postgresql import PostgresqlServer
 
 STORAGE = {
-    f"tests.service.test_{name}" for name in ("applications", "audit", "importing", "migrations", "replicas", "store")
+    f"tests.service.test_{name}"
+    for name in ("applications", "audit", "declarers", "importing", "migrations", "replicas", "store")
 }
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heksherlite.operations import (
+    AddDeclarer,
     AddRule,
     AnyOperation,
     ClearDefault,
@@ -17,6 +18,7 @@ from heksherlite.operations import (
     DeleteSetting,
     MoveContextFeature,
     PutRule,
+    RemoveDeclarer,
     RenameSetting,
     SetDefault,
     SetProtection,
@@ -106,6 +108,8 @@ operations = st.one_of(
     st.builds(ClearDefault, setting=names),
     st.builds(SetSettingMetadata, setting=names, metadata=st.just({"note": 1})),
     st.builds(SetProtection, setting=names, protected=st.booleans()),
+    st.builds(AddDeclarer, setting=names, kind=st.just("token"), id=st.just("a")),
+    st.builds(RemoveDeclarer, setting=names, kind=st.just("token"), id=st.just("a")),
     st.builds(RenameSetting, setting=names, name=names),
     st.builds(DeleteSetting, setting=names),
     st.builds(MoveContextFeature, context_feature=st.sampled_from(FEATURES), to_after=st.sampled_from(FEATURES)),

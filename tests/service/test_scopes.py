@@ -30,7 +30,16 @@ class Guarded:
         self.http = http
 
     def status(self, call: Call, token: str | None = None, *, content: bytes | None = None) -> httpx.Response:
-        path = call.path.format(name="environment", rule_id=1, revision=1, proposal_id=1, key="k", code="BCDFGHJK")
+        path = call.path.format(
+            name="environment",
+            rule_id=1,
+            revision=1,
+            proposal_id=1,
+            key="k",
+            code="BCDFGHJK",
+            kind="token",
+            declarer_id="a",
+        )
         headers = {} if token is None else {"Authorization": f"Bearer {self.tokens[token]}"}
         # Without waiting for the end, which a stream does not have.
         with self.http.stream(call.method, self.url + path, headers=headers, content=content) as response:

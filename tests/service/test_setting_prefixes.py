@@ -63,6 +63,7 @@ VERSION = {"version": "1.1"}
 DECLARATION = {"type": "int", "default_value": 60, "configurable_features": ["environment", "user"]}
 RULE = {"op": "put_rule", "setting": "{name}", "feature_values": {"environment": "dev"}, "value": 1}
 OWN_RULE = {**RULE, "setting": "backend.own"}
+DECLARER = {"kind": "token", "declarer_id": "hkl_00000000"}
 FEATURE_NAMES = {"configurable_features": ["environment"], **VERSION}
 
 CALLS: list[tuple[str, str, Any]] = [
@@ -72,6 +73,9 @@ CALLS: list[tuple[str, str, Any]] = [
     ("PUT", "settings/{name}/type", {"type": "float", "version": "2.0"}),
     ("PUT", "settings/{name}/name", {"name": "backend.new", **VERSION}),
     ("PUT", "settings/{name}/configurable_features", FEATURE_NAMES),
+    ("GET", "settings/{name}/declarers", None),
+    ("POST", "settings/{name}/declarers", {"kind": "token", "id": "hkl_00000000"}),
+    ("DELETE", "settings/{name}/declarers/{kind}/{declarer_id}", None),
     ("GET", "settings/{name}/metadata", None),
     ("POST", "settings/{name}/metadata", {"metadata": {"b": 2}, **VERSION}),
     ("PUT", "settings/{name}/metadata", {"metadata": {"b": 2}, **VERSION}),
@@ -170,7 +174,7 @@ def test_other_settings_are_403(service: Service, name: str) -> None:
     proposal = service.everything.get(f"proposals/{service.foreign_proposal}").json()
     numbers = {"rule_id": service.foreign_rule, "proposal_id": service.foreign_proposal}
     for method, path, body in CALLS:
-        names = {"name": name, **numbers, "key": "a", "feature": "theme", "revision": 1}
+        names = {"name": name, **numbers, "key": "a", "feature": "theme", "revision": 1, **DECLARER}
         response = service.limited.call(method, filled(path, **names), filled(body, **names))
         assert "60" not in response.text
         if number := next((number for number in numbers if f"{{{number}}}" in path), None):
@@ -194,7 +198,7 @@ def test_the_same_calls_work_for_own_settings(service: Service) -> None:
         if "context_features" in path or path.startswith(("history", "stream")):
             continue
         proposal_id = withdrawn if "withdraw" in path else service.own_proposal
-        names = {"name": "backend.old", "rule_id": service.own_rule, "key": "a", "proposal_id": proposal_id}
+        names = {"name": "backend.old", "rule_id": service.own_rule, "key": "a", "proposal_id": proposal_id, **DECLARER}
         response = service.limited.call(method, filled(path, **names), filled(body, **names))
         assert response.status_code not in {401, 403, 422}, (method, path, response.text)
 
