@@ -39,10 +39,20 @@ def test_quickstart_shows_values_changing(tmp_path: Path) -> None:
 
 
 def test_published_introduction_runs(tmp_path: Path) -> None:
-    """The program of the published introduction runs as it stands there."""
+    """The program of the published introduction runs unchanged."""
     with embedded(context_features=["environment", "user", "theme"]) as service:
         process = run("introduction.py", folder=tmp_path, HEKSHER_URL=service.url)
     assert (process.stdout, process.stderr) == ("cache_ttl of john: 60\nbackground_color: white\n", "")
+
+
+def test_limits_in_a_dataclass_and_in_a_pydantic_model(tmp_path: Path) -> None:
+    """The service refuses wrong objects with the paths of their faults, and the program has instances."""
+    output = run("typed_limits.py", folder=tmp_path).stdout
+    assert "400 the value does not fit the schema of setting 'limits': $.requests: 0 is less" in output
+    assert "john: 500 requests per 0:01:00 to example.com\njane: 100 requests" in output
+    output = run("pydantic_limits.py", folder=tmp_path).stdout
+    assert "$.port: 0 is less than the minimum of 1" in output
+    assert "prod: Mail(host='mail.example.com', port=587, encrypted=True)" in output
 
 
 def test_local_grants(tmp_path: Path) -> None:
