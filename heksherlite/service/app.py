@@ -33,6 +33,7 @@ from heksherlite.service.api import (
     query,
     rules,
     settings,
+    signing_key,
     stream,
     tokens,
 )
@@ -80,6 +81,7 @@ _RESOURCES: Final = (
     history,
     audit,
     tokens,
+    signing_key,
     applications,
     groups,
     grants,
