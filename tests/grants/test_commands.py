@@ -59,7 +59,7 @@ def port() -> int:
 
 
 def approve(endpoint: ScriptedEndpoint, after: int = 1) -> None:
-    """Have a person who approves when the page was asked about a number of times."""
+    """Script a person who approves after a number of polls."""
 
     def decide(_: Received) -> Scripted:
         if len(endpoint.of("challenge")) <= after:

@@ -173,6 +173,14 @@ async def _context(request: Request) -> ServiceContext:
     return context_of(request)
 
 
+def declarations_are_strict(context: ServiceContext) -> bool:
+    """Return whether only the declarers of a setting upgrade it by declaring it."""
+    strict = context.options.access.strict_declarations
+    if strict is not None:
+        return strict
+    return context.authorizer.requires_tokens and context.store.strict_declarations
+
+
 Context: TypeAlias = Annotated[ServiceContext, Depends(_context)]
 """The context of the service."""
 

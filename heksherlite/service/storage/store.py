@@ -36,6 +36,7 @@ from heksherlite.service.storage.rows import (
     read_changes,
     read_counters,
     read_lineage,
+    read_strict_declarations,
     read_whole_lineage,
     write_changes,
 )
@@ -96,6 +97,8 @@ class Store:
         self._tokens: Tokens = {}
         self._revoked_access_tokens: Mapping[bytes, int] = {}
         self._signing_keys = SigningKeys()
+        self.strict_declarations = False
+        """Whether the database was made for services that check the rights of declarers."""
         self._database = database
         self._poll_interval = poll_interval
         self._check_interval = check_interval
@@ -322,6 +325,7 @@ class Store:
             self._tokens, self._revoked_access_tokens = access.all_tokens(), access.revoked_access_tokens
             self._signing_keys = access.signing_keys
         if lineage is None:  # the first read, or the database was replaced, restored, or lost transactions
+            self.strict_declarations = await read_strict_declarations(connection)
             catalog = Catalog(Counters(counters.database_id))
             lineage = await read_whole_lineage(connection)
         return catalog.after(await read_changes(connection, since=catalog.counters), counters, lineage)

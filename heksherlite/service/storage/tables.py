@@ -47,6 +47,7 @@ state = Table(
     Column("features_nonce", String, nullable=False),
     Column("access_nonce", String, nullable=False),
     Column("last_proposal_id", BigInteger, nullable=False, server_default="0"),
+    Column("strict_declarations", Boolean, nullable=False, server_default=false()),
 )
 
 revisions = Table(
@@ -77,6 +78,7 @@ settings = Table(
     Column("nonce", String, nullable=False),
     Column("operator_default_value", Text),
     Column("is_protected", Boolean, nullable=False, server_default=false()),
+    Column("declarers", Text, nullable=False, server_default="[]"),
     Column("schema", Text),
 )
 """``default_value`` is the declared one, ``operator_default_value`` is null if no operator set one; ``revision`` and
