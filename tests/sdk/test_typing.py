@@ -35,6 +35,7 @@ def basedpyright(*files: Path) -> set[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("checker", [mypy, basedpyright])
+@pytest.mark.thorough
 def test_programs_for_type_checkers(checker: Callable[..., set[tuple[str, int]]], tmp_path: Path) -> None:
     """The types of good*.py are found as they say, and in bad.py the marked lines are refused, and no others."""
     lines = (PROGRAMS / "bad.py").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""A program asks, a person approves in a real browser, and the program reads its settings.
+"""A program requests access, a person approves it in a real browser, and the program reads its settings.
 
 The service and the program are processes of their own, and the browser is Chromium. What a person sees is kept as
 pictures in the folder ``screenshots``.
@@ -33,14 +33,14 @@ def chromium() -> Iterator[Any]:
 
 
 def command(*arguments: str, given: str = "") -> str:
-    """Run our command line as an operator does, and return what it prints."""
+    """Run a command of the command line, and return its output."""
     run = [sys.executable, "-m", "heksherlite", *arguments]
     return subprocess.run(run, input=given, capture_output=True, text=True, check=True, timeout=SECONDS).stdout.strip()
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Return the URL of a service that is a process of its own, and the token of an operator."""
+    """Return the URL of a service in a process of its own, and the token of an operator."""
     database = ("--database", f"sqlite:///{tmp_path_factory.mktemp('browser')}/a.db")
     scopes = [option for scope in Scope for option in ("--scope", scope)]
     token = command("token", "create", "jane", *scopes, *database)
@@ -51,7 +51,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
 
 
 def test_a_program_is_approved_and_reads_its_settings(chromium: Any, service: tuple[str, str], tmp_path: Path) -> None:
-    """One address and a person's approval are all that a new machine needs; the next start needs nobody."""
+    """A new machine only needs an address and an approval. The next start needs no person."""
     url, token = service
     operator = Api(url, token=token)
     with operator.http, program(url, tmp_path) as asking:
@@ -79,7 +79,7 @@ def test_a_program_is_approved_and_reads_its_settings(chromium: Any, service: tu
 
 
 def test_a_program_is_denied(chromium: Any, service: tuple[str, str], tmp_path: Path) -> None:
-    """The program ends with an error that says so."""
+    """The program ends with an error that says that it was denied."""
     url, token = service
     with program(url, tmp_path) as asking:
         page = asking.line_with("/f/configure/")
@@ -140,7 +140,7 @@ def test_pages_fit_the_screen(chromium: Any, service: tuple[str, str], size: str
 
 
 def test_a_client_that_chooses_its_code_is_marked(chromium: Any, service: tuple[str, str]) -> None:
-    """Markup in the address of the page is text, and runs nothing."""
+    """Markup in the URL of the page is displayed as text and not executed."""
     url, token = service
     visit = Visit(chromium, url, "phone", "light")
     evil = "<img/src=x/onerror=alert(1)><script>alert(1)</script>"

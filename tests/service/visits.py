@@ -15,7 +15,7 @@ MILLISECONDS = 30_000
 
 @contextmanager
 def running_chromium() -> Iterator[Any]:
-    """Run Chromium: the one of the system, or else the one that playwright installed."""
+    """Run Chromium: that of the system, or the one that playwright installed."""
     api = pytest.importorskip(
         "playwright.sync_api", reason="there is no playwright: pip install 'heksherlite[browser]' brings it"
     )
@@ -30,7 +30,7 @@ def running_chromium() -> Iterator[Any]:
 
 
 class Visit:
-    """A person at a browser, whose console and whose requests are watched.
+    """A person at a browser whose console and requests are recorded.
 
     Args:
         browser: The browser.
@@ -89,7 +89,7 @@ class Visit:
         return text
 
     def picture(self, name: str) -> None:
-        """Keep what is to be seen, and check that nothing of it is out of reach."""
+        """Take a screenshot, and check that everything is within reach."""
         if self._has_script:
             width = self.page.evaluate("document.documentElement.scrollWidth")
             assert width <= self.page.viewport_size["width"], f"{name} has to be scrolled sideways"
@@ -97,7 +97,7 @@ class Visit:
         self.page.screenshot(path=SCREENSHOTS / f"{name}-{self._name}.png", full_page=True)
 
     def check(self) -> None:
-        """Check that the browser had nothing to complain about, and asked nobody but the service."""
+        """Check that the console has no errors, and that all requests went to the service."""
         self._context.close()
         assert self.complaints == []
         assert self.strangers == []
