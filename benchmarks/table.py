@@ -14,6 +14,8 @@ _FLOORS = {
     "reads": "load from another process over eight connections; floor: a constant in the same FastAPI stack",
     "writes": "one after the other; floor: the same statements in one transaction, by psycopg",
     "size": "so many rules in the database",
+    "removal": "with writes to another setting all the while",
+    "streams": "on `--workers 2`; floor: the same without streams",
     "replicas": "two services on one PostgreSQL, a client at the other one",
     "peers": "multiples of the floor above; floor: those of heksher",
 }

@@ -19,11 +19,13 @@ from heksherlite.setting import Setting
 from heksherlite.setting_types import HeksherMapping, HeksherSequence, setting_type
 
 if TYPE_CHECKING:
+    from heksherlite.annotations import Unit
     from heksherlite.clients.async_client import AsyncHeksherClient
     from heksherlite.clients.stub import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
     from heksherlite.clients.thread_client import ThreadHeksherClient
     from heksherlite.engine.health import ClientStatus, Problem
     from heksherlite.engine.protocol import SettingData
+    from heksherlite.model_types import HeksherModel
 
 __all__ = [
     "TRACK_ALL",
@@ -36,6 +38,7 @@ __all__ = [
     "HeksherError",
     "HeksherFlags",
     "HeksherMapping",
+    "HeksherModel",
     "HeksherSequence",
     "MissingContextError",
     "NoMatchError",
@@ -48,6 +51,7 @@ __all__ = [
     "SyncStubHeksherClient",
     "ThreadHeksherClient",
     "TypeStringError",
+    "Unit",
     "__version__",
     "setting_type",
 ]
@@ -56,11 +60,13 @@ _LAZY = {
     "AsyncHeksherClient": "heksherlite.clients.async_client",
     "AsyncStubHeksherClient": "heksherlite.clients.stub",
     "ClientStatus": "heksherlite.engine.health",
+    "HeksherModel": "heksherlite.model_types",
     "Problem": "heksherlite.engine.health",
     "Rule": "heksherlite.clients.stub",
     "SettingData": "heksherlite.engine.protocol",
     "SyncStubHeksherClient": "heksherlite.clients.stub",
     "ThreadHeksherClient": "heksherlite.clients.thread_client",
+    "Unit": "heksherlite.annotations",
 }
 """What is imported when it is first used, so that reading settings does not cost the import of an HTTP library."""
 

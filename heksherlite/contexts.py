@@ -42,6 +42,10 @@ class Tracking(Protocol):
         """Return the tracked values of a context feature, or ``None`` if all values are tracked."""
         ...
 
+    def is_refused(self, feature: str, value: Any) -> bool:
+        """Return whether a value is tracked, but the service refuses it."""
+        ...
+
     def warn_of_untracked(self, feature: str, value: Any) -> None:
         """Warn that a value is not tracked."""
 
@@ -153,6 +157,10 @@ class ContextCompletion:
             for position, tracked in self.limits
             if context[position] not in tracked
         ]
+
+    def is_refused(self, feature: str, value: Any) -> bool:
+        """Return whether a value is tracked, but the service refuses it."""
+        return self._tracking is not None and self._tracking.is_refused(feature, value)
 
     @property
     def tracks_nothing(self) -> bool:

@@ -34,6 +34,14 @@ class SettingType(ABC, Generic[T]):
     def heksher_string(self) -> str:
         """Return the wire type, such as ``Sequence<int>``."""
 
+    def json_schema(self) -> dict[str, Any] | None:
+        """Return the JSON Schema that values satisfy in addition to the wire type, or ``None`` for no schema.
+
+        It is declared with the setting, and the service refuses other values. The default implementation returns
+        ``None``.
+        """
+        return None
+
     @abstractmethod
     def convert_from_heksher(self, x: Any) -> Conversion[T]:
         """Convert a JSON value from the service to a Python value.
@@ -69,7 +77,7 @@ class SettingType(ABC, Generic[T]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, type(self)):
             return NotImplemented
-        return self.heksher_string() == other.heksher_string()
+        return self.heksher_string() == other.heksher_string() and self.json_schema() == other.json_schema()
 
     def __hash__(self) -> int:
         return hash(self.heksher_string())

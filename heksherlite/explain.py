@@ -74,8 +74,9 @@ class Explanation(Generic[T]):
         rules: All rules, highest priority first.
         winner: The rule that determines the value, or ``None`` if the default applies.
         default: The value if no rule matches.
-        default_source: The origin of the default: ``"local"`` for the declaration in the program, ``"service"``, or
-            ``"stub"`` for a value from a test.
+        default_source: The origin of the default: ``"local"`` for the declaration in the program, ``"service"`` for the
+            declaration that the service stores, ``"operator"`` for a default that an operator set in the service, or
+            ``"stub"`` for a value from a test. Services other than ours do not tell the second and third apart.
         loaded: Whether the setting was loaded from a service or set by a stub.
         rejected: The values from the service that were rejected, with the reasons.
         notes: Why the service may have rules that are not listed.
@@ -130,6 +131,7 @@ class Explanation(Generic[T]):
         origin = {
             "local": "default of the declaration",
             "service": "default of the service",
+            "operator": "default of the operator",
             "stub": "set by a stub",
         }
         reason = origin[self.default_source]
@@ -205,7 +207,12 @@ def _notes(lookup: Lookup, context: Context, winner: QueriedRule[Any] | None) ->
         yield f"this client tracks no contexts of {features}, so it fetches no rules: see track_contexts"
         return
     for feature, value in contexts.untracked(context):
-        if value is not NO_VALUE:
+        if contexts.is_refused(feature, value):
+            yield (
+                f"the service refuses {feature}={value!r} in queries, so this client fetches no rules for it: see the "
+                "problems in the status of the client"
+            )
+        elif value is not NO_VALUE:
             yield f"this client does not track {feature}={value!r}, so it fetches no rules for it: see track_contexts"
     if not lookup.loaded:
         yield "its rules were not fetched yet: if this lasts, see the problems in the status of the client"

@@ -1,13 +1,20 @@
 """JSON Schemas of wire types, and of settings: a wire type and the schema that narrows its values."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from heksherlite.wire_types import EnumType, FlagsType, JsonType, MappingType, PrimitiveType, SequenceType, WireType
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 """The version of JSON Schema in which all schemas are written."""
+
+_ANNOTATIONS: Final = frozenset({"$schema", "default", "description", "examples", "title", "unit"})
+
+_NARROWEST: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max),
+    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), min),
+}
 
 _PRIMITIVES: Final = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
 
@@ -40,12 +47,19 @@ def combined(wire_type: WireType, schema: Mapping[str, Any] | None) -> dict[str,
 
 
 def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema of the values that satisfy two schemas, in the shortest form that is simple to find."""
-    inner = {"items", "additionalProperties"} & one.keys() & other.keys()
-    conflicting = [key for key in one.keys() & other.keys() - inner if one[key] != other[key]]
-    if conflicting or any(not isinstance(each[key], Mapping) for key in inner for each in (one, other)):
-        return {**other, "allOf": [*other.get("allOf", ()), dict(one)]}
-    return {**one, **other, **{key: merged(one[key], other[key]) for key in sorted(inner)}}
+    """Return a schema of the values that satisfy two schemas. Descriptions are those of the second one."""
+    both = {}
+    for key in one.keys() & other.keys():
+        first, second = one[key], other[key]
+        if first == second or key in _ANNOTATIONS:
+            both[key] = second
+        elif key in _NARROWEST:
+            both[key] = _NARROWEST[key](first, second)
+        elif key in {"items", "additionalProperties"} and isinstance(first, Mapping) and isinstance(second, Mapping):
+            both[key] = merged(first, second)
+        else:
+            return {**other, "allOf": [*other.get("allOf", ()), dict(one)]}
+    return {**one, **other, **both}
 
 
 def _options(wire_type: EnumType | FlagsType) -> list[Any]:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from heksherlite.cancellation import is_cancellation
+from heksherlite.cancellation import is_cancellation, let_signals_pass
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class _Listener:
             if hasattr(result, "__await__"):
                 await result
         except BaseException as error:
+            let_signals_pass(error)
             if is_cancellation(error):
                 raise
             if not self.failed:

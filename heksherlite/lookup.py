@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 CACHE_SIZE: Final = 1024
 """The maximum number of contexts whose values a lookup caches. A full cache is cleared."""
 
-DefaultSource = Literal["local", "service", "stub"]
+DefaultSource = Literal["local", "service", "operator", "stub"]
 
 
 class RejectedValue(NamedTuple):

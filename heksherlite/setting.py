@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Never, Protocol, TypeVar, cast, overload
 from weakref import WeakValueDictionary
 
 from heksherlite import main_client
@@ -26,6 +26,14 @@ from heksherlite.setting_arguments import (
 from heksherlite.setting_types import setting_type
 
 if TYPE_CHECKING:
+    from datetime import date, datetime, time, timedelta
+    from decimal import Decimal
+    from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+    from pathlib import Path, PurePath
+    from types import UnionType
+    from typing import _SpecialForm as SpecialForm
+    from uuid import UUID
+
     from heksherlite.explain import Explanation
 
 logger = logging.getLogger(__name__)
@@ -33,7 +41,55 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 S = TypeVar("S")
 E = TypeVar("E", bound=Enum)
-P = TypeVar("P", bool, int, float, str)
+P = TypeVar(
+    "P",
+    bool,
+    int,
+    float,
+    str,
+    "timedelta",
+    "datetime",
+    "date",
+    "time",
+    "Decimal",
+    "UUID",
+    "Path",
+    "PurePath",
+    "IPv4Address",
+    "IPv6Address",
+    "IPv4Network",
+    "IPv6Network",
+    "IPv4Interface",
+    "IPv6Interface",
+)
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+class _AttrsClass(Protocol):
+    __attrs_attrs__: ClassVar[Any]
+
+
+class _PydanticModel(Protocol):
+    __pydantic_validator__: ClassVar[Any]
+
+
+class _MsgspecStruct(Protocol):
+    __struct_config__: ClassVar[Any]
+
+
+class _NamedTuple(Protocol):
+    @property
+    def _fields(self) -> tuple[str, ...]: ...
+
+
+class _TypedDictionary(Protocol):
+    def setdefault(self, k: Never, default: object) -> object: ...
+
+
+M = TypeVar("M", bound="_Dataclass | _AttrsClass | _PydanticModel | _MsgspecStruct | _NamedTuple | _TypedDictionary")
 
 Validator = Callable[[T, QueriedRule[Any] | None, "Setting[T]"], T]
 """A function that checks or changes a value from the service; see :meth:`Setting.add_validator`."""
@@ -136,6 +192,19 @@ class Setting(Generic[T]):
 
     @overload
     def __init__(
+        self: "Setting[M]",
+        name: str,
+        type: builtins.type[M],
+        configurable_features: Iterable[str],
+        default_value: M,
+        metadata: Mapping[str, Any] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[M] | None = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
         self: "Setting[S]",
         name: str,
         type: SettingType[S],
@@ -171,6 +240,20 @@ class Setting(Generic[T]):
         alias: str | None = ...,
         version: str = ...,
         on_coerce: OnCoerce[Mapping[str, S]] | None = ...,
+    ) -> None: ...
+
+    # A type checker does not know the type that a union, a Literal or Annotated stands for: it is that of the default.
+    @overload
+    def __init__(
+        self,
+        name: str,
+        type: "UnionType | SpecialForm",
+        configurable_features: Iterable[str],
+        default_value: T,
+        metadata: Mapping[str, Any] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[T] | None = ...,
     ) -> None: ...
 
     @overload
@@ -348,15 +431,22 @@ class Setting(Generic[T]):
         self._listeners.remove(listener)
 
     def to_v1_declaration_body(self) -> dict[str, Any]:
-        """Return the JSON body of the request that declares the setting."""
+        """Return the JSON body of the request that declares the setting.
+
+        A schema is in the metadata too, under ``schema``, unless the program has other metadata there: a service that
+        does not know schemas stores and shows it there.
+        """
+        schema = self.type.json_schema()
+        with_schema = {} if schema is None else {"schema": schema}
         return {
             "name": self.name,
             "configurable_features": list(self.configurable_features),
             "type": self.type.heksher_string(),
             "default_value": self.type.convert_to_heksher(self.default_value),
-            "metadata": self.metadata,
+            "metadata": {**with_schema, **self.metadata},
             "alias": self.alias,
             "version": self.version,
+            **with_schema,
         }
 
     def _serve(self, lookup: Lookup, supplier: Supplier | None = None) -> None:

@@ -1,9 +1,12 @@
 """The setting type of each Python type."""
 
 import collections.abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import is_dataclass
 from enum import Enum, Flag
-from typing import Any, Final, TypeVar, get_args, get_origin
+from importlib import import_module
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, is_typeddict
 
 from heksherlite.conversions import Conversion, SettingType
 from heksherlite.enum_types import HeksherEnum, HeksherFlags
@@ -77,6 +80,11 @@ class HeksherSequence(SettingType[Sequence[T]]):
         """Return the wire type, such as ``Sequence<int>``."""
         return f"Sequence<{self.inner.heksher_string()}>"
 
+    def json_schema(self) -> dict[str, Any] | None:
+        """Return the schema of lists whose elements satisfy the schema of their type, if it has one."""
+        inner = self.inner.json_schema()
+        return None if inner is None else {"items": inner}
+
     def convert_from_heksher(self, x: Any) -> Conversion[Sequence[T]]:
         """Convert each element. An element that cannot be converted is dropped, which is a coercion."""
         if not isinstance(x, list | tuple):
@@ -120,6 +128,11 @@ class HeksherMapping(SettingType[Mapping[str, T]]):
     def heksher_string(self) -> str:
         """Return the wire type, such as ``Mapping<int>``."""
         return f"Mapping<{self.inner.heksher_string()}>"
+
+    def json_schema(self) -> dict[str, Any] | None:
+        """Return the schema of objects whose values satisfy the schema of their type, if it has one."""
+        inner = self.inner.json_schema()
+        return None if inner is None else {"additionalProperties": inner}
 
     def convert_from_heksher(self, x: Any) -> Conversion[Mapping[str, T]]:
         """Convert each value. A value that cannot be converted is dropped, which is a coercion."""
@@ -174,22 +187,37 @@ def setting_type(type_: Any) -> SettingType[Any]:
     Args:
         type_: ``int``, ``float``, ``str``, ``bool``, an :class:`enum.Enum`, :class:`enum.Flag` or
             :class:`enum.IntFlag` class, ``Sequence[T]`` or ``Mapping[str, T]`` (from :mod:`collections.abc` or
-            :mod:`typing`; ``list[T]``, ``tuple[T, ...]`` and ``dict[str, T]`` mean the same), or a
-            :class:`~heksherlite.SettingType`, which is returned unchanged.
+            :mod:`typing`; ``list[T]``, ``tuple[T, ...]`` and ``dict[str, T]`` mean the same), one of the types in
+            ``docs/guides/values.md``, such as :class:`~datetime.timedelta`, ``T | None``, ``Annotated[T, ...]``
+            or a dataclass, or a :class:`~heksherlite.SettingType`, which is returned unchanged.
 
     Raises:
-        TypeError: If the keys of a mapping are not ``str``, or the members of an enum have values other than strings,
-            numbers and booleans.
+        TypeError: If the keys of a mapping are not ``str``, the members of an enum have values other than strings,
+            numbers and booleans, or a field of a class or a constraint is not possible. The message names it.
         RuntimeError: If ``type_`` is anything else.
+        ImportError: If the library is missing that converts the type.
     """
     if isinstance(type_, SettingType):
         return type_
     if isinstance(type_, type) and type_ in _SETTING_TYPES:
         return _SETTING_TYPES[type_]
-    if isinstance(type_, type) and issubclass(type_, Flag):
-        return HeksherFlags(type_)
+    for find in (_enum_type, _container_type, _special_type, _type_of_class):
+        if (found := find(type_)) is not None:
+            return found
+    raise RuntimeError(
+        f"{type_!r} cannot be the type of a setting: use int, float, str, bool, an Enum or Flag class, Sequence[T], "
+        "Mapping[str, T], T | None, a Literal, a time or date, Decimal, UUID, a dataclass or another class with "
+        "fields, Any, or a SettingType of your own"
+    )
+
+
+def _enum_type(type_: Any) -> SettingType[Any] | None:
     if isinstance(type_, type) and issubclass(type_, Enum):
-        return HeksherEnum(type_)
+        return HeksherFlags(type_) if issubclass(type_, Flag) else HeksherEnum(type_)
+    return None
+
+
+def _container_type(type_: Any) -> SettingType[Any] | None:
     origin, arguments = get_origin(type_), get_args(type_)
     if (origin in _SEQUENCES and len(arguments) == 1) or (origin is tuple and arguments[1:] == (...,)):
         return HeksherSequence(arguments[0])
@@ -198,7 +226,43 @@ def setting_type(type_: Any) -> SettingType[Any]:
         if key is not str:
             raise TypeError(f"the keys of a mapping setting must be str, not {key!r}")
         return HeksherMapping(value)
-    raise RuntimeError(
-        f"{type_!r} cannot be the type of a setting: use int, float, str, bool, an Enum or Flag class, Sequence[T], "
-        "Mapping[str, T], or a SettingType of your own"
-    )
+    return None
+
+
+def _special_type(type_: Any) -> SettingType[Any] | None:
+    """Return the setting type of what is no class with fields, or ``None``."""
+    from heksherlite import value_types  # noqa: PLC0415 - most programs do not need it
+
+    origin, arguments = get_origin(type_), get_args(type_)
+    if isinstance(type_, Hashable) and type_ in value_types.TYPES:
+        return value_types.TYPES[type_]
+    if origin is Literal:
+        return value_types.LiteralType(arguments)
+    if origin in {Union, UnionType} and len(arguments) == 2 and NoneType in arguments:
+        (inner,) = [argument for argument in arguments if argument is not NoneType]
+        return value_types.OptionalType(setting_type(inner))
+    if origin is Annotated:
+        from heksherlite.annotations import constraints_of, unit_of  # noqa: PLC0415
+
+        annotated, *metadata = arguments
+        unit = unit_of(metadata)
+        is_duration = annotated in value_types.DURATIONS and unit is not None
+        inner = value_types.TimedeltaType(str(unit)) if is_duration else setting_type(annotated)
+        constraints = constraints_of(metadata, value_types.whole_schema(inner), inner.convert_to_heksher)
+        return value_types.AnnotatedType(inner, constraints)
+    return None
+
+
+def _type_of_class(type_: Any) -> SettingType[Any] | None:
+    """Return the setting type of a class with fields, of the library that converts it, or ``None``."""
+    if hasattr(type_, "__pydantic_validator__"):
+        module, name = "pydantic_types", "PydanticType"
+    elif hasattr(type_, "__struct_config__"):
+        module, name = "msgspec_types", "MsgspecType"
+    elif is_dataclass(type_) or hasattr(type_, "__attrs_attrs__") or is_typeddict(type_) or hasattr(type_, "_fields"):
+        module, name = "model_types", "HeksherModel"
+    else:
+        return None
+    # These modules import this one, or libraries that most programs do not have.
+    found: SettingType[Any] = getattr(import_module(f"heksherlite.{module}"), name)(type_)
+    return found

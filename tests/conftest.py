@@ -1,10 +1,55 @@
+import os
+import ssl
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 from weakref import WeakValueDictionary
 
 import pytest
+from httpx import create_ssl_context
+from hypothesis import is_hypothesis_test, settings
 
 from heksherlite import main_client
 from heksherlite.clients.base import BaseClient
+from heksherlite.service.storage import sqlite
+from tests.service.new_schema import SchemaCopy
+
+settings.register_profile("brief", max_examples=20)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try few examples in property tests, unless the tests that take long were asked for."""
+    if config.getoption("markexpr") != "thorough":
+        settings.load_profile("brief")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Count property tests among those that take long too: they run again then, with all examples."""
+    if config.getoption("markexpr") == "thorough":
+        for item in items:
+            is_property = isinstance(item, pytest.Function) and is_hypothesis_test(item.function)
+            if is_property or item.get_closest_marker("property"):
+                item.add_marker("thorough")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _made_once() -> Iterator[None]:
+    """Share what takes long and is always the same: the schema of new databases, and the TLS context of httpx."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "upgrade_schema", SchemaCopy().upgrade)
+        patch.setattr("httpx._transports.default.create_ssl_context", _ssl_context)
+        yield
+
+
+def _ssl_context(verify: Any = True, cert: Any = None, *, trust_env: bool = True) -> ssl.SSLContext:
+    is_default = verify is True and cert is None and not (os.environ.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR"})
+    return _default_ssl_context() if is_default else create_ssl_context(verify, cert, trust_env)
+
+
+@cache
+def _default_ssl_context() -> ssl.SSLContext:
+    return create_ssl_context()
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,7 @@ def test_fails_if_told_so():
 
 
 @pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.thorough
 def test_flaky_tests_are_listed(tmp_path: Path, *, broken: bool) -> None:
     """A test that fails at first and passes alone is listed. Only a test that fails twice fails the run."""
     tmp_path.joinpath("pytest.ini").write_text("[pytest]\n", "utf-8")
@@ -42,6 +43,7 @@ def test_flaky_tests_are_listed(tmp_path: Path, *, broken: bool) -> None:
     assert ("told so" in alone) is broken
 
 
+@pytest.mark.thorough
 def test_without_failures_nothing_runs_again(tmp_path: Path) -> None:
     """If all tests pass, nothing runs again. A command that fails without running tests fails the run."""
     tmp_path.joinpath("test_some.py").write_text("def test_passes():\n    pass\n", "utf-8")

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from benchmarks.service.databases import postgresql
 from benchmarks.service.reads import reads
+from benchmarks.service.removal import removal
 from benchmarks.service.size import size
 from benchmarks.service.sizes import QUICK, Sizes
+from benchmarks.service.streams import streams
 from benchmarks.service.writes import replicas, writes
 from benchmarks.table import table
 
@@ -18,7 +20,9 @@ def main() -> None:
     """Run the benchmarks, print a table, and write the results into a file if that is asked for."""
     parser = argparse.ArgumentParser(prog="python benchmarks/service/run.py", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the smallest sizes, to see that it runs")
-    parser.add_argument("--only", metavar="GROUPS", default="reads,writes,replicas,size", help="some of %(default)s")
+    parser.add_argument(
+        "--only", metavar="GROUPS", default="reads,writes,replicas,size,removal,streams", help="some of %(default)s"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples into a file")
     arguments = parser.parse_args()
     sizes = QUICK if arguments.quick else Sizes()
@@ -28,6 +32,8 @@ def main() -> None:
             "writes": partial(writes, sizes, server),
             "replicas": partial(replicas, sizes, server),
             "size": partial(size, sizes, server),
+            "streams": partial(streams, sizes),
+            "removal": partial(removal, sizes, server),
         }
         names = arguments.only.split(",")
         if unknown := set(names) - groups.keys():

@@ -40,10 +40,10 @@ class Running:
 
 
 @contextmanager
-def service(database: str) -> Iterator[Running]:
+def service(database: str, *options: str) -> Iterator[Running]:
     """Run a service on a database."""
     command = [sys.executable, "-m", "heksherlite", "serve", "--port", "0", "--context-features", ";".join(FEATURES)]
-    with _running([*command, "--database", database], None) as running:
+    with _running([*command, "--database", database, *options], None) as running:
         yield running
 
 

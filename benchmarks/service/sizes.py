@@ -18,6 +18,7 @@ class Sizes:
     changes: int = 1_000
     large_settings: int = 100
     large_rules_each: int = 10_000
+    streams: int = 10_000
 
 
 QUICK = Sizes(
@@ -32,4 +33,5 @@ QUICK = Sizes(
     changes=5,
     large_settings=2,
     large_rules_each=500,
+    streams=20,
 )

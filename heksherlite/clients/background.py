@@ -9,6 +9,7 @@ from typing import Final
 
 import anyio
 
+from heksherlite.cancellation import let_signals_pass
 from heksherlite.engine.polling import Polling
 from heksherlite.http.daemon_threads import call_soon_in_this_loop
 
@@ -133,7 +134,7 @@ class BackgroundTask:
         self._task = self._loop.create_task(self._run())
         # An event loop that is closed without cancelling its tasks would print a message about this one.
         self._task._log_destroy_pending = False  # type: ignore[attr-defined]
-        self._task.add_done_callback(self._restart_if_cancelled)
+        self._task.add_done_callback(self._restart_if_ended)
 
     async def _run(self) -> None:
         self._is_running = True
@@ -153,6 +154,8 @@ class BackgroundTask:
             except anyio.get_cancelled_exc_class():
                 raise
             except BaseException as raised:  # noqa: BLE001 - whatever it is, updates go on
+                if not isinstance(raised, Exception):
+                    let_signals_pass(raised)
                 error = raised
             if anyio.current_time() - started_at > _STEADY:
                 self._failures = 0
@@ -160,12 +163,14 @@ class BackgroundTask:
             logger.error("heksher updates ended, and are started again", exc_info=error, extra={"after": seconds})
             await anyio.sleep(seconds)
 
-    def _restart_if_cancelled(self, task: "asyncio.Task[None]") -> None:
+    def _restart_if_ended(self, task: "asyncio.Task[None]") -> None:
         # The task did not get to its end if it was cancelled before its first step.
         self._is_running = False
         self._ended.set()
-        # Somebody cancelled the task, perhaps all tasks of the loop. If the loop is about to end, nothing may start.
-        if self._is_stopped or not task.cancelled() or self._loop is None or self._loop.is_closed():
+        # Somebody cancelled the task, perhaps all tasks of the loop, or a signal handler raised an exception, which the
+        # event loop raises in the program. If the loop is about to end, nothing may start.
+        has_failed = not task.cancelled() and task.exception() is not None
+        if self._is_stopped or not (task.cancelled() or has_failed) or self._loop is None or self._loop.is_closed():
             return
         self._loop.call_later(self._pause(), self._restart)
 

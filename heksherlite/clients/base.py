@@ -139,7 +139,7 @@ class BaseClient(ABC):
         """The status of the client: whether its values are fresh, their source and age, and the last error."""
         self._notice_fork()
         has_ended = self._state == "main" and self._background is not None and not self._background.is_running
-        return self._health.status(now(), is_updating=not has_ended, problems=self._engine.registry.problems)
+        return self._health.status(now(), is_updating=not has_ended, problems=self._engine.problems)
 
     @property
     def is_updating(self) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 import anyio.lowlevel
 
+from heksherlite.cancellation import let_signals_pass
 from heksherlite.engine.messages import Flow, Response
 from heksherlite.http.transport import Transport
 
@@ -42,6 +43,7 @@ class FlowRunner:
                     try:
                         outcomes = await self._transport.send_all(requests)
                     except Exception as error:  # noqa: BLE001 - nothing could be sent, such as without an HTTP client
+                        let_signals_pass(error)
                         outcomes = [error] * len(requests)
                     self._slice_began = perf_counter()
                 else:

@@ -26,6 +26,11 @@ class Outage:
         self._since = 0.0
         self._times = 0
 
+    @property
+    def lasts(self) -> bool:
+        """Whether the failure began, and did not end."""
+        return self._times > 0
+
     def note(self, error: BaseException, **extra: Any) -> None:
         """Log the failure if it begins. Repetitions are logged at DEBUG.
 

@@ -1,14 +1,15 @@
 """Keeps the settings of a client up to date: runs the engine's flows at each interval."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from heksherlite.cancellation import let_signals_pass
 from heksherlite.clients.callbacks import call_back
 from heksherlite.clients.clock import now
 from heksherlite.clients.flows import FlowRunner
@@ -19,16 +20,18 @@ from heksherlite.clients.schedule import Schedule
 from heksherlite.clients.snapshot_file import SnapshotFile
 from heksherlite.clients.snapshot_keeper import SnapshotKeeper
 from heksherlite.clients.staleness_watch import StalenessWatch
+from heksherlite.engine import protocol
 from heksherlite.engine.declaration_retries import DeclarationRetries
 from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import ClientStatus, Health
 from heksherlite.engine.polling import Polling
 from heksherlite.engine.state import Change
-from heksherlite.http.failures import is_outage
+from heksherlite.errors import ServiceResponseError
+from heksherlite.http.failures import is_same_outage
 from heksherlite.http.retry_after import retry_after
 from heksherlite.http.transport import Transport
 from heksherlite.listeners import Listeners
-from heksherlite.setting import Supplier
+from heksherlite.setting import Setting, Supplier
 
 if TYPE_CHECKING:
     from heksherlite.errors import SnapshotError
@@ -117,8 +120,14 @@ class Runner:
         seconds = self._policy.startup_timeout
         with anyio.move_on_after(seconds) as scope:
             async with self._one_at_a_time:
-                await self._flows.run(self._engine.read_context_features())
-            await (self.update() if required else self.update_logging_failures())
+                unreadable = await self._flows.run(self._engine.try_to_read_context_features())
+            try:
+                await (self.update() if required else self.update_logging_failures())
+            finally:
+                if unreadable is not None:
+                    # An outage that makes the first update fail, too, is one record and not two.
+                    is_logged = not required and self._update_outage.lasts
+                    self._engine.log_unreadable_order(unreadable, logging.DEBUG if is_logged else logging.ERROR)
         if scope.cancelled_caught:
             error = TimeoutError(f"{self._transport} did not respond within the startup_timeout of {seconds} s")
             self._note_failure(error)
@@ -200,8 +209,11 @@ class Runner:
             return None, await self._load_offline()
         changes: list[Change] = []
         async with self._one_at_a_time:
+            tried = self._engine.registry.pending
             declaration_failure = await self._declare() if declares else None
             load_failure = await self._load(changes)
+            if declares:
+                self._note_declarations(tried, declaration_failure)
             if load_failure is not None and self._snapshot is not None:
                 changes += await self._snapshot.restore()
         await self._announce(changes)
@@ -214,16 +226,19 @@ class Runner:
         error = (await self._flows.run(self._engine.declare())).error()
         if error is not None:
             self._health.declaration_failed(error)
-        if error is not None or registry.refusals:
-            self._retries.failed(registry.pending, now(), None if error is None else retry_after(error))
         else:
-            self._retries.succeeded()
-        if error is None:
             self._declaration_outage.end()
         if registry.has_latest_defaults:
             async with self._modification_lock:
                 registry.apply_latest_defaults()
         return error
+
+    def _note_declarations(self, tried: Collection[Setting[Any]], error: Exception | None) -> None:
+        # After the query, which may have refused settings that were declared.
+        if error is not None or self._engine.leaves_out:
+            self._retries.failed(tried, now(), None if error is None else retry_after(error))
+        else:
+            self._retries.succeeded()
 
     async def _load(self, changes: list[Change]) -> Exception | None:
         try:
@@ -234,6 +249,7 @@ class Runner:
                 if applied is not None:
                     break
         except Exception as error:  # noqa: BLE001 - returned to the caller
+            let_signals_pass(error)
             self._note_failure(error)
             call_back(self._on_update_error, error)
             return error
@@ -282,10 +298,14 @@ class Runner:
             await self._flows.checkpoint()
 
     def _log(self, declaration_failure: Exception | None, load_failure: Exception | None) -> None:
-        is_same_outage = load_failure is not None and is_outage(load_failure)
-        if declaration_failure is not None and not (is_same_outage and is_outage(declaration_failure)):
+        if declaration_failure is not None and not is_same_outage(declaration_failure, load_failure):
             self._declaration_outage.note(declaration_failure)
-        if load_failure is not None:
+        is_consequence = (
+            isinstance(load_failure, ServiceResponseError)
+            and load_failure.request == str(protocol.declare({}))
+            and self._declaration_outage.lasts
+        )
+        if load_failure is not None and not is_consequence:
             self._update_outage.note(load_failure)
 
     def _note_success(self) -> None:

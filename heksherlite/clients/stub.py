@@ -20,7 +20,6 @@ from heksherlite.main_client import MainClient
 from heksherlite.rules import QueriedRule, RuleSet, build_rule_set
 from heksherlite.setting import Setting
 from heksherlite.setting_arguments import converted_value
-from heksherlite.setting_types import HeksherSequence
 
 T = TypeVar("T")
 
@@ -92,7 +91,15 @@ class StubbedSetting:
 def _are_rules(setting: Setting[Any], value: Any) -> bool:
     if not isinstance(value, list | tuple):
         return False
-    return any(isinstance(rule, Rule) for rule in value) or not (value or isinstance(setting.type, HeksherSequence))
+    return any(isinstance(rule, Rule) for rule in value) or not (value or _accepts_no_elements(setting))
+
+
+def _accepts_no_elements(setting: Setting[Any]) -> bool:
+    try:
+        setting.type.convert_to_heksher([])
+    except Exception:  # noqa: BLE001 - a setting type of the program may raise anything
+        return False
+    return True
 
 
 def _with_defaults(lookup: Lookup, defaults: ContextDefaults) -> Lookup:

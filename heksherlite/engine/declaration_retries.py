@@ -41,7 +41,7 @@ class DeclarationRetries:
         """Note that declarations failed.
 
         Args:
-            pending: The settings that are still not declared.
+            pending: The settings whose declarations were sent.
             now: The time of the clock, in seconds.
             retry_after: The seconds that the service wants the client to wait, if it says so.
         """

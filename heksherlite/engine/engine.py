@@ -22,17 +22,20 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
+from heksherlite.cancellation import let_signals_pass
 from heksherlite.engine import protocol
 from heksherlite.engine.feature_names import check_features, context_feature_names
-from heksherlite.engine.messages import CHECKPOINT, Flow, Request, Response, send, send_all, unwrap
+from heksherlite.engine.health import Problems
+from heksherlite.engine.messages import CHECKPOINT, Flow, Request, Response, send
 from heksherlite.engine.options import ContextOptions
-from heksherlite.engine.queries import Query, divide_names
+from heksherlite.engine.queries import Query
+from heksherlite.engine.querying import Querying
 from heksherlite.engine.registry import Declarations, Registry
 from heksherlite.engine.response_history import ResponseHistory
 from heksherlite.engine.snapshots import Snapshot
 from heksherlite.engine.state import Change, State, Update
 from heksherlite.engine.updates import Continuation, Reading, read_updates
-from heksherlite.engine.versions import Version, tag_in, version_of
+from heksherlite.engine.versions import Version, version_of
 from heksherlite.errors import ServiceResponseError
 from heksherlite.lookup import Lookup
 from heksherlite.rules import RuleSet
@@ -69,7 +72,8 @@ class Engine:
         self._order_is_unreadable = False
         self._state = State()
         self._history: ResponseHistory | None = ResponseHistory() if keeps_responses else None
-        self._offers_stream = False
+        self._refused_values = options.refused
+        self._querying = Querying(self.registry, options, keeps_responses=keeps_responses)
 
     def adopt(self, settings: Iterable[Setting[Any]]) -> None:
         """Add settings. They are updated as soon as they are declared."""
@@ -105,7 +109,9 @@ class Engine:
             self._apply_options(self.registry.settings)
 
     def declare(self) -> Flow[Declarations]:
-        """Declare the pending settings."""
+        """Declare the pending settings, and send everything that is tracked again."""
+        if self.options.refused:
+            self.options.send_everything()
         declarations = yield from self.registry.declare_pending()
         self._note(declarations)
         return declarations
@@ -114,26 +120,52 @@ class Engine:
         if declarations.accepted:
             self._state = State()
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether the service refused a setting or a tracked value, which should be sent again later."""
+        return self._querying.leaves_out
+
+    @property
+    def problems(self) -> Problems:
+        """The problems of settings and tracked values."""
+        return self._querying.problems
+
     def read_context_features(self) -> Flow[None]:
         """Read the service's order of the context features. A failure is logged, and the order stays the same."""
+        error = yield from self.try_to_read_context_features()
+        if error is not None:
+            self.log_unreadable_order(error)
+
+    def log_unreadable_order(self, error: Exception, level: int = logging.ERROR) -> None:
+        """Log that the context features cannot be read.
+
+        Args:
+            error: The reason.
+            level: The level of the record, unless the last attempt failed, too.
+        """
+        reason = str(error) or type(error).__name__
+        first_level = logging.DEBUG if self._order_is_unreadable else level
+        for record_level, traceback in ((first_level, None), (logging.DEBUG, error)):
+            logger.log(
+                record_level,
+                "failure to get context_features from heksher service: %s",
+                reason,
+                exc_info=traceback,
+            )
+        self._order_is_unreadable = True
+
+    def try_to_read_context_features(self) -> Flow[Exception | None]:
+        """Read the service's order of the context features, or return the reason why that is impossible."""
         try:
             order = protocol.read_context_features((yield from send(protocol.CONTEXT_FEATURES)))
-        except Exception as error:
-            level = logging.DEBUG if self._order_is_unreadable else logging.ERROR
-            reason = str(error) or type(error).__name__
-            for record_level, traceback in ((level, None), (logging.DEBUG, error)):
-                logger.log(
-                    record_level,
-                    "failure to get context_features from heksher service: %s",
-                    reason,
-                    exc_info=traceback,
-                )
-            self._order_is_unreadable = True
-            return
+        except Exception as error:  # noqa: BLE001 - returned to the caller
+            let_signals_pass(error)
+            return error
         if self._order_is_unreadable:
             logger.info("context_features from heksher service can be read again")
             self._order_is_unreadable = False
         self._take_order(order)
+        return None
 
     def _take_order(self, order: tuple[str, ...]) -> None:
         if order not in (self.context_features, self._order):
@@ -156,13 +188,19 @@ class Engine:
             ServiceResponseError: If a response does not follow the protocol. Nothing of it is applied.
         """
         base = self._state
-        responses = yield from self._query(base)
+        responses = yield from self._querying.send(base.versions, self.last_event_id)
         if any(response.status == 404 for response in responses.values()):
             declarations = yield from self.registry.redeclare_missing()
             self._note(declarations)
             base = self._state
-            responses = yield from self._query(base)
-            self._check_found(responses, declarations)
+            try:
+                responses = yield from self._querying.send(base.versions, self.last_event_id, after_declaring=True)
+            except ServiceResponseError as error:
+                raise error from declarations.error()
+        if self.options.refused != self._refused_values:
+            self._refused_values = self.options.refused
+            with self.registry.lock:
+                self._apply_options(self.registry.settings)
         changed = {query: response for query, response in responses.items() if response.status != protocol.NOT_MODIFIED}
         versions: dict[Query, Version] = {query: v for query, v in base.versions.items() if query in responses}
         for query, response in changed.items():
@@ -170,13 +208,19 @@ class Engine:
         lookups: Mapping[int, tuple[Setting[Any], Lookup]] = {}
         if (yield from self._may_change(base, {query: versions[query] for query in changed})):
             lookups = yield from self._read_lookups(changed, responses)
+        if not self.registry.declared:
+            self._check_declared()
         return Update(base, State(versions, self._order), list(lookups.values()), responses)
 
-    def _check_found(self, responses: Mapping[Query, Response], declarations: Declarations) -> None:
-        for response in responses.values():
-            if response.status == 404:
-                reason = f"404 for settings that were just declared: {response.content[:200]!r}"
-                raise ServiceResponseError(str(response.request), reason) from declarations.error()
+    def _check_declared(self) -> None:
+        """Raise an error if no setting is declared, because the service refused all of them."""
+        refusals = self.registry.refusals
+        if refusals and len(refusals) == len({setting.name for setting in self.registry.pending}):
+            name, reason = next(iter(refusals.items()))
+            raise ServiceResponseError(
+                str(protocol.declare({})),
+                f"none of the program's {len(refusals)} settings is declared; the first, {name!r}: {reason}",
+            )
 
     def _may_change(self, base: State, versions: Mapping[Query, Version]) -> Flow[bool]:
         """Return whether responses of these versions can change anything."""
@@ -310,29 +354,11 @@ class Engine:
     @property
     def stream_request(self) -> Request | None:
         """The request for the stream of changes, if the service offers one."""
-        if not self._offers_stream:
+        if not self._querying.offers_stream:
             return None
-        query, *others = self._queries()
-        filters = self.options.filter_portions()
+        query, *others = self._querying.queries()
+        filters = self._querying.filters()
         return protocol.stream(None if others else query.names, filters[0].text if len(filters) == 1 else None)
-
-    def _queries(self) -> list[Query]:
-        names = sorted(dict.fromkeys([setting.name for setting in self.registry.declared]))
-        filters = self.options.filter_portions()
-        return [Query(part, context_filter) for part in divide_names(names) for context_filter in filters]
-
-    def _query(self, base: State) -> Flow[dict[Query, Response]]:
-        queries = self._queries()
-        # The responses to a snapshot's divided queries have to be complete, because a partial response to one of them
-        # does not say which of the rules of the other ones it replaces.
-        partial = self._history is None or len(self.options.filter_portions()) == 1
-        outcomes = yield from send_all(
-            protocol.query(query, tag_in(base.versions.get(query)), self.last_event_id, partial=partial)
-            for query in queries
-        )
-        responses = {query: unwrap(outcome) for query, outcome in zip(queries, outcomes, strict=True)}
-        self._offers_stream = any(response.offers_stream for response in responses.values())
-        return responses
 
 
 def _warn_of_unknown(features: Iterable[str], known: Sequence[str], message: str) -> None:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 ClientState = Literal["starting", "fresh", "stale", "failed", "closed"]
 ValueSource = Literal["service", "snapshot", "defaults"]
-ProblemKind = Literal["undeclared", "conflict", "rejected rule", "rejected default"]
+ProblemKind = Literal["undeclared", "conflict", "rejected rule", "rejected default", "refused value"]
 
 
 _INTERVALS: Final = 3
@@ -17,21 +17,23 @@ _GRACE: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem with one setting. All other settings are updated regardless.
+    """A problem with one setting, or with one tracked value. Everything else is updated regardless.
 
     Attributes:
-        kind: ``"undeclared"``, ``"conflict"``, ``"rejected rule"`` or ``"rejected default"``.
-        setting: The name of the setting.
+        kind: ``"undeclared"``, ``"conflict"``, ``"rejected rule"``, ``"rejected default"`` or ``"refused value"``.
+        setting: The name of the setting, or ``None`` if the problem is with a tracked value.
         reason: What is wrong.
         rule_id: The id of the rule, if the problem is with a rule.
     """
 
     kind: ProblemKind
-    setting: str
+    setting: str | None
     reason: str
     rule_id: int | None = None
 
     def __str__(self) -> str:
+        if self.setting is None:
+            return f"{self.kind}: {self.reason}"
         return f"setting {self.setting!r}, {self.kind}: {self.reason}"
 
 
@@ -44,12 +46,14 @@ class Problems:
         conflicts: The number of settings whose declaration contradicts what the service stores.
         rejected_rules: The number of rejected rules.
         listed: The first problems.
+        refused_values: The number of tracked values that the service refuses.
     """
 
     undeclared: int = 0
     conflicts: int = 0
     rejected_rules: int = 0
     listed: tuple[Problem, ...] = ()
+    refused_values: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class ClientStatus:
         state: ``"starting"`` until the first update succeeds or fails; ``"fresh"`` if the last update succeeded;
             ``"stale"`` if there are values, but the last update failed, or longer ago than ``max_staleness`` or than
             three update intervals and 2 seconds, or updates have ended; ``"failed"`` if no update ever succeeded;
-            ``"closed"``.
+            ``"closed"``. An update fails if none of the program's settings is declared.
         source: Where values come from: ``"service"``, ``"snapshot"``, or ``"defaults"``, those of the declarations.
         last_success: When an update last succeeded, in UTC. For values from a snapshot: when it was taken.
         age: The seconds since then, by a clock that nobody can set. ``None`` if no update succeeded.
@@ -73,6 +77,8 @@ class ClientStatus:
         rejected_rules: The number of rules whose values are not used, because the type of the setting, a validator or
             ``on_coerce`` rejected them. A rule keeps its last good value, if it has one.
         problems: What these numbers count, with the reasons. At most 100 problems.
+        refused_values: The number of tracked values that the service refuses in queries. They are left out, so that
+            rules for them are not fetched.
     """
 
     state: ClientState
@@ -87,6 +93,7 @@ class ClientStatus:
     conflicts: int = 0
     rejected_rules: int = 0
     problems: tuple[Problem, ...] = ()
+    refused_values: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,4 +206,5 @@ class Health:
             problems.conflicts,
             problems.rejected_rules,
             problems.listed,
+            problems.refused_values,
         )

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import Final, TypeVar
 
 from heksherlite.contexts import TRACK_ALL, ContextCompletion
-from heksherlite.engine.queries import ContextFilter, context_filters, divide_filters
+from heksherlite.engine.queries import ContextFilter, QuerySize, context_filters, divide_filters
 from heksherlite.names import is_context_feature_value
 
 logger = logging.getLogger(__name__)
@@ -23,13 +23,15 @@ class ContextOptions:
     Attributes:
         tracked: The tracked values by context feature, or :data:`TRACK_ALL`.
         defaults: The default values of context features that a caller of ``get`` omits.
+        refused: The tracked values that the service refuses in queries, with the reasons. They are left out.
     """
 
     def __init__(self) -> None:
         self.tracked: dict[str, set[str] | str] = {}
         self.defaults: dict[str, str | ContextVar[str]] = {}
+        self.refused: Mapping[tuple[str, str], str] = {}
         self._contexts: dict[tuple[str, ...], ContextCompletion] = {}
-        self._filter_portions: Sequence[ContextFilter] | None = None
+        self._filter_portions: dict[QuerySize, Sequence[ContextFilter]] = {}
         self._warned_of: set[tuple[str, object]] = set()
 
     def track(self, features: Mapping[str, str | Iterable[str]]) -> None:
@@ -57,7 +59,37 @@ class ContextOptions:
                 tracked[feature] = before | added
         self.tracked = tracked
         self._contexts = {}
-        self._filter_portions = None
+        self._filter_portions = {}
+
+    def leave_out(self, refused: Mapping[tuple[str, str], str]) -> None:
+        """Leave tracked values out of queries.
+
+        Args:
+            refused: Context features and values, or :data:`TRACK_ALL` for a whole feature, with the reasons.
+        """
+        self._set_refused({**self.refused, **refused})
+
+    def send_everything(self) -> None:
+        """Leave nothing out of queries any more."""
+        self._set_refused({})
+
+    def _set_refused(self, refused: Mapping[tuple[str, str], str]) -> None:
+        self.refused = refused
+        self._contexts = {}
+        self._filter_portions = {}
+
+    @property
+    def queried(self) -> dict[str, set[str] | str]:
+        """What is tracked, without the values that are left out of queries."""
+        if not self.refused:
+            return self.tracked
+        queried: dict[str, set[str] | str] = {}
+        for feature, values in self.tracked.items():
+            if not isinstance(values, str):
+                queried[feature] = {value for value in values if (feature, value) not in self.refused}
+            elif (feature, values) not in self.refused:
+                queried[feature] = values
+        return {feature: values for feature, values in queried.items() if values}
 
     def set_defaults(self, features: Mapping[str, str | ContextVar[str]]) -> None:
         """Set defaults of context features.
@@ -87,26 +119,32 @@ class ContextOptions:
         """Return what is tracked, in the notation of the query parameter ``context_filters``."""
         return context_filters(self.tracked)
 
-    def filter_portions(self) -> Sequence[ContextFilter]:
-        """Return what is tracked as filters that each fit into a URL."""
-        if self._filter_portions is None:
-            self._filter_portions = divide_filters(self.tracked)
-        return self._filter_portions
+    def filter_portions(self, size: QuerySize) -> Sequence[ContextFilter]:
+        """Return what is tracked and not left out, as filters of at most this size."""
+        portions = self._filter_portions.get(size)
+        if portions is None:
+            portions = self._filter_portions[size] = divide_filters(self.queried, size)
+        return portions
 
     def tracked_values(self, feature: str) -> Collection[str] | None:
-        """Return the tracked values of a context feature, or ``None`` for all values."""
-        values = self.tracked.get(feature)
+        """Return the tracked values of a context feature that are not left out, or ``None`` for all values."""
+        values = self.queried.get(feature)
         if values is None:
             return ()
         return None if isinstance(values, str) else values
+
+    def is_refused(self, feature: str, value: object) -> bool:
+        """Return whether a value is tracked, but left out of queries."""
+        return (feature, value) in self.refused or (feature, TRACK_ALL) in self.refused
 
     def warn_of_untracked(self, feature: str, value: object) -> None:
         """Warn about a value in a context that is not tracked, once for each value, up to a limit."""
         if (feature, value) not in self._warned_of and len(self._warned_of) < _WARNINGS:
             self._warned_of.add((feature, value))
+            refused = ", which the service refuses" if self.is_refused(feature, value) else ""
             logger.warning(
                 "context feature value is not tracked by client: %s",
-                f"{feature}={value!r}; rules for it are not fetched",
+                f"{feature}={value!r}{refused}; rules for it are not fetched",
                 extra={"context_feature": feature, "context_feature_value": value},
             )
 

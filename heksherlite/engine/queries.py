@@ -9,13 +9,28 @@ from urllib.parse import quote_plus
 from heksherlite.contexts import TRACK_ALL
 from heksherlite.rules import RuleSet
 
-_MAX_NAMES: Final = 30_000
-"""The maximum number of characters of the setting names in one query, with a comma as three: it is percent-encoded."""
-
-_MAX_FILTERS: Final = 25_000
-"""The maximum number of characters of the context filters in one query, percent-encoded."""
-
 _COMMA: Final = 3
+"""The number of characters of a comma in a URL."""
+
+
+class QuerySize(NamedTuple):
+    """The maximum size of a query, in characters of the URL.
+
+    Attributes:
+        names: The size of the names of settings.
+        filters: The size of the context filters.
+    """
+
+    names: int = 30_000
+    filters: int = 25_000
+
+    def halved(self) -> "QuerySize | None":
+        """Return half the size, for a service that refuses long URLs, or ``None`` if this is short already."""
+        return QuerySize(self.names // 2, self.filters // 2) if self.names > _SHORT else None
+
+
+_SHORT: Final = 500
+_LARGEST: Final = QuerySize()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +75,9 @@ class Query(NamedTuple):
     context_filter: ContextFilter
 
 
-def divide_names(names: Sequence[str]) -> list[str]:
+def divide_names(names: Sequence[str], size: QuerySize = _LARGEST) -> list[str]:
     """Join names with commas into as few texts as possible, in order, of which each fits into a URL."""
-    return [",".join(part) for part in _divided(names, [len(name) + _COMMA for name in names], _MAX_NAMES)]
+    return [",".join(part) for part in _divided(names, [len(name) + _COMMA for name in names], size.names)]
 
 
 def context_filters(tracked: Mapping[str, set[str] | str]) -> str:
@@ -74,21 +89,22 @@ def context_filters(tracked: Mapping[str, set[str] | str]) -> str:
     return ",".join(_term(feature, values) for feature, values in sorted(tracked.items()))
 
 
-def divide_filters(tracked: Mapping[str, set[str] | str]) -> list[ContextFilter]:
+def divide_filters(tracked: Mapping[str, set[str] | str], size: QuerySize = _LARGEST) -> list[ContextFilter]:
     """Return filters that together select the rules of everything that is tracked. Each of them fits into a URL.
 
     A rule that has no condition on a divided feature is selected by several filters.
 
     Args:
         tracked: The tracked values by context feature, or :data:`TRACK_ALL`.
+        size: The maximum size.
     """
     listed = {feature: sorted(values) for feature, values in tracked.items() if not isinstance(values, str)}
     lengths = {feature: [len(quote_plus(value)) + _COMMA for value in values] for feature, values in listed.items()}
     sizes = {feature: sum(of_values) for feature, of_values in lengths.items()}
-    if sum(sizes.values()) <= _MAX_FILTERS:
+    if sum(sizes.values()) <= size.filters:
         return [ContextFilter(context_filters(tracked))]
     # Small features are sent whole with each query. The others share what remains.
-    remaining = _MAX_FILTERS
+    remaining = size.filters
     large = sorted(sizes, key=lambda feature: sizes[feature])
     while large and sizes[large[0]] <= remaining // len(large):
         remaining -= sizes[large.pop(0)]

@@ -36,9 +36,11 @@ class SettingDefault(NamedTuple):
 
     Attributes:
         value: The default, as JSON.
+        is_of_operator: Whether the service says that an operator set it.
     """
 
     value: Any
+    is_of_operator: bool = False
 
 
 Event = FeatureOrder | SettingBegins | SettingDefault | RuleBatch[Any]

@@ -44,7 +44,8 @@ def _read_lines(response: Response) -> Iterator[Event]:
             if not begins.whole and response.status != DELTA_STATUS:
                 reader.refuse(where, "a whole setting")
             yield begins
-            yield SettingDefault(reader.member(data, "default_value", object, where))
+            is_of_operator = data.get("default_source") == "operator"
+            yield SettingDefault(reader.member(data, "default_value", object, where), is_of_operator)
         elif "context_features" in data and number == 1:
             yield FeatureOrder(tuple(reader.items(data["context_features"], str, f"{where}.context_features")))
         elif "settings" in data:

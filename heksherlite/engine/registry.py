@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
+from heksherlite.cancellation import let_signals_pass
 from heksherlite.engine import protocol
 from heksherlite.engine.declaration_texts import describe_conflict, describe_differences
 from heksherlite.engine.health import Problem, ProblemKind, Problems
@@ -18,7 +19,7 @@ from heksherlite.setting import Setting
 
 logger = logging.getLogger(__name__)
 
-_LISTED_PROBLEMS: Final = 100
+LISTED_PROBLEMS: Final = 100
 """The maximum number of problems that a status lists."""
 
 
@@ -109,10 +110,10 @@ class Registry:
         for setting in declared:
             for value in setting._lookup.rejected:
                 rejected_rules += value.rule_id is not None
-                if len(problems) < _LISTED_PROBLEMS:
+                if len(problems) < LISTED_PROBLEMS:
                     kind: ProblemKind = "rejected default" if value.rule_id is None else "rejected rule"
                     problems.append(Problem(kind, setting.name, str(value), value.rule_id))
-        return Problems(len(pending), len(conflicts), rejected_rules, tuple(problems[:_LISTED_PROBLEMS]))
+        return Problems(len(pending), len(conflicts), rejected_rules, tuple(problems[:LISTED_PROBLEMS]))
 
     def by_canonical_name(self) -> dict[str | None, list[Setting[Any]]]:
         """Return the declared settings by their canonical name in the service."""
@@ -138,6 +139,16 @@ class Registry:
         """Replace the lock, which a thread of the parent process may have held."""
         self.lock = threading.RLock()
 
+    def set_aside_refused(self, refused: Mapping[str, str]) -> None:
+        """Make declared settings pending whose rules the service does not send.
+
+        Args:
+            refused: The reasons, by name.
+        """
+        for setting in self.declared:
+            if setting.name in refused:
+                self._set_aside(setting, refused[setting.name])
+
     def declare_without_service(self) -> None:
         """Treat all settings as declared, because there is no service."""
         with self.lock:
@@ -153,6 +164,7 @@ class Registry:
             try:
                 bodies.append((setting, setting.to_v1_declaration_body()))
             except Exception as error:  # noqa: BLE001 - a setting type of the program may raise anything
+                let_signals_pass(error)
                 failures.append((setting.name, error))
         outcomes = yield from send_all(protocol.declare(body) for _, body in bodies)
         accepted = 0
@@ -163,6 +175,7 @@ class Registry:
                 declaration = protocol.read_declaration(unwrap(outcome))
                 self._take_declaration(setting, declaration)
             except Exception as error:  # noqa: BLE001 - returned to the caller
+                let_signals_pass(error)
                 failures.append((setting.name, error))
                 continue
             accepted += 1
@@ -185,6 +198,7 @@ class Registry:
             try:
                 canonical = protocol.read_canonical_name(unwrap(outcome))
             except Exception as error:  # noqa: BLE001 - returned to the caller
+                let_signals_pass(error)
                 failures.append((setting.name, error))
                 missing.append((setting, repr(error)))
                 continue
@@ -265,6 +279,7 @@ class Registry:
         try:
             received = receive(setting, raw_value, None)
         except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything
+            let_signals_pass(error)
             logger.warning(
                 "server default was discarded due to coercion error during declaration: %s",
                 f"{setting.name!r}, {reprlib.repr(raw_value)}: {error!r}",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
+from heksherlite.cancellation import let_signals_pass
 from heksherlite.conversions import Conversion
 from heksherlite.engine.messages import CHECKPOINT, Flow, Response
 from heksherlite.engine.options import ContextOptions
@@ -39,6 +40,7 @@ def receive(setting: Setting[Any], raw_value: Any, rule: QueriedRule[Any] | None
     except Exception:
         raise
     except BaseException as error:
+        let_signals_pass(error)
         # SystemExit, KeyboardInterrupt or CancelledError: a function of the program must not end the updates.
         raise TypeError(f"a function of the program raised {error!r}") from error
 
@@ -124,9 +126,10 @@ def read_updates(
                 unknown_names = unknown_names or name not in by_name
                 begun = [continuation.begin(setting, event) for setting in by_name.get(name, ())]
                 updates += begun
-            case SettingDefault(value):
+            case SettingDefault(value, is_of_operator):
                 for update in begun:
                     update.default_value = value
+                    update.default_source = "operator" if is_of_operator else "service"
             case RuleBatch():
                 for update in begun:
                     update.add(event)
@@ -145,6 +148,7 @@ class SettingUpdate:
 
     Attributes:
         default_value: The service's default, as JSON. Assign it before :meth:`lookup` is called.
+        default_source: Its origin. Likewise.
     """
 
     def __init__(
@@ -157,6 +161,7 @@ class SettingUpdate:
         self.setting = setting
         self._before = before
         self.default_value: Any = NO_VALUE
+        self.default_source: DefaultSource = "service"
         self._rejected: dict[int, RejectedValue] = {}  # of this response
         self._rejected_before: dict[int | None, RejectedValue] = {}
         if base is not None:
@@ -248,13 +253,15 @@ class SettingUpdate:
     def _convert_all(self, raw_values: Sequence[Any]) -> Sequence[Any] | None:
         try:
             return self.setting.type.convert_all_from_heksher(raw_values)
-        except Exception:  # noqa: BLE001 - a setting type of the program may raise anything; values are tried one by one
+        except Exception as error:  # noqa: BLE001 - a setting type of the program may raise anything; values are tried one by one
+            let_signals_pass(error)
             return None
 
     def _receive(self, rule: QueriedRule[Any]) -> Any:
         try:
             received = receive(self.setting, rule.value, rule)
         except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything; the rule is refused
+            let_signals_pass(error)
             self._reject(rule, repr(error))
             return NO_VALUE
         if received.coercions:
@@ -267,6 +274,7 @@ class SettingUpdate:
         try:
             received = receive(self.setting, self.default_value, None)
         except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything; the value is refused
+            let_signals_pass(error)
             rejected = RejectedValue(None, (), self.default_value, repr(error), is_kept=True)
             logger.warning(
                 "setting default value discarded default due to conversion error: %s",
@@ -280,7 +288,7 @@ class SettingUpdate:
                 f"{name!r}, {'; '.join(received.coercions)}",
                 extra={**extra, "coercions": received.coercions},
             )
-        return received.value, "service", ()
+        return received.value, self.default_source, ()
 
 
 def _few(items: Collection[object]) -> str:

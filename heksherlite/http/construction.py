@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -24,7 +23,16 @@ async def new_http_client(args: Mapping[str, Any]) -> httpx.AsyncClient:
     Raises:
         ValueError: As for :func:`checked_http_client_args`.
     """
-    return await run_in_daemon_thread(partial(httpx.AsyncClient, **checked_http_client_args(args)))
+    return await run_in_daemon_thread(_construct, checked_http_client_args(args))
+
+
+def _construct(args: Mapping[str, Any]) -> httpx.AsyncClient:
+    # Not at the top, because it takes a while. See start_native_thread() for httpcore in a program with gevent.
+    from heksherlite.http.name_resolution import resolve_in_daemon_threads  # noqa: PLC0415
+
+    client = httpx.AsyncClient(**args)
+    resolve_in_daemon_threads(client)
+    return client
 
 
 def checked_http_client_args(args: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -17,9 +17,21 @@ _MESSAGES: Final[tuple[tuple[type[httpx.TransportError], str, str], ...]] = (
 """For each type of exception, what failed, and the reason if the exception has none."""
 
 
+_ABOUT_EVERYTHING: Final = frozenset({401, 407, 429})
+"""The statuses below 500 that do not depend on what was requested."""
+
+
 def is_outage(error: BaseException) -> bool:
     """Return whether an exception means that the service cannot be reached or does not respond."""
     return isinstance(error, httpx.TransportError | OSError)
+
+
+def is_same_outage(error: BaseException, other: BaseException | None) -> bool:
+    """Return whether two requests failed because nothing works, and not because of what was requested."""
+    if isinstance(error, httpx.HTTPStatusError) and isinstance(other, httpx.HTTPStatusError):
+        status = error.response.status_code
+        return status == other.response.status_code and (status in _ABOUT_EVERYTHING or status >= 500)
+    return other is not None and is_outage(error) and is_outage(other)
 
 
 def was_not_sent(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ import httpx
 import orjson
 from cachetools import LRUCache
 
-from heksherlite.cancellation import is_cancellation
+from heksherlite.cancellation import is_cancellation, let_signals_pass
 from heksherlite.engine.messages import Request, Response, unwrap
 from heksherlite.errors import ServiceResponseError
 from heksherlite.http.bodies import BodyTooLargeError, read_body
@@ -249,14 +249,17 @@ class Transport:
         try:
             with anyio.fail_after(self._limits.response_timeout):
                 return await self._exchange(client, request)
-        except TimeoutError:
+        except TimeoutError as error:
+            let_signals_pass(error)
             seconds = self._limits.response_timeout
             return httpx.ReadTimeout(f"no complete response to {request} within the response_timeout of {seconds} s")
         except Exception as error:  # noqa: BLE001 - the caller raises it
+            let_signals_pass(error)
             if isinstance(error, httpx.PoolTimeout):
                 self._give_up_stream()
             return describe_failure(error, self._name)
         except BaseException as error:
+            let_signals_pass(error)
             if is_cancellation(error):
                 raise
             # SystemExit, KeyboardInterrupt or CancelledError of a hook of the program: it must not end the updates.

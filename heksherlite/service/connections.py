@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
@@ -107,6 +108,37 @@ def inherited_listener(access: AccessOptions = AccessOptions()) -> socket.socket
     return _require_private(listener, listener.getsockname()[0], access)
 
 
+def share_port(listener: socket.socket) -> bool:
+    """Let several sockets of this user listen on the address of a socket, and return whether that is possible.
+
+    The kernel then spreads new connections evenly. The processes that accept connections from one socket get very
+    different numbers of them.
+
+    Args:
+        listener: A bound socket. It keeps the address, and must not listen itself.
+    """
+    if sys.platform != "linux" or listener.family == socket.AF_UNIX or _is_listening(listener):
+        return False
+    # Only after it was bound: otherwise, another service of this user could bind the address as well.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return True
+
+
+def another_listener(listener: socket.socket) -> socket.socket:
+    """Bind another socket to the address of one whose port is shared.
+
+    Args:
+        listener: The socket that was passed to `share_port`. It is closed in this process.
+    """
+    with listener:
+        another = socket.socket(listener.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        another.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
+        another.bind(listener.getsockname())
+    return another
+
+
 def url_of(listener: socket.socket) -> str:
     """Return the URL of a service that listens on a socket."""
     if listener.family == getattr(socket, "AF_UNIX", None):
@@ -184,6 +216,10 @@ class ConnectionProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # 
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+def _is_listening(listener: socket.socket) -> bool:
+    return bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 def _is_served(path: str | os.PathLike[str]) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.connections import raise_file_limit, url_of
+from heksherlite.service.connections import another_listener, raise_file_limit, share_port, url_of
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.server import ServiceThread, load, remove_first_token
@@ -69,6 +69,7 @@ class WorkerProcesses:
         self._options = options
         self._set_up = set_up
         self._workers: list[_Worker] = []
+        self._shares_port = False
         self._cleanup = ExitStack()
         self._multiprocess = ""
         self._watcher = threading.Thread(target=self._watch, name="heksherlite-workers", daemon=True)
@@ -91,7 +92,9 @@ class WorkerProcesses:
         """
         try:
             asyncio.run(self._prepare())
-            self._listener.listen()
+            self._shares_port = share_port(self._listener)
+            if not self._shares_port:
+                self._listener.listen()
             self._multiprocess = self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="heksherlite-workers-"))
             self._workers = [self._new_worker(index, _FIRST_PAUSE) for index in range(self._count)]
             self._await_ready()
@@ -140,7 +143,16 @@ class WorkerProcesses:
         line, workers_line = multiprocessing.Pipe()
         process = _context.Process(
             target=_work,
-            args=(self._database, self._listener, workers_line, self._options, self._set_up, self._multiprocess, index),
+            args=(
+                self._database,
+                self._listener,
+                self._shares_port,
+                workers_line,
+                self._options,
+                self._set_up,
+                self._multiprocess,
+                index,
+            ),
             name="heksherlite-worker",
             daemon=True,
         )
@@ -187,6 +199,7 @@ def _becomes_ready(worker: _Worker, seconds: float) -> bool:
 def _work(
     database: str | os.PathLike[str],
     listener: socket.socket,
+    shares_port: bool,
     line: Connection,
     options: ServiceOptions,
     set_up: Callable[[], object],
@@ -200,7 +213,7 @@ def _work(
     raise_file_limit()
     service = ServiceThread(
         open_database(database),
-        listener,
+        another_listener(listener) if shares_port else listener,
         replace(options, context_features=()),
         multiprocess=MultiprocessDirectory(Path(multiprocess), str(index)),
     )

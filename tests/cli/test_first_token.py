@@ -1,4 +1,4 @@
-"""The first token of ``heksherlite serve --auth tokens``: where it goes, and when there is none."""
+"""The first token of ``heksherlite serve --auth tokens``."""
 
 import os
 import pty
@@ -49,6 +49,7 @@ def test_without_a_terminal_it_is_in_a_private_file(tmp_path: Path) -> None:
     assert before + DAY <= expires_at <= time.time() + DAY
 
 
+@pytest.mark.thorough
 def test_a_file_can_be_chosen(tmp_path: Path) -> None:
     """The file is private, and replaces one that exists."""
     file = tmp_path / "token"
@@ -61,6 +62,7 @@ def test_a_file_can_be_chosen(tmp_path: Path) -> None:
     assert re.fullmatch(r"hkl_\S+\n", file.read_text("utf-8"))
 
 
+@pytest.mark.thorough
 def test_a_terminal_shows_it(tmp_path: Path) -> None:
     """A person at a terminal sees the token, and there is no file."""
     leader, follower = pty.openpty()
@@ -77,6 +79,7 @@ def test_a_terminal_shows_it(tmp_path: Path) -> None:
     assert not (tmp_path / "heksherlite" / "first-token").exists()
 
 
+@pytest.mark.thorough
 def test_a_token_that_cannot_be_written_is_revoked(tmp_path: Path) -> None:
     """If nobody can learn the token, the service does not start and the token is not stored."""
     file = tmp_path / "missing" / "token"

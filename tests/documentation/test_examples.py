@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from heksherlite.service import embedded
 from tests.documentation.pages import ROOT
 from tests.grants.endpoint import Received, Scripted, ScriptedEndpoint
@@ -27,6 +29,7 @@ def run(name: str, *arguments: str, folder: Path, **environment: str) -> subproc
     return process
 
 
+@pytest.mark.thorough
 def test_quickstart_shows_values_changing(tmp_path: Path) -> None:
     """The quickstart ends by itself and shows the default, the changed values and the winning rule."""
     process = run("quickstart.py", folder=tmp_path)
@@ -36,10 +39,20 @@ def test_quickstart_shows_values_changing(tmp_path: Path) -> None:
 
 
 def test_published_introduction_runs(tmp_path: Path) -> None:
-    """The program of the published introduction runs as it stands there."""
+    """The program of the published introduction runs unchanged."""
     with embedded(context_features=["environment", "user", "theme"]) as service:
         process = run("introduction.py", folder=tmp_path, HEKSHER_URL=service.url)
     assert (process.stdout, process.stderr) == ("cache_ttl of john: 60\nbackground_color: white\n", "")
+
+
+def test_limits_in_a_dataclass_and_in_a_pydantic_model(tmp_path: Path) -> None:
+    """The service refuses wrong objects with the paths of their faults, and the program has instances."""
+    output = run("typed_limits.py", folder=tmp_path).stdout
+    assert "400 the value does not fit the schema of setting 'limits': $.requests: 0 is less" in output
+    assert "john: 500 requests per 0:01:00 to example.com\njane: 100 requests" in output
+    output = run("pydantic_limits.py", folder=tmp_path).stdout
+    assert "$.port: 0 is less than the minimum of 1" in output
+    assert "prod: Mail(host='mail.example.com', port=587, encrypted=True)" in output
 
 
 def test_local_grants(tmp_path: Path) -> None:
@@ -54,6 +67,7 @@ def test_local_grants(tmp_path: Path) -> None:
         assert line in output
 
 
+@pytest.mark.thorough
 def test_remote_grants(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     """The example of remote grants asks a person the first time, and nobody the second."""
 

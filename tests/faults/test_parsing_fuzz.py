@@ -225,7 +225,7 @@ def served(settings: Sequence[Setting[Any]]) -> list[Any]:
 
 
 @pytest.mark.usefixtures("_quiet")
-@hypothesis.settings(max_examples=300)
+@hypothesis.settings(max_examples=3 * hypothesis.settings().max_examples)
 @given(statuses, bodies, other_bodies)
 def test_a_response_is_applied_as_a_whole_or_not_at_all(status: int, body: bytes, other_body: bytes) -> None:
     """With any responses, the engine raises a ServiceResponseError and changes nothing, or all settings work."""

@@ -59,7 +59,7 @@ def port() -> int:
 
 
 def approve(endpoint: ScriptedEndpoint, after: int = 1) -> None:
-    """Have a person who approves when the page was asked about a number of times."""
+    """Script a person who approves after a number of polls."""
 
     def decide(_: Received) -> Scripted:
         if len(endpoint.of("challenge")) <= after:
@@ -148,6 +148,7 @@ def test_foreign_files(tmp_path: Path) -> None:
     assert path.exists()
 
 
+@pytest.mark.thorough
 def test_discover(endpoint: ScriptedEndpoint, port: int, tmp_path: Path) -> None:
     """Endpoints whose beacons are received are listed once each with their names, and others with their errors."""
     endpoint.script["/.well-known/fakts"] = Scripted(
@@ -166,6 +167,7 @@ def test_discover(endpoint: ScriptedEndpoint, port: int, tmp_path: Path) -> None
     assert errors.count("http://127.0.0.1:9: not an endpoint: ConnectError") == 1
 
 
+@pytest.mark.thorough
 def test_discover_without_result(port: int, tmp_path: Path) -> None:
     """No beacon is an error, and so is an address of another machine."""
     result = run("discover", "--timeout", "0.2", "--port", str(port), folder=tmp_path)

@@ -63,7 +63,7 @@ NAMES = ["name", "base_url", "claim_url", "retrieve_url", "status", "token", "co
 
 
 @pytest.mark.parametrize("parse", [parse_yaml, parse_toml, parse_json])
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(text=TEXTS)
 @example(text="a: !!int x")
 @example(text="a: !!timestamp x")
@@ -87,7 +87,6 @@ def test_parsers(parse: Callable[[str], Any], text: str) -> None:
     find_problem(facts)
 
 
-@settings(max_examples=150)
 @given(
     st.binary(max_size=40)
     | st.dictionaries(st.sampled_from(NAMES), JSON, max_size=5).map(lambda data: json.dumps(data).encode())
@@ -100,7 +99,6 @@ def test_bodies(content: bytes) -> None:
             assert read()
 
 
-@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=5))
 def test_granted_responses(data: dict[str, Any]) -> None:
     """Any granted response is either read or an InvalidResponseError."""

@@ -43,6 +43,7 @@ def test_a_client_that_is_never_closed(service: Api) -> None:
     assert run("tests.processes.leaves_open", service.url) == ["1 fresh"]
 
 
+@pytest.mark.thorough
 def test_gunicorn_with_preload(service: Api) -> None:
     """Every worker that is forked from the loaded application follows a change, under load."""
     options = ["--preload", "--workers", "3", "--bind", "127.0.0.1:0", "--no-control-socket"]

@@ -1,4 +1,5 @@
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
 
@@ -100,3 +101,23 @@ def test_explain_raises_what_get_raises(stub: SyncStubHeksherClient) -> None:
         with pytest.raises(error) as of_explain:
             setting.explain(**contexts)
         assert str(of_get.value) == str(of_explain.value)
+
+
+def test_the_default_of_an_operator(service: Api, connect: Connect) -> None:
+    """The explanation says whether the default is the operator's, also after an update of only the changes."""
+    setting = Setting("x", int, ["user"], 1)
+    client = connect(service.url)
+
+    def change(**operation: Any) -> tuple[int, str, str]:
+        service.call("POST", "changes", {"operations": [{"setting": "x", **operation}]}).raise_for_status()
+        client.reload()
+        explanation = setting.explain(user="a")
+        return explanation.value, explanation.default_source, str(explanation).splitlines()[0]
+
+    assert setting.explain(user="a").default_source == "service"
+    of_operator = (5, "operator", "x = 5, default of the operator: no rules were fetched")
+    assert change(op="set_default", value=5) == of_operator
+    service.add_rule(7, "x", user="b")
+    client.reload()
+    assert setting.explain(user="a").default_source == "operator"
+    assert change(op="clear_default")[:2] == (1, "service")

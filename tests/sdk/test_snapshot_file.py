@@ -6,24 +6,19 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from heksherlite.clients.snapshot_file import SnapshotFile, replace_file
-from heksherlite.engine.snapshots import KeptResponse, Snapshot, encode
+from heksherlite.clients.snapshot_file import replace_file
+from heksherlite.engine.snapshots import encode
 from tests.sdk.conftest import Log
-
-SERVICE = "http://host:8888"
-FEATURES = ["environment", "user"]
-FILTERS = "user:*"
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+from tests.sdk.snapshots import FILTERS, file_at, snapshot_of
 
 WRITER = """
 import sys
-from tests.sdk.test_snapshot_file import file_at, snapshot_of
+from tests.sdk.snapshots import file_at, snapshot_of
 file = file_at(sys.argv[1])
 for number in range(200):
     file.write(snapshot_of(sys.argv[2].encode() * (1 + number * 500)))
@@ -31,7 +26,7 @@ for number in range(200):
 
 FULL_DISK = """
 import logging, resource, sys
-from tests.sdk.test_snapshot_file import file_at, snapshot_of
+from tests.sdk.snapshots import file_at, snapshot_of
 logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(message)s")
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 file = file_at(sys.argv[1])
@@ -43,7 +38,7 @@ file.write(snapshot_of(b"small"))
 
 READ_ONLY = """
 import ctypes, logging, os, sys
-from tests.sdk.test_snapshot_file import file_at, snapshot_of
+from tests.sdk.snapshots import file_at, snapshot_of
 logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(message)s")
 if os.geteuid() == 0:  # permissions do not bind root, unless it gives up CAP_DAC_OVERRIDE: see capset(2)
     libc, header, sets = ctypes.CDLL(None), (ctypes.c_uint32 * 2)(0x20080522), (ctypes.c_uint32 * 6)()
@@ -55,21 +50,13 @@ file_at(sys.argv[1]).write(snapshot_of(b"new"))
 
 NO_DESCRIPTORS = """
 import logging, os, resource, sys
-from tests.sdk.test_snapshot_file import file_at, snapshot_of
+from tests.sdk.snapshots import file_at, snapshot_of
 logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(message)s")
 file = file_at(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(1), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 file.write(snapshot_of(b"x"))
 assert file.read("user:*") is None
 """
-
-
-def file_at(location: str | Path, service: str = SERVICE, features: Any = FEATURES) -> SnapshotFile:
-    return SnapshotFile(location, service=service, context_features=features)
-
-
-def snapshot_of(content: bytes = b"", service: str = SERVICE) -> Snapshot:
-    return Snapshot(service, tuple(FEATURES), FILTERS, NOON, (KeptResponse(200, "text/plain", None, content),))
 
 
 def messages(lines: list[str]) -> list[str]:

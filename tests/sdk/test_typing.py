@@ -35,11 +35,12 @@ def basedpyright(*files: Path) -> set[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("checker", [mypy, basedpyright])
+@pytest.mark.thorough
 def test_programs_for_type_checkers(checker: Callable[..., set[tuple[str, int]]], tmp_path: Path) -> None:
-    """The types of good.py are found as it says, and in bad.py the marked lines are refused, and no others."""
+    """The types of good*.py are found as they say, and in bad.py the marked lines are refused, and no others."""
     lines = (PROGRAMS / "bad.py").read_text().splitlines()
     marked = {("bad_unmarked.py", number) for number, line in enumerate(lines, 1) if MARK.search(line)}
     unmarked = tmp_path / "bad_unmarked.py"
     unmarked.write_text("\n".join(MARK.sub("", line) for line in lines) + "\n")
     assert len(marked) > 10
-    assert checker(PROGRAMS / "good.py", unmarked) == marked
+    assert checker(PROGRAMS / "good.py", PROGRAMS / "good_values.py", unmarked) == marked

@@ -1,4 +1,4 @@
-"""A browser without engine: it follows links and redirects, keeps cookies, and sends the forms that a page has."""
+"""A minimal browser: it follows links and redirects, keeps cookies, and submits the forms of a page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class Form:
         return [value for known, value in self.values if known == name]
 
     def filled_in(self, changes: Mapping[str, Entered]) -> list[tuple[str, str]]:
-        """Return what it would send after some changes."""
+        """Return what the form would submit after some changes."""
         values = [(name, value) for name, value in self.values if name not in changes]
         for name, changed in changes.items():
             given = [] if changed is None else [changed] if isinstance(changed, str) else changed
@@ -50,7 +50,7 @@ class Form:
 
 
 class Page(HTMLParser):
-    """What a person, or the software that reads to one, finds on a page."""
+    """The contents of a page, as a person or a screen reader finds them."""
 
     def __init__(self, response: httpx.Response) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        """All that is to be read, with single blanks."""
+        """The readable text of the page, with single spaces."""
         return " ".join(" ".join(self._texts).split())
 
     @property
@@ -93,20 +93,34 @@ class Page(HTMLParser):
             self.labels.add(attributes.get("for"))
         elif tag == "button" and name:
             self.forms[-1].buttons.setdefault(name, []).append(value)
-        elif tag == "input" and name:
-            checkbox = attributes.get("type") == "checkbox"
+        elif tag == "input" and name and self.forms:
+            checkbox = attributes.get("type") in {"checkbox", "radio"}
             if attributes.get("type") != "hidden":
                 self._fields.append((attributes.get("id") or name, "label" in self._open))
             if checkbox:
                 self.forms[-1].offered.setdefault(name, []).append(value)
             if not checkbox or "checked" in attributes:
                 self.forms[-1].values.append((name, value))
+        elif tag in {"select", "textarea"} and name:
+            self._fields.append((attributes.get("id") or name, "label" in self._open[:-1]))
+            self.forms[-1].values.append((name, ""))
+        elif tag == "option" and self.forms and "select" in self._open:
+            self._note_option(attributes)
+
+    def _note_option(self, attributes: dict[str, str | None]) -> None:
+        values = self.forms[-1].values
+        if "selected" in attributes and "value" in attributes:
+            values[-1] = (values[-1][0], attributes["value"] or "")
 
     def handle_endtag(self, tag: str) -> None:
         while self._open and self._open.pop() != tag:
             pass
 
     def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] == "textarea":
+            values = self.forms[-1].values
+            values[-1] = (values[-1][0], data.removeprefix("\n"))
+            return
         if "title" not in self._open:
             self._texts.append(data)
         if self._open and self._open[-1] in {"h1", "h2", "legend"}:

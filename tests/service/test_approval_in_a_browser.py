@@ -1,4 +1,4 @@
-"""A program asks, a person approves in a real browser, and the program reads its settings.
+"""A program requests access, a person approves it in a real browser, and the program reads its settings.
 
 The service and the program are processes of their own, and the browser is Chromium. What a person sees is kept as
 pictures in the folder ``screenshots``.
@@ -31,7 +31,7 @@ MILLISECONDS = 60_000
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Return Chromium: the one of the system, or else the one that playwright installed."""
+    """Return Chromium: that of the system, or the one that playwright installed."""
     api = pytest.importorskip(
         "playwright.sync_api", reason="there is no playwright: pip install 'heksherlite[browser]' brings it"
     )
@@ -46,7 +46,7 @@ def chromium() -> Iterator[Any]:
 
 
 class Visit:
-    """A person at a browser, whose console and whose requests are watched."""
+    """A person at a browser whose console and requests are recorded."""
 
     def __init__(self, browser: Any, url: str, size: str, scheme: str) -> None:
         width, height = SIZES[size]
@@ -71,14 +71,14 @@ class Visit:
         return text
 
     def picture(self, name: str) -> None:
-        """Keep what is to be seen, and check that nothing of it is out of reach."""
+        """Take a screenshot, and check that everything is within reach."""
         width = self.page.evaluate("document.documentElement.scrollWidth")
         assert width <= self.page.viewport_size["width"], f"{name} has to be scrolled sideways"
         SCREENSHOTS.mkdir(exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}-{self._name}.png", full_page=True)
 
     def check(self) -> None:
-        """Check that the browser had nothing to complain about, and asked nobody but the service."""
+        """Check that the console has no errors, and that all requests went to the service."""
         self._context.close()
         assert self.complaints == []
         assert self.strangers == []
@@ -94,14 +94,14 @@ class Visit:
 
 
 def command(*arguments: str, given: str = "") -> str:
-    """Run our command line as an operator does, and return what it prints."""
+    """Run a command of the command line, and return its output."""
     run = [sys.executable, "-m", "heksherlite", *arguments]
     return subprocess.run(run, input=given, capture_output=True, text=True, check=True, timeout=SECONDS).stdout.strip()
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Return the URL of a service that is a process of its own, and the token of an operator."""
+    """Return the URL of a service in a process of its own, and the token of an operator."""
     database = ("--database", f"sqlite:///{tmp_path_factory.mktemp('browser')}/a.db")
     scopes = [option for scope in Scope for option in ("--scope", scope)]
     token = command("token", "create", "jane", *scopes, *database)
@@ -112,7 +112,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
 
 
 def test_a_program_is_approved_and_reads_its_settings(chromium: Any, service: tuple[str, str], tmp_path: Path) -> None:
-    """One address and a person's approval are all that a new machine needs; the next start needs nobody."""
+    """A new machine only needs an address and an approval. The next start needs no person."""
     url, token = service
     operator = Api(url, token=token)
     with operator.http, program(url, tmp_path) as asking:
@@ -140,7 +140,7 @@ def test_a_program_is_approved_and_reads_its_settings(chromium: Any, service: tu
 
 
 def test_a_program_is_denied(chromium: Any, service: tuple[str, str], tmp_path: Path) -> None:
-    """The program ends with an error that says so."""
+    """The program ends with an error that says that it was denied."""
     url, token = service
     with program(url, tmp_path) as asking:
         page = asking.line_with("/f/configure/")
@@ -201,7 +201,7 @@ def test_pages_fit_the_screen(chromium: Any, service: tuple[str, str], size: str
 
 
 def test_a_client_that_chooses_its_code_is_marked(chromium: Any, service: tuple[str, str]) -> None:
-    """Markup in the address of the page is text, and runs nothing."""
+    """Markup in the URL of the page is displayed as text and not executed."""
     url, token = service
     visit = Visit(chromium, url, "phone", "light")
     evil = "<img/src=x/onerror=alert(1)><script>alert(1)</script>"

@@ -1,10 +1,12 @@
-"""``serve --workers``: several processes at one address."""
+"""``serve --workers``: several processes on one address."""
 
 import os
 import signal
+import socket
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import httpx
@@ -57,7 +59,7 @@ def test_signals_end_all_of_them(tmp_path: Path, number: signal.Signals) -> None
 
 
 def test_workers_end_with_their_parent(tmp_path: Path) -> None:
-    """When the first process is killed, nothing holds on to the address."""
+    """If the parent process is killed, its workers end and the address is free."""
     with process("--database", f"sqlite:///{tmp_path}/a.db", *WORKERS) as (running, api):
         workers = workers_of(running)
         running.kill()
@@ -68,7 +70,7 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_cannot_start_logs_a_sentence(tmp_path: Path) -> None:
-    """While the database is unusable, each attempt to replace a worker logs the reason in one line, no traceback."""
+    """While the database is unusable, each attempt to replace a worker logs one line without a traceback."""
     path = tmp_path / "a.db"
     with process("--database", f"sqlite:///{path}", *WORKERS) as (running, _):
         for file in tmp_path.glob("a.db*"):
@@ -85,7 +87,7 @@ def test_a_worker_that_cannot_start_logs_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_killed_worker_is_replaced_and_loses_nothing(database: str) -> None:
-    """SIGKILL of one in a burst of writes: what was acknowledged is there, nothing twice, and all workers agree."""
+    """After SIGKILL of a worker, every acknowledged write is stored once, and all workers agree."""
     acknowledged: list[int] = []
     failed: list[int] = []
 
@@ -119,7 +121,7 @@ def test_a_killed_worker_is_replaced_and_loses_nothing(database: str) -> None:
 
 
 def test_unusable_databases_are_told_in_a_line(tmp_path: Path) -> None:
-    """What keeps the service from starting is told once, not by each worker."""
+    """An error at the start is reported once, and not by each worker."""
     result = subprocess.run(
         [*SERVE, "--port", "0", "--workers", "2", "--database", f"sqlite:///{tmp_path}/no/where.db"],
         capture_output=True,
@@ -130,3 +132,40 @@ def test_unusable_databases_are_told_in_a_line(tmp_path: Path) -> None:
     )
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
     assert "cannot use database" in result.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel does not spread connections elsewhere")
+def test_streams_are_spread_evenly(tmp_path: Path) -> None:
+    """Each of two workers gets about half of the streams, although one of them is always quicker to accept."""
+    with process("--database", f"sqlite:///{tmp_path}/a.db", *WORKERS) as (running, api), ExitStack() as streams:
+        workers = workers_of(running)
+        before = {pid: open_files(pid) for pid in workers}
+        address = httpx.URL(api.url)
+        for _ in range(200):
+            stream = streams.enter_context(socket.create_connection((address.host, address.port), timeout=30))
+            stream.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert stream.recv(12) == b"HTTP/1.1 200"
+        shares = [open_files(pid) - before[pid] for pid in workers]
+        assert sum(shares) >= 200
+        assert min(shares) > 60  # 1 of 10**8 runs has fewer
+
+
+def test_a_port_that_is_in_use_is_refused(tmp_path: Path) -> None:
+    """That the workers share a port does not let a second service have it too."""
+    database = ("--database", f"sqlite:///{tmp_path}/a.db")
+    with process(*database, *WORKERS) as (_, api):
+        port = str(httpx.URL(api.url).port)
+        second = subprocess.run(
+            [*SERVE, "--port", port, *database, *WORKERS],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert second.returncode == 1
+        assert f"cannot listen on 127.0.0.1, port {port}" in second.stderr
+
+
+def open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))

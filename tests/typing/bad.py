@@ -2,6 +2,8 @@
 # ruff: noqa: B018, PGH003 - which error it is differs between the checkers
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from typing import assert_type
 
@@ -10,6 +12,11 @@ from heksherlite import AsyncHeksherClient, Setting, ThreadHeksherClient
 
 class Theme(Enum):
     DARK = "dark"
+
+
+@dataclass(frozen=True)
+class Limits:
+    attempts: int = 3
 
 
 Setting("x", int, ["user"], "1")  # type: ignore # pyright: ignore
@@ -31,3 +38,7 @@ AsyncHeksherClient("http://host", "5", ["user"])  # type: ignore # pyright: igno
 AsyncHeksherClient("http://host", 5)  # type: ignore # pyright: ignore
 ThreadHeksherClient("http://host", 5, ["user"]).set_defaults(user=5)  # type: ignore # pyright: ignore
 ThreadHeksherClient("http://host", 5, ["user"]).track_contexts(user=5)  # type: ignore # pyright: ignore
+Setting("x", Limits, ["user"], 5)  # type: ignore # pyright: ignore
+Setting("x", Limits, ["user"], None)  # type: ignore # pyright: ignore
+Setting("x", timedelta, ["user"], 5)  # type: ignore # pyright: ignore
+Setting("x", Limits, ["user"], Limits()).get().missing  # type: ignore # pyright: ignore

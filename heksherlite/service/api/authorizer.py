@@ -149,6 +149,10 @@ class Authorizer:
         """
         return await self._with_latest_tokens(partial(self._verify, request.scope, sent, Scope.READ))
 
+    def find_token(self, sent: bytes) -> Token | None:
+        """Return the token for a text, also for that of an access token, or None. It may have expired."""
+        return find_token(self._tokens(), sent) or self._access_tokens.find(sent)
+
     async def _with_latest_tokens(self, check: Callable[..., T]) -> T:
         try:
             return check(final=False)
@@ -198,7 +202,7 @@ class Authorizer:
         return self._verify(request, sent, scope, final=final)
 
     def _verify(self, request: RequestScope, sent: bytes, scope: Scope, *, final: bool) -> Token:
-        token = find_token(self._tokens(), sent) or self._access_tokens.find(sent)
+        token = self.find_token(sent)
         if token is None:
             well_formed = SHAPE.fullmatch(sent.decode("latin-1")) is not None or self._access_tokens.has_shape(sent)
             if well_formed and not final:

@@ -106,7 +106,9 @@ class ServiceContext:
         def clock() -> float:
             return store.now().timestamp()
 
-        access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens, clock)
+        access_tokens = AccessTokens(
+            lambda: store.signing_key, lambda: store.tokens, clock, revoked=lambda: store.revoked_access_tokens
+        )
         authorizer = Authorizer(
             lambda: store.tokens,
             access_tokens,
@@ -168,6 +170,14 @@ def context_of(request: Request) -> ServiceContext:
 
 async def _context(request: Request) -> ServiceContext:
     return context_of(request)
+
+
+def declarations_are_strict(context: ServiceContext) -> bool:
+    """Return whether only the declarers of a setting upgrade it by declaring it."""
+    strict = context.options.access.strict_declarations
+    if strict is not None:
+        return strict
+    return context.authorizer.requires_tokens and context.store.strict_declarations
 
 
 Context: TypeAlias = Annotated[ServiceContext, Depends(_context)]

@@ -38,6 +38,11 @@ class DeviceCodeSecrets:
         message = b"device code %b %d" % (code_digest, created_at)
         return urlsafe_b64encode(digest(self._key().encode(), message, "sha256")).rstrip(b"=").decode()
 
+    def has_secret(self, code: DeviceCode, secret: str) -> bool:
+        """Return whether a secret is that of a device code."""
+        expected = self.secret_of(code.digest, code.created_at)
+        return code.chosen_by == "service" and compare_digest(secret.encode("utf-8", "replace"), expected.encode())
+
     def may_collect(self, code: DeviceCode, secret: str | None, address: str, *, age: float, now: float) -> bool:
         """Return whether a client may learn the status of a code, and collect its token.
 
@@ -49,8 +54,7 @@ class DeviceCodeSecrets:
             now: The time in seconds on a monotonic clock.
         """
         if secret is not None:
-            expected = self.secret_of(code.digest, code.created_at)
-            return code.chosen_by == "service" and compare_digest(secret.encode("utf-8", "replace"), expected.encode())
+            return self.has_secret(code, secret)
         self._without_secret[code.digest] = None
         if len(self._without_secret) > _MAX_REMEMBERED:
             self._without_secret.popitem(last=False)

@@ -68,14 +68,14 @@ async def explain_settings(
     names = None if settings is None else parse_setting_names(settings)
     known = parse_feature_values(feature_values, parameter="context") if feature_values else {}
     page = Page(limit, offset)
-    first = await _explained(store, context.changer, at, names, known, page)
+    first = await explained(store, context.changer, at, names, known, page)
     if and_at is None:
         return json_response(first)
-    second = await _explained(store, context.changer, and_at, names, known, page)
-    return json_response({**first, "and_at": second, "differs": _differing(first, second)})
+    second = await explained(store, context.changer, and_at, names, known, page)
+    return json_response({**first, "and_at": second, "differs": differing(first, second)})
 
 
-async def _explained(
+async def explained(
     store: ReadableStore,
     changer: Changer,
     at: str | None,
@@ -83,6 +83,19 @@ async def _explained(
     known: Mapping[str, str],
     page: Page,
 ) -> dict[str, Any]:
+    """Return the explanations of settings in a context, as the API shows them.
+
+    Args:
+        store: The store.
+        changer: Ranks the rules.
+        at: The revision or the time as of which to explain; None for now.
+        names: The names of the settings; None for all.
+        known: The values of the context features that are known.
+        page: Which rules of each setting to list.
+
+    Raises:
+        RequestError: The moment, a setting or a context feature is unknown, or there are too many settings.
+    """
     catalog = store.catalog if at is None else await store.at(parse_moment(at, now=store.now()))
     for feature in known:
         if feature not in catalog.context_features:
@@ -116,7 +129,7 @@ def _explain(
     return explain(catalog, entry, rules, known, page)
 
 
-def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
     """Return the settings whose value, or whose possible values, are not the same in both."""
     before = {each["setting"]: each for each in first["explanations"]}
     after = {each["setting"]: each for each in second["explanations"]}

@@ -132,7 +132,7 @@ async def list_proposals(
     """List proposals, the newest first."""
     found = await store.proposals.list(states=state, limit=limit + 1, before=before)
     prefix = request.state.identity.setting_prefix
-    shown = [_shown(proposal, request) for proposal in found[:limit] if _is_within(proposal, store, prefix)]
+    shown = [_shown(proposal, request) for proposal in found[:limit] if is_within(proposal, store, prefix)]
     return json_response({"proposals": shown, "next": found[limit - 1].id if len(found) > limit else None})
 
 
@@ -140,7 +140,7 @@ async def list_proposals(
 @requires(Scope.READ, Scope.PROPOSE, Scope.WRITE)
 async def get_proposal(request: Request, proposal_id: ProposalId, context: Context, store: ReadableStore) -> Response:
     """Return all about a proposal, with what it would do now if it is still to be applied."""
-    proposal = await _proposal(request, proposal_id, store)
+    proposal = await proposal_within(request, proposal_id, store)
     shown = _shown(proposal, request)
     if proposal.is_pending:
         rights = Rights(None, request.state.identity.setting_prefix, ignores_protection=True)
@@ -168,7 +168,7 @@ async def approve(
     body: Statements | None = None,
 ) -> Response:
     """Approve somebody else's proposal. It is applied at once, or at its time."""
-    proposal = await _proposal(request, proposal_id, store)
+    proposal = await proposal_within(request, proposal_id, store)
     statement = _statement(request, store.now(), None if body is None else body.comment)
     return json_response(_shown(await context.changer.approve(proposal, statement, rights), request))
 
@@ -179,7 +179,7 @@ async def reject(
     request: Request, proposal_id: ProposalId, store: WritableStore, body: Statements | None = None
 ) -> Response:
     """Decide against a proposal, also if it was approved and waits for its time."""
-    await _proposal(request, proposal_id, store)
+    await proposal_within(request, proposal_id, store)
     statement = _statement(request, store.now(), None if body is None else body.comment)
     await store.write_proposal(partial(proposing.reject, proposal_id=proposal_id, by=statement))
     return Response(status_code=204)
@@ -191,7 +191,7 @@ async def withdraw(
     request: Request, proposal_id: ProposalId, store: WritableStore, body: Statements | None = None
 ) -> Response:
     """Take back one's own proposal."""
-    await _proposal(request, proposal_id, store)
+    await proposal_within(request, proposal_id, store)
     statement = _statement(request, store.now(), None if body is None else body.comment)
     await store.write_proposal(partial(proposing.withdraw, proposal_id=proposal_id, by=statement))
     return Response(status_code=204)
@@ -201,20 +201,25 @@ async def withdraw(
 @requires(Scope.PROPOSE, Scope.WRITE)
 async def comment(request: Request, proposal_id: ProposalId, store: WritableStore, body: NewComment) -> Response:
     """Comment on a proposal that is not decided or not applied yet."""
-    await _proposal(request, proposal_id, store)
+    await proposal_within(request, proposal_id, store)
     statement = _statement(request, store.now(), body.text)
     await store.write_proposal(partial(proposing.comment, proposal_id=proposal_id, by=statement))
     return Response(status_code=204)
 
 
-async def _proposal(request: Request, proposal_id: int, store: ReadableStore) -> Proposal:
+async def proposal_within(request: Request, proposal_id: int, store: ReadableStore) -> Proposal:
+    """Return a proposal that the sender of a request may see.
+
+    Raises:
+        NotFoundError: There is none, or it is about settings outside the sender's prefix.
+    """
     proposal = await store.proposals.get(proposal_id)
-    if not _is_within(proposal, store, request.state.identity.setting_prefix):
+    if not is_within(proposal, store, request.state.identity.setting_prefix):
         raise NotFoundError(f"proposal {proposal_id} does not exist")
     return proposal
 
 
-def _is_within(proposal: Proposal, store: ReadableStore, prefix: str) -> bool:
+def is_within(proposal: Proposal, store: ReadableStore, prefix: str) -> bool:
     """Tell whether a proposal is only about settings with a prefix, so that a limited token may see it."""
     return not prefix or all(_setting_of(operation, store).startswith(prefix) for operation in proposal.operations)
 

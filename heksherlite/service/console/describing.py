@@ -63,17 +63,27 @@ class DescribedRecord:
     changes: Sequence[Description]
 
 
-def describe_record(record: Record) -> DescribedRecord:
-    """Return a record with its changes in words."""
-    return DescribedRecord(record, [describe_change(change) for change in record.changes])
+def describe_record(record: Record, *, complete: bool) -> DescribedRecord:
+    """Return a record with its changes in words.
+
+    Args:
+        record: The record.
+        complete: As for `describe_change`.
+    """
+    return DescribedRecord(record, [describe_change(change, complete=complete) for change in record.changes])
 
 
-def describe_change(change: Change) -> Description:
-    """Return a change in words."""
+def describe_change(change: Change, *, complete: bool) -> Description:
+    """Return a change in words.
+
+    Args:
+        change: The change.
+        complete: Whether to show the contents of what is neither a setting nor a rule: they tell of people and secrets.
+    """
     verb = "added" if change.before is None else "removed" if change.after is None else "changed"
     if change.subject is not None:
         title = f"{change.subject} {change.subject_name} {verb}"
-        return Description(title, None, None, list(_fields(change.before, change.after)))
+        return Description(title, None, None, list(_fields(change.before, change.after)) if complete else [])
     if change.setting_id is None:
         order = FieldChange("order", True, change.before, True, change.after)
         return Description("context features changed", None, None, [order])

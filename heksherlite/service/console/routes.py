@@ -38,6 +38,12 @@ class ConsoleRoute(ServiceRoute):
         return handle_page
 
 
+class ConsoleStreamRoute(ConsoleRoute):
+    """A route of the console whose responses have no end."""
+
+    is_stream = True
+
+
 async def problem(request: Request, status: int, text: str, headers: dict[str, str] | None = None) -> Response:
     """Return a page that describes a problem."""
     return await render(request, "problem", status=status, headers=headers, text=text)

@@ -60,7 +60,8 @@ def _passing(rules: Iterable[Rule], context_filter: ContextFilter | None) -> Ite
 
 
 def _setting_line(entry: Entry, more: dict[str, Any]) -> bytes:
-    return _line({"setting": entry.setting.name, "default_value": entry.setting.default_value, **more})
+    source = {"default_source": "operator"} if entry.setting.has_operator_default else {}
+    return _line({"setting": entry.setting.name, "default_value": entry.setting.default_value, **source, **more})
 
 
 def _rule_lines(catalog: Catalog, rules: Iterable[Rule]) -> Iterator[bytes]:

@@ -32,12 +32,14 @@ async def read_access_state(connection: AsyncConnection) -> AccessState:
     )
     groups = await connection.execute(select(tables.configuration_groups).order_by(tables.configuration_groups.c.name))
     secrets = await connection.execute(select(tables.group_secrets))
+    revoked = await connection.execute(select(tables.revoked_access_tokens))
     return AccessState(
         context_features=tuple((await connection.scalars(features)).all()),
         tokens={row.public_prefix: _token(row) for row in tokens},
         applications={row.id: _application(row) for row in applications},
         groups={row.name: Group(row.name, orjson.loads(row.contents)) for row in groups},
         secrets={row.name: row.value for row in secrets},
+        revoked_access_tokens={bytes.fromhex(row.digest): row.expires_at for row in revoked},
     )
 
 
@@ -80,6 +82,8 @@ async def write_access_changes(connection: AsyncConnection, state: AccessState, 
     secrets = [{"name": name, "value": value} for name, value in changes.secrets]
     known_codes = {digest.hex() for digest in state.device_codes}
     known_sessions = {digest.hex() for digest in state.sessions}
+    revoked = [{"digest": digest.hex(), "expires_at": end} for digest, end in changes.revoked_access_tokens]
+    known_revoked = {digest.hex() for digest in state.revoked_access_tokens}
     ended_sessions = {digest.hex() for digest in changes.removed_sessions}
     for table, rows, known, removed in (
         (tables.tokens, map(_token_row, changes.tokens), state.tokens, changes.removed_tokens),
@@ -93,6 +97,7 @@ async def write_access_changes(connection: AsyncConnection, state: AccessState, 
         (tables.group_secrets, secrets, state.secrets, changes.removed_secrets),
         (tables.device_codes, map(_device_code_row, changes.device_codes), known_codes, ()),
         (tables.sessions, map(_session_row, changes.sessions), known_sessions, ended_sessions),
+        (tables.revoked_access_tokens, revoked, known_revoked, ()),
     ):
         await _write_rows(connection, table, rows, known, removed)
 
@@ -101,6 +106,10 @@ async def _purge(connection: AsyncConnection, changes: AccessChanges) -> None:
     if changes.codes_expired_before:
         expired = _codes.expires_at < changes.codes_expired_before
         await connection.execute(delete(tables.device_codes).where(expired))
+    if changes.revocations_expired_before:
+        revoked = tables.revoked_access_tokens
+        expired = revoked.c.expires_at <= changes.revocations_expired_before
+        await connection.execute(delete(revoked).where(expired))
     if changes.sessions_expired_before:
         expired = _sessions.expires_at <= changes.sessions_expired_before
         await connection.execute(delete(tables.sessions).where(expired))

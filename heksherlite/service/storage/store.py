@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +36,7 @@ from heksherlite.service.storage.rows import (
     read_changes,
     read_counters,
     read_lineage,
+    read_strict_declarations,
     read_whole_lineage,
     write_changes,
 )
@@ -94,7 +95,10 @@ class Store:
         self.groups = Groups(self.access)
         self.sessions = Sessions(self.access)
         self._tokens: Tokens = {}
+        self._revoked_access_tokens: Mapping[bytes, int] = {}
         self._signing_key = ""
+        self.strict_declarations = False
+        """Whether the database was made for services that check the rights of declarers."""
         self._database = database
         self._poll_interval = poll_interval
         self._check_interval = check_interval
@@ -109,6 +113,11 @@ class Store:
     def available(self) -> bool:
         """Whether the database was reachable at the last check."""
         return self.availability.reachable
+
+    @property
+    def revoked_access_tokens(self) -> Mapping[bytes, int]:
+        """When each revoked access token expires, by the digest of the access token, as of the catalog."""
+        return self._revoked_access_tokens
 
     @property
     def tokens(self) -> Tokens:
@@ -312,9 +321,11 @@ class Store:
         if counters.database_id == catalog.counters.database_id:
             lineage = await read_lineage(connection, catalog.lineage, catalog.counters.revision_id)
         if lineage is None or counters.access_id != catalog.counters.access_id:
-            self._tokens = (await self.access.newest(connection, counters)).all_tokens()
+            access = await self.access.newest(connection, counters)
+            self._tokens, self._revoked_access_tokens = access.all_tokens(), access.revoked_access_tokens
             self._signing_key = await read_signing_key(connection)
         if lineage is None:  # the first read, or the database was replaced, restored, or lost transactions
+            self.strict_declarations = await read_strict_declarations(connection)
             catalog = Catalog(Counters(counters.database_id))
             lineage = await read_whole_lineage(connection)
         return catalog.after(await read_changes(connection, since=catalog.counters), counters, lineage)

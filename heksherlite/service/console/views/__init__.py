@@ -2,7 +2,19 @@
 
 from typing import Final
 
-from heksherlite.service.console.views import events, setting, settings, start
+from heksherlite.service.console.views import (
+    compare,
+    draft,
+    editing,
+    events,
+    explain,
+    features,
+    history,
+    proposals,
+    setting,
+    settings,
+    start,
+)
 
-CONSOLE: Final = (start, settings, setting, events)
+CONSOLE: Final = (start, settings, setting, editing, draft, explain, history, proposals, compare, features, events)
 """The modules with the routes of the console."""

@@ -13,13 +13,13 @@ from heksherlite.service.api.context import Context, ServiceContext
 from heksherlite.service.api.head import IS_HEAD
 from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.people import Person, person_of
-from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.console.routes import ConsoleStreamRoute
 from heksherlite.service.console.showing import author, count
 from heksherlite.service.domain import tokens
 from heksherlite.service.domain.change_feed import Interest
 from heksherlite.service.domain.lineage import RevisionId
 
-router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
+router = APIRouter(include_in_schema=False, route_class=ConsoleStreamRoute)
 
 _LIFETIME: Final = 300.0
 """After how many seconds a stream ends. The browser opens a new one, which checks that the session still exists."""

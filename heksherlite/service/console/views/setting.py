@@ -10,12 +10,13 @@ from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.bar import bar_of
 from heksherlite.service.console.describing import describe_record
 from heksherlite.service.console.indexes import index_of
+from heksherlite.service.console.numbers import read_number
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.domain.explanations import Page, explain
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.errors import BadRequestError, NotFoundError
+from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage.history import Search
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
@@ -41,7 +42,7 @@ async def show_setting(request: Request, name: str, store: ReadableStore, contex
     own = next(each for each in indexed.settings if each.entry is entry)
     bar = bar_of(request, catalog, own.values, features=features)
     words = request.query_params.get("rules", "").casefold().split()
-    number = _page_number(request.query_params.get("page", "1"))
+    number = read_number(request.query_params.get("page", "1"), "page")
 
     def explained() -> tuple[dict[str, Any], Sequence[Mapping[str, Any]], int]:
         ranked = context.changer.ranked_rules.get(catalog, entry)
@@ -59,7 +60,7 @@ async def show_setting(request: Request, name: str, store: ReadableStore, contex
     if person.sees_everything:
         search = Search(limit=10, setting_name=setting.name, setting_id=setting.id)
         page_of_records = await store.history.search(search, changes_per_record=5)
-        records = [describe_record(record) for record in page_of_records.records]
+        records = [describe_record(record, complete=person.sees_people) for record in page_of_records.records]
     return await render(
         request,
         "setting",
@@ -82,9 +83,3 @@ async def show_setting(request: Request, name: str, store: ReadableStore, contex
 def _matches(rule: Mapping[str, Any], words: Sequence[str]) -> bool:
     text = " ".join([*[f"{feature}={value}" for feature, value in rule["feature_values"].items()], str(rule["value"])])
     return all(word in text.casefold() for word in words)
-
-
-def _page_number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
-        raise BadRequestError(f"{text[:100]!r} is not the number of a page, such as 1")
-    return int(text)

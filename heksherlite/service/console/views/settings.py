@@ -14,6 +14,7 @@ from heksherlite.service.changing import Changer
 from heksherlite.service.console.bar import bar_of
 from heksherlite.service.console.index import Indexed, View
 from heksherlite.service.console.indexes import index_of
+from heksherlite.service.console.numbers import read_number
 from heksherlite.service.console.rendering import render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.domain.catalog import Catalog
@@ -58,7 +59,7 @@ async def show_settings(request: Request, store: ReadableStore, context: Context
     has = query.get("has", "")
     if has and has not in FILTERS:
         raise BadRequestError(f"there is no filter {has[:100]!r}; the filters are {', '.join(FILTERS)}")
-    number = _page_number(query.get("page", "1"))
+    number = read_number(query.get("page", "1"), "page")
 
     def found() -> tuple[View, list[tuple[str, list[Indexed]]]]:
         view = index.view(catalog)
@@ -152,9 +153,3 @@ def _group(name: str, prefix: str) -> str:
     rest = name.removeprefix(prefix)
     head, dot, _ = rest.partition(".")
     return prefix + head + dot if dot else ""
-
-
-def _page_number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
-        raise BadRequestError(f"{text[:100]!r} is not the number of a page, such as 1")
-    return int(text)

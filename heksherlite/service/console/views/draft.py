@@ -1,0 +1,184 @@
+"""``/console/draft``: what the person is about to change, and what that comes to."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from heksherlite.service.api import proposals
+from heksherlite.service.api.changes import ChangesBody
+from heksherlite.service.api.context import Context, WritableStore
+from heksherlite.service.api.operation_bodies import operations_of
+from heksherlite.service.console.drafting import add_to_draft, cause_of, look_at, rights_of
+from heksherlite.service.console.people import person_of
+from heksherlite.service.console.rendering import redirect, render
+from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.console.views.editing import may_edit
+from heksherlite.service.domain.drafts import Draft
+from heksherlite.service.domain.times import read_time
+from heksherlite.service.errors import BadRequestError, OperationConflictsError, RequestError
+from heksherlite.service.pages.form import read_form
+
+router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
+
+
+@router.get("/console/draft")
+@may_edit
+async def show_draft(request: Request, context: Context) -> Response:
+    """Show the draft."""
+    return await _show(request, context)
+
+
+@router.get("/console/draft/export")
+@may_edit
+async def export_draft(request: Request, context: Context) -> Response:
+    """Return the draft as the body of ``POST /api/v1/changes``."""
+    draft = await _draft_of(request, context)
+    headers = {"content-disposition": 'attachment; filename="draft.json"', "cache-control": "no-store"}
+    return Response(_body(draft), 200, headers, "application/json")
+
+
+@router.post("/console/draft/import")
+@may_edit
+async def import_draft(request: Request, context: Context) -> Response:
+    """Add the operations of an exported draft, or of any body of ``POST /api/v1/changes``."""
+    form = await read_form(request)
+    try:
+        body = ChangesBody.model_validate(orjson.loads((form.texts("json") or [""])[-1]))
+    except orjson.JSONDecodeError as error:
+        return await _show(request, context, problem=f"this is not JSON: {error}", status=422)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:10]]
+        return await _show(request, context, problem="; ".join(faults), status=422)
+    operations = operations_of(body.operations, most=context.options.limits.max_operations)
+    await add_to_draft(request, operations)
+    return redirect(request, "draft")
+
+
+@router.post("/console/draft/discard")
+@may_edit
+async def discard(request: Request, context: Context) -> Response:
+    """Discard one edit, or all of them."""
+    form = await read_form(request)
+    number = form.text("edit")
+    if number and not (number.isascii() and number.isdigit() and len(number) < 9):
+        raise BadRequestError(f"{number[:100]!r} is not the number of an edit")
+    await context.store.drafts.change(
+        person_of(request).draft_owner,
+        lambda draft: draft.without(int(number)) if number else Draft(),
+        now=time.time(),
+    )
+    return redirect(request, "draft")
+
+
+@router.post("/console/draft/rebase")
+@may_edit
+async def keep_mine(request: Request, context: Context) -> Response:
+    """Keep the values of the draft although others changed the same meanwhile."""
+    form = await read_form(request)
+    seen = form.text("revision")
+    if not (seen.isascii() and seen.isdigit() and len(seen) < 19):
+        raise BadRequestError("the form names no revision")
+    base = min(int(seen), context.store.catalog.counters.revision)
+    await context.store.drafts.change(
+        person_of(request).draft_owner,
+        lambda draft: replace(draft, base_revision=base) if draft.operations else draft,
+        now=time.time(),
+    )
+    return redirect(request, "draft")
+
+
+@router.post("/console/draft/save")
+@may_edit
+async def save(request: Request, context: Context) -> Response:
+    """Make the draft as one change."""
+    form = await read_form(request)
+    draft = await _draft_of(request, context)
+    reason = form.text("reason")
+    if not draft.operations:
+        return redirect(request, "draft")
+    try:
+        cause, rights = cause_of(request, reason), rights_of(request)
+        if form.text("break_glass"):
+            rights, cause = rights.breaking_glass(cause)
+        made = await context.changer.make(draft.operations, rights, cause, base_revision=draft.base_revision)
+    except OperationConflictsError:
+        return await _show(request, context, reason=reason, status=409)
+    except RequestError as error:
+        return await _show(request, context, problem=error.message, reason=reason, status=409)
+    await _clear(request, context, draft)
+    return redirect(request, f"history/{made.revision}?saved=1" if made.preview.outcome.changes else "draft?nothing=1")
+
+
+@router.post("/console/draft/propose")
+@may_edit
+async def propose(request: Request, context: Context, store: WritableStore) -> Response:
+    """Propose the draft to somebody else."""
+    form = await read_form(request)
+    draft = await _draft_of(request, context)
+    reason, apply_at = form.text("reason"), form.text("apply_at")
+    if not draft.operations:
+        return redirect(request, "draft")
+    try:
+        body: dict[str, Any] = {
+            "operations": [operation.as_json() for operation in draft.operations],
+            "reason": reason or None,
+            "base_revision": draft.base_revision,
+        }
+        if apply_at:
+            body["apply_at"] = read_time(apply_at).isoformat()
+        answer = await proposals.propose(
+            request, proposals.NewProposal.model_validate(body), context, store, cause_of(request, reason)
+        )
+    except OperationConflictsError:
+        return await _show(request, context, reason=reason, status=409)
+    except (RequestError, ValueError) as error:
+        text = error.message if isinstance(error, RequestError) else str(error)
+        return await _show(request, context, problem=text, reason=reason, status=422)
+    await _clear(request, context, draft)
+    return redirect(request, f"proposals/{orjson.loads(bytes(answer.body))['proposal_id']}")
+
+
+async def _draft_of(request: Request, context: Context) -> Draft:
+    return await context.store.drafts.get(person_of(request).draft_owner)
+
+
+async def _clear(request: Request, context: Context, made: Draft) -> None:
+    """Discard what was made. What the person drafted in another tab meanwhile stays."""
+
+    def without_made(draft: Draft) -> Draft:
+        left = tuple(each for each in draft.operations if each not in made.operations)
+        return replace(draft, operations=left) if left else Draft()
+
+    await context.store.drafts.change(person_of(request).draft_owner, without_made, now=time.time())
+
+
+def _body(draft: Draft, *, reason: str | None = None) -> bytes:
+    body: dict[str, Any] = {"operations": [operation.as_json() for operation in draft.operations]}
+    if reason:
+        body["reason"] = reason
+    if draft.base_revision is not None:
+        body["base_revision"] = draft.base_revision
+    return orjson.dumps(body, option=orjson.OPT_INDENT_2)
+
+
+async def _show(
+    request: Request, context: Context, *, problem: str = "", reason: str = "", status: int = 200
+) -> Response:
+    draft = await _draft_of(request, context)
+    look = await look_at(context, draft.operations, rights_of(request), base_revision=draft.base_revision)
+    return await render(
+        request,
+        "draft",
+        status=status,
+        draft=draft,
+        look=look,
+        problem=problem or look.problem,
+        reason=reason,
+        nothing="nothing" in request.query_params,
+        body=_body(draft, reason="…").decode(),
+        base_url=context.base_url(request),
+    )

@@ -1,0 +1,117 @@
+"""``/console/explain``: why settings have their values, then and now, here and there."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.explain import differing, explained
+from heksherlite.service.api.routes import requires_person
+from heksherlite.service.console.bar import bar_of
+from heksherlite.service.console.indexes import index_of
+from heksherlite.service.console.people import person_of
+from heksherlite.service.console.rendering import render
+from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.domain.explanations import Page
+from heksherlite.service.domain.filters import parse_setting_names
+from heksherlite.service.domain.history import Record
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import RequestError
+from heksherlite.service.storage.history import Search
+
+router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
+
+OTHER_CONTEXT: Final = "d."
+_MOST_CAUSES: Final = 20
+_MOST_ROWS: Final = 500
+
+
+@router.get("/console/explain")
+@requires_person(Scope.READ)
+async def show_explanations(request: Request, store: ReadableStore, context: Context) -> Response:
+    """Show the values of settings in a context, beside those in another context or at another time."""
+    query = request.query_params
+    catalog = store.catalog
+    view = index_of(request).view(catalog)
+    bar = bar_of(request, catalog, view.suggestions)
+    other = bar_of(request, catalog, view.suggestions, prefix=OTHER_CONTEXT)
+    asked = bool(query)
+    at, and_at = (query.get(name, "").strip() or None for name in ("at", "and_at"))
+    compares = bool(other.context) or and_at is not None
+    first: dict[str, Any] | None = None
+    second: dict[str, Any] | None = None
+    problem = ""
+    if asked:
+        try:
+            names = parse_setting_names(",".join(query.get("settings", "").replace(",", " ").split()))
+            page = Page(limit=100)
+            first = await explained(store, context.changer, at, names or None, bar.context, page)
+            if compares:
+                there = other.context or bar.context
+                second = await explained(store, context.changer, and_at, names or None, there, page)
+        except RequestError as error:
+            problem = error.message
+    rows = [] if first is None else _rows(first, second)
+    if query.get("only") and second is not None:
+        rows = [row for row in rows if row["differs"]]
+    causes = await _causes(request, store, rows, first, second) if second is not None else {}
+    return await render(
+        request,
+        "explain",
+        status=400 if problem else 200,
+        bar=bar,
+        other=other,
+        at=at or "",
+        and_at=and_at or "",
+        settings=query.get("settings", ""),
+        only=bool(query.get("only")),
+        problem=problem,
+        first=first,
+        second=second,
+        rows=rows[:_MOST_ROWS],
+        row_count=len(rows),
+        differences=sum(row["differs"] for row in rows),
+        causes=causes,
+    )
+
+
+def _rows(first: Mapping[str, Any], second: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    before = {each["setting"]: each for each in first["explanations"]}
+    after = {} if second is None else {each["setting"]: each for each in second["explanations"]}
+    differ = frozenset(() if second is None else differing(first, second))
+    return [
+        {"name": name, "first": before.get(name), "second": after.get(name), "differs": name in differ}
+        for name in sorted(before.keys() | after.keys())
+    ]
+
+
+async def _causes(
+    request: Request,
+    store: ReadableStore,
+    rows: Sequence[Mapping[str, Any]],
+    first: Mapping[str, Any] | None,
+    second: Mapping[str, Any] | None,
+) -> Mapping[str, Record]:
+    """Return, for values that differ between two times, the last change of what decides the later one."""
+    if first is None or second is None or not person_of(request).sees_everything:
+        return {}
+    revisions = sorted([first["revision"], second["revision"]])
+    if revisions[0] == revisions[1]:
+        return {}
+    later = "second" if second["revision"] == revisions[1] else "first"
+    causes: dict[str, Record] = {}
+    for row in [row for row in rows if row["differs"]][:_MOST_CAUSES]:
+        decided = (row[later] or {}).get("decided_by", {})
+        is_rule = decided.get("kind") == "rule"
+        search = Search(
+            limit=1,
+            before=revisions[1] + 1,
+            rule_id=decided["rule_id"] if is_rule else None,
+            setting_name=None if is_rule else row["name"],
+        )
+        found = await store.history.search(search, changes_per_record=1)
+        for record in found.records:
+            if record.revision > revisions[0]:
+                causes[row["name"]] = record
+    return causes

@@ -1,0 +1,115 @@
+"""``/console/proposals``: changes that wait for somebody else, and the discussion about them."""
+
+from dataclasses import replace
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from heksherlite.service.api import proposals as api
+from heksherlite.service.api.change_cause import author_of
+from heksherlite.service.api.context import CallerRights, Context, ReadableStore, WritableStore
+from heksherlite.service.api.routes import requires_person
+from heksherlite.service.console.drafting import look_at
+from heksherlite.service.console.numbers import read_number
+from heksherlite.service.console.rendering import redirect, render
+from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.domain.proposals import ProposalState
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import BadRequestError, OperationConflictsError
+from heksherlite.service.pages.form import Form, read_form
+
+router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
+
+_MOST_LISTED: Final = 200
+_PENDING: Final = (ProposalState.OPEN, ProposalState.APPROVED)
+
+
+@router.get("/console/proposals")
+@requires_person(Scope.READ, Scope.PROPOSE, Scope.WRITE)
+async def list_proposals(request: Request, store: ReadableStore) -> Response:
+    """List the proposals that are to be decided, or all of them."""
+    shows_all = bool(request.query_params.get("all"))
+    found = await store.proposals.list(states=None if shows_all else _PENDING, limit=_MOST_LISTED)
+    prefix = request.state.identity.setting_prefix
+    shown = [proposal for proposal in found if api.is_within(proposal, store, prefix)]
+    return await render(request, "proposals", proposals=shown, shows_all=shows_all)
+
+
+@router.get("/console/proposals/{number}")
+@requires_person(Scope.READ, Scope.PROPOSE, Scope.WRITE)
+async def show_proposal(
+    request: Request, number: str, store: ReadableStore, context: Context, rights: CallerRights
+) -> Response:
+    """Show a proposal, with what it would do now."""
+    return await _show(request, number, store, context, rights)
+
+
+@router.post("/console/proposals/{number}/approve")
+@requires_person(Scope.WRITE, Scope.ADMIN)
+async def approve(
+    request: Request, number: str, store: ReadableStore, context: Context, rights: CallerRights
+) -> Response:
+    """Approve a proposal."""
+    body = _statements(await read_form(request))
+    try:
+        await api.approve(request, read_number(number, "proposal"), context, store, rights, body)
+    except OperationConflictsError:
+        return await _show(request, number, store, context, rights, status=409)
+    return redirect(request, f"proposals/{number}")
+
+
+@router.post("/console/proposals/{number}/reject")
+@requires_person(Scope.WRITE)
+async def reject(request: Request, number: str, store: WritableStore) -> Response:
+    """Reject a proposal."""
+    await api.reject(request, read_number(number, "proposal"), store, _statements(await read_form(request)))
+    return redirect(request, f"proposals/{number}")
+
+
+@router.post("/console/proposals/{number}/withdraw")
+@requires_person(Scope.PROPOSE, Scope.WRITE)
+async def withdraw(request: Request, number: str, store: WritableStore) -> Response:
+    """Take back one's own proposal."""
+    await api.withdraw(request, read_number(number, "proposal"), store, _statements(await read_form(request)))
+    return redirect(request, f"proposals/{number}")
+
+
+@router.post("/console/proposals/{number}/comments")
+@requires_person(Scope.PROPOSE, Scope.WRITE)
+async def comment(request: Request, number: str, store: WritableStore) -> Response:
+    """Comment on a proposal."""
+    body = _statements(await read_form(request))
+    if body.comment is None:
+        raise BadRequestError("a comment has some text")
+    await api.comment(request, read_number(number, "proposal"), store, api.NewComment(text=body.comment))
+    return redirect(request, f"proposals/{number}")
+
+
+def _statements(form: Form) -> api.Statements:
+    try:
+        return api.Statements(comment=form.text("comment") or None)
+    except ValidationError as error:
+        raise BadRequestError(f"a comment has at most {api.MAX_COMMENT_LENGTH} characters, without NUL") from error
+
+
+async def _show(
+    request: Request,
+    number: str,
+    store: ReadableStore,
+    context: Context,
+    rights: CallerRights,
+    *,
+    status: int = 200,
+) -> Response:
+    proposal = await api.proposal_within(request, read_number(number, "proposal"), store)
+    may = replace(rights, ignores_protection=True)
+    base = proposal.base_revision if proposal.is_pending else None
+    return await render(
+        request,
+        "proposal",
+        status=status,
+        proposal=proposal,
+        look=await look_at(context, proposal.operations, may, base_revision=base),
+        is_own=proposal.author.is_same_as(author_of(request)),
+    )

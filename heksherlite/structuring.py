@@ -1,0 +1,87 @@
+"""Strict conversion of parts of objects: what a setting of its own would drop is a fault with a path here."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from heksherlite.conversions import SettingType
+from heksherlite.faults import Fault, ValueFaultsError, faults_of
+from heksherlite.read_only import ReadOnlyDict
+from heksherlite.setting_types import HeksherMapping, HeksherSequence
+from heksherlite.value_types import AnnotatedType, OptionalType
+
+Structure = Callable[[Any], Any]
+"""Converts a JSON value. Raises :class:`TypeError`; :class:`ValueFaultsError` for what has parts."""
+
+
+def structure_of(type_: SettingType[Any]) -> Structure:
+    """Return the strict conversion of a setting type."""
+    match type_:
+        case HeksherSequence():
+            return _sequence(structure_of(type_.inner))
+        case HeksherMapping():
+            return _mapping(structure_of(type_.inner))
+        case OptionalType():
+            inner = structure_of(type_.inner)
+            return lambda value: None if value is None else inner(value)
+        case AnnotatedType():
+            return _annotated(structure_of(type_.inner), type_)
+    return _other(type_)
+
+
+def _sequence(inner: Structure) -> Structure:
+    def structure(value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise TypeError(f"value {value!r} is not a list")
+        try:
+            return tuple([inner(item) for item in value])
+        except (TypeError, ValueError):
+            raise ValueFaultsError(_faults_in(inner, enumerate(value))) from None
+
+    return structure
+
+
+def _mapping(inner: Structure) -> Structure:
+    def structure(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"value {value!r} is not a mapping")
+        try:
+            return ReadOnlyDict({key: inner(item) for key, item in value.items()})
+        except (TypeError, ValueError):
+            raise ValueFaultsError(_faults_in(inner, value.items())) from None
+
+    return structure
+
+
+def _annotated(inner: Structure, type_: AnnotatedType[Any]) -> Structure:
+    constraints = type_.constraints
+
+    def structure(value: Any) -> Any:
+        result = inner(value)
+        if (problem := constraints.problem(value)) is not None:
+            raise TypeError(f"value {value!r:.100} {problem}")
+        constraints.check_value(result)
+        return result
+
+    return structure
+
+
+def _other(type_: SettingType[Any]) -> Structure:
+    convert = type_.convert_from_heksher
+
+    def structure(value: Any) -> Any:
+        result, coercions = convert(value)
+        if coercions:
+            raise TypeError("; ".join(coercions))
+        return result
+
+    return structure
+
+
+def _faults_in(inner: Structure, items: Any) -> list[Fault]:
+    faults: list[Fault] = []
+    for step, item in items:
+        try:
+            inner(item)
+        except (TypeError, ValueError) as error:
+            faults += [fault.below(step) for fault in faults_of(error)]
+    return faults

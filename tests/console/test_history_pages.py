@@ -1,0 +1,155 @@
+"""The history, undoing, explanations, comparisons, proposals and context features in the console."""
+
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+
+from tests.service.api import Api
+from tests.service.browser import Browser, Page
+
+
+@pytest.fixture(autouse=True)
+def shop(api: Api) -> Api:
+    """Declare some settings with rules."""
+    api.declare()
+    api.declare("page_size", configurable_features=["environment", "user"])
+    api.add_rule(10, environment="staging")
+    api.add_rule(300, environment="prod")
+    return api
+
+
+def change(api: Api, *operations: dict[str, object], reason: str = "because") -> int:
+    """Make a change, and return its revision."""
+    answer = api.call("POST", "changes", {"operations": list(operations), "reason": reason})
+    assert answer.status_code == 200, answer.text
+    revision: int = answer.json()["revision"]
+    return revision
+
+
+def links_of(page: Page) -> list[str]:
+    """Return the paths to which the links of a page lead."""
+    return [urlsplit(urljoin(page.url, str(each.get("href")))).path for tag, each in page.tags if tag == "a"]
+
+
+RULE = {"op": "put_rule", "setting": "cache_ttl", "feature_values": {"environment": "prod"}, "value": 1}
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [RULE],
+        [{"op": "delete_rule", "setting": "cache_ttl", "feature_values": {"environment": "prod"}}],
+        [{"op": "put_rule", "setting": "page_size", "feature_values": {"user": "ann"}, "value": 5}],
+        [{"op": "set_default", "setting": "page_size", "value": 5}],
+        [{"op": "set_setting_metadata", "setting": "page_size", "metadata": {"owner": "shop"}}],
+        [{"op": "set_type", "setting": "page_size", "type": "float"}],
+        [{"op": "set_configurable_features", "setting": "page_size", "configurable_features": ["user"]}],
+        [{"op": "move_context_feature", "context_feature": "theme", "to_before": "environment"}],
+        [{"op": "add_context_feature", "context_feature": "tenant"}],
+        [RULE, {"op": "set_default", "setting": "cache_ttl", "value": 2}],
+    ],
+    ids=lambda operations: "+".join(each["op"] for each in operations),
+)
+def test_a_change_is_undone_by_a_draft(api: Api, browser: Browser, operations: list[dict[str, object]]) -> None:
+    """Whatever was changed is as before, by a change of its own that was looked at first."""
+
+    def state() -> object:
+        settings = [api.setting(name) for name in ("cache_ttl", "page_size")]
+        rules = {name: [rule["value"] for rule in each["rules"]] for name, each in api.query().items()}
+        return api.features(), [{**each, "version": ""} for each in settings], rules
+
+    before = state()
+    revision = change(api, *operations)
+    changed = state()
+    page = browser.open(f"/console/history/{revision}")
+    page = browser.send(page.form(f"/console/history/{revision}/undo"))
+    assert state() == changed != before
+    page = browser.send(page.form("/console/draft/save"), reason="back")
+    assert "Saved" in page.text, page.text
+    assert state() == before
+
+
+def test_an_undo_does_not_overwrite_what_came_later(api: Api, browser: Browser) -> None:
+    """What somebody changed after the change to undo is a conflict, with who and when."""
+    revision = change(api, RULE)
+    change(api, {**RULE, "value": 2})
+    page = browser.open(f"/console/history/{revision}")
+    page = browser.send(page.form(f"/console/history/{revision}/undo"))
+    assert "Others changed the same" in page.text
+    assert "was changed from 1 to 2" in page.text
+
+
+def test_the_history_is_filtered(api: Api, browser: Browser) -> None:
+    """By setting, reason and time; the page says so if nothing matches."""
+    change(api, RULE, reason="A 100% certain move")
+    text = browser.open("/console/history?reason=100%25+CERTAIN").text
+    assert text.count("Revision") == 2  # one record, and the foot
+    assert "No change matches" in browser.open("/console/history?reason=1000").text
+    assert "No change matches" in browser.open("/console/history?until=2000-01-01T00:00").text
+    assert "cache_ttl" not in browser.open("/console/history?setting=page_size").text.partition("Revision")[2]
+    assert browser.open("/console/history?since=soon").status == 400
+
+
+def test_values_are_explained_then_and_now(api: Api, browser: Browser) -> None:
+    """Two times side by side, with the change that made the difference."""
+    earlier = api.revision()
+    revision = change(api, RULE, reason="the move")
+    query = f"settings=cache_ttl&c.environment=prod&c.user=ann&at={earlier}&and_at={revision}"
+    text = browser.open(f"/console/explain?{query}").text
+    assert "1 differ" in text
+    assert f"Revision {revision} somebody : the move" in text
+    text = browser.open("/console/explain?c.environment=prod&c.user=a&d.environment=staging&d.user=a&only=yes").text
+    assert "1 setting · 1 differs" in text
+    page = browser.open("/console/explain?settings=cache_ttl&at=99999")
+    assert (page.status, "There is no revision 99999 yet" in page.text) == (400, True)
+
+
+def test_an_environment_is_copied(browser: Browser) -> None:
+    """What differs between two environments is copied by a draft, all or by row."""
+    page = browser.open("/console/compare?feature=environment&left=staging&right=prod")
+    assert "1 difference" in page.text
+    (form,) = [form for form in page.forms if form.method == "post" and form.action.endswith("/compare")]
+    assert browser.send(form).status == 400
+    page = browser.send(form, row=form.offered["row"])
+    assert "cache_ttl where environment is prod : 300 → 10" in page.text
+    page = browser.open("/console/compare?feature=environment&left=staging&right=staging")
+    assert "Nothing differs" in page.text
+
+
+def test_a_proposal_is_discussed_and_applied(api: Api, browser: Browser) -> None:
+    """Its impact is on the page, and so is what is said about it."""
+    answer = api.call("POST", "proposals", {"operations": [RULE], "reason": "for the sale"})
+    number = answer.json()["proposal_id"]
+    assert f"{number}: for the sale" in browser.open("/console/proposals").text.replace(" :", ":")
+    page = browser.open(f"/console/proposals/{number}")
+    assert "cache_ttl where environment is prod : 300 → 1" in page.text
+    form = page.form(f"/console/proposals/{number}/comments")
+    page = browser.send(form, comment="why 1?")
+    assert "why 1?" in page.text
+    form.action = form.action.replace("comments", "approve")
+    page = browser.send(form, comment="fine")
+    assert "applied" in page.text
+    assert api.get(f"proposals/{number}").json()["state"] == "applied"
+
+
+def test_a_proposal_is_rejected(api: Api, browser: Browser) -> None:
+    """Somebody decides against it, and it is no longer listed."""
+    number = api.call("POST", "proposals", {"operations": [RULE]}).json()["proposal_id"]
+    form = browser.open(f"/console/proposals/{number}").form(f"/console/proposals/{number}/comments")
+    form.action = form.action.replace("comments", "reject")
+    assert "rejected" in browser.send(form).text
+    assert f"/console/proposals/{number}" not in links_of(browser.open("/console/proposals"))
+    assert f"/console/proposals/{number}" in links_of(browser.open("/console/proposals?all=1"))
+    assert browser.open("/console/proposals/12345").status == 404
+    assert browser.open("/console/proposals/x").status == 400
+
+
+def test_moving_a_context_feature_shows_its_impact(api: Api, browser: Browser) -> None:
+    """The draft shows for whom values change."""
+    api.add_rule(5, user="ann")
+    page = browser.open("/console/features")
+    assert "wins over environment" in page.text
+    (form,) = [each for each in page.forms if each.chosen("feature") == ["environment"] and "do" in each.buttons]
+    page = browser.send(form, do="after")
+    assert "move context feature" in page.text.casefold()
+    assert "cache_ttl where user is ann and environment is staging : 5 → 10" in page.text
