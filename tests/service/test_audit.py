@@ -34,6 +34,7 @@ from tests.service.browser import Browser
 from tests.service.stores import opened
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
 
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 ADMIN_TOKEN = Cause(Author("token", "admin", "10.0.0.7", "hkl_01234567"), "for a test")
 ANYTHING = AuditSearch()
 
@@ -293,8 +294,11 @@ def test_access_tokens_are_recorded(service: Service) -> None:
     form = {"grant_type": "client_credentials"}
     right = httpx.post(f"{service.url}/o/token", data=form, auth=(oauth2["client_id"], oauth2["client_secret"]))
     wrong = httpx.post(f"{service.url}/o/token", data=form, auth=(oauth2["client_id"], "wrong"))
-    assert (right.status_code, wrong.status_code) == (200, 401)
-    refused, issued = service.found(action="access_token.issue")
+    device = {"grant_type": DEVICE_CODE, "device_code": "BCDFGHJK.guess", "client_id": "robot"}
+    guess = httpx.post(f"{service.url}/o/token", data=device)
+    assert (right.status_code, wrong.status_code, guess.status_code) == (200, 401, 400)
+    guessed, refused, issued = service.found(action="access_token.issue")
+    assert (guessed["outcome"], guessed["details"]["error"]) == ("denied", "invalid_grant")
     assert (issued["outcome"], issued["subject"], issued["details"]) == (
         "succeeded",
         oauth2["client_id"],
