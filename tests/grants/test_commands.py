@@ -162,7 +162,7 @@ def test_discover(endpoint: ScriptedEndpoint, port: int, tmp_path: Path) -> None
             for url in (endpoint.url, "http://127.0.0.1:9"):
                 sending.sendto(encode_beacon(url), ("127.0.0.1", port))
             time.sleep(0.05)
-        output, errors = process.communicate()
+        output, errors = process.communicate(timeout=60)
     assert output == f"{endpoint.url}  the �[2Jname  of this test\n"
     assert errors.count("http://127.0.0.1:9: not an endpoint: ConnectError") == 1
 

@@ -4,7 +4,6 @@ The service and the program are processes of their own, and the browser is Chrom
 pictures in the folder ``screenshots``.
 """
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,79 +17,19 @@ from heksherlite.service.domain.tokens import Scope
 from tests.service.api import Api
 from tests.service.approved_program import SECONDS, program
 from tests.service.test_processes import process
+from tests.service.visits import SIZES, Visit, running_chromium
 
 pytestmark = pytest.mark.thorough
 
-ROOT = Path(__file__).parents[2]
-SCREENSHOTS = ROOT / "screenshots"
 FEATURES = ("environment", "user", "theme")
-SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 SCHEMES = ("light", "dark")
-MILLISECONDS = 60_000
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Return Chromium: that of the system, or the one that playwright installed."""
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="there is no playwright: pip install 'heksherlite[browser]' brings it"
-    )
-    with api.sync_playwright() as playwright:
-        installed = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-        path = next((path for path in installed if path), playwright.chromium.executable_path)
-        if not Path(path).exists():
-            pytest.skip("there is no Chromium: apt-get install chromium, or python -m playwright install chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    """Return Chromium."""
+    with running_chromium() as browser:
         yield browser
-        browser.close()
-
-
-class Visit:
-    """A person at a browser whose console and requests are recorded."""
-
-    def __init__(self, browser: Any, url: str, size: str, scheme: str) -> None:
-        width, height = SIZES[size]
-        self._context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=size == "phone"
-        )
-        self._context.set_default_timeout(MILLISECONDS)
-        self._name = f"{size}-{scheme}"
-        self.page = self._context.new_page()
-        self.complaints: list[str] = []
-        self.strangers: list[str] = []
-        self.page.on("console", self._note)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self._note_request(request.url, url))
-
-    def log_in(self, token: str) -> None:
-        self.page.get_by_label("Token").fill(token)
-        self.page.get_by_role("button", name="Log in").click()
-
-    def heading(self) -> str:
-        text: str = self.page.get_by_role("heading", level=1).inner_text()
-        return text
-
-    def picture(self, name: str) -> None:
-        """Take a screenshot, and check that everything is within reach."""
-        width = self.page.evaluate("document.documentElement.scrollWidth")
-        assert width <= self.page.viewport_size["width"], f"{name} has to be scrolled sideways"
-        SCREENSHOTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}-{self._name}.png", full_page=True)
-
-    def check(self) -> None:
-        """Check that the console has no errors, and that all requests went to the service."""
-        self._context.close()
-        assert self.complaints == []
-        assert self.strangers == []
-
-    def _note(self, message: Any) -> None:
-        # Pages with a status of an error, a browser's own icon, and advice about passwords are no complaints.
-        if "Content Security Policy" in message.text or "Refused" in message.text:
-            self.complaints.append(message.text)
-
-    def _note_request(self, requested: str, url: str) -> None:
-        if not requested.startswith(f"{url}/"):
-            self.strangers.append(requested)
 
 
 def command(*arguments: str, given: str = "") -> str:

@@ -153,7 +153,7 @@ def test_standard_output(filled: Api) -> None:
         "from heksherlite.cli import main; main()"
     )
     command = [sys.executable, "-W", "error", "-c", program, "export", filled.url, "--output", "-"]
-    result = subprocess.run(command, capture_output=True, check=False)
+    result = subprocess.run(command, capture_output=True, check=False, timeout=120)
     assert (result.returncode, result.stderr) == (0, b"")
     assert replayed(decode(result.stdout)) == filled.query()
 
@@ -162,7 +162,7 @@ def test_a_full_standard_output(filled: Api) -> None:
     """An output that cannot be written is reported in one line."""
     command = [sys.executable, "-W", "error", "-m", "heksherlite", "export", filled.url, "--output", "-"]
     with Path("/dev/full").open("wb") as full:
-        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
     assert result.stderr.startswith("Error: cannot write -: ")
 

@@ -255,7 +255,7 @@ def test_from_standard_input_to_standard_output(file: Path, tmp_path: Path) -> N
     result = CliRunner().invoke(heksherlite, ["import", "-", "--database", database], input=file.read_bytes())
     assert result.exit_code == 0, result.output
     command = [sys.executable, "-W", "error", "-m", "heksherlite", "export", "--database", database, "--output", "-"]
-    written = subprocess.run(command, capture_output=True, check=False)
+    written = subprocess.run(command, capture_output=True, check=False, timeout=120)
     assert (written.returncode, written.stderr) == (0, b"")
     assert [json.loads(line) for line in written.stdout.splitlines()] == LINES
 
@@ -267,7 +267,7 @@ def test_a_terminal_shows_progress(file: Path, tmp_path: Path) -> None:
     terminal, end = pty.openpty()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=end) as process:
         os.close(end)
-        output, _ = process.communicate()
+        output, _ = process.communicate(timeout=120)
     shown = os.read(terminal, 10_000)
     os.close(terminal)
     assert b"importing" in shown

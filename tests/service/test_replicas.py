@@ -187,7 +187,11 @@ def test_a_setting_is_known_everywhere_at_once(replicas: list[Api]) -> None:
 
 @pytest.fixture
 def without_following(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep services from reading the database by themselves."""
+    """Keep services from reading the database by themselves, and let them take their time when they must read it.
+
+    A busy machine would otherwise make some responses 503 with Retry-After, as it should.
+    """
+    monkeypatch.setattr("heksherlite.service.storage.store._CATCH_UP_SECONDS", 60.0)
 
     async def follow(_store: Store, until: asyncio.Event) -> None:
         await until.wait()

@@ -63,7 +63,7 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
     with process("--database", f"sqlite:///{tmp_path}/a.db", *WORKERS) as (running, api):
         workers = workers_of(running)
         running.kill()
-        running.wait()
+        running.wait(60)
         until(lambda: all(map(has_ended, workers)))
         with pytest.raises(httpx.ConnectError):
             httpx.get(api.url)
