@@ -20,6 +20,7 @@ class Action(StrEnum):
     CREATE_TOKEN = "token.create"  # noqa: S105  # not a secret
     CHANGE_TOKEN = "token.change"  # noqa: S105
     REVOKE_TOKEN = "token.revoke"  # noqa: S105
+    ROTATE_SIGNING_KEY = "signing_key.rotate"
     LOG_IN = "login"
     LOG_OUT = "logout"
     INVITE_APPLICATION = "application.invite"

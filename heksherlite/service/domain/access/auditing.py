@@ -45,6 +45,8 @@ def _to_tokens(before: AccessState, changes: AccessChanges) -> Iterator[_Happene
             yield Action.CREATE_TOKEN, token.public_prefix, details
         elif details != _of_token(known):
             yield Action.CHANGE_TOKEN, token.public_prefix, details
+    if changes.signing_keys is not None:
+        yield Action.ROTATE_SIGNING_KEY, None, {"at_once": changes.signing_keys.previous is None}
     for public_prefix in sorted(changes.removed_tokens):
         yield Action.REVOKE_TOKEN, public_prefix, {"name": before.tokens[public_prefix].name}
 
