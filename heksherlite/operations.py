@@ -201,6 +201,34 @@ class SetProtection(OfSetting):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddDeclarer(OfSetting):
+    """Permit an application or a token to upgrade a setting by declaring it.
+
+    Attributes:
+        kind: ``application``, or ``token`` for a token that belongs to no application.
+        id: The id of the application, or the public prefix of the token.
+    """
+
+    op: ClassVar[str] = "add_declarer"
+    kind: Literal["application", "token"]
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveDeclarer(OfSetting):
+    """Withdraw the permission to upgrade a setting by declaring it.
+
+    Attributes:
+        kind: ``application``, or ``token`` for a token that belongs to no application.
+        id: The id of the application, or the public prefix of the token.
+    """
+
+    op: ClassVar[str] = "remove_declarer"
+    kind: Literal["application", "token"]
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenameSetting(OfSetting):
     """Rename a setting. Its earlier name becomes an alias.
 
@@ -304,6 +332,8 @@ SettingOperation: TypeAlias = (
     | ClearDefault
     | SetSettingMetadata
     | SetProtection
+    | AddDeclarer
+    | RemoveDeclarer
     | RenameSetting
     | DeleteSetting
     | SetType

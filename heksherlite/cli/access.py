@@ -102,6 +102,13 @@ _OPTIONS = (
         " a code can collect the token.",
     ),
     click.option(
+        "--strict-declarations/--no-strict-declarations",
+        default=None,
+        help="Whether a token with the scope declare alone only upgrades settings that it declared first, or that"
+        " heksherlite declarer added it to. By default with --auth tokens on a database that was created by this or a"
+        " later version.",
+    ),
+    click.option(
         "--max-body-size",
         type=click.IntRange(min=1),
         default=_DEFAULTS.max_body_size,
@@ -201,6 +208,7 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
         session_lifetime: int,
         session_idle_timeout: int,
         client_codes: bool,
+        strict_declarations: bool | None,
         **others: Any,
     ) -> None:
         identity_provider = pop_identity_provider(others)
@@ -225,6 +233,7 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
                 session_idle_timeout=session_idle_timeout,
                 identity_provider=identity_provider,
                 client_codes=client_codes,
+                strict_declarations=strict_declarations,
             )
         except ValueError as error:
             raise click.UsageError(f"{error}.") from error

@@ -9,16 +9,20 @@ from typing import Any, TypeVar
 
 import click
 
-from heksherlite.cli.database import cause, in_access_store
+from heksherlite.cli.database import cause, in_access_store, in_store
+from heksherlite.service.domain import settings
 from heksherlite.service.domain.applications import Application, Approval, invited, registered
+from heksherlite.service.domain.declarers import Declarer, DeclarerKind, declarer_name
 from heksherlite.service.domain.device_codes import DeviceCode
 from heksherlite.service.domain.groups import Group
 from heksherlite.service.domain.tokens import Scope, Token, new_token
+from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
-from heksherlite.service.storage.tokens import add_token, list_tokens, remove_token
+from heksherlite.service.storage.store import Store
+from heksherlite.service.storage.tokens import add_token, list_tokens, remove_token, rotate_signing_key
 
 T = TypeVar("T")
 
@@ -67,6 +71,14 @@ class Administration:
     def revoke_token(self, name: str) -> bool:
         """Delete the token with a name or public prefix, and return whether it existed."""
         return self._run(partial(remove_token, name=name, cause=self._cause))
+
+    def rotate_signing_key(self, *, at_once: bool) -> None:
+        """Sign with a new key.
+
+        Args:
+            at_once: Whether to refuse what the previous key signed at once.
+        """
+        self._run(lambda access: rotate_signing_key(access, self._cause, at_once=at_once, now=time.time()))
 
     def list_applications(self) -> Sequence[Application]:
         """Return the applications, the oldest first."""
@@ -140,6 +152,31 @@ class Administration:
     def remove_secret(self, name: str) -> None:
         """Delete a secret to which no group refers."""
         self._run(lambda access: Groups(access).remove_secret(name, self._cause))
+
+    def declarers(self, setting: str) -> Sequence[tuple[str, str, str | None]]:
+        """Return the declarers of a setting: kind, ID and name of each."""
+
+        async def read(store: Store) -> Sequence[tuple[str, str, str | None]]:
+            found = sorted(store.catalog.entry(setting).setting.declarers)
+            return [(each.kind, each.id, declarer_name(each, store.tokens.values())) for each in found]
+
+        return in_store(self._location, read)
+
+    def add_declarer(self, setting: str, kind: DeclarerKind, declarer_id: str) -> None:
+        """Add a declarer to a setting."""
+        declarer = Declarer(kind, declarer_id)
+
+        async def add(store: Store) -> None:
+            if declarer_name(declarer, store.tokens.values()) is None:
+                raise NotFoundError(f"there is no {kind} with the ID {declarer_id!r}")
+            await store.write(partial(settings.add_declarer, name=setting, declarer=declarer), self._cause)
+
+        in_store(self._location, add)
+
+    def remove_declarer(self, setting: str, kind: DeclarerKind, declarer_id: str) -> None:
+        """Remove a declarer from a setting."""
+        decide = partial(settings.remove_declarer, name=setting, declarer=Declarer(kind, declarer_id))
+        in_store(self._location, lambda store: store.write(decide, self._cause))
 
     def _change_groups(self, ids: Sequence[str], edit: Callable[[Sequence[str]], Iterable[str]]) -> None:
         def with_groups(approval: Approval) -> Approval:

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "token": CommandEntry("token", "service", "Create, list and revoke tokens."),
     "app": CommandEntry("app", "service", "Approve, invite, list and revoke applications."),
     "group": CommandEntry("group", "service", "Edit configuration groups and their secrets."),
+    "declarer": CommandEntry("declarer", "service", "List, add and remove the declarers of a setting."),
     "audit": CommandEntry("audit", "service", "Export the audit record."),
     "export": CommandEntry("export", "service", "Export a database, or take a snapshot of a service."),
     "import": CommandEntry("importing", "service", "Import an export, or copy another service."),

@@ -18,6 +18,7 @@ from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.audit import AuditLog, AuditSearch
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.sqlite import SqliteDatabase
+from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 from heksherlite.service.storage.writing import Writer
 
@@ -67,6 +68,33 @@ def in_access_store(
 
     try:
         return anyio.run(prepare_and_work)
+    except (ServiceStartError, DatabaseUnavailableError, RequestError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def in_store(location: str | None, work: Callable[[Store], Awaitable[T]]) -> T:
+    """Work on the settings of a database, and return the result.
+
+    Args:
+        location: The URL of the database; None for the default one.
+        work: What to do with the loaded store.
+
+    Raises:
+        click.ClickException: The database does not exist or cannot be used, or it refuses the work.
+    """
+
+    async def load_and_work() -> T:
+        database = existing_database(location)
+        store = Store(database)
+        try:
+            await database.prepare()
+            await store.load()
+            return await work(store)
+        finally:
+            await store.close()
+
+    try:
+        return anyio.run(load_and_work)
     except (ServiceStartError, DatabaseUnavailableError, RequestError) as error:
         raise click.ClickException(str(error)) from error
 

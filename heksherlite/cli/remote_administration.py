@@ -12,6 +12,7 @@ import orjson
 from heksherlite.cli.source import ask, transport_to
 from heksherlite.engine.messages import Request, Response
 from heksherlite.service.domain.applications import Application, Approval, Status
+from heksherlite.service.domain.declarers import DeclarerKind
 from heksherlite.service.domain.device_codes import DeviceCode
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.tokens import Scope, Token
@@ -62,6 +63,10 @@ class RemoteAdministration:
     def revoke_token(self, name: str) -> bool:
         """Revoke the token with a name or public prefix, and return whether it existed."""
         return self._send("DELETE", f"tokens/{quote(name, safe='')}", {}, missing_is_false=True) is not None
+
+    def rotate_signing_key(self, *, at_once: bool) -> None:
+        """Sign with a new key."""
+        self._call("POST", "signing_key/rotate", {"at_once": at_once})
 
     def list_applications(self) -> Sequence[Application]:
         """Return the applications, the oldest first."""
@@ -141,6 +146,20 @@ class RemoteAdministration:
     def remove_secret(self, name: str) -> None:
         """Delete a secret to which no group refers."""
         self._call("DELETE", f"secrets/{quote(name, safe='')}", {})
+
+    def declarers(self, setting: str) -> Sequence[tuple[str, str, str | None]]:
+        """Return the declarers of a setting: kind, ID and name of each."""
+        found = self._call("GET", f"settings/{quote(setting, safe='')}/declarers")["declarers"]
+        return [(each["kind"], each["id"], each["name"]) for each in found]
+
+    def add_declarer(self, setting: str, kind: DeclarerKind, declarer_id: str) -> None:
+        """Add a declarer to a setting."""
+        self._call("POST", f"settings/{quote(setting, safe='')}/declarers", {"kind": kind, "id": declarer_id})
+
+    def remove_declarer(self, setting: str, kind: DeclarerKind, declarer_id: str) -> None:
+        """Remove a declarer from a setting."""
+        path = f"settings/{quote(setting, safe='')}/declarers/{kind}/{quote(declarer_id, safe='')}"
+        self._call("DELETE", path, {})
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         response = self._send(method, path, body)

@@ -16,7 +16,8 @@ def describe_conflict(version: str, response: DeclarationResponse) -> str:
     """
     match response.outcome:
         case "mismatch":
-            differences, remedy = describe_differences(response), _remedy(version, response)
+            differences = describe_differences(response)
+            remedy = response.missing_right or _remedy(version, response)
             return f"it differs from what the service has at the same version {version}{differences}; {remedy}"
         case "rejected":
             return f"the service cannot upgrade it to version {version}{describe_differences(response)}"

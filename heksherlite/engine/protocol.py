@@ -61,12 +61,14 @@ class DeclarationResponse:
         latest_version: The service's version, if the declaration was outdated.
         differences: The differences that the service lists.
         detail: The whole response, for the log.
+        missing_right: Which right the program needs to upgrade the setting, if the service says so.
     """
 
     outcome: str
     latest_version: str | None
     differences: Sequence[Mapping[str, Any]]
     detail: Any
+    missing_right: str | None = None
 
     def latest_value(self, attribute: str, otherwise: T) -> Any | T:
         """Return the service's value for an attribute that differs."""
@@ -150,6 +152,7 @@ def read_declaration(response: Response) -> DeclarationResponse:
         None if latest_version is None else reader.item(latest_version, str, "latest_version"),
         differences,
         body,
+        reader.item(body["missing_right"], str, "missing_right") if body.get("missing_right") is not None else None,
     )
 
 

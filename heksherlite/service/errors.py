@@ -121,15 +121,22 @@ class DifferencesError(DeclarationConflictError):
         outcome: ``mismatch`` if the version is the stored one, ``rejected`` if it is higher.
         differences: Each difference, as JSON.
         previous_version: The stored version, if the declared one is higher.
+        missing_right: Which right to upgrade the setting is missing, for people, if one is.
     """
 
     def __init__(
-        self, outcome: Outcome, differences: Sequence[Mapping[str, Any]], *, previous_version: str | None = None
+        self,
+        outcome: Outcome,
+        differences: Sequence[Mapping[str, Any]],
+        *,
+        previous_version: str | None = None,
+        missing_right: str | None = None,
     ) -> None:
         super().__init__(f"the declaration is a {outcome}: {list(differences)}")
         self.outcome = outcome
         self.differences = list(differences)
         self.previous_version = previous_version
+        self.missing_right = missing_right
 
 
 class TooLargeError(RequestError):

@@ -30,6 +30,7 @@ _RETRY_SECONDS: Final = 5.0
 _PROGRESS_SECONDS: Final = 10.0
 """How often to look whether the rules of removed settings are being moved."""
 
+_TOKENS_SECONDS: Final = 60.0
 _PRUNE_SECONDS: Final = 3600.0
 
 
@@ -55,6 +56,7 @@ async def follow(
         asyncio.create_task(switch_rules(store, until=until)),
         asyncio.create_task(apply_proposals(store, changer, until=until)),
         asyncio.create_task(move_removed_rules(store, until=until)),
+        asyncio.create_task(watch_tokens(store, until=until)),
         asyncio.create_task(prune_audit(store, keep=keep_audit, until=until)),
     ]
     if keep_history is not None:
@@ -130,6 +132,17 @@ async def move_removed_rules(store: Store, *, until: asyncio.Event) -> None:
             await _wait(until, _RETRY_SECONDS)
         else:
             await first_of(until, moving, seconds=_PROGRESS_SECONDS)
+
+
+async def watch_tokens(store: Store, *, until: asyncio.Event) -> None:
+    """Store the uses of tokens and warn of their expiry, until an event is set; run this as a task."""
+    uses = store.access.token_uses
+    while not until.is_set():
+        now = store.now().timestamp()
+        uses.warn_of_expiry(store.tokens, now)
+        with suppress(DatabaseUnavailableError):  # the store logs it, and this tries again
+            await uses.write_due(now)
+        await _wait(until, _TOKENS_SECONDS)
 
 
 async def prune_history(store: Store, *, keep: timedelta, until: asyncio.Event) -> None:

@@ -45,6 +45,8 @@ class AccessOptions:
         identity_provider: The OpenID Connect provider at which people log in; None for no such provider.
         client_codes: Whether to accept device codes that clients choose themselves, as old clients do. Such codes are
             short, and whoever sees one can collect the token.
+        strict_declarations: Whether a token with ``declare`` alone upgrades only the settings that it declared first or
+            was added to. None: as new databases are made if tokens are required.
 
     Raises:
         ValueError: The header name is invalid, no proxy is trusted to send the header, there are people but no
@@ -63,6 +65,7 @@ class AccessOptions:
     session_idle_timeout: int = 1800
     identity_provider: IdentityProvider | None = None
     client_codes: bool = False
+    strict_declarations: bool | None = None
 
     def __post_init__(self) -> None:
         if min(self.session_lifetime, self.session_idle_timeout) <= 0:

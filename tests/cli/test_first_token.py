@@ -1,4 +1,4 @@
-"""The first token of ``heksherlite serve --auth tokens``: where it goes, and when there is none."""
+"""The first token of ``heksherlite serve --auth tokens``."""
 
 import os
 import pty

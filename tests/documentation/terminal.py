@@ -1,4 +1,4 @@
-"""A terminal like the one of somebody who follows a page: a home of its own, and a service of its own."""
+"""A terminal of a reader who follows a page, with its own home directory and service."""
 
 import os
 import re
@@ -17,7 +17,7 @@ _COMMANDS = Path(__file__).parent / "bin"
 
 
 class Terminal:
-    """Runs blocks one after the other, in one folder.
+    """Runs blocks one after the other in one folder.
 
     What a block exports, writes or starts is there for the blocks after it. The service is on a free port, which is put
     in the place of the port that pages mention.
@@ -46,7 +46,7 @@ class Terminal:
         return f"http://127.0.0.1:{self._port}"
 
     def serve(self) -> None:
-        """Start the service that pages without one of their own take for granted."""
+        """Start the service that a page assumes."""
         if not self._pid.exists():
             command = 'heksherlite serve --context-features "environment;user;theme"\n'
             self.shell(Block("the service of the page", "", "sh", command))

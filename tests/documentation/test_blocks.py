@@ -1,4 +1,4 @@
-"""Every code block of the README and of the documentation does what its page says."""
+"""Every code block of the README and of the documentation runs."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def terminal(tmp_path: Path, page: Path) -> Iterator[Terminal]:
 @pytest.mark.thorough
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)], ids=name_of)
 def test_blocks_run(page: Path, terminal: Terminal) -> None:
-    """A reader who follows a page from top to bottom, in one terminal, gets what it says."""
+    """The blocks of a page run in order in one terminal, with the outputs that the page shows."""
     blocks = [block for block in blocks_of(page) if not (page.name == "README.md" and block.heading in BY_CI)]
     printed = ""
     for block in _programs(blocks):
@@ -48,7 +48,7 @@ def test_blocks_run(page: Path, terminal: Terminal) -> None:
 
 
 def _programs(blocks: Sequence[Block]) -> Iterator[Block]:
-    """Yield blocks, where Python without an import continues the program before it: both are one block then."""
+    """Yield blocks. Python without an import continues the previous program, and is joined with it."""
     joined: list[Block] = []
     for block in blocks:
         before = next(
@@ -63,7 +63,7 @@ def _programs(blocks: Sequence[Block]) -> Iterator[Block]:
 
 
 def _follow(block: Block, terminal: Terminal) -> str:
-    """Do what a block says, or check what it shows, and return what it prints."""
+    """Run a block or check its contents, and return its output."""
     match block.language:
         case "sh":
             return terminal.shell(block)
@@ -107,7 +107,7 @@ def _require_json(block: Block) -> None:
 
 
 def _write_file(terminal: Terminal, block: Block) -> None:
-    """Keep a block that begins with the name of a file, so that the blocks after it find it."""
+    """Write a block that begins with a file name to that file, for the following blocks."""
     if block.language == "yaml":
         yaml.safe_load(block.text)
     else:

@@ -1,4 +1,4 @@
-"""Each row of the tables about the life of a declaration is true."""
+"""The tables about the life of a declaration are correct."""
 
 import logging
 import re
@@ -57,7 +57,7 @@ CHANGES: Mapping[str, list[tuple[dict[str, Any], Any, dict[str, Any]]]] = {
 
 @pytest.mark.parametrize("change", table(r"change \| version"))
 def test_needed_versions(change: str, api: Api) -> None:
-    """The service takes a change with the version that the table says, and with no lower one."""
+    """The service accepts each change with the version in the table, and with no lower one."""
     for number, (before, value, after) in enumerate(CHANGES[change]):
         name = f"cache_ttl_{number}" if number else "cache_ttl"
         assert api.declare(name, **{**BASE, **before}).status_code == 200
@@ -75,7 +75,7 @@ def test_needed_versions(change: str, api: Api) -> None:
 
 
 def test_every_change_is_known() -> None:
-    """No row is left out."""
+    """Each row of the table is tested."""
     assert table(r"change \| version").keys() == CHANGES.keys()
 
 
@@ -86,13 +86,13 @@ def declared(
 
 
 def body(default: int = 60, version: str = "1.0") -> dict[str, Any]:
-    """Return what a program with `declared` sends, without a setting that a running client would declare too."""
+    """Return the body that a program with `declared` sends."""
     return {"default_value": default, "version": version}
 
 
 @contextmanager
 def program(api: Api) -> Iterator[ThreadHeksherClient]:
-    """Run a client that declares whatever settings there are."""
+    """Run a client that declares the existing settings."""
     client = ThreadHeksherClient(api.url, 600, FEATURES, push=False)
     client.track_contexts(environment=TRACK_ALL, user=TRACK_ALL)
     with client:
@@ -237,11 +237,11 @@ SITUATIONS: Mapping[str, Callable[[Api, pytest.LogCaptureFixture], None]] = {
 
 @pytest.mark.parametrize("situation", table(r"situation \| result"))
 def test_situations(situation: str, api: Api, caplog: pytest.LogCaptureFixture) -> None:
-    """Programs of different versions see what the table says."""
+    """Programs of different versions get the results in the table."""
     caplog.set_level(logging.INFO, "heksherlite")
     SITUATIONS[situation](api, caplog)
 
 
 def test_every_situation_is_known() -> None:
-    """No row is left out."""
+    """Each row of the table is tested."""
     assert table(r"situation \| result").keys() == SITUATIONS.keys()

@@ -39,7 +39,7 @@ def test_quickstart_shows_values_changing(tmp_path: Path) -> None:
 
 
 def test_published_introduction_runs(tmp_path: Path) -> None:
-    """The program of the published introduction runs as it stands there."""
+    """The program of the published introduction runs unchanged."""
     with embedded(context_features=["environment", "user", "theme"]) as service:
         process = run("introduction.py", folder=tmp_path, HEKSHER_URL=service.url)
     assert (process.stdout, process.stderr) == ("cache_ttl of john: 60\nbackground_color: white\n", "")

@@ -1,4 +1,4 @@
-"""The page of log messages has every message of the package, and no other."""
+"""The page of log messages lists exactly the messages of the package."""
 
 import ast
 import re
@@ -37,7 +37,7 @@ def documented() -> dict[str, str]:
 
 
 def test_every_message_is_documented() -> None:
-    """What a logger is told has a line on the page, with its level. Details and repetitions are logged at DEBUG."""
+    """Each message is listed with its level. Details and repetitions at DEBUG are not."""
     page = documented()
     for logged in log_calls():
         if logged.message is None:
@@ -49,14 +49,14 @@ def test_every_message_is_documented() -> None:
 
 
 def test_every_documented_message_is_logged() -> None:
-    """The page has no line for a message that the package does not have."""
+    """Each listed message exists."""
     strings = {text for _, tree in modules() for node in ast.walk(tree) if (text := _text(node)) is not None}
     for message in documented():
         assert any(_line([message], text) for text in strings), f"nothing logs {message!r}"
 
 
 def test_messages_of_outages_are_documented() -> None:
-    """What is logged when an outage begins and when it ends has a line too."""
+    """The messages at the beginning and the end of an outage are listed."""
     page = documented()
     texts = [
         text

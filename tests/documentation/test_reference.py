@@ -1,4 +1,4 @@
-"""Whatever users call, type or set is documented, and what the pages mention exists."""
+"""Everything public is documented, and everything that the pages mention exists."""
 
 import ast
 import inspect
@@ -54,7 +54,7 @@ def public_names(module: str) -> list[str]:
 
 @pytest.mark.parametrize("module", public_modules())
 def test_public_names_are_documented(module: str) -> None:
-    """Each name that a module exports has a place in the Python reference."""
+    """Each exported name is in the Python reference."""
     assert ".. automodule:: heksherlite.errors\n   :members:" in REFERENCE
     for name in public_names(module):
         if name not in vars(errors):
@@ -70,7 +70,7 @@ def test_the_signature_of_setting_is_documented() -> None:
 
 
 def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    """Yield a command and all below it, with what one types to run them."""
+    """Yield a command and its subcommands, with what is typed to run them."""
     yield path, command
     if isinstance(command, click.Group):
         context = click.Context(command)
@@ -85,7 +85,7 @@ COMMANDS = dict(commands(heksherlite, "heksherlite"))
 
 @pytest.mark.parametrize("path", COMMANDS)
 def test_commands_are_documented(path: str) -> None:
-    """The page of the command line shows every command, and each says what it and its options do."""
+    """Each command and each option has a help text, and the page includes all of them."""
     page = DOCS.joinpath("reference", "command-line.md").read_text("utf-8")
     assert ".. click:: heksherlite.cli.commands:heksherlite\n   :prog: heksherlite\n   :nested: full" in page
     command = COMMANDS[path]
@@ -98,15 +98,16 @@ def test_commands_are_documented(path: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_mentioned_commands_exist(page: Path) -> None:
-    """Pages show commands and options as they are."""
+    """The commands and options on a page exist."""
     text = page.read_text("utf-8")
-    options = set(chain.from_iterable(parameter.opts for command in COMMANDS.values() for parameter in command.params))
+    parameters = [parameter for command in COMMANDS.values() for parameter in command.params]
+    options = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
     for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text):
         assert option in options | OF_OTHER_PROGRAMS, f"{name_of(page)} mentions {option}"
     typed = "\n".join(block.text for block in blocks_of(page) if block.language == "sh")
     lines = re.findall(r"^heksherlite ([a-z].*)", typed, re.MULTILINE) + re.findall(r"`heksherlite ([a-z].*?)`", text)
     for line in lines:
-        words = re.match(r"(?:[a-z]+ ?)*", line)
+        words = re.match(r"(?:[a-z][a-z-]* ?)*", line)
         assert words is not None
         path = "heksherlite"
         for word in words[0].split():
@@ -120,7 +121,7 @@ def test_mentioned_commands_exist(page: Path) -> None:
 
 
 def test_environment_variables_are_documented() -> None:
-    """The page of environment variables has each that the command line or the code reads."""
+    """The page lists every environment variable that the command line or the code reads."""
     of_options = {
         parameter.envvar
         for command in COMMANDS.values()
@@ -152,7 +153,7 @@ def _variables_in_code() -> Iterator[str]:
 
 
 def test_routes_are_documented() -> None:
-    """The page of the HTTP API asks for the routes of each tag that the service has."""
+    """The page of the HTTP API includes the routes of every tag."""
     page = DOCS.joinpath("reference", "http.md").read_text("utf-8")
     with embedded(context_features=["environment"]) as service:
         schema = httpx.get(f"{service.url}/openapi.json").raise_for_status().json()
@@ -164,7 +165,7 @@ def test_routes_are_documented() -> None:
 
 @pytest.mark.parametrize("page", sorted({*PAGES, *ROOT.glob("*.md"), *ROOT.glob("[be]*/**/README.md")}), ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
-    """Links to other files name files that exist, and headings that they have."""
+    """Relative links point to existing files and headings."""
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
         address, _, anchor = target.partition("#")
         if ":" in address:
@@ -181,13 +182,13 @@ def _anchors(page: Path) -> set[str]:
 
 
 def test_scopes_are_documented() -> None:
-    """The page about access control has a line for every scope of tokens."""
+    """The page about access control lists every scope."""
     page = DOCS.joinpath("operators", "security.md").read_text("utf-8")
     assert set(re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE)) == set(Scope)
 
 
 def test_the_index_for_language_models_is_complete() -> None:
-    """``llms.txt`` lists the pages of the table of contents that are for users, under their titles."""
+    """``llms.txt`` lists every page for users."""
     index = DOCS.joinpath("llms.txt").read_text("utf-8")
     assert index.startswith("# heksherlite\n\n> ")
     listed = dict(re.findall(r"^- \[.+\]\((.+)\.html\): (.+)$", index, re.MULTILINE))

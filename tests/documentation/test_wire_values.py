@@ -1,4 +1,4 @@
-"""The table of wire values is true, for the package and for the service."""
+"""The table of wire values is correct for the package and for the service."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ NAMES: dict[str, Any] = {
 
 @pytest.mark.parametrize(("python_type", "wire_type", "value", "wire_value"), ROWS, ids=[row[0] for row in ROWS])
 def test_wire_values(python_type: str, wire_type: str, value: str, wire_value: str) -> None:
-    """A type and a value of Python are on the wire what the table says, and back."""
+    """Each Python type and value has the wire form in the table, and is converted back."""
     converter = setting_type(eval(python_type, NAMES))  # noqa: S307 - a cell of the page
     python = eval(value.replace("\\|", "|"), NAMES)  # noqa: S307
     assert converter.heksher_string() == wire_type
@@ -48,7 +48,7 @@ def test_wire_values(python_type: str, wire_type: str, value: str, wire_value: s
 
 
 def test_the_service_accepts_the_table() -> None:
-    """The service takes each type, with the value as the default."""
+    """The service accepts each type with its value as default."""
     assert len(ROWS) == 8
     with embedded(context_features=["environment"]) as service:
         api = Api(service.url)

@@ -102,7 +102,7 @@ def test_reordered_context_features(
     assert len(log.warnings) == 2
 
 
-def test_a_reordering_that_responds_do_not_tell_of(program: Program, proxy: FaultProxy, setting: Setting[int]) -> None:
+def test_a_new_order_without_tags(program: Program, proxy: FaultProxy, setting: Setting[int]) -> None:
     """The client notices a new order even if the service sends no tags and the same responses."""
     proxy.fault = to_queries(without_tag)
     with another_service(FEATURES) as other:

@@ -59,7 +59,7 @@ def port() -> int:
 
 
 def approve(endpoint: ScriptedEndpoint, after: int = 1) -> None:
-    """Have a person who approves when the page was asked about a number of times."""
+    """Script a person who approves after a number of polls."""
 
     def decide(_: Received) -> Scripted:
         if len(endpoint.of("challenge")) <= after:
@@ -162,7 +162,7 @@ def test_discover(endpoint: ScriptedEndpoint, port: int, tmp_path: Path) -> None
             for url in (endpoint.url, "http://127.0.0.1:9"):
                 sending.sendto(encode_beacon(url), ("127.0.0.1", port))
             time.sleep(0.05)
-        output, errors = process.communicate()
+        output, errors = process.communicate(timeout=60)
     assert output == f"{endpoint.url}  the �[2Jname  of this test\n"
     assert errors.count("http://127.0.0.1:9: not an endpoint: ConnectError") == 1
 

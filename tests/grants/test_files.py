@@ -140,6 +140,6 @@ def test_without_the_extra(tmp_path: Path) -> None:
         f"assert Fakts(JsonGrant({str(path)!r})).load() == {{}}\n"
         f"Fakts(YamlGrant({str(path)!r})).load()\n"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     assert "PyYAML, which is not installed: pip install 'heksherlite[yaml]'" in result.stderr.splitlines()[-1]
     assert "GrantError" in result.stderr.splitlines()[-1]

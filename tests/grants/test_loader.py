@@ -297,7 +297,7 @@ def test_lazy_imports() -> None:
         "heksherlite.grants.Fakts(heksherlite.grants.HardGrant({'a': 1})).get('a')\n"
         "print(sorted({'httpx', 'yaml', 'cattrs', 'trio'}.intersection(sys.modules)))\n"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     assert (result.stdout, result.stderr) == ("[]\n[]\n", "")
 
 

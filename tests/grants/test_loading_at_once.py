@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import signal
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -344,6 +345,7 @@ def test_fork_during_a_load() -> None:
         until(lambda: grant.requests)
         child = os.fork()
         if child == 0:
+            signal.alarm(60)  # a child that hangs would keep the pipes of the test run open
             with suppress(BaseException):
                 grant.held.set()
                 os._exit(0 if fakts.get("load.number") == 2 else 1)

@@ -116,5 +116,5 @@ def test_without_the_extra() -> None:
         "from heksherlite.grants import Fakts, HardGrant\n"
         "Fakts(HardGrant({})).get(into=dataclass(type('A', (), {})))\n"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     assert "cattrs, which is not installed: pip install 'heksherlite[models]'" in result.stderr.splitlines()[-1]

@@ -227,4 +227,4 @@ def test_every_offending_key() -> None:
 def test_without_the_extra() -> None:
     """Without authlib, the settings client can still be imported and configured."""
     program = "import sys; sys.modules['authlib'] = None; from heksherlite import ThreadHeksherClient"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

@@ -17,7 +17,7 @@ ALL = dict.fromkeys(FEATURES, TRACK_ALL)
 
 @pytest.fixture(scope="session")
 def shared_service() -> Iterator[Api]:
-    """Return an operator of one service for all tests, in whatever state the last one left it."""
+    """Return the operator of a service that all tests share, in the state in which the previous test left it."""
     with embedded(context_features=FEATURES) as service:
         api = Api(service.url)
         with api.http:

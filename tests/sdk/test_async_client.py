@@ -241,13 +241,13 @@ async def test_a_service_below_a_path(scripted: ScriptedService) -> None:
 
 @pytest.mark.parametrize("url", ["", "localhost:8888", "ftp://host", "http://", "http://host:port", "/path"])
 async def test_bad_urls(url: str) -> None:
-    """What is not an HTTP URL is a ValueError at once."""
+    """A URL that is not an HTTP URL is a ValueError at once."""
     with pytest.raises(ValueError, match="service_url"):
         async_client(url)
 
 
 class Watcher(AsyncHeksherClient):
-    """Notes what its callbacks are told."""
+    """Records the calls of its callbacks."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url, 1000, FEATURES)

@@ -29,7 +29,7 @@ READERS = 8
 
 @contextmanager
 def readers(read: Callable[[], object]) -> Iterator[None]:
-    """Call a function again and again in 8 threads during the block; what it raises is raised after it."""
+    """Call a function repeatedly in 8 threads during the block, and raise its errors after the block."""
     stop = threading.Event()
     errors: list[BaseException] = []
 

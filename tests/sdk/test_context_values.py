@@ -137,4 +137,4 @@ def test_uuids_are_converted_without_importing_their_module_early() -> None:
         "import uuid\n"
         "assert setting.get(user=uuid.UUID(int=5)) == 3\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

@@ -15,7 +15,7 @@ from tests.waiting import until
 
 
 def test_waiting_settings_are_declared(service: Api, connect: Connect) -> None:
-    """What was created before a client is in the service, as it was declared, once the client is main."""
+    """Settings that were created before the client are declared when it becomes the main client."""
     setting = Setting("x", float, ["user", "environment"], 1.5, metadata={"owner": "us"})
     connect(service.url)
     assert service.setting("x") == {
@@ -146,7 +146,7 @@ def test_a_rename_by_declaration(service: Api, connect: Connect) -> None:
 
 
 def test_a_program_of_before_the_rename(service: Api, connect: Connect) -> None:
-    """A setting declared under a name that has become an alias is served under its canonical name."""
+    """A setting that is declared under an alias is served under its canonical name."""
     service.declare("new", configurable_features=["user"], default_value=1)
     service.declare("newer", configurable_features=["user"], default_value=1, alias="new", version="1.1")
     service.add_rule(5, "newer", user="a")
@@ -168,7 +168,7 @@ def test_a_rename_while_running(service: Api, connect: Connect) -> None:
 
 
 def test_a_deleted_setting_is_declared_again(service: Api, connect: Connect) -> None:
-    """A setting that is deleted in the service while the program runs is declared anew; the others go on."""
+    """A setting that is deleted in the service while the program runs is declared again. Others are not affected."""
     deleted, other = (Setting(name, int, ["user"], 1) for name in ("deleted", "other"))
     client = connect(service.url)
     service.add_rule(2, "deleted", user="a")
@@ -199,7 +199,7 @@ def port_of(url: str) -> int:
 
 
 def test_the_whole_database_is_replaced(tmp_path: Path, connect: Connect) -> None:
-    """If the service comes back with an empty database, everything is declared anew and rules are followed again."""
+    """If the service restarts with an empty database, everything is declared again and rules are followed."""
     settings = [Setting(name, int, ["user"], 1) for name in "xyz"]
     with embedded(tmp_path / "one.db", context_features=FEATURES) as service:
         client = connect(service.url)
@@ -250,7 +250,7 @@ def test_only_failed_declarations_are_repeated(scripted: ScriptedService, connec
 
 @pytest.mark.parametrize("count", [1, 60])
 def test_two_settings_of_one_name_are_both_served(service: Api, connect: Connect, count: int) -> None:
-    """Settings that share a name share its rules."""
+    """Two settings with the same name both get its rules."""
     settings = [Setting("x", int, ["user"], 1) for _ in range(count)]
     client = connect(service.url)
     service.add_rule(2, "x", user="a")

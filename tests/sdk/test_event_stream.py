@@ -1,4 +1,4 @@
-"""Reading server-sent events, in whatever pieces they arrive."""
+"""Server-sent events that arrive in arbitrary pieces."""
 
 from itertools import pairwise
 
@@ -25,7 +25,7 @@ EVENTS = [
 
 @given(st.lists(st.integers(0, len(STREAM))))
 def test_pieces(cuts: list[int]) -> None:
-    """The events are the same wherever the stream is cut, and one without its end is none."""
+    """The events are the same wherever the stream is divided. An incomplete event is ignored."""
     reader = EventStreamReader()
     places = [0, *sorted(cuts), len(STREAM)]
     pieces = [STREAM[start:end] for start, end in pairwise(places)]
@@ -33,8 +33,8 @@ def test_pieces(cuts: list[int]) -> None:
 
 
 @given(st.lists(st.binary()))
-def test_anything(pieces: list[bytes]) -> None:
-    """Whatever arrives, it can be read, and has a spread."""
+def test_arbitrary_bytes(pieces: list[bytes]) -> None:
+    """Any bytes can be read, and give a valid spread."""
     reader = EventStreamReader()
     for piece in pieces:
         for event in reader.read(piece):
@@ -43,7 +43,7 @@ def test_anything(pieces: list[bytes]) -> None:
 
 @pytest.mark.parametrize("line", [b"x", b"data: xxx\n", b"\n"])
 def test_an_event_without_end(line: bytes) -> None:
-    """An event that goes on and on is refused."""
+    """An event without end is refused."""
     reader = EventStreamReader()
     pieces = (event for _ in range(100) for event in reader.read(line * (1 << 14)))
     with pytest.raises(ValueError, match="the stream has no event within 1048576 bytes"):
@@ -69,6 +69,6 @@ def test_spread(data: str, spread: float) -> None:
 
 @pytest.mark.parametrize("unusable", ["", "a b", "a\tb", "ä", "\0", "1" * 101])
 def test_an_id_that_cannot_be_sent_back(unusable: str) -> None:
-    """It is ignored, and the id before it remains."""
+    """An id that cannot be a header is ignored, and the previous one stays."""
     (event,) = EventStreamReader().read(f"id: 5-0a1b2c3d4e5f\nid: {unusable}\ndata: {{}}\n\n".encode())
     assert event.id == "5-0a1b2c3d4e5f"

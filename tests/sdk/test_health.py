@@ -1,4 +1,4 @@
-"""How well a client is: one state for each history."""
+"""The state of a client after each sequence of events."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -122,7 +122,7 @@ def test_values_that_do_not_grow_old(events: Sequence[str], max_staleness: float
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(["success", "failure", "snapshot", "defaults"]), max_size=12), st.floats(12, 1e9))
 def test_what_holds_for_each_history(events: list[str], now: float) -> None:
-    """Fresh means that the last update succeeded; failures are those since; an age means that one succeeded once."""
+    """Fresh means that the last update succeeded, failures are counted since then, and an age requires a success."""
     status = after(events).status(now)
     updates = [event for event in events if event in ("success", "failure")]
     assert (status.state == "fresh") == (updates[-1:] == ["success"])

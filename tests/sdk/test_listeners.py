@@ -26,7 +26,7 @@ def settings() -> tuple[Setting[int], Setting[int]]:
 def test_listeners_hear_of_changes_only(
     service: Api, connect: Connect, settings: tuple[Setting[int], Setting[int]]
 ) -> None:
-    """A setting's listener gets the rules before and after, the client's also the setting; others hear nothing."""
+    """A setting's listener gets the rules before and after; the client's also gets the setting."""
     x, y = settings
     client = connect(service.url)
     heard: list[Any] = []
@@ -50,7 +50,7 @@ def test_listeners_hear_of_changes_only(
 
 
 def test_a_changed_default_counts(service: Api, connect: Connect, settings: tuple[Setting[int], Setting[int]]) -> None:
-    """Listeners hear of a new default of the service too."""
+    """Listeners are called for a new default of the service."""
     x, _ = settings
     client = connect(service.url)
     heard: list[Any] = []
@@ -63,7 +63,7 @@ def test_a_changed_default_counts(service: Api, connect: Connect, settings: tupl
 def test_a_response_with_nothing_new_is_no_change(
     scripted: ScriptedService, connect: Connect, settings: tuple[Setting[int], Setting[int]]
 ) -> None:
-    """A whole response whose rules are the same as before, with another tag, calls nobody."""
+    """A full response with the same rules and another tag calls no listener."""
     x, y = settings
     same = {
         "settings": {"x": {"default_value": 1, "rules": [rule(1, 7, user="a")]}, "y": {"default_value": 2, "rules": []}}
@@ -82,7 +82,7 @@ def test_a_response_with_nothing_new_is_no_change(
 def test_removed_listeners_hear_nothing(
     service: Api, connect: Connect, settings: tuple[Setting[int], Setting[int]]
 ) -> None:
-    """Each removal ends one registration; what is not registered cannot be removed, and what cannot be called added."""
+    """Each removal ends one registration. Unknown listeners cannot be removed, and other objects cannot be added."""
     x, _ = settings
     client = connect(service.url)
     heard: list[Any] = []
@@ -109,7 +109,7 @@ def test_removed_listeners_hear_nothing(
 def test_a_failing_listener_disturbs_nobody(
     service: Api, connect: Connect, log: Log, settings: tuple[Setting[int], Setting[int]]
 ) -> None:
-    """What a listener raises is logged once for each, and the others are called."""
+    """The exception of a listener is logged once, and the other listeners are called."""
     x, _ = settings
     client = connect(service.url)
     heard: list[Any] = []

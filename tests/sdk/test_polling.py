@@ -1,4 +1,4 @@
-"""When the service is asked again."""
+"""The times between polls."""
 
 from random import Random
 
@@ -78,8 +78,8 @@ def test_retry_after_is_honoured_up_to_an_hour(interval: float, random: Random, 
 
 
 @given(intervals, randoms, failures)
-def test_it_is_back_at_once_after_a_success(interval: float, random: Random, count: int) -> None:
-    """However many failures there were, after a success the interval counts again, and the first failure is one."""
+def test_a_success_resets_the_back_off(interval: float, random: Random, count: int) -> None:
+    """After a success, the interval applies again, and the next failure counts as the first."""
     polling = Polling(interval, random)
     polling.after_failure(count, 3600)
     assert polling.after_success() <= interval * 1.1

@@ -83,5 +83,5 @@ def test_importing_is_light() -> None:
         "heksherlite.AsyncHeksherClient('http://host', 1, ['user'])\n"
         "print('httpx' in sys.modules)\n"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     assert (result.stdout.split("\n")[:3], result.stderr) == (["[]", "1", "True"], "")

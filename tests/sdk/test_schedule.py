@@ -77,7 +77,7 @@ async def test_a_failure_ends_a_long_wait() -> None:
 
 
 async def test_rest() -> None:
-    """Nothing is due any more, until there is a reason."""
+    """Nothing is due until there is a reason for an update."""
     schedule = Schedule(0.001)
     schedule.rest()
     assert not await is_due(schedule)

@@ -36,7 +36,7 @@ def port() -> int:
 
 @pytest.fixture
 def serve(tmp_path: Path, port: int) -> Serve:
-    """A service that can be stopped and started again, at the same place."""
+    """Run a service that can be stopped and started again on the same port."""
 
     @contextmanager
     def start() -> Iterator[Api]:
@@ -104,7 +104,7 @@ def test_closing_saves(serve: Serve, url: str, tmp_path: Path) -> None:
 
 
 def test_a_snapshot_that_could_not_be_written(serve: Serve, url: str, tmp_path: Path) -> None:
-    """What could not be written is tried again, at the latest when the client is closed."""
+    """A failed write is repeated, at the latest when the client is closed."""
     obstacle = tmp_path / "folder"
     obstacle.touch()
     setting = Setting("x", int, ["user"], 1)
@@ -140,7 +140,7 @@ def test_a_program_starts_from_its_snapshot(serve: Serve, url: str, tmp_path: Pa
 
 @pytest.mark.anyio
 async def test_an_async_program_starts_from_its_snapshot(serve: Serve, url: str, tmp_path: Path) -> None:
-    """The async client does so too, if its start is best-effort; by default it raises."""
+    """An async client with startup="best-effort" does the same. By default it raises."""
     file = tmp_path / "last.snapshot"
     await anyio.to_thread.run_sync(prepare, serve, url, file)
     setting = Setting("x", int, ["user"], 1)
@@ -201,7 +201,7 @@ def exported(serve: Serve, url: str, file: Path) -> None:
 
 
 def test_a_program_without_a_service(serve: Serve, url: str, tmp_path: Path, log: Log) -> None:
-    """Without a service, the exported snapshot is all there is, also for later settings; nobody is alarmed."""
+    """Without a service, all settings get their values from the exported snapshot, and no failure is logged."""
     file = tmp_path / "exported"
     exported(serve, url, file)
     content = file.read_bytes()

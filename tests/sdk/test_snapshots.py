@@ -1,4 +1,4 @@
-"""The bytes of snapshots: what goes in comes out, and anything else is refused, see docs/guides/snapshots.md."""
+"""The bytes of snapshots: every snapshot can be read again, and anything else is refused."""
 
 import json
 import tracemalloc
@@ -72,8 +72,8 @@ def refusal(data: bytes) -> str:
 
 
 @given(all_snapshots)
-def test_what_goes_in_comes_out(snapshot: Snapshot) -> None:
-    """Every snapshot is the same after it was encoded and decoded."""
+def test_snapshots_can_be_read_again(snapshot: Snapshot) -> None:
+    """Decoding an encoded snapshot gives an equal snapshot."""
     assert decode(encode(snapshot)) == snapshot
 
 
@@ -99,7 +99,7 @@ def test_contents_are_compressed() -> None:
 
 
 def test_a_kept_response_is_read_like_the_response() -> None:
-    """What is kept of a response can be read, and errors name the query."""
+    """A kept response can be read, and errors name the query."""
     response = Response(Request("GET", "/api/v1/query", params=(("settings", ""),)), 200, LINES, '"1"', KEPT.media_type)
     kept = KeptResponse.of(response)
     assert kept == KEPT
@@ -150,7 +150,7 @@ def test_other_bytes_are_refused(data: bytes) -> None:
 
 @given(st.sampled_from([name for name in (*HEADER, "compressed_size") if name != "format"]), anything)
 def test_any_value_of_any_member_is_refused_or_read(name: str, value: Any) -> None:
-    """With a right digest, a member of the first line may have any value: it is read, or refused."""
+    """With a valid digest, any value of a member in the first line is either read or refused."""
     data = signed({**HEADER, name: value}, zlib.compress(b"abc"))
     with suppress(SnapshotError):
         decode(data)
@@ -158,7 +158,7 @@ def test_any_value_of_any_member_is_refused_or_read(name: str, value: Any) -> No
 
 @given(st.dictionaries(st.sampled_from(["status", "media_type", "etag", "size"]), anything), anything)
 def test_any_description_of_a_response_is_refused_or_read(members: dict[str, Any], other: Any) -> None:
-    """The same for the members of a response, and for what is no description of one."""
+    """With a valid digest, any description of a response is either read or refused."""
     for response in ({**HEADER["responses"][0], **members}, members, other):
         with suppress(SnapshotError):
             decode(signed({**HEADER, "responses": [response]}, zlib.compress(b"abc")))
@@ -212,7 +212,7 @@ def test_the_error_says_what_is_wrong(data: bytes, reason: str) -> None:
 
 
 def test_a_bomb_is_not_decompressed() -> None:
-    """However much the contents would expand to, no more is made of them than the first line says."""
+    """Contents are decompressed up to the announced size only."""
     bomb = signed(HEADER, zlib.compress(bytes(50_000_000)))
     tracemalloc.start()
     try:
@@ -223,7 +223,7 @@ def test_a_bomb_is_not_decompressed() -> None:
 
 
 def test_too_much_is_not_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody could decode is refused before it is compressed."""
+    """A snapshot that is too large is refused before it is compressed."""
     monkeypatch.setattr(snapshots, "LARGEST", 1000)
     with pytest.raises(SnapshotError, match="it is too large: 1,045 bytes of responses, of at most 1,000"):
         encode(SNAPSHOT)

@@ -1,4 +1,4 @@
-"""What a client says of its own state, and what it does with values that grow old."""
+"""The status of a client, and its reaction to values that become stale."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -112,7 +112,7 @@ async def test_an_async_client_can_do_without(scripted: ScriptedService) -> None
 
 @pytest.mark.anyio
 async def test_a_start_takes_no_longer_than_its_time_out(scripted: ScriptedService, log: Log) -> None:
-    """A service that does not response in time is a TimeoutError at the start, or a logged failure."""
+    """A service that does not respond in time is a TimeoutError at the start, or a logged failure."""
     scripted.held.clear()
     client = async_client(scripted.url, 0.01, startup_timeout=0.05)
     with anyio.fail_after(5), pytest.raises(TimeoutError, match=r"startup_timeout of 0\.05 s"):
@@ -164,7 +164,7 @@ def test_a_service_that_hangs_makes_values_old(scripted: ScriptedService) -> Non
 
 
 def test_a_response_that_arrives_after_the_return_to_defaults(scripted: ScriptedService) -> None:
-    """Changes of rules that are not in force any more count for nothing; all rules are asked for again."""
+    """A partial response to an earlier state is not applied. All rules are requested again."""
     setting = Setting("x", int, ["user"], 1)
     begins = {"setting": "x", "default_value": 5, "whole": True}
     rules = {"rule_ids": [1], "context_features": ["user"], "context_values": [["john"]], "values": [7]}

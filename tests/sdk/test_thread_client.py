@@ -68,7 +68,7 @@ def test_an_unreachable_service(log: Log) -> None:
 
 
 def test_it_recovers(scripted: ScriptedService) -> None:
-    """What could not be declared at the start is declared and loaded as soon as the service responses."""
+    """Declarations that failed at the start are sent and rules are loaded as soon as the service responds."""
     scripted.script |= {DECLARE: Scripted(status=500), QUERY: Scripted(status=500)}
     setting = Setting("x", int, ["user"], 1)
     with client_of(scripted.url, 0.01):
@@ -155,7 +155,7 @@ def test_http_client_args(scripted: ScriptedService) -> None:
 
 
 class Watcher(ThreadHeksherClient):
-    """Notes what its callbacks are told."""
+    """Records the calls of its callbacks."""
 
     noted: list[str]
 

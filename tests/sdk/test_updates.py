@@ -86,7 +86,7 @@ def test_without_a_valid_default_the_local_one_holds(scripted: ScriptedService, 
 
 
 def test_on_coerce_is_asked(scripted: ScriptedService, connect: Connect) -> None:
-    """``on_coerce`` gets the value, the raw value, the coercions, the rule and the setting; what it returns is used."""
+    """``on_coerce`` gets the value, raw value, coercions, rule and setting. Its result is used."""
     calls: list[Any] = []
 
     def on_coerce(value: Access, raw: Any, coercions: Any, rule: Any, given: Any) -> Access:
@@ -270,7 +270,7 @@ def test_a_malformed_response_changes_nothing(scripted: ScriptedService, connect
 def test_a_malformed_declaration_response_is_tried_again(
     scripted: ScriptedService, connect: Connect, log: Log, body: Any
 ) -> None:
-    """A response to a declaration that makes no sense is logged; the setting is declared again at the next update."""
+    """A malformed response to a declaration is logged, and the setting is declared again with the next update."""
     scripted.script[DECLARE] = Scripted(body)
     scripted.serve("x", 5)
     setting = Setting("x", int, ["user"], 1)
@@ -282,8 +282,8 @@ def test_a_malformed_declaration_response_is_tried_again(
     assert setting.get(user="a") == 5
 
 
-def test_odd_versions_do_not_hurt(scripted: ScriptedService, connect: Connect) -> None:
-    """A version that is no version, or a huge one, in the response to a declaration is no reason to stop."""
+def test_malformed_versions_do_not_stop_the_update(scripted: ScriptedService, connect: Connect) -> None:
+    """A malformed or huge version in the response to a declaration does not stop the update."""
     settings = [Setting(name, int, ["user"], 1) for name in "xy"]
     versions = itertools.cycle(["9" * 5000 + ".0", "two", "", "²."])
 

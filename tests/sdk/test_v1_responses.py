@@ -1,4 +1,4 @@
-"""The v1 response is read piece by piece, which must make no difference."""
+"""The v1 response is read piece by piece, with the same result as reading it as a whole."""
 
 import json
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def read(body: bytes) -> dict[str, tuple[Any, list[tuple[int, dict[str, str], An
 
 @given(responses, writers)
 def test_pieces_say_what_the_whole_says(response: dict[str, Any], write: Callable[[Any], str]) -> None:
-    """Whatever the values are and however the JSON is written, all settings, defaults and rules come out."""
+    """All settings, defaults and rules are read, whatever the values are and however the JSON is formatted."""
     expected = {
         name: (
             setting["default_value"],
@@ -88,7 +88,7 @@ def test_pieces_say_what_the_whole_says(response: dict[str, Any], write: Callabl
 def test_a_response_that_was_cut_off_is_refused(
     response: dict[str, Any], write: Callable[[Any], str], data: st.DataObject
 ) -> None:
-    """No beginning of a response is taken for one."""
+    """Every truncated response is refused."""
     body = write(response).encode()
     with pytest.raises(ServiceResponseError):
         read(body[: data.draw(st.integers(0, len(body) - 1))])
@@ -96,7 +96,7 @@ def test_a_response_that_was_cut_off_is_refused(
 
 @given(responses, st.data())
 def test_a_damaged_response_is_read_or_refused(response: dict[str, Any], data: st.DataObject) -> None:
-    """Bytes that were changed never lead to another exception than the documented one."""
+    """Damaged bytes raise no other exception than the documented one."""
     body = bytearray(json.dumps(response, separators=(",", ":")).encode())
     for _ in range(data.draw(st.integers(1, 3))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
@@ -107,7 +107,7 @@ def test_a_damaged_response_is_read_or_refused(response: dict[str, Any], data: s
 
 
 def test_many_rules_in_pieces() -> None:
-    """Rules come in order, over the borders of pieces, whatever is in their values."""
+    """Rules are in order across the borders of pieces."""
     listed = [
         {"rule_id": number, "value": [{"a": "}]"}, "},{", '"rules":['], "context_features": [["user", f"u{number}"]]}
         for number in range(3000)

@@ -335,5 +335,5 @@ Setting("a", int, ["user"], 1); Setting("b", Mapping[str, Sequence[str]], ["user
 libraries = {"attr", "cattrs", "pydantic", "msgspec", "jsonschema_rs", "annotated_types", "decimal", "uuid"}
 print(sorted(libraries & {*sys.modules}))
 """
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
     assert result.stdout.strip() == "[]"

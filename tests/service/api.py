@@ -63,7 +63,7 @@ class Api:
         return newest
 
     def state(self) -> tuple[Any, ...]:
-        """Everything that can be read, to compare before and after."""
+        """Return everything that can be read, to compare before and after."""
         return (
             self.features(),
             self.get("settings", include_additional_data=True).json(),
@@ -71,7 +71,7 @@ class Api:
         )
 
     def reset(self) -> None:
-        """Go back to no settings and the three usual context features, in their usual order."""
+        """Delete all settings, and restore the three usual context features in their usual order."""
         for setting in self.get("settings").json()["settings"]:
             self.call("DELETE", f"settings/{setting['name']}")
         if self.features() != FEATURES:

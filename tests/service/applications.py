@@ -1,4 +1,4 @@
-"""Applications for tests: let in through the database, as the pages and the command line do it."""
+"""Applications for tests, approved in the database as the pages and the command line do it."""
 
 import time
 from collections.abc import Callable, Coroutine
@@ -30,7 +30,7 @@ def in_access_store(path: Path, work: Callable[[AccessStore], Coroutine[Any, Any
 
 
 def approve(path: Path, code: str, approval: Approval = READER, *, manifest: Manifest | None = None) -> Application:
-    """Open the page of a code and approve what it asks for."""
+    """Open the page of a code, and approve everything that it requests."""
 
     async def work(access: AccessStore) -> Application:
         codes = DeviceCodes(access)

@@ -1,4 +1,4 @@
-"""The example of a program that a person approves, as a process."""
+"""The example program that a person approves, in a process of its own."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ SECONDS = 120
 
 
 class Program:
-    """The program that wants its configuration."""
+    """The program that requests its configuration."""
 
     def __init__(self, running: subprocess.Popen[str]) -> None:
         self.running = running
@@ -23,14 +23,14 @@ class Program:
         self._reader.start()
 
     def line_with(self, text: str) -> str:
-        """Return the next line that has a text in it, of what the program tells people."""
+        """Return the next line with this text from the instructions that the program prints."""
         while True:
             line = self._lines.get(timeout=SECONDS)
             if text in line:
                 return line.strip()
 
     def output(self) -> str:
-        """Return what it prints, when it has ended."""
+        """Return what the program prints, after it has ended."""
         assert self.running.stdout is not None
         output = self.running.stdout.read()
         assert self.running.wait(SECONDS) == 0

@@ -1,4 +1,4 @@
-"""A browser without engine: it follows links and redirects, keeps cookies, and sends the forms that a page has."""
+"""A minimal browser: it follows links and redirects, keeps cookies, and submits the forms of a page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class Form:
         return [value for known, value in self.values if known == name]
 
     def filled_in(self, changes: Mapping[str, Entered]) -> list[tuple[str, str]]:
-        """Return what it would send after some changes."""
+        """Return what the form would submit after some changes."""
         values = [(name, value) for name, value in self.values if name not in changes]
         for name, changed in changes.items():
             given = [] if changed is None else [changed] if isinstance(changed, str) else changed
@@ -50,7 +50,7 @@ class Form:
 
 
 class Page(HTMLParser):
-    """What a person, or the software that reads to one, finds on a page."""
+    """The contents of a page, as a person or a screen reader finds them."""
 
     def __init__(self, response: httpx.Response) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        """All that is to be read, with single blanks."""
+        """The readable text of the page, with single spaces."""
         return " ".join(" ".join(self._texts).split())
 
     @property

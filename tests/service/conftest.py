@@ -9,13 +9,14 @@ from tests.service.api import FEATURES, Api
 from tests.service.postgresql import PostgresqlServer
 
 STORAGE = {
-    f"tests.service.test_{name}" for name in ("applications", "audit", "importing", "migrations", "replicas", "store")
+    f"tests.service.test_{name}"
+    for name in ("applications", "audit", "declarers", "importing", "migrations", "replicas", "store")
 }
 
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgresqlServer]:
-    """Return a PostgreSQL server for all tests, which keep it running."""
+    """Return a PostgreSQL server that all tests share. No test stops it."""
     with postgresql.running() as server:
         yield server
 
@@ -33,7 +34,7 @@ def database(new_database: Callable[[], str]) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Test everything over both databases, but what is not storage over PostgreSQL only where there is time."""
+    """Run each test with both databases. Tests that are not about storage use PostgreSQL only if they are thorough."""
     marks = [] if getattr(metafunc.module, "__name__", None) in STORAGE else [pytest.mark.thorough]
     kinds = ["sqlite", pytest.param("postgresql", marks=marks)]
     if "shared_api" in metafunc.fixturenames:
@@ -44,7 +45,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def shared_api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """Return a client of one service for all tests, in whatever state the last one left it."""
+    """Return a client of one service for all tests, in the state in which the previous test left it."""
     database = _maker(request, tmp_path_factory.mktemp("shared"))()
     with embedded(database, context_features=FEATURES) as service:
         api = Api(service.url)

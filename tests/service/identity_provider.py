@@ -50,7 +50,7 @@ class Provider:
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.communicate()
+            self._process.communicate(timeout=60)
             self._process = None
 
     def log_in(self, url: str, person: str) -> str:

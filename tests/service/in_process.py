@@ -1,4 +1,4 @@
-"""The service's application without a server around it, for tests that look at both sides."""
+"""The application of the service without a server, for tests that look at both sides."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +25,7 @@ class Application:
 
 @asynccontextmanager
 async def application(folder: Path, **options: Any) -> AsyncIterator[Application]:
-    """Make the application over an empty database, with a client of it."""
+    """Create the application over an empty database, with a client."""
     async with opened(f"sqlite:///{folder}/in_process.db") as store:
         app = create_app(store, ServiceOptions(**options))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -34,7 +34,7 @@ async def application(folder: Path, **options: Any) -> AsyncIterator[Application
 
 
 def with_application(folder: Path, work: Callable[[Application], Awaitable[None]], **options: Any) -> None:
-    """Do something with an application."""
+    """Run a function with an application."""
 
     async def run() -> None:
         async with application(folder, **options) as made:

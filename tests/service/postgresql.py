@@ -67,7 +67,7 @@ class PostgresqlServer:
             os.kill(pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let the processes go on after `freeze`."""
+        """Let the processes continue after `freeze`."""
         while self._stopped:
             os.kill(self._stopped.pop(), signal.SIGCONT)
 
@@ -84,7 +84,7 @@ class PostgresqlServer:
 
 @contextmanager
 def running() -> Iterator[PostgresqlServer]:
-    """Run a server until the block is left.
+    """Run a server until the block ends. If root starts it, it is another user, who cannot enter pytest's folders.
 
     Its folder is not one of pytest's, which nobody else may enter: started by root, the server is another user.
     """

@@ -1,4 +1,4 @@
-"""All routes of the service, for tests that must not forget one."""
+"""All routes of the service, for tests that must cover each one."""
 
 import re
 from functools import cache
@@ -22,7 +22,7 @@ class Call(NamedTuple):
 
     def example_path(self, name: str = "environment") -> str:
         """Return the path with a value for each parameter: a name, a key or a number."""
-        values = {"name": name, "key": "k"}
+        values = {"name": name, "key": "k", "kind": "token", "declarer_id": "a"}
         return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], "1"), self.path)
 
 

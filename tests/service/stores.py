@@ -1,4 +1,4 @@
-"""Stores over real databases, without a service around them."""
+"""Stores over real databases, without a service."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -37,7 +37,7 @@ async def following(store: Store) -> AsyncIterator[None]:
 
 
 def prepare(url: str) -> None:
-    """Start on a database as a service does, and stop again."""
+    """Start a store on a database and stop it again, as a service does."""
 
     async def run() -> None:
         async with opened(url):
@@ -63,6 +63,6 @@ def run_sql(url: str, *statements: str) -> list[Any]:
 
 
 def without_logs(catalog: Catalog) -> Catalog:
-    """Leave out what a catalog remembers of its own past, which a process that starts later does not know."""
+    """Remove what a catalog remembers of its own past, which a process that starts later does not know."""
     entries = {id_: replace(entry, log=ChangeLog(0)) for id_, entry in catalog.entries.items()}
     return replace(catalog, entries=entries, lineage=NO_LINEAGE)

@@ -1,4 +1,4 @@
-"""Tokens, applications and groups over HTTP, with a person's ``admin`` token."""
+"""Tokens, applications and groups over HTTP, with the ``admin`` token of a person."""
 
 import time
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def test_a_token_is_created_used_and_revoked(admin: Api) -> None:
 
 
 def test_an_application_is_invited_configured_and_revoked(admin: Api) -> None:
-    """Everything that the command line does to the database works over HTTP, and the history names the token."""
+    """Everything that the command line does with the database works over HTTP, and the history names the token."""
     assert admin.call("PUT", "secrets/password", {"value": "hunter2"}).status_code == 204
     assert admin.call("PUT", "groups/db", {"values": {"password": {"$secret": "password"}}}).status_code == 204
     assert admin.get("groups").json() == {"groups": {"db": {"password": {"$secret": "password"}}}}
@@ -92,7 +92,7 @@ def test_an_application_is_invited_configured_and_revoked(admin: Api) -> None:
 
 
 def test_a_device_code_is_approved_or_denied(admin: Api) -> None:
-    """The administrator sees who asks before the decision, and the application learns what was decided."""
+    """The administrator sees the request before deciding, and the application receives the decision."""
 
     def start() -> str:
         code: str = httpx.post(f"{admin.url}/f/start/", json={"manifest": SHOP.parts()}).json()["code"]
@@ -128,7 +128,7 @@ def test_a_device_code_is_approved_or_denied(admin: Api) -> None:
     ],
 )
 def test_mistakes_are_400(admin: Api, method: str, path: str, body: dict[str, object], message: str) -> None:
-    """What cannot be done is refused with the reason."""
+    """A request that cannot be carried out gets 400 with the reason."""
     response = admin.call(method, path, body)
     assert response.status_code == 400
     assert message in response.text

@@ -4,7 +4,7 @@ from tests.service.api import Api
 
 
 def test_conflicts_of_a_long_type_are_short(api: Api) -> None:
-    """A type with thousands of options is quoted in part, and of many conflicting rules the rest is counted."""
+    """A type with thousands of options is shortened, and only some of many conflicting rules are listed."""
     api.declare(type="str", default_value="")
     for number in range(150):
         api.add_rule(f"value{number}", user=f"u{number}")
@@ -19,7 +19,7 @@ def test_conflicts_of_a_long_type_are_short(api: Api) -> None:
 
 
 def test_a_value_that_does_not_fit_a_long_type(api: Api) -> None:
-    """The message about one value quotes the type in part."""
+    """The message about one value shortens the type."""
     options = ",".join(f'"{number}"' for number in range(20_000))
     api.declare(type=f"Enum[{options}]", default_value="1")
     body = {"setting": "cache_ttl", "feature_values": {"user": "a"}, "value": "x"}

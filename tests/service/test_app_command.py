@@ -52,7 +52,7 @@ def commands(tmp_path: Path) -> Commands:
 
 
 def test_an_application_is_invited_configured_and_revoked(commands: Commands) -> None:
-    """The commands make what a program claims from a service that runs, and take it back; the history has it all."""
+    """The commands create what a program claims from a running service, and revoke it. The history has every step."""
     token = make_token(commands.path, "operator", *EVERY_SCOPE)
     with embedded(commands.path, access=WITH_TOKENS, context_features=["environment"]) as service:
         invited = ("app", "invite", SHOP.identifier, "--scope", "read,declare", "--default", "environment=prod")
@@ -94,7 +94,7 @@ def test_an_application_is_invited_configured_and_revoked(commands: Commands) ->
 
 
 def test_a_code_is_approved_or_denied(commands: Commands) -> None:
-    """Whoever approves sees who asks and for what, and may still say no; the application learns what was decided."""
+    """The approver sees the request and can still deny it, and the application receives the decision."""
     with embedded(commands.path) as service, httpx.Client(base_url=service.url) as http:
 
         def start() -> str:
@@ -122,7 +122,7 @@ def test_a_code_is_approved_or_denied(commands: Commands) -> None:
 
 
 def test_a_public_application(commands: Commands) -> None:
-    """It has to be said that everybody may have it, and one identifier is registered once."""
+    """A public application requires ``--public``, and an identifier can be registered once."""
     assert "--public" in commands.try_("app", "register", "kiosk").output
     commands.run("app", "register", "kiosk", "--public", "--scope", "read", "--redirect-uri", "http://localhost")
     assert commands.table("app", "list")[0][1:5] == ["kiosk", "-", "public", "read"]
@@ -155,7 +155,7 @@ def test_an_identifier_is_confirmed(commands: Commands) -> None:
 
 
 def test_a_public_application_gets_little_unless_forced(commands: Commands) -> None:
-    """Scopes that change settings, and groups with secrets, are not for everyone by accident."""
+    """Scopes that change settings, and groups with secrets, require ``--force``."""
     commands.run("group", "secret", "set", "password", sent="hunter2")
     commands.run("group", "set", "plain", sent='{"a": 1}')
     commands.run("group", "set", "db", sent='{"password": {"$secret": "password"}}')
@@ -174,7 +174,7 @@ def test_a_public_application_gets_little_unless_forced(commands: Commands) -> N
 
 
 def test_secrets_are_not_shown(commands: Commands) -> None:
-    """Groups are shown with references, secrets by name, and neither goes away while it is in use."""
+    """Groups are shown with references and secrets by name. Neither can be deleted while it is in use."""
     commands.run("group", "secret", "set", "password", sent="hunter2")
     commands.run("group", "set", "db", sent='{"password": {"$secret": "password"}}')
     assert json.loads(commands.run("group", "show", "db")) == {"password": {"$secret": "password"}}
@@ -223,7 +223,7 @@ def test_secrets_are_not_shown(commands: Commands) -> None:
     ],
 )
 def test_mistakes(commands: Commands, arguments: tuple[str, ...], sent: str | None, message: str) -> None:
-    """What cannot be done is said in one line, and nothing changes."""
+    """A mistake is reported in one line, and changes nothing."""
     result = commands.try_(*arguments, sent=sent)
     assert result.exit_code in {1, 2}
     assert message in result.output.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Applications, device codes and groups in the database, and what several services on it know of them."""
+"""Applications, device codes and groups in the database, and how several services share them."""
 
 import asyncio
 import time
@@ -39,7 +39,7 @@ async def approved(store: Store, approval: Approval = READER) -> str:
 
 
 def test_an_application_that_is_approved_gets_a_token(database: str) -> None:
-    """Each service on the database knows whether a code is waiting, opened or used, and the token that comes of it."""
+    """Every service on the database knows whether a code is waiting, opened or used, and accepts the token."""
 
     async def run() -> None:
         async with opened(database) as one, opened(database) as other, following(other):
@@ -80,7 +80,7 @@ def test_an_application_that_is_approved_gets_a_token(database: str) -> None:
 
 
 def test_no_secret_of_an_application_is_in_the_database(database: str) -> None:
-    """Neither the tokens of an application, nor codes, nor one-time tokens can be read there."""
+    """The database contains neither tokens of an application, nor codes, nor one-time tokens."""
 
     async def run() -> list[str]:
         async with opened(database) as store:
@@ -104,7 +104,7 @@ def test_no_secret_of_an_application_is_in_the_database(database: str) -> None:
 
 
 def test_one_of_many_gets_the_token(database: str) -> None:
-    """A code, and a one-time token, that is used many times at once in two services is good for one token."""
+    """If a code or a one-time token is used many times at once in two services, one token is issued."""
 
     async def run() -> None:
         async with opened(database) as one, opened(database) as other:
@@ -126,7 +126,7 @@ def test_one_of_many_gets_the_token(database: str) -> None:
 
 
 def test_one_decision_counts(database: str) -> None:
-    """Of two people who decide at once one is told that it is decided, and a decision is not changed later."""
+    """If two people decide at the same time, one of them gets a conflict. A decision cannot be changed later."""
 
     async def run() -> None:
         async with opened(database) as one, opened(database) as other:
@@ -151,7 +151,7 @@ def test_one_decision_counts(database: str) -> None:
 
 
 def test_a_code_that_the_client_chose_is_recorded_once(database: str) -> None:
-    """It exists from when its page is opened first, and a manifest that is brought along later changes nothing."""
+    """The code exists from the first opening of its page. A later manifest changes nothing."""
 
     async def run() -> None:
         async with opened(database) as store:
@@ -173,7 +173,7 @@ def test_a_code_that_the_client_chose_is_recorded_once(database: str) -> None:
 
 
 def test_old_codes_are_forgotten(database: str) -> None:
-    """What became of a code is known for ten minutes after its end, and then its place is free."""
+    """The outcome of a code is kept for ten minutes after its end."""
 
     async def run() -> None:
         async with opened(database) as store:
@@ -197,8 +197,8 @@ def test_old_codes_are_forgotten(database: str) -> None:
         (Approval(setting_prefix="a b"), "begins with 'a b'"),
     ],
 )
-def test_an_approval_that_makes_no_sense_is_refused(tmp_path: object, approval: Approval, message: str) -> None:
-    """It decides nothing: the person can correct it."""
+def test_an_invalid_approval_is_refused(tmp_path: object, approval: Approval, message: str) -> None:
+    """An invalid approval decides nothing, so that the person can correct it."""
 
     async def run() -> None:
         async with opened(f"sqlite:///{tmp_path}/a.db") as store:
@@ -214,7 +214,7 @@ def test_an_approval_that_makes_no_sense_is_refused(tmp_path: object, approval: 
 
 
 def test_a_code_whose_application_is_revoked_is_denied(database: str) -> None:
-    """An approval that is taken back before the application came for its token gives none."""
+    """If the application is revoked before it collects its token, it gets none."""
 
     async def run() -> None:
         async with opened(database) as store:
@@ -229,7 +229,7 @@ def test_a_code_whose_application_is_revoked_is_denied(database: str) -> None:
 
 
 def test_invitations_are_for_one_application_and_end(database: str) -> None:
-    """A one-time token is refused for another identifier, after its end, and when it was revoked."""
+    """A one-time token is refused for another identifier, after its expiry, and after a revocation."""
 
     async def run() -> None:
         async with opened(database) as store:
@@ -253,7 +253,7 @@ def test_invitations_are_for_one_application_and_end(database: str) -> None:
 
 
 def test_groups_and_their_secrets(database: str) -> None:
-    """A group refers to secrets that there are, and neither goes away while it is in use."""
+    """A group can only refer to existing secrets. Neither can be deleted while it is in use."""
 
     async def run() -> None:
         async with opened(database) as store:
@@ -279,14 +279,14 @@ def test_groups_and_their_secrets(database: str) -> None:
 
 
 @pytest.mark.parametrize("values", [{"$secret": 1}, {"a": [{"$secret": "x", "b": 1}]}, {"$secret": "a.b"}])
-def test_what_looks_like_a_reference_must_be_one(values: dict[str, object]) -> None:
-    """A mistake in a reference is not handed out as a value."""
+def test_malformed_references_are_refused(values: dict[str, object]) -> None:
+    """A malformed reference is an error instead of a value."""
     with pytest.raises(ValueError, match="secret"):
         Group("db", values)
 
 
 def test_every_change_is_in_the_history(database: str) -> None:
-    """Approvals, denials, revocations, groups and secrets are told with their author; none can be undone."""
+    """Approvals, denials, revocations, groups and secrets are recorded with their author. None can be reverted."""
 
     async def run() -> None:
         async with opened(database) as store:
@@ -327,8 +327,8 @@ def test_every_change_is_in_the_history(database: str) -> None:
     asyncio.run(run())
 
 
-def test_looking_back_passes_over_applications(new_database: Callable[[], str]) -> None:
-    """What settings there were is known at any revision, also with changes of applications in between."""
+def test_past_settings_are_known_across_changes_of_applications(new_database: Callable[[], str]) -> None:
+    """Past settings are known at any revision, also across changes of applications."""
 
     async def run() -> None:
         async with opened(new_database()) as store:

@@ -1,4 +1,4 @@
-"""An operator reads on a page who asks for what, and approves or denies it."""
+"""The page on which an operator approves or denies an application."""
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -39,7 +39,7 @@ ACCESS = AccessOptions(auth="tokens", trusted_proxies=(ip_network("127.0.0.1"),)
 
 
 class Desk:
-    """An operator at a browser, in front of a service to which applications come."""
+    """An operator with a browser, and applications that request access."""
 
     def __init__(self, browser: Browser, path: Path, token: str) -> None:
         self.browser = browser
@@ -54,26 +54,26 @@ class Desk:
         return in_database(self._path, run)
 
     def start(self, manifest: Manifest = MANIFEST, *, lifetime: int = 600) -> str:
-        """Have an application ask for a code."""
+        """Request a code as an application does."""
         return self.in_storage(
             lambda access: DeviceCodes(access).start(manifest, "203.0.113.9", time.time(), lifetime=lifetime)
         )
 
     def find(self, code: str) -> DeviceCode | None:
-        """Return what the service knows of a code."""
+        """Return the stored code."""
         return self.in_storage(lambda access: DeviceCodes(access).find(code))
 
     def state(self, code: str) -> CodeState | None:
-        """Return what became of a code."""
+        """Return the state of a code."""
         known = self.find(code)
         return None if known is None else known.state(time.time())
 
     def applications(self) -> list[Application]:
-        """Return the applications that were let in."""
+        """Return the approved applications."""
         return list(self.in_storage(lambda access: Applications(access).all()))
 
     def application(self, code: str) -> Application:
-        """Return the application that was let in by a code."""
+        """Return the application that was approved by a code."""
         known = self.find(code)
         assert known is not None
         (application,) = [each for each in self.applications() if each.id == known.application_id]
@@ -112,8 +112,8 @@ def desk(service: tuple[str, Path, str]) -> Iterator[Desk]:
         yield Desk(browser, path, token)
 
 
-def test_the_page_says_who_asks_for_what(desk: Desk) -> None:
-    """Identifier, version, scopes in words, the address and the time are there, and the code to compare."""
+def test_the_page_shows_the_request(desk: Desk) -> None:
+    """The page shows the identifier, version, scopes in words, address and time, and the code to compare."""
     code = desk.start()
     page = desk.open(code)
     assert page.status == 200
@@ -130,7 +130,7 @@ def test_the_page_says_who_asks_for_what(desk: Desk) -> None:
 
 
 def test_an_operator_approves(desk: Desk) -> None:
-    """The application gets what was chosen, the page says what happens next, and the history who it was and why."""
+    """The application gets the selection, the page says what happens next, and the history has operator and reason."""
     code = desk.start()
     page = desk.browser.send(
         desk.form(code),
@@ -164,7 +164,7 @@ def test_an_operator_denies(desk: Desk) -> None:
 
 
 def test_an_application_may_get_no_scope(desk: Desk) -> None:
-    """With all scopes taken away, the application gets its configuration alone."""
+    """Without any scope, the application gets its configuration only."""
     code = desk.start()
     assert desk.browser.send(desk.form(code), decision="approve", scope=None).headings == ["Approved"]
     assert desk.application(code).approval.scopes == frozenset()
@@ -183,8 +183,8 @@ def test_an_application_may_get_no_scope(desk: Desk) -> None:
         ({"reason": "\0"}, "A reason is a string of at most"),
     ],
 )
-def test_what_makes_no_sense_is_shown_and_kept(desk: Desk, changes: dict[str, str | list[str]], message: str) -> None:
-    """The page says what is wrong and still has what was entered; nothing is decided."""
+def test_invalid_input_is_shown_and_kept(desk: Desk, changes: dict[str, str | list[str]], message: str) -> None:
+    """The page shows what is wrong and keeps the input. Nothing is decided."""
     code = desk.start()
     page = desk.browser.send(desk.form(code), {"default.theme": "dark", **changes}, decision="approve")
     assert page.status == 400
@@ -195,7 +195,7 @@ def test_what_makes_no_sense_is_shown_and_kept(desk: Desk, changes: dict[str, st
 
 
 def test_context_features_are_those_of_the_service(desk: Desk) -> None:
-    """A default for what is no context feature is not taken from a form."""
+    """A default for an unknown context feature is refused."""
     code = desk.start()
     desk.browser.send(desk.form(code), {"default.planet": "mars"}, decision="approve")
     assert desk.application(code).approval.defaults == {}
@@ -203,7 +203,7 @@ def test_context_features_are_those_of_the_service(desk: Desk) -> None:
 
 @pytest.mark.parametrize("decision", [None, "", "maybe"])
 def test_a_form_without_decision_decides_nothing(desk: Desk, decision: str | None) -> None:
-    """What the enter key would send is neither a yes nor a no."""
+    """A form that is submitted with the enter key neither approves nor denies."""
     code = desk.start()
     assert desk.browser.send(desk.form(code), decision=decision).status == 400
     assert desk.state(code) is CodeState.WAITING
@@ -212,7 +212,7 @@ def test_a_form_without_decision_decides_nothing(desk: Desk, decision: str | Non
 @pytest.mark.parametrize("first", ["approve", "deny"])
 @pytest.mark.parametrize("second", ["approve", "deny"])
 def test_a_form_counts_once(desk: Desk, first: str, second: str) -> None:
-    """Sent again, or by a second operator, it changes nothing, and the page says what was decided."""
+    """A second submission, also by another operator, changes nothing and shows the decision."""
     code = desk.start()
     form = desk.form(code)
     before = len(desk.applications())
@@ -224,8 +224,8 @@ def test_a_form_counts_once(desk: Desk, first: str, second: str) -> None:
     assert len(desk.applications()) == before + (first == "approve")
 
 
-def test_who_is_not_logged_in_learns_nothing(desk: Desk) -> None:
-    """The page is the login, nothing of the application is on it, and the code does not count as opened."""
+def test_the_page_requires_a_login(desk: Desk) -> None:
+    """Without a login, the page shows nothing about the application, and the code does not count as opened."""
     code = desk.start()
     with Browser(desk.url) as stranger:
         page = stranger.open(f"{CONFIGURE}?device_code={code}")
@@ -241,7 +241,7 @@ def test_who_is_not_logged_in_learns_nothing(desk: Desk) -> None:
 
 
 def test_a_form_of_another_session_is_refused(desk: Desk) -> None:
-    """What another operator's page holds does not decide in this one's name."""
+    """A form from the page of another operator is refused."""
     code = desk.start()
     with Browser(desk.url) as other:
         other.log_in(desk.token)
@@ -251,27 +251,27 @@ def test_a_form_of_another_session_is_refused(desk: Desk) -> None:
 
 
 class TestOtherCodes:
-    """Codes on which nobody can decide."""
+    """Codes that cannot be decided."""
 
     @pytest.mark.parametrize("code", ["BCDFGHJK", "x" * 1000, "<b>", "a b", "é", "\0", "../..", "%"])
     def test_unknown(self, desk: Desk, code: str) -> None:
-        """The page says that there is no such code, and asks for one."""
+        """The page says that the code does not exist, and shows the field for another one."""
         page = desk.open(code)
         assert (page.status, page.headings) == (404, ["Approve an application"])
         assert "This code does not exist" in page.text
 
-    def test_none(self, desk: Desk) -> None:
-        """Without a code, the page asks for one."""
+    def test_without_code(self, desk: Desk) -> None:
+        """Without a code, the page shows the field for one."""
         assert desk.browser.open(CONFIGURE).url == desk.url + DEVICE
 
     def test_expired(self, desk: Desk) -> None:
-        """The page says that it is too late, and that the application has to ask again."""
+        """The page says that the code has expired and that the application must request another one."""
         page = desk.open(desk.start(lifetime=0))
         assert (page.status, page.headings) == (410, ["Expired"])
         assert not [form for form in page.forms if "configure" in form.action]
 
     def test_expired_while_it_was_read(self, desk: Desk) -> None:
-        """A decision that comes too late is not taken, and the page says so."""
+        """A decision after the expiry is refused, and the page says so."""
         code = desk.start(lifetime=2)
         form = desk.form(code)
         until(lambda: desk.state(code) is CodeState.EXPIRED)
@@ -279,8 +279,8 @@ class TestOtherCodes:
         assert (page.status, page.headings) == (409, ["Expired"])
 
     @pytest.mark.parametrize("decision", ["approve", "deny"])
-    def test_sent_by_somebody_who_never_saw_it(self, desk: Desk, decision: str) -> None:
-        """A decision about a code whose page nobody opened leads to the page."""
+    def test_decided_without_opening_the_page(self, desk: Desk, decision: str) -> None:
+        """A decision about a code whose page was never opened leads to the page."""
         seen, unseen = desk.start(), desk.start()
         page = desk.browser.send(desk.form(seen), decision=decision, device_code=unseen)
         assert unseen in page.text
@@ -288,10 +288,10 @@ class TestOtherCodes:
 
 
 class TestClientsCodes:
-    """Codes that an application made up, with its manifest in the address of the page."""
+    """Codes that the client chose, with its manifest in the URL of the page."""
 
     def test_is_marked(self, desk: Desk) -> None:
-        """The page says that nothing is known but what its address says, and does not pass it off as an address."""
+        """The page says that the details come from the URL alone, and shows no address."""
         page = desk.open("ab12cd", **QUERY)
         assert page.status == 200
         assert "chose this code itself" in page.text
@@ -304,7 +304,7 @@ class TestClientsCodes:
         assert (known.chosen_by, known.manifest.identifier) == ("client", "org.old")
 
     def test_is_recorded_once(self, desk: Desk) -> None:
-        """The operator decides on the application that the page shows; another URL does not change the decision."""
+        """The decision is about the application that the page shows. Another URL does not change it."""
         shown = desk.open("ab12ce", **QUERY)
         evil = {**QUERY, "identifier": "org.evil", "scope": "read admin"}
         desk.open("ab12ce", **evil)
@@ -314,8 +314,8 @@ class TestClientsCodes:
         assert page.headings == ["Approved"]
         assert "org.evil" not in page.text
 
-    def test_cannot_take_a_code_of_the_service(self, desk: Desk) -> None:
-        """The manifest in an address does not replace what an application said when it asked for its code."""
+    def test_cannot_replace_a_code_of_the_service(self, desk: Desk) -> None:
+        """The manifest in a URL does not replace the manifest with which an application requested its code."""
         code = desk.start()
         page = desk.open(code, **QUERY)
         assert "org.example.app" in page.text
@@ -332,14 +332,14 @@ class TestClientsCodes:
         ],
     )
     def test_malformed(self, desk: Desk, changes: dict[str, str]) -> None:
-        """What is too long, or cannot be shown as it is, is refused with the reason, and nothing is recorded."""
+        """A manifest that is too long or cannot be displayed is refused with the reason, and not recorded."""
         page = desk.open("ab12cf", **{**QUERY, **changes})
         assert (page.status, page.headings) == (400, ["Request failed"])
         assert desk.find("ab12cf") is None
 
 
-def test_pages_can_be_read_out(desk: Desk) -> None:
-    """Each page says its language and what it is called, has one main heading, and a label for every field."""
+def test_pages_are_accessible(desk: Desk) -> None:
+    """Each page has a language, a title, one main heading, and a label for every field."""
     code = desk.start()
     with Browser(desk.url) as stranger:
         login = stranger.open("/f/login")
@@ -357,8 +357,8 @@ def test_pages_can_be_read_out(desk: Desk) -> None:
         assert "alert" in {attributes.get("role") for _, attributes in page.tags}
 
 
-def test_strangers_write_text_and_nothing_else(desk: Desk) -> None:
-    """Markup in whatever an application says about itself stands there as text, and no picture is loaded."""
+def test_markup_of_applications_is_text(desk: Desk) -> None:
+    """Markup in anything that an application sends is displayed as text, and no image is loaded."""
     evil = """"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"""
     manifest = Manifest(
         identifier=evil, version=evil, scopes=("read", evil.replace(" ", "")), image=f"https://x/{evil}"
@@ -375,13 +375,13 @@ def test_strangers_write_text_and_nothing_else(desk: Desk) -> None:
 
 
 def test_long_texts_are_shown_whole(desk: Desk) -> None:
-    """The longest identifier that is taken is on the page."""
+    """The longest valid identifier is displayed in full."""
     long = "a" * 200
     assert long in desk.open(desk.start(Manifest(identifier=long))).text
 
 
-def test_those_who_are_let_in_already_are_counted(desk: Desk) -> None:
-    """Somebody who calls itself like a known application does not pass for it."""
+def test_approved_applications_with_the_same_identifier_are_counted(desk: Desk) -> None:
+    """The page says how many applications with this identifier are approved already."""
     manifest = Manifest(identifier="org.example.twice")
     first = desk.start(manifest)
     assert "already approved" not in desk.open(first).text
@@ -390,7 +390,7 @@ def test_those_who_are_let_in_already_are_counted(desk: Desk) -> None:
 
 
 class TestDevicePage:
-    """The page that asks for a code."""
+    """The page on which a person enters a code."""
 
     def enter(self, desk: Desk, code: str) -> Page:
         return desk.browser.send(desk.browser.open(DEVICE).form(DEVICE), code=code)
@@ -405,7 +405,7 @@ class TestDevicePage:
         ],
     )
     def test_leads_to_the_application(self, desk: Desk, written: str) -> None:
-        """A code leads to its page, in whatever letters and with blanks in between, and stands there as it is."""
+        """A code leads to its page, regardless of case and spaces."""
         code = desk.start()
         for text in (written.format(code), written.format(code.lower())):
             page = self.enter(desk, text)
@@ -415,7 +415,7 @@ class TestDevicePage:
 
     @pytest.mark.parametrize("code", ["BCDFGHJK", "", "<script>alert(1)</script>", "x" * 500, "\r\nX: y", "?a=b"])
     def test_unknown_codes(self, desk: Desk, code: str) -> None:
-        """The page says so and asks again."""
+        """The page says that the code is unknown, and shows the field again."""
         page = self.enter(desk, code)
         assert page.status == 404
         assert "This code does not exist" in page.text
@@ -423,7 +423,7 @@ class TestDevicePage:
         assert "script" not in {tag for tag, _ in page.tags}
 
     def test_guesses_are_slowed_down(self, desk: Desk) -> None:
-        """After five codes that do not exist, an address waits, on both pages, and even for the right one."""
+        """After five unknown codes, an address must wait on both pages, even with a valid code."""
         code = desk.start()
         for number in range(5):
             assert self.enter(desk, f"WRONG{number}").status == 404
@@ -432,15 +432,15 @@ class TestDevicePage:
             assert 0 < int(page.response.headers["retry-after"]) <= 60
         assert desk.state(code) is CodeState.WAITING
 
-    def test_needs_the_proof_of_the_session(self, desk: Desk) -> None:
-        """Other sites cannot try codes in an operator's name."""
+    def test_requires_the_token_of_the_form(self, desk: Desk) -> None:
+        """Other sites cannot try codes in the name of an operator."""
         form = desk.browser.open(DEVICE).form(DEVICE)
         assert desk.browser.send(form, code="BCDFGHJK", form_token="").status == 403
 
 
 @pytest.mark.thorough
 def test_the_example_is_approved(desk: Desk, tmp_path: Path) -> None:
-    """A program that knows one address is let in, and reads settings in the context that was chosen for it."""
+    """A program that knows one address is approved, and reads settings in the selected context."""
     api = Api(desk.url, token=desk.token)
     with api.http, program(desk.url, tmp_path) as asking:
         page = desk.browser.open(asking.line_with(CONFIGURE))

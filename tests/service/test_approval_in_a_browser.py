@@ -1,10 +1,9 @@
-"""A program asks, a person approves in a real browser, and the program reads its settings.
+"""A program requests access, a person approves it in a real browser, and the program reads its settings.
 
 The service and the program are processes of their own, and the browser is Chromium. What a person sees is kept as
 pictures in the folder ``screenshots``.
 """
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,90 +17,30 @@ from heksherlite.service.domain.tokens import Scope
 from tests.service.api import Api
 from tests.service.approved_program import SECONDS, program
 from tests.service.test_processes import process
+from tests.service.visits import SIZES, Visit, running_chromium
 
 pytestmark = pytest.mark.thorough
 
-ROOT = Path(__file__).parents[2]
-SCREENSHOTS = ROOT / "screenshots"
 FEATURES = ("environment", "user", "theme")
-SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 SCHEMES = ("light", "dark")
-MILLISECONDS = 60_000
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Return Chromium: the one of the system, or else the one that playwright installed."""
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="there is no playwright: pip install 'heksherlite[browser]' brings it"
-    )
-    with api.sync_playwright() as playwright:
-        installed = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-        path = next((path for path in installed if path), playwright.chromium.executable_path)
-        if not Path(path).exists():
-            pytest.skip("there is no Chromium: apt-get install chromium, or python -m playwright install chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    """Return Chromium."""
+    with running_chromium() as browser:
         yield browser
-        browser.close()
-
-
-class Visit:
-    """A person at a browser, whose console and whose requests are watched."""
-
-    def __init__(self, browser: Any, url: str, size: str, scheme: str) -> None:
-        width, height = SIZES[size]
-        self._context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=size == "phone"
-        )
-        self._context.set_default_timeout(MILLISECONDS)
-        self._name = f"{size}-{scheme}"
-        self.page = self._context.new_page()
-        self.complaints: list[str] = []
-        self.strangers: list[str] = []
-        self.page.on("console", self._note)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self._note_request(request.url, url))
-
-    def log_in(self, token: str) -> None:
-        self.page.get_by_label("Token").fill(token)
-        self.page.get_by_role("button", name="Log in").click()
-
-    def heading(self) -> str:
-        text: str = self.page.get_by_role("heading", level=1).inner_text()
-        return text
-
-    def picture(self, name: str) -> None:
-        """Keep what is to be seen, and check that nothing of it is out of reach."""
-        width = self.page.evaluate("document.documentElement.scrollWidth")
-        assert width <= self.page.viewport_size["width"], f"{name} has to be scrolled sideways"
-        SCREENSHOTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}-{self._name}.png", full_page=True)
-
-    def check(self) -> None:
-        """Check that the browser had nothing to complain about, and asked nobody but the service."""
-        self._context.close()
-        assert self.complaints == []
-        assert self.strangers == []
-
-    def _note(self, message: Any) -> None:
-        # Pages with a status of an error, a browser's own icon, and advice about passwords are no complaints.
-        if "Content Security Policy" in message.text or "Refused" in message.text:
-            self.complaints.append(message.text)
-
-    def _note_request(self, requested: str, url: str) -> None:
-        if not requested.startswith(f"{url}/"):
-            self.strangers.append(requested)
 
 
 def command(*arguments: str, given: str = "") -> str:
-    """Run our command line as an operator does, and return what it prints."""
+    """Run a command of the command line, and return its output."""
     run = [sys.executable, "-m", "heksherlite", *arguments]
     return subprocess.run(run, input=given, capture_output=True, text=True, check=True, timeout=SECONDS).stdout.strip()
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Return the URL of a service that is a process of its own, and the token of an operator."""
+    """Return the URL of a service in a process of its own, and the token of an operator."""
     database = ("--database", f"sqlite:///{tmp_path_factory.mktemp('browser')}/a.db")
     scopes = [option for scope in Scope for option in ("--scope", scope)]
     token = command("token", "create", "jane", *scopes, *database)
@@ -112,7 +51,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
 
 
 def test_a_program_is_approved_and_reads_its_settings(chromium: Any, service: tuple[str, str], tmp_path: Path) -> None:
-    """One address and a person's approval are all that a new machine needs; the next start needs nobody."""
+    """A new machine only needs an address and an approval. The next start needs no person."""
     url, token = service
     operator = Api(url, token=token)
     with operator.http, program(url, tmp_path) as asking:
@@ -140,7 +79,7 @@ def test_a_program_is_approved_and_reads_its_settings(chromium: Any, service: tu
 
 
 def test_a_program_is_denied(chromium: Any, service: tuple[str, str], tmp_path: Path) -> None:
-    """The program ends with an error that says so."""
+    """The program ends with an error that says that it was denied."""
     url, token = service
     with program(url, tmp_path) as asking:
         page = asking.line_with("/f/configure/")
@@ -201,7 +140,7 @@ def test_pages_fit_the_screen(chromium: Any, service: tuple[str, str], size: str
 
 
 def test_a_client_that_chooses_its_code_is_marked(chromium: Any, service: tuple[str, str]) -> None:
-    """Markup in the address of the page is text, and runs nothing."""
+    """Markup in the URL of the page is displayed as text and not executed."""
     url, token = service
     visit = Visit(chromium, url, "phone", "light")
     evil = "<img/src=x/onerror=alert(1)><script>alert(1)</script>"

@@ -1,4 +1,4 @@
-"""What responses to queries say to caches in between."""
+"""Headers for the caches between clients and the service."""
 
 from ipaddress import ip_network
 from pathlib import Path
@@ -20,7 +20,7 @@ def directives(response: httpx.Response) -> set[str]:
 
 @pytest.mark.parametrize(("max_age", "expected"), [(0, {"no-cache"}), (5, {"max-age=5"})])
 def test_caches_may_share_what_everybody_gets(tmp_path: Path, max_age: int, expected: set[str]) -> None:
-    """Without tokens, responses may be stored by all caches, and reused for as long as the option says, 304 too."""
+    """Without tokens, shared caches may store responses, 304 included, for the configured time."""
 
     async def look(made: Application) -> None:
         response = await made.http.get("/api/v1/query")
@@ -35,7 +35,7 @@ def test_caches_may_share_what_everybody_gets(tmp_path: Path, max_age: int, expe
 
 @pytest.mark.parametrize(("max_age", "expected"), [(0, {"private", "no-cache"}), (5, {"private", "max-age=5"})])
 def test_caches_must_not_share_what_a_token_gets(tmp_path: Path, max_age: int, expected: set[str]) -> None:
-    """With tokens only the client's own cache may store responses, and each is for the token that was sent."""
+    """With tokens, only the cache of the client may store responses, and each belongs to its token."""
     token = make_token(tmp_path / "in_process.db", "reader", Scope.READ)
 
     async def look(made: Application) -> None:
@@ -51,7 +51,7 @@ def test_caches_must_not_share_what_a_token_gets(tmp_path: Path, max_age: int, e
 
 
 def test_only_responses_to_queries_are_for_caches(tmp_path: Path) -> None:
-    """Whatever has no tag, and all that is refused, is not stored by shared caches, however old responses may be."""
+    """Responses without a tag, and errors, are not stored by shared caches."""
 
     async def look(made: Application) -> None:
         paths = (
@@ -69,8 +69,8 @@ def test_only_responses_to_queries_are_for_caches(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("max_age", [0, 5])
-def test_what_was_may_be_kept(tmp_path: Path, max_age: int) -> None:
-    """The response as of a named revision never changes; a number may name another state after a restore."""
+def test_responses_as_of_a_revision_are_immutable(tmp_path: Path, max_age: int) -> None:
+    """A response as of a named revision never changes. A number alone may name another state after a restore."""
 
     async def look(made: Application) -> None:
         await made.http.post("/api/v1/context_features", json={"context_feature": "f"})
@@ -84,7 +84,7 @@ def test_what_was_may_be_kept(tmp_path: Path, max_age: int) -> None:
 
 
 def test_caches_must_not_share_what_a_proxy_guards(tmp_path: Path) -> None:
-    """Where a proxy lets people in and names them, a cache in front of it could send the response to others."""
+    """If a proxy identifies people, a cache in front of it could send their responses to others."""
     access = AccessOptions(trust_user_header="X-User", trusted_proxies=(ip_network("10.0.0.0/8"),))
 
     async def look(made: Application) -> None:

@@ -1,4 +1,4 @@
-"""What is remembered of changes, against the plain definition: what a query returns before and after."""
+"""The change feed, compared with the definition: what a query returns before and after a change."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -59,7 +59,7 @@ DECIDE: Mapping[str, Callable[[Catalog, Any, Any, int], Decision[object]]] = {
 
 
 def history(sequence: Sequence[tuple[str, Any, Any]]) -> list[Catalog]:
-    """Return the catalogs that follow from each other by these writes; those that are refused change nothing."""
+    """Return the catalogs after each of these writes. Refused writes change nothing."""
     state = Counters("database")
     catalogs = [Catalog(state, FEATURES, lineage=Lineage().after([state.revision_id]))]
     for version, (kind, subject, detail) in enumerate(sequence, 1):
@@ -116,8 +116,8 @@ def test_no_change_is_missed(
                 assert canonical in told
 
 
-def test_nothing_is_told_that_nobody_asked_for() -> None:
-    """Rules that a filter hides are not told of, nor are settings that were not asked for."""
+def test_other_changes_are_not_reported() -> None:
+    """Changes of rules that the filter excludes, and of settings that were not requested, are not reported."""
     catalogs = history([("declare", "x", 0), ("declare", "y", 0), ("add", "x", {"a": "1"}), ("add", "y", {"a": "2"})])
     feed = ChangeFeed(catalogs[2])
     feed.advance(catalogs[3])
@@ -130,8 +130,8 @@ def test_nothing_is_told_that_nobody_asked_for() -> None:
     assert Interest(None, ContextFilter({"b": None})).names_in(changed, feed.catalog) == []
 
 
-def test_another_branch_may_be_everything() -> None:
-    """After a catalog that the one before did not lead to, whoever has that may have missed everything."""
+def test_another_branch_may_have_changed_everything() -> None:
+    """After a catalog of another branch, a client may have missed everything."""
     before, one, other = (*history([("declare", "x", 0)]), *history([("declare", "y", 0)])[1:])
     state = replace(other.counters, revision_nonce="f" * 12)
     other = replace(other, counters=state, lineage=Lineage().after([before.counters.revision_id, state.revision_id]))
@@ -145,8 +145,8 @@ def test_another_branch_may_be_everything() -> None:
     assert feed.since(other.counters.revision_id) == {}
 
 
-def test_what_is_forgotten_may_be_everything() -> None:
-    """Only the last thousand revisions are remembered, and none of another database."""
+def test_forgotten_revisions_may_have_changed_everything() -> None:
+    """Before the oldest of a thousand revisions, and for another database, a client may have missed everything."""
     catalogs = history([("declare", "x", 0), *(("add", "x", {"a": f"{number}"}) for number in range(1000))])
     feed = ChangeFeed(catalogs[0])
     for catalog in catalogs[1:]:

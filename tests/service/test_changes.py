@@ -56,8 +56,8 @@ def test_a_list_is_one_revision_and_one_record(api: Api) -> None:
     assert third == {}
 
 
-def test_what_is_so_already_changes_nothing(api: Api) -> None:
-    """A list that asks for what there is responds with 200 with the same revision, and leaves no record."""
+def test_a_change_without_effect(api: Api) -> None:
+    """A list without effect gets 200 with the same revision, and leaves no record."""
     api.declare()
     change(api, PUT_DEV)
     before = revision(api)
@@ -67,8 +67,8 @@ def test_what_is_so_already_changes_nothing(api: Api) -> None:
     assert api.history(limit=1)[0]["revision"] == before
 
 
-def test_a_dry_run_says_what_the_real_one_does(api: Api) -> None:
-    """A dry run has the response of the change that follows it but for the revision, and nothing happens."""
+def test_a_dry_run_predicts_the_change(api: Api) -> None:
+    """A dry run has the same response as the change that follows it, except for the revision, and changes nothing."""
     api.declare()
     api.add_rule(5, user="john")
     before = api.query()
@@ -80,7 +80,7 @@ def test_a_dry_run_says_what_the_real_one_does(api: Api) -> None:
 
 
 def test_all_conflicts_are_listed(api: Api) -> None:
-    """Each operation that cannot be made is named with its reason, and no operation is made."""
+    """The response names each operation that is not possible, with the reason. No operation is applied."""
     api.declare()
     rule_id = api.add_rule(5, environment="dev")
     before = api.query()
@@ -100,7 +100,7 @@ def test_all_conflicts_are_listed(api: Api) -> None:
 
 
 def test_later_operations_see_earlier_ones(api: Api) -> None:
-    """An operation may use a context feature, a name or a rule that an operation before it made."""
+    """An operation can use a context feature, a name or a rule that an earlier operation created."""
     api.declare()
     response = change(
         api,
@@ -138,8 +138,8 @@ def test_a_malformed_operation_is_named_by_its_path(api: Api, operation: dict[st
     assert [problem["path"] for problem in response.json()["detail"]] == [path]
 
 
-def test_what_others_changed_is_a_conflict_that_says_who(api: Api) -> None:
-    """If a touched rule was changed after the base revision, the conflict says from what to what, and since when."""
+def test_a_concurrent_change_is_a_conflict(api: Api) -> None:
+    """If a touched rule changed after the base revision, the conflict has both values, the author and the time."""
     api.declare()
     rule_id = api.add_rule(5, environment="dev")
     seen = revision(api)
@@ -151,8 +151,8 @@ def test_what_others_changed_is_a_conflict_that_says_who(api: Api) -> None:
     )
 
 
-def test_what_others_changed_elsewhere_is_no_conflict(api: Api) -> None:
-    """Other rules of the same setting, and its own fields, may have changed after the base revision."""
+def test_unrelated_concurrent_changes_are_no_conflict(api: Api) -> None:
+    """Other rules of the setting, and its own fields, may have changed after the base revision."""
     api.declare()
     seen = revision(api)
     api.add_rule(5, environment="prod")
@@ -178,7 +178,7 @@ def test_a_base_revision_that_is_ahead_is_refused(api: Api) -> None:
 
 
 def test_an_impact_names_contexts_and_what_decides(api: Api) -> None:
-    """The impact says where the value changes, except where another rule wins, and what decides before and after."""
+    """The impact has the contexts in which the value changes, and what determines it before and after."""
     api.declare()
     john = api.add_rule(0, user="john")
     response = change(api, PUT_DEV).json()
@@ -196,8 +196,8 @@ def test_an_impact_names_contexts_and_what_decides(api: Api) -> None:
     }
 
 
-def test_a_shadowed_rule_is_said_to_change_nothing(api: Api) -> None:
-    """A rule that another one outranks wherever it matches is listed with the id of the other one."""
+def test_a_shadowed_rule_has_no_impact(api: Api) -> None:
+    """A rule that another rule always outranks is listed with the id of that rule."""
     api.declare()
     john = api.add_rule(0, user="john")
     put = {
@@ -227,7 +227,7 @@ def test_a_renamed_setting_may_give_its_name_to_another(api: Api) -> None:
 
 
 def test_the_operators_default_is_for_everybody(api: Api) -> None:
-    """Queries return the operator's default, and a setting shows both."""
+    """Queries return the operator's default, and a setting shows both defaults."""
     api.declare()
     change(api, {"op": "set_default", "setting": "cache_ttl", "value": 5})
     assert api.query()["cache_ttl"]["default_value"] == 5
@@ -239,7 +239,7 @@ def test_the_operators_default_is_for_everybody(api: Api) -> None:
 
 
 def test_an_upgrade_leaves_the_operators_default_in_force(api: Api) -> None:
-    """A declaration is compared with the declared default, and its upgrade changes that one alone."""
+    """A declaration is compared with the declared default, and an upgrade changes only that one."""
     api.declare()
     change(api, {"op": "set_default", "setting": "cache_ttl", "value": 5})
     assert api.declare().json() == {"outcome": "uptodate"}
@@ -249,7 +249,7 @@ def test_an_upgrade_leaves_the_operators_default_in_force(api: Api) -> None:
 
 
 def test_a_type_must_fit_the_operators_default(api: Api) -> None:
-    """A type that the operator's default does not fit is refused, by operations and by declarations."""
+    """A type that does not fit the operator's default is refused in operations and in declarations."""
     api.declare("mode", type='Enum["a","b"]', default_value="a")
     change(api, {"op": "set_default", "setting": "mode", "value": "b"})
     narrowed = 'Enum["a"]'
@@ -272,7 +272,7 @@ def test_an_operators_default_is_undone(api: Api) -> None:
 
 
 def test_a_client_gets_the_operators_default(api: Api) -> None:
-    """A program reads the operator's default after its next update, also if it gets only what changed."""
+    """A client reads the operator's default after its next update, also from a partial response."""
     setting = Setting("client_ttl", int, ["environment", "user"], default_value=60)
     client = ThreadHeksherClient(api.url, update_interval=60, context_features=FEATURES, push=False)
     client.set_defaults(environment="dev", user="john", theme="dark")
@@ -284,7 +284,7 @@ def test_a_client_gets_the_operators_default(api: Api) -> None:
 
 
 def test_a_change_is_one_event(api: Api) -> None:
-    """A client that listens to the stream has all of a change at once, soon after it was made."""
+    """A client that listens to the stream receives the whole change at once."""
     setting = Setting("pushed_ttl", int, ["environment", "user"], default_value=60)
     client = ThreadHeksherClient(api.url, update_interval=600, context_features=FEATURES)
     client.set_defaults(environment="dev", user="john", theme="dark")
@@ -367,7 +367,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Api]
 
 
 def test_each_operation_needs_its_scope(guarded: dict[str, Api]) -> None:
-    """An operation beyond the scopes of the token refuses the whole list, and is named."""
+    """An operation that the scopes of the token do not allow is named, and the whole list is refused."""
     rename = {"op": "rename_setting", "setting": "cache_ttl", "name": "ttl"}
     response = change(guarded["writer"], PUT_DEV, rename)
     assert response.status_code == 403
@@ -395,7 +395,7 @@ def test_each_operation_needs_its_scope(guarded: dict[str, Api]) -> None:
     ],
 )
 def test_a_limited_token_stays_within_its_prefix(guarded: dict[str, Api], operations: list[dict[str, Any]]) -> None:
-    """A list that reaches settings outside of the prefix, in whatever way, is refused as a whole."""
+    """A list that touches settings outside of the prefix is refused as a whole."""
     inside = {"op": "put_rule", "setting": "shop.page", "feature_values": {"user": "john"}, "value": 1}
     response = change(guarded["limited"], inside, *operations)
     assert response.status_code == 403
@@ -403,7 +403,7 @@ def test_a_limited_token_stays_within_its_prefix(guarded: dict[str, Api], operat
 
 
 def test_protected_settings_are_left_alone(guarded: dict[str, Api]) -> None:
-    """A protected setting is not changed by any route but declarations, unless an admin breaks the glass."""
+    """Only declarations, and admins who break the glass, change a protected setting."""
     everything = guarded["everything"]
     everything.declare("kept", version="1.0")
     rule_id = everything.add_rule(5, "kept", user="john")

@@ -46,7 +46,7 @@ def test_overlapping_writers_lose_nothing(database: str) -> None:
             )
             for seed in range(WRITERS)
         ]
-        lines = [line for writer in writers for line in writer.communicate()[0].splitlines()]
+        lines = [line for writer in writers for line in writer.communicate(timeout=120)[0].splitlines()]
         assert [writer.returncode for writer in writers] == [0] * WRITERS
         outcomes = [json.loads(line) for line in lines]
         acknowledged = [outcome for outcome in outcomes if "revision" in outcome]

@@ -1,4 +1,4 @@
-"""Clients of a service that asks for tokens, as the documentation shows them."""
+"""Clients of a service that requires tokens, as the documentation shows them."""
 
 import logging
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
 
 @pytest.fixture
 def program(guarded: Guarded) -> str:
-    """Return a token that the service knows, with the scopes that programs need."""
+    """Return a valid token with the scopes that programs need."""
     secret = make_token(guarded.path, "program", Scope.READ, Scope.DECLARE)
     api = Api(guarded.url, token=secret)
     with api.http:
@@ -49,7 +49,7 @@ def program(guarded: Guarded) -> str:
 
 
 @pytest.mark.anyio
-async def test_a_wrong_token_is_told(guarded: Guarded) -> None:
+async def test_a_wrong_token_is_an_error(guarded: Guarded) -> None:
     """The asynchronous client raises the error of the service, without the token."""
     wrong = "hkl_00000000_" + "x" * 43
     setting = Setting("cache_ttl", int, ["user"], default_value=60)
@@ -67,8 +67,8 @@ async def test_a_wrong_token_is_told(guarded: Guarded) -> None:
     assert setting.name == "cache_ttl"
 
 
-def test_a_token_is_revoked_and_made_anew(guarded: Guarded, program: str, caplog: pytest.LogCaptureFixture) -> None:
-    """While a client's token is of no use, its settings keep their values, with one record."""
+def test_a_revoked_token_is_replaced(guarded: Guarded, program: str, caplog: pytest.LogCaptureFixture) -> None:
+    """While the token is invalid, settings keep their values, and there is one log record."""
     caplog.set_level(logging.INFO)
     setting = Setting("cache_ttl", int, ["user"], default_value=60)
     client = guarded.thread_client(program)
@@ -90,8 +90,8 @@ def test_a_token_is_revoked_and_made_anew(guarded: Guarded, program: str, caplog
     assert program[13:] not in repr(client)
 
 
-def test_a_snapshot_takes_a_token(guarded: Guarded, program: str, tmp_path: Path) -> None:
-    """`heksherlite export` sends it as a header, and prints the error of the service without one."""
+def test_export_with_a_token(guarded: Guarded, program: str, tmp_path: Path) -> None:
+    """`heksherlite export` sends the token as a header, and prints the error of the service without one."""
     command = ["export", guarded.url, "--output", str(tmp_path / "settings.snapshot")]
     refused = CliRunner().invoke(heksherlite, command)
     assert (refused.exit_code, "requires a token with scope read" in refused.output) == (1, True)
@@ -101,7 +101,7 @@ def test_a_snapshot_takes_a_token(guarded: Guarded, program: str, tmp_path: Path
 
 
 def test_a_client_within_a_prefix(guarded: Guarded) -> None:
-    """A program with a limited token declares, reads and hears of its settings."""
+    """A program with a limited token can declare, read and follow its settings."""
     secret = make_token(guarded.path, "limited", Scope.READ, Scope.DECLARE, Scope.WRITE, setting_prefix="backend.")
     setting = Setting("backend.cache_ttl", int, ["user"], default_value=60)
     api = Api(guarded.url, token=secret)

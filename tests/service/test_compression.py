@@ -24,7 +24,7 @@ def raw(api: Api, accept_encoding: str, **headers: str) -> tuple[httpx.Response,
 
 
 def test_each_coding_has_the_same_content_and_a_tag_of_its_own(large: Api) -> None:
-    """gzip, zstd and plain responses have the same content, are 304 by their own tags only, and caches are told."""
+    """All codings have the same content, a tag of their own, and a Vary header."""
     plain, body = raw(large, "identity")
     assert "Content-Encoding" not in plain.headers
     assert plain.headers["Vary"] == "accept, accept-encoding, a-im, last-event-id"
@@ -41,7 +41,7 @@ def test_each_coding_has_the_same_content_and_a_tag_of_its_own(large: Api) -> No
 
 
 def test_partial_responses_are_compressed_too(large: Api) -> None:
-    """What changed may be large as well."""
+    """Large partial responses are compressed."""
     lines = {"Accept": "application/x-ndjson", "A-IM": "heksherlite"}
     tag = raw(large, "gzip", **lines)[0].headers["ETag"]
     large.add_rule("y" * 100_000, user="john")
@@ -52,7 +52,7 @@ def test_partial_responses_are_compressed_too(large: Api) -> None:
 
 
 def test_small_responses_stay_as_they_are(api: Api) -> None:
-    """Compression costs more than it saves where there is little to save."""
+    """Small responses are not compressed."""
     api.declare()
     response, body = raw(api, "gzip, zstd")
     assert "Content-Encoding" not in response.headers
@@ -76,5 +76,5 @@ def test_small_responses_stay_as_they_are(api: Api) -> None:
     ],
 )
 def test_accepted_coding(accept_encoding: str, coding: str | None) -> None:
-    """The best coding that the client accepts, and none that it refuses."""
+    """The best coding that the client accepts is used, and none that it excludes."""
     assert accepted_coding(accept_encoding) == coding

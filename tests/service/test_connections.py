@@ -1,4 +1,4 @@
-"""Connections: how long they are kept, how many there may be, and where a service listens."""
+"""Connections: how long they are kept, how many are accepted, and where a service listens."""
 
 import os
 import socket
@@ -62,7 +62,7 @@ def test_idle_connections_are_kept_longer_than_load_balancers_do_by_default() ->
 
 
 def test_a_slow_head_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that does not complete the headers of a request loses its connection."""
+    """A client that does not complete the headers of a request is disconnected."""
     monkeypatch.setattr("heksherlite.service.connections._HEAD_SECONDS", 0.2)
     with running(tmp_path, ServiceOptions()) as service, connect(service) as connection:
         connection.sendall(b"GET /api/health HTTP/1.1\r\nHost: x\r\nX-Slow: ")
@@ -70,7 +70,7 @@ def test_a_slow_head_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_slow_head_after_a_response_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time of the headers is limited for each request of a connection, and fast requests are not affected."""
+    """The limit for headers applies to each request of a connection. Fast requests are not affected."""
     monkeypatch.setattr("heksherlite.service.connections._HEAD_SECONDS", 0.2)
     with running(tmp_path, ServiceOptions()) as service, connect(service) as connection:
         for _ in range(3):
@@ -94,7 +94,7 @@ def test_a_draining_service_is_not_ready_and_still_responds(tmp_path: Path) -> N
 
 
 def test_streams_are_refused_when_there_is_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the limit of streams, further ones are 503 with Retry-After, and other requests succeed."""
+    """Streams over the limit get 503 with Retry-After, and other requests succeed."""
     monkeypatch.setattr("heksherlite.service.server.max_connections", lambda: 20)
     with running(tmp_path, ServiceOptions()) as service:
         streams, heads = [], []
@@ -134,7 +134,7 @@ def test_connections_are_refused_when_there_are_too_many(tmp_path: Path, monkeyp
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix domain sockets")
 def test_a_unix_socket(tmp_path: Path) -> None:
-    """A service listens on a Unix domain socket, replaces one that was left over, and leaves one in use alone."""
+    """A service listens on a Unix domain socket. It replaces an abandoned socket, and not one that is in use."""
     path = tmp_path / "socket"
     for _ in range(2):
         with running(tmp_path, ServiceOptions(), listen_unix(path)) as service:

@@ -11,17 +11,17 @@ def indexes(api: Api) -> list[int]:
 
 
 def test_they_are_listed_in_order(api: Api) -> None:
-    """The list is in the global order."""
+    """Context features are listed in the global order."""
     assert api.features() == ["environment", "user", "theme"]
 
 
 def test_each_has_an_index(api: Api) -> None:
-    """Indexes are 0..n-1, in order."""
+    """Indexes are consecutive and start at 0."""
     assert indexes(api) == [0, 1, 2]
 
 
 def test_an_unknown_one_is_404_without_body(api: Api) -> None:
-    """An unknown feature is 404 with an empty body, for each call."""
+    """Each request for an unknown feature gets 404 with an empty body."""
     for response in (
         api.get("context_features/nope"),
         api.call("DELETE", "context_features/nope"),
@@ -33,7 +33,7 @@ def test_an_unknown_one_is_404_without_body(api: Api) -> None:
 
 
 def test_a_new_one_is_appended(api: Api) -> None:
-    """A new feature comes last."""
+    """A new feature is the last one."""
     response = api.call("POST", "context_features", {"context_feature": "Region_2"})
     assert (response.status_code, response.content) == (204, b"")
     assert api.features() == ["environment", "user", "theme", "Region_2"]
@@ -41,14 +41,14 @@ def test_a_new_one_is_appended(api: Api) -> None:
 
 
 def test_an_existing_one_is_409(api: Api) -> None:
-    """A feature cannot be added twice."""
+    """An existing feature cannot be added."""
     response = api.call("POST", "context_features", {"context_feature": "user"})
     assert (response.status_code, response.text) == (409, "context feature already exists")
 
 
 @pytest.mark.parametrize("name", ["a b", "x\n", "", "a-b", "é", "a:b", 1, None, ["a"]])
 def test_a_bad_name_is_422(api: Api, name: object) -> None:
-    """A name that does not match the pattern in full is refused, so that it cannot break the listing."""
+    """A name that does not match the whole pattern is refused."""
     response = api.call("POST", "context_features", {"context_feature": name})
     assert response.status_code == 422
     assert response.json()["detail"]
@@ -56,7 +56,7 @@ def test_a_bad_name_is_422(api: Api, name: object) -> None:
 
 
 def test_deleting_closes_the_gap(api: Api) -> None:
-    """The remaining indexes close up."""
+    """After a deletion, the indexes are consecutive again."""
     response = api.call("DELETE", "context_features/environment")
     assert (response.status_code, response.content) == (204, b"")
     assert api.features() == ["user", "theme"]
@@ -64,7 +64,7 @@ def test_deleting_closes_the_gap(api: Api) -> None:
 
 
 def test_one_can_be_added_when_none_is_left(api: Api) -> None:
-    """Adding works on an empty list."""
+    """A feature can be added to an empty list."""
     for name in api.features():
         assert api.call("DELETE", f"context_features/{name}").status_code == 204
     assert api.features() == []
@@ -74,7 +74,7 @@ def test_one_can_be_added_when_none_is_left(api: Api) -> None:
 
 @pytest.mark.parametrize("settings", [["one"], ["one", "two"]])
 def test_one_in_use_cannot_be_deleted(api: Api, settings: list[str]) -> None:
-    """A feature that one or several settings use stays."""
+    """A feature that a setting uses cannot be deleted."""
     for name in settings:
         api.declare(name)
     response = api.call("DELETE", "context_features/user")
@@ -97,7 +97,7 @@ def test_one_in_use_cannot_be_deleted(api: Api, settings: list[str]) -> None:
     ],
 )
 def test_moving(api: Api, name: str, body: dict[str, str], expected: list[str]) -> None:
-    """A feature moves right after or before another, and the indexes stay 0..n-1."""
+    """A feature moves directly after or before another one, and the indexes stay consecutive."""
     response = api.call("PATCH", f"context_features/{name}/index", body)
     assert (response.status_code, response.content) == (204, b"")
     assert api.features() == expected
@@ -106,7 +106,7 @@ def test_moving(api: Api, name: str, body: dict[str, str], expected: list[str]) 
 
 @pytest.mark.parametrize("body", [{}, {"to_after": 1}])
 def test_a_move_needs_exactly_one_target(api: Api, body: dict[str, object]) -> None:
-    """Neither or both targets are 422."""
+    """A move with no target or with two targets is 422."""
     assert api.call("PATCH", "context_features/user/index", body).status_code == 422
 
 
@@ -131,19 +131,19 @@ def expected_after(existing: list[str], expected: list[str]) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("existing", [[], ["a"], ["c"], ["a", "c"], ["b", "c"], ["a", "b", "c"]])
 def test_missing_expected_features_are_added(existing: list[str]) -> None:
-    """A subsequence of the expected features becomes all of them."""
+    """If the stored features are a subsequence of the expected ones, the others are added."""
     assert expected_after(existing, ["a", "b", "c"]) == ("a", "b", "c")
 
 
 @pytest.mark.parametrize("existing", [["b", "a"], ["d"], ["a", "b", "c", "d"], ["c", "a"]])
 def test_other_features_than_expected_are_refused(existing: list[str]) -> None:
-    """Anything but a subsequence of the expected features is refused."""
+    """Stored features that are not a subsequence of the expected ones are refused."""
     with pytest.raises(ValueError, match="expected context features"):
         expected_after(existing, ["a", "b", "c"])
 
 
 @pytest.mark.parametrize("expected", [["a", "a"], ["a b"], [""]])
 def test_malformed_expectations_are_refused(expected: list[str]) -> None:
-    """Expected features have proper names and no duplicates."""
+    """Expected features must have valid names without duplicates."""
     with pytest.raises(ValueError, match="context feature"):
         expected_after([], expected)

@@ -23,7 +23,7 @@ def copied(url: str, database: str, *options: str) -> Result:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[tuple[ScriptedService, Api]]:
-    """Return a service that only has what v1 has, and ours behind it, with all kinds of settings."""
+    """Return a service that only implements v1, and the real service behind it, with settings of all kinds."""
     with embedded(tmp_path / "source.db", context_features=FEATURES) as service, run_scripted_service() as front:
         api = Api(service.url)
         with api.http:
@@ -40,7 +40,7 @@ def source(tmp_path: Path) -> Iterator[tuple[ScriptedService, Api]]:
 
 
 def test_everything_that_v1_has_is_copied(source: tuple[ScriptedService, Api], tmp_path: Path) -> None:
-    """Settings, aliases, versions, metadata, context features and rules are those of the source."""
+    """The copy has the settings, aliases, versions, metadata, context features and rules of the source."""
     front, api = source
     database = f"sqlite:///{tmp_path}/target.db"
     result = copied(front.url, database)
@@ -55,7 +55,7 @@ def test_everything_that_v1_has_is_copied(source: tuple[ScriptedService, Api], t
 
 
 def test_many_settings(tmp_path: Path) -> None:
-    """More settings than fit into one query are asked for in several."""
+    """Settings that do not fit into one query are requested in several."""
     with embedded(tmp_path / "source.db", context_features=FEATURES) as service, run_scripted_service() as front:
         api = Api(service.url)
         with api.http:
@@ -92,7 +92,7 @@ def in_turn(responses: list[Scripted]) -> Callable[[Received], Scripted]:
 
 
 def test_a_change_meanwhile_is_noticed(scripted: ScriptedService, tmp_path: Path) -> None:
-    """If the source changes while it is copied, it is copied again."""
+    """If the source changes during the copy, it is copied again."""
     scripted.script[QUERY] = in_turn([responded(rule(7, 1, user="a")), responded(rule(7, 2, user="a"))])
     result = copied(scripted.url, f"sqlite:///{tmp_path}/a.db")
     assert result.exit_code == 0, result.output
@@ -102,7 +102,7 @@ def test_a_change_meanwhile_is_noticed(scripted: ScriptedService, tmp_path: Path
 
 @pytest.mark.parametrize("path", [QUERY, SETTINGS, FEATURE_ORDER])
 def test_changes_without_end_are_refused(path: str, scripted: ScriptedService, tmp_path: Path) -> None:
-    """If the source changes each time, that is told, and nothing is imported."""
+    """If the source keeps changing, the command reports that and imports nothing."""
     numbers = iter(range(100))
     response = {
         QUERY: lambda _: responded(rule(7, next(numbers), user="a")),
@@ -135,10 +135,10 @@ def test_changes_without_end_are_refused(path: str, scripted: ScriptedService, t
         (QUERY, responded({"rule_id": 1, "value": 1, "context_features": [["user"]]}), "expected pairs of a context"),
     ],
 )
-def test_what_the_source_responds_wrongly_is_told(
+def test_malformed_responses_of_the_source(
     path: str, response: Scripted, message: str, scripted: ScriptedService, tmp_path: Path
 ) -> None:
-    """The error is one line that says what and where, without credentials, and the database is as it was."""
+    """The error is one line with the URL and the problem, without credentials, and the database is unchanged."""
     database = f"sqlite:///{tmp_path}/a.db"
     assert copied(scripted.url, database).exit_code == 0
     before = exported(database, tmp_path / "before")
@@ -153,8 +153,8 @@ def test_what_the_source_responds_wrongly_is_told(
     assert exported(database, tmp_path / "after") == before
 
 
-def test_a_source_that_is_not_there(tmp_path: Path) -> None:
-    """A refused connection is told with the URL, and no database is made."""
+def test_an_unreachable_source(tmp_path: Path) -> None:
+    """A refused connection is reported with the URL, and no database is created."""
     result = copied("http://127.0.0.1:9", f"sqlite:///{tmp_path}/a.db")
     assert result.exit_code == 1
     assert result.output.startswith("Error: cannot copy http://127.0.0.1:9: GET /api/v1/export: cannot connect to ")

@@ -1,4 +1,4 @@
-"""Lists of operations: what they come to, compared with a model that makes them one by one."""
+"""Lists of operations, compared with a model that applies them one by one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heksherlite.operations import (
+    AddDeclarer,
     AddRule,
     AnyOperation,
     ClearDefault,
@@ -17,6 +18,7 @@ from heksherlite.operations import (
     DeleteSetting,
     MoveContextFeature,
     PutRule,
+    RemoveDeclarer,
     RenameSetting,
     SetDefault,
     SetProtection,
@@ -73,7 +75,7 @@ def made(catalog: Catalog, outcome: Outcome) -> Catalog:
 
 
 def content(catalog: Catalog) -> Any:
-    """Return all that a catalog holds, without the revisions and without the ids of rules."""
+    """Return the contents of a catalog without revisions and ids of rules."""
     return (
         catalog.context_features,
         {
@@ -106,6 +108,8 @@ operations = st.one_of(
     st.builds(ClearDefault, setting=names),
     st.builds(SetSettingMetadata, setting=names, metadata=st.just({"note": 1})),
     st.builds(SetProtection, setting=names, protected=st.booleans()),
+    st.builds(AddDeclarer, setting=names, kind=st.just("token"), id=st.just("a")),
+    st.builds(RemoveDeclarer, setting=names, kind=st.just("token"), id=st.just("a")),
     st.builds(RenameSetting, setting=names, name=names),
     st.builds(DeleteSetting, setting=names),
     st.builds(MoveContextFeature, context_feature=st.sampled_from(FEATURES), to_after=st.sampled_from(FEATURES)),
@@ -114,7 +118,7 @@ lists = st.lists(operations, max_size=15)
 
 
 def one_by_one(catalog: Catalog, listed: Sequence[AnyOperation]) -> Catalog:
-    """Return the catalog after operations were made each by itself, without those that cannot be made."""
+    """Return the catalog after each possible operation was applied by itself."""
     for operation in listed:
         outcome = decide(catalog, [operation], NOW)
         if not outcome.conflicts:
@@ -123,17 +127,15 @@ def one_by_one(catalog: Catalog, listed: Sequence[AnyOperation]) -> Catalog:
 
 
 @given(lists, lists)
-def test_a_list_is_what_its_operations_are_one_by_one(
-    first: Sequence[AnyOperation], then: Sequence[AnyOperation]
-) -> None:
-    """Making a list at once gives the catalog that making its operations one after the other gives."""
+def test_a_list_equals_its_operations_one_by_one(first: Sequence[AnyOperation], then: Sequence[AnyOperation]) -> None:
+    """A list gives the same catalog as its operations one after the other."""
     catalog = one_by_one(new_catalog(), first)
     assert content(made(catalog, decide(catalog, then, NOW))) == content(one_by_one(catalog, then))
 
 
 @given(lists, lists)
-def test_what_is_so_already_changes_nothing(first: Sequence[AnyOperation], then: Sequence[AnyOperation]) -> None:
-    """A list whose operations undo each other, or ask for what there is, stores nothing."""
+def test_a_list_without_effect(first: Sequence[AnyOperation], then: Sequence[AnyOperation]) -> None:
+    """A list whose operations cancel each other, or have no effect, stores nothing."""
     catalog = one_by_one(new_catalog(), first)
     after = made(catalog, decide(catalog, then, NOW))
     same = content(after) == content(catalog)
@@ -146,7 +148,7 @@ def test_what_is_so_already_changes_nothing(first: Sequence[AnyOperation], then:
 def test_conflicts_name_every_operation_that_cannot_be_made(
     first: Sequence[AnyOperation], then: Sequence[AnyOperation]
 ) -> None:
-    """The conflicts are about those operations that fail one by one too, and each says why."""
+    """The conflicts name the operations that also fail one by one, with the reasons."""
     catalog = one_by_one(new_catalog(), first)
     outcome = decide(catalog, then, NOW)
     failing = []
@@ -162,13 +164,13 @@ def test_conflicts_name_every_operation_that_cannot_be_made(
 
 
 def every_context() -> list[dict[str, str]]:
-    """Return every context that rules can tell apart."""
+    """Return every context that rules can distinguish."""
     chosen = product((*VALUES, ANY_OTHER), repeat=len(FEATURES))
     return [dict(zip(FEATURES, each, strict=True)) for each in chosen]
 
 
 def values_of(catalog: Catalog, setting_id: int) -> list[Any]:
-    """Return the value of a setting in every context; `NO_VALUE` if there is no setting."""
+    """Return the value of a setting in every context, or `NO_VALUE` if the setting does not exist."""
     entry = catalog.entries.get(setting_id)
     if entry is None:
         return [NO_VALUE for _ in every_context()]
@@ -190,7 +192,7 @@ def is_in(region: Mapping[str, Any], context: Mapping[str, str]) -> bool:
 def test_the_impact_is_what_changes_in_every_context(
     first: Sequence[AnyOperation], then: Sequence[AnyOperation]
 ) -> None:
-    """A context is in one region of the impact if its value changes, with both values, and otherwise in none."""
+    """A context whose value changes is in exactly one region of the impact, with both values. Others are in none."""
     catalog = one_by_one(new_catalog(), first)
     outcome = decide(catalog, then, NOW)
     after = made(catalog, outcome)
@@ -213,10 +215,8 @@ def test_the_impact_is_what_changes_in_every_context(
 
 
 @given(lists, lists)
-def test_a_cached_rule_set_is_the_one_that_is_made_anew(
-    first: Sequence[AnyOperation], then: Sequence[AnyOperation]
-) -> None:
-    """Updating the ranked rules of a setting by what changed gives those that are made from all its rules."""
+def test_updated_rule_sets_equal_new_ones(first: Sequence[AnyOperation], then: Sequence[AnyOperation]) -> None:
+    """Updating the ranked rules of a setting gives the same result as building them from all rules."""
     cache = RankedRulesCache()
     catalog = one_by_one(new_catalog(), first)
     for entry in catalog.entries.values():
@@ -232,7 +232,7 @@ def test_a_cached_rule_set_is_the_one_that_is_made_anew(
 
 @given(lists, st.dictionaries(st.sampled_from(FEATURES), st.sampled_from((*VALUES, ANY_OTHER))))
 def test_explanations_agree_with_values(listed: Sequence[AnyOperation], known: Mapping[str, str]) -> None:
-    """In each context that has the known values, the value is that of the one region that the context is in."""
+    """In each context with the known values, the value is that of the only region that contains the context."""
     catalog = one_by_one(new_catalog(), listed)
     for entry in catalog.entries.values():
         rules = ranked_rules(catalog, entry)
@@ -253,7 +253,7 @@ def test_explanations_agree_with_values(listed: Sequence[AnyOperation], known: M
 def test_a_working_copy_is_the_catalog_that_is_stored(
     first: Sequence[AnyOperation], then: Sequence[AnyOperation]
 ) -> None:
-    """What a working copy shows while it is worked on is what the catalog is afterwards."""
+    """A working copy shows the same as the catalog that is stored afterwards."""
     catalog = one_by_one(new_catalog(), first)
     copy = WorkingCopy(catalog)
     for operation in then:

@@ -30,7 +30,7 @@ def rejected(previous: str, *differences: dict[str, Any]) -> tuple[int, dict[str
 
 
 def test_a_new_setting_is_created(api: Api) -> None:
-    """A new name is created with all that was declared, its features in the global order."""
+    """A new setting has all declared fields, with its features in the global order."""
     response = api.declare("a.B_1", configurable_features=["theme", "environment"], metadata={"x": 1})
     assert outcome(response) == (200, {"outcome": "created"})
     assert api.setting("a.B_1") == {
@@ -46,13 +46,13 @@ def test_a_new_setting_is_created(api: Api) -> None:
 
 @pytest.mark.parametrize("version", ["0.9", "1.1", "2.0"])
 def test_a_new_setting_begins_at_1_0(api: Api, version: str) -> None:
-    """Any other first version is 400."""
+    """A new setting with another version than 1.0 is 400."""
     assert api.declare(version=version).status_code == 400
     assert api.get("settings/cache_ttl").status_code == 404
 
 
 def test_unknown_context_features_are_404(api: Api) -> None:
-    """New settings and upgrades name known features."""
+    """New settings and upgrades with unknown features are 404."""
     assert api.declare(configurable_features=["user", "nope"]).status_code == 404
     api.declare()
     response = api.declare(configurable_features=["environment", "user", "nope"], version="2.0")
@@ -99,7 +99,7 @@ def test_unknown_context_features_are_404(api: Api) -> None:
     ],
 )
 def test_malformed_declarations_are_422(api: Api, fields: dict[str, Any]) -> None:
-    """Bad names, types, versions, duplicates, and a default that does not fit are refused, and change nothing."""
+    """Malformed names, types and versions, duplicates, and an unsuitable default are refused, and change nothing."""
     response = api.declare(**fields)
     assert response.status_code == 422
     assert response.json()["detail"][0]["msg"]
@@ -108,19 +108,19 @@ def test_malformed_declarations_are_422(api: Api, fields: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("field", ["name", "type", "default_value", "configurable_features"])
 def test_missing_fields_are_422(api: Api, field: str) -> None:
-    """Every field without a default is needed."""
+    """Fields without a default are required."""
     body = {"name": "x", "type": "int", "default_value": 1, "configurable_features": ["user"]}
     del body[field]
     assert api.call("POST", "settings/declare", body).status_code == 422
 
 
 def test_unknown_fields_are_ignored(api: Api) -> None:
-    """Newer clients may send more."""
+    """Unknown fields, such as those of newer clients, are ignored."""
     assert outcome(api.declare(color="red")) == (200, {"outcome": "created"})
 
 
 def test_an_identical_declaration_is_uptodate(api: Api) -> None:
-    """Order of features and options, spaces in the type, and 1 or 1.0 make no difference."""
+    """The order of features and options, spaces in the type, and 1 or 1.0 make no difference."""
     fields: dict[str, Any] = {
         "type": "Mapping<Enum[1,true]>",
         "default_value": {"a": 1},
@@ -146,7 +146,7 @@ def test_an_identical_declaration_is_uptodate(api: Api) -> None:
 def test_a_difference_at_the_same_version_is_a_mismatch(
     api: Api, fields: dict[str, Any], difference: dict[str, Any]
 ) -> None:
-    """The stored version with other contents is 409, and changes nothing."""
+    """Other contents with the stored version are 409, and change nothing."""
     api.declare()
     before = api.state()
     assert outcome(api.declare(**fields)) == (409, {"outcome": "mismatch", "differences": [difference]})
@@ -155,14 +155,14 @@ def test_a_difference_at_the_same_version_is_a_mismatch(
 
 @pytest.mark.parametrize("version", ["1.1", "1.10", "2.0"])
 def test_a_bump_without_difference_is_upgraded(api: Api, version: str) -> None:
-    """A version-only bump is stored."""
+    """A higher version without any difference is stored."""
     api.declare()
     assert outcome(api.declare(version=version)) == upgraded("1.0")
     assert api.setting()["version"] == version
 
 
 def test_versions_are_compared_as_numbers(api: Api) -> None:
-    """1.10 is above 1.9."""
+    """1.10 is higher than 1.9."""
     api.declare()
     api.declare(version="1.9")
     assert outcome(api.declare(version="1.10")) == upgraded("1.9")
@@ -180,7 +180,7 @@ def test_versions_are_compared_as_numbers(api: Api) -> None:
     ],
 )
 def test_an_upgrade_to_a_falsy_default_is_stored(api: Api, type_: str, old: Any, new: Any) -> None:
-    """The new default holds, also if it is falsy."""
+    """A falsy default is stored like any other."""
     api.declare(type=type_, default_value=old)
     difference = {"level": "minor", "attribute": "default_value", "latest_value": old}
     assert outcome(api.declare(type=type_, default_value=new, version="1.1")) == upgraded("1.0", difference)
@@ -189,7 +189,7 @@ def test_an_upgrade_to_a_falsy_default_is_stored(api: Api, type_: str, old: Any,
 
 
 def test_an_upgrade_may_empty_the_metadata(api: Api) -> None:
-    """Metadata is replaced by what is declared, also by nothing."""
+    """Declared metadata replaces the stored metadata, also if it is empty."""
     api.declare(metadata={"a": 1})
     difference = {"level": "minor", "attribute": "metadata", "latest_value": {"a": 1}}
     assert outcome(api.declare(version="1.1")) == upgraded("1.0", difference)
@@ -207,7 +207,7 @@ def test_an_upgrade_may_empty_the_metadata(api: Api) -> None:
     ],
 )
 def test_narrowing_the_type_is_minor_and_widening_major(api: Api, before: str, after: str, default: Any) -> None:
-    """A strict sub-type is allowed on a minor bump, a wider type needs a major one."""
+    """A narrower type requires a minor version, and a wider type a major one."""
     narrowing = {"level": "minor", "attribute": "type", "latest_value": before}
     widening = {"level": "major", "attribute": "type", "latest_value": after}
     api.declare(type=before, default_value=default)
@@ -221,7 +221,7 @@ def test_narrowing_the_type_is_minor_and_widening_major(api: Api, before: str, a
 @pytest.mark.parametrize(("before", "after"), [("float", "int"), ("float", "str")])
 @pytest.mark.parametrize("version", ["1.1", "2.0"])
 def test_a_type_that_rules_contradict_is_a_mismatch(api: Api, before: str, after: str, version: str) -> None:
-    """Neither a minor nor a major bump passes over rules whose values do not fit."""
+    """A type that values of rules do not fit is refused with any version."""
     api.declare(type=before)
     api.add_rule(1 if after == "int" else 1.5, user="a")
     bad = [api.add_rule(1.5, user="b"), api.add_rule(2.5, user="c")]
@@ -236,7 +236,7 @@ def test_a_type_that_rules_contradict_is_a_mismatch(api: Api, before: str, after
 
 
 def test_unused_features_can_be_removed_by_a_minor_bump(api: Api) -> None:
-    """Removing features that no rule uses is minor."""
+    """Removing features that no rule uses requires a minor version."""
     api.declare(configurable_features=["environment", "user", "theme"])
     api.add_rule(1, user="a")
     response = api.declare(configurable_features=["user"], version="1.1")
@@ -246,7 +246,7 @@ def test_unused_features_can_be_removed_by_a_minor_bump(api: Api) -> None:
 
 @pytest.mark.parametrize("version", ["1.1", "2.0"])
 def test_features_in_use_cannot_be_removed(api: Api, version: str) -> None:
-    """Removing features that rules use is a mismatch, which no bump allows."""
+    """Removing features that rules use is a mismatch with any version."""
     api.declare(configurable_features=["environment", "user", "theme"])
     rule_id = api.add_rule(1, theme="dark")
     message = f"configurable features ['theme'] are still in use by rules [{rule_id}]"
@@ -256,7 +256,7 @@ def test_features_in_use_cannot_be_removed(api: Api, version: str) -> None:
 
 
 def test_adding_features_needs_a_major_bump(api: Api) -> None:
-    """Programs that were not asked for the feature cannot give it."""
+    """Adding a feature requires a major version, because existing programs do not pass it."""
     api.declare()
     features = ["environment", "user", "theme"]
     response = api.declare(configurable_features=features, version="1.3")
@@ -267,7 +267,7 @@ def test_adding_features_needs_a_major_bump(api: Api) -> None:
 
 
 def test_differences_are_ordered(api: Api) -> None:
-    """Minor before major; features, type, name, default and metadata within a level."""
+    """Differences are ordered by level, then features, type, name, default and metadata."""
     api.declare()
     response = api.declare(
         "renamed", alias="cache_ttl", type="str", default_value="x", metadata={"a": 1}, version="2.0"
@@ -288,7 +288,7 @@ def test_differences_are_ordered(api: Api) -> None:
 
 
 def test_a_lower_version_learns_what_happened_since(api: Api) -> None:
-    """Differences of an outdated declaration go from it to what is stored; rules are not consulted."""
+    """An outdated declaration receives the differences from it to the stored one."""
     old: dict[str, Any] = {"type": "float", "configurable_features": ["environment", "user"], "default_value": 60}
     api.declare(**old)
     new: dict[str, Any] = {
@@ -318,7 +318,7 @@ def test_a_lower_version_learns_what_happened_since(api: Api) -> None:
 
 
 def test_a_lower_version_without_difference_is_outdated(api: Api) -> None:
-    """There may be nothing but the version."""
+    """An outdated declaration may differ in the version only."""
     api.declare(version="1.0")
     api.declare(version="1.1")
     response = {"outcome": "outdated", "latest_version": "1.1", "differences": []}
@@ -335,7 +335,7 @@ def test_a_program_of_before_still_starts_when_a_feature_is_gone(api: Api) -> No
 
 
 def test_a_rename_keeps_rules_and_every_earlier_name(api: Api) -> None:
-    """Declaring a new name with the old as alias renames; all names keep working everywhere."""
+    """A declaration with the old name as alias renames the setting. All names remain valid."""
     api.declare("first")
     rule_id = api.add_rule(1, setting="first", user="a")
     name_of = {"level": "minor", "attribute": "name"}
@@ -357,7 +357,7 @@ def test_a_rename_keeps_rules_and_every_earlier_name(api: Api) -> None:
 
 
 def test_a_rename_needs_a_higher_version(api: Api) -> None:
-    """At the same version a new name is a mismatch, at a lower one it is outdated."""
+    """A new name is a mismatch with the same version, and outdated with a lower one."""
     api.declare("old")
     api.declare("old", version="1.1")
     difference = {"level": "minor", "attribute": "name", "latest_value": "old"}
@@ -370,7 +370,7 @@ def test_a_rename_needs_a_higher_version(api: Api) -> None:
 
 
 def test_a_rename_with_a_type_change_checks_the_rules(api: Api) -> None:
-    """A rename does not hide that rules contradict the new type."""
+    """A rename with a type that rules do not fit is refused."""
     api.declare("old", type="float")
     rule_id = api.add_rule(1.5, setting="old", user="a")
     response = api.declare("new", alias="old", type="int", version="2.0")
@@ -381,7 +381,7 @@ def test_a_rename_with_a_type_change_checks_the_rules(api: Api) -> None:
 
 
 def test_a_version_bump_through_an_alias_counts(api: Api) -> None:
-    """Declaring an earlier name with a higher version bumps, and does not undo the rename."""
+    """A higher version through an earlier name is stored, and the rename stays."""
     api.declare("old")
     api.declare("new", alias="old", version="1.1")
     assert outcome(api.declare("old", version="1.2")) == upgraded("1.1")
@@ -389,7 +389,7 @@ def test_a_version_bump_through_an_alias_counts(api: Api) -> None:
 
 
 def test_a_rename_can_be_undone_on_purpose(api: Api) -> None:
-    """An earlier name, declared with the present one as its alias, becomes the name again."""
+    """An earlier name becomes the name again if it is declared with the present name as alias."""
     api.declare("old")
     api.declare("new", alias="old", version="1.1")
     assert api.declare("old", alias="new", version="1.2").json()["outcome"] == "upgraded"
@@ -398,14 +398,14 @@ def test_a_rename_can_be_undone_on_purpose(api: Api) -> None:
 
 
 def test_a_declaration_may_go_on_naming_its_alias(api: Api) -> None:
-    """After the rename the same declaration is up to date."""
+    """After the rename, the same declaration is up to date."""
     api.declare("old")
     api.declare("new", alias="old", version="1.1")
     assert outcome(api.declare("new", alias="old", version="1.1")) == (200, {"outcome": "uptodate"})
 
 
 def test_alias_conflicts(api: Api) -> None:
-    """An unknown alias is 404, another setting's is 409 with a detail, and nothing changes."""
+    """An unknown alias is 404, that of another setting is 409 with a detail, and nothing changes."""
     api.declare("one")
     api.declare("two")
     api.declare("two_b", alias="two", version="1.1")

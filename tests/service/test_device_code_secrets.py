@@ -1,4 +1,4 @@
-"""Whoever sees a device code cannot collect its token, and cannot keep the right program from doing so."""
+"""A third party that sees a device code can neither collect its token nor delay the program."""
 
 from collections.abc import Iterator
 from ipaddress import ip_network
@@ -53,8 +53,8 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield Service(running.url, path, token)
 
 
-def test_who_sees_the_code_cannot_collect_the_token(service: Service) -> None:
-    """Without the secret, or with another one, only the address that requested the code learns of it."""
+def test_the_code_alone_does_not_collect_the_token(service: Service) -> None:
+    """Without the secret, only the address that requested the code can poll it."""
     code, device_code = service.start()
     _, other = service.start()
     approve(service.path, code)
@@ -147,7 +147,7 @@ def test_entering_a_code_is_pending(service: Service) -> None:
 
 
 def test_secrets_depend_on_the_key_the_code_and_the_time() -> None:
-    """A secret is of no use for another service, another code or a later use of the same code."""
+    """A secret is invalid for another service, another code or a later use of the same code."""
 
     def secrets(key: str) -> DeviceCodeSecrets:
         return DeviceCodeSecrets(lambda: key, FailedAttempts())

@@ -1,4 +1,4 @@
-"""Databases that an earlier version began."""
+"""Databases that an earlier version created."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def database_of(revision: str, path: Path) -> None:
 
 
 def test_a_database_without_history_gets_one(tmp_path: Path) -> None:
-    """It is upgraded with all that it has; its history begins then, and its rules are served as ever."""
+    """The database is upgraded with its contents. Its history begins at the upgrade."""
     database_of("0001", tmp_path / "a.db")
     with embedded(tmp_path / "a.db") as service:
         api = Api(service.url)

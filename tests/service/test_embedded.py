@@ -25,7 +25,7 @@ def service_threads() -> list[threading.Thread]:
 
 
 def test_it_serves_within_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service responds at its URL in the block, and leaves nothing behind: no thread, file, handler or logging."""
+    """The service responds within the block, and leaves no thread, file, handler or logging behind."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = service_threads()
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -46,7 +46,7 @@ def test_it_serves_within_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.anyio
 async def test_it_works_under_asyncio_and_trio() -> None:
-    """The asynchronous form serves a program on either event loop."""
+    """The asynchronous form works on both event loops."""
     async with embedded() as service, httpx.AsyncClient() as client:
         response = await client.get(service.url + "/api/health")
         assert response.status_code == 200
@@ -54,7 +54,7 @@ async def test_it_works_under_asyncio_and_trio() -> None:
 
 @pytest.mark.anyio
 async def test_a_cancelled_start_leaves_nothing() -> None:
-    """Whenever the start is cancelled, the service does not stay."""
+    """A start that is cancelled at any time leaves no service running."""
     before = service_threads()
     for delay in (0, 0.001, 0.05, 0.2):
         with anyio.move_on_after(delay):
@@ -64,7 +64,7 @@ async def test_a_cancelled_start_leaves_nothing() -> None:
 
 
 def test_it_ends_with_open_connections() -> None:
-    """Idle keep-alive connections do not hold it up."""
+    """Idle connections do not delay the end."""
     with embedded() as service:
         address = (service.url.split("/")[2].split(":")[0], int(service.url.rsplit(":", 1)[1]))
         idle = socket.create_connection(address)
@@ -78,7 +78,7 @@ def test_it_ends_with_open_connections() -> None:
 
 
 def test_data_outlives_the_service(database: str) -> None:
-    """A named database is there again the next time."""
+    """A named database keeps its contents."""
     with embedded(database, context_features=["environment", "user"]) as service, closing(Api(service.url)) as api:
         api.declare(metadata={"a": [1, 2.5, None]}, type="Mapping<float>", default_value={"x": 1})
         api.declare("text", type="str", default_value="ß→\u0000😀")
@@ -89,7 +89,7 @@ def test_data_outlives_the_service(database: str) -> None:
 
 
 def test_old_history_may_be_forgotten(database: str) -> None:
-    """What is older than the time to keep history is gone once the service runs."""
+    """With ``keep_history``, older history is deleted."""
     with embedded(database, context_features=["environment", "user"]) as service, closing(Api(service.url)) as api:
         api.declare()
         assert len(api.history()) == 2
@@ -101,7 +101,7 @@ def test_old_history_may_be_forgotten(database: str) -> None:
 
 
 def test_a_file_may_be_named_by_its_path(tmp_path: Path) -> None:
-    """A path is the same as a URL, whatever is in it."""
+    """A path is equivalent to a URL, whatever characters it contains."""
     path = tmp_path / "a b#?%.db"
     with embedded(path, context_features=["environment"]):
         pass
@@ -112,7 +112,7 @@ def test_a_file_may_be_named_by_its_path(tmp_path: Path) -> None:
 
 
 def test_several_run_at_once() -> None:
-    """Services in one process, started in parallel, do not disturb each other."""
+    """Several services can start and run in one process at the same time."""
     errors: list[BaseException] = []
 
     def use(name: str) -> None:
@@ -142,14 +142,14 @@ def test_several_run_at_once() -> None:
     ],
 )
 def test_unusable_databases_are_refused(database: str, message: str) -> None:
-    """A URL that cannot be served is refused where the block is entered, without showing a password."""
+    """An unusable URL is refused on entering the block, without displaying a password."""
     with pytest.raises(ServiceStartError, match=message) as caught, embedded(database):
         pass
     assert "secret" not in str(caught.value)
 
 
 def test_unexpected_context_features_are_refused(database: str) -> None:
-    """A database with other features than expected keeps the service from starting, and is left alone."""
+    """If the database has other features than expected, the service does not start, and the database is unchanged."""
     with embedded(database, context_features=["b", "a"]):
         pass
     with (
@@ -171,7 +171,7 @@ def test_a_port_in_use_is_refused() -> None:
 
 
 def test_paths_of_urls() -> None:
-    """Three slashes are relative, four absolute; the driver may be named; anything else is a path."""
+    """Three slashes are a relative path, four an absolute one; a driver is accepted; anything else is a path."""
     assert sqlite_path("sqlite:///a/b.db") == Path("a/b.db")
     assert sqlite_path("sqlite:////a/b.db") == Path("/a/b.db")
     assert sqlite_path("sqlite+aiosqlite:////a.db") == Path("/a.db")

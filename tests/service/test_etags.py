@@ -14,7 +14,7 @@ def tag(api: Api, **params: str) -> str:
 
 @pytest.mark.parametrize("wrap", ["{}", "W/{}", '"other", {}', '{},"other"', "*", '"a", *'])
 def test_a_known_tag_is_304(api: Api, wrap: str) -> None:
-    """A star or a list with the tag gets 304 with the tag and no body; tags are compared weakly."""
+    """A star, or a list with the tag, gets 304 without a body. Tags are compared weakly."""
     api.declare()
     known = tag(api)
     response = api.call("GET", "query", headers={"if-none-match": wrap.format(known)})
@@ -23,20 +23,20 @@ def test_a_known_tag_is_304(api: Api, wrap: str) -> None:
 
 @pytest.mark.parametrize("header", ['"other"', "", "nonsense", 'W/"x", "y"'])
 def test_another_tag_is_200(api: Api, header: str) -> None:
-    """Other tags get the whole response."""
+    """Other tags get the full response."""
     api.declare()
     assert api.call("GET", "query", headers={"if-none-match": header}).status_code == 200
 
 
 def test_tags_in_several_headers_count(api: Api) -> None:
-    """A list may be spread over several lines."""
+    """A list of tags may be divided among several headers."""
     api.declare()
     headers = [("if-none-match", '"other"'), ("if-none-match", tag(api))]
     assert api.call("GET", "query", headers=headers).status_code == 304
 
 
 def test_304_again_and_again(api: Api) -> None:
-    """The same request is 304 until something changes; one with another header or query is looked at anew."""
+    """A repeated request gets 304 until something changes. Another header or query is evaluated separately."""
     api.declare()
     rule_id = api.add_rule(1, user="john")
     headers = {"if-none-match": tag(api)}
@@ -54,13 +54,13 @@ def test_304_again_and_again(api: Api) -> None:
 
 
 def test_tags_are_strong(api: Api) -> None:
-    """The tag is quoted and not weak."""
+    """The tag is quoted and strong."""
     assert tag(api).startswith('"')
     assert tag(api).endswith('"')
 
 
 def test_the_tag_of_another_query_does_not_count(api: Api) -> None:
-    """Queries with different responses never share a tag."""
+    """Queries with different responses have different tags."""
     api.declare("a")
     api.declare("b")
     tags = {
@@ -76,7 +76,7 @@ def test_the_tag_of_another_query_does_not_count(api: Api) -> None:
 
 
 def test_a_write_to_another_setting_leaves_the_tag(api: Api) -> None:
-    """What was not asked for does not matter."""
+    """A write to a setting that was not queried does not change the tag."""
     api.declare("a")
     api.declare("b")
     known = tag(api, settings="a")
@@ -88,7 +88,7 @@ def test_a_write_to_another_setting_leaves_the_tag(api: Api) -> None:
 
 
 def test_a_write_without_effect_leaves_the_tag(api: Api) -> None:
-    """What changes nothing moves no revision."""
+    """A write without effect makes no revision."""
     api.declare()
     rule_id = api.add_rule(1, user="a")
     known = tag(api)
@@ -102,7 +102,7 @@ def test_a_write_without_effect_leaves_the_tag(api: Api) -> None:
 
 
 def test_every_write_that_shows_changes_the_tag(api: Api) -> None:
-    """Each change to a queried setting, to its rules, or to the order of features gives a new tag."""
+    """Each change of a queried setting, its rules, or the order of features changes the tag."""
     api.declare()
     tags = [tag(api, settings="cache_ttl")]
 
@@ -122,7 +122,7 @@ def test_every_write_that_shows_changes_the_tag(api: Api) -> None:
 
 
 def test_the_tag_of_all_settings_follows_which_there_are(api: Api) -> None:
-    """A new and a removed setting change the tag of a query for all."""
+    """A new and a deleted setting change the tag of a query for all settings."""
     api.declare("a")
     tags = [tag(api)]
     api.declare("b")
@@ -133,7 +133,7 @@ def test_the_tag_of_all_settings_follows_which_there_are(api: Api) -> None:
 
 
 def test_tags_outlive_a_restart_but_not_a_database(new_database: Callable[[], str]) -> None:
-    """The same revision of the same database has the same tag in the next process, and another database another."""
+    """A tag is the same in the next process, and different for another database."""
     tags = []
     one, two = new_database(), new_database()
     for database in (one, one, two):
@@ -147,7 +147,7 @@ def test_tags_outlive_a_restart_but_not_a_database(new_database: Callable[[], st
 
 
 def test_a_tag_is_not_fooled_by_a_setting_of_the_same_name(api: Api) -> None:
-    """A setting that was deleted and declared anew has a new tag."""
+    """A setting that was deleted and declared again has another tag."""
     api.declare()
     known = tag(api, settings="cache_ttl")
     api.call("DELETE", "settings/cache_ttl")
@@ -156,7 +156,7 @@ def test_a_tag_is_not_fooled_by_a_setting_of_the_same_name(api: Api) -> None:
 
 
 def test_rows_carry_revisions(database: str) -> None:
-    """What a replica needs to catch up is in the database."""
+    """The rows of the database contain the revisions that replicas need to catch up."""
     with embedded(database, context_features=["environment", "user"]) as service, closing(Api(service.url)) as api:
         api.declare()
         kept, gone = api.add_rule(1, user="a"), api.add_rule(1, user="b")

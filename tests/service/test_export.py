@@ -1,4 +1,4 @@
-"""``heksherlite export``: a snapshot of a whole service, from which a client has the same settings."""
+"""``heksherlite export``: a snapshot of a whole service, which gives clients the same settings."""
 
 import stat
 import subprocess
@@ -43,7 +43,7 @@ def exported(url: str, path: Path, *options: str) -> Snapshot:
 
 
 def replayed(snapshot: Snapshot) -> dict[str, Any]:
-    """Return what a client reads out of a snapshot, as the service's query writes it."""
+    """Return the settings that a client reads from a snapshot, in the form of a query."""
     settings: dict[str, Any] = {}
     name = ""
     for response in snapshot.responses:
@@ -83,7 +83,7 @@ def filled(api: Api) -> Api:
 
 
 def test_a_snapshot_has_all_that_the_service_has(filled: Api, tmp_path: Path) -> None:
-    """Replayed, a snapshot has the settings, defaults and rules of the service's query, and its context features."""
+    """A snapshot contains the settings, defaults and rules of a query, and the context features."""
     before = datetime.now(UTC)
     snapshot = exported(filled.url, tmp_path / "file")
     assert replayed(snapshot) == filled.query()
@@ -94,19 +94,19 @@ def test_a_snapshot_has_all_that_the_service_has(filled: Api, tmp_path: Path) ->
 
 
 def test_some_settings(filled: Api, tmp_path: Path) -> None:
-    """Only the settings that are named are exported, if some are."""
+    """Only the named settings are exported."""
     snapshot = exported(filled.url, tmp_path / "file", "--settings", "colors, unruly")
     assert replayed(snapshot) == filled.query(settings="colors,unruly")
 
 
 def test_an_empty_service(api: Api, tmp_path: Path) -> None:
-    """A service without settings has a snapshot too."""
+    """A service without settings can be exported."""
     assert replayed(exported(api.url, tmp_path / "file")) == {}
 
 
 @pytest.mark.thorough
 def test_very_many_settings(api: Api, tmp_path: Path) -> None:
-    """Names that do not fit into one query are asked for in several."""
+    """Names that do not fit into one query are requested in several."""
     for number in range(160):
         api.declare(f"s{number}_" + "x" * 240, configurable_features=["user"], default_value=number)
     snapshot = exported(api.url, tmp_path / "file")
@@ -126,7 +126,7 @@ def scripted() -> Any:
 
 
 def test_any_v1_service(scripted: ScriptedService, tmp_path: Path) -> None:
-    """Responses of a service that only knows the v1 form are kept as they are."""
+    """Responses in the v1 form are kept unchanged."""
     snapshot = exported(scripted.url, tmp_path / "file")
     assert replayed(snapshot) == queried("x", 1, rule(7, 2, user="a"))["settings"]
     assert [(response.media_type, response.etag) for response in snapshot.responses] == [("application/json", '"1"')]
@@ -136,7 +136,7 @@ def test_any_v1_service(scripted: ScriptedService, tmp_path: Path) -> None:
 
 
 def test_headers_and_credentials_are_sent(scripted: ScriptedService, tmp_path: Path) -> None:
-    """Each request has the headers of the command line, and the URL's credentials."""
+    """Each request has the headers of the command line and the credentials of the URL."""
     url = scripted.url.replace("http://", "http://user:secret@")
     exported(url, tmp_path / "file", "--header", "X-Token: a: b", "--header", "X-Empty:")
     assert len(scripted.received) == 3
@@ -146,23 +146,23 @@ def test_headers_and_credentials_are_sent(scripted: ScriptedService, tmp_path: P
 
 
 def test_standard_output(filled: Api) -> None:
-    """The output - is the standard output, which gets the snapshot and nothing else; it needs no service extra."""
+    """With ``-``, the snapshot is written to the standard output, without the service extra."""
     program = (
         "import sys\n"
         "for name in ('fastapi', 'sqlalchemy', 'uvicorn', 'platformdirs', 'pydantic'): sys.modules[name] = None\n"
         "from heksherlite.cli import main; main()"
     )
     command = [sys.executable, "-W", "error", "-c", program, "export", filled.url, "--output", "-"]
-    result = subprocess.run(command, capture_output=True, check=False)
+    result = subprocess.run(command, capture_output=True, check=False, timeout=120)
     assert (result.returncode, result.stderr) == (0, b"")
     assert replayed(decode(result.stdout)) == filled.query()
 
 
 def test_a_full_standard_output(filled: Api) -> None:
-    """An output that cannot be written to is told in a line."""
+    """An output that cannot be written is reported in one line."""
     command = [sys.executable, "-W", "error", "-m", "heksherlite", "export", filled.url, "--output", "-"]
     with Path("/dev/full").open("wb") as full:
-        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
     assert result.stderr.startswith("Error: cannot write -: ")
 
@@ -201,7 +201,7 @@ def failing(script: dict[str, Scripted], message: str) -> Any:
 def test_unusable_responses(
     script: dict[str, Scripted], message: str, scripted: ScriptedService, tmp_path: Path
 ) -> None:
-    """Whatever the service responds wrongly is told in one line without credentials, and there is no file."""
+    """A malformed response is reported in one line without credentials, and no file is written."""
     scripted.script.update(script)
     result = export(scripted.url.replace("http://", "http://user:secret@"), tmp_path / "file")
     assert result.exit_code == 1
@@ -212,8 +212,8 @@ def test_unusable_responses(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_service_that_is_not_there(tmp_path: Path) -> None:
-    """A refused connection is told with the URL, without credentials."""
+def test_an_unreachable_service(tmp_path: Path) -> None:
+    """A refused connection is reported with the URL, without credentials."""
     result = export("http://user:secret@127.0.0.1:9", tmp_path / "file")
     assert result.exit_code == 1
     assert result.output.startswith("Error: no response from http://127.0.0.1:9: ")
@@ -236,7 +236,7 @@ def test_a_service_that_is_not_there(tmp_path: Path) -> None:
 def test_wrong_arguments(
     arguments: Sequence[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Arguments that cannot be right are refused with status 2, and no secret is shown."""
+    """Invalid arguments are refused with status 2, and no secret is displayed."""
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(heksherlite, ["export", *arguments])
     assert result.exit_code == 2

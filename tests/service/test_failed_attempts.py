@@ -19,7 +19,7 @@ def test_five_a_minute_from_an_address() -> None:
 
 
 def test_the_same_code_again_is_not_a_new_attempt() -> None:
-    """A program that asks again and again until its page is opened does not use attempts up."""
+    """A program that polls the same code does not use up attempts."""
     attempts = FailedAttempts()
     for second in range(1_000):
         assert attempts.retry_after("a", digest(0), second) == 0
@@ -29,7 +29,7 @@ def test_the_same_code_again_is_not_a_new_attempt() -> None:
 
 
 def test_fifty_in_all_since_a_code_was_made() -> None:
-    """Attempts from many addresses add up, and attempts made before the code was created do not count."""
+    """Attempts from all addresses are counted together. Attempts before the code was created do not count."""
     attempts = FailedAttempts()
     for number in range(50):
         assert not attempts.exhausted(100, 100 + number)

@@ -1,4 +1,4 @@
-"""Programs that find their configuration at the service, are let in, and read their settings."""
+"""Programs that get their configuration from the service, and read their settings."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -86,7 +86,7 @@ def _device_code(served: Served, decide: Callable[[Path, str], object] | None = 
 
 @pytest.mark.parametrize("make_grant", [_static, _redeem, _retrieve, _device_code])
 def test_a_program_reads_its_settings(served: Served, make_grant: Callable[[Served], Any]) -> None:
-    """With nothing but the address, and what lets it in, a program has its client configured and reads a value."""
+    """With an address and a credential, a program configures its client and reads a value."""
     grant = make_grant(served)
 
     async def program() -> None:
@@ -102,7 +102,7 @@ def test_a_program_reads_its_settings(served: Served, make_grant: Callable[[Serv
 
 
 def test_synchronous_programs_do_too(served: Served) -> None:
-    """The same in synchronous code, signing by OAuth2 instead of the token for settings."""
+    """The same in synchronous code, with OAuth2 instead of the token for settings."""
     with Fakts(grant=_redeem(served), hard_fakts={"heksher": {"token": None}}):
         page_size = Setting("page_size", int, ["environment", "user"], default_value=20)
         with ThreadHeksherClient.from_fakts(http_client_args={"auth": OAuth2Auth.from_fakts()}):
@@ -110,13 +110,13 @@ def test_synchronous_programs_do_too(served: Served) -> None:
 
 
 def test_a_person_denies(served: Served) -> None:
-    """The program learns it at once, and does not wait for its time-out."""
+    """The program receives the denial at once, without waiting for its time-out."""
     with pytest.raises(DemandError, match="denied"):
         Fakts(_device_code(served, deny)).load()
 
 
 def test_a_program_that_was_revoked_gets_nothing(served: Served) -> None:
-    """A token that was revoked claims nothing, and the error says so without the token."""
+    """A revoked token claims nothing, and the error does not contain the token."""
     grant = _static(served)
     fakts = Fakts(grant)
     fakts.load()

@@ -63,7 +63,7 @@ def endpoint(tmp_path: Path) -> Iterator[Endpoint]:
 
 
 def test_a_code_from_start_to_end(endpoint: Endpoint) -> None:
-    """A code is waiting, pending, granted with a token that claims, and expired: it is of one use."""
+    """A code is waiting, pending, granted with a token, and expired after its single use."""
     code = endpoint.start()
     assert len(code) == 8
     assert code.isalnum()
@@ -93,7 +93,7 @@ def test_a_code_from_start_to_end(endpoint: Endpoint) -> None:
 
 
 def test_an_opened_code_is_pending_and_a_denied_one_is_denied(endpoint: Endpoint) -> None:
-    """The application learns that somebody reads its page, and what was decided."""
+    """The application receives whether its page was opened, and the decision."""
 
     async def look(access: AccessStore) -> None:
         from heksherlite.service.storage.device_codes import DeviceCodes  # noqa: PLC0415
@@ -108,14 +108,14 @@ def test_an_opened_code_is_pending_and_a_denied_one_is_denied(endpoint: Endpoint
 
 
 def test_a_code_that_the_client_chose(endpoint: Endpoint) -> None:
-    """It is waiting before anybody opens its page, whose address brings the manifest along; then it is as any other."""
+    """The code is waiting before its page is opened. The URL of the page contains the manifest."""
     assert endpoint.challenge("a1b2c3") == "waiting"
     approve(endpoint.path, "a1b2c3", manifest=SHOP)
     assert endpoint.challenge("a1b2c3") == "granted"
 
 
 def test_the_approval_is_in_the_configuration(endpoint: Endpoint) -> None:
-    """Defaults, tracking, groups and their secrets arrive; a group may add to what the service says, and change it."""
+    """The configuration has the defaults, tracking, groups and secrets. A group can extend and override it."""
     path = endpoint.path
 
     async def set_groups(access: AccessStore) -> None:
@@ -141,7 +141,7 @@ def test_the_approval_is_in_the_configuration(endpoint: Endpoint) -> None:
 
 
 def test_one_time_tokens(endpoint: Endpoint) -> None:
-    """One is exchanged for a token once, by the application that it is for."""
+    """A one-time token is exchanged for a token once, by the invited application."""
     body = {"manifest": MANIFEST, "token": invite(endpoint.path)}
     assert endpoint.ask("redeem", {**body, "manifest": {**MANIFEST, "identifier": "other"}})["status"] == "error"
     assert endpoint.config(endpoint.ask("redeem", body)["token"])
@@ -151,7 +151,7 @@ def test_one_time_tokens(endpoint: Endpoint) -> None:
 
 
 def test_public_applications(endpoint: Endpoint) -> None:
-    """One that is registered gets its token whenever it asks; the redirect_uri has to be its own if it is sent."""
+    """A public application gets its token with each request. If it sends a redirect_uri, it must be registered."""
     body = {"manifest": MANIFEST}
     assert "no public application" in endpoint.ask("retrieve", body)["message"]
     register(endpoint.path, redirect_uri="http://localhost:6767")
@@ -162,7 +162,7 @@ def test_public_applications(endpoint: Endpoint) -> None:
 
 
 def test_revoking_ends_a_claim(endpoint: Endpoint) -> None:
-    """The token of an application that was revoked claims nothing from then on, and reads no settings."""
+    """The token of a revoked application claims nothing and reads no settings."""
     token = endpoint.ask("redeem", {"manifest": MANIFEST, "token": invite(endpoint.path)})["token"]
     settings = {"Authorization": f"Bearer {endpoint.config(token)['heksher']['token']}"}
     assert endpoint.http.get("/api/v1/query", headers=settings).status_code == 200
@@ -174,7 +174,7 @@ def test_revoking_ends_a_claim(endpoint: Endpoint) -> None:
 
 
 def test_a_new_token_counts_in_every_service_at_once(tmp_path: Path) -> None:
-    """What was made through one replica is known to another before it hears of it, and nonsense is not."""
+    """A replica accepts a token of another replica at once, and no malformed one."""
     path = tmp_path / "a.db"
     with embedded(path, access=TRUSTING) as one, embedded(path, access=TRUSTING) as other:
         endpoint = Endpoint(path, one.url)
@@ -190,7 +190,7 @@ def test_a_new_token_counts_in_every_service_at_once(tmp_path: Path) -> None:
 
 
 def test_polling_too_fast(endpoint: Endpoint) -> None:
-    """Whoever asks many times a second is told to wait, and not what became of the code."""
+    """A client that polls too fast is told to wait, and does not get the state of the code."""
     code = endpoint.start()
     approve(endpoint.path, code)
     endpoint.ask("challenge", {"code": "OTHER"})
@@ -203,7 +203,7 @@ def test_polling_too_fast(endpoint: Endpoint) -> None:
 
 
 def test_guessing_codes(endpoint: Endpoint) -> None:
-    """After five different wrong codes an address learns nothing of a right one, and others go on."""
+    """After five unknown codes, an address gets no state of a valid code. Other addresses are not affected."""
     code = endpoint.start()
     approve(endpoint.path, code)
     for guess in "abcde":
@@ -215,7 +215,7 @@ def test_guessing_codes(endpoint: Endpoint) -> None:
 
 
 def test_guessing_codes_from_many_addresses(endpoint: Endpoint) -> None:
-    """After fifty wrong codes, only where the code came from is it told what became of it."""
+    """After fifty unknown codes, only the address that requested the code gets its state."""
     code = endpoint.start()
     approve(endpoint.path, code)
     for guess in range(50):
@@ -225,7 +225,7 @@ def test_guessing_codes_from_many_addresses(endpoint: Endpoint) -> None:
 
 
 def test_many_codes_from_one_address(endpoint: Endpoint) -> None:
-    """Nobody fills the database with codes: after some at once, the others are refused for a while."""
+    """The number of codes that an address can request at once is limited."""
     responses = [endpoint.post("start", {"manifest": MANIFEST}) for _ in range(50)]
     assert {response.json()["status"] for response in responses} == {"granted", "error"}
     assert {"retry-after" in response.headers for response in responses if response.json()["status"] == "error"} == {
@@ -253,7 +253,7 @@ HOSTILE: list[Any] = [
 
 @pytest.mark.parametrize("call", ["claim", "retrieve", "redeem", "start", "challenge"])
 def test_hostile_bodies(endpoint: Endpoint, call: str) -> None:
-    """What is malformed is refused with 422, and the response says where; nothing is kept of it."""
+    """A malformed request is 422 with the location of the error, and nothing is stored."""
     for body in HOSTILE:
         response = endpoint.post(call, body)
         assert response.status_code == 422, (body, response.text)
@@ -264,8 +264,8 @@ def test_hostile_bodies(endpoint: Endpoint, call: str) -> None:
     assert endpoint.http.post(f"/f/{call}/", content=b" " * (2**20 + 1)).status_code == 413
 
 
-def test_odd_texts_are_no_fault(endpoint: Endpoint) -> None:
-    """Well-formed nonsense in place of secrets is unknown, and nothing more."""
+def test_well_formed_nonsense_is_unknown(endpoint: Endpoint) -> None:
+    """A well-formed but invalid secret is unknown, and no server error."""
     for number, text in enumerate(
         ("ß", "\0", "hkc_00000000_" + "A" * 43, "hki_00000000_" + "A" * 43, "a-b", "' OR 1=1")
     ):
@@ -283,7 +283,7 @@ def test_odd_texts_are_no_fault(endpoint: Endpoint) -> None:
     ],
 )
 def test_the_address_is_that_of_the_client(endpoint: Endpoint, headers: dict[str, str], base_url: str) -> None:
-    """The well-known response has the host and scheme that the client used, as trusted proxies tell."""
+    """The well-known response has the host and scheme of the client, according to trusted proxies."""
     response = endpoint.http.get("/.well-known/fakts", headers=headers).json()
     assert response["name"] == "heksherlite"
     assert response["base_url"] == base_url
@@ -293,7 +293,7 @@ def test_the_address_is_that_of_the_client(endpoint: Endpoint, headers: dict[str
 
 @pytest.mark.parametrize("headers", [{"X-Forwarded-Host": "a/b?c=@evil"}, {"Host": "evil/path"}])
 def test_an_address_that_is_no_host_is_refused(endpoint: Endpoint, headers: dict[str, str]) -> None:
-    """What is no host name does not become part of a URL, whoever sends it."""
+    """A malformed host name is refused, whoever sends it."""
     response = endpoint.http.get("/.well-known/fakts", headers=headers)
     assert response.status_code == 400
     assert "is malformed" in response.json()["detail"]
@@ -301,7 +301,7 @@ def test_an_address_that_is_no_host_is_refused(endpoint: Endpoint, headers: dict
 
 
 def test_forwarded_addresses_of_strangers_do_not_count(tmp_path: Path) -> None:
-    """Without trusted proxies, nobody can make the service tell another address; the public URL is what is told."""
+    """Without trusted proxies, forwarded addresses are ignored, and the public URL is returned."""
     forged = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil"}
     with embedded(tmp_path / "a.db") as service:
         response = httpx.get(f"{service.url}/.well-known/fakts", headers=forged).json()
@@ -312,14 +312,14 @@ def test_forwarded_addresses_of_strangers_do_not_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["settings.example.com", "ftp://a", "https://a/", "https://u:p@a", "https://a?b", ""])
-def test_a_public_url_must_be_one(url: str) -> None:
-    """A mistake is told at the start."""
+def test_a_malformed_public_url(url: str) -> None:
+    """A malformed public URL is an error at the start."""
     with pytest.raises(ValueError, match=r"the public URL .* is invalid"):
         embedded(public_url=url)
 
 
 def test_applications_without_tokens(tmp_path: Path) -> None:
-    """A service that asks for no tokens lets applications in all the same; theirs count once it asks."""
+    """A service without tokens approves applications too. Their tokens are checked once tokens are required."""
     path = tmp_path / "a.db"
     with embedded(path, context_features=FEATURES) as service:
         endpoint = Endpoint(path, service.url)

@@ -25,13 +25,13 @@ def test_documentation_is_served(api: Api) -> None:
 
 
 def test_unknown_paths_and_methods_are_refused(api: Api) -> None:
-    """What the API does not have is 404 or 405."""
+    """Unknown paths are 404, and unknown methods 405."""
     assert api.get("nonsense").status_code == httpx.codes.NOT_FOUND
     assert api.call("PUT", "query").status_code == httpx.codes.METHOD_NOT_ALLOWED
 
 
 def test_an_unreachable_database_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the file is gone, health is 500 with the same body, writes are 503, and reads go on."""
+    """While the file is missing, health is 500 with the same body, writes are 503, and reads continue."""
     monkeypatch.setattr(server, "Store", partial(Store, check_interval=0.05, poll_interval=0.01))
     path, away = tmp_path / "a.db", tmp_path / "away.db"
     with embedded(path, context_features=["a"]) as service, httpx.Client(base_url=service.url) as client:

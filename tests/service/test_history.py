@@ -44,7 +44,16 @@ DECLARATION = {"name": "new", "type": "int", "default_value": 1, "configurable_f
 RULE = {"setting": "cache_ttl", "feature_values": {"user": "b"}, "value": 1}
 OPERATIONS = {"operations": [{"op": "put_rule", **RULE}]}
 
-ELSEWHERE = ("tokens", "applications", "device_codes", "groups", "secrets", "proposals/")
+ELSEWHERE = (
+    "tokens",
+    "signing_key",
+    "applications",
+    "device_codes",
+    "groups",
+    "secrets",
+    "proposals/",
+    "settings/{name}/declarers",
+)
 """The beginnings of the paths whose writes other tests look at in the history: they need more than this service has."""
 
 
@@ -104,7 +113,7 @@ def rule_id(api: Api) -> int:
 
 
 def test_every_writing_route_is_known_here(api: Api) -> None:
-    """A route that is added has to be added to these tests."""
+    """A new writing route must be added to these tests."""
     paths = api.http.get("/openapi.json").json()["paths"]
     writing = {
         (method, path)
@@ -132,7 +141,7 @@ def test_every_kind_of_write_is_in_the_history(api: Api, rule_id: int, route: tu
 
 
 def test_values_before_and_after_are_told(api: Api) -> None:
-    """A record has all about what changed, before and after it, null where there was or is nothing."""
+    """A record has the complete contents before and after a change, or null."""
     api.declare()
     rule_id = api.add_rule(1, user="a")
     api.call("PUT", f"rules/{rule_id}/value", {"value": 2})
@@ -150,7 +159,7 @@ def test_values_before_and_after_are_told(api: Api) -> None:
 
 
 def test_the_rules_of_a_deleted_setting_are_told(api: Api) -> None:
-    """Deleting a setting records it and each of its rules, so that nothing is lost."""
+    """Deleting a setting records the setting and each of its rules."""
     api.declare()
     rules = {api.add_rule(number, user=str(number)): number for number in range(3)}
     api.call("DELETE", "settings/cache_ttl")
@@ -162,7 +171,7 @@ def test_the_rules_of_a_deleted_setting_are_told(api: Api) -> None:
 
 
 def test_a_list_shows_the_first_hundred_changes_of_a_write(api: Api) -> None:
-    """A write that changed more is shown in full on its own, and cut in a list, which says so."""
+    """A list has at most a hundred changes of a write, and says so. A single record has all."""
     api.declare()
     for number in range(105):
         api.add_rule(number, user=str(number))
@@ -196,14 +205,14 @@ def test_a_reason_comes_in_a_header_or_a_field(
 
 
 def test_a_delete_takes_a_reason_in_its_body(api: Api, rule_id: int) -> None:
-    """Also a write that needs no body may have one for its reason."""
+    """A write that needs no body can have one with the reason."""
     assert api.call("DELETE", f"rules/{rule_id}", {"reason": "over"}).status_code == 204
     assert api.history(limit=1)[0]["reason"] == "over"
 
 
 @pytest.mark.parametrize("reason", [5, ["a"], {}, "x" * 1001, "\0"])
-def test_a_reason_that_is_none_is_422(api: Api, rule_id: int, reason: Any) -> None:
-    """What is no text, or too long, is refused, and nothing changes."""
+def test_a_malformed_reason_is_422(api: Api, rule_id: int, reason: Any) -> None:
+    """A reason that is not text or is too long is refused, and nothing changes."""
     before = api.state()
     response = api.call("PUT", f"rules/{rule_id}/value", {"value": 2, "reason": reason})
     assert response.status_code == 422
@@ -214,13 +223,13 @@ def test_a_reason_that_is_none_is_422(api: Api, rule_id: int, reason: Any) -> No
 
 
 def test_a_body_that_is_not_json_does_not_stop_a_write_that_needs_none(api: Api, rule_id: int) -> None:
-    """Such a body was ignored before there were reasons, and still is."""
+    """A malformed body of a write that needs none is ignored."""
     assert api.call("DELETE", f"rules/{rule_id}", content=b"{not json").status_code == 204
     assert api.history(limit=1)[0]["reason"] is None
 
 
 def test_what_changes_nothing_is_not_recorded(api: Api, rule_id: int) -> None:
-    """A write without effect and a refused one leave no record."""
+    """A write without effect and a refused write leave no record."""
     before = api.revision()
     api.declare()
     api.call("PUT", f"rules/{rule_id}/value", {"value": 1})
@@ -233,7 +242,7 @@ def revisions(api: Api, **params: Any) -> list[int]:
 
 
 def test_the_history_of_a_setting_follows_its_names(api: Api) -> None:
-    """By any name that a setting has or had, its records and those of its rules are found, also when it is gone."""
+    """Records of a setting and its rules are found by any of its names, also after its deletion."""
     api.declare("a")
     first = api.revision()
     api.declare("other")
@@ -249,7 +258,7 @@ def test_the_history_of_a_setting_follows_its_names(api: Api) -> None:
 
 
 def test_the_history_of_a_rule_leaves_out_the_rest(api: Api) -> None:
-    """By its id, the records of one rule are found, and of a larger write only what became of that rule."""
+    """The records of a rule are found by its id, with only the changes of that rule."""
     api.declare()
     first, second = api.add_rule(1, user="a"), api.add_rule(1, user="b")
     api.call("PUT", f"rules/{second}/value", {"value": 2})
@@ -262,7 +271,7 @@ def test_the_history_of_a_rule_leaves_out_the_rest(api: Api) -> None:
 
 
 def test_the_history_is_found_by_time_and_author(api: Api) -> None:
-    """From a time on, up to before a time, and by the name of who did it."""
+    """Records are found from a time, before a time, and by the name of the author."""
     api.declare("a")
     first = api.history(limit=1)[0]
     api.declare("b")
@@ -273,7 +282,7 @@ def test_the_history_is_found_by_time_and_author(api: Api) -> None:
 
 
 def test_the_history_comes_in_pages(api: Api) -> None:
-    """Each page says before which revision the next one is, until there is none; together they are everything."""
+    """Each page has the revision at which the next one starts. Together they contain everything."""
     for number in range(5):
         api.declare(f"s{number}")
     first = api.history(limit=5)[-1]
@@ -285,7 +294,7 @@ def test_the_history_comes_in_pages(api: Api) -> None:
 
 
 def test_pages_of_large_changes_are_shorter(api: Api) -> None:
-    """However large the values, a page is no larger than some megabytes, and none of the changes is left out."""
+    """The size of a page is limited to some megabytes, and no change is omitted."""
     api.declare(type="str", default_value="")
     rule_id = api.add_rule("", user="a")
     for number in range(60):
@@ -312,7 +321,7 @@ def test_pages_of_large_changes_are_shorter(api: Api) -> None:
     ],
 )
 def test_malformed_searches_are_422(api: Api, params: dict[str, Any]) -> None:
-    """A parameter that cannot be meant is refused, with its name."""
+    """A malformed parameter is refused with its name."""
     response = api.get("history", **params)
     assert response.status_code == 422
     assert response.json()["detail"][0]["loc"][:2] == ["query", *params]
@@ -342,7 +351,7 @@ def test_the_history_is_found_by_who_made_it(database: str) -> None:
 
 
 def test_times_do_not_go_back() -> None:
-    """A write while a clock is behind has the time of the one before it: times are in the order of writes."""
+    """If a clock is late, a write has the time of the previous write."""
     early, late = datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 1, 2, tzinfo=UTC)
     assert Counters("").dated(early).changed_at == early
     assert Counters("").dated(late).dated(early).changed_at == late
@@ -350,7 +359,7 @@ def test_times_do_not_go_back() -> None:
 
 
 def test_the_service_itself_is_an_author(tmp_path: Path) -> None:
-    """Context features that a service adds at its start are in the history, as by the service."""
+    """Context features that a service adds at its start are recorded with the service as author."""
     with embedded(tmp_path / "a.db", context_features=["a"]) as service:
         api = Api(service.url)
         with api.http:

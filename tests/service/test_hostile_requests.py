@@ -1,4 +1,4 @@
-"""Requests that are broken or meant to break something: a clear 4xx, and nothing changes."""
+"""Malformed and malicious requests get a clear 4xx, and change nothing."""
 
 import json
 import socket
@@ -48,7 +48,7 @@ METHODS = [("POST", "rules"), ("POST", "settings/declare"), ("DELETE", "settings
 @pytest.mark.parametrize("body", HOSTILE_BODIES.values(), ids=HOSTILE_BODIES.keys())
 @pytest.mark.parametrize(("method", "path"), METHODS)
 def test_hostile_bodies_are_422(api: Api, method: str, path: str, body: bytes) -> None:
-    """Whatever is no JSON that every reader could take back is 422 with a reason."""
+    """A body that is not JSON for every parser is 422 with a reason."""
     api.declare(type="Sequence<Sequence<int>>", default_value=[])
     before = api.state()
     response = api.call(method, path, content=body)
@@ -57,8 +57,8 @@ def test_hostile_bodies_are_422(api: Api, method: str, path: str, body: bytes) -
     assert api.state() == before
 
 
-def test_what_is_nested_as_deep_as_possible_can_be_read_everywhere(api: Api) -> None:
-    """No response is too deep to be written, whatever was taken in."""
+def test_the_deepest_values_can_be_read(api: Api) -> None:
+    """The deepest accepted value can be returned by every route."""
     api.declare(metadata={})
     bodies = (b'{"version":"1.1","value":%s}' % (b"[" * levels + b"]" * levels) for levels in range(300, 0, -1))
     responses = (api.call("PUT", "settings/cache_ttl/metadata/deep", content=body) for body in bodies)
@@ -69,7 +69,7 @@ def test_what_is_nested_as_deep_as_possible_can_be_read_everywhere(api: Api) -> 
 
 
 def test_a_nul_character_in_a_value_is_kept(api: Api) -> None:
-    """An escaped NUL is a character like any other in values, types and metadata."""
+    """An escaped NUL is accepted in values, types and metadata."""
     options = 'Enum["\\u0000","a"]'
     api.declare(type=options, default_value="\0", metadata={"a": "x\0y"})
     rule_id = api.add_rule("\0", user="a")
@@ -86,7 +86,7 @@ def chunks(size: int, *, of: bytes = b" " * 65_536) -> Iterator[bytes]:
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 20 * MAX_BODY_BYTES])
 def test_bodies_over_the_limit_are_413(api: Api, size: int, *, chunked: bool) -> None:
-    """Too large a body is 413, whether its length is announced or not."""
+    """A body over the limit is 413, with and without Content-Length."""
     content = chunks(size + 65_536) if chunked else b" " * size
     response = api.call("POST", "rules", content=content)
     assert (response.status_code, str(MAX_BODY_BYTES) in response.text) == (413, True)
@@ -94,7 +94,7 @@ def test_bodies_over_the_limit_are_413(api: Api, size: int, *, chunked: bool) ->
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_bodies_up_to_the_limit_are_read(api: Api, *, chunked: bool) -> None:
-    """A body of just the limit is served."""
+    """A body of exactly the limit is accepted."""
     api.declare()
     body = RULE % b"1"
     content = body + b" " * (MAX_BODY_BYTES - len(body))
@@ -102,7 +102,7 @@ def test_bodies_up_to_the_limit_are_read(api: Api, *, chunked: bool) -> None:
 
 
 def test_a_body_without_content_type_is_json(api: Api) -> None:
-    """Existing clients send none, also with DELETE."""
+    """A body without Content-Type is JSON, as existing clients send it, also with DELETE."""
     api.declare(metadata={"a": 1})
     headers = api.http.build_request("POST", "/", content=b"x").headers
     assert "content-type" not in headers
@@ -113,7 +113,7 @@ def test_a_body_without_content_type_is_json(api: Api) -> None:
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/json", "application/x+json"])
 def test_json_content_types_are_read(api: Api, kind: str) -> None:
-    """Any kind of JSON is JSON."""
+    """All JSON content types are accepted."""
     api.declare()
     response = api.call("POST", "rules", content=RULE % b"1", headers={"content-type": kind})
     assert response.status_code == 201
@@ -121,7 +121,7 @@ def test_json_content_types_are_read(api: Api, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "nonsense", "multipart/form-data"])
 def test_other_content_types_are_422(api: Api, kind: str) -> None:
-    """What is declared to be something else is not read as JSON."""
+    """Other content types are refused."""
     response = api.call("POST", "rules", content=RULE % b"1", headers={"content-type": kind})
     assert response.status_code == 422
 
@@ -141,7 +141,7 @@ def test_other_content_types_are_422(api: Api, kind: str) -> None:
     ],
 )
 def test_hostile_targets_are_4xx(api: Api, target: str) -> None:
-    """Broken encodings, NULs and path tricks are 404 or 422."""
+    """Malformed encodings, NULs and path traversal are 404 or 422."""
     with socket.create_connection((api.http.base_url.host, api.http.base_url.port or 80)) as connection:
         connection.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         response = b"".join(iter(lambda: connection.recv(65_536), b""))
@@ -149,7 +149,7 @@ def test_hostile_targets_are_4xx(api: Api, target: str) -> None:
 
 
 def test_a_broken_request_does_not_hurt_the_next(api: Api) -> None:
-    """What is not even HTTP is refused, and the service goes on."""
+    """Data that is not HTTP is refused, and the service continues."""
     for garbage in (b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
         with socket.create_connection((api.http.base_url.host, api.http.base_url.port or 80)) as connection:
             connection.sendall(garbage)
@@ -160,7 +160,7 @@ def test_a_broken_request_does_not_hurt_the_next(api: Api) -> None:
 
 
 def test_no_stack_trace_leaves_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault of the service itself is a bare 500, and the next request is served."""
+    """An internal error is a bare 500, and the next request is served."""
 
     async def fail(*_: object) -> None:
         raise ZeroDivisionError("a secret")
@@ -178,6 +178,6 @@ def test_no_stack_trace_leaves_the_service(monkeypatch: pytest.MonkeyPatch) -> N
     "value", [0, -1, 2**64 - 1, -(2**63), 0.1, 1e308, 5e-324, 5.0, "é\u2028😀", [[[]]], {"": None}]
 )
 def test_decoding_keeps_values(value: object) -> None:
-    """Integers stay integers, floats stay floats, texts stay as they are."""
+    """Integers stay integers, floats stay floats, and strings stay unchanged."""
     decoded = decode_json(json.dumps(value).encode())
     assert repr(decoded) == repr(value)

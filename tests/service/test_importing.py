@@ -1,4 +1,4 @@
-"""``heksherlite export`` of a database, and ``heksherlite import`` of what that wrote."""
+"""``heksherlite export`` of a database, and ``heksherlite import`` of the file."""
 
 import json
 import os
@@ -72,7 +72,7 @@ def write(file: Path, lines: list[Any]) -> Path:
 
 
 def fill(api: Api) -> None:
-    """Make settings and rules of all kinds, some of them through changes."""
+    """Create settings and rules of all kinds, some of them through changes."""
     api.declare("old", metadata={"owner": "é"})
     api.call("PUT", "settings/old/name", {"name": "cache_ttl", "version": "2.7"})
     api.declare("colors", type='Flags["red",2,null]', default_value=[2], configurable_features=["theme", "user"])
@@ -97,7 +97,7 @@ def state_with_schedules(api: Api) -> Any:
 
 
 def test_everything_comes_back(new_database: Callable[[], str], tmp_path: Path) -> None:
-    """An import has the settings, rules and order of context features of the export, and the same export again."""
+    """An import restores the settings, rules and order of context features, and gives the same export."""
     source, target = new_database(), new_database()
     with embedded(source, context_features=FEATURES) as service:
         api = Api(service.url)
@@ -116,7 +116,7 @@ def test_everything_comes_back(new_database: Callable[[], str], tmp_path: Path) 
 
 
 def test_a_service_notices(database: str, file: Path) -> None:
-    """A service that runs on the database serves what was imported, and its history says who did that."""
+    """A running service serves what was imported, and its history names the command line."""
     with serving(database) as api:
         imported(file, database)
         until(lambda: api.rule_ids("x") == [1, 2] if api.query() else False)
@@ -128,8 +128,8 @@ def test_a_service_notices(database: str, file: Path) -> None:
         assert api.add_rule(3, "x", user="c") == 3
 
 
-def test_what_there_is_gives_way_only_if_told_to(database: str, file: Path) -> None:
-    """Settings that there are make an import fail; with --replace they are deleted, and can still be looked back at."""
+def test_existing_settings_are_only_replaced_on_request(database: str, file: Path) -> None:
+    """Existing settings make an import fail. With --replace they are deleted, and remain in the history."""
     with serving(database) as api:
         api.declare("x", type="str", default_value="", configurable_features=["theme"])
         api.declare("y")
@@ -150,7 +150,7 @@ def test_what_there_is_gives_way_only_if_told_to(database: str, file: Path) -> N
 
 
 def test_writes_meanwhile_are_kept_or_refused(database: str, tmp_path: Path) -> None:
-    """An import and the writes of a service follow one another: what was acknowledged after it is there, and no 500."""
+    """Writes during an import are kept or refused, and none is 500."""
     rules = [
         {"rule": {"rule_id": number, "feature_values": {"user": f"u{number}"}, "value": 0, "metadata": {}}}
         for number in range(1, 3001)
@@ -237,7 +237,7 @@ def changed(number: int, **fields: Any) -> list[Any]:
     ],
 )  # fmt: skip
 def test_a_bad_file_changes_nothing(lines: list[Any], message: str, tmp_path: Path) -> None:
-    """What is wrong is told in one line with the place, and the database is as it was."""
+    """A malformed file is reported in one line with the position, and the database is unchanged."""
     database = f"sqlite:///{tmp_path}/a.db"
     imported(write(tmp_path / "good", LINES), database)
     before = exported(database, tmp_path / "before")
@@ -250,24 +250,24 @@ def test_a_bad_file_changes_nothing(lines: list[Any], message: str, tmp_path: Pa
 
 
 def test_from_standard_input_to_standard_output(file: Path, tmp_path: Path) -> None:
-    """Both commands take - for the standard streams, and write nothing else there."""
+    """With ``-``, both commands use the standard streams, and write nothing else to them."""
     database = f"sqlite:///{tmp_path}/a.db"
     result = CliRunner().invoke(heksherlite, ["import", "-", "--database", database], input=file.read_bytes())
     assert result.exit_code == 0, result.output
     command = [sys.executable, "-W", "error", "-m", "heksherlite", "export", "--database", database, "--output", "-"]
-    written = subprocess.run(command, capture_output=True, check=False)
+    written = subprocess.run(command, capture_output=True, check=False, timeout=120)
     assert (written.returncode, written.stderr) == (0, b"")
     assert [json.loads(line) for line in written.stdout.splitlines()] == LINES
 
 
 @pytest.mark.thorough
 def test_a_terminal_shows_progress(file: Path, tmp_path: Path) -> None:
-    """On a terminal there is a bar; the standard output has the result and nothing else."""
+    """A terminal shows a progress bar. The standard output only has the result."""
     command = [sys.executable, "-m", "heksherlite", "import", str(file), "--database", f"sqlite:///{tmp_path}/a.db"]
     terminal, end = pty.openpty()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=end) as process:
         os.close(end)
-        output, _ = process.communicate()
+        output, _ = process.communicate(timeout=120)
     shown = os.read(terminal, 10_000)
     os.close(terminal)
     assert b"importing" in shown
@@ -276,7 +276,7 @@ def test_a_terminal_shows_progress(file: Path, tmp_path: Path) -> None:
 
 
 def test_a_service_of_ours_as_the_source(tmp_path: Path) -> None:
-    """A service of ours gives everything, as far as the token reaches, which comes from the environment."""
+    """From this service, everything that the token allows is imported. The token comes from the environment."""
     source, target = f"sqlite:///{tmp_path}/a.db", f"sqlite:///{tmp_path}/b.db"
     token = make_token(tmp_path / "a.db", "everything", *Scope)
     limited = make_token(tmp_path / "a.db", "limited", Scope.READ, setting_prefix="co")
@@ -309,7 +309,7 @@ def test_a_service_of_ours_as_the_source(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_arguments(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Arguments that cannot be right are refused with status 2, without doing anything."""
+    """Invalid arguments are refused with status 2, and nothing happens."""
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     result = run(*arguments, "--database", "sqlite:///a.db")
@@ -320,7 +320,7 @@ def test_wrong_arguments(arguments: list[str], message: str, tmp_path: Path, mon
 
 
 def test_an_export_makes_no_database(tmp_path: Path) -> None:
-    """A path that is not a database's is told, and nothing is there afterwards."""
+    """A path without a database is an error, and none is created."""
     result = run("export", "--database", f"sqlite:///{tmp_path}/a.db", "--output", tmp_path / "out")
     assert result.exit_code == 1
     assert result.output.startswith(f"Error: there is no database {tmp_path}/a.db; give the one of the service")

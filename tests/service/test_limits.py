@@ -1,4 +1,4 @@
-"""What the service does not take in, and what every response carries."""
+"""Limits of requests and stored data, and the headers of every response."""
 
 import socket
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def service(*, path: Path | None = None, access: AccessOptions = AccessOptions()
 
 
 def test_the_number_of_settings_is_limited() -> None:
-    """One more setting is 409 with a reason; those there are may change, and one that goes makes room."""
+    """A setting over the limit is 409. Existing ones can change, and a deletion makes room."""
     with service(max_settings=2) as api:
         assert [api.declare(name).status_code for name in "abc"] == [200, 200, 409]
         assert api.declare("c").json()["detail"] == "there are 2 settings; the maximum is 2"
@@ -41,7 +41,7 @@ def test_the_number_of_settings_is_limited() -> None:
 
 
 def test_the_number_of_rules_is_limited() -> None:
-    """One more rule is 409 with a reason, of whichever setting; those there are may change."""
+    """A rule over the limit is 409 for every setting. Existing ones can change."""
     with service(max_rules=2) as api:
         api.declare("a")
         api.declare("b")
@@ -75,7 +75,7 @@ LONG = "x" * 99
     ],
 )
 def test_the_size_of_values_is_limited(method: str, path: str, body: dict[str, Any], what: str) -> None:
-    """A value over the limit is 413, wherever it comes in, and nothing changes; one of just the limit is fine."""
+    """A value over the limit is 413 in every route, and changes nothing. A value of exactly the limit is accepted."""
     declaration = {"type": "str", "default_value": "", "configurable_features": FEATURES}
     with service(max_value_size=100) as api:
         assert api.declare("a", **declaration).status_code == 200
@@ -89,8 +89,8 @@ def test_the_size_of_values_is_limited(method: str, path: str, body: dict[str, A
         assert api.state() == before
 
 
-def test_what_is_too_large_already_may_stay(tmp_path: Path) -> None:
-    """Lower limits are for what comes in: what is there is served, and its other attributes change."""
+def test_stored_values_over_a_lowered_limit(tmp_path: Path) -> None:
+    """A stored value over a lowered limit is served, and its other attributes can change."""
     path = tmp_path / "a.db"
     with service(path=path) as api:
         api.declare("a", type="str", default_value="x" * 1000)
@@ -103,7 +103,7 @@ def test_what_is_too_large_already_may_stay(tmp_path: Path) -> None:
 
 
 def test_the_size_of_bodies_can_be_chosen() -> None:
-    """A body over the chosen limit is 413."""
+    """A body over the configured limit is 413."""
     with service(max_body_size=200) as api:
         assert api.declare("a").status_code == 200
         response = api.declare("a" * 200)
@@ -113,14 +113,14 @@ def test_the_size_of_bodies_can_be_chosen() -> None:
 @pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
 def test_limits_are_positive(name: str, value: float) -> None:
-    """A limit that lets nothing in is an error, not a service that does nothing."""
+    """A limit of zero or less is an error."""
     arguments: Any = {name: value}
     with pytest.raises(ValueError, match=f"{name} must be positive"):
         Limits(**arguments)
 
 
 def test_a_body_has_to_arrive() -> None:
-    """A client that does not go on with its body is told so, and its connection is closed."""
+    """A client that does not complete its body gets an error and is disconnected."""
     with service(request_timeout=0.2) as api:
         with socket.create_connection((api.http.base_url.host, api.http.base_url.port or 80)) as connection:
             connection.sendall(b"POST /api/v1/rules HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123")
@@ -146,7 +146,7 @@ def test_a_response_takes_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_time_out_of_something_else_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a request that takes too long gets 503."""
+    """Only the time limit of requests is 503. Any other TimeoutError is 500."""
 
     async def fail(*_: object) -> None:
         raise TimeoutError
@@ -157,7 +157,7 @@ def test_a_time_out_of_something_else_is_a_fault(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_rate_of_writes_is_limited(tmp_path: Path) -> None:
-    """Who writes too much is told when to come back; reads and others go on."""
+    """A client over the rate gets Retry-After. Its reads and other clients are not affected."""
     reader = make_token(tmp_path / "a.db", "a", Scope.READ, Scope.DECLARE)
     other = make_token(tmp_path / "a.db", "b", Scope.DECLARE)
     with embedded(
@@ -175,13 +175,13 @@ def test_the_rate_of_writes_is_limited(tmp_path: Path) -> None:
 
 
 def test_without_tokens_addresses_have_the_rate() -> None:
-    """Where nobody has a token, the address counts."""
+    """Without tokens, the rate applies to addresses."""
     with service(writes_per_second=0.01) as api:
         assert [api.declare().status_code, api.declare().status_code] == [200, 429]
 
 
 def test_wrong_tokens_are_slowed_down(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """After ten wrong tokens an address gets 429; the log has one warning; right tokens from there still work."""
+    """After ten invalid tokens, an address gets 429 without further records. Valid tokens from it still work."""
     with service(path=tmp_path / "a.db", access=WITH_TOKENS) as api:
         url = api.url + "/api/v1/query"
         responses = [httpx.get(url, headers={"Authorization": "Bearer wrong"}) for _ in range(30)]
@@ -198,7 +198,7 @@ def test_wrong_tokens_are_slowed_down(tmp_path: Path, caplog: pytest.LogCaptureF
 
 
 def test_requests_without_token_are_no_attempts(tmp_path: Path) -> None:
-    """Whoever just does not know that a token is needed is told so each time."""
+    """Requests without a token always get 401."""
     with service(path=tmp_path / "a.db", access=WITH_TOKENS) as api:
         statuses = {httpx.get(api.url + "/api/v1/query").status_code for _ in range(30)}
         assert statuses == {401}
@@ -216,7 +216,7 @@ def test_requests_without_token_are_no_attempts(tmp_path: Path) -> None:
     ],
 )
 def test_every_response_has_security_headers(api: Api, path: str, status: int) -> None:
-    """Browsers and caches are told to be careful, and not which server it is."""
+    """Every response has the security headers, and none that names the server."""
     response = api.http.get(path)
     assert response.status_code == status
     assert {name: response.headers.get(name) for name in SECURITY_HEADERS} == dict(SECURITY_HEADERS)
@@ -232,7 +232,7 @@ def test_304_has_the_header_for_caches(api: Api) -> None:
 
 
 def test_faults_have_security_headers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So do responses that are made outside of everything else."""
+    """Internal errors have the security headers too."""
 
     async def fail(*_: object) -> None:
         raise ZeroDivisionError("a secret")
@@ -245,7 +245,7 @@ def test_faults_have_security_headers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_documentation_loads_what_it_needs(api: Api) -> None:
-    """The pages allow the scripts that they are made of, and no framing."""
+    """The documentation pages allow their own scripts, and no framing."""
     for path in ("/docs", "/redoc"):
         response = api.http.get(path)
         policy = response.headers["content-security-policy"]
@@ -258,7 +258,7 @@ def test_documentation_loads_what_it_needs(api: Api) -> None:
 
 
 def test_a_slow_client_holds_up_nobody() -> None:
-    """While bodies fail to arrive, others are served."""
+    """Requests whose bodies do not arrive do not delay others."""
     stop = Event()
 
     def dawdle(api: Api) -> None:

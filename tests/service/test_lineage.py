@@ -1,4 +1,4 @@
-"""States have names, so nobody takes one state for another: backups, restores, failovers, and replicas that lag."""
+"""Revisions of backups, restores, failovers and lagging replicas are never confused."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ def revision(number: int, nonce: int = 1) -> RevisionId:
 
 
 def test_a_line_knows_its_own_revisions() -> None:
-    """A revision with another nonce is on another branch, and so is one that is ahead; of old ones nothing is known."""
+    """A revision with another nonce or a higher number is excluded. Nothing is known of older ones."""
     line = Lineage().after([revision(5), revision(6), revision(7)])
     assert revision(6) in line
     assert revision(6, 2) not in line
@@ -46,8 +46,8 @@ def test_a_line_knows_its_own_revisions() -> None:
 
 
 @given(st.lists(st.integers(1, 3), max_size=6))
-def test_a_line_begins_anew_after_a_gap(steps: list[int]) -> None:
-    """What was before revisions that nobody named is not known to be on the same branch."""
+def test_a_gap_ends_the_known_revisions(steps: list[int]) -> None:
+    """Revisions before a gap are not known to be on the same branch."""
     numbers = [sum(steps[: index + 1]) for index in range(len(steps))]
     line = Lineage().after(revision(number) for number in numbers)
     unbroken = [number for number in numbers if all(each in numbers for each in range(number, numbers[-1] + 1))]
@@ -55,7 +55,7 @@ def test_a_line_begins_anew_after_a_gap(steps: list[int]) -> None:
 
 
 def test_a_line_has_a_limit() -> None:
-    """The earliest revisions are forgotten, so that it does not grow for ever."""
+    """The number of remembered revisions is limited."""
     line = Lineage().after(revision(number) for number in range(MOST_REVISIONS + 10))
     assert len(line.nonces) == MOST_REVISIONS * NONCE_BYTES
     assert (line.first, revision(9) in line, revision(10) in line) == (10, False, True)
@@ -64,14 +64,14 @@ def test_a_line_has_a_limit() -> None:
 @pytest.mark.parametrize(
     "text", ["", "1", "1-", "-0123456789ab", "1-0123456789AB", "1-0123456789ab\n", "²-0123456789ab"]
 )
-def test_what_is_no_name_of_a_revision(text: str) -> None:
-    """Malformed names are not taken for revisions."""
+def test_malformed_names_of_revisions(text: str) -> None:
+    """Malformed names are not accepted as revisions."""
     assert RevisionId.parse(text) is None
     assert RevisionId.parse(str(revision(12, 255))) == revision(12, 255)
 
 
 class Reader:
-    """A client that keeps what it was sent, and asks for the changes only."""
+    """A client that keeps what it received, and requests changes only."""
 
     def __init__(self) -> None:
         self.tag = ""
@@ -108,7 +108,7 @@ class Reader:
 
 
 class Branches(RuleBasedStateMachine):
-    """Two replicas and their readers, over a database that is backed up, put back, and written on."""
+    """Two replicas and their readers, with a database that is backed up, restored and written."""
 
     @initialize()
     def prepare(self) -> None:
@@ -170,14 +170,14 @@ class Branches(RuleBasedStateMachine):
 
     @rule(replica=REPLICAS, reader=st.sampled_from([0, 1]))
     def ask_a_replica_that_may_lag(self, replica: int, reader: int) -> None:
-        """Whatever a reader is sent, it has one state afterwards, and not a mixture of two."""
+        """After any response, a reader has one state and not a mixture of two."""
         asking = self.readers[reader]
         self.runner.run(asking.ask(self.clients[replica]))
         assert asking.settings == rules_of(self.stores[replica])
 
     @rule(replica=REPLICAS, reader=st.sampled_from([0, 1]))
     def ask_a_replica_that_follows(self, replica: int, reader: int) -> None:
-        """A reader of a replica that has looked at the database has what is in the database."""
+        """A reader of an up-to-date replica has the stored state."""
         asking = self.readers[reader]
         self.runner.run(self.stores[replica].load())
         self.runner.run(asking.ask(self.clients[replica]))
@@ -185,7 +185,7 @@ class Branches(RuleBasedStateMachine):
 
     @rule(replica=REPLICAS, back=st.integers(0, 4))
     def look_back(self, replica: int, back: int) -> None:
-        """What was at the newest revisions is told from the history of the database, or it is said that it is not."""
+        """Past states of the newest revisions are those of the history of the database."""
         store = self.stores[replica]
         self.runner.run(store.load())
         number = max(0, store.catalog.counters.revision - back)
@@ -247,8 +247,8 @@ def test_a_replica_lists_the_removal_of_a_rule_that_it_never_saw() -> None:
 
 
 @pytest.mark.property
-def test_nobody_takes_one_state_for_another() -> None:
-    """In any order of backups, restores and writes, no reader has what is nowhere stored, or a mixture."""
+def test_no_reader_confuses_states() -> None:
+    """After any backups, restores and writes, no reader has a state that is not stored, or a mixture."""
     run_state_machine_as_test(
         Branches,
         settings=settings(max_examples=settings().max_examples // 4, stateful_step_count=25, deadline=None),

@@ -1,4 +1,4 @@
-"""Operators log in with a token, and stay logged in for a while, on every replica."""
+"""Operators log in with a token, and stay logged in on every replica for a limited time."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ WRONG = "wrong"
 
 
 class Guarded:
-    """A service that asks for tokens, and one of an operator."""
+    """A service that requires tokens, with the token of an operator."""
 
     def __init__(self, url: str, path: Path, token: str) -> None:
         self.url = url
@@ -58,7 +58,7 @@ def is_login(page: Page) -> bool:
 
 
 def test_an_operator_logs_in_and_out(guarded: Guarded, browser: Browser) -> None:
-    """A right token opens the page that was asked for; after logging out, the same cookie opens nothing."""
+    """A valid token opens the requested page. After logging out, the cookie is invalid."""
     asked = browser.open("/f/device")
     assert is_login(asked)
     page = browser.send(asked.form(LOGIN), token=f" {guarded.token}\n")
@@ -72,7 +72,7 @@ def test_an_operator_logs_in_and_out(guarded: Guarded, browser: Browser) -> None
 
 
 def test_the_cookie_of_a_session_is_a_new_one(guarded: Guarded, browser: Browser) -> None:
-    """Whoever planted or saw the cookie from before the login does not have that of the session."""
+    """The login replaces the cookie, so that an earlier cookie is not that of the session."""
     browser.open(LOGIN)
     before = browser.http.cookies[COOKIE]
     browser.log_in(guarded.token)
@@ -92,8 +92,8 @@ def test_the_cookie_of_a_session_is_a_new_one(guarded: Guarded, browser: Browser
         ("x" * 10_000, "Malformed token; expected hkl_", 401),
     ],
 )
-def test_a_token_that_is_of_no_use_does_not_log_in(guarded: Guarded, secret: str, message: str, status: int) -> None:
-    """The page says so, repeats nothing of it, and still knows where the person wanted to go."""
+def test_invalid_tokens_do_not_log_in(guarded: Guarded, secret: str, message: str, status: int) -> None:
+    """The page reports the error without the token, and keeps the requested page."""
     with Browser(guarded.url, {"X-Forwarded-For": f"10.0.0.{len(secret) % 250}"}) as browser:
         page = browser.send(browser.open("/f/device").form(LOGIN), token=secret)
         assert (page.status, is_login(page)) == (status, True)
@@ -119,13 +119,13 @@ def test_pages_for_operators_need_an_admin_token_without_prefix(guarded: Guarded
 
 
 def test_a_token_that_was_made_just_now_logs_in(guarded: Guarded, browser: Browser) -> None:
-    """Nobody has to wait until the service has heard of a new token."""
+    """A new token can log in at once on every replica."""
     token = make_token(guarded.path, "new", Scope.ADMIN)
     assert not is_login(browser.log_in(token))
 
 
 def test_a_token_of_an_application_does_not_log_in(guarded: Guarded, browser: Browser) -> None:
-    """An application with the scope admin cannot let others in."""
+    """An application with the scope admin cannot log in."""
     browser.log_in(guarded.token)
     manifest = {"identifier": "org.example.app", "version": "1", "scopes": ["admin"]}
     code = browser.http.post("/f/start/", json={"manifest": manifest}).json()["code"]
@@ -140,7 +140,7 @@ def test_a_token_of_an_application_does_not_log_in(guarded: Guarded, browser: Br
 
 
 def test_without_database_pages_say_so(tmp_path: Path) -> None:
-    """While it cannot be reached nobody logs in, and the page says when to try again."""
+    """While the database is unavailable, nobody can log in, and the page says when to try again."""
     path, away = tmp_path / "in_process.db", tmp_path / "away.db"
     token = make_token(path, "jane", Scope.ADMIN)
 
@@ -162,7 +162,7 @@ def test_without_database_pages_say_so(tmp_path: Path) -> None:
 
 
 def test_wrong_tokens_are_slowed_down(guarded: Guarded) -> None:
-    """After ten wrong tokens from an address the page says when to go on, and a right token logs in at any time."""
+    """After ten invalid tokens, an address must wait. A valid token still logs in."""
     with Browser(guarded.url, {"X-Forwarded-For": "192.0.2.7"}) as browser:
         login = browser.open(LOGIN).form(LOGIN)
         for _ in range(10):
@@ -174,7 +174,7 @@ def test_wrong_tokens_are_slowed_down(guarded: Guarded) -> None:
 
 
 def test_a_session_ends_with_its_token(guarded: Guarded) -> None:
-    """Revoking the token logs out whoever used it, at once."""
+    """Revoking the token ends its sessions at once."""
     token = make_token(guarded.path, "leaving", Scope.ADMIN)
     with embedded(guarded.path, access=WITH_TOKENS) as service, Browser(service.url) as leaving:
         assert not is_login(leaving.log_in(token))
@@ -184,7 +184,7 @@ def test_a_session_ends_with_its_token(guarded: Guarded) -> None:
 
 @pytest.mark.parametrize("what", ["session", "token"])
 def test_a_session_ends_in_time(new_database: Callable[[], str], what: str) -> None:
-    """It lasts as long as the options say, and not longer than the token."""
+    """A session ends after its lifetime, or with its token."""
     database = new_database()
     with embedded(database, access=WITH_TOKENS) as service, Browser(service.url) as browser:
         assert service.first_token is not None
@@ -200,7 +200,7 @@ def test_a_session_ends_in_time(new_database: Callable[[], str], what: str) -> N
 
 
 def test_a_session_is_known_to_every_replica(new_database: Callable[[], str]) -> None:
-    """Whoever logged in here is logged in there, and who logs out there is not logged in here any more."""
+    """A login and a logout on one replica are effective on all."""
     database = new_database()
     with (
         embedded(database, access=WITH_TOKENS) as one,
@@ -216,7 +216,7 @@ def test_a_session_is_known_to_every_replica(new_database: Callable[[], str]) ->
 
 
 def test_the_database_holds_nothing_to_log_in_with(new_database: Callable[[], str]) -> None:
-    """Who can read the database finds no cookie in it."""
+    """The database contains no cookies."""
     database = new_database()
     with embedded(database, access=WITH_TOKENS) as service, Browser(service.url) as browser:
         assert service.first_token is not None
@@ -249,7 +249,7 @@ def test_the_database_holds_nothing_to_log_in_with(new_database: Callable[[], st
     ],
 )
 def test_the_login_leads_to_own_pages_only(guarded: Guarded, browser: Browser, elsewhere: str) -> None:
-    """Whatever an address says about where to go next, it is a page of this service, and no header is added."""
+    """The login redirects to pages of this service only, and no header can be injected."""
     browser.http.follow_redirects = False
     login = Page(browser.http.get(LOGIN, params={"next": elsewhere})).form(LOGIN)
     assert login.value("next") == "sessions"
@@ -260,24 +260,24 @@ def test_the_login_leads_to_own_pages_only(guarded: Guarded, browser: Browser, e
 
 
 def test_the_login_leads_back_with_the_query(guarded: Guarded, browser: Browser) -> None:
-    """What was asked for is found again, whatever characters are in it."""
+    """The login redirects to the requested page with its query."""
     query = "device?a=%26b%3D%22%3Cx%3E&c=%C3%A9"
     page = browser.send(browser.open(f"/f/{query}").form(LOGIN), token=guarded.token)
     assert page.url == f"{guarded.url}/f/{query}"
 
 
 class TestForms:
-    """Forms are taken from this service's own pages only."""
+    """Forms are only accepted from pages of this service."""
 
     @pytest.mark.parametrize("token", ["", "0" * 64, "é", "x" * 10_000])
-    def test_without_the_proof_of_the_session(self, guarded: Guarded, browser: Browser, token: str) -> None:
-        """A form without its hidden field, or with a made-up one, is refused."""
+    def test_without_the_token_of_the_form(self, guarded: Guarded, browser: Browser, token: str) -> None:
+        """A form without its hidden field, or with an invented one, is refused."""
         page = browser.send(browser.open(LOGIN).form(LOGIN), token=guarded.token, form_token=token)
         assert page.status == 403
         assert is_login(browser.open("/f/device"))
 
-    def test_with_the_proof_of_another_session(self, guarded: Guarded, browser: Browser) -> None:
-        """What proves a form of one browser is of no use in another one."""
+    def test_with_the_token_of_another_session(self, guarded: Guarded, browser: Browser) -> None:
+        """The hidden field of another browser is refused."""
         browser.log_in(guarded.token)
         with Browser(guarded.url) as attacker:
             stolen = attacker.open(LOGIN).form(LOGIN).value("form_token")
@@ -286,7 +286,7 @@ class TestForms:
         assert not is_login(browser.open("/f/device"))
 
     def test_without_cookie(self, guarded: Guarded, browser: Browser) -> None:
-        """A browser that takes no cookies is told that it has to."""
+        """A browser without cookies gets an explanation."""
         login = browser.open(LOGIN).form(LOGIN)
         browser.http.cookies.clear()
         page = browser.send(login, token=guarded.token)
@@ -305,19 +305,19 @@ class TestForms:
         ],
     )
     def test_from_another_site(self, guarded: Guarded, browser: Browser, headers: dict[str, str]) -> None:
-        """What the browser itself says about the sender counts, even if the form has the right proof."""
+        """A request from another site is refused, even with a valid hidden field."""
         page = browser.send(browser.open(LOGIN).form(LOGIN), headers=headers, token=guarded.token)
         assert page.status == 403
         assert "another site" in page.text
 
     @pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "same-origin"}, {}, {"Origin": "own"}])
-    def test_from_here(self, guarded: Guarded, browser: Browser, headers: dict[str, str]) -> None:
-        """Old browsers say nothing, older ones where the form comes from, newer ones that it is from here."""
+    def test_from_the_same_site(self, guarded: Guarded, browser: Browser, headers: dict[str, str]) -> None:
+        """Requests from this site are accepted with the headers of old and new browsers."""
         headers = {name: guarded.url if value == "own" else value for name, value in headers.items()}
         assert not is_login(browser.send(browser.open(LOGIN).form(LOGIN), headers=headers, token=guarded.token))
 
     def test_behind_a_proxy(self, guarded: Guarded, browser: Browser) -> None:
-        """The origin is the one that the browser knows, which a trusted proxy passes on."""
+        """Behind a trusted proxy, the origin is that of the browser."""
         headers = {"Origin": "http://settings.example", "X-Forwarded-Host": "settings.example"}
         assert not is_login(browser.send(browser.open(LOGIN).form(LOGIN), headers=headers, token=guarded.token))
 
@@ -331,25 +331,25 @@ class TestForms:
             (b"", "application/x-www-form-urlencoded", 403),
         ],
     )
-    def test_that_are_none(self, browser: Browser, content: bytes, kind: str, status: int) -> None:
-        """Bodies of other kinds, and such that cannot be read, are refused with a page."""
+    def test_malformed_forms(self, browser: Browser, content: bytes, kind: str, status: int) -> None:
+        """Malformed bodies and other content types are refused with a page."""
         browser.open(LOGIN)
         page = Page(browser.http.post(LOGIN, content=content, headers={"Content-Type": kind}))
         assert (page.status, page.headings) == (status, ["Request failed"])
 
 
 class TestCookies:
-    """The cookie is for this service alone, and never for scripts."""
+    """The cookie is only sent to this service, and not readable by scripts."""
 
     def test_over_http(self, guarded: Guarded) -> None:
-        """Without TLS it is kept from scripts and from other sites' forms."""
+        """Without TLS, the cookie is HttpOnly and SameSite."""
         cookie = httpx.get(guarded.url + LOGIN).headers["set-cookie"]
         assert cookie.startswith(f"{COOKIE}=")
         assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
         assert "Secure" not in cookie
 
     def test_over_https(self, guarded: Guarded) -> None:
-        """Behind a trusted proxy with TLS it never travels in the clear, and no neighbouring host can set it."""
+        """Behind a trusted proxy with TLS, the cookie is Secure and has the __Host- prefix."""
         with httpx.Client(base_url=guarded.url, headers={"X-Forwarded-Proto": "https"}) as http:
             response = http.get(LOGIN)
             name, _, rest = response.headers["set-cookie"].partition("=")
@@ -363,17 +363,17 @@ class TestCookies:
             assert response.headers["set-cookie"].startswith(f"__Host-{COOKIE}=")
 
     def test_from_a_proxy_that_is_not_trusted(self, tmp_path: Path) -> None:
-        """Anybody can claim to have come by TLS; only trusted proxies are believed."""
+        """The scheme in headers of untrusted proxies is ignored."""
         with embedded(tmp_path / "a.db", access=WITH_TOKENS) as service:
             response = httpx.get(service.url + LOGIN, headers={"X-Forwarded-Proto": "https"})
             assert response.headers["set-cookie"].startswith(f"{COOKIE}=")
 
 
 class TestOthers:
-    """Who need not log in."""
+    """People who need no login."""
 
     def test_an_operator_whom_the_proxy_names(self, tmp_path: Path) -> None:
-        """A person on the list needs no token, and others do, whoever they are."""
+        """A listed person needs no token, and other people do."""
         with embedded(tmp_path / "a.db", access=BEHIND_PROXY) as service:
             for person, needs_login in (("jane@example.com", False), ("joe@example.com", True), ("*", True)):
                 with Browser(service.url, {PERSON: person}) as browser:
@@ -382,7 +382,7 @@ class TestOthers:
                     assert needs_login or "jane@example.com" in page.text
 
     def test_everybody_whom_the_proxy_names(self, tmp_path: Path) -> None:
-        """With ``*`` the proxy alone decides, and whoever it does not name has to log in."""
+        """With ``*``, every person that the proxy identifies is an operator."""
         access = AccessOptions(
             auth="tokens",
             trust_user_header=PERSON,
@@ -396,7 +396,7 @@ class TestOthers:
                 assert is_login(browser.open("/f/device"))
 
     def test_everybody_without_tokens(self) -> None:
-        """Where everybody may do everything anyway, nobody is asked, and forms are guarded all the same."""
+        """Without tokens, nobody has to log in, and forms are protected all the same."""
         with embedded() as service, Browser(service.url) as browser:
             page = browser.open("/f/device")
             assert (page.status, is_login(page)) == (200, False)
@@ -419,14 +419,14 @@ class TestOthers:
         ],
     )
     def test_everybody_by_a_name_of_the_service(self, host: str, status: int) -> None:
-        """A foreign name that was made to lead here opens no page, for its site could use it as its own."""
+        """A foreign host name opens no page, to prevent DNS rebinding."""
         with embedded(public_url="http://settings.example:8888") as service, Browser(service.url) as browser:
             page = Page(browser.http.get("/f/device", headers={"Host": host}))
             assert page.status == status
             assert status == 200 or f"--public-url http://{host}" in page.text
 
     def test_operators_without_header_are_a_mistake(self) -> None:
-        """They could not be known."""
+        """Operators without a trusted header are an error."""
         with pytest.raises(ValueError, match="operators require trust_user_header"):
             AccessOptions(auth="tokens", operators=frozenset({"jane@example.com"}))
 
@@ -436,7 +436,7 @@ class TestOthers:
 )
 @pytest.mark.parametrize("headers", [{}, {"Cookie": f"{COOKIE}={'a' * 43}"}, {"Cookie": f"{COOKIE}='"}])
 def test_pages_of_operators_lead_to_the_login(guarded: Guarded, call: tuple[str, str], headers: dict[str, str]) -> None:
-    """Whoever is not logged in gets to the login and is told nothing else, whatever is sent."""
+    """Without a login, every page of operators redirects to the login."""
     for content in (None, b"nonsense"):
         response = httpx.request(call[0], guarded.url + call[1], headers=headers, content=content)
         assert response.status_code == 303
@@ -445,7 +445,7 @@ def test_pages_of_operators_lead_to_the_login(guarded: Guarded, call: tuple[str,
 
 
 def test_pages_load_nothing_but_the_style_sheet(guarded: Guarded, browser: Browser) -> None:
-    """No script, frame or picture, nothing from elsewhere, and the policy says the same to the browser."""
+    """No page loads scripts, frames or foreign images, and the policy forbids them."""
     page = browser.log_in(guarded.token)
     policy = dict(part.split(" ", 1) for part in page.response.headers["content-security-policy"].split("; "))
     assert policy == {

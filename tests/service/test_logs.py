@@ -1,4 +1,4 @@
-"""What the service logs, and how."""
+"""Log records of the service, and their formats."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ from tests.service.tokens import WITH_TOKENS, make_token
 
 @contextmanager
 def configured(log_format: LogFormat) -> Iterator[None]:
-    """Configure logging as in a new process, and put everything back in the end."""
+    """Configure logging as in a new process, and restore it afterwards."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(logging.getLogger(), "handlers", [])
         for name in (None, "alembic", "uvicorn"):
@@ -32,7 +32,7 @@ def configured(log_format: LogFormat) -> Iterator[None]:
 
 
 def test_a_record_is_a_json_object_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """It has time in UTC, level, logger, message and what was said about it, and an exception with its traceback."""
+    """A record has the time in UTC, level, logger, message, details and traceback."""
     said = {"reason": 'a\nb "c" ü \udcff', "where": Path("/a"), "n": None}
     before = datetime.now(UTC)
     with configured("json"):
@@ -58,7 +58,7 @@ def test_a_record_is_a_json_object_in_a_line(capsys: pytest.CaptureFixture[str])
 
 
 def test_text_has_the_details_too(capsys: pytest.CaptureFixture[str]) -> None:
-    """Behind the message there is what was said about it, and nothing of that can look like a record of its own."""
+    """A line has the message and its details, in which a line break cannot imitate a record."""
     with configured("text"):
         logging.getLogger("a").warning("away", extra={"reason": "no\n2026 INFO b: x", "pid": 7, "empty": ""})
     (line,) = capsys.readouterr().err.splitlines()
@@ -71,7 +71,7 @@ def records_of(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, An
 
 @pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO])
 def test_requests_are_not_logged_by_default(caplog: pytest.LogCaptureFixture, level: int) -> None:
-    """A program that logs everything hears nothing of the requests of a service in it: there are many."""
+    """Requests to an embedded service are not logged, even if the program logs everything."""
     with caplog.at_level(level), embedded() as service:
         assert httpx.get(service.url + "/api/v1/query").status_code == 200
     about = [record for record in caplog.records if "uvicorn" in record.name or "heksherlite" in record.name]
@@ -79,8 +79,8 @@ def test_requests_are_not_logged_by_default(caplog: pytest.LogCaptureFixture, le
     assert records_of(caplog, "heksherlite.access") == []
 
 
-def test_requests_are_logged_where_that_is_wanted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A record tells who, what, the route, the status, how long, and the revision; never a token or a query string."""
+def test_the_access_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A record has client, method, route, status, duration and revision, and neither token nor query string."""
     token = make_token(tmp_path / "in_process.db", "reader", Scope.READ)
 
     async def look(made: Application) -> None:
@@ -111,7 +111,7 @@ def test_requests_are_logged_where_that_is_wanted(tmp_path: Path, caplog: pytest
 def test_a_fault_is_logged_as_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A request that ends in an exception is a 500 in the log."""
+    """A request that ends in an exception is logged as 500."""
 
     async def look(made: Application) -> None:
         with monkeypatch.context() as patched:
@@ -126,7 +126,7 @@ def test_a_fault_is_logged_as_one(
 @pytest.mark.thorough
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_every_line_of_a_service_is_json(tmp_path: Path, workers: str) -> None:
-    """Whatever a process of the service writes to its log is an object: requests, warnings, and what uvicorn says."""
+    """Every line that a process of the service logs is a JSON object, also those of uvicorn."""
     path = tmp_path / "a.db"
     arguments = ("--database", f"sqlite:///{path}", "--auth", "tokens", "--workers", workers)
     with process(*arguments, "--log-format", "json", "--access-log") as (running, api):

@@ -34,7 +34,7 @@ def responses(api: Api, **params: Any) -> tuple[bytes, ...]:
 @given(st.lists(WRITES, min_size=3, max_size=12))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_query_as_of_a_revision_returns_what_it_returned_then(shared_api: Api, writes: list[Write]) -> None:
-    """Whatever is written, the response as of each revision is, byte by byte, the response that was given then."""
+    """The response as of a revision has the same bytes as the response at that time."""
     begin(shared_api)
     given_then = {shared_api.revision(): responses(shared_api)}
     for write in writes:
@@ -44,7 +44,7 @@ def test_a_query_as_of_a_revision_returns_what_it_returned_then(shared_api: Api,
 
 
 def test_a_query_as_of_a_time_returns_what_it_returned_then(api: Api) -> None:
-    """At the time of a write, its outcome is there already, and before it is not."""
+    """The response as of the time of a write includes the write."""
     api.declare()
     rule_id = api.add_rule(1, user="a")
     api.call("DELETE", f"rules/{rule_id}")
@@ -62,7 +62,7 @@ def test_a_query_as_of_a_time_returns_what_it_returned_then(api: Api) -> None:
 
 
 def test_settings_have_the_names_that_they_had(api: Api) -> None:
-    """A setting is found by the name that it had then, and shown under it."""
+    """A setting is found and shown by the name that it had at that time."""
     api.declare("a")
     then = api.revision()
     api.call("PUT", "settings/a/name", {"name": "b", "version": "1.0"})
@@ -73,7 +73,7 @@ def test_settings_have_the_names_that_they_had(api: Api) -> None:
 
 
 def test_conditions_are_in_the_order_that_was(api: Api) -> None:
-    """The global order of the context features is that of the revision."""
+    """The order of the context features is that of the revision."""
     api.declare()
     api.add_rule(1, user="a", environment="dev")
     then = api.revision()
@@ -87,7 +87,7 @@ def test_conditions_are_in_the_order_that_was(api: Api) -> None:
 
 
 def test_a_response_as_of_a_revision_may_be_kept(api: Api) -> None:
-    """The response as of a named revision is immutable to caches, and its tag outlives later writes."""
+    """The response as of a named revision is immutable, and its tag stays valid after later writes."""
     api.declare()
     then, _, _ = api.get("query").headers["etag"].strip('"').rpartition("-")
     first = api.get("query", settings="cache_ttl", at=then)
@@ -103,7 +103,7 @@ def test_a_response_as_of_a_revision_may_be_kept(api: Api) -> None:
 
 
 def test_changes_are_not_told_between_past_responses(api: Api) -> None:
-    """A partial response is for clients that follow the service: as of then, everything is sent."""
+    """Responses as of a revision are never partial."""
     api.declare()
     api.add_rule(1, user="a")
     api.add_rule(1, user="b")
@@ -126,13 +126,13 @@ def test_changes_are_not_told_between_past_responses(api: Api) -> None:
     ],
 )
 def test_an_invalid_moment_is_refused(api: Api, at: Any, status: int, message: str) -> None:
-    """A future revision or time, and a malformed one, is refused with the reason."""
+    """A future or malformed revision or time is refused with the reason."""
     response = api.get("query", at=at)
     assert (response.status_code, message in response.text) == (status, True), response.text
 
 
 def test_a_replica_looks_back_to_what_it_did_not_know_yet(tmp_path: Path) -> None:
-    """A revision that another service just made is known to every service on the database."""
+    """A new revision of another service is known to every service on the database."""
     with embedded(tmp_path / "a.db", context_features=FEATURES) as one, embedded(tmp_path / "a.db") as two:
         first, second = Api(one.url), Api(two.url)
         with first.http, second.http:
@@ -142,7 +142,7 @@ def test_a_replica_looks_back_to_what_it_did_not_know_yet(tmp_path: Path) -> Non
 
 
 def without_history(path: Path, keep: int) -> None:
-    """Make the history begin later, as in a database that an earlier version began."""
+    """Delete the earliest history, as in a database of an earlier version."""
     with sqlite3.connect(path) as connection:
         connection.execute("DELETE FROM history_changes WHERE revision < ?", [keep])
         connection.execute("DELETE FROM history WHERE revision < ?", [keep])
@@ -150,7 +150,7 @@ def without_history(path: Path, keep: int) -> None:
 
 
 def test_what_the_history_does_not_reach_is_404(tmp_path: Path) -> None:
-    """Before the first revision that can be told, the response is 404 and says from when on it is known."""
+    """Before the earliest known revision, the response is 404 with that revision."""
     with embedded(tmp_path / "a.db", context_features=FEATURES) as service:
         api = Api(service.url)
         with api.http:
@@ -170,7 +170,7 @@ def test_what_the_history_does_not_reach_is_404(tmp_path: Path) -> None:
 
 
 def test_pruning_keeps_what_is_needed_to_look_back(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was at a time after which everything is kept can still be told, and what was before is forgotten."""
+    """After pruning, states within the kept time are known, and earlier ones are not."""
     monkeypatch.setattr(history, "_ROWS_AT_ONCE", 2)
     names = tuple(f"f{number}" for number in range(8))
 

@@ -9,7 +9,7 @@ Call = Callable[..., int]
 
 
 class Owner:
-    """A setting or a rule whose metadata is edited, with a rising version where one is needed."""
+    """A setting or a rule with metadata. Edits of a setting raise its version."""
 
     def __init__(self, api: Api, path: str, *, versioned: bool) -> None:
         self.api = api
@@ -39,19 +39,19 @@ def owner(request: pytest.FixtureRequest, api: Api) -> Iterator[Owner]:
 
 
 def test_it_begins_empty(owner: Owner) -> None:
-    """Without metadata there is an empty object."""
+    """Metadata is initially an empty object."""
     assert owner.metadata() == {}
 
 
 def test_post_merges(owner: Owner) -> None:
-    """A merge sets the given keys and keeps the others."""
+    """POST sets the given keys and keeps the others."""
     assert owner.edit("POST", metadata={"a": 1, "b": [1]}) == 204
     assert owner.edit("POST", metadata={"b": None, "c-d_9": {"x": 0.5}}) == 204
     assert owner.metadata() == {"a": 1, "b": None, "c-d_9": {"x": 0.5}}
 
 
 def test_put_replaces(owner: Owner) -> None:
-    """A replacement forgets what it does not name, and may be empty."""
+    """PUT replaces all keys, also by none."""
     owner.edit("POST", metadata={"a": 1})
     assert owner.edit("PUT", metadata={"b": 2}) == 204
     assert owner.metadata() == {"b": 2}
@@ -60,14 +60,14 @@ def test_put_replaces(owner: Owner) -> None:
 
 
 def test_delete_clears(owner: Owner) -> None:
-    """A deletion clears."""
+    """DELETE removes all keys."""
     owner.edit("POST", metadata={"a": 1})
     assert owner.edit("DELETE") == 204
     assert owner.metadata() == {}
 
 
 def test_one_key_can_be_set_and_removed(owner: Owner) -> None:
-    """A key is set to any JSON value, null too, and removed; removing a missing one is fine."""
+    """A key can have any JSON value, null included. Removing a missing key is not an error."""
     assert owner.edit("PUT", "/a", value=None) == 204
     assert owner.edit("PUT", "/b", value={"x": [1, 2.5]}) == 204
     assert owner.metadata() == {"a": None, "b": {"x": [1, 2.5]}}
@@ -91,7 +91,7 @@ def test_one_key_can_be_set_and_removed(owner: Owner) -> None:
     ],
 )
 def test_malformed_edits_are_422(owner: Owner, method: str, key: str, body: dict[str, Any]) -> None:
-    """Metadata is an object whose keys match the pattern in full."""
+    """Metadata must be an object whose keys match the pattern."""
     assert owner.edit("POST", metadata={"before": 1}) == 204
     assert owner.edit(method, key, **body) == 422
     assert owner.metadata() == {"before": 1}
@@ -99,7 +99,7 @@ def test_malformed_edits_are_422(owner: Owner, method: str, key: str, body: dict
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_edits_without_a_json_object_are_422(owner: Owner, method: str) -> None:
-    """The metadata may be absent, but the body may not: a body of another content type would clear everything."""
+    """An edit without a JSON object is 422, so that a wrong content type does not clear the metadata."""
     assert owner.edit("POST", metadata={"before": 1}) == 204
     url = f"/api/v1/{owner.path}"
     body = '{"metadata": {"a": 1}, "version": "1.9"}'
@@ -127,7 +127,7 @@ def test_edits_without_a_json_object_are_422(owner: Owner, method: str) -> None:
     ],
 )
 def test_metadata_of_a_setting_needs_a_higher_version(api: Api, method: str, key: str, body: dict[str, Any]) -> None:
-    """Each edit moves the version up; the same or a lower one is 409, none is 422, an unknown setting 404."""
+    """An edit requires a higher version. The same or a lower one is 409, and none is 422."""
     api.declare(metadata={"a": 1})
     path = f"settings/cache_ttl/metadata{key}"
     for version in ("1.0", "0.9", "1.00"):
@@ -142,5 +142,5 @@ def test_metadata_of_a_setting_needs_a_higher_version(api: Api, method: str, key
 
 
 def test_metadata_of_an_unknown_setting_is_404(api: Api) -> None:
-    """Reading it is 404 too."""
+    """The metadata of an unknown setting is 404."""
     assert api.get("settings/nope/metadata").status_code == 404

@@ -1,4 +1,4 @@
-"""``/metrics``: what Prometheus is told of a service."""
+"""``/metrics``, for Prometheus."""
 
 import asyncio
 from collections import Counter
@@ -54,13 +54,13 @@ async def scrape_async(http: httpx.AsyncClient) -> Metrics:
 
 @pytest.fixture
 def api_alone() -> Iterator[Api]:
-    """Return a client of a service that nobody else talks to."""
+    """Return a client of a service that no other test uses."""
     with embedded(context_features=FEATURES) as service, closing(Api(service.url)) as api:
         yield api
 
 
 def test_responses_are_counted_by_route_and_status(api_alone: Api) -> None:
-    """Each response counts once, under the template of its route: neither paths nor made-up methods become labels."""
+    """Each response is counted once, by the template of its route. Unknown paths and methods are no labels."""
     api = api_alone
     api.declare()
     tag = api.get("query").headers["etag"]
@@ -104,7 +104,7 @@ def test_latencies_fall_into_their_buckets() -> None:
 
 
 def test_the_catalog_and_the_writes_are_told(api_alone: Api) -> None:
-    """The revision, the size of the catalog, writes that changed something, and the version are there."""
+    """The metrics have the revision, the size of the catalog, the number of effective writes, and the version."""
     api_alone.declare()
     api_alone.declare()  # changes nothing
     api_alone.add_rule(1, user="a")
@@ -115,7 +115,7 @@ def test_the_catalog_and_the_writes_are_told(api_alone: Api) -> None:
 
 
 def test_a_database_that_is_away_shows(tmp_path: Path) -> None:
-    """Without its database a service says so, and its lag grows until there is one again."""
+    """While the database is unavailable, the metrics say so and the lag grows."""
 
     async def look(made: Application) -> None:
         made.store.availability.lost(DatabaseUnavailableError("it is away"), made.store.availability.now())
@@ -130,7 +130,7 @@ def test_a_database_that_is_away_shows(tmp_path: Path) -> None:
 
 
 def test_faults_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A handler that fails is a 500 of its route."""
+    """An exception in a handler is counted as 500 of its route."""
 
     async def look(made: Application) -> None:
         with monkeypatch.context() as patched:
@@ -143,7 +143,7 @@ def test_faults_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_streams_are_counted_while_open_and_when_they_end(api_alone: Api) -> None:
-    """An open stream is a gauge, one that its client leaves a count, and neither waits for the end to be a response."""
+    """Open streams are a gauge, and ended ones are a counter with a reason."""
     with api_alone.http.stream("GET", "/api/v1/stream"):
         told = scrape(api_alone.http)
         assert told("streams") == 1
@@ -153,7 +153,7 @@ def test_streams_are_counted_while_open_and_when_they_end(api_alone: Api) -> Non
 
 
 def test_a_stream_that_nobody_reads_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that ends while something that was sent still waits to be taken has the reason unread."""
+    """A stream that ends with unread data has the reason unread."""
     monkeypatch.setattr(stream, "_UNREAD_SECONDS", 0.0)
 
     async def look(made: Application) -> None:
@@ -176,7 +176,7 @@ def test_a_stream_that_nobody_reads_is_told_apart(tmp_path: Path, monkeypatch: p
 
 
 def test_scraping_takes_a_token_and_refused_ones_are_counted(tmp_path: Path) -> None:
-    """With tokens, metrics need one with scope read that is not limited to some settings; the metrics name no token."""
+    """With tokens, metrics require the scope read without a prefix. Refused tokens are counted."""
     path = tmp_path / "a.db"
     reader = make_token(path, "prometheus", Scope.READ)
     writer = make_token(path, "writer", Scope.WRITE)
@@ -196,7 +196,7 @@ def test_scraping_takes_a_token_and_refused_ones_are_counted(tmp_path: Path) -> 
 
 
 def test_openmetrics_is_there_for_who_asks(api_alone: Api) -> None:
-    """The header Accept chooses between the formats, and both can be parsed."""
+    """The header Accept selects the format. Both formats can be parsed."""
     response = api_alone.http.get("/metrics", headers={"Accept": OPENMETRICS})
     assert response.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     names = {family.name for family in parse_openmetrics(response.text)}  # type: ignore[no-untyped-call]
@@ -210,12 +210,12 @@ def test_openmetrics_is_there_for_who_asks(api_alone: Api) -> None:
     "accept", ["*/*", "", "application/openmetrics-text; version=x.y", 'a;;=,"', "text/plain; version"]
 )
 def test_any_accept_gets_a_format(api_alone: Api, accept: str) -> None:
-    """What a scraper prefers may be anything."""
+    """Any Accept header gets a valid format."""
     assert scrape(api_alone.http, Accept=accept)("revision") == 1
 
 
 def test_services_of_one_process_count_by_themselves() -> None:
-    """Two of them do not mix."""
+    """Services in one process have separate metrics."""
     with embedded() as one, embedded() as two, httpx.Client() as http:
         for _ in range(3):
             http.get(f"{one.url}/api/health")
@@ -235,7 +235,7 @@ def reading(revision: int, **values: float) -> MetricsSnapshot:
 
 
 def test_processes_are_told_together() -> None:
-    """Counts and streams are added up; of what should be the same, the worst is told."""
+    """Counts and streams of processes are added. Of other gauges, the worst value counts."""
     told = merge([reading(3, newest_at=4.0), reading(2), reading(4, database_up=False)])
     assert (told.revision, told.settings, told.streams, told.newest_at, told.database_up) == (2, 2, 3, 4.0, False)
     assert (told.totals.writes, told.totals.refused_tokens) == (9, Counter(unknown=9))
@@ -243,8 +243,8 @@ def test_processes_are_told_together() -> None:
     assert (latencies.seconds, latencies.counts[0]) == (1.5, 9)
 
 
-def test_a_board_has_what_all_processes_told(tmp_path: Path) -> None:
-    """Everybody reads the same, and one that takes the place of another counts on from there."""
+def test_the_directory_has_the_metrics_of_all_processes(tmp_path: Path) -> None:
+    """All processes read the same metrics, and a replaced process continues the counts."""
     one, two = MultiprocessDirectory(tmp_path, "0"), MultiprocessDirectory(tmp_path, "1")
     one.publish(reading(1))
     two.publish(reading(2))
@@ -256,7 +256,7 @@ def test_a_board_has_what_all_processes_told(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_one_scrape_tells_of_all_workers(tmp_path: Path) -> None:
-    """Whichever worker is asked, the counts are those of the whole machine, and they never go back."""
+    """One scrape covers all workers of the machine, and counts never decrease."""
     with process("--database", f"sqlite:///{tmp_path}/a.db", "--workers", "2", TMPDIR=str(tmp_path)) as (running, api):
         health = {"method": "GET", "route": "/api/health", "status": "200"}
 

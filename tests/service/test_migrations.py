@@ -28,7 +28,7 @@ ROWS = (
 
 
 def make_earlier(url: str, revision: str) -> None:
-    """Make a database as an earlier version left it."""
+    """Create a database as an earlier version left it."""
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
         upgrade_schema(connection, to=revision)
@@ -44,7 +44,7 @@ def differences(connection: Connection) -> Any:
 
 @pytest.mark.parametrize("earlier", revisions())
 def test_any_earlier_database_is_upgraded(database: str, earlier: str) -> None:
-    """From each revision of the schema, a start makes the tables that the code knows and keeps what is in them."""
+    """From each revision of the schema, an upgrade gives the current tables and keeps their contents."""
     make_earlier(database, earlier)
 
     async def run() -> None:
@@ -61,7 +61,7 @@ def test_any_earlier_database_is_upgraded(database: str, earlier: str) -> None:
 
 
 def test_a_database_of_a_newer_version_is_refused(database: str) -> None:
-    """A schema that this version does not know is left alone."""
+    """A schema of a newer version is refused and left unchanged."""
     prepare(database)
     run_sql(database, "UPDATE heksherlite_schema SET version_num = '9999'")
     with pytest.raises(ServiceStartError, match="newer version"):
@@ -69,7 +69,7 @@ def test_a_database_of_a_newer_version_is_refused(database: str) -> None:
 
 
 def test_the_tables_of_others_are_left_alone(database: str) -> None:
-    """A database that holds something else is refused, and keeps its contents."""
+    """A database with other tables is refused and left unchanged."""
     prepare(database)
     run_sql(database, "DROP TABLE heksherlite_schema")
     with pytest.raises(ServiceStartError, match="holds other tables"):

@@ -1,4 +1,4 @@
-"""nginx as a cache in front, configured as in ``examples/nginx``."""
+"""nginx as a cache in front of the service, configured as in ``examples/nginx``."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -26,7 +26,7 @@ pytestmark = [
 
 
 class Behind:
-    """A service, and nginx in front of it."""
+    """A service with nginx in front of it."""
 
     def __init__(self, direct: Api, cached: httpx.Client) -> None:
         self.direct = direct
@@ -52,7 +52,7 @@ def behind_nginx(
     access: AccessOptions = AccessOptions(),  # noqa: B008
     more: str = "",
 ) -> Iterator[Behind]:
-    """Run both; a token for the service is taken from its first start."""
+    """Run the service and nginx. The token of the service is its first one."""
     options = ServiceOptions(context_features=tuple(FEATURES), access=access, cache_max_age=max_age)
     service = ServiceThread(open_database(folder / "settings.db"), listen("127.0.0.1", 0), options)
     service.start()
@@ -68,7 +68,7 @@ def behind_nginx(
 
 
 def test_a_stored_response_is_shared(tmp_path: Path) -> None:
-    """The service is asked once: others get the stored response, or 304 if they have it; other forms are their own."""
+    """The service receives one request. Other clients get the stored response or 304."""
     with behind_nginx(tmp_path, max_age=3600) as behind:
         behind.direct.declare()
         first = behind.query()
@@ -101,7 +101,7 @@ def test_an_old_response_is_asked_for_with_its_tag(tmp_path: Path) -> None:
 
 
 def test_nothing_is_stored_by_default(tmp_path: Path) -> None:
-    """Without an age each response is the newest."""
+    """Without a max-age, each response is the newest."""
     with behind_nginx(tmp_path, max_age=0) as behind:
         behind.direct.declare()
         for value in range(5):
@@ -109,8 +109,8 @@ def test_nothing_is_stored_by_default(tmp_path: Path) -> None:
             assert len(behind.query().json()["settings"]["cache_ttl"]["rules"]) == value + 1
 
 
-def test_who_heard_of_a_change_gets_it(tmp_path: Path) -> None:
-    """A response that follows an event of the stream is not older than the event, whatever is stored."""
+def test_responses_after_an_event_are_not_older(tmp_path: Path) -> None:
+    """A response after an event of the stream is never older than the event."""
     with behind_nginx(tmp_path, max_age=3600) as behind:
         behind.direct.declare()
         for value in range(3):
@@ -128,7 +128,7 @@ def has_value(setting: Setting[int], value: int) -> bool:
 
 
 def test_programs_get_changes_through_it(tmp_path: Path) -> None:
-    """A client behind the cache declares, listens to the stream, and has a new value long before it would poll."""
+    """A client behind the cache declares, listens to the stream, and receives changes before the next poll."""
     ttl = Setting("cache_ttl", int, ["user"], default_value=60)
     with behind_nginx(tmp_path, max_age=3600) as behind:
         client = ThreadHeksherClient(str(behind.cached.base_url), update_interval=3600, context_features=FEATURES)
@@ -144,7 +144,7 @@ def test_programs_get_changes_through_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("careless", ["", "proxy_ignore_headers Cache-Control; proxy_cache_valid 1h;"])
 def test_tokens_do_not_mix(tmp_path: Path, careless: str) -> None:
-    """What one token gets is never sent to another, or to nobody, even if the cache is told to store everything."""
+    """A response to one token is never sent to another client, even if the cache stores everything."""
     tokens = {name: make_token(tmp_path / "settings.db", name, Scope.READ, setting_prefix=f"{name}.") for name in "ab"}
     writer = make_token(tmp_path / "settings.db", "admin", *Scope)
     with behind_nginx(tmp_path, max_age=3600, access=WITH_TOKENS, more=careless) as behind:

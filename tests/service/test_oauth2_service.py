@@ -1,4 +1,4 @@
-"""Access tokens for applications: what asks for one, what it is good for, and when it ends."""
+"""OAuth2 access tokens for applications."""
 
 import time
 from base64 import b64encode
@@ -60,7 +60,7 @@ def _admitted(path: Path, url: str) -> Client:
 
 
 def test_an_access_token_is_a_token(client: Client) -> None:
-    """By HTTP Basic or by the body, a client gets a short-lived bearer token with the scopes that were granted."""
+    """A client gets a short-lived bearer token with the granted scopes, by HTTP Basic or by the body."""
     by_body = {**GRANT, "client_id": client.id, "client_secret": client.secret}
     responses = [
         client.http.post("/o/token", data=GRANT, auth=(client.id, client.secret)),
@@ -81,7 +81,7 @@ def test_an_access_token_is_a_token(client: Client) -> None:
 
 
 def test_fewer_scopes_can_be_asked_for(client: Client) -> None:
-    """A token has the scopes that were asked for; one that was not granted is refused."""
+    """A token has the requested scopes. A scope that was not granted is refused."""
     token = client.token(scope="read")
     assert client.status(token) == 200
     api = Api(str(client.http.base_url), token=token)
@@ -93,7 +93,7 @@ def test_fewer_scopes_can_be_asked_for(client: Client) -> None:
 
 
 def test_an_author_of_the_history(client: Client) -> None:
-    """What an application changes by an access token is told as its own."""
+    """Changes with an access token are recorded with the application as author."""
     api = Api(str(client.http.base_url), token=client.token())
     with api.http:
         api.declare()
@@ -104,7 +104,7 @@ def test_an_author_of_the_history(client: Client) -> None:
 
 
 def test_revoking_ends_access_tokens_in_every_service(tmp_path: Path) -> None:
-    """What was signed by one service is taken by another, until the application is revoked; then by none."""
+    """Every service accepts a signed token until the application is revoked."""
     path = tmp_path / "a.db"
     with embedded(path, access=WITH_TOKENS) as one, embedded(path, access=WITH_TOKENS) as other:
         client = _admitted(path, one.url)
@@ -137,7 +137,7 @@ NO_FORMS = (b"\xff=\xff", b"{}", b"grant_type=%ff", b"a;b", b"grant_type=client_
 
 
 def test_malformed_requests(client: Client) -> None:
-    """Errors are those of RFC 6749, section 5.2, and repeat no secret."""
+    """Errors are those of RFC 6749, section 5.2, and contain no secret."""
     for form, error in MALFORMED_FORMS:
         response = client.http.post("/o/token", data=form, auth=(client.id, client.secret))
         assert (response.status_code, response.json()["error"]) == (400, error), form
@@ -146,7 +146,7 @@ def test_malformed_requests(client: Client) -> None:
 
 
 def test_bodies_that_are_no_forms(client: Client) -> None:
-    """Whatever is sent, the response is an error of OAuth2."""
+    """Any malformed body gets an OAuth2 error."""
     for content in NO_FORMS:
         for kind in ("application/x-www-form-urlencoded", "application/json", "", "nonsense"):
             response = client.http.post("/o/token", content=content, headers={"Content-Type": kind})
@@ -155,7 +155,7 @@ def test_bodies_that_are_no_forms(client: Client) -> None:
 
 
 def test_wrong_clients(client: Client) -> None:
-    """A client that is unknown, or has a wrong secret, is challenged; too many attempts are slowed down."""
+    """An unknown client and a wrong secret get a challenge. Further attempts are slowed down."""
     wrong = [("x", "y"), ("\0", "\0"), (client.id, "y"), (client.id, ""), ("", ""), (client.id, client.secret + "x")]
     for credentials in wrong:
         response = client.http.post("/o/token", data=GRANT, auth=credentials)
@@ -171,7 +171,7 @@ def test_wrong_clients(client: Client) -> None:
 
 
 def test_encoded_credentials(client: Client) -> None:
-    """Credentials in HTTP Basic are those of a form, encoded (RFC 6749, section 2.3.1)."""
+    """Credentials in HTTP Basic are form-encoded (RFC 6749, section 2.3.1)."""
     encoded = "".join(f"%{ord(character):02X}" for character in client.secret)
     assert quote_plus(client.secret) == client.secret
     response = client.http.post("/o/token", data=GRANT, auth=(client.id, encoded))
@@ -179,7 +179,7 @@ def test_encoded_credentials(client: Client) -> None:
 
 
 def test_forged_and_expired_tokens() -> None:
-    """Nothing but what was signed by the key is a token, and only for its time."""
+    """Only tokens that were signed with the key are valid, until they expire."""
     text, token = new_token("shop", [Scope.READ, Scope.WRITE], now=0)
     tokens = {token.public_prefix: token}
     access_tokens = AccessTokens(lambda: "key", lambda: tokens)
@@ -201,7 +201,7 @@ def test_forged_and_expired_tokens() -> None:
 
 
 def test_it_ends_with_its_token() -> None:
-    """An access token does not outlive what it stands for, and does not allow more."""
+    """An access token ends with the token of its application, and allows no more."""
     now = int(time.time())
     _, token = new_token("shop", [Scope.READ], now=now, expires_at=now + 60)
     access_tokens = AccessTokens(lambda: "key", lambda: {token.public_prefix: token})

@@ -1,4 +1,4 @@
-"""OpenTelemetry: spans of requests, where somebody wants them."""
+"""OpenTelemetry spans of requests."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
-    """Return where the spans of this process arrive, which has set OpenTelemetry up."""
+    """Return the exporter of this process, in which OpenTelemetry is set up."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -32,7 +32,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
 
 
 def test_a_request_is_a_span_of_its_caller(tmp_path: Path, spans: InMemorySpanExporter) -> None:
-    """It is named for its route, knows status and revision, belongs to the trace of who asks, and holds no header."""
+    """A span has the route, status and revision, continues the trace of the client, and contains no header."""
 
     async def look(made: Application) -> None:
         headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "Authorization": "Bearer hkl_secret"}
@@ -54,7 +54,7 @@ def test_a_request_is_a_span_of_its_caller(tmp_path: Path, spans: InMemorySpanEx
 
 
 def test_probes_and_codes_are_in_no_spans(tmp_path: Path, spans: InMemorySpanExporter) -> None:
-    """Who asks every few seconds does not fill the traces, and codes in the addresses of pages do not get there."""
+    """Health checks make no spans, and codes in URLs are not in spans."""
 
     async def look(made: Application) -> None:
         for path in ("/api/health", "/api/ready", "/metrics"):
@@ -68,7 +68,7 @@ def test_probes_and_codes_are_in_no_spans(tmp_path: Path, spans: InMemorySpanExp
 
 @pytest.fixture
 def collector() -> Iterator[tuple[str, "Queue[tuple[str, bytes]]"]]:
-    """Return the address of a collector, and a queue of what was sent there."""
+    """Return the address of a collector, and a queue of the received data."""
     received: Queue[tuple[str, bytes]] = Queue()
 
     class Handler(BaseHTTPRequestHandler):
@@ -79,7 +79,7 @@ def collector() -> Iterator[tuple[str, "Queue[tuple[str, bytes]]"]]:
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -94,7 +94,7 @@ def collector() -> Iterator[tuple[str, "Queue[tuple[str, bytes]]"]]:
 def test_serve_sends_to_a_collector(
     tmp_path: Path, collector: tuple[str, "Queue[tuple[str, bytes]]"], workers: str
 ) -> None:
-    """The service sends its spans to where the environment says, at the latest when it ends."""
+    """The service sends its spans to the configured collector, at the latest when it ends."""
     address, received = collector
     arguments = ("--database", f"sqlite:///{tmp_path}/a.db", "--opentelemetry", "--workers", workers)
     with process(*arguments, OTEL_EXPORTER_OTLP_ENDPOINT=address) as (running, api):
@@ -110,7 +110,7 @@ def test_serve_sends_to_a_collector(
 
 
 def test_without_a_collector_it_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Traces that would go nowhere are an error at the start, which says what to set."""
+    """A missing address of the collector is an error at the start."""
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
     database = f"sqlite:///{tmp_path}/a.db"
     result = CliRunner().invoke(heksherlite, ["serve", "--opentelemetry", "--port", "0", "--database", database])

@@ -32,7 +32,7 @@ def prepared(api: Api) -> tuple[int, int]:
 
 
 def test_all_in_lines(api: Api) -> None:
-    """A client that accepts lines gets the order of features, each setting, its rules in columns, and the end."""
+    """Lines contain the order of features, each setting, its rules in columns, and the end."""
     first, second = prepared(api)
     third = api.add_rule(3, environment="prod", user="jane")
     response = ask(api)
@@ -54,7 +54,7 @@ def test_all_in_lines(api: Api) -> None:
 
 @pytest.mark.thorough
 def test_lines_have_a_thousand_rules_at_most(api: Api) -> None:
-    """More rules than fit come in several lines."""
+    """More than a thousand rules are divided among several lines."""
     api.declare("many", configurable_features=["user"])
     for number in range(1001):
         api.add_rule(number, "many", user=str(number))
@@ -63,7 +63,7 @@ def test_lines_have_a_thousand_rules_at_most(api: Api) -> None:
 
 
 def test_lines_and_json_have_tags_of_their_own(api: Api) -> None:
-    """One tag does not stand for two forms, and caches are told what the form depends on."""
+    """Lines and JSON have different tags, and a Vary header."""
     prepared(api)
     as_json = api.http.get("/api/v1/query", params=QUERY)
     in_lines = ask(api)
@@ -74,13 +74,13 @@ def test_lines_and_json_have_tags_of_their_own(api: Api) -> None:
 
 
 def test_metadata_comes_in_json_only(api: Api) -> None:
-    """A query with metadata gets the v1 response, whatever it accepts."""
+    """A query with metadata gets JSON, whatever it accepts."""
     prepared(api)
     assert ask(api, include_metadata="true").headers["Content-Type"] == "application/json"
 
 
 def test_only_what_changed(api: Api) -> None:
-    """After a change, addition and removal, only these come, and only of settings that changed."""
+    """A partial response has the changed, added and removed rules of changed settings."""
     first, second = prepared(api)
     tag = ask(api).headers["ETag"]
     api.call("PUT", f"rules/{first}/value", {"value": 10})
@@ -107,7 +107,7 @@ def test_only_what_changed(api: Api) -> None:
 
 
 def test_only_what_changed_since_before_a_restart(database: str) -> None:
-    """A service that was started again goes on with the clients of the one before, also from writes elsewhere."""
+    """After a restart, clients of the earlier process receive partial responses, also after other writes."""
     with embedded(database=database, context_features=FEATURES) as service, closing(Api(service.url)) as api:
         first, _ = prepared(api)
         tag = ask(api).headers["ETag"]
@@ -121,7 +121,7 @@ def test_only_what_changed_since_before_a_restart(database: str) -> None:
 
 
 def test_changes_that_the_filter_hides(api: Api) -> None:
-    """A changed rule that was not asked for does not come."""
+    """A changed rule that the filter excludes is not in the response."""
     first, _ = prepared(api)
     tag = ask(api, context_filters="user:*").headers["ETag"]
     api.call("PUT", f"rules/{first}/value", {"value": 10})
@@ -130,7 +130,7 @@ def test_changes_that_the_filter_hides(api: Api) -> None:
 
 
 def test_a_changed_default_comes_without_rules(api: Api) -> None:
-    """A new default does not bring the rules along."""
+    """A changed default is sent without the rules."""
     prepared(api)
     tag = ask(api).headers["ETag"]
     api.declare(default_value=0, version="1.1")
@@ -146,8 +146,8 @@ def test_everything_comes_after_a_reordering(api: Api) -> None:
     assert ask(api, tag).status_code == 200
 
 
-def test_everything_comes_for_a_setting_declared_anew(api: Api) -> None:
-    """A setting that was deleted and declared again shares nothing with the one that the client has."""
+def test_a_setting_that_was_declared_again_is_complete(api: Api) -> None:
+    """A setting that was deleted and declared again is sent completely."""
     prepared(api)
     tag = ask(api).headers["ETag"]
     api.call("DELETE", "settings/cache_ttl")
@@ -157,8 +157,8 @@ def test_everything_comes_for_a_setting_declared_anew(api: Api) -> None:
     assert setting["whole"]
 
 
-def test_everything_comes_without_asking_for_less(api: Api) -> None:
-    """A tag alone, or a tag of another query, or one that is none of ours, never gets a partial response."""
+def test_other_tags_get_full_responses(api: Api) -> None:
+    """A tag without the header A-IM, and unknown tags, get full responses."""
     prepared(api)
     tag = ask(api).headers["ETag"]
     other_tag = ask(api, settings="size").headers["ETag"]

@@ -33,7 +33,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 def test_a_pause_is_noticed(clock: Callable[[float], None]) -> None:
-    """A pause is noticed by whoever asks first, also after the next beat, until somebody has caught up."""
+    """A pause is noticed by the first reader, until the store has caught up."""
 
     async def run() -> None:
         beats = Heartbeat()
@@ -55,7 +55,7 @@ def test_a_pause_is_noticed(clock: Callable[[float], None]) -> None:
 
 
 def test_a_paused_store_catches_up_before_it_is_read(database: str, clock: Callable[[float], None]) -> None:
-    """After a pause, the first reader waits for what others wrote meanwhile."""
+    """After a pause, the first reader waits for the changes of others."""
 
     async def run() -> None:
         async with opened(database, poll_interval=3600) as store, opened(database) as other, following(store):
@@ -71,7 +71,7 @@ def test_a_paused_store_catches_up_before_it_is_read(database: str, clock: Calla
 @pytest.mark.skipif(sys.platform == "win32", reason="processes cannot be stopped there")
 @pytest.mark.thorough
 def test_a_token_that_was_revoked_during_a_freeze_is_refused(tmp_path: Path) -> None:
-    """The first request after the freeze already gets the response of the present."""
+    """The first request after a freeze gets an up-to-date response."""
     path = tmp_path / "a.db"
     token = make_token(path, "ci", Scope.READ)
     with process("--database", str(path), "--auth", "tokens") as (running, api):

@@ -1,4 +1,4 @@
-"""What only PostgreSQL does: other ways to fail, notifications, and limits on what a replica can hold up."""
+"""Behaviour that only PostgreSQL has: its failures, notifications and time limits."""
 
 import asyncio
 import sys
@@ -38,7 +38,7 @@ def url(postgresql_server: PostgresqlServer) -> str:
 
 @pytest.fixture
 def own_server() -> Iterator[PostgresqlServer]:
-    """Return a server that a test may kill."""
+    """Return a server that the test may kill."""
     if not Path("/proc/self/task").is_dir():
         pytest.skip("needs to see processes")
     with postgresql.running() as server:
@@ -50,7 +50,7 @@ def add(name: str) -> stores.Write:
 
 
 def test_the_longest_names_fit_into_its_indexes(url: str) -> None:
-    """A name of 1,000 characters is taken however little it can be compressed, and a longer one is 422."""
+    """A name of 1,000 characters is accepted, however little it can be compressed. A longer one is 422."""
     longest = "".join(sha512(bytes([number])).hexdigest() for number in range(8))[:1_000]
     with embedded(url, context_features=FEATURES) as service, closing(Api(service.url)) as api:
         assert api.call("POST", "context_features", {"context_feature": longest}).status_code == 204
@@ -63,7 +63,7 @@ def test_the_longest_names_fit_into_its_indexes(url: str) -> None:
 
 @pytest.mark.thorough
 def test_a_killed_server_loses_no_acknowledged_write(own_server: PostgresqlServer) -> None:
-    """SIGKILL of PostgreSQL in a burst of writes: reads go on, writes are refused, and all comes back by itself."""
+    """After SIGKILL of PostgreSQL, reads continue, writes are refused, and the service recovers by itself."""
     url = own_server.new_database()
     acknowledged: list[int] = []
     refused = threading.Event()
@@ -134,7 +134,7 @@ def test_a_server_that_stops_responding_is_noticed(own_server: PostgresqlServer)
 
 @pytest.mark.thorough
 def test_a_newer_state_that_cannot_be_read_is_503(own_server: PostgresqlServer) -> None:
-    """A client that has seen more than this replica, which cannot catch up, is asked to come back."""
+    """If a client knows a newer revision that the replica cannot read, it gets 503 with Retry-After."""
     url = own_server.new_database()
     with embedded(url, context_features=FEATURES) as service, closing(Api(service.url)) as api:
         api.declare()
@@ -150,7 +150,7 @@ def test_a_newer_state_that_cannot_be_read_is_503(own_server: PostgresqlServer) 
 
 @pytest.mark.thorough
 def test_a_restart_of_the_server_between_writes_goes_unnoticed(own_server: PostgresqlServer) -> None:
-    """Connections in the pool that died meanwhile are replaced, and the write that met them is made."""
+    """Closed connections in the pool are replaced, and the write succeeds."""
     url = own_server.new_database()
 
     async def run() -> None:
@@ -165,7 +165,7 @@ def test_a_restart_of_the_server_between_writes_goes_unnoticed(own_server: Postg
 
 
 def test_a_deadlock_with_somebody_else_is_retried(url: str) -> None:
-    """A write that is the victim of a deadlock with another program is made after all."""
+    """A write that is the victim of a deadlock with another program is repeated."""
 
     async def run() -> None:
         async with opened(url) as store, await psycopg.AsyncConnection.connect(url) as other:
@@ -184,8 +184,8 @@ def test_a_deadlock_with_somebody_else_is_retried(url: str) -> None:
     asyncio.run(run())
 
 
-def test_writes_are_told_to_other_replicas(url: str) -> None:
-    """A replica that would not look for an hour hears of each write, also after it lost the connection for that."""
+def test_replicas_are_notified_of_writes(url: str) -> None:
+    """A replica is notified of each write, also after its connection for notifications was lost."""
 
     async def run() -> None:
         async with opened(url) as one, opened(url, poll_interval=3600) as two, following(two):
@@ -205,8 +205,8 @@ def test_writes_are_told_to_other_replicas(url: str) -> None:
     asyncio.run(run())
 
 
-def test_lost_notifications_are_made_up_for(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A replica that hears of nothing looks for itself."""
+def test_a_replica_polls_without_notifications(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without notifications, a replica polls the database."""
     monkeypatch.setattr("heksherlite.service.storage.notifications._LISTEN", "LISTEN another")
 
     async def run() -> None:
@@ -224,8 +224,8 @@ async def next_transaction_id(connection: psycopg.AsyncConnection[Any]) -> int:
     return number
 
 
-def test_nobody_is_told_of_writes_without_effect(url: str) -> None:
-    """A declaration that changes nothing, which most are, leaves no trace in the database."""
+def test_writes_without_effect_notify_nobody(url: str) -> None:
+    """A declaration that changes nothing does not write to the database."""
 
     async def run() -> None:
         async with opened(url) as store, await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
@@ -242,7 +242,7 @@ def test_nobody_is_told_of_writes_without_effect(url: str) -> None:
 
 
 def test_a_frozen_replica_does_not_hold_up_the_others(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server takes the write lock from a replica that does nothing with it."""
+    """The server takes the write lock from a replica that does not use it."""
 
     async def hold_up(store: Store) -> None:
         session = "SET idle_in_transaction_session_timeout = 100"
@@ -264,7 +264,7 @@ def test_a_frozen_replica_does_not_hold_up_the_others(url: str, monkeypatch: pyt
 
 
 def test_a_transaction_that_takes_too_long_is_cut_off(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write that waits for somebody else's lock is refused in the end, and the next ones are made."""
+    """A write that waits too long for a lock is refused, and the next ones succeed."""
     monkeypatch.setattr("heksherlite.service.storage.postgresql._WRITE_SECONDS", 0.3)
 
     async def run() -> None:
@@ -279,8 +279,8 @@ def test_a_transaction_that_takes_too_long_is_cut_off(url: str, monkeypatch: pyt
     asyncio.run(run())
 
 
-def test_a_commit_without_response_is_told_apart(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the connection is lost during the commit, nobody claims that nothing was changed."""
+def test_a_lost_commit_has_an_unknown_outcome(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the connection is lost during the commit, the error says that the outcome is unknown."""
     commit = (
         "SELECT database_id, revision, revision_nonce FROM heksherlite_state; COMMIT;"
         " SELECT pg_terminate_backend(pg_backend_pid())"
@@ -294,7 +294,7 @@ def test_a_commit_without_response_is_told_apart(url: str, monkeypatch: pytest.M
 
 
 def test_sessions_are_set_up(url: str) -> None:
-    """An acknowledged write is on the disk, whatever the server's default is."""
+    """An acknowledged write is on the disk, regardless of the default of the server."""
 
     async def run() -> None:
         database = PostgresqlDatabase(f"{url}&options=-csynchronous_commit%3Doff&application_name=mine")
@@ -308,7 +308,7 @@ def test_sessions_are_set_up(url: str) -> None:
 
 
 def test_another_schema_can_be_used(postgresql_server: PostgresqlServer, url: str) -> None:
-    """With a search path in the URL, the tables of others are not in the way."""
+    """With a search path in the URL, tables in other schemas are ignored."""
     postgresql_server.execute("CREATE TABLE theirs (x int); CREATE SCHEMA ours", url=url)
     with pytest.raises(ServiceStartError, match="holds other tables"):
         prepare(url)
@@ -317,7 +317,7 @@ def test_another_schema_can_be_used(postgresql_server: PostgresqlServer, url: st
 
 
 def test_another_encoding_is_refused(postgresql_server: PostgresqlServer) -> None:
-    """A database that cannot hold every text is not begun with."""
+    """A database with another encoding than UTF-8 is refused."""
     latin = postgresql_server.new_database("ENCODING latin1 LOCALE 'C' TEMPLATE template0")
     with pytest.raises(ServiceStartError, match="its encoding is LATIN1, and has to be UTF8"):
         prepare(latin)
@@ -333,20 +333,20 @@ def test_another_encoding_is_refused(postgresql_server: PostgresqlServer) -> Non
     ],
 )
 def test_unusable_urls_are_refused(url: str, message: str) -> None:
-    """What cannot be connected to is told without a password."""
+    """An unusable URL is reported without a password."""
     with pytest.raises(ServiceStartError, match=message) as caught, embedded(url):
         pass
     assert "sec" not in str(caught.value)
 
 
 def test_a_missing_database_is_told(postgresql_server: PostgresqlServer) -> None:
-    """The server's own words are passed on."""
+    """The error contains the message of the server."""
     with pytest.raises(ServiceStartError, match='database "nope" does not exist'):
         prepare(postgresql_server.url("nope"))
 
 
 def test_without_the_extra_it_says_which_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where psycopg is missing, the error names the extra."""
+    """Without psycopg, the error names the extra."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, "heksherlite.service.storage.postgresql")
     with pytest.raises(ServiceStartError, match=r"heksherlite\[postgresql\]"):
@@ -363,7 +363,7 @@ def test_without_the_extra_it_says_which_to_install(monkeypatch: pytest.MonkeyPa
 def test_tables_that_are_gone_end_no_replica(
     url: str, postgresql_server: PostgresqlServer, away: str, back: str
 ) -> None:
-    """While tables are missing, as before a restore, reads go on from memory; afterwards writes go on too."""
+    """While tables are missing, reads continue from memory. Writes succeed when the tables are back."""
 
     async def run() -> None:
         async with opened(url) as store, following(store):
@@ -383,7 +383,7 @@ def test_tables_that_are_gone_end_no_replica(
 
 @pytest.mark.thorough
 def test_a_server_that_became_read_only_is_left(own_server: PostgresqlServer) -> None:
-    """Connections to a former primary are not kept: as soon as writes are possible again, they are made."""
+    """Connections to a former primary are closed, so that writes succeed as soon as possible."""
     url = own_server.new_database()
 
     async def run() -> None:
@@ -432,7 +432,7 @@ def clock_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("clock_ahead")
 def test_a_replica_with_a_wrong_clock_does_not_date_the_history(url: str) -> None:
-    """The time of a change is that of the server, whatever the clock of the replica says."""
+    """The time of a change is that of the server, not of the replica."""
 
     async def run() -> None:
         async with opened(url) as store:

@@ -1,4 +1,4 @@
-"""PostgreSQL over TCP, in the clear and with TLS: by a relay in front of a server that has neither."""
+"""PostgreSQL over TCP, with and without TLS, by a relay in front of a server that has neither."""
 
 import asyncio
 import ssl
@@ -82,7 +82,7 @@ async def relaying(socket: Path, tls: ssl.SSLContext | None) -> AsyncIterator[Re
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Path:
-    """Return the certificate of who vouches for the relay; the relay's own is beside it."""
+    """Return the certificate of the authority, beside that of the relay."""
     certificates = trustme.CA()
     certificates.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "relay.pem")
     certificates.cert_pem.write_to_path(tmp_path / "authority.pem")
@@ -103,7 +103,7 @@ def socket_and_database(url: str) -> tuple[Path, str]:
 
 @pytest.mark.parametrize("encrypted", [False, True])
 def test_replicas_over_tcp(postgresql_server: PostgresqlServer, authority: Path, *, encrypted: bool) -> None:
-    """Replicas hear of each other's writes, and go on by themselves after all connections were cut."""
+    """Replicas are notified of each other's writes, and recover after all connections were closed."""
     socket, database = socket_and_database(postgresql_server.new_database())
     options = f"sslmode=verify-full&sslrootcert={authority}" if encrypted else "sslmode=disable"
 
@@ -124,8 +124,8 @@ def test_replicas_over_tcp(postgresql_server: PostgresqlServer, authority: Path,
     asyncio.run(run())
 
 
-def test_a_server_that_nobody_vouches_for(postgresql_server: PostgresqlServer, authority: Path) -> None:
-    """With sslmode=verify-full, the error says that its certificate is none."""
+def test_an_untrusted_server_certificate(postgresql_server: PostgresqlServer, authority: Path) -> None:
+    """With sslmode=verify-full, an untrusted certificate is an error."""
     socket, database = socket_and_database(postgresql_server.new_database())
     other = authority.with_name("other.pem")
     trustme.CA().cert_pem.write_to_path(other)

@@ -1,4 +1,4 @@
-"""The service as a process: its command line, signals, kills, and company on the same file."""
+"""The service as a process: command line, signals, kills, and several processes on one file."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 @contextmanager
 def process(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], Api]]:
-    """Run the service on a free port, and kill it at the end if it still runs."""
+    """Run the service on a free port, and kill it at the end."""
     command = [*SERVE, "--port", "0", *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**variables)
@@ -50,7 +50,7 @@ def process(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Pope
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
 def test_signals_end_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
-    """SIGTERM and Ctrl-C end it within 2 s with status 0, with connections open."""
+    """SIGTERM and Ctrl-C end the service within 2 s with status 0, with connections open."""
     with process("--database", f"sqlite:///{tmp_path}/a.db") as (running, api):
         api.http.get("/api/health")
         address = (api.http.base_url.host, api.http.base_url.port or 80)
@@ -63,7 +63,7 @@ def test_signals_end_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
 
 @pytest.mark.thorough
 def test_flags_win_over_the_environment(tmp_path: Path) -> None:
-    """The variables mean the same as the flags, and the flags win."""
+    """Environment variables are equivalent to options, and options take precedence."""
     variables = {
         "HEKSHER_DB_CONNECTION_STRING": f"sqlite+aiosqlite:///{tmp_path}/variable.db",
         "HEKSHER_STARTUP_CONTEXT_FEATURES": "a;b",
@@ -77,7 +77,7 @@ def test_flags_win_over_the_environment(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_the_default_database_is_in_the_data_folder(tmp_path: Path) -> None:
-    """Without a URL the file lies in the user's data folder, and its path is printed."""
+    """Without a URL, the file is in the data folder of the user, and its path is printed."""
     variables = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
     with process(**variables) as (running, api):
         api.call("POST", "context_features", {"context_feature": "kept"})
@@ -90,7 +90,7 @@ def test_the_default_database_is_in_the_data_folder(tmp_path: Path) -> None:
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:
-    """A port in use is told in a line, with status 1."""
+    """A port in use is reported in one line, with status 1."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         result = subprocess.run(
@@ -125,7 +125,7 @@ def test_unusable_options_are_refused(
     variables: dict[str, str],
     message: str,
 ) -> None:
-    """What the service cannot start with is told in the last line, and no password is shown."""
+    """Unusable options are reported in one line, without passwords."""
     monkeypatch.chdir(tmp_path)
     defaults = {"HEKSHER_DB_CONNECTION_STRING": "sqlite:///a.db"}
     result = CliRunner(env={**defaults, **variables}).invoke(heksherlite, ["serve", "--port", "0", *arguments])
@@ -136,7 +136,7 @@ def test_unusable_options_are_refused(
 
 @pytest.mark.thorough
 def test_old_history_is_forgotten(tmp_path: Path) -> None:
-    """With --keep-history, changes that are older are forgotten at the start, but for the last of them."""
+    """With --keep-history, older changes are deleted at the start, except for the last one."""
     database = f"sqlite:///{tmp_path}/a.db"
     with process("--database", database, "--context-features", ";".join(FEATURES)) as (_, api):
         api.declare("a")
@@ -151,7 +151,7 @@ def test_old_history_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_help_names_every_option() -> None:
-    """The options and the variables are documented."""
+    """The help describes the options and environment variables."""
     text = CliRunner().invoke(heksherlite, ["serve", "--help"]).output
     for name in (
         "--host",
@@ -169,7 +169,7 @@ def test_help_names_every_option() -> None:
 
 @pytest.mark.parametrize("missing", ["click", "fastapi", "sqlalchemy"])
 def test_without_the_extra_it_says_which_to_install(missing: str, tmp_path: Path) -> None:
-    """Where a library of the extra is missing, the command names both instead of showing a traceback."""
+    """If a library of the extra is missing, the command names both without a traceback."""
     program = f"import sys; sys.modules[{missing!r}] = None; from heksherlite.cli import main; main()"
     command = [sys.executable, "-c", program, "serve", "--port", "0", "--database", f"sqlite:///{tmp_path}/a.db"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=environment())
@@ -181,7 +181,7 @@ def test_without_the_extra_it_says_which_to_install(missing: str, tmp_path: Path
 
 @pytest.mark.thorough
 def test_a_killed_service_loses_no_acknowledged_write(database: str) -> None:
-    """SIGKILL in the middle of a burst of writes: what was acknowledged is there, and the database opens."""
+    """After SIGKILL during writes, the database opens and has every acknowledged write."""
     acknowledged: list[int] = []
     enough = threading.Event()
 
@@ -216,7 +216,7 @@ def test_a_killed_service_loses_no_acknowledged_write(database: str) -> None:
 
 @pytest.mark.thorough
 def test_two_services_share_a_database(database: str) -> None:
-    """Writers through two processes lose nothing, and each process soon shows what the other wrote."""
+    """Writers through two processes lose nothing, and each process shows the writes of the other."""
     arguments = ("--database", database, "--context-features", ";".join(FEATURES))
     with process(*arguments) as (_, one), process(*arguments) as (_, two):
         one.declare()
@@ -234,7 +234,7 @@ def test_two_services_share_a_database(database: str) -> None:
 
 
 def test_many_writers_at_once(api: Api) -> None:
-    """Conflicting writes through HTTP: exactly one of each wins, nothing is lost, and no response is 5xx."""
+    """Of conflicting writes exactly one succeeds, nothing is lost, and no response is 5xx."""
     api.declare()
     rule_id = api.add_rule(0, environment="e")
 

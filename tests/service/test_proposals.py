@@ -1,4 +1,4 @@
-"""Proposals: a second person approves a change before it happens."""
+"""Proposals: another person approves a change before it is applied."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ PUT_DEV = {"op": "put_rule", "setting": "cache_ttl", "feature_values": {"environ
 
 
 class Team:
-    """The clients of a team, each with a token of their own.
+    """The clients of a team, each with its own token.
 
     Attributes:
         admin: Every scope.
@@ -60,7 +60,7 @@ def propose(api: Api, *operations: dict[str, Any], **fields: Any) -> int:
 
 
 def proposal(api: Api, number: int) -> Any:
-    """Return all about a proposal."""
+    """Return the details of a proposal."""
     response = api.get(f"proposals/{number}")
     assert response.status_code == 200, response.text
     return response.json()
@@ -72,7 +72,7 @@ def act(api: Api, number: int, action: str, **fields: Any) -> httpx.Response:
 
 
 def test_a_proposal_is_applied_when_somebody_else_approves_it(team: Team) -> None:
-    """Nothing happens before the approval. Then the change has the proposal's reason and names both people."""
+    """Nothing changes before the approval. The record has the reason of the proposal and names both people."""
     number = propose(team.author, PUT_DEV, reason="the cache is cold")
     assert team.admin.rule_ids() == []
     shown = proposal(team.reviewer, number)
@@ -97,8 +97,8 @@ def test_a_proposal_is_applied_when_somebody_else_approves_it(team: Team) -> Non
     assert [rule["value"] for rule in team.admin.query()["cache_ttl"]["rules"]] == [10]
 
 
-def test_nobody_approves_their_own_proposal(team: Team) -> None:
-    """The author is refused, whatever scopes they have."""
+def test_authors_cannot_approve_their_proposals(team: Team) -> None:
+    """The author cannot approve, whatever scopes the token has."""
     number = propose(team.admin, PUT_DEV)
     response = act(team.admin, number, "approve")
     assert response.status_code == 403
@@ -106,8 +106,8 @@ def test_nobody_approves_their_own_proposal(team: Team) -> None:
     assert team.admin.rule_ids() == []
 
 
-def test_who_only_proposes_neither_writes_nor_approves(team: Team) -> None:
-    """The scope propose allows proposals, and nothing else that changes anything."""
+def test_the_scope_propose(team: Team) -> None:
+    """The scope propose allows proposals, and no other change."""
     number = propose(team.admin, PUT_DEV)
     assert act(team.author, number, "approve").status_code == 403
     assert act(team.author, number, "reject").status_code == 403
@@ -115,7 +115,7 @@ def test_who_only_proposes_neither_writes_nor_approves(team: Team) -> None:
 
 
 def test_the_approver_needs_what_the_operations_need(team: Team) -> None:
-    """Operations of admins are approved by somebody with scope admin."""
+    """Approving operations that require the scope admin requires the scope admin."""
     number = propose(team.author, {"op": "rename_setting", "setting": "cache_ttl", "name": "ttl"})
     response = act(team.reviewer, number, "approve")
     assert response.status_code == 403
@@ -124,7 +124,7 @@ def test_the_approver_needs_what_the_operations_need(team: Team) -> None:
 
 
 def test_only_the_author_withdraws(team: Team) -> None:
-    """Somebody else may reject a proposal, and does not withdraw it."""
+    """Another person can reject a proposal, but not withdraw it."""
     number = propose(team.author, PUT_DEV)
     assert act(team.reviewer, number, "withdraw").status_code == 403
     assert act(team.author, number, "withdraw").status_code == 204
@@ -132,7 +132,7 @@ def test_only_the_author_withdraws(team: Team) -> None:
 
 
 def test_a_closed_proposal_stays_as_it_is(team: Team) -> None:
-    """Whatever is tried on a proposal that was decided is a conflict."""
+    """Every action on a decided proposal is a conflict."""
     number = propose(team.author, PUT_DEV)
     assert act(team.reviewer, number, "reject", comment="no").status_code == 204
     for api, action, fields in [
@@ -147,23 +147,23 @@ def test_a_closed_proposal_stays_as_it_is(team: Team) -> None:
 
 
 def test_approving_twice_applies_once(team: Team) -> None:
-    """The second approval is a conflict, and there is one record of the change."""
+    """The second approval is a conflict, and the change has one record."""
     number = propose(team.author, PUT_DEV)
     first, second = act(team.reviewer, number, "approve"), act(team.admin, number, "approve")
     assert [first.status_code, second.status_code] == [200, 409]
     assert len(team.admin.rule_ids()) == 1
 
 
-def test_what_cannot_be_made_is_not_proposed(team: Team) -> None:
-    """A proposal whose operations conflict with what there is is refused at once, with every reason."""
+def test_impossible_operations_cannot_be_proposed(team: Team) -> None:
+    """A proposal with conflicts is refused with every reason."""
     operations = [PUT_DEV, {"op": "delete_rule", "rule_id": 99}]
     response = team.author.call("POST", "proposals", {"operations": operations})
     assert response.status_code == 409
     assert [conflict["operation"] for conflict in response.json()["conflicts"]] == [1]
 
 
-def test_what_others_changed_since_stands_in_the_way(team: Team) -> None:
-    """A proposal with a base revision shows what changed meanwhile, is not applied over it, and stays open."""
+def test_concurrent_changes_prevent_the_application(team: Team) -> None:
+    """A proposal with a base revision shows conflicting changes, is not applied, and stays open."""
     rule_id = team.admin.add_rule(5, environment="dev")
     base = team.admin.history(limit=1)[0]["revision"]
     number = propose(team.author, PUT_DEV, base_revision=base)
@@ -175,7 +175,7 @@ def test_what_others_changed_since_stands_in_the_way(team: Team) -> None:
 
 
 def test_an_approved_proposal_waits_for_its_time(team: Team) -> None:
-    """With apply_at, an approved proposal is applied then, by the service."""
+    """With apply_at, the service applies an approved proposal at that time."""
     number = propose(team.author, PUT_DEV, apply_at=(datetime.now(UTC) + timedelta(seconds=1.5)).isoformat())
     assert act(team.reviewer, number, "approve").json()["state"] == "approved"
     assert team.admin.rule_ids() == []
@@ -185,7 +185,7 @@ def test_an_approved_proposal_waits_for_its_time(team: Team) -> None:
 
 
 def test_a_proposal_fails_if_its_approver_lost_the_right(team: Team) -> None:
-    """If the token of the approver was revoked before the time came, nothing is applied, and the proposal says why."""
+    """If the token of the approver was revoked, the proposal is not applied, and has the reason."""
     number = propose(team.author, PUT_DEV, apply_at=(datetime.now(UTC) + timedelta(seconds=2)).isoformat())
     assert act(team.reviewer, number, "approve").status_code == 200
     assert revoke_token(team.path, "reviewer")
@@ -195,7 +195,7 @@ def test_a_proposal_fails_if_its_approver_lost_the_right(team: Team) -> None:
 
 
 def test_a_proposal_fails_if_it_cannot_be_applied_any_more(team: Team) -> None:
-    """If its operations conflict with what there is when its time comes, the proposal says with what."""
+    """If its operations conflict at the time of the application, the proposal has the reasons."""
     rule_id = team.admin.add_rule(5, environment="dev")
     operation = {"op": "set_value", "rule_id": rule_id, "value": 6}
     number = propose(team.author, operation, apply_at=(datetime.now(UTC) + timedelta(seconds=2)).isoformat())
@@ -206,14 +206,14 @@ def test_a_proposal_fails_if_it_cannot_be_applied_any_more(team: Team) -> None:
 
 
 def test_a_time_that_is_over_is_refused(team: Team) -> None:
-    """A proposal cannot be meant for the past."""
+    """A proposal for a time in the past is refused."""
     response = team.author.call("POST", "proposals", {"operations": [PUT_DEV], "apply_at": "2020-01-01T00:00:00Z"})
     assert response.status_code == 422
     assert "apply_at is over" in response.text
 
 
 def test_protected_settings_are_changed_by_proposals(team: Team) -> None:
-    """A proposal goes past the protection of a setting, and ends it too."""
+    """A proposal can change a protected setting, and its protection."""
     protect = {"op": "set_protection", "setting": "cache_ttl", "protected": True}
     assert team.admin.call("POST", "changes", {"operations": [protect]}).status_code == 200
     number = propose(team.author, PUT_DEV)
@@ -225,7 +225,7 @@ def test_protected_settings_are_changed_by_proposals(team: Team) -> None:
 
 
 def test_a_limited_token_sees_and_decides_within_its_prefix(team: Team) -> None:
-    """Proposals about other settings do not exist for a limited token, and it cannot make any."""
+    """A limited token can neither see nor make proposals about other settings."""
     number = propose(team.author, PUT_DEV)
     inside = propose(team.author, {"op": "set_default", "setting": "shop.page", "value": 5})
     for response in [
@@ -243,7 +243,7 @@ def test_a_limited_token_sees_and_decides_within_its_prefix(team: Team) -> None:
 
 
 def test_proposals_are_listed_by_state_in_pages(team: Team) -> None:
-    """The newest come first, a state selects, and next leads to the others."""
+    """Proposals are listed with the newest first, by state, in pages."""
     numbers = [propose(team.author, PUT_DEV) for _ in range(5)]
     act(team.reviewer, numbers[1], "reject")
     page = team.author.get("proposals", limit=2).json()
@@ -255,7 +255,7 @@ def test_proposals_are_listed_by_state_in_pages(team: Team) -> None:
 
 
 def test_a_restarted_service_knows_its_proposals(tmp_path: Path) -> None:
-    """What was proposed before a restart is decided after it, and applied at its time."""
+    """A proposal from before a restart can be decided and is applied at its time."""
     path = tmp_path / "a.db"
     with embedded(path, context_features=FEATURES) as service:
         api = Api(service.url)

@@ -1,4 +1,4 @@
-"""What a reverse proxy says about who asks is believed if the proxy is trusted."""
+"""Headers of a reverse proxy are only used if the proxy is trusted."""
 
 from collections.abc import Iterable
 from ipaddress import ip_network
@@ -25,15 +25,15 @@ def request(peer: str | None, *headers: tuple[str, str | bytes]) -> dict[str, An
 
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::1", "127.0.0.1", "::ffff:10.1.2.3"])
 def test_a_trusted_proxy_names_the_person(peer: str) -> None:
-    """The header of a proxy in a trusted network is who asks."""
+    """The header of a trusted proxy identifies the person."""
     assert (
         ProxyHeaders(TRUSTING).person(request(peer, ("X-Forwarded-Email", " jane@example.com "))) == "jane@example.com"
     )
 
 
 @pytest.mark.parametrize("peer", ["11.1.2.3", "192.168.0.1", "::2", "fe80::1%eth0", "nonsense", "", None])
-def test_nobody_else_does(peer: str | None) -> None:
-    """From elsewhere the header means nothing, and neither does what X-Forwarded-For says of the way."""
+def test_headers_of_untrusted_addresses_are_ignored(peer: str | None) -> None:
+    """Headers from other addresses are ignored, X-Forwarded-For included."""
     headers = [("X-Forwarded-Email", "jane@example.com"), ("X-Forwarded-For", "10.0.0.1")]
     origins = ProxyHeaders(TRUSTING)
     assert origins.person(request(peer, *headers)) is None
@@ -41,7 +41,7 @@ def test_nobody_else_does(peer: str | None) -> None:
 
 
 def test_without_the_option_no_header_is_looked_at() -> None:
-    """By default nobody is believed."""
+    """By default, the headers are ignored."""
     headers = [("X-Forwarded-Email", "jane@example.com"), ("X-Forwarded-For", "1.2.3.4"), ("", "jane")]
     assert ProxyHeaders(AccessOptions()).person(request("127.0.0.1", *headers)) is None
     assert ProxyHeaders(AccessOptions()).address(request("127.0.0.1", *headers)) == "127.0.0.1"
@@ -57,8 +57,8 @@ def test_without_the_option_no_header_is_looked_at() -> None:
         [("X-Forwarded-Email", "jane\u202e")],
     ],
 )
-def test_what_is_no_one_name_is_refused(headers: Iterable[tuple[str, str]]) -> None:
-    """A proxy that passes on the client's own header, or sends nonsense, is told so."""
+def test_malformed_names_are_refused(headers: Iterable[tuple[str, str]]) -> None:
+    """Several names, or a malformed one, are an error."""
     with pytest.raises(AccessDeniedError) as caught:
         ProxyHeaders(TRUSTING).person(request("10.0.0.1", *headers))
     assert caught.value.status == 400
@@ -69,7 +69,7 @@ def test_what_is_no_one_name_is_refused(headers: Iterable[tuple[str, str]]) -> N
     ("value", "person"), [("", None), ("  ", None), ("Zoë".encode(), "Zoë"), ("Zoë".encode("latin-1"), "Zoë")]
 )
 def test_names_of_any_kind(value: str | bytes, person: str | None) -> None:
-    """A name may be in any letters, and an empty one is nobody's."""
+    """A name can have any letters. An empty name identifies nobody."""
     assert ProxyHeaders(TRUSTING).person(request("10.0.0.1", ("X-Forwarded-Email", value))) == person
     assert ProxyHeaders(TRUSTING).person(request("10.0.0.1")) is None
 
@@ -91,21 +91,21 @@ def test_names_of_any_kind(value: str | bytes, person: str | None) -> None:
     ],
 )
 def test_the_client_is_the_last_that_is_not_trusted(hops: list[str], address: str) -> None:
-    """What a client writes into X-Forwarded-For itself stands before what the proxies add, and is not believed."""
+    """The client is the last untrusted address in X-Forwarded-For."""
     headers = [("X-Forwarded-For", hop) for hop in hops]
     assert ProxyHeaders(TRUSTING).address(request("10.0.0.1", *headers)) == address
 
 
 def test_a_header_needs_trusted_proxies() -> None:
-    """A header that anybody may send is no option, nor is what cannot be a header."""
+    """A header without trusted proxies, and a malformed header name, are errors."""
     with pytest.raises(ValueError, match="trust_user_header requires trusted_proxies"):
         AccessOptions(trust_user_header="X-Forwarded-Email")
     with pytest.raises(ValueError, match="is not a valid header name"):
         AccessOptions(trust_user_header="X Forwarded", trusted_proxies=TRUSTING.trusted_proxies)
 
 
-def test_who_somebody_is() -> None:
-    """A person comes before the token that was used, and a token before nobody."""
+def test_precedence_of_identities() -> None:
+    """A person takes precedence over a token, and a token over an anonymous client."""
     _, token = new_token("deployer", [Scope.READ], now=0, setting_prefix="backend.")
     identities = [Identity(), Identity(token), Identity(token, "jane"), Identity(None, "jane")]
     assert [(identity.kind, identity.name, identity.setting_prefix) for identity in identities] == [

@@ -12,7 +12,7 @@ from tests.service.api import Api
 
 
 def test_the_response_has_the_published_shape(api: Api) -> None:
-    """Rules come by id, conditions by the global order, metadata only when asked for."""
+    """Rules are ordered by id, conditions by the global order, and metadata is only sent on request."""
     api.declare()
     first = api.add_rule(10, user="john", environment="dev")
     second = api.add_rule(20, user="john")
@@ -29,7 +29,7 @@ def test_the_response_has_the_published_shape(api: Api) -> None:
 
 
 def test_settings_are_selected_by_name(api: Api) -> None:
-    """Absent means all, empty means none; every queried setting is there even without rules."""
+    """Without names all settings are returned, with an empty list none. Settings without rules are included."""
     for name in ("a", "b", "c"):
         api.declare(name)
     assert list(api.query()) == ["a", "b", "c"]
@@ -39,7 +39,7 @@ def test_settings_are_selected_by_name(api: Api) -> None:
 
 
 def test_unknown_settings_are_404_and_malformed_names_422(api: Api) -> None:
-    """An unknown name is 404, and the text names it."""
+    """An unknown name is 404, and the message contains it."""
     api.declare("a")
     response = api.get("query", settings="a,nope")
     assert (response.status_code, "nope" in response.text) == (404, True)
@@ -48,7 +48,7 @@ def test_unknown_settings_are_404_and_malformed_names_422(api: Api) -> None:
 
 
 def test_an_alias_is_resolved_to_the_canonical_name(api: Api) -> None:
-    """A setting that is asked for by several of its names is there once."""
+    """A setting that is queried by several of its names is returned once."""
     api.declare("old")
     api.declare("new", alias="old", version="1.1")
     assert list(api.query(settings="old,new")) == ["new"]
@@ -56,7 +56,7 @@ def test_an_alias_is_resolved_to_the_canonical_name(api: Api) -> None:
 
 @pytest.fixture
 def ids(api: Api) -> dict[str, int]:
-    """Return the ids of rules whose name tells their conditions."""
+    """Return the ids of rules whose name describes their conditions."""
     api.call("POST", "context_features", {"context_feature": "User_2"})
     api.declare(configurable_features=["environment", "user", "theme", "User_2"])
     return {
@@ -87,13 +87,13 @@ def ids(api: Api) -> dict[str, int]:
     ],
 )
 def test_context_filters(api: Api, ids: dict[str, int], filters: str | None, expected: list[str]) -> None:
-    """A rule passes only if each of its conditions is on a listed feature and its value is allowed."""
+    """A rule passes if each of its conditions is on a listed feature with an allowed value."""
     params = {} if filters is None else {"context_filters": filters}
     assert api.rule_ids(**params) == [ids[name] for name in expected]
 
 
 def test_an_unknown_feature_in_a_filter_is_logged(api: Api, caplog: pytest.LogCaptureFixture) -> None:
-    """It is no error, and is logged once, because a client that polls repeats it."""
+    """An unknown feature is logged once, because a polling client repeats it."""
     caplog.set_level(logging.INFO, "heksherlite.service.api.query")
     unknown = f"unknown_{uuid4().hex}"
     for _ in range(2):
@@ -103,7 +103,7 @@ def test_an_unknown_feature_in_a_filter_is_logged(api: Api, caplog: pytest.LogCa
 
 @pytest.mark.parametrize("filters", ["user:*,user:(a)", "user:(a),user:(b)", "x:*,x:*"])
 def test_a_feature_listed_twice_is_400(api: Api, filters: str) -> None:
-    """Two filters for one feature contradict each other."""
+    """Two filters for one feature are refused."""
     assert api.get("query", context_filters=filters).status_code == 400
 
 
@@ -130,7 +130,7 @@ def test_a_feature_listed_twice_is_400(api: Api, filters: str) -> None:
     ],
 )
 def test_malformed_filters_are_422(api: Api, filters: str) -> None:
-    """A filter that is not of the published form is refused, and the response says where."""
+    """A malformed filter is refused with the position."""
     response = api.get("query", context_filters=filters)
     assert response.status_code == 422
     assert response.json()["detail"][0]["loc"] == ["query", "context_filters"]
@@ -144,7 +144,7 @@ CONDITIONS = st.dictionaries(FEATURES, VALUES, min_size=1).map(lambda values: tu
 
 @given(FILTERS, CONDITIONS)
 def test_filters_mean_what_they_say(allowed: dict[str, frozenset[str] | None], conditions: Conditions) -> None:
-    """Whatever the filter, parsing its text and applying it agrees with the definition."""
+    """Parsing and applying any filter agrees with the definition."""
     text = ",".join(
         f"{feature}:*" if values is None else f"{feature}:({','.join(sorted(values))})"
         for feature, values in allowed.items()
@@ -159,7 +159,7 @@ def test_filters_mean_what_they_say(allowed: dict[str, frozenset[str] | None], c
 
 
 def test_rules_stay_ordered_by_id_after_changes(api: Api) -> None:
-    """Changing a rule does not move it."""
+    """Changing a rule does not change its position."""
     api.declare()
     ids = [api.add_rule(i, user=str(i)) for i in range(4)]
     api.call("PUT", f"rules/{ids[1]}/value", {"value": 100})
@@ -168,7 +168,7 @@ def test_rules_stay_ordered_by_id_after_changes(api: Api) -> None:
 
 
 def test_values_of_any_script(api: Api) -> None:
-    """A value with combining marks can be stored, filtered by, and searched for."""
+    """A value with combining marks can be stored, filtered and searched."""
     api.declare()
     rule_id = api.add_rule(1, user="हिन्दी")
     assert api.rule_ids(context_filters="user:(हिन्दी)") == [rule_id]
@@ -176,7 +176,7 @@ def test_values_of_any_script(api: Api) -> None:
 
 
 def test_an_odd_query_is_logged_once(api: Api, caplog: pytest.LogCaptureFixture) -> None:
-    """A client that sends the same unknown context features with each query does not fill the log."""
+    """A client that repeats unknown context features does not fill the log."""
     caplog.set_level("INFO", "heksherlite.service.api.query")
     context_filter = f"planet_{uuid4().hex}:(earth)"
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""How often something may happen."""
+"""Rate limits."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ from heksherlite.service.domain.rates import RateLimiter
     st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 10)), max_size=100),
 )
 def test_no_more_than_the_rate(per_second: float, burst: int, steps: list[tuple[str, float]]) -> None:
-    """In any stretch of time each client gets the burst and what the rate adds, however the others behave."""
+    """In any period, each client gets at most the burst and the rate, regardless of other clients."""
     limiter = RateLimiter(per_second=per_second, burst=burst)
     now = 1000.0
     granted: dict[str, list[float]] = {"a": [], "b": []}
@@ -33,7 +33,7 @@ def test_no_more_than_the_rate(per_second: float, burst: int, steps: list[tuple[
 
 
 def test_many_clients_are_forgotten_from_the_oldest() -> None:
-    """However many clients there are, little is remembered of them."""
+    """The number of remembered clients is limited. The oldest are removed first."""
     limiter = RateLimiter(per_second=1, burst=1)
     for number in range(30_000):
         assert limiter.take(f"client {number}", 0) == 0

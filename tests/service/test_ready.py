@@ -1,4 +1,4 @@
-"""``/api/ready``: whether to send requests to a replica."""
+"""``/api/ready``, for load balancers."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ READY = {"ready": True, "reasons": [], "database": "reachable"}
 
 
 def test_a_service_that_responds_is_ready(tmp_path: Path) -> None:
-    """It is 200 for everybody, also where all else needs a token."""
+    """Ready is 200 for everybody, also if the service requires tokens."""
 
     async def look(made: Application) -> None:
         response = await made.http.get("/api/ready", headers={"Authorization": "Bearer nonsense"})
@@ -23,7 +23,7 @@ def test_a_service_that_responds_is_ready(tmp_path: Path) -> None:
 
 
 def test_a_service_that_stops_is_not_ready(tmp_path: Path) -> None:
-    """From the beginning of its end it is 503, and says so."""
+    """As soon as the service stops, ready is 503."""
 
     async def look(made: Application) -> None:
         made.app.state.context.streams.close()
@@ -35,7 +35,7 @@ def test_a_service_that_stops_is_not_ready(tmp_path: Path) -> None:
 
 
 def test_a_service_without_its_database_is_ready(tmp_path: Path) -> None:
-    """Reads go on from memory, as at all other replicas, so that none of them should be taken out for it."""
+    """A service without its database is ready, because it serves reads from memory."""
     path, away = tmp_path / "in_process.db", tmp_path / "away.db"
 
     async def look(made: Application) -> None:
@@ -53,7 +53,7 @@ def test_a_service_without_its_database_is_ready(tmp_path: Path) -> None:
 
 
 def test_a_replica_that_does_not_keep_up_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that can reach its database and has not looked for news for long is 503 until it does."""
+    """A replica that can reach its database but has not read it for long is 503."""
 
     async def look(made: Application) -> None:
         monkeypatch.setattr(made.store, "newest_at", made.store.newest_at - 3600)

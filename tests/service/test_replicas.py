@@ -1,4 +1,4 @@
-"""Several services on one database: each with a catalog and connections of its own."""
+"""Several services on one database, each with its own catalog and connections."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ def replicas(database: str) -> Iterator[list[Api]]:
 
 @dataclass(frozen=True)
 class Made:
-    """A write that was decided: at which revision, how, and with which outcome."""
+    """A decided write: its revision, decision and outcome."""
 
     revision: int
     decide: Callable[[Catalog], Decision[Any]]
@@ -89,7 +89,7 @@ def decided(made: Made, catalog: Catalog) -> tuple[Changes, object]:
 
 
 def replayed(writes: list[Made], database_id: str) -> Catalog:
-    """Make the writes one after the other, in memory, and check that each has the outcome it had."""
+    """Apply the writes one after the other in memory, and check the outcome of each."""
     at: dict[int, list[Made]] = defaultdict(list)
     for made in writes:
         at[made.revision].append(made)
@@ -109,7 +109,7 @@ def replayed(writes: list[Made], database_id: str) -> Catalog:
 
 
 def anything(api: Api, random: Random) -> int:
-    """Send some write, which may well be refused, and return the status."""
+    """Send some write, which may be refused, and return the status."""
     name, other = random.sample(NAMES, 2)
     feature, other_feature = random.sample([*FEATURES, "extra"], 2)
     version = f"1.{random.randrange(30)}"
@@ -149,7 +149,7 @@ async def stored(database: str) -> Catalog:
 
 
 def without_time_and_nonces(catalog: Catalog) -> Catalog:
-    """Leave out what no replay can repeat."""
+    """Remove what a replay cannot repeat."""
     state = replace(
         catalog.counters, changed_at=None, revision_nonce=NO_NONCE, features_nonce=NO_NONCE, access_nonce=NO_NONCE
     )
@@ -161,7 +161,7 @@ def without_time_and_nonces(catalog: Catalog) -> Catalog:
 
 @pytest.mark.thorough
 def test_concurrent_writes_are_as_if_one_after_the_other(made: list[Made], replicas: list[Api], database: str) -> None:
-    """Writes of all kinds through several replicas at once have the outcomes of a sequence, and its final state."""
+    """Concurrent writes through several replicas have the outcomes and the final state of a sequence."""
 
     def write(seed: int) -> list[int]:
         random = Random(seed)  # noqa: S311  # no secret
@@ -178,7 +178,7 @@ def test_concurrent_writes_are_as_if_one_after_the_other(made: list[Made], repli
 
 
 def test_a_setting_is_known_everywhere_at_once(replicas: list[Api]) -> None:
-    """A program that declares through one replica and asks another gets its settings."""
+    """A setting that is declared through one replica is known to all others at once."""
     for number in range(20):
         name = f"setting_{number}"
         assert replicas[number % 3].declare(name).status_code == 200
@@ -187,7 +187,11 @@ def test_a_setting_is_known_everywhere_at_once(replicas: list[Api]) -> None:
 
 @pytest.fixture
 def without_following(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep services from looking for news by themselves."""
+    """Keep services from reading the database by themselves, and let them take their time when they must read it.
+
+    A busy machine would otherwise make some responses 503 with Retry-After, as it should.
+    """
+    monkeypatch.setattr("heksherlite.service.storage.store._CATCH_UP_SECONDS", 60.0)
 
     async def follow(_store: Store, until: asyncio.Event) -> None:
         await until.wait()
@@ -198,7 +202,7 @@ def without_following(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_following")
 @pytest.mark.parametrize("settings", [{}, {"settings": "cache_ttl"}])
 def test_a_client_never_goes_back(replicas: list[Api], settings: dict[str, str]) -> None:
-    """Whoever has the tag of a newer response gets one at least as new, from a replica that has not heard of it too."""
+    """A client with a newer tag never gets an older response from another replica."""
     one, two, _ = replicas
     one.declare()
     rule_id = one.add_rule(0, user="u")
@@ -230,7 +234,7 @@ def test_a_change_may_be_based_on_what_another_replica_showed(replicas: list[Api
 
 @pytest.mark.usefixtures("without_following")
 def test_partial_responses_do_not_go_back_either(replicas: list[Api]) -> None:
-    """The same for a client that asks for what changed since the response it has."""
+    """The same for a client that requests partial responses."""
     one, two, _ = replicas
     one.declare()
     two.query(settings="cache_ttl")
@@ -246,7 +250,7 @@ def test_partial_responses_do_not_go_back_either(replicas: list[Api]) -> None:
 
 @pytest.mark.usefixtures("without_following")
 def test_a_database_that_is_put_back_is_served(replicas: list[Api], database: str) -> None:
-    """After an older state of the database was restored, tags from before get what there is now."""
+    """After an older database was restored, clients with newer tags get its state."""
     one, two, _ = replicas
     one.declare()
     ((revision, nonce),) = run_sql(database, "SELECT revision, revision_nonce FROM heksherlite_state")

@@ -1,4 +1,4 @@
-"""Undoing a change, as a new change."""
+"""Reverting a change, as a new change."""
 
 import asyncio
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def conflicts(api: Api, revision: int) -> list[str]:
 @given(st.lists(WRITES, min_size=1, max_size=8))
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_last_change_can_always_be_undone(shared_api: Api, writes: list[Write]) -> None:
-    """Whatever was written last, undoing it restores everything that can be read, and undoing that redoes it."""
+    """Reverting the last change restores the previous state, and reverting again restores the change."""
     begin(shared_api)
     for write in writes:
         before, known = shared_api.revision(), shared_api.state()
@@ -52,7 +52,7 @@ def test_the_last_change_can_always_be_undone(shared_api: Api, writes: list[Writ
 
 
 def test_an_undone_change_is_a_change(api: Api) -> None:
-    """It has a record of its own, with its reason, that says which revision it reverts."""
+    """A reversion has its own record with a reason, and names the reverted revision."""
     api.declare()
     rule_id = api.add_rule(1, user="a")
     added = api.revision()
@@ -64,7 +64,7 @@ def test_an_undone_change_is_a_change(api: Api) -> None:
 
 
 def test_other_changes_since_stay(api: Api) -> None:
-    """Only what the change touched goes back: what else was written since, also to the same rule, stays."""
+    """Only what the change touched is restored. Later changes elsewhere stay."""
     api.declare()
     rule_id = api.add_rule(1, user="a")
     api.call("PUT", f"rules/{rule_id}/value", {"value": 2})
@@ -78,7 +78,7 @@ def test_other_changes_since_stay(api: Api) -> None:
 
 
 def test_a_deleted_setting_comes_back_whole(api: Api) -> None:
-    """With its rules and their ids, and with the names that it had."""
+    """A deleted setting is restored with its rules, their ids, and all names."""
     api.declare("a")
     first, second = api.add_rule(1, setting="a", user="x"), api.add_rule(2, setting="a", user="y")
     api.call("PUT", "settings/a/name", {"name": "b", "version": "1.0"})
@@ -94,7 +94,7 @@ def test_a_deleted_setting_comes_back_whole(api: Api) -> None:
 
 
 def test_a_rule_that_comes_back_keeps_its_place(api: Api) -> None:
-    """Rules stay ordered by id, and can be deleted and restored again."""
+    """A restored rule is ordered by its id, and can be deleted again."""
     api.declare()
     first, second = api.add_rule(1, user="a"), api.add_rule(2, user="b")
     for _ in range(2):
@@ -262,7 +262,7 @@ def retyped_since(api: Api) -> int:
     ],
 )
 def test_what_cannot_be_undone_says_why(api: Api, scene: Scene, reason: str) -> None:
-    """A change that something depends on by now, or that was changed again, is 409 with each reason, and stays."""
+    """A change that cannot be reverted is 409 with each reason."""
     api.declare()
     texts = conflicts(api, scene(api))
     assert any(reason in text for text in texts), texts
@@ -295,7 +295,7 @@ WRITES_IN_STORE: st.SearchStrategy[Any] = st.one_of(
 @given(st.lists(st.tuples(st.booleans(), WRITES_IN_STORE), max_size=25))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_replicas_agree_on_what_comes_back(new_database: Callable[[], str], writes: list[tuple[bool, Any]]) -> None:
-    """What is removed and restored through two services in turn is the same for both and for one that starts later."""
+    """After rules were removed and restored through two services, all services agree."""
 
     async def run() -> None:
         database = new_database()

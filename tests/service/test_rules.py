@@ -28,7 +28,7 @@ def post(api: Api, **fields: Any) -> Any:
 
 
 def test_a_rule_is_created_and_read_back(api: Api) -> None:
-    """A new rule is 201 with its id and location; reading it shows all of it."""
+    """A new rule is 201 with its id and location, and can be read."""
     api.declare()
     response = post(api, feature_values={"user": "john", "environment": "dev"}, value=10, metadata={"a": [None]})
     rule_id = response.json()["rule_id"]
@@ -50,7 +50,7 @@ def test_metadata_of_a_rule_defaults_to_nothing(api: Api) -> None:
 
 @pytest.mark.parametrize("body", INVALID_RULES)
 def test_a_malformed_rule_is_422(api: Api, body: dict[str, Any]) -> None:
-    """A malformed rule, one without value or conditions, or for an unknown setting is 422, and nothing changes."""
+    """A malformed rule and one without value or conditions are 422, and nothing changes."""
     api.declare()
     before = api.state()
     response = api.call("POST", "rules", body)
@@ -70,7 +70,7 @@ def test_a_malformed_rule_is_422(api: Api, body: dict[str, Any]) -> None:
     ],
 )
 def test_a_rule_that_does_not_fit_its_setting_is_400(api: Api, fields: dict[str, Any], message: str) -> None:
-    """A feature that the setting lacks, or a value that does not fit, is 400 with a text that names it."""
+    """A feature that the setting lacks, or an unsuitable value, is 400 with its name."""
     api.declare()
     response = post(api, **fields)
     assert response.status_code == 400
@@ -79,7 +79,7 @@ def test_a_rule_that_does_not_fit_its_setting_is_400(api: Api, fields: dict[str,
 
 
 def test_equal_conditions_are_409(api: Api) -> None:
-    """No two rules of a setting have the same conditions, in whatever order they are given."""
+    """Two rules of a setting cannot have the same conditions, in any order."""
     api.declare()
     api.declare("other")
     api.add_rule(1, user="john", environment="dev")
@@ -90,7 +90,7 @@ def test_equal_conditions_are_409(api: Api) -> None:
 
 
 def test_ids_are_never_reused(api: Api) -> None:
-    """The id of a deleted rule is not given out again, also when its whole setting was deleted."""
+    """The id of a deleted rule is not used again, also if its setting was deleted."""
     api.declare()
     first = api.add_rule(1, user="a")
     api.call("DELETE", f"rules/{first}")
@@ -101,7 +101,7 @@ def test_ids_are_never_reused(api: Api) -> None:
 
 
 def test_unknown_rules_are_404(api: Api) -> None:
-    """Each call on an unknown id is 404."""
+    """Each request for an unknown id is 404."""
     calls: list[tuple[str, str, Any]] = [
         ("GET", "", None),
         ("DELETE", "", None),
@@ -121,14 +121,14 @@ def test_unknown_rules_are_404(api: Api) -> None:
 
 
 def test_an_id_that_is_no_number_is_422(api: Api) -> None:
-    """Ids are whole numbers."""
+    """An id that is not a whole number is 422."""
     assert api.get("rules/one").status_code == 422
     assert api.get("rules/" + "1" * 5000).status_code == 422
 
 
 @pytest.mark.parametrize(("method", "path"), [("PUT", "/value"), ("PATCH", "")])
 def test_a_value_can_be_changed(api: Api, method: str, path: str) -> None:
-    """The value is replaced by either call; one that does not fit is 400, a missing one 422."""
+    """Both routes replace the value. An unsuitable value is 400, and a missing one 422."""
     api.declare()
     rule_id = api.add_rule(1, user="a")
     response = api.call(method, f"rules/{rule_id}{path}", {"value": 0})
@@ -140,7 +140,7 @@ def test_a_value_can_be_changed(api: Api, method: str, path: str) -> None:
 
 
 def test_a_rule_can_be_deleted(api: Api) -> None:
-    """A deleted rule is gone, and its conditions are free again."""
+    """A deleted rule does not exist any more, and its conditions can be used again."""
     api.declare()
     rule_id = api.add_rule(1, user="a")
     response = api.call("DELETE", f"rules/{rule_id}")
@@ -184,7 +184,7 @@ def test_search_finds_exactly_the_conditions(api: Api) -> None:
     ],
 )
 def test_a_malformed_search_is_422(api: Api, params: dict[str, str]) -> None:
-    """A search needs a setting and well-formed conditions, each feature once."""
+    """A search requires a setting and well-formed conditions, with each feature once."""
     api.declare()
     assert api.get("rules/search", **params).status_code == 422
 
@@ -203,7 +203,7 @@ def test_a_malformed_search_is_422(api: Api, params: dict[str, str]) -> None:
     ],
 )
 def test_values_of_context_features_may_be_wide(api: Api, value: str) -> None:
-    """E-mail addresses, UUIDs, host names, paths and any script work in rules, search and filters."""
+    """E-mail addresses, UUIDs, host names, paths and any script are accepted in rules, searches and filters."""
     api.declare()
     rule_id = api.add_rule(1, user=value)
     api.add_rule(2, user="other")
@@ -214,14 +214,14 @@ def test_values_of_context_features_may_be_wide(api: Api, value: str) -> None:
 
 @pytest.mark.parametrize("value", ["a b", "a,b", "a:b", "(a", "a)", "*", "'", '"', "a\n", "\x00", "", "\u2003"])
 def test_values_that_would_break_the_syntax_are_422(api: Api, value: str) -> None:
-    """No whitespace, quotes, commas, colons, parentheses or stars."""
+    """Whitespace, quotes, commas, colons, parentheses and stars are refused."""
     api.declare()
     assert post(api, feature_values={"user": value}).status_code == 422
 
 
 @pytest.mark.parametrize("type_and_value", [("int", 5.0), ("float", 5), ("float", 1e300), ("int", 2**64 - 1)])
 def test_numbers_come_back_as_they_were_sent(api: Api, type_and_value: tuple[str, Any]) -> None:
-    """A whole-number float stays one, and no digit is lost."""
+    """A whole-number float stays a float, and no digit is lost."""
     type_, value = type_and_value
     api.declare(type=type_)
     rule_id = api.add_rule(value, user="a")

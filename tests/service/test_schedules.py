@@ -1,4 +1,4 @@
-"""Rules that are served from a time on, or until a time."""
+"""Rules that are only served from one time to another."""
 
 import asyncio
 import json
@@ -62,7 +62,7 @@ def switches(api: Api, rule_id: int) -> list[tuple[str, str]]:
 
 
 def test_a_rule_is_served_from_its_start_to_its_end(api: Api) -> None:
-    """Before and after, clients do not get it; it is there, with its phase, and both switches are in the history."""
+    """Before and after its period, a rule is stored with its phase but not served. The history has both switches."""
     api.declare()
     rule_id = add(api, starts_at=FAR_AHEAD)
     before = change_soon(api, rule_id, "starts_at")
@@ -78,7 +78,7 @@ def test_a_rule_is_served_from_its_start_to_its_end(api: Api) -> None:
 
 
 def test_clients_that_follow_get_the_switches(api: Api) -> None:
-    """A switch is pushed like any change: a partial response brings the rule, and takes it away again."""
+    """A switch is sent to clients like any change, also in partial responses."""
     api.declare()
     add(api, user="b")
 
@@ -102,7 +102,7 @@ def test_clients_that_follow_get_the_switches(api: Api) -> None:
 
 
 def test_a_switch_is_pushed(api: Api) -> None:
-    """Who listens hears of it as of any change."""
+    """A switch is an event of the stream."""
     api.declare()
     rule_id = add(api, starts_at=FAR_AHEAD)
     with opened_stream(api, settings="cache_ttl") as stream:
@@ -113,7 +113,7 @@ def test_a_switch_is_pushed(api: Api) -> None:
 
 
 def test_of_several_services_one_makes_each_switch(tmp_path: Path) -> None:
-    """Whichever services are up on a database, a switch happens once, and all of them show it."""
+    """Of all services on a database, one makes each switch, and all serve it."""
     path = tmp_path / "a.db"
     with embedded(path, context_features=FEATURES) as one, embedded(path) as two, embedded(path) as three:
         apis = [Api(service.url) for service in (one, two, three)]
@@ -129,13 +129,13 @@ def test_of_several_services_one_makes_each_switch(tmp_path: Path) -> None:
 
 
 def writing_rule(number: int, starts_at: datetime, ends_at: datetime | None = None) -> Write:
-    """Add a rule that is pending whatever its times are, as a service leaves it that ends before they come."""
+    """Add a pending rule whose times are over, as a service leaves it that stopped before."""
     add_rule = partial(rules.add, setting_name="cache_ttl", feature_values={"f": str(number)}, value=1, metadata={})
     return partial(add_rule, schedule=Schedule(starts_at, ends_at))
 
 
 def test_a_service_that_was_away_makes_up_for_it(database: str) -> None:
-    """What was due while no service ran is switched by the next one, straight to where it should be."""
+    """A service makes the switches that were due while no service ran, directly to the current phase."""
     year_1, year_2, year_3 = (datetime(year, 1, 1, tzinfo=UTC) for year in (2001, 2002, 2100))
 
     async def prepare() -> None:
@@ -155,7 +155,7 @@ def test_a_service_that_was_away_makes_up_for_it(database: str) -> None:
 
 
 def test_an_unreachable_database_only_delays_a_switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is due while the database is away is switched when it is back."""
+    """A switch that is due while the database is unavailable is made afterwards."""
     path, away = tmp_path / "a.db", tmp_path / "away.db"
     attempts: list[tuple[Any, ...]] = []
 
@@ -196,7 +196,7 @@ def test_an_unreachable_database_only_delays_a_switch(tmp_path: Path, monkeypatc
     ],
 )
 def test_the_times_of_a_rule_are_shown(api: Api, fields: dict[str, Any], expected: str) -> None:
-    """A rule with a time shows both in UTC, and its phase; clients get it only in phase active."""
+    """A rule with a time shows both times in UTC, and its phase. Only active rules are served."""
     api.declare()
     rule_id = add(api, **fields)
     shown = api.get(f"rules/{rule_id}").json()
@@ -206,8 +206,8 @@ def test_the_times_of_a_rule_are_shown(api: Api, fields: dict[str, Any], expecte
     assert api.rule_ids() == ([rule_id] if expected == "active" else [])
 
 
-def test_a_rule_without_times_is_as_ever(api: Api) -> None:
-    """Its details have the fields that they always had, also when its times were taken away."""
+def test_a_rule_without_times(api: Api) -> None:
+    """A rule without times has the fields of v1 only, also after its times were removed."""
     api.declare()
     plain, timed = add(api, user="a", starts_at=None), add(api, user="b", starts_at=FAR_AHEAD)
     assert api.call("PUT", f"rules/{timed}/schedule", {}).status_code == 204
@@ -227,8 +227,8 @@ def test_a_rule_without_times_is_as_ever(api: Api) -> None:
         ({"ends_at": LONG_AGO}, 400),
     ],
 )
-def test_times_that_cannot_be_meant_are_refused(api: Api, fields: dict[str, Any], status: int) -> None:
-    """No time, an end that is not after the start, or one that is over, is refused, and nothing changes."""
+def test_invalid_times_are_refused(api: Api, fields: dict[str, Any], status: int) -> None:
+    """A malformed time, an end that is not after the start, and an end in the past are refused, and nothing changes."""
     api.declare()
     rule_id = add(api, user="b")
     before = api.state()
@@ -240,7 +240,7 @@ def test_times_that_cannot_be_meant_are_refused(api: Api, fields: dict[str, Any]
 
 
 def test_a_rule_keeps_its_conditions_while_it_is_not_served(api: Api) -> None:
-    """Another rule with the same conditions is refused, whatever the times; deleting or moving it makes room."""
+    """Another rule with the same conditions is refused at any time, until the rule is deleted or changed."""
     api.declare()
     rule_id = add(api, starts_at=FAR_AHEAD)
     body = {"setting": "cache_ttl", "feature_values": {"user": "a"}, "value": 2, "ends_at": "2099-01-01"}
@@ -250,7 +250,7 @@ def test_a_rule_keeps_its_conditions_while_it_is_not_served(api: Api) -> None:
 
 
 def test_a_switch_is_not_undone(api: Api) -> None:
-    """It would be made again at once: the times are what can be changed, and that can be undone."""
+    """A switch cannot be reverted, because it would be made again. A change of the times can."""
     api.declare()
     rule_id = add(api, starts_at=FAR_AHEAD)
     change_soon(api, rule_id, "starts_at")
@@ -268,7 +268,7 @@ TIMES = st.datetimes(min_value=datetime(1900, 1, 1), timezones=st.just(UTC))  # 
 
 @given(st.none() | TIMES, st.none() | TIMES, st.lists(TIMES, min_size=1))
 def test_phases_only_go_forward(starts_at: datetime | None, ends_at: datetime | None, clock: list[datetime]) -> None:
-    """Whatever clocks show, also of several services in turn, no phase comes back, and the latest time counts."""
+    """Phases never go back, whatever the clocks of several services show."""
     schedule = Schedule(starts_at, ends_at)
     phases = [schedule := schedule.at(now) for now in clock]
     order = list(Phase)
@@ -284,7 +284,7 @@ def written(catalog: Catalog, write: Callable[[Catalog], Decision[Any]]) -> Cata
 
 @given(st.lists(st.tuples(st.none() | TIMES, st.none() | TIMES), min_size=1, max_size=5), TIMES)
 def test_a_switch_leaves_nothing_due(times: list[tuple[datetime | None, datetime | None]], now: datetime) -> None:
-    """After a switch at a time the next one is later, each rule is in its phase, and a second one changes nothing."""
+    """After a switch, each rule is in its phase, the next switch is later, and a second one changes nothing."""
     catalog = written(Catalog(Counters("")), partial(context_features.expect, expected=["f"]))
     catalog = written(catalog, declaration("a", {"f"}, 0))
     add_rule = partial(rules.add, setting_name="a", value=1, metadata={})

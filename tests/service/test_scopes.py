@@ -1,4 +1,4 @@
-"""Every route lets in who has its scope, and nobody else."""
+"""Every route requires its scope."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ GUARDED = [call for call in CALLS if not call.required.is_public and not call.re
 
 
 class Guarded:
-    """A service that asks for tokens, and some of these."""
+    """A service that requires tokens, with tokens of different scopes."""
 
     def __init__(self, url: str, tokens: dict[str, str], http: httpx.Client) -> None:
         self.url = url
@@ -30,7 +30,16 @@ class Guarded:
         self.http = http
 
     def status(self, call: Call, token: str | None = None, *, content: bytes | None = None) -> httpx.Response:
-        path = call.path.format(name="environment", rule_id=1, revision=1, proposal_id=1, key="k", code="BCDFGHJK")
+        path = call.path.format(
+            name="environment",
+            rule_id=1,
+            revision=1,
+            proposal_id=1,
+            key="k",
+            code="BCDFGHJK",
+            kind="token",
+            declarer_id="a",
+        )
         headers = {} if token is None else {"Authorization": f"Bearer {self.tokens[token]}"}
         # Without waiting for the end, which a stream does not have.
         with self.http.stream(call.method, self.url + path, headers=headers, content=content) as response:
@@ -40,7 +49,7 @@ class Guarded:
 
 
 def refused_scopes(call: Call) -> list[Scope]:
-    """Return the scopes that do not let a call in."""
+    """Return the scopes that do not authorize a call."""
     return [scope for scope in EVERY_SCOPE if scope != call.required.scope and scope not in call.required.alternatives]
 
 
@@ -66,7 +75,7 @@ def label(call: Call) -> str:
 
 
 def test_the_walk_finds_the_routes() -> None:
-    """Resources, nested routers and the documentation are walked; health and what asks for its own secrets is open."""
+    """All routes are found, nested ones included. Only health, login and the routes of grants are open."""
     labels = set(map(label, CALLS))
     assert {"GET /docs", "GET /redoc", "GET /openapi.json", "GET /api/v1/query", "GET /api/v1/stream"} <= labels
     assert {"DELETE /api/v1/rules/{rule_id}/metadata/{key}", "PUT /api/v1/settings/{name}/metadata"} <= labels
@@ -74,7 +83,12 @@ def test_the_walk_finds_the_routes() -> None:
     grants = {f"POST /f/{call}{slash}" for call in calls for slash in ("", "/")}
     login = {"GET /f/login", "POST /f/login", "GET /f/style.css", "GET /f/oidc/login", "GET /f/oidc/callback"}
     open_calls = {label(call) for call in CALLS if call.required.is_public}
-    others = {"GET /api/health", "GET /api/ready", "GET /.well-known/fakts", "POST /o/token", "POST /o/token/"}
+    others = {"GET /api/health", "GET /api/ready", "GET /.well-known/fakts", "POST /o/token", "POST /o/token/"} | {
+        "GET /.well-known/oauth-authorization-server",
+        "POST /o/device_authorization",
+        "POST /o/revoke",
+        "POST /o/introspect",
+    }
     console = {"GET /", "GET /console", "GET /console/static/{name}", "GET /console/color.css", "GET /console/icon.svg"}
     assert open_calls == others | grants | login | console
 
@@ -82,7 +96,7 @@ def test_the_walk_finds_the_routes() -> None:
 @pytest.mark.parametrize("call", GUARDED, ids=label)
 @pytest.mark.parametrize("content", [None, b"nonsense"])
 def test_without_token_it_is_401(guarded: Guarded, call: Call, content: bytes | None) -> None:
-    """Without a token nothing else of a request is looked at, and the response says what it needs."""
+    """A request without a token is refused before anything else is checked, and the response names the scope."""
     response = guarded.status(call, content=content)
     assert response.status_code == 401
     assert response.json()["needed_scope"] == call.required.scope
@@ -93,7 +107,7 @@ def test_without_token_it_is_401(guarded: Guarded, call: Call, content: bytes | 
 @pytest.mark.parametrize("call", GUARDED, ids=label)
 @pytest.mark.parametrize("content", [None, b"nonsense"])
 def test_with_all_other_scopes_it_is_403(guarded: Guarded, call: Call, content: bytes | None) -> None:
-    """No scope stands in for another, and the response says what is missing."""
+    """No other scope authorizes a request, and the response names the missing one."""
     response = guarded.status(call, f"only {', '.join(refused_scopes(call))}", content=content)
     assert response.status_code == 403
     assert response.json()["needed_scope"] == call.required.scope
@@ -101,26 +115,26 @@ def test_with_all_other_scopes_it_is_403(guarded: Guarded, call: Call, content: 
 
 
 @pytest.mark.parametrize("call", GUARDED, ids=label)
-def test_with_just_the_scope_it_is_let_in(guarded: Guarded, call: Call) -> None:
-    """The one scope is enough, and so is each that stands in for it: the request is processed."""
+def test_with_the_scope_it_is_authorized(guarded: Guarded, call: Call) -> None:
+    """The required scope, or one of its alternatives, authorizes a request."""
     for scope in {call.required.scope, *call.required.alternatives}:
         assert guarded.status(call, f"only {scope}").status_code not in {401, 403, 429}
 
 
 def test_health_is_open(guarded: Guarded) -> None:
-    """Health needs no token, and does not mind a wrong one."""
+    """Health needs no token, and ignores an invalid one."""
     for headers in ({}, {"Authorization": "Bearer nonsense"}):
         assert httpx.get(guarded.url + "/api/health", headers=headers).status_code == 200
 
 
-def test_what_is_no_route_tells_nothing(guarded: Guarded) -> None:
-    """Other paths and methods are 404 and 405 for everybody."""
+def test_unknown_routes(guarded: Guarded) -> None:
+    """Other paths and methods are 404 and 405, with and without a token."""
     assert httpx.get(guarded.url + "/api/v1/nothing").status_code == 404
     assert httpx.delete(guarded.url + "/api/v1/query").status_code == 405
 
 
 def test_a_route_without_scope_cannot_be_made() -> None:
-    """A function that has no required scope is refused where its route is declared."""
+    """A function without a required scope is refused where its route is declared."""
     router = APIRouter(route_class=ServiceRoute)
 
     async def forgetful() -> None: ...
@@ -131,7 +145,7 @@ def test_a_route_without_scope_cannot_be_made() -> None:
 
 @pytest.mark.parametrize("where", ["app", "router", "nested router", "mount", "plain"])
 def test_a_route_of_another_kind_keeps_the_service_from_starting(where: str) -> None:
-    """Routes that cannot say what they need are an error at the start, wherever they hide."""
+    """A route that cannot declare a scope is an error at the start, wherever it is."""
 
     async def forgetful() -> None: ...
 
@@ -153,7 +167,7 @@ def test_a_route_of_another_kind_keeps_the_service_from_starting(where: str) -> 
 
 
 def test_a_start_with_a_forgotten_route_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The service itself makes that check before it serves anything."""
+    """The service makes that check before it serves anything."""
     from heksherlite.service.api import health  # noqa: PLC0415
 
     forgotten = APIRouter()

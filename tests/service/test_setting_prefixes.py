@@ -1,4 +1,4 @@
-"""A token that is limited to some settings does not reach the others, whatever the route."""
+"""A token that is limited to a prefix has no access to other settings in any route."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +22,7 @@ from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
 
 
 class Service(NamedTuple):
-    """Two clients of one service: one may do everything, one is limited to ``backend.``."""
+    """Two clients of one service: one is unlimited, one is limited to ``backend.``."""
 
     everything: Api
     limited: Api
@@ -63,6 +63,7 @@ VERSION = {"version": "1.1"}
 DECLARATION = {"type": "int", "default_value": 60, "configurable_features": ["environment", "user"]}
 RULE = {"op": "put_rule", "setting": "{name}", "feature_values": {"environment": "dev"}, "value": 1}
 OWN_RULE = {**RULE, "setting": "backend.own"}
+DECLARER = {"kind": "token", "declarer_id": "hkl_00000000"}
 FEATURE_NAMES = {"configurable_features": ["environment"], **VERSION}
 
 CALLS: list[tuple[str, str, Any]] = [
@@ -72,6 +73,9 @@ CALLS: list[tuple[str, str, Any]] = [
     ("PUT", "settings/{name}/type", {"type": "float", "version": "2.0"}),
     ("PUT", "settings/{name}/name", {"name": "backend.new", **VERSION}),
     ("PUT", "settings/{name}/configurable_features", FEATURE_NAMES),
+    ("GET", "settings/{name}/declarers", None),
+    ("POST", "settings/{name}/declarers", {"kind": "token", "id": "hkl_00000000"}),
+    ("DELETE", "settings/{name}/declarers/{kind}/{declarer_id}", None),
     ("GET", "settings/{name}/metadata", None),
     ("POST", "settings/{name}/metadata", {"metadata": {"b": 2}, **VERSION}),
     ("PUT", "settings/{name}/metadata", {"metadata": {"b": 2}, **VERSION}),
@@ -133,7 +137,7 @@ ALL_SETTINGS = [call for call in all_calls() if call.required.all_settings and n
 
 
 def test_no_route_is_forgotten() -> None:
-    """Each route of the API is either tried here, or about no setting in particular, or about all of them."""
+    """Each route of the API is tested here, or concerns no particular setting, or all of them."""
     tried = {(method, "/api/v1/" + path.partition("?")[0].replace("{feature}", "{name}")) for method, path, _ in CALLS}
     assert tried.isdisjoint(ABOUT_NO_SETTING)
     about_all = {(call.method, call.path) for call in ALL_SETTINGS if call.path.startswith("/api/v1/")}
@@ -145,7 +149,7 @@ def test_no_route_is_forgotten() -> None:
 
 @pytest.mark.parametrize("content", [None, b"nonsense", b"{}"])
 def test_what_concerns_all_settings_is_403(service: Service, content: bytes | None) -> None:
-    """Tokens, applications, groups, secrets and the like are out of reach, whatever is sent."""
+    """Routes about tokens, applications, groups and secrets are 403."""
     for call in ALL_SETTINGS:
         response = service.limited.http.request(call.method, call.example_path(), content=content)
         assert response.status_code == 403, (call, response.text)
@@ -165,12 +169,12 @@ def filled(template: Any, **names: Any) -> Any:
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_other_settings_are_403(service: Service, name: str) -> None:
-    """Reads and writes of others' settings and rules are refused alike, exist they or not, and change nothing."""
+    """Reads and writes of other settings are 403, whether the settings exist or not, and change nothing."""
     before = service.everything.state()
     proposal = service.everything.get(f"proposals/{service.foreign_proposal}").json()
     numbers = {"rule_id": service.foreign_rule, "proposal_id": service.foreign_proposal}
     for method, path, body in CALLS:
-        names = {"name": name, **numbers, "key": "a", "feature": "theme", "revision": 1}
+        names = {"name": name, **numbers, "key": "a", "feature": "theme", "revision": 1, **DECLARER}
         response = service.limited.call(method, filled(path, **names), filled(body, **names))
         assert "60" not in response.text
         if number := next((number for number in numbers if f"{{{number}}}" in path), None):
@@ -187,20 +191,20 @@ def test_other_settings_are_403(service: Service, name: str) -> None:
 
 
 def test_the_same_calls_work_for_own_settings(service: Service) -> None:
-    """The limit is all that refuses them: each call is fine where the setting is one's own."""
+    """The same requests succeed for settings with the prefix."""
     # One's own proposals can be withdrawn, and others' be decided on.
     withdrawn = propose(service.limited, "backend.own")
     for method, path, body in CALLS:
         if "context_features" in path or path.startswith(("history", "stream")):
             continue
         proposal_id = withdrawn if "withdraw" in path else service.own_proposal
-        names = {"name": "backend.old", "rule_id": service.own_rule, "key": "a", "proposal_id": proposal_id}
+        names = {"name": "backend.old", "rule_id": service.own_rule, "key": "a", "proposal_id": proposal_id, **DECLARER}
         response = service.limited.call(method, filled(path, **names), filled(body, **names))
         assert response.status_code not in {401, 403, 422}, (method, path, response.text)
 
 
 def test_a_setting_does_not_leave_its_prefix(service: Service) -> None:
-    """Neither a rename nor a declaration takes an own setting where the token does not reach."""
+    """A setting cannot be renamed out of the prefix."""
     before = service.everything.state()
     rename = service.limited.call("PUT", "settings/backend.own/name", {"name": "frontend.mine", "version": "1.1"})
     taken = service.limited.call("PUT", "settings/backend.own/name", {"name": "backend.gone", "version": "1.1"})
@@ -210,7 +214,7 @@ def test_a_setting_does_not_leave_its_prefix(service: Service) -> None:
 
 
 def test_lists_and_queries_show_own_settings_only(service: Service) -> None:
-    """Whatever shows all settings shows all that the token reaches; context features are shown to everybody."""
+    """Lists and queries contain the settings with the prefix. Context features are visible to everybody."""
     listed = service.limited.get("settings", include_additional_data=True).json()["settings"]
     assert [(setting["name"], setting["aliases"]) for setting in listed] == [("backend.own", ["backend.old"])]
     assert list(service.limited.query()) == ["backend.own"]
@@ -225,7 +229,7 @@ def test_lists_and_queries_show_own_settings_only(service: Service) -> None:
 
 
 def test_responses_are_not_mixed_up(service: Service) -> None:
-    """Equal queries of different tokens have different tags and bodies, whoever asks first."""
+    """Equal queries with different tokens have different tags and bodies."""
     for first, second in ((service.everything, service.limited), (service.limited, service.everything)):
         service.everything.declare(
             "backend.own", default_value=61, version=service.everything.setting("backend.own")["version"]
@@ -239,7 +243,7 @@ def test_responses_are_not_mixed_up(service: Service) -> None:
 
 
 def test_writes_within_the_prefix_work(service: Service) -> None:
-    """A token makes, changes and removes settings and rules where it reaches."""
+    """A limited token can create, change and delete settings and rules within its prefix."""
     api = service.limited
     assert api.declare("backend.new").json() == {"outcome": "created"}
     rule_id = api.add_rule(5, "backend.new", user="jane")
@@ -251,7 +255,7 @@ def test_writes_within_the_prefix_work(service: Service) -> None:
 
 
 def test_a_stream_tells_of_own_settings_only(service: Service) -> None:
-    """Who listens to all changes hears nothing of settings that the token does not reach."""
+    """A stream contains no changes of other settings."""
     with service.limited.http.stream("GET", "/api/v1/stream") as response:
         lines = response.iter_lines()
         assert "ready" in next(line for line in lines if line.startswith("event"))
@@ -263,7 +267,7 @@ def test_a_stream_tells_of_own_settings_only(service: Service) -> None:
 
 
 def test_interest_ends_at_the_prefix() -> None:
-    """Even a name that came to be another's tells nothing."""
+    """A name that now belongs to another setting is not reported."""
     setting = Setting(1, "frontend.a", INT, 1, frozenset({"user"}), INITIAL, {}, frozenset({"backend.a"}), 1)
     catalog = Catalog(Counters("x", 1)).after(Changes(("user",), (setting,)), Counters("x", 2, 2, 1))
     for names in (None, ["backend.a"], ["frontend.a"]):
@@ -284,7 +288,7 @@ def test_interest_ends_at_the_prefix() -> None:
     ],
 )
 def test_changes_outside_the_prefix_are_refused(changes: Changes) -> None:
-    """Whatever decided on a write, it goes nowhere beyond the settings that the token reaches."""
+    """Changes are checked against the prefix after the decision."""
     own = Setting(1, "backend.a", INT, 1, frozenset({"user"}), INITIAL, {}, frozenset(), 1)
     foreign = replace(own, id=2, name="frontend.a")
     rules = (Rule(1, 1, (("user", "x"),), 1, {}), Rule(2, 2, (("user", "x"),), 1, {}))
@@ -298,7 +302,7 @@ def test_changes_outside_the_prefix_are_refused(changes: Changes) -> None:
 
 
 def test_the_response_names_the_prefix(service: Service) -> None:
-    """The response says how far the token reaches, for a program to show."""
+    """The response contains the prefix of the token."""
     response = service.limited.get("settings/frontend.foreign")
     assert response.json() == {
         "detail": "this token is limited to settings whose names begin with 'backend.'",

@@ -12,7 +12,7 @@ def put(api: Api, attribute: str, setting: str = "cache_ttl", /, **body: Any) ->
 
 
 def test_settings_are_listed_by_name(api: Api) -> None:
-    """The list is sorted and short, unless more is asked for."""
+    """The list is sorted, and only has details on request."""
     for name in ("b", "a.z", "B"):
         api.declare(name)
     listed = api.get("settings").json()["settings"]
@@ -24,7 +24,7 @@ def test_settings_are_listed_by_name(api: Api) -> None:
 
 
 def test_unknown_settings_are_404(api: Api) -> None:
-    """Each call on an unknown setting is 404."""
+    """Each request for an unknown setting is 404."""
     assert api.get("settings/nope").status_code == 404
     assert api.get("settings/a%00b%20c").status_code == 404
     assert api.call("DELETE", "settings/nope").status_code == 404
@@ -35,7 +35,7 @@ def test_unknown_settings_are_404(api: Api) -> None:
 
 
 def test_a_setting_goes_with_its_rules(api: Api) -> None:
-    """Deleting a setting deletes its rules, and only these."""
+    """Deleting a setting deletes its rules and no others."""
     api.declare()
     api.declare("other")
     gone = api.add_rule(1, user="a")
@@ -64,7 +64,7 @@ def test_a_setting_goes_with_its_rules(api: Api) -> None:
     ],
 )
 def test_malformed_changes_are_422(api: Api, attribute: str, body: dict[str, Any]) -> None:
-    """Each change needs a well-formed value and version."""
+    """Each change requires a well-formed value and version."""
     api.declare()
     before = api.setting()
     assert put(api, attribute, **body).status_code == 422
@@ -72,7 +72,7 @@ def test_malformed_changes_are_422(api: Api, attribute: str, body: dict[str, Any
 
 
 def test_the_type_can_be_narrowed_or_changed_by_a_major_version(api: Api) -> None:
-    """A sub-type needs a higher version, any other type a higher major version."""
+    """A narrower type requires a higher version, and any other type a higher major version."""
     api.declare(type="float")
     assert put(api, "type", type="int", version="1.1").status_code == 204
     assert put(api, "type", type="float", version="2.0").status_code == 204
@@ -80,7 +80,7 @@ def test_the_type_can_be_narrowed_or_changed_by_a_major_version(api: Api) -> Non
 
 
 def test_the_same_type(api: Api) -> None:
-    """With the same version nothing changes, with a higher one the version is bumped."""
+    """With the same version nothing changes. A higher version is stored."""
     api.declare()
     assert put(api, "type", type="int", version="1.00").status_code == 204
     assert api.setting()["version"] == "1.0"
@@ -90,7 +90,7 @@ def test_the_same_type(api: Api) -> None:
 
 @pytest.mark.parametrize("version", ["1.1", "1.0", "0.9"])
 def test_the_type_needs_a_higher_version(api: Api, version: str) -> None:
-    """The same or a lower version with another type is 409."""
+    """Another type with the same or a lower version is 409."""
     api.declare(type="float")
     api.declare(type="float", version="1.1")
     assert put(api, "type", type="int", version=version).status_code == 409
@@ -98,7 +98,7 @@ def test_the_type_needs_a_higher_version(api: Api, version: str) -> None:
 
 
 def test_conflicts_of_a_type_are_listed(api: Api) -> None:
-    """The default, each rule that does not fit, and a minor bump to what is no sub-type are told apart."""
+    """The default, each unsuitable rule, and an insufficient version are separate conflicts."""
     api.declare(type="float", default_value=0.5)
     good, bad, worse = (api.add_rule(value, user=str(value)) for value in (1, 1.5, 2.5))
     conflicts = put(api, "type", type="int", version="2.0").json()["conflicts"]
@@ -113,7 +113,7 @@ def test_conflicts_of_a_type_are_listed(api: Api) -> None:
 
 
 def test_renaming(api: Api) -> None:
-    """The old name becomes an alias; the same version is enough, a lower one is 409."""
+    """The old name becomes an alias. The same version is sufficient, and a lower one is 409."""
     api.declare()
     api.declare(version="1.1")
     assert put(api, "name", name="ttl", version="1.0").status_code == 409
@@ -124,7 +124,7 @@ def test_renaming(api: Api) -> None:
 
 
 def test_renaming_to_the_same_name_bumps(api: Api) -> None:
-    """The same name with a higher version is a version bump, also through an alias."""
+    """The same name with a higher version stores the version, also through an alias."""
     api.declare()
     assert put(api, "name", name="cache_ttl", version="1.1").status_code == 204
     assert (api.setting()["version"], api.setting()["aliases"]) == ("1.1", [])
@@ -135,7 +135,7 @@ def test_renaming_to_the_same_name_bumps(api: Api) -> None:
 
 
 def test_names_and_aliases_of_other_settings_are_taken(api: Api) -> None:
-    """A rename to another setting's name or alias is 409."""
+    """A rename to the name or alias of another setting is 409."""
     api.declare()
     api.declare("other")
     put(api, "name", "other", name="other_b", version="1.1")
@@ -146,7 +146,7 @@ def test_names_and_aliases_of_other_settings_are_taken(api: Api) -> None:
 
 
 def test_changing_configurable_features(api: Api) -> None:
-    """Unused features go by any higher version, new ones come by a major one."""
+    """Removing unused features requires a higher version, and adding features a major one."""
     api.declare()
     assert put(api, "configurable_features", configurable_features=["user"], version="1.1").status_code == 204
     both = ["theme", "user"]
@@ -156,7 +156,7 @@ def test_changing_configurable_features(api: Api) -> None:
 
 
 def test_the_same_configurable_features(api: Api) -> None:
-    """With the same version nothing changes; another set at that version is 409; a bump is a bump."""
+    """With the same version nothing changes. Other features with that version are 409."""
     api.declare()
     features = ["user", "environment"]
     assert put(api, "configurable_features", configurable_features=features, version="1.0").status_code == 204
@@ -167,7 +167,7 @@ def test_the_same_configurable_features(api: Api) -> None:
 
 
 def test_configurable_features_in_use_stay(api: Api) -> None:
-    """Removing a feature that rules use is 409, even by a major version."""
+    """Removing a feature that rules use is 409 with any version."""
     api.declare()
     api.add_rule(1, user="a")
     response = put(api, "configurable_features", configurable_features=["environment"], version="2.0")

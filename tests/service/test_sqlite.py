@@ -1,3 +1,5 @@
+"""Behaviour that only SQLite has: files that are missing, full, replaced or readable by others."""
+
 import asyncio
 import logging
 import os
@@ -21,7 +23,7 @@ from tests.waiting import until_async
 
 
 def test_an_unreachable_database_is_noticed_and_comes_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """While the file is gone, reads go on, writes are refused, and one warning says so; then it recovers."""
+    """While the file is missing, reads continue and writes are refused, with one warning. Then the service recovers."""
     path, away = tmp_path / "a.db", tmp_path / "away.db"
     caplog.set_level(logging.INFO, "heksherlite.service")
 
@@ -48,7 +50,7 @@ def test_an_unreachable_database_is_noticed_and_comes_back(tmp_path: Path, caplo
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit of the system on files")
 def test_a_full_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Writes fail and reads go on; one warning says why, and one record that it is over."""
+    """While the disk is full, writes fail and reads continue. One warning has the reason, and one record the end."""
     import resource  # noqa: PLC0415 - not on all systems
 
     caplog.set_level("INFO", "heksherlite.service.storage")
@@ -76,7 +78,7 @@ def test_a_full_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_file_is_used_as_promised(tmp_path: Path) -> None:
-    """WAL for the file; foreign keys, and writes that survive a loss of power, for each connection."""
+    """The file uses WAL. Each connection checks foreign keys and writes durably."""
 
     async def run() -> None:
         async with opened(f"sqlite:///{tmp_path}/a.db"):
@@ -92,7 +94,7 @@ def test_the_file_is_used_as_promised(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["other tables", "garbage", "folder"])
 def test_files_that_are_not_ours_are_refused_and_left_alone(tmp_path: Path, kind: str) -> None:
-    """Another program's database, or no database at all, is refused and keeps its contents."""
+    """The database of another program, and a file that is not a database, are refused and unchanged."""
     path = tmp_path / "a.db"
     if kind == "other tables":
         connection = sqlite3.connect(path)
@@ -109,14 +111,14 @@ def test_files_that_are_not_ours_are_refused_and_left_alone(tmp_path: Path, kind
 
 
 def test_an_interrupted_first_start_is_finished_by_the_next(tmp_path: Path) -> None:
-    """An empty file, as a killed first start leaves it, is taken as new."""
+    """An empty file of an interrupted first start is treated as new."""
     (tmp_path / "a.db").touch()
     prepare(f"sqlite:///{tmp_path}/a.db")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are not in the mode there")
 def test_the_files_are_private(tmp_path: Path) -> None:
-    """Whatever the umask is, nobody else can read the file, its -wal and its -shm: they hold secrets."""
+    """Regardless of the umask, nobody else can read the file, its -wal and its -shm, because they contain secrets."""
     umask = os.umask(0o022)
     try:
 
@@ -134,7 +136,7 @@ def test_the_files_are_private(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are not in the mode there")
 @pytest.mark.parametrize(("option", "mode"), [("", 0o600), ("?permissions=keep", 0o644)])
 def test_files_that_others_can_read(tmp_path: Path, option: str, mode: int, caplog: pytest.LogCaptureFixture) -> None:
-    """They are made private with a warning, or left as they are with another one if the owner says so."""
+    """They are made private with a warning. With ``permissions=keep`` they are left with a warning."""
     path = tmp_path / "a.db"
     path.touch()
     path.chmod(0o644)
@@ -151,7 +153,7 @@ def mode_of(path: Path) -> int:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
 def test_a_file_that_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """No write goes into a file that is gone: the new file is opened, and the log tells it once."""
+    """A replaced file is opened, nothing is written to the old one, and the log has one record."""
     caplog.set_level("INFO", "heksherlite.service.storage.availability")
     path = tmp_path / "a.db"
 
@@ -221,7 +223,7 @@ def test_a_check_that_began_before_the_file_was_replaced(tmp_path: Path, caplog:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
 def test_an_empty_file_in_its_place(tmp_path: Path) -> None:
-    """A file without settings is not filled: somebody may still be copying into it."""
+    """An empty file in its place is not used, because a copy may be in progress."""
     path = tmp_path / "a.db"
 
     async def run() -> None:
@@ -239,7 +241,7 @@ def test_an_empty_file_in_its_place(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
 def test_a_file_that_is_replaced_during_a_write(tmp_path: Path) -> None:
-    """Such a write is not acknowledged: it may be in a file that is gone."""
+    """A write during the replacement is not acknowledged."""
     path = tmp_path / "a.db"
 
     async def run() -> None:

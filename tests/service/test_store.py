@@ -1,3 +1,5 @@
+"""The store: the catalog in memory, and the database that several stores share."""
+
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -76,7 +78,7 @@ def check_invariants(catalog: Catalog) -> None:
 @given(st.lists(st.tuples(st.booleans(), WRITES), max_size=25))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_memory_follows_the_database(new_database: Callable[[], str], writes: list[tuple[bool, Write]]) -> None:
-    """Whatever is written by two processes in turn, both and a third that starts later know the same."""
+    """After any writes by two stores, both have the same catalog as a store that starts later."""
 
     async def run() -> None:
         database = new_database()
@@ -100,7 +102,7 @@ def test_memory_follows_the_database(new_database: Callable[[], str], writes: li
 
 
 def test_concurrent_writers_lose_nothing(database: str) -> None:
-    """Many writers through two stores: each write counts once, ids and revisions are distinct."""
+    """Concurrent writes through two stores are all stored, with distinct ids and revisions."""
 
     async def run() -> None:
         async with opened(database) as one, opened(database) as two:
@@ -121,7 +123,7 @@ def test_concurrent_writers_lose_nothing(database: str) -> None:
 
 
 def test_foreign_writes_are_noticed(database: str) -> None:
-    """A store that follows its database learns what another process wrote."""
+    """A store that follows its database reads the writes of other processes."""
 
     async def run() -> None:
         async with opened(database) as one, opened(database) as two, following(two):
@@ -133,8 +135,8 @@ def test_foreign_writes_are_noticed(database: str) -> None:
     asyncio.run(run())
 
 
-def test_those_who_catch_up_at_once_share_a_look(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many ask at the same time, the database is read once or twice, and all of them see what there is."""
+def test_concurrent_readers_share_a_read(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Concurrent readers cause one or two reads of the database, and all get its state."""
     monkeypatch.setattr("heksherlite.service.storage.store._CATCH_UP_SECONDS", 60.0)
     looks: list[None] = []
 
@@ -160,7 +162,7 @@ def test_those_who_catch_up_at_once_share_a_look(database: str, monkeypatch: pyt
 
 
 def test_a_failed_decision_changes_nothing(database: str) -> None:
-    """What a decision raises comes out, and neither the database nor the catalog moves."""
+    """The error of a decision is raised, and neither database nor catalog changes."""
 
     async def run() -> None:
         async with opened(database) as store:
@@ -176,7 +178,7 @@ def test_a_failed_decision_changes_nothing(database: str) -> None:
 
 
 def test_several_first_starts_agree(database: str) -> None:
-    """Services that create the schema of one database at the same time all start, with one database id."""
+    """Services that create the schema at the same time all start with one database id."""
 
     async def run() -> None:
         async def start() -> str:
@@ -190,7 +192,7 @@ def test_several_first_starts_agree(database: str) -> None:
 
 
 def test_removals_are_not_kept_for_ever(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was removed long ago is forgotten, and a replica that was away for so long reads everything again."""
+    """Old removals are deleted. A replica that was away for longer reads everything."""
     monkeypatch.setattr("heksherlite.service.storage.rows.MOST_REVISIONS", 5)
 
     async def run() -> None:

@@ -1,4 +1,4 @@
-"""Hearing of changes as they happen."""
+"""The stream of changes."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.service.api import FEATURES, Api
 
 
 class Stream:
-    """An open stream; its events come one by one, as their kind, id and data."""
+    """An open stream. Its events are read one by one, as kind, id and data."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
@@ -72,7 +72,7 @@ def stored(api: Api) -> Api:
 
 
 def test_each_kind_of_change(stored: Api) -> None:
-    """One event tells of each change to a setting or its rules, and one of an order of context features."""
+    """Each change of a setting, its rules or the order of context features is one event."""
     with opened(stored) as stream:
         kind, revision, data = stream.next()
         assert (kind, data) == ("ready", {"spread": 0.0005})
@@ -95,7 +95,7 @@ def test_each_kind_of_change(stored: Api) -> None:
 
 
 def test_some_settings(stored: Api) -> None:
-    """With names, a stream tells of these settings only, whichever of their names were given."""
+    """With names, a stream contains the changes of these settings, by any of their names."""
     stored.declare("z", alias="x", version="1.1")
     with opened(stored, settings="x,later") as stream:
         stream.next()
@@ -107,7 +107,7 @@ def test_some_settings(stored: Api) -> None:
 
 
 def test_some_rules(stored: Api) -> None:
-    """With a filter, a stream tells only of changes to rules that pass it, and to the settings themselves."""
+    """With a filter, a stream contains the changes of settings and of rules that pass the filter."""
     with opened(stored, context_filters="user:(a,b)") as stream:
         stream.next()
         others = stored.add_rule(1, "x", user="c")
@@ -122,7 +122,7 @@ def test_some_rules(stored: Api) -> None:
 
 
 def test_resuming(stored: Api) -> None:
-    """With the id of the last event, a stream goes on after it, and tells of all that was missed in one event."""
+    """With the id of the last event, a stream starts with one event that contains all missed changes."""
     with opened(stored) as stream:
         _, seen, _ = stream.next()
     stored.add_rule(1, "x", user="a")
@@ -137,7 +137,7 @@ def test_resuming(stored: Api) -> None:
 
 @pytest.mark.parametrize("number", [0, 99999999, None])
 def test_resuming_after_the_unknown(stored: Api, number: int | None) -> None:
-    """If the missed changes are unknown, as after a revision of another branch, everything may have changed."""
+    """If the missed changes are unknown, everything may have changed."""
     with opened(stored) as stream:
         _, newest, _ = stream.next()
     number = number_of(newest) if number is None else number
@@ -147,8 +147,8 @@ def test_resuming_after_the_unknown(stored: Api, number: int | None) -> None:
 
 
 @pytest.mark.parametrize("last_event_id", ["", "nonsense", "-1", "1", "1-²", "9" * 5000])
-def test_an_id_that_is_none(stored: Api, last_event_id: str) -> None:
-    """Anything else than a revision is no id, and the stream begins now."""
+def test_malformed_ids_are_ignored(stored: Api, last_event_id: str) -> None:
+    """With a malformed id, the stream starts at the current revision."""
     request = stored.http.build_request("GET", "/api/v1/stream", headers={b"last-event-id": last_event_id.encode()})
     response = stored.http.send(request, stream=True)
     try:
@@ -161,13 +161,13 @@ def test_an_id_that_is_none(stored: Api, last_event_id: str) -> None:
 
 
 def test_bad_parameters(api: Api) -> None:
-    """What is no list of names, or no filter, is refused as in queries."""
+    """A malformed list of names or filter is refused."""
     assert api.get("stream", settings="a b").status_code == 422
     assert api.get("stream", context_filters="user:").status_code == 422
 
 
 def test_queries_say_where_the_stream_is(stored: Api) -> None:
-    """Responses to queries link to the stream, also when nothing changed."""
+    """Responses to queries have a link to the stream, 304 included."""
     response = stored.get("query", settings="x")
     link = '<stream>; rel="monitor"'
     assert response.headers["link"] == link
@@ -178,7 +178,7 @@ def test_queries_say_where_the_stream_is(stored: Api) -> None:
 
 
 def test_the_spread_grows_with_the_streams() -> None:
-    """Each open stream asks for half a millisecond over which the queries that follow are spread."""
+    """Each open stream adds half a millisecond to the spread of the queries after an event."""
     with embedded(context_features=FEATURES) as service, closing(Api(service.url)) as api, opened(api) as first:
         assert first.next()[2] == {"spread": 0.0005}
         with opened(api) as second:
@@ -188,7 +188,7 @@ def test_the_spread_grows_with_the_streams() -> None:
 
 
 def test_a_service_that_stops_ends_its_streams() -> None:
-    """The stop of a service is a proper end of its streams, and is not held up by them."""
+    """A service that stops closes its streams, and does not wait for them."""
     with embedded(context_features=FEATURES) as service:
         opening = httpx.stream("GET", service.url + "/api/v1/stream", timeout=10)
         response = opening.__enter__()
@@ -203,7 +203,7 @@ HOST = (b"host", b"127.0.0.1")  # a service without tokens responds to no other
 
 
 async def slow_client(tmp_path: Path) -> list[bytes]:
-    """Return what is sent to a client that does not take the first event before there were ten changes."""
+    """Return the events for a client that does not read until there were ten changes."""
     database = SqliteDatabase(tmp_path / "settings.db")
     await database.prepare()
     store = Store(database)
@@ -235,7 +235,7 @@ async def slow_client(tmp_path: Path) -> list[bytes]:
 
 
 def test_a_client_that_does_not_read(tmp_path: Path) -> None:
-    """For a client that does not take what is sent, nothing piles up: when it does, one event tells of all changes."""
+    """A client that reads late gets one event with all changes."""
     ready, change, end = asyncio.run(slow_client(tmp_path))
     assert ready.startswith(b"retry: 2000\nevent: ready\n")
     assert change.startswith(b"event: change\n")

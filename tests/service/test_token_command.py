@@ -1,4 +1,4 @@
-"""``heksherlite token``, and the options of ``heksherlite serve`` about who may use the service."""
+"""``heksherlite token``, and the options of ``heksherlite serve`` for authorization."""
 
 import re
 import sqlite3
@@ -33,7 +33,7 @@ def listed(path: Path) -> list[list[str]]:
 
 @pytest.mark.thorough
 def test_a_served_token_is_made_used_and_revoked(tmp_path: Path) -> None:
-    """The first start prints a token; the commands make more of them, and take them back, while the service runs."""
+    """Tokens can be created and revoked while the service runs."""
     path = tmp_path / "a.db"
     arguments = ("--database", f"sqlite:///{path}", "--auth", "tokens", "--context-features", "user")
     with process(*arguments, "--first-token-file", "-") as (running, api):
@@ -56,7 +56,7 @@ def test_a_served_token_is_made_used_and_revoked(tmp_path: Path) -> None:
 
 
 def test_create_prints_the_token_and_nothing_else(tmp_path: Path) -> None:
-    """The output is the token, so that it can be piped to where it is kept."""
+    """The output is the token only, so that it can be piped."""
     result = run(tmp_path / "a.db", "create", "a", "--scope", "read,write", "--scope", "admin")
     assert result.exit_code == 0
     assert SHAPE.fullmatch(result.stdout.removesuffix("\n"))
@@ -64,7 +64,7 @@ def test_create_prints_the_token_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_list_shows_all_but_the_secret(tmp_path: Path) -> None:
-    """The list has who may do what, and how to tell a token that was found somewhere."""
+    """The list has the scopes, and the public prefix by which a token can be recognized."""
     path = tmp_path / "a.db"
     plain = run(path, "create", "plain", "--scope", "admin", "--scope", "read").output.strip()
     run(path, "create", "limited", "--scope", "declare", "--setting-prefix", "backend.", "--expires", "2300-01-31")
@@ -85,7 +85,7 @@ def test_list_shows_all_but_the_secret(tmp_path: Path) -> None:
     ("text", "seconds"), [("12h", 12 * 3600), ("90d", 90 * 86_400), ("52w", 52 * 7 * 86_400), ("0001h", 3600)]
 )
 def test_expiry_is_a_time_from_now(tmp_path: Path, text: str, seconds: int) -> None:
-    """Hours, days and weeks count from when the token is made."""
+    """Hours, days and weeks count from the creation of the token."""
     before = int(time.time())
     assert run(tmp_path / "a.db", "create", "a", "--scope", "read", "--expires", text).exit_code == 0
     connection = sqlite3.connect(tmp_path / "a.db")
@@ -99,7 +99,7 @@ def test_expiry_is_a_time_from_now(tmp_path: Path, text: str, seconds: int) -> N
     [("2300-01-31", 10_416_384_000), ("2300-01-31T01:00+01:00", 10_416_384_000), ("2300-01-31 00:01", 10_416_384_060)],
 )
 def test_expiry_is_a_date(tmp_path: Path, text: str, expected: int) -> None:
-    """A date is in UTC, unless it says otherwise."""
+    """A date is in UTC unless it has an offset."""
     assert run(tmp_path / "a.db", "create", "a", "--scope", "read", "--expires", text).exit_code == 0
     connection = sqlite3.connect(tmp_path / "a.db")
     assert connection.execute("SELECT expires_at FROM tokens").fetchone() == (expected,)
@@ -127,7 +127,7 @@ def test_expiry_is_a_date(tmp_path: Path, text: str, expected: int) -> None:
     ],
 )
 def test_unusable_arguments_are_refused(tmp_path: Path, arguments: list[str], message: str) -> None:
-    """What cannot be a token is told in a line, and none is made."""
+    """Invalid arguments are reported in one line, and no token is created."""
     with embedded(tmp_path / "a.db"):
         pass
     result = run(tmp_path / "a.db", *arguments)
@@ -138,7 +138,7 @@ def test_unusable_arguments_are_refused(tmp_path: Path, arguments: list[str], me
 
 
 def test_a_name_is_taken_once(tmp_path: Path) -> None:
-    """A second token of a name is refused; after a revocation the name is free."""
+    """Another token with the same name is refused. After a revocation, the name can be used again."""
     path = tmp_path / "a.db"
     assert run(path, "create", "a", "--scope", "read").exit_code == 0
     assert "there is a token named 'a' already" in run(path, "create", "a", "--scope", "read").output
@@ -148,16 +148,16 @@ def test_a_name_is_taken_once(tmp_path: Path) -> None:
     assert listed(path) == []
 
 
-def test_an_unusable_database_is_told(tmp_path: Path) -> None:
-    """A database that cannot be opened is told in a line."""
+def test_an_unusable_database(tmp_path: Path) -> None:
+    """A database that cannot be opened is reported in one line."""
     result = run(tmp_path / "nowhere" / "a.db", "create", "a", "--scope", "read")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: cannot use database")
 
 
 @pytest.mark.parametrize("command", [["list"], ["revoke", "a"]])
-def test_a_mistyped_file_is_told(tmp_path: Path, command: list[str]) -> None:
-    """What can only be about a database that there is makes none."""
+def test_a_missing_database(tmp_path: Path, command: list[str]) -> None:
+    """Commands that need an existing database create none."""
     result = run(tmp_path / "a.db", *command)
     assert result.exit_code == 1
     assert result.stderr.startswith(f"Error: there is no database {tmp_path}/a.db")
@@ -166,7 +166,7 @@ def test_a_mistyped_file_is_told(tmp_path: Path, command: list[str]) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104
 def test_open_addresses_need_tokens(tmp_path: Path, host: str) -> None:
-    """Where other machines can reach it, a service that lets everybody in has to be asked for."""
+    """On an address that other machines can reach, a service without tokens requires --insecure."""
     with (
         pytest.raises(ServiceStartError, match=r"--auth tokens\), or accept the risk \(--insecure\)"),
         embedded(tmp_path / "a.db", host=host),
@@ -181,7 +181,7 @@ def test_open_addresses_need_tokens(tmp_path: Path, host: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_loopback_addresses_do_not(tmp_path: Path, host: str) -> None:
-    """On an address of this machine only, no token is needed unless that is asked for."""
+    """On a loopback address, tokens are optional."""
     with embedded(tmp_path / "a.db", host=host) as service:
         assert httpx.get(service.url + "/api/v1/query").status_code == 200
 
@@ -202,7 +202,7 @@ def test_loopback_addresses_do_not(tmp_path: Path, host: str) -> None:
     ],
 )
 def test_unusable_options_are_refused(tmp_path: Path, arguments: list[str], message: str) -> None:
-    """A service with options that make no sense does not start."""
+    """A service with contradictory options does not start."""
     database = ["--database", f"sqlite:///{tmp_path}/a.db"]
     result = CliRunner().invoke(heksherlite, ["serve", "--port", "0", *database, *arguments])
     assert result.exit_code in {1, 2}
@@ -211,7 +211,7 @@ def test_unusable_options_are_refused(tmp_path: Path, arguments: list[str], mess
 
 @pytest.mark.thorough
 def test_options_reach_the_service(tmp_path: Path) -> None:
-    """Each limit can be chosen on the command line, and so can the proxies."""
+    """Limits and proxies can be set on the command line."""
     arguments = ("--database", f"sqlite:///{tmp_path}/a.db", "--context-features", "environment;user")
     limits = ("--max-settings", "1", "--max-rules", "1", "--max-value-size", "50", "--max-body-size", "300")
     proxies = ("--trust-user-header", "X-User", "--trusted-proxies", "127.0.0.1", "--trusted-proxies", "10.0.0.0/8")
@@ -227,7 +227,7 @@ def test_options_reach_the_service(tmp_path: Path) -> None:
 
 
 def test_operators_reach_the_service() -> None:
-    """People who need not log in can be named one by one."""
+    """Operators can be listed by name."""
     seen: list[AccessOptions] = []
 
     @click.command()
@@ -243,7 +243,7 @@ def test_operators_reach_the_service() -> None:
 
 
 def test_help_names_every_option() -> None:
-    """The options and scopes are documented."""
+    """The help describes the options and scopes."""
     text = CliRunner().invoke(heksherlite, ["serve", "--help"], terminal_width=200).output
     for name in ("--auth", "--insecure", "--trust-user-header", "--trusted-proxies", "--max-settings", "--max-rules"):
         assert name in text

@@ -1,4 +1,4 @@
-"""Tokens: what they look like, how they are sent, and when they stop to be of use."""
+"""Tokens: their form, how they are sent, and when they are invalid."""
 
 import logging
 import re
@@ -23,7 +23,7 @@ UNKNOWN, _ = new_token("unknown", EVERY_SCOPE, now=0)
 
 
 class Guarded:
-    """A service that asks for tokens, with its database."""
+    """A service that requires tokens, with its database."""
 
     def __init__(self, path: Path, service: EmbeddedService) -> None:
         self.path = path
@@ -44,7 +44,7 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
 
 
 def test_the_first_start_makes_a_token_for_everything(tmp_path: Path) -> None:
-    """A database without tokens gets one with all scopes, once."""
+    """A database without tokens gets one token with all scopes."""
     with embedded(tmp_path / "a.db", access=WITH_TOKENS) as service:
         assert service.first_token is not None
         assert SHAPE.fullmatch(service.first_token)
@@ -59,14 +59,14 @@ def test_the_first_start_makes_a_token_for_everything(tmp_path: Path) -> None:
 
 
 def test_without_tokens_everybody_may_do_everything(tmp_path: Path) -> None:
-    """By default no token is made, needed, or looked at."""
+    """By default, no token is created, required or checked."""
     with embedded(tmp_path / "a.db") as service:
         assert service.first_token is None
         assert Guarded(tmp_path / "a.db", service).status("nonsense") == 200
 
 
 def test_a_revoked_token_stops_to_work(guarded: Guarded) -> None:
-    """A running service learns from the database which tokens are new and which are revoked."""
+    """A running service accepts new tokens and refuses revoked ones."""
     token = make_token(guarded.path, "reader", Scope.READ)
     until(lambda: guarded.status(token) == 200)
     assert revoke_token(guarded.path, "reader")
@@ -77,7 +77,7 @@ def test_a_revoked_token_stops_to_work(guarded: Guarded) -> None:
 
 
 def test_a_revoked_token_ends_its_stream(guarded: Guarded) -> None:
-    """Who listens for changes hears no more of them."""
+    """Revoking a token ends its streams."""
     token = make_token(guarded.path, "listener", Scope.READ)
     until(lambda: guarded.status(token) == 200)
     headers = {"Authorization": f"Bearer {token}"}
@@ -101,7 +101,7 @@ def test_replicas_learn_of_tokens(tmp_path: Path) -> None:
 
 
 def test_tokens_are_in_memory(guarded: Guarded, tmp_path: Path) -> None:
-    """Requests are let in while the database is gone."""
+    """Requests are authorized while the database is unavailable."""
     guarded.path.rename(tmp_path / "moved.db")
     try:
         until(lambda: guarded.get(path="/api/health").status_code == 500)
@@ -110,8 +110,8 @@ def test_tokens_are_in_memory(guarded: Guarded, tmp_path: Path) -> None:
         (tmp_path / "moved.db").rename(guarded.path)
 
 
-def test_an_expired_token_is_of_no_use(tmp_path: Path) -> None:
-    """From its expiry on a token is refused, while the service runs and after."""
+def test_an_expired_token_is_refused(tmp_path: Path) -> None:
+    """A running service, and one that starts later, refuse an expired token."""
     path = tmp_path / "a.db"
     soon = make_token(path, "soon", Scope.READ, expires_at=int(time.time()) + 2)
     later = make_token(path, "later", Scope.READ, expires_at=int(time.time()) + 3600)
@@ -125,7 +125,7 @@ def test_an_expired_token_is_of_no_use(tmp_path: Path) -> None:
 
 
 def test_expiry_is_exact() -> None:
-    """A token is of use until the second it expires, and one without expiry always."""
+    """A token is valid until the second it expires. One without expiry is always valid."""
     _, token = new_token("a", [Scope.READ], now=0, expires_at=10)
     assert [token.expired(now) for now in (0, 9.999, 10, 11)] == [False, False, True, True]
     _, token = new_token("a", [Scope.READ], now=0)
@@ -146,13 +146,13 @@ def test_expiry_is_exact() -> None:
 def test_useless_tokens_are_not_made(
     name: str, scopes: tuple[Scope, ...], expires_at: int | None, message: str
 ) -> None:
-    """A token needs a name, a scope and some time."""
+    """A token requires a name, a scope and an expiry in the future."""
     with pytest.raises(ValueError, match=message):
         new_token(name, scopes, now=100, expires_at=expires_at)
 
 
 def test_a_name_is_given_once(tmp_path: Path) -> None:
-    """Two tokens cannot have one name, and the first stays as it was."""
+    """Two tokens cannot have the same name."""
     first = make_token(tmp_path / "a.db", "a", Scope.READ)
     with pytest.raises(ValueError, match="there is a token named 'a' already"):
         make_token(tmp_path / "a.db", "a", Scope.ADMIN)
@@ -162,7 +162,7 @@ def test_a_name_is_given_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer   "])
 def test_the_scheme_may_be_written_in_any_case(guarded: Guarded, scheme: str) -> None:
-    """Names of schemes have no case, and more than one space may follow."""
+    """The scheme is case-insensitive, and more than one space is accepted."""
     assert guarded.get(("Authorization", scheme + guarded.first_token)).status_code == 200
 
 
@@ -187,7 +187,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("value", MALFORMED.values(), ids=MALFORMED.keys())
 def test_other_authorization_is_401(guarded: Guarded, value: str) -> None:
-    """Whatever else is in the header is refused in the same way, and not repeated."""
+    """Other contents of the header are refused in the same way, without displaying them."""
     response = httpx.get(guarded.url + "/api/v1/query", headers=[(b"Authorization", value.encode())])
     assert response.status_code == 401
     assert 'error="invalid_token"' in response.headers["www-authenticate"]
@@ -196,7 +196,7 @@ def test_other_authorization_is_401(guarded: Guarded, value: str) -> None:
 
 
 def test_variations_of_a_token_are_401(guarded: Guarded) -> None:
-    """Only the exact token is let in: no other secret for its prefix, and no other prefix for its secret."""
+    """Only the exact token is accepted, with its own prefix and secret."""
     token = guarded.first_token
     last = "A" if token[-1] != "A" else "B"
     for other in (token[:-1] + last, token + "a", token[:-1], UNKNOWN[:12] + token[12:], token[:12] + UNKNOWN[12:]):
@@ -205,7 +205,7 @@ def test_variations_of_a_token_are_401(guarded: Guarded) -> None:
 
 
 def test_two_headers_are_401(guarded: Guarded) -> None:
-    """Which of two tokens is meant is not guessed."""
+    """Two tokens in one request are refused."""
     header = ("Authorization", f"Bearer {guarded.first_token}")
     assert guarded.get(header, header).status_code == 401
     legacy = ("api_token", guarded.first_token)
@@ -213,7 +213,7 @@ def test_two_headers_are_401(guarded: Guarded) -> None:
 
 
 def test_the_header_api_token_is_accepted(guarded: Guarded) -> None:
-    """Programs that send their token as api_token are let in, also through a proxy with an Authorization of its own."""
+    """A token is accepted in the header api_token, also beside the Authorization of a proxy."""
     legacy = ("api_token", guarded.first_token)
     assert guarded.get(legacy).status_code == 200
     assert guarded.get(legacy, ("Authorization", "Basic abc")).status_code == 200
@@ -223,7 +223,7 @@ def test_the_header_api_token_is_accepted(guarded: Guarded) -> None:
 
 
 def test_digests_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Known or not, right or wrong, one whole digest is compared by the function made for that."""
+    """Digests are compared with hmac.compare_digest, also for unknown tokens."""
     compared: list[tuple[bytes, bytes]] = []
 
     def recorded(one: bytes, other: bytes) -> bool:
@@ -243,14 +243,14 @@ def test_digests_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_tokens_differ() -> None:
-    """Each token has 256 bits of its own, and a prefix that tells people which it is."""
+    """Each token has 256 random bits, and a public prefix."""
     made = [new_token("a", [Scope.READ], now=0) for _ in range(100)]
     assert len({text[13:] for text, _ in made}) == 100
     assert all(SHAPE.fullmatch(text) and text.startswith(token.public_prefix + "_") for text, token in made)
 
 
 def test_secrets_are_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """No secret is in the database, the log, a response, or what is shown of an object."""
+    """No secret is in the database, the log, a response or a repr."""
     caplog.set_level(logging.DEBUG)
     path = tmp_path / "a.db"
     old = make_token(path, "old", Scope.READ, now=1000, expires_at=2000)
@@ -277,7 +277,7 @@ def test_secrets_are_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
 
 
 def test_digests_are_what_is_stored(tmp_path: Path) -> None:
-    """The database has the SHA-256 of each token and its public prefix."""
+    """The database has the SHA-256 and the public prefix of each token."""
     text = make_token(tmp_path / "a.db", "a", Scope.WRITE, Scope.READ, setting_prefix="backend.")
     connection = sqlite3.connect(tmp_path / "a.db")
     columns = "name, public_prefix, digest, scopes, setting_prefix, expires_at"
@@ -288,7 +288,7 @@ def test_digests_are_what_is_stored(tmp_path: Path) -> None:
 
 
 def test_scopes_of_a_later_version_are_left_alone(tmp_path: Path) -> None:
-    """A scope that this version does not know allows nothing, and keeps nobody from what the others allow."""
+    """An unknown scope allows nothing, and does not affect the others."""
     token = make_token(tmp_path / "a.db", "a", Scope.READ)
     connection = sqlite3.connect(tmp_path / "a.db")
     connection.execute("UPDATE tokens SET scopes = 'read approve'")

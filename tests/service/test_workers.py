@@ -1,4 +1,4 @@
-"""``serve --workers``: several processes at one address."""
+"""``serve --workers``: several processes on one address."""
 
 import os
 import signal
@@ -59,18 +59,18 @@ def test_signals_end_all_of_them(tmp_path: Path, number: signal.Signals) -> None
 
 
 def test_workers_end_with_their_parent(tmp_path: Path) -> None:
-    """When the first process is killed, nothing holds on to the address."""
+    """If the parent process is killed, its workers end and the address is free."""
     with process("--database", f"sqlite:///{tmp_path}/a.db", *WORKERS) as (running, api):
         workers = workers_of(running)
         running.kill()
-        running.wait()
+        running.wait(60)
         until(lambda: all(map(has_ended, workers)))
         with pytest.raises(httpx.ConnectError):
             httpx.get(api.url)
 
 
 def test_a_worker_that_cannot_start_logs_a_sentence(tmp_path: Path) -> None:
-    """While the database is unusable, each attempt to replace a worker logs the reason in one line, no traceback."""
+    """While the database is unusable, each attempt to replace a worker logs one line without a traceback."""
     path = tmp_path / "a.db"
     with process("--database", f"sqlite:///{path}", *WORKERS) as (running, _):
         for file in tmp_path.glob("a.db*"):
@@ -87,7 +87,7 @@ def test_a_worker_that_cannot_start_logs_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_killed_worker_is_replaced_and_loses_nothing(database: str) -> None:
-    """SIGKILL of one in a burst of writes: what was acknowledged is there, nothing twice, and all workers agree."""
+    """After SIGKILL of a worker, every acknowledged write is stored once, and all workers agree."""
     acknowledged: list[int] = []
     failed: list[int] = []
 
@@ -121,7 +121,7 @@ def test_a_killed_worker_is_replaced_and_loses_nothing(database: str) -> None:
 
 
 def test_unusable_databases_are_told_in_a_line(tmp_path: Path) -> None:
-    """What keeps the service from starting is told once, not by each worker."""
+    """An error at the start is reported once, and not by each worker."""
     result = subprocess.run(
         [*SERVE, "--port", "0", "--workers", "2", "--database", f"sqlite:///{tmp_path}/no/where.db"],
         capture_output=True,

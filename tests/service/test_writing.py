@@ -1,4 +1,4 @@
-"""The one way to write: its retries, and how it notices a database that cannot be written."""
+"""The one function that writes: its retries, and how it notices an unavailable database."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ def test_an_interrupted_write_is_tried_again(tmp_path: Path) -> None:
 def test_every_kind_of_write_notices_a_database_that_cannot_be_written(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A write of a group that fails is told in the log once, as one of a rule is, and so is the first that succeeds."""
+    """A failed write of any kind is logged once, and so is the first that succeeds."""
 
     async def run() -> None:
         path = tmp_path / "a.db"

@@ -1,4 +1,4 @@
-"""Random writes over HTTP, for tests of what must hold whatever was written."""
+"""Random writes over HTTP, for properties that hold after any writes."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -19,7 +19,7 @@ _TIMES = st.sampled_from([None, "2001-01-01T00:00:00Z", "2100-01-01T00:00:00Z"])
 
 
 def begin(api: Api) -> None:
-    """Make a few settings and rules to begin with, so that most writes are about something."""
+    """Create some settings and rules, so that most writes find something to change."""
     api.reset()
     for name in ("a", "b"):
         api.declare(name, configurable_features=["environment", "user"])

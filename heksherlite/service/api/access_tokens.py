@@ -5,18 +5,20 @@ looks up the token of the application. A revoked application has none.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
 from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 
+from heksherlite.service.domain.credentials import secret_digest
 from heksherlite.service.domain.tokens import Scope, Token, Tokens
 
 LIFETIME: Final = 900
 """The lifetime of an access token, in seconds."""
 
+_LEEWAY_SECONDS: Final = 60
 _PREFIX: Final = "hka_"
 _SALT: Final = "access token"
 
@@ -25,15 +27,22 @@ class AccessTokens:
     """Issues and verifies access tokens.
 
     Args:
-        key: Returns the signing key, which all services on the database share.
+        keys: Returns the signing keys, which all services on the database share; the last one signs.
         tokens: Returns the tokens that are valid now.
+        revoked: Returns the digests of the access tokens that were revoked.
         clock: Returns the time on the clock that all services on the database agree on, in seconds since the epoch.
     """
 
     def __init__(
-        self, key: Callable[[], str], tokens: Callable[[], Tokens], clock: Callable[[], float] = time.time
+        self,
+        keys: Callable[[], Sequence[str]],
+        tokens: Callable[[], Tokens],
+        clock: Callable[[], float] = time.time,
+        *,
+        revoked: Callable[[], Container[bytes]] = frozenset,
     ) -> None:
-        self._key = key
+        self._revoked = revoked
+        self._keys = keys
         self._clock = clock
         self._tokens = tokens
 
@@ -56,14 +65,22 @@ class AccessTokens:
             return None
         public_prefix, scopes = claims
         token = self._tokens().get(public_prefix)
-        if token is None:
+        if token is None or secret_digest(text.decode("latin-1")) in self._revoked():
             return None
-        expires_at = int(issued_at.timestamp()) + LIFETIME
+        issued = int(issued_at.timestamp())
+        if issued > self._clock() + _LEEWAY_SECONDS:
+            return None  # it would be valid for longer than its lifetime
+        expires_at = issued + LIFETIME
         return replace(
             token,
+            created_at=issued,
             scopes=token.scopes.intersection(scopes.split()),
             expires_at=expires_at if token.expires_at is None else min(expires_at, token.expires_at),
         )
+
+    def latest_expiry(self) -> int:
+        """Return when every access token that exists now has expired, in seconds since the epoch."""
+        return int(self._clock()) + LIFETIME
 
     def has_shape(self, text: bytes) -> bool:
         """Return whether a text looks like an access token."""
@@ -71,7 +88,7 @@ class AccessTokens:
 
     def _serializer(self) -> URLSafeTimedSerializer:
         arguments = {"digest_method": sha256, "key_derivation": "hmac", "clock": self._clock}
-        return URLSafeTimedSerializer(self._key(), _SALT, signer=_Signer, signer_kwargs=arguments)
+        return URLSafeTimedSerializer(list(self._keys()), _SALT, signer=_Signer, signer_kwargs=arguments)
 
 
 class _Signer(TimestampSigner):

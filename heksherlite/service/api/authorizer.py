@@ -77,6 +77,7 @@ class Authorizer:
         limits: The limit on the rate of writes.
         clock: Returns the time on the clock that all services on the database agree on, in seconds since the epoch.
         repetition: What was logged already.
+        used: Receives the public prefixes of the tokens that are used.
 
     Attributes:
         proxy_headers: Reads the address and the person from the headers of trusted proxies.
@@ -94,7 +95,9 @@ class Authorizer:
         *,
         clock: Callable[[], float],
         repetition: Repetition,
+        used: set[str],
     ) -> None:
+        self._used = used
         self.refused_tokens: Counter[str] = Counter()
         self.refused_writes = 0
         self.proxy_headers = ProxyHeaders(options)
@@ -149,6 +152,10 @@ class Authorizer:
         """
         return await self._with_latest_tokens(partial(self._verify, request.scope, sent, Scope.READ))
 
+    def find_token(self, sent: bytes) -> Token | None:
+        """Return the token for a text, also for that of an access token, or None. It may have expired."""
+        return find_token(self._tokens(), sent) or self._access_tokens.find(sent)
+
     async def _with_latest_tokens(self, check: Callable[..., T]) -> T:
         try:
             return check(final=False)
@@ -198,7 +205,7 @@ class Authorizer:
         return self._verify(request, sent, scope, final=final)
 
     def _verify(self, request: RequestScope, sent: bytes, scope: Scope, *, final: bool) -> Token:
-        token = find_token(self._tokens(), sent) or self._access_tokens.find(sent)
+        token = self.find_token(sent)
         if token is None:
             well_formed = SHAPE.fullmatch(sent.decode("latin-1")) is not None or self._access_tokens.has_shape(sent)
             if well_formed and not final:
@@ -208,6 +215,7 @@ class Authorizer:
             self._refuse_token(request, "malformed", "malformed token; expected hkl_...", scope)
         if token.expired(self._clock()):
             self._refuse_token(request, "expired", f"the token {token.name!r} has expired", scope)
+        self._used.add(token.public_prefix)
         return token
 
     def _refuse_token(self, request: RequestScope, kind: str, reason: str, scope: Scope) -> NoReturn:

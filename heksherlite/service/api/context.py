@@ -106,7 +106,9 @@ class ServiceContext:
         def clock() -> float:
             return store.now().timestamp()
 
-        access_tokens = AccessTokens(lambda: store.signing_key, lambda: store.tokens, clock)
+        access_tokens = AccessTokens(
+            lambda: store.signing_keys, lambda: store.tokens, clock, revoked=lambda: store.revoked_access_tokens
+        )
         authorizer = Authorizer(
             lambda: store.tokens,
             access_tokens,
@@ -115,6 +117,7 @@ class ServiceContext:
             options.limits,
             clock=clock,
             repetition=repetition,
+            used=store.access.token_uses.used,
         )
         grant_limits = GrantLimits()
         origin_guard = OriginGuard(authorizer.proxy_headers, options.public_url)
@@ -138,7 +141,7 @@ class ServiceContext:
             people=People(authorizer, origin_guard, options.access, store.sessions, clock=clock),
             identity_provider=_identity_provider_client(options),
             grant_limits=grant_limits,
-            device_codes=DeviceCodeSecrets(lambda: store.signing_key, grant_limits.failed_polls),
+            device_codes=DeviceCodeSecrets(lambda: store.signing_keys, grant_limits.failed_polls),
             metrics=MetricsCollector(store, streams, authorizer, quotas, multiprocess),
             audit=AuditRecorder(store.audit, store.now),
             quotas=quotas,
@@ -168,6 +171,14 @@ def context_of(request: Request) -> ServiceContext:
 
 async def _context(request: Request) -> ServiceContext:
     return context_of(request)
+
+
+def declarations_are_strict(context: ServiceContext) -> bool:
+    """Return whether only the declarers of a setting upgrade it by declaring it."""
+    strict = context.options.access.strict_declarations
+    if strict is not None:
+        return strict
+    return context.authorizer.requires_tokens and context.store.strict_declarations
 
 
 Context: TypeAlias = Annotated[ServiceContext, Depends(_context)]

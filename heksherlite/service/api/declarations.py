@@ -3,13 +3,14 @@
 from functools import partial
 from typing import Any, Literal, Self
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, model_validator
 
-from heksherlite.service.api.context import WritableStore
+from heksherlite.service.api.context import Context, WritableStore, declarations_are_strict
 from heksherlite.service.api.responses import EVERY_WRITE, json_response, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain import declarations
+from heksherlite.service.domain.declarers import DeclarationRights
 from heksherlite.service.domain.differences import Shape
 from heksherlite.service.domain.json_values import same_json
 from heksherlite.service.domain.tokens import Scope
@@ -78,6 +79,7 @@ class RejectedDeclaration(BaseModel):
     outcome: Literal["mismatch", "rejected"] | None = None
     previous_version: str | None = None
     differences: list[DifferenceModel] | None = None
+    missing_right: str | None = Field(None, description="Only if it is not the version that keeps it from an upgrade.")
     detail: str | None = None
 
 
@@ -91,7 +93,7 @@ class RejectedDeclaration(BaseModel):
     },
 )
 @requires(Scope.DECLARE)
-async def declare_setting(body: DeclarationBody, store: WritableStore) -> Response:
+async def declare_setting(body: DeclarationBody, request: Request, store: WritableStore, context: Context) -> Response:
     """Create a setting, upgrade it with a higher version, or compare a declaration to it."""
     shape = Shape(
         name=body.name,
@@ -102,7 +104,9 @@ async def declare_setting(body: DeclarationBody, store: WritableStore) -> Respon
         schema=None if body.json_schema is None else ValueSchema(body.json_schema),
     )
     declaration = declarations.Declaration(shape, body.version, body.alias)
-    return json_response(await store.write(partial(declarations.declare, declaration=declaration), is_declaration=True))
+    rights = DeclarationRights.of_token(request.state.identity.token, strict=declarations_are_strict(context))
+    decide = partial(declarations.declare, declaration=declaration, rights=rights)
+    return json_response(await store.write(decide, is_declaration=True))
 
 
 def _without_copy(metadata: dict[str, Any], schema: dict[str, Any] | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import ConfigDict, Field, model_validator
 
 from heksherlite.operations import OPERATIONS, AnyOperation
+from heksherlite.service.domain.declarers import DeclarerKind
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import InvalidError
 from heksherlite.service.fields import (
@@ -142,6 +143,23 @@ class SetProtection(_OfSetting):
     protected: bool
 
 
+class _OfDeclarer(_OfSetting):
+    kind: DeclarerKind
+    id: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
+
+
+class AddDeclarer(_OfDeclarer):
+    """Permit an application or a token to upgrade a setting by declaring it."""
+
+    op: Literal["add_declarer"]
+
+
+class RemoveDeclarer(_OfDeclarer):
+    """Withdraw the permission to upgrade a setting by declaring it."""
+
+    op: Literal["remove_declarer"]
+
+
 class RenameSetting(_OfSetting):
     """Rename a setting. Its earlier name becomes an alias. Without a version, it gets the next minor one."""
 
@@ -207,6 +225,8 @@ AnyOperationBody: TypeAlias = Annotated[
     | ClearDefault
     | SetSettingMetadata
     | SetProtection
+    | AddDeclarer
+    | RemoveDeclarer
     | RenameSetting
     | DeleteSetting
     | SetType

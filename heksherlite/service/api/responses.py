@@ -127,7 +127,8 @@ def _body_of(error: RequestError) -> dict[str, Any] | None:
             return {"conflicts": error.conflicts}
         case DifferencesError():
             previous = {} if error.previous_version is None else {"previous_version": error.previous_version}
-            return {"outcome": error.outcome, **previous, "differences": error.differences}
+            missing = {} if error.missing_right is None else {"missing_right": error.missing_right}
+            return {"outcome": error.outcome, **previous, "differences": error.differences, **missing}
         case DeclarationConflictError():
             return {"detail": error.message}
     return None

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from heksherlite import operations as ops
 from heksherlite.service.domain import context_features, rules, settings
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision
+from heksherlite.service.domain.declarers import Declarer
 from heksherlite.service.domain.entities import Setting
 from heksherlite.service.domain.metadata import replacing
 from heksherlite.service.domain.schedule import schedule_of
@@ -177,6 +178,9 @@ def _change_setting(operation: ops.SettingOperation, catalog: Catalog) -> Decisi
             decision = settings.set_metadata(catalog, name, operation.metadata)
         case ops.SetProtection():
             decision = settings.set_protection(catalog, name, protected=operation.protected)
+        case ops.AddDeclarer() | ops.RemoveDeclarer():
+            change = settings.add_declarer if isinstance(operation, ops.AddDeclarer) else settings.remove_declarer
+            decision = change(catalog, name, Declarer(operation.kind, operation.id))
         case ops.DeleteSetting():
             decision = settings.remove(catalog, name)
         case ops.RenameSetting():

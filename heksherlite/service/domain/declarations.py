@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision
+from heksherlite.service.domain.declarers import EVERY_RIGHT, DeclarationRights, Declarer
 from heksherlite.service.domain.differences import Difference, Level, Shape, differences, shape_of
 from heksherlite.service.domain.entities import Entry, Setting
 from heksherlite.service.domain.value_schemas import ValueSchema, same_schema
@@ -24,8 +25,15 @@ class Declaration:
     alias: str | None = None
 
 
-def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, Any]]:
+def declare(
+    catalog: Catalog, declaration: Declaration, rights: DeclarationRights = EVERY_RIGHT
+) -> Decision[dict[str, Any]]:
     """Create, upgrade or compare a setting. The result is the body of the response.
+
+    Args:
+        catalog: The catalog.
+        declaration: The declaration.
+        rights: The rights of whoever declares the setting.
 
     Raises:
         BadRequestError: A new setting has another version than 1.0, or the default does not satisfy the schema.
@@ -37,7 +45,8 @@ def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
     entry = _declared_entry(catalog, declaration)
     declaration = _with_checked_schema(declaration, None if entry is None else entry.setting.schema)
     if entry is None:
-        return _create(catalog, declaration)
+        return _create(catalog, declaration, rights.declarer)
+    missing = rights.missing_for(entry.setting.name, entry.setting.declarers)
     stored = entry.setting.version
     if declaration.version < stored:
         return _outdated(catalog, declaration, entry)
@@ -54,9 +63,12 @@ def declare(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
     listed = _listed(found)
     if declaration.version == stored:
         if found:
-            raise DifferencesError("mismatch", listed)
+            raise DifferencesError("mismatch", listed, missing_right=missing)
         return Decision({"outcome": "uptodate"})
 
+    if missing is not None:
+        listed.append(Difference(Level.MISMATCH, message=missing).as_json())
+        raise DifferencesError("rejected", listed, previous_version=str(stored), missing_right=missing)
     allowed = Level.MAJOR if declaration.version.major > stored.major else Level.MINOR
     if any(difference.level > allowed for difference in found):
         raise DifferencesError("rejected", listed, previous_version=str(stored))
@@ -120,7 +132,7 @@ def _with_checked_schema(declaration: Declaration, stored: ValueSchema | None) -
     return replace(declaration, shape=replace(declaration.shape, schema=schema))
 
 
-def _create(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, Any]]:
+def _create(catalog: Catalog, declaration: Declaration, declarer: Declarer | None) -> Decision[dict[str, Any]]:
     shape = declaration.shape
     if declaration.version != INITIAL:
         raise BadRequestError(f"a new setting must have version {INITIAL}, not {declaration.version}")
@@ -136,6 +148,7 @@ def _create(catalog: Catalog, declaration: Declaration) -> Decision[dict[str, An
         aliases=frozenset(),
         revision=catalog.next_revision,
         schema=shape.schema,
+        declarers=frozenset() if declarer is None else frozenset({declarer}),
     )
     return Decision({"outcome": "created"}, Changes(settings=(setting,)))
 

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.change_log import ChangeLog
+from heksherlite.service.domain.declarers import Declarer
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.lineage import NO_NONCE, RevisionId
 from heksherlite.service.domain.schedule import Phase, Schedule
@@ -28,7 +29,7 @@ class Setting:
     ``id`` never changes and is never used again, so rules keep their setting when it is renamed. ``revision``
     is the revision at which the setting or one of its rules last changed. ``operator_default_value`` is `NO_VALUE` if
     no operator set one. Only proposals change a setting that ``is_protected``. ``schema`` is None if every value of the
-    type is accepted.
+    type is accepted. ``declarers`` may upgrade it: who declared it first, and those that operators added.
     """
 
     id: int
@@ -44,6 +45,7 @@ class Setting:
     is_protected: bool = False
     nonce: str = NO_NONCE
     schema: ValueSchema | None = None
+    declarers: frozenset[Declarer] = frozenset()
 
     @property
     def revision_id(self) -> RevisionId:

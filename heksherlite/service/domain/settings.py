@@ -6,13 +6,14 @@ from typing import Final
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.declarations import renamed, require_features
+from heksherlite.service.domain.declarers import Declarer
 from heksherlite.service.domain.differences import features_in_use, in_use_message
 from heksherlite.service.domain.entities import Setting
 from heksherlite.service.domain.fit import default_misfits, value_misfits
 from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.versions import Version
-from heksherlite.service.errors import BadRequestError, ConflictError, ConflictsError
+from heksherlite.service.errors import BadRequestError, ConflictError, ConflictsError, NotFoundError
 from heksherlite.wire_types import WireType, is_subtype, shorten
 
 _MAX_LISTED_RULES: Final = 100
@@ -120,6 +121,26 @@ def set_protection(catalog: Catalog, name: str, *, protected: bool) -> Decision[
     if setting.is_protected == protected:
         return Decision(None)
     return _stored(catalog, replace(setting, is_protected=protected))
+
+
+def add_declarer(catalog: Catalog, name: str, declarer: Declarer) -> Decision[None]:
+    """Permit an application or a token to upgrade a setting by declaring it."""
+    setting = catalog.entry(name).setting
+    if declarer in setting.declarers:
+        return Decision(None)
+    return _stored(catalog, replace(setting, declarers=setting.declarers | {declarer}))
+
+
+def remove_declarer(catalog: Catalog, name: str, declarer: Declarer) -> Decision[None]:
+    """Withdraw that permission.
+
+    Raises:
+        NotFoundError: It was not given.
+    """
+    setting = catalog.entry(name).setting
+    if declarer not in setting.declarers:
+        raise NotFoundError(f"the {declarer.kind} {declarer.id!r} is not a declarer of {setting.name!r}")
+    return _stored(catalog, replace(setting, declarers=setting.declarers - {declarer}))
 
 
 def _require_higher(version: Version, setting: Setting) -> None:

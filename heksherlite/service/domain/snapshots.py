@@ -3,6 +3,7 @@
 from typing import Any
 
 from heksherlite.rules import NO_VALUE
+from heksherlite.service.domain.declarers import Declarer
 from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.proposals import Proposal
@@ -28,6 +29,8 @@ def of_setting(setting: Setting) -> dict[str, Any]:
         snapshot["operator_default_value"] = setting.operator_default_value
     if setting.is_protected:
         snapshot["protected"] = True
+    if setting.declarers:
+        snapshot["declarers"] = [each.as_json() for each in sorted(setting.declarers)]
     if setting.schema is not None:
         snapshot["schema"] = setting.schema.document
     return snapshot
@@ -47,6 +50,7 @@ def setting_from(snapshot: Json, *, setting_id: int, revision: int) -> Setting:
         revision=revision,
         operator_default_value=snapshot.get("operator_default_value", NO_VALUE),
         is_protected=snapshot.get("protected", False),
+        declarers=frozenset(Declarer(**each) for each in snapshot.get("declarers", ())),
         schema=ValueSchema(snapshot["schema"]) if "schema" in snapshot else None,
     )
 

@@ -6,7 +6,7 @@ from functools import partial
 from heksherlite.service.domain.access import applications
 from heksherlite.service.domain.applications import Application, Approval
 from heksherlite.service.domain.authors import Cause
-from heksherlite.service.domain.credentials import new_random_part
+from heksherlite.service.domain.credentials import new_random_part, secret_digest
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.storage.access import AccessStore
 
@@ -66,6 +66,18 @@ class Applications:
             The applications that were removed.
         """
         return await self._access.write(partial(applications.revoke, ids=ids), cause)
+
+    async def revoke_access_token(self, text: str, cause: Cause, *, expires_at: int, now: float) -> None:
+        """Revoke an access token.
+
+        Args:
+            text: The access token.
+            cause: Who revokes it, and why.
+            expires_at: When it has expired in any case, in seconds since the epoch.
+            now: The time, in seconds since the epoch.
+        """
+        decide = partial(applications.revoke_access_token, digest=secret_digest(text), expires_at=expires_at, now=now)
+        await self._access.write(decide, cause)
 
     async def redeem(self, one_time_token: str, manifest: Manifest, cause: Cause, now: float) -> str | None:
         """Exchange a one-time token.

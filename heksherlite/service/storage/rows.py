@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes
 from heksherlite.service.domain.counters import Counters
+from heksherlite.service.domain.declarers import Declarer
 from heksherlite.service.domain.entities import Setting
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.lineage import MOST_REVISIONS, Lineage, RevisionId
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_STATE_COLUMNS = [column for column in tables.state.columns if column.name != "id"]
+_STATE_COLUMNS = [column for column in tables.state.columns if column.name not in {"id", "strict_declarations"}]
 
 # Made once, because every write needs them, and making one takes as long as sending it.
 _SELECT_STATE: Final = select(*_STATE_COLUMNS)
@@ -60,6 +61,11 @@ async def read_counters(connection: AsyncConnection) -> Counters:
     if row is None:
         raise DatabaseUnavailableError("the table heksherlite_state is empty")
     return Counters(**row)
+
+
+async def read_strict_declarations(connection: AsyncConnection) -> bool:
+    """Return whether a database was made for services that check the rights of declarers."""
+    return bool(await connection.scalar(select(tables.state.c.strict_declarations)))
 
 
 async def read_catalog(connection: AsyncConnection) -> Catalog:
@@ -215,6 +221,7 @@ async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[S
                 NO_VALUE if row.operator_default_value is None else orjson.loads(row.operator_default_value)
             ),
             is_protected=row.is_protected,
+            declarers=frozenset(Declarer(**each) for each in orjson.loads(row.declarers)),
             schema=None if row.schema is None else ValueSchema(orjson.loads(row.schema)),
         )
         for row in rows
@@ -288,6 +295,7 @@ def _setting_row(setting: Setting) -> dict[str, Any]:
         "nonce": setting.nonce,
         "operator_default_value": _text(setting.operator_default_value) if setting.has_operator_default else None,
         "is_protected": setting.is_protected,
+        "declarers": _text([each.as_json() for each in sorted(setting.declarers)]),
         "schema": None if setting.schema is None else _text(setting.schema.document),
     }
 

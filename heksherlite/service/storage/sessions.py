@@ -66,7 +66,6 @@ class Sessions:
 
         Args:
             session_id: The public id.
-            cause: Who ends it.
             owner: Whose session it must be; None for anybody's.
             cause: Who ends it, and why.
 

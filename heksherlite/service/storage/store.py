@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,10 +18,10 @@ from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.history import as_of, changes_between
 from heksherlite.service.domain.lineage import NONCE_BYTES, RevisionId
+from heksherlite.service.domain.signing_keys import SigningKeys
 from heksherlite.service.domain.tokens import Tokens
 from heksherlite.service.errors import DatabaseUnavailableError, NotCaughtUpError, NotFoundError
 from heksherlite.service.storage.access import AccessStore
-from heksherlite.service.storage.access_rows import read_signing_key
 from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.audit import AuditLog, write_events
 from heksherlite.service.storage.database import Database
@@ -36,6 +36,7 @@ from heksherlite.service.storage.rows import (
     read_changes,
     read_counters,
     read_lineage,
+    read_strict_declarations,
     read_whole_lineage,
     write_changes,
 )
@@ -94,7 +95,10 @@ class Store:
         self.groups = Groups(self.access)
         self.sessions = Sessions(self.access)
         self._tokens: Tokens = {}
-        self._signing_key = ""
+        self._revoked_access_tokens: Mapping[bytes, int] = {}
+        self._signing_keys = SigningKeys()
+        self.strict_declarations = False
+        """Whether the database was made for services that check the rights of declarers."""
         self._database = database
         self._poll_interval = poll_interval
         self._check_interval = check_interval
@@ -111,6 +115,11 @@ class Store:
         return self.availability.reachable
 
     @property
+    def revoked_access_tokens(self) -> Mapping[bytes, int]:
+        """When each revoked access token expires, by the digest of the access token, as of the catalog."""
+        return self._revoked_access_tokens
+
+    @property
     def tokens(self) -> Tokens:
         """All tokens, including those of applications, as of the catalog."""
         return self._tokens
@@ -125,9 +134,9 @@ class Store:
         return self._database.now()
 
     @property
-    def signing_key(self) -> str:
-        """A random key that all services on the database share, for signatures."""
-        return self._signing_key
+    def signing_keys(self) -> Sequence[str]:
+        """The random keys that all services on the database share, for signatures; the last one is the current one."""
+        return self._signing_keys.accepted(self.now().timestamp())
 
     async def load(self) -> None:
         """Read the catalog, or what changed since the last read.
@@ -312,9 +321,11 @@ class Store:
         if counters.database_id == catalog.counters.database_id:
             lineage = await read_lineage(connection, catalog.lineage, catalog.counters.revision_id)
         if lineage is None or counters.access_id != catalog.counters.access_id:
-            self._tokens = (await self.access.newest(connection, counters)).all_tokens()
-            self._signing_key = await read_signing_key(connection)
+            access = await self.access.newest(connection, counters)
+            self._tokens, self._revoked_access_tokens = access.all_tokens(), access.revoked_access_tokens
+            self._signing_keys = access.signing_keys
         if lineage is None:  # the first read, or the database was replaced, restored, or lost transactions
+            self.strict_declarations = await read_strict_declarations(connection)
             catalog = Catalog(Counters(counters.database_id))
             lineage = await read_whole_lineage(connection)
         return catalog.after(await read_changes(connection, since=catalog.counters), counters, lineage)

@@ -47,6 +47,7 @@ state = Table(
     Column("features_nonce", String, nullable=False),
     Column("access_nonce", String, nullable=False),
     Column("last_proposal_id", BigInteger, nullable=False, server_default="0"),
+    Column("strict_declarations", Boolean, nullable=False, server_default=false()),
 )
 
 revisions = Table(
@@ -77,6 +78,7 @@ settings = Table(
     Column("nonce", String, nullable=False),
     Column("operator_default_value", Text),
     Column("is_protected", Boolean, nullable=False, server_default=false()),
+    Column("declarers", Text, nullable=False, server_default="[]"),
     Column("schema", Text),
 )
 """``default_value`` is the declared one, ``operator_default_value`` is null if no operator set one; ``revision`` and
@@ -278,8 +280,18 @@ keys = Table(
     metadata,
     Column("purpose", String, primary_key=True),
     Column("key", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False, server_default="0"),
 )
-"""Random keys that all services on the database share. ``signing`` signs access tokens and forms."""
+"""Random keys that all services on the database share. ``signing`` signs access tokens and device codes, and ``previous
+signing`` did before."""
+
+token_uses = Table(
+    "token_uses",
+    metadata,
+    Column("public_prefix", String, primary_key=True),
+    Column("last_used_at", BigInteger, nullable=False),
+)
+"""When tokens were last used. A write here does not change the revision of the state."""
 
 sessions = Table(
     "sessions",
@@ -295,3 +307,11 @@ sessions = Table(
     Column("expires_at", BigInteger, nullable=False),
 )
 """The sessions of people: ``digest`` is the SHA-256 of the cookie's secret, ``public_prefix`` names the token."""
+
+revoked_access_tokens = Table(
+    "revoked_access_tokens",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+)
+"""The access tokens that were revoked before they expired: ``digest`` is the SHA-256 of each in hexadecimal."""

@@ -102,3 +102,11 @@ def _with_ids(state: AccessState, ids: Sequence[str]) -> Sequence[Application]:
         if application_id not in state.applications:
             raise NotFoundError(f"there is no application with the ID {application_id[:100]!r}")
     return [state.applications[application_id] for application_id in dict.fromkeys(ids)]
+
+
+def revoke_access_token(state: AccessState, *, digest: bytes, expires_at: int, now: float) -> AccessDecision[None]:
+    """Refuse an access token until it has expired, and forget the access tokens that have."""
+    if digest in state.revoked_access_tokens:
+        return AccessDecision(None)
+    changes = AccessChanges(revoked_access_tokens=((digest, expires_at),), revocations_expired_before=int(now))
+    return AccessDecision(None, changes)

@@ -1,0 +1,285 @@
+"""Stories of people who do their job in the console, in a real browser, with and without script.
+
+What a person sees is kept as pictures in the folder ``screenshots``.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.embedding import EmbeddedService
+from heksherlite.service.options import ServiceOptions
+from tests.console.shop import FEATURES, change, open_shop, rule
+from tests.service.api import Api
+from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
+from tests.service.visits import Visit, running_chromium
+
+pytestmark = pytest.mark.thorough
+
+PEOPLE = {
+    "jane": (Scope.READ, Scope.WRITE, Scope.AUDIT),
+    "owner": (Scope.READ, Scope.WRITE),
+    "newcomer": (Scope.READ, Scope.PROPOSE),
+    "auditor": (Scope.READ, Scope.AUDIT),
+    "operator": EVERY_SCOPE,
+}
+
+
+class Shop:
+    """A service with the settings of a shop, and the tokens of the people who look after it."""
+
+    def __init__(self, path: Path) -> None:
+        self.tokens = {name: make_token(path, name, *scopes) for name, scopes in PEOPLE.items()}
+        options = ServiceOptions(
+            access=WITH_TOKENS, context_features=tuple(FEATURES), title="Shop, production", color="crimson"
+        )
+        self.service = EmbeddedService(path, host="127.0.0.1", port=0, options=options)
+
+    def __enter__(self) -> Self:
+        self.service.__enter__()
+        self.url = self.service.url
+        self.api = Api(self.url, token=self.tokens["operator"])
+        open_shop(self.api)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.api.close()
+        self.service.__exit__(None, None, None)
+
+    def visit(self, chromium: Any, person: str, size: str, scheme: str, *, script: bool = True) -> Visit:
+        """Let a person open the address of the service and log in."""
+        visit = Visit(chromium, self.url, size, scheme, script=script)
+        visit.open("/")
+        visit.log_in(self.tokens[person])
+        return visit
+
+    def value(self, setting: str, **context: str) -> object:
+        """Return the value of a setting in a context."""
+        shown = ",".join(f"{feature}:{value}" for feature, value in context.items())
+        return self.api.get("explain", settings=setting, context=shown).json()["explanations"][0]["value"]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with Shop(tmp_path_factory.mktemp("stories") / "a.db") as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def chromium(shop: Shop) -> Iterator[Any]:  # noqa: ARG001 - no tokens can be made beside playwright's event loop
+    """Return Chromium."""
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
+def test_on_call_at_night(chromium: Any, shop: Shop, *, script: bool) -> None:
+    """On a phone, jane switches paying off for one customer in five clicks, and undoes it in the morning."""
+    visit = shop.visit(chromium, "jane", "phone", "dark", script=script)
+    assert "Shop, production" in visit.page.title()
+    visit.picture("settings")
+    visit.follow("checkout.enabled")
+    visit.picture("setting")
+    visit.follow("Add a rule")
+    visit.fill("customer", "globex")
+    visit.page.get_by_label("Off (false)").check()
+    visit.picture("edit")
+    visit.press("Add to draft")
+    assert "checkout.enabled where customer is globex: true → false" in visit.text()
+    visit.fill("Reason", "double bookings")
+    visit.picture("draft")
+    visit.press("Save 1 edit as one change")
+    assert "Saved as revision" in visit.text()
+    visit.picture("saved")
+    context = {"environment": "prod", "customer": "globex"}
+    assert shop.value("checkout.enabled", **context) is False
+    assert shop.value("checkout.enabled", environment="prod", customer="acme") is True
+
+    visit.follow("History")
+    assert "double bookings" in visit.text()
+    visit.page.get_by_role("link", name="Revision").first.click()
+    visit.press("Undo in a draft")
+    assert "checkout.enabled where customer is globex: false → true" in visit.text()
+    visit.fill("Reason", "the bookings are right again")
+    visit.press("Save 1 edit as one change")
+    assert shop.value("checkout.enabled", **context) is True
+    visit.check()
+
+
+def test_a_product_owner_rolls_out_with_a_schedule(chromium: Any, shop: Shop) -> None:
+    """A value is prepared for an environment, and starts by itself later."""
+    visit = shop.visit(chromium, "owner", "desktop", "light")
+    visit.fill("Search", "page_size")
+    visit.press("Search")
+    visit.follow("checkout.page_size")
+    visit.follow("Add a rule")
+    visit.fill("environment", "prod")
+    visit.fill("Value", "40")
+    visit.page.get_by_text("Only for some time").click()
+    visit.fill("Starts (UTC)", "2099-01-01T08:00")
+    visit.press("Add to draft")
+    assert 'starts: "2099-01-01T08:00:00Z"' in visit.text()
+    assert "No value changes for anybody" in visit.text()
+    visit.fill("Reason", "the new layout")
+    visit.press("Save 1 edit as one change")
+    visit.open("/console/settings/checkout.page_size")
+    assert "starts later from 2099-01-01 08:00" in visit.text()
+    visit.picture("scheduled")
+    visit.check()
+
+
+def test_a_reviewer_approves(chromium: Any, shop: Shop) -> None:
+    """A newcomer proposes, jane asks and approves, and the value changes."""
+    newcomer = shop.visit(chromium, "newcomer", "desktop", "light")
+    newcomer.open("/console/settings/mail.limits")
+    newcomer.follow("Set the default")
+    newcomer.page.get_by_label("Value 1", exact=True).fill("500")
+    newcomer.press("Add to draft")
+    assert newcomer.page.get_by_role("button", name="Save").count() == 0
+    newcomer.fill("Reason", "the newsletter")
+    newcomer.press("Propose")
+    assert newcomer.page.get_by_role("button", name="Approve").count() == 0
+    number = newcomer.page.url.rpartition("/")[2]
+
+    jane = shop.visit(chromium, "jane", "desktop", "dark")
+    jane.follow("Proposals")
+    jane.picture("proposals")
+    jane.page.get_by_role("link", name=f"{number}: the newsletter").click()
+    assert '{"day":100,"hour":10} → {"day":500,"hour":10}' in jane.text()
+    jane.fill("Comment", "how many subscribers are there?")
+    jane.press("Comment only")
+    jane.picture("proposal")
+    newcomer.page.reload()
+    assert "how many subscribers" in newcomer.text()
+    jane.press("Approve")
+    assert "applied" in jane.text()
+    assert shop.value("mail.limits", environment="dev", user="a") == {"day": 500, "hour": 10}
+    newcomer.check()
+    jane.check()
+
+
+def test_an_auditor_finds_who_changed_a_value(chromium: Any, shop: Shop) -> None:
+    """By setting and time, with author, reason and both values; and can change nothing."""
+    visit = shop.visit(chromium, "auditor", "desktop", "light")
+    visit.follow("History")
+    visit.fill("Setting", "checkout.methods")
+    visit.fill("From (UTC)", "2020-01-01T00:00")
+    visit.press("Search")
+    assert "operator · ACME pays by invoice" in visit.text()
+    assert 'rule added where customer is acme value: ["card","invoice"]' in visit.text()
+    visit.picture("history")
+    visit.page.get_by_role("link", name="Revision").first.click()
+    assert visit.page.get_by_role("button", name="Undo in a draft").count() == 0
+    visit.picture("record")
+    visit.check()
+
+
+def test_two_people_edit_at_once(chromium: Any, shop: Shop) -> None:
+    """What another person changes is said on the open page, and is not overwritten unawares."""
+    visit = shop.visit(chromium, "jane", "desktop", "light")
+    visit.open("/console/settings/cache_ttl")
+    visit.page.get_by_label("environment", exact=True).fill("half-typed")
+    with visit.page.expect_response(lambda response: "/console/events" in response.url, timeout=10_000):
+        visit.page.reload()
+    visit.page.get_by_label("environment", exact=True).fill("half-typed")
+    change(shop.api, "warmer", rule(400, environment="prod"))
+    note = visit.page.get_by_text("operator changed cache_ttl: “warmer”.")
+    note.wait_for()
+    assert visit.page.get_by_label("environment", exact=True).input_value() == "half-typed"
+    visit.picture("live")
+
+    (rule_id,) = [
+        each["rule_id"]
+        for each in shop.api.query()["cache_ttl"]["rules"]
+        if each["context_features"] == [["environment", "prod"]]
+    ]
+    visit.open(f"/console/settings/cache_ttl/edit?rule={rule_id}")
+    visit.fill("Value", "100")
+    visit.press("Add to draft")
+    change(shop.api, "warmer still", rule(500, environment="prod"))
+    visit.page.reload()
+    assert "was changed from 400 to 500" in visit.text()
+    visit.picture("conflict")
+    visit.press("Keep my values")
+    visit.fill("Reason", "agreed with the others")
+    visit.press("Save 1 edit as one change")
+    assert shop.value("cache_ttl", environment="prod", user="a") == 100
+    visit.check()
+
+
+def test_staging_is_moved_to_production(chromium: Any, shop: Shop) -> None:
+    """After a look at the difference, all values of one environment are copied to the other."""
+    visit = shop.visit(chromium, "operator", "desktop", "light")
+    visit.follow("Compare")
+    visit.fill("From", "staging")
+    visit.fill("To", "prod")
+    visit.press("Compare")
+    visit.picture("compare")
+    visit.press("Copy all values")
+    visit.fill("Reason", "the release")
+    visit.picture("draft-copied")
+    visit.page.get_by_role("button", name="Save").click()
+    assert shop.value("cache_ttl", environment="prod", user="a") == 30
+    visit.check()
+
+
+def test_the_keyboard_is_enough(chromium: Any, shop: Shop) -> None:
+    """A slash searches, arrows move through the table, and Enter opens a setting."""
+    visit = shop.visit(chromium, "jane", "desktop", "light")
+    visit.page.keyboard.press("/")
+    visit.page.keyboard.type("checkout")
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_url("**q=checkout**")
+    visit.page.get_by_role("link", name="checkout.enabled").focus()
+    visit.page.keyboard.press("ArrowDown")
+    visit.page.keyboard.press("Enter")
+    visit.page.get_by_role("heading", name="checkout.methods", level=1).wait_for()
+    visit.check()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["phone", "desktop", "wide"])
+def test_every_page_is_accessible(chromium: Any, shop: Shop, size: str, scheme: str) -> None:
+    """Axe finds no violation, and nothing has to be scrolled sideways."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    visit = shop.visit(chromium, "operator", size, scheme)
+    number = shop.api.call("POST", "proposals", {"operations": [rule(9, user="axe")], "reason": "axe"}).json()[
+        "proposal_id"
+    ]
+    visit.open("/console/settings/cache_ttl/default")
+    visit.fill("Value", "61")
+    visit.press("Add to draft")
+    paths = [
+        "",
+        "?c.environment=dev",
+        "?q=nothing-of-the-kind",
+        "settings/cache_ttl",
+        "settings/cache_ttl?c.environment=dev&c.user=john",
+        "settings/checkout.enabled/edit",
+        "settings/checkout.methods/default",
+        "settings/mail.limits/default",
+        "settings/unknown",
+        "draft",
+        "history",
+        f"history/{shop.api.revision()}",
+        "explain",
+        "explain?settings=cache_ttl&c.environment=dev&d.environment=prod",
+        "explain?settings=cache_ttl&c.environment=dev&c.user=john",
+        "proposals",
+        f"proposals/{number}",
+        "compare?feature=environment&left=dev&right=prod",
+        "features",
+    ]
+    found = []
+    for path in paths:
+        visit.open(f"/console/{path}")
+        visit.picture("axe-" + "".join(each if each.isalnum() else "-" for each in path))
+        violations = axe.run(visit.page).response["violations"]
+        found += [(path, each["id"], each["nodes"][0]["html"][:200]) for each in violations]
+    assert found == []
+    visit.open("/console/draft")
+    visit.press("Discard all")
+    visit.check()
