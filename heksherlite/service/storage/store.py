@@ -75,7 +75,7 @@ class Store:
         self.availability = self._writer.availability
         self.history = History(database, self._writer)
         self.audit = AuditLog(database, self._writer)
-        self.proposals = Proposals(database)
+        self.proposals = Proposals(database, self._writer)
         self.rule_removal = RuleRemoval(database, self._writer)
         self.rules_are_hidden = asyncio.Event()
         """Set when a write has removed a setting whose rules are still to be deleted."""
