@@ -38,6 +38,6 @@ def secrets_key_options(command: Callable[..., None]) -> Callable[..., None]:
         show_envvar=True,
         type=click.Path(exists=True, dir_okay=False),
         help="The file with the keys that encrypt the secrets in the database, one per line: 32 bytes in base64, as"
-        " openssl rand -base64 32 prints them. The first key encrypts, and all of them decrypt. HEKSHERLITE_SECRETS_KEY may"
-        " contain the keys instead. Requires heksherlite[encryption].",
+        " openssl rand -base64 32 prints them. The first key encrypts, and all of them decrypt."
+        " HEKSHERLITE_SECRETS_KEY may contain the keys instead. Requires heksherlite[encryption].",
     )(run)

@@ -119,7 +119,7 @@ def _row(known: "Token", now: float) -> tuple[str, ...]:
         known.public_prefix,
         ",".join(scope for scope in Scope if scope in known.scopes),
         f"{known.setting_prefix}*",
-        known.owner or "",
+        known.owner or "-",
         format_time(known.created_at),
         "" if known.last_used_at is None else format_time(known.last_used_at),
         _expiry(known, now),

@@ -12,6 +12,7 @@ from heksherlite.service.changing import Changer
 from heksherlite.service.domain import rules
 from heksherlite.service.domain.audit import MOST_DENIALS
 from heksherlite.service.domain.authors import BY_SCHEDULE
+from heksherlite.service.domain.lineage import MOST_REVISIONS
 from heksherlite.service.domain.proposing import next_due
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
 from heksherlite.service.storage.store import Store, first_of
@@ -155,7 +156,9 @@ async def prune_history(store: Store, *, keep: timedelta, until: asyncio.Event) 
     """
     while not until.is_set():
         with suppress(DatabaseUnavailableError):  # the store logs it, and this tries again
-            await store.history.prune(store.now() - keep)
+            before = store.now() - keep
+            await store.history.prune(before)
+            await store.proposals.prune(before, oldest=store.catalog.counters.revision - MOST_REVISIONS)
         await _wait(until, _PRUNE_SECONDS)
 
 

@@ -36,6 +36,7 @@ class Action(StrEnum):
     DELETE_SECRET = "secret.delete"  # noqa: S105
     CLAIM_CONFIGURATION = "configuration.claim"
     ISSUE_ACCESS_TOKEN = "access_token.issue"  # noqa: S105
+    REVOKE_ACCESS_TOKEN = "access_token.revoke"  # noqa: S105
     BREAK_GLASS = "settings.break_glass"
     SEND_REQUEST = "request"
 

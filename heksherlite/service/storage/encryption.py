@@ -6,7 +6,7 @@ begins with ``fernet:``; everything else was stored without a key.
 
 import os
 import shlex
-import subprocess
+import subprocess  # nosec B404
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path

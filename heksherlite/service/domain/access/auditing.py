@@ -33,6 +33,8 @@ def audit_events(before: AccessState, changes: AccessChanges, cause: Cause) -> I
     for happened in (_to_tokens, _to_applications, _to_groups, _to_secrets):
         for action, subject, details in happened(before, changes):
             yield AuditEvent(action=action, actor=cause.author, subject=subject, details={**details, **reason})
+    for _ in changes.revoked_access_tokens:  # an application revokes its own
+        yield AuditEvent(action=Action.REVOKE_ACCESS_TOKEN, actor=cause.author, subject=cause.author.id, details=reason)
     yield from _of_sessions(before, changes, cause)
 
 
@@ -103,7 +105,7 @@ def _action(before: Application | None, after: Application) -> Action:
 
 def _of_token(token: Token) -> dict[str, Any]:
     described = token.described()
-    return {each: described[each] for each in ("name", "scopes", "setting_prefix", "expires_at")}
+    return {each: described[each] for each in ("name", "owner", "scopes", "setting_prefix", "expires_at")}
 
 
 def _of_application(application: Application) -> dict[str, Any]:
