@@ -35,5 +35,6 @@ def _help_without_click() -> str:
     commands = "\n".join(f"  {name:{width}}  {entry.summary}" for name, entry in COMMANDS.items())
     return (
         f"Usage: heksherlite COMMAND [OPTIONS]\n\n  {SUMMARY}\n\nCommands:\n{commands}\n\n"
-        "The commands need an extra: pip install 'heksherlite[service]', or 'heksherlite[login]' without the service."
+        "The commands need an extra: pip install 'heksherlite[service]', or 'heksherlite[cli]' and 'heksherlite[login]'"
+        " without the service."
     )

@@ -22,7 +22,7 @@ from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.store import Store
-from heksherlite.service.storage.tokens import add_token, list_tokens, remove_token
+from heksherlite.service.storage.tokens import add_token, list_tokens, remove_token, rotate_signing_key
 
 T = TypeVar("T")
 
@@ -71,6 +71,14 @@ class Administration:
     def revoke_token(self, name: str) -> bool:
         """Delete the token with a name or public prefix, and return whether it existed."""
         return self._run(partial(remove_token, name=name, cause=self._cause))
+
+    def rotate_signing_key(self, *, at_once: bool) -> None:
+        """Sign with a new key.
+
+        Args:
+            at_once: Whether to refuse what the previous key signed at once.
+        """
+        self._run(lambda access: rotate_signing_key(access, self._cause, at_once=at_once, now=time.time()))
 
     def list_applications(self) -> Sequence[Application]:
         """Return the applications, the oldest first."""

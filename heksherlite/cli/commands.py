@@ -1,12 +1,17 @@
 """The group of all commands."""
 
+import builtins
 from importlib import import_module
 from keyword import iskeyword
+from typing import Any, Final
 
 import click
 
 from heksherlite._version import __version__
 from heksherlite.cli.command_table import COMMANDS, SUMMARY
+
+_INTERRUPTED: Final = 130
+"""The exit status after Ctrl-C, as shells have it."""
 
 
 class _LazyGroup(click.Group):
@@ -18,9 +23,19 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        function = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        function = f"{cmd_name}_" if iskeyword(cmd_name) or hasattr(builtins, cmd_name) else cmd_name
         command: click.Command = getattr(import_module(f"heksherlite.cli.{COMMANDS[cmd_name].module}"), function)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort) as error:
+            # Click's prompts turn Ctrl-C into an abort.
+            if not isinstance(error, KeyboardInterrupt) and not isinstance(error.__context__, KeyboardInterrupt):
+                raise
+        click.echo("Aborted!", err=True)
+        raise click.exceptions.Exit(_INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, BinaryIO, Final
 
+import anyio
 import click
 
-from heksherlite.admin import AsyncAdminClient
+from heksherlite.admin import AdminClient
 from heksherlite.cli.progress import progress
 from heksherlite.cli.source import ask
 from heksherlite.engine import protocol
@@ -24,7 +25,7 @@ _SETTINGS_AT_ONCE: Final = 20
 """The number of settings in one query, whose response has to fit into memory."""
 
 
-async def copy_service(admin: AsyncAdminClient, transport: Transport, file: BinaryIO) -> None:
+def copy_service(admin: AdminClient, transport: Transport, file: BinaryIO) -> None:
     """Write an export of a service into an empty file.
 
     This package's service exports itself, as of one revision. Any other service is read twice, to notice changes.
@@ -40,12 +41,21 @@ async def copy_service(admin: AsyncAdminClient, transport: Transport, file: Bina
         ServiceResponseError: A response is malformed.
     """
     try:
-        file.write(await admin.export())
+        file.write(admin.export())
     except RequestRefusedError as error:
         if error.status not in _NO_SUCH_ROUTE:
             raise
-    else:
-        return
+        anyio.run(_copy_v1, transport, file)
+
+
+async def _copy_v1(transport: Transport, file: BinaryIO) -> None:
+    try:
+        await _copy_unchanged(transport, file)
+    finally:
+        await transport.aclose()
+
+
+async def _copy_unchanged(transport: Transport, file: BinaryIO) -> None:
     for _ in range(_ATTEMPTS):
         file.seek(0)
         file.truncate()

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 import anyio
 import click
 
-from heksherlite.admin import AsyncAdminClient
+from heksherlite.admin import AdminClient
 from heksherlite.cli.copying import copy_service
 from heksherlite.cli.database import cause
 from heksherlite.cli.location import default_database
@@ -64,7 +64,7 @@ def import_service(url: str, token: str | None, headers: Sequence[str], database
     admin, transport = admin_client_of(url, token, headers), transport_to(url, token, headers)
     reason = f"import from {transport}"
     with TemporaryFile() as copied, _errors_in_words():
-        anyio.run(_copy, admin, transport, copied)
+        _copy(admin, transport, copied)
         length = copied.tell()
         copied.seek(0)
         try:
@@ -88,14 +88,12 @@ def _errors_in_words() -> Iterator[None]:
         raise click.ClickException(f"{error}; {_NOTHING_CHANGED}") from error
 
 
-async def _copy(admin: AsyncAdminClient, transport: Transport, copied: BinaryIO) -> None:
+def _copy(admin: AdminClient, transport: Transport, copied: BinaryIO) -> None:
     try:
-        async with admin:
-            await copy_service(admin, transport, copied)
+        with admin:
+            copy_service(admin, transport, copied)
     except (AdminError, ServiceResponseError) as error:
         raise click.ClickException(f"cannot copy {transport}: {error}; {_NOTHING_CHANGED}") from error
-    finally:
-        await transport.aclose()
 
 
 def _import_lines(

@@ -64,6 +64,10 @@ class RemoteAdministration:
         """Revoke the token with a name or public prefix, and return whether it existed."""
         return self._send("DELETE", f"tokens/{quote(name, safe='')}", {}, missing_is_false=True) is not None
 
+    def rotate_signing_key(self, *, at_once: bool) -> None:
+        """Sign with a new key."""
+        self._call("POST", "signing_key/rotate", {"at_once": at_once})
+
     def list_applications(self) -> Sequence[Application]:
         """Return the applications, the oldest first."""
         return [_application(described) for described in self._call("GET", "applications")["applications"]]

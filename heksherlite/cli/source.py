@@ -11,7 +11,7 @@ from click.core import ParameterSource
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from heksherlite.admin import AsyncAdminClient
+    from heksherlite.admin import AdminClient
     from heksherlite.engine.messages import Request, Response
     from heksherlite.http.transport import Transport
 
@@ -80,7 +80,7 @@ def transport_to(url: str, token: str | None, headers: Sequence[str]) -> Transpo
         raise click.BadParameter(str(error), param_hint="URL") from error
 
 
-def admin_client_of(url: str, token: str | None, headers: Sequence[str]) -> AsyncAdminClient:
+def admin_client_of(url: str, token: str | None, headers: Sequence[str]) -> AdminClient:
     """Return a client for operators of the service at a URL.
 
     Args:
@@ -91,16 +91,12 @@ def admin_client_of(url: str, token: str | None, headers: Sequence[str]) -> Asyn
     Raises:
         click.BadParameter: The URL, the token or a header is malformed.
     """
-    from heksherlite.admin import AsyncAdminClient
+    from heksherlite.admin import AdminClient
 
     args = {"headers": _parse_headers(headers)}
+    checked = None if token is None else _checked(token)
     try:
-        return AsyncAdminClient(
-            url,
-            token=None if token is None else _checked(token),
-            http_client_args=args,
-            response_timeout=10 * _SECONDS,
-        )
+        return AdminClient(url, token=checked, http_client_args=args, response_timeout=10 * _SECONDS)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URL") from error
 

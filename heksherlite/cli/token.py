@@ -13,7 +13,7 @@ from heksherlite.cli.times import format_time, parse_expiry
 if TYPE_CHECKING:
     from heksherlite.service.domain.tokens import Token
 
-_TITLES: Final = ("NAME", "BEGINS WITH", "SCOPES", "SETTINGS", "OWNER", "CREATED", "EXPIRES")
+_TITLES: Final = ("NAME", "BEGINS WITH", "SCOPES", "SETTINGS", "OWNER", "CREATED", "LAST USED", "EXPIRES")
 
 
 @click.group()
@@ -91,6 +91,26 @@ def revoke(name: str, target: Target) -> None:
         raise click.ClickException(f"there is no token named {name!r}; heksherlite token list shows all")
 
 
+@token.command()
+@click.option(
+    "--at-once",
+    is_flag=True,
+    help="Refuse the access tokens and device codes that the previous key signed at once, because others may know it."
+    " By default they remain valid until they expire, within 15 minutes.",
+)
+@target_options
+def rotate_signing_key(*, at_once: bool, target: Target) -> None:
+    """Sign access tokens and device codes with a new key."""
+    administration_of(target).rotate_signing_key(at_once=at_once)
+
+
+def _expiry(known: "Token", now: float) -> str:
+    if known.expires_at is None:
+        return "never"
+    note = " (expired)" if known.expired(now) else " (soon)" if known.expires_soon(now) else ""
+    return format_time(known.expires_at) + note
+
+
 def _row(known: "Token", now: float) -> tuple[str, ...]:
     from heksherlite.service.domain.tokens import Scope
 
@@ -99,7 +119,8 @@ def _row(known: "Token", now: float) -> tuple[str, ...]:
         known.public_prefix,
         ",".join(scope for scope in Scope if scope in known.scopes),
         f"{known.setting_prefix}*",
-        known.owner or "",
+        known.owner or "-",
         format_time(known.created_at),
-        "never" if known.expires_at is None else format_time(known.expires_at) + " (expired)" * known.expired(now),
+        "" if known.last_used_at is None else format_time(known.last_used_at),
+        _expiry(known, now),
     )

@@ -34,6 +34,7 @@ from heksherlite.service.api import (
     query,
     rules,
     settings,
+    signing_key,
     stream,
     tokens,
 )
@@ -82,6 +83,7 @@ _RESOURCES: Final = (
     history,
     audit,
     tokens,
+    signing_key,
     applications,
     groups,
     grants,

@@ -12,6 +12,7 @@ from heksherlite.service.changing import Changer
 from heksherlite.service.domain import rules
 from heksherlite.service.domain.audit import MOST_DENIALS
 from heksherlite.service.domain.authors import BY_SCHEDULE
+from heksherlite.service.domain.lineage import MOST_REVISIONS
 from heksherlite.service.domain.proposing import next_due
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
 from heksherlite.service.storage.store import Store, first_of
@@ -33,6 +34,7 @@ A constant is enough: the work is done once per service, and each attempt costs 
 _PROGRESS_SECONDS: Final = 10.0
 """The interval at which to check that the rules of removed settings are being moved."""
 
+_TOKENS_SECONDS: Final = 60.0
 _PRUNE_SECONDS: Final = 3600.0
 
 
@@ -58,6 +60,7 @@ async def follow(
         asyncio.create_task(switch_rules(store, until=until)),
         asyncio.create_task(apply_proposals(store, changer, until=until)),
         asyncio.create_task(move_removed_rules(store, until=until)),
+        asyncio.create_task(watch_tokens(store, until=until)),
         asyncio.create_task(prune_audit(store, keep=keep_audit, until=until)),
     ]
     if keep_history is not None:
@@ -135,6 +138,17 @@ async def move_removed_rules(store: Store, *, until: asyncio.Event) -> None:
             await first_of(until, moving, seconds=_PROGRESS_SECONDS)
 
 
+async def watch_tokens(store: Store, *, until: asyncio.Event) -> None:
+    """Store the uses of tokens and warn of their expiry, until an event is set; run this as a task."""
+    uses = store.access.token_uses
+    while not until.is_set():
+        now = store.now().timestamp()
+        uses.warn_of_expiry(store.tokens, now)
+        with suppress(DatabaseUnavailableError):  # the store logs it, and this tries again
+            await uses.write_due(now)
+        await _wait(until, _TOKENS_SECONDS)
+
+
 async def prune_history(store: Store, *, keep: timedelta, until: asyncio.Event) -> None:
     """Forget what is older than some time, now and every hour, until an event is set; run this as a task.
 
@@ -145,7 +159,9 @@ async def prune_history(store: Store, *, keep: timedelta, until: asyncio.Event) 
     """
     while not until.is_set():
         with suppress(DatabaseUnavailableError):  # the store logs it, and this tries again
-            await store.history.prune(store.now() - keep)
+            before = store.now() - keep
+            await store.history.prune(before)
+            await store.proposals.prune(before, oldest=store.catalog.counters.revision - MOST_REVISIONS)
         await _wait(until, _PRUNE_SECONDS)
 
 

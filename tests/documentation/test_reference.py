@@ -107,7 +107,7 @@ def test_mentioned_commands_exist(page: Path) -> None:
     typed = "\n".join(block.text for block in blocks_of(page) if block.language == "sh")
     lines = re.findall(r"^heksherlite ([a-z].*)", typed, re.MULTILINE) + re.findall(r"`heksherlite ([a-z].*?)`", text)
     for line in lines:
-        words = re.match(r"(?:[a-z]+ ?)*", line)
+        words = re.match(r"(?:[a-z][a-z-]* ?)*", line)
         assert words is not None
         path = "heksherlite"
         for word in words[0].split():

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from heksherlite.cli.commands import heksherlite
 from heksherlite.service import embedded
 from heksherlite.service.api.audit_recorder import AuditRecorder
+from heksherlite.service.domain.access.auditing import audit_events
 from heksherlite.service.domain.access.state import AccessChanges, AccessDecision, AccessState
 from heksherlite.service.domain.applications import Approval, registered
 from heksherlite.service.domain.audit import Action, AuditEvent, AuditOutcome, DatedEvent
@@ -33,6 +34,7 @@ from tests.service.browser import Browser
 from tests.service.stores import opened
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
 
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 ADMIN_TOKEN = Cause(Author("token", "admin", "10.0.0.7", "hkl_01234567"), "for a test")
 ANYTHING = AuditSearch()
 
@@ -84,6 +86,7 @@ def test_every_change_of_access_is_recorded(database: str) -> None:
             assert first.dated.event.actor == ADMIN_TOKEN.author
             assert first.dated.event.details == {
                 "name": "ci",
+                "owner": None,
                 "scopes": ["read"],
                 "setting_prefix": "shop.",
                 "expires_at": None,
@@ -93,6 +96,17 @@ def test_every_change_of_access_is_recorded(database: str) -> None:
             assert "hunter2" not in str([record.as_json() for record in (first, *rest)])
 
     asyncio.run(run())
+
+
+def test_no_part_of_the_access_state_is_forgotten() -> None:
+    """Each thing that a write may change has its events, or is known to need none."""
+    audited = {"tokens", "applications", "groups", "secrets", "sessions"}
+    audited |= {f"removed_{name}" for name in audited} | {"revoked_access_tokens", "device_codes"}
+    clean_ups = {"codes_expired_before", "sessions_expired_before", "revocations_expired_before"}
+    assert {field.name for field in fields(AccessChanges)} == audited | clean_ups | {"history"}
+    revoked = AccessChanges(revoked_access_tokens=((b"digest", 0),))
+    (found,) = audit_events(AccessState(), revoked, BY_JANE)
+    assert (found.action, found.actor) == (Action.REVOKE_ACCESS_TOKEN, BY_JANE.author)
 
 
 def test_device_codes_tell_who_decided_and_who_collected(database: str) -> None:
@@ -280,8 +294,11 @@ def test_access_tokens_are_recorded(service: Service) -> None:
     form = {"grant_type": "client_credentials"}
     right = httpx.post(f"{service.url}/o/token", data=form, auth=(oauth2["client_id"], oauth2["client_secret"]))
     wrong = httpx.post(f"{service.url}/o/token", data=form, auth=(oauth2["client_id"], "wrong"))
-    assert (right.status_code, wrong.status_code) == (200, 401)
-    refused, issued = service.found(action="access_token.issue")
+    device = {"grant_type": DEVICE_CODE, "device_code": "BCDFGHJK.guess", "client_id": "robot"}
+    guess = httpx.post(f"{service.url}/o/token", data=device)
+    assert (right.status_code, wrong.status_code, guess.status_code) == (200, 401, 400)
+    guessed, refused, issued = service.found(action="access_token.issue")
+    assert (guessed["outcome"], guessed["details"]["error"]) == ("denied", "invalid_grant")
     assert (issued["outcome"], issued["subject"], issued["details"]) == (
         "succeeded",
         oauth2["client_id"],

@@ -44,7 +44,16 @@ DECLARATION = {"name": "new", "type": "int", "default_value": 1, "configurable_f
 RULE = {"setting": "cache_ttl", "feature_values": {"user": "b"}, "value": 1}
 OPERATIONS = {"operations": [{"op": "put_rule", **RULE}]}
 
-ELSEWHERE = ("tokens", "applications", "device_codes", "groups", "secrets", "proposals/", "settings/{name}/declarers")
+ELSEWHERE = (
+    "tokens",
+    "signing_key",
+    "applications",
+    "device_codes",
+    "groups",
+    "secrets",
+    "proposals/",
+    "settings/{name}/declarers",
+)
 """The beginnings of the paths whose writes other tests look at in the history: they need more than this service has."""
 
 

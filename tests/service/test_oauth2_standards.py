@@ -220,8 +220,8 @@ def test_an_access_token_is_never_valid_beyond_its_maximal_age() -> None:
     _, token = new_token("app", [Scope.READ], now=1)
     now = 1_000_000.0
     tokens = {token.public_prefix: token}
-    text = AccessTokens(lambda: "key", lambda: tokens, lambda: now + 10_000).issue(token, [Scope.READ]).encode()
-    assert AccessTokens(lambda: "key", lambda: tokens, lambda: now).find(text) is None
-    found = AccessTokens(lambda: "key", lambda: tokens, lambda: now + 10_000).find(text)
+    text = AccessTokens(lambda: ["key"], lambda: tokens, lambda: now + 10_000).issue(token, [Scope.READ]).encode()
+    assert AccessTokens(lambda: ["key"], lambda: tokens, lambda: now).find(text) is None
+    found = AccessTokens(lambda: ["key"], lambda: tokens, lambda: now + 10_000).find(text)
     assert found is not None
     assert found.expires_at == now + 10_000 + LIFETIME

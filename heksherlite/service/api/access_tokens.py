@@ -5,7 +5,7 @@ looks up the token of the application. A revoked application has none.
 """
 
 import time
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
@@ -27,7 +27,7 @@ class AccessTokens:
     """Issues and verifies access tokens.
 
     Args:
-        key: Returns the signing key, which all services on the database share.
+        keys: Returns the signing keys, which all services on the database share; the last one signs.
         tokens: Returns the tokens that are valid now.
         revoked: Returns the digests of the access tokens that were revoked.
         clock: Returns the time on the clock that all services on the database agree on, in seconds since the epoch.
@@ -35,14 +35,14 @@ class AccessTokens:
 
     def __init__(
         self,
-        key: Callable[[], str],
+        keys: Callable[[], Sequence[str]],
         tokens: Callable[[], Tokens],
         clock: Callable[[], float] = time.time,
         *,
         revoked: Callable[[], Container[bytes]] = frozenset,
     ) -> None:
         self._revoked = revoked
-        self._key = key
+        self._keys = keys
         self._clock = clock
         self._tokens = tokens
 
@@ -88,7 +88,7 @@ class AccessTokens:
 
     def _serializer(self) -> URLSafeTimedSerializer:
         arguments = {"digest_method": sha256, "key_derivation": "hmac", "clock": self._clock}
-        return URLSafeTimedSerializer(self._key(), _SALT, signer=_Signer, signer_kwargs=arguments)
+        return URLSafeTimedSerializer(list(self._keys()), _SALT, signer=_Signer, signer_kwargs=arguments)
 
 
 class _Signer(TimestampSigner):

@@ -77,6 +77,7 @@ class Authorizer:
         limits: The limit on the rate of writes.
         clock: Returns the time on the clock that all services on the database agree on, in seconds since the epoch.
         repetition: What was logged already.
+        used: Receives the public prefixes of the tokens that are used.
 
     Attributes:
         proxy_headers: Reads the address and the person from the headers of trusted proxies.
@@ -94,7 +95,9 @@ class Authorizer:
         *,
         clock: Callable[[], float],
         repetition: Repetition,
+        used: set[str],
     ) -> None:
+        self._used = used
         self.refused_tokens: Counter[str] = Counter()
         self.refused_writes = 0
         self.proxy_headers = ProxyHeaders(options)
@@ -212,6 +215,7 @@ class Authorizer:
             self._refuse_token(request, "malformed", "malformed token; expected hkl_...", scope)
         if token.expired(self._clock()):
             self._refuse_token(request, "expired", f"the token {token.name!r} has expired", scope)
+        self._used.add(token.public_prefix)
         return token
 
     def _refuse_token(self, request: RequestScope, kind: str, reason: str, scope: Scope) -> NoReturn:

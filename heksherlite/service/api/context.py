@@ -107,7 +107,7 @@ class ServiceContext:
             return store.now().timestamp()
 
         access_tokens = AccessTokens(
-            lambda: store.signing_key, lambda: store.tokens, clock, revoked=lambda: store.revoked_access_tokens
+            lambda: store.signing_keys, lambda: store.tokens, clock, revoked=lambda: store.revoked_access_tokens
         )
         authorizer = Authorizer(
             lambda: store.tokens,
@@ -117,6 +117,7 @@ class ServiceContext:
             options.limits,
             clock=clock,
             repetition=repetition,
+            used=store.access.token_uses.used,
         )
         grant_limits = GrantLimits()
         origin_guard = OriginGuard(authorizer.proxy_headers, options.public_url)
@@ -140,7 +141,7 @@ class ServiceContext:
             people=People(authorizer, origin_guard, options.access, store.sessions, clock=clock),
             identity_provider=_identity_provider_client(options),
             grant_limits=grant_limits,
-            device_codes=DeviceCodeSecrets(lambda: store.signing_key, grant_limits.failed_polls),
+            device_codes=DeviceCodeSecrets(lambda: store.signing_keys, grant_limits.failed_polls),
             metrics=MetricsCollector(store, streams, authorizer, quotas, multiprocess),
             audit=AuditRecorder(store.audit, store.now),
             quotas=quotas,

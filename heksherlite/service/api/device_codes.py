@@ -5,7 +5,7 @@ A secret is derived from the code with the key that all services on the database
 
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hmac import compare_digest, digest
 from typing import Final
 
@@ -19,12 +19,12 @@ class DeviceCodeSecrets:
     """Creates and verifies the secrets of device codes.
 
     Args:
-        key: Returns the signing key, which all services on the database share.
+        keys: Returns the signing keys, which all services on the database share; the last one signs.
         failed_polls: The polls with unknown or unproven codes.
     """
 
-    def __init__(self, key: Callable[[], str], failed_polls: FailedAttempts) -> None:
-        self._key = key
+    def __init__(self, keys: Callable[[], Sequence[str]], failed_polls: FailedAttempts) -> None:
+        self._keys = keys
         self._failed_polls = failed_polls
         self._without_secret: OrderedDict[bytes, None] = OrderedDict()
 
@@ -35,13 +35,14 @@ class DeviceCodeSecrets:
             code_digest: The digest of the code.
             created_at: When the code was created, in seconds since the epoch.
         """
-        message = b"device code %b %d" % (code_digest, created_at)
-        return urlsafe_b64encode(digest(self._key().encode(), message, "sha256")).rstrip(b"=").decode()
+        return _secret(self._keys()[-1], code_digest, created_at)
 
     def has_secret(self, code: DeviceCode, secret: str) -> bool:
         """Return whether a secret is that of a device code."""
-        expected = self.secret_of(code.digest, code.created_at)
-        return code.chosen_by == "service" and compare_digest(secret.encode("utf-8", "replace"), expected.encode())
+        sent = secret.encode("utf-8", "replace")
+        return code.chosen_by == "service" and any(
+            compare_digest(sent, _secret(key, code.digest, code.created_at).encode()) for key in self._keys()
+        )
 
     def may_collect(self, code: DeviceCode, secret: str | None, address: str, *, age: float, now: float) -> bool:
         """Return whether a client may learn the status of a code, and collect its token.
@@ -66,3 +67,8 @@ class DeviceCodeSecrets:
     def is_collected_without_secret(self, code: DeviceCode) -> bool:
         """Return whether a client has polled for a code without its secret."""
         return code.digest in self._without_secret
+
+
+def _secret(key: str, code_digest: bytes, created_at: int) -> str:
+    message = b"device code %b %d" % (code_digest, created_at)
+    return urlsafe_b64encode(digest(key.encode(), message, "sha256")).rstrip(b"=").decode()

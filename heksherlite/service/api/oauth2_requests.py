@@ -11,8 +11,8 @@ from urllib.parse import unquote_plus
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from heksherlite.service.api.context import ServiceContext
-from heksherlite.service.api.denials import note_denial
+from heksherlite.service.api.context import ServiceContext, context_of
+from heksherlite.service.api.denials import DENIED_STATUSES, note_denial
 from heksherlite.service.api.forms import FORM, NotAFormError, parse_form
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.responses import Responses, json_response, text_responses
@@ -75,6 +75,10 @@ ERRORS: Final[Responses] = {
 """The error responses of every route."""
 
 
+_DENIALS: Final = frozenset({"invalid_grant", "invalid_scope", "access_denied"})
+"""The errors with status 400 that deny something. Others are about the form of a request, or about waiting."""
+
+
 def form_description(required: Sequence[str], **fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the OpenAPI description of a form."""
     schema = {"type": "object", "required": list(required), "properties": fields}
@@ -83,7 +87,10 @@ def form_description(required: Sequence[str], **fields: Mapping[str, Any]) -> di
 
 def refuse(request: Request, error: OAuth2Error, action: Action) -> Response:
     """Return the response to a request that was refused."""
-    note_denial(request.scope, str(error), action)
+    if error.status in DENIED_STATUSES:
+        note_denial(request.scope, str(error), action)
+    elif error.error in _DENIALS:
+        context_of(request).audit.record_denial(request, action, str(error), error=error.error)
     body = {"error": error.error, "error_description": str(error)}
     return json_response(body, error.status, {**NOT_STORED, **error.headers})
 

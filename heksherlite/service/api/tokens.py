@@ -34,6 +34,7 @@ class TokenDescription(BaseModel):
     setting_prefix: str
     created_at: int
     expires_at: int | None
+    last_used_at: int | None
     owner: str | None = Field(description="The person that the token belongs to.")
 
 

@@ -20,6 +20,7 @@ class Action(StrEnum):
     CREATE_TOKEN = "token.create"  # noqa: S105  # not a secret
     CHANGE_TOKEN = "token.change"  # noqa: S105
     REVOKE_TOKEN = "token.revoke"  # noqa: S105
+    ROTATE_SIGNING_KEY = "signing_key.rotate"
     LOG_IN = "login"
     LOG_OUT = "logout"
     INVITE_APPLICATION = "application.invite"
@@ -35,6 +36,7 @@ class Action(StrEnum):
     DELETE_SECRET = "secret.delete"  # noqa: S105
     CLAIM_CONFIGURATION = "configuration.claim"
     ISSUE_ACCESS_TOKEN = "access_token.issue"  # noqa: S105
+    REVOKE_ACCESS_TOKEN = "access_token.revoke"  # noqa: S105
     BREAK_GLASS = "settings.break_glass"
     SEND_REQUEST = "request"
 

@@ -17,6 +17,7 @@ SHAPE: Final = re.compile(r"hkl_[0-9a-f]{8}_[A-Za-z0-9_-]{43}")
 
 _LONGEST_OWNER: Final = 200
 _PUBLIC_LENGTH: Final = len("hkl_01234567")
+_SOON_SECONDS: Final = 14 * 86_400
 _NO_DIGEST: Final = bytes(32)
 
 
@@ -52,6 +53,8 @@ class Token:
         application_id: The id of the application that the token belongs to; None for any other token.
         owner: The person that the token belongs to, by the name that a proxy or identity provider gives them; None if
             nobody said it. Nobody approves proposals that they made with another token.
+        last_used_at: When the token was last used, within about an hour, in seconds since the epoch; None if it was
+            not used, or if that was not looked up.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Token:
     expires_at: int | None
     application_id: str | None = None
     owner: str | None = None
+    last_used_at: int | None = None
 
     def described(self) -> dict[str, Any]:
         """Return the token as JSON, without its secret."""
@@ -74,7 +78,14 @@ class Token:
             "created_at": self.created_at,
             "expires_at": self.expires_at,
             "owner": self.owner,
+            "last_used_at": self.last_used_at,
         }
+
+    def expires_soon(self, now: float) -> bool:
+        """Return whether the token expires within two weeks, or a fifth of its lifetime if that is less."""
+        if self.expires_at is None or self.expired(now):
+            return False
+        return self.expires_at - now <= min(_SOON_SECONDS, (self.expires_at - self.created_at) / 5)
 
     @property
     def access(self) -> "Access":

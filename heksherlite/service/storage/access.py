@@ -25,6 +25,7 @@ from heksherlite.service.storage.audit import write_events
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history import write_record
 from heksherlite.service.storage.rows import read_counters, write_counters, write_revision
+from heksherlite.service.storage.token_uses import TokenUses
 from heksherlite.service.storage.writing import Writer
 
 T = TypeVar("T")
@@ -76,6 +77,8 @@ class AccessStore:
     ) -> None:
         self._database = database
         self._writer = writer or Writer(database)
+        self.token_uses = TokenUses(database, self._writer)
+        """When tokens were last used."""
         self._after_write = after_write
         self._on_recorded = on_recorded
         self._counters: Counters | None = None

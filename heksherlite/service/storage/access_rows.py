@@ -14,11 +14,15 @@ from heksherlite.service.domain.device_codes import DeviceCode
 from heksherlite.service.domain.groups import Group
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.sessions import Session
+from heksherlite.service.domain.signing_keys import SigningKeys
 from heksherlite.service.domain.tokens import Access, Scope, Token
 from heksherlite.service.storage import tables
 
 _tokens: Final = tables.tokens.c
 _applications: Final = tables.applications.c
+_SIGNING: Final = "signing"
+_PREVIOUS_SIGNING: Final = "previous signing"
+
 _codes: Final = tables.device_codes.c
 _sessions: Final = tables.sessions.c
 
@@ -40,13 +44,14 @@ async def read_access_state(connection: AsyncConnection) -> AccessState:
         groups={row.name: Group(row.name, orjson.loads(row.contents)) for row in groups},
         secrets={row.name: row.value for row in secrets},
         revoked_access_tokens={bytes.fromhex(row.digest): row.expires_at for row in revoked},
+        signing_keys=await _read_signing_keys(connection),
     )
 
 
-async def read_signing_key(connection: AsyncConnection) -> str:
-    """Return the key that services sign with."""
-    key = select(tables.keys.c.key).where(tables.keys.c.purpose == "signing")
-    return str((await connection.execute(key)).scalar_one())
+async def _read_signing_keys(connection: AsyncConnection) -> SigningKeys:
+    rows = {row.purpose: row for row in await connection.execute(select(tables.keys))}
+    current, previous = rows[_SIGNING], rows.get(_PREVIOUS_SIGNING)
+    return SigningKeys(current.key, None if previous is None else previous.key, current.created_at)
 
 
 async def read_device_codes(connection: AsyncConnection, digest: bytes) -> Mapping[bytes, DeviceCode]:
@@ -85,6 +90,10 @@ async def write_access_changes(connection: AsyncConnection, state: AccessState, 
     revoked = [{"digest": digest.hex(), "expires_at": end} for digest, end in changes.revoked_access_tokens]
     known_revoked = {digest.hex() for digest in state.revoked_access_tokens}
     ended_sessions = {digest.hex() for digest in changes.removed_sessions}
+    uses = [*changes.removed_tokens, *(f"hkl_{each}" for each in changes.removed_applications)]
+    await connection.execute(delete(tables.token_uses).where(tables.token_uses.c.public_prefix.in_(uses)))
+    if changes.signing_keys is not None:
+        await _write_signing_keys(connection, changes.signing_keys)
     for table, rows, known, removed in (
         (tables.tokens, map(_token_row, changes.tokens), state.tokens, changes.removed_tokens),
         (
@@ -100,6 +109,14 @@ async def write_access_changes(connection: AsyncConnection, state: AccessState, 
         (tables.revoked_access_tokens, revoked, known_revoked, ()),
     ):
         await _write_rows(connection, table, rows, known, removed)
+
+
+async def _write_signing_keys(connection: AsyncConnection, keys: SigningKeys) -> None:
+    await connection.execute(delete(tables.keys).where(tables.keys.c.purpose.in_((_SIGNING, _PREVIOUS_SIGNING))))
+    rows = [{"purpose": _SIGNING, "key": keys.current, "created_at": keys.rotated_at}]
+    if keys.previous is not None:
+        rows.append({"purpose": _PREVIOUS_SIGNING, "key": keys.previous, "created_at": 0})
+    await connection.execute(insert(tables.keys), rows)
 
 
 async def _purge(connection: AsyncConnection, changes: AccessChanges) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,10 +18,10 @@ from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.history import as_of, changes_between
 from heksherlite.service.domain.lineage import NONCE_BYTES, RevisionId
+from heksherlite.service.domain.signing_keys import SigningKeys
 from heksherlite.service.domain.tokens import Tokens
 from heksherlite.service.errors import DatabaseUnavailableError, NotCaughtUpError, NotFoundError
 from heksherlite.service.storage.access import AccessStore
-from heksherlite.service.storage.access_rows import read_signing_key
 from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.audit import AuditLog, write_events
 from heksherlite.service.storage.database import Database
@@ -75,7 +75,7 @@ class Store:
         self.availability = self._writer.availability
         self.history = History(database, self._writer)
         self.audit = AuditLog(database, self._writer)
-        self.proposals = Proposals(database)
+        self.proposals = Proposals(database, self._writer)
         self.rule_removal = RuleRemoval(database, self._writer)
         self.rules_are_hidden = asyncio.Event()
         """Set when a write has removed a setting whose rules are still to be deleted."""
@@ -96,7 +96,7 @@ class Store:
         self.sessions = Sessions(self.access)
         self._tokens: Tokens = {}
         self._revoked_access_tokens: Mapping[bytes, int] = {}
-        self._signing_key = ""
+        self._signing_keys = SigningKeys()
         self.strict_declarations = False
         """Whether the database was made for services that check the rights of declarers."""
         self._database = database
@@ -134,9 +134,9 @@ class Store:
         return self._database.now()
 
     @property
-    def signing_key(self) -> str:
-        """A random key that all services on the database share, for signatures."""
-        return self._signing_key
+    def signing_keys(self) -> Sequence[str]:
+        """The random keys that all services on the database share, for signatures; the last one is the current one."""
+        return self._signing_keys.accepted(self.now().timestamp())
 
     async def load(self) -> None:
         """Read the catalog, or what changed since the last read.
@@ -323,7 +323,7 @@ class Store:
         if lineage is None or counters.access_id != catalog.counters.access_id:
             access = await self.access.newest(connection, counters)
             self._tokens, self._revoked_access_tokens = access.all_tokens(), access.revoked_access_tokens
-            self._signing_key = await read_signing_key(connection)
+            self._signing_keys = access.signing_keys
         if lineage is None:  # the first read, or the database was replaced, restored, or lost transactions
             self.strict_declarations = await read_strict_declarations(connection)
             catalog = Catalog(Counters(counters.database_id))

@@ -280,8 +280,18 @@ keys = Table(
     metadata,
     Column("purpose", String, primary_key=True),
     Column("key", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False, server_default="0"),
 )
-"""Random keys that all services on the database share. ``signing`` signs access tokens and forms."""
+"""Random keys that all services on the database share. ``signing`` signs access tokens and device codes, and ``previous
+signing`` did before."""
+
+token_uses = Table(
+    "token_uses",
+    metadata,
+    Column("public_prefix", String, primary_key=True),
+    Column("last_used_at", BigInteger, nullable=False),
+)
+"""When tokens were last used. A write here does not change the revision of the state."""
 
 sessions = Table(
     "sessions",

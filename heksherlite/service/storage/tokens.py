@@ -1,10 +1,12 @@
 """The tokens of a database, which the command line writes and running services notice."""
 
+import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from heksherlite.service.domain.access import tokens
+from heksherlite.service.domain.access import signing_keys, tokens
 from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.tokens import Scope, Token, new_token
 from heksherlite.service.storage.access import AccessStore
@@ -63,4 +65,21 @@ async def list_tokens(access: AccessStore) -> Sequence[Token]:
     Raises:
         DatabaseUnavailableError: The database cannot be used.
     """
-    return list((await access.read()).tokens.values())
+    uses = await access.token_uses.all()
+    known = (await access.read()).tokens
+    return [replace(token, last_used_at=uses.get(token.public_prefix)) for token in known.values()]
+
+
+async def rotate_signing_key(access: AccessStore, cause: Cause, *, at_once: bool, now: float) -> None:
+    """Sign with a new key from now on.
+
+    Args:
+        access: The access state in the database.
+        cause: Who rotates it, and why.
+        at_once: Whether to refuse what the previous key signed at once.
+        now: The time, in seconds since the epoch.
+
+    Raises:
+        DatabaseUnavailableError: The database cannot be used.
+    """
+    await access.write(partial(signing_keys.rotate, key=secrets.token_hex(32), at_once=at_once, now=now), cause)

@@ -33,6 +33,8 @@ def audit_events(before: AccessState, changes: AccessChanges, cause: Cause) -> I
     for happened in (_to_tokens, _to_applications, _to_groups, _to_secrets):
         for action, subject, details in happened(before, changes):
             yield AuditEvent(action=action, actor=cause.author, subject=subject, details={**details, **reason})
+    for _ in changes.revoked_access_tokens:  # an application revokes its own
+        yield AuditEvent(action=Action.REVOKE_ACCESS_TOKEN, actor=cause.author, subject=cause.author.id, details=reason)
     yield from _of_sessions(before, changes, cause)
 
 
@@ -43,6 +45,8 @@ def _to_tokens(before: AccessState, changes: AccessChanges) -> Iterator[_Happene
             yield Action.CREATE_TOKEN, token.public_prefix, details
         elif details != _of_token(known):
             yield Action.CHANGE_TOKEN, token.public_prefix, details
+    if changes.signing_keys is not None:
+        yield Action.ROTATE_SIGNING_KEY, None, {"at_once": changes.signing_keys.previous is None}
     for public_prefix in sorted(changes.removed_tokens):
         yield Action.REVOKE_TOKEN, public_prefix, {"name": before.tokens[public_prefix].name}
 
@@ -101,7 +105,7 @@ def _action(before: Application | None, after: Application) -> Action:
 
 def _of_token(token: Token) -> dict[str, Any]:
     described = token.described()
-    return {each: described[each] for each in ("name", "scopes", "setting_prefix", "expires_at")}
+    return {each: described[each] for each in ("name", "owner", "scopes", "setting_prefix", "expires_at")}
 
 
 def _of_application(application: Application) -> dict[str, Any]:

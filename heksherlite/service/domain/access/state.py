@@ -14,6 +14,7 @@ from heksherlite.service.domain.device_codes import DeviceCode
 from heksherlite.service.domain.groups import Group
 from heksherlite.service.domain.history import Change
 from heksherlite.service.domain.sessions import Session
+from heksherlite.service.domain.signing_keys import SigningKeys
 from heksherlite.service.domain.tokens import Token, Tokens
 
 T_co = TypeVar("T_co", covariant=True)
@@ -40,6 +41,7 @@ class AccessState:
         device_codes: Device codes by digest.
         device_code_count: The number of all device codes that are not due to be deleted.
         sessions: The sessions of people, by digest.
+        signing_keys: The signing keys.
         revoked_access_tokens: When each revoked access token expires anyway, by the digest of the access token.
     """
 
@@ -52,6 +54,7 @@ class AccessState:
     device_code_count: int = 0
     sessions: Mapping[bytes, Session] = field(default_factory=dict, repr=False)
     revoked_access_tokens: Mapping[bytes, int] = field(default_factory=dict, repr=False)
+    signing_keys: SigningKeys = SigningKeys()  # noqa: RUF009 - immutable
 
     def all_tokens(self) -> Tokens:
         """Return the tokens for the API by their public prefix, those of applications included."""
@@ -76,6 +79,7 @@ class AccessState:
             secrets=_merged(self.secrets, dict(changes.secrets), changes.removed_secrets),
             device_codes={key: code for key, code in codes.items() if code.expires_at >= changes.codes_expired_before},
             device_code_count=self.device_code_count + added,
+            signing_keys=changes.signing_keys or self.signing_keys,
             revoked_access_tokens={
                 digest: expires_at
                 for digest, expires_at in {**self.revoked_access_tokens, **dict(changes.revoked_access_tokens)}.items()
@@ -99,6 +103,7 @@ class AccessChanges:
 
     Attributes:
         codes_expired_before: Device codes that expired before this time are deleted.
+        signing_keys: The signing keys after a rotation.
         revoked_access_tokens: The digests of revoked access tokens, and when each expires anyway.
         revocations_expired_before: Revocations of access tokens that expired at this time or before are deleted.
         sessions_expired_before: Sessions that expired at this time or before are deleted.
@@ -117,6 +122,7 @@ class AccessChanges:
     sessions: tuple[Session, ...] = ()
     removed_sessions: frozenset[bytes] = frozenset()
     revoked_access_tokens: tuple[tuple[bytes, int], ...] = ()
+    signing_keys: SigningKeys | None = None
     revocations_expired_before: int = 0
     codes_expired_before: int = 0
     sessions_expired_before: int = 0

@@ -1,0 +1,80 @@
+"""Arguments of commands that manage settings: conditions, contexts, values and times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+context_option: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.option(
+    "--context",
+    "contexts",
+    metavar="FEATURE=VALUE,...",
+    multiple=True,
+    help="The context: values of context features, separated by commas. Repeat the option for several.",
+)
+
+
+def parse_conditions(texts: Sequence[str], option: str) -> dict[str, str]:
+    """Return values of context features.
+
+    Args:
+        texts: Each of them ``feature=value``, or several of these with commas in between.
+        option: The option that they come from, for errors.
+
+    Raises:
+        click.BadParameter: A text is malformed, or has a feature twice.
+    """
+    conditions: dict[str, str] = {}
+    for term in ",".join(texts).split(",") if texts else ():
+        feature, separator, value = term.partition("=")
+        if not separator or not feature or not value:
+            raise click.BadParameter(f"expected FEATURE=VALUE, such as user=john, not {term!r}", param_hint=option)
+        if feature in conditions:
+            raise click.BadParameter(f"{feature!r} is given twice", param_hint=option)
+        conditions[feature] = value
+    return conditions
+
+
+def parse_value(text: str, wire_type: str) -> Any:
+    """Return a value of a setting: the JSON of a text if it fits the type, or else the text itself if that fits.
+
+    If neither does, the service says what is wrong with the JSON.
+
+    Args:
+        text: The text.
+        wire_type: The type of the setting, as on the wire.
+    """
+    from heksherlite.errors import TypeStringError
+    from heksherlite.type_strings import parse_type
+
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    try:
+        accepts = parse_type(wire_type).accepts
+    except TypeStringError:  # of a newer service
+        return value
+    return text if accepts(text) and not accepts(value) else value
+
+
+def parse_time(text: str | None, option: str) -> datetime | None:
+    """Return a time, in UTC unless it has an offset.
+
+    Raises:
+        click.BadParameter: The text is not a time.
+    """
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        reason = f"expected a time such as 2030-01-31T12:00, not {text!r}"
+        raise click.BadParameter(reason, param_hint=option) from error
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

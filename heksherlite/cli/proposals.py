@@ -1,0 +1,194 @@
+"""``heksherlite proposals``: changes that somebody else approves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+import click
+import orjson
+
+from heksherlite.cli.arguments import parse_time
+from heksherlite.cli.changing import reason_option, require_consent, yes_option
+from heksherlite.cli.differences import show_conflicts, show_impact
+from heksherlite.cli.output import FORMATS, as_text, output_option, plain, print_one, print_rows
+from heksherlite.cli.records import author_text
+from heksherlite.cli.services import Service, service_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from heksherlite.admin import AnyOperation, Proposal
+
+_STATES: Final = ("open", "approved", "applied", "rejected", "withdrawn", "failed")
+_COMMENT: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.option(
+    "--comment", metavar="TEXT", help="A comment for the discussion."
+)
+
+
+@click.group()
+def proposals() -> None:
+    """Propose changes, and decide about those of others.
+
+    Commands that change settings propose the change with --propose.
+    """
+
+
+@proposals.command(name="list")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(_STATES),
+    multiple=True,
+    default=("open", "approved"),
+    show_default=True,
+    help="Only proposals in this state. Repeat the option for several.",
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The maximum number of proposals."
+)
+@output_option
+@service_options
+def list_(states: Sequence[Any], limit: int, output: FORMATS, service: Service) -> None:
+    """List proposals, the newest first."""
+    with service.connect() as admin:
+        found = admin.list_proposals(states=states, limit=limit).proposals
+    rows = plain(found)
+    if output == "table":
+        for row, proposal in zip(rows, found, strict=True):
+            row["by"], row["size"] = author_text(proposal.author), len(proposal.operations)
+    columns = {"NUMBER": "proposal_id", "STATE": "state", "BY": "by", "OPERATIONS": "size", "REASON": "reason"}
+    print_rows(output, rows, columns)
+
+
+@proposals.command()
+@click.argument("number", type=click.IntRange(1))
+@output_option
+@service_options
+def show(number: int, output: FORMATS, service: Service) -> None:
+    """Show the proposal NUMBER, and what it would do now."""
+    with service.connect() as admin:
+        proposal = admin.proposal(number)
+    print_one(output, proposal, lambda: "\n".join(_description(proposal)))
+    if output == "table":
+        show_conflicts(proposal.conflicts)
+        if proposal.impact is not None and not proposal.conflicts:
+            show_impact(proposal.impact)
+
+
+@proposals.command()
+@click.argument("file", type=click.File("rb"))
+@reason_option
+@click.option(
+    "--apply-at", metavar="TIME", help="When to apply the change after its approval, in UTC. By default at once."
+)
+@output_option
+@service_options
+def create(file: BinaryIO, reason: str | None, apply_at: str | None, output: FORMATS, service: Service) -> None:
+    """Propose the operations in FILE; - is the standard input.
+
+    FILE is a JSON list of operations, such as {"op": "set_default", "setting": "page_size", "value": 50}.
+    """
+    operations = _read_operations(file)
+    time = parse_time(apply_at, "--apply-at")
+    with service.connect() as admin:
+        proposal = admin.proposal(admin.propose(operations, reason=reason, apply_at=time))
+    if proposal.impact is not None:
+        show_impact(proposal.impact)
+    print_one(output, proposal, lambda: f"Proposed as number {proposal.proposal_id}.")
+
+
+@proposals.command()
+@click.argument("number", type=click.IntRange(1))
+@_COMMENT
+@yes_option
+@output_option
+@service_options
+def approve(number: int, comment: str | None, yes: bool, output: FORMATS, service: Service) -> None:
+    """Approve the proposal NUMBER of somebody else, after you have seen what it does."""
+    with service.connect() as admin:
+        proposal = admin.proposal(number)
+        click.echo("\n".join(_description(proposal)), err=True)
+        show_conflicts(proposal.conflicts)
+        if proposal.impact is not None and not proposal.conflicts:
+            show_impact(proposal.impact)
+        require_consent("Approve this proposal?", yes=yes)
+        approved = admin.approve(number, comment=comment)
+
+    def describe() -> str:
+        if approved.applied_revision is None:
+            return f"Approved; it is applied at {approved.apply_at:%Y-%m-%d %H:%M:%S} UTC."
+        return f"Applied in revision {approved.applied_revision}."
+
+    print_one(output, approved, describe)
+
+
+@proposals.command()
+@click.argument("number", type=click.IntRange(1))
+@_COMMENT
+@service_options
+def reject(number: int, comment: str | None, service: Service) -> None:
+    """Reject the proposal NUMBER."""
+    with service.connect() as admin:
+        admin.reject(number, comment=comment)
+    click.echo(f"Rejected proposal {number}.")
+
+
+@proposals.command()
+@click.argument("number", type=click.IntRange(1))
+@_COMMENT
+@service_options
+def withdraw(number: int, comment: str | None, service: Service) -> None:
+    """Withdraw your own proposal NUMBER."""
+    with service.connect() as admin:
+        admin.withdraw(number, comment=comment)
+    click.echo(f"Withdrew proposal {number}.")
+
+
+@proposals.command()
+@click.argument("number", type=click.IntRange(1))
+@click.argument("text")
+@service_options
+def comment(number: int, text: str, service: Service) -> None:
+    """Comment on the proposal NUMBER."""
+    with service.connect() as admin:
+        admin.comment(number, text)
+    click.echo(f"Commented on proposal {number}.")
+
+
+def _read_operations(file: BinaryIO) -> list[AnyOperation]:
+    from heksherlite.operations import OPERATIONS, operation_from
+
+    try:
+        shown = orjson.loads(file.read())
+    except orjson.JSONDecodeError as error:
+        raise click.BadParameter(f"not JSON: {error}", param_hint="FILE") from error
+    if not isinstance(shown, list):
+        raise click.BadParameter("expected a list of operations", param_hint="FILE")
+    operations = []
+    for index, each in enumerate(shown):
+        try:
+            operations.append(operation_from(each))
+        except KeyError as error:
+            reason = f"{error} is not an operation; there are {', '.join(sorted(OPERATIONS))}"
+            raise click.BadParameter(f"operations[{index}]: {reason}", param_hint="FILE") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise click.BadParameter(f"operations[{index}]: {error}", param_hint="FILE") from error
+    return operations
+
+
+def _description(proposal: Proposal) -> Iterator[str]:
+    yield (
+        f"proposal {proposal.proposal_id} ({proposal.state}), {proposal.proposed_at:%Y-%m-%d %H:%M:%S} UTC,"
+        f" by {author_text(proposal.author)}"
+    )
+    if proposal.reason:
+        yield f"reason: {proposal.reason}"
+    if proposal.apply_at is not None:
+        yield f"to be applied at {proposal.apply_at:%Y-%m-%d %H:%M:%S} UTC"
+    if proposal.decided_by is not None:
+        yield f"decided by {author_text(proposal.decided_by)}"
+    if proposal.failure:
+        yield f"failed: {proposal.failure}"
+    yield "operations:"
+    yield from (f"  {as_text(operation.as_json())}" for operation in proposal.operations)
+    yield from (f"{author_text(each.author)}: {each.text}" for each in proposal.comments)

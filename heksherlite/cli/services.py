@@ -1,0 +1,101 @@
+"""The service that a command manages: the options that name it, and the client for it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from click.core import ParameterSource
+
+from heksherlite.cli.profiles import read_profiles
+from heksherlite.cli.source import credential_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from heksherlite.admin import AdminClient
+
+DEFAULT_URL: Final = "http://127.0.0.1:8888"
+"""Where ``heksherlite serve`` listens by default."""
+
+_URL: Final = click.option(
+    "--url",
+    metavar="URL",
+    envvar="HEKSHER_URL",
+    show_envvar=True,
+    help="The URL of the service. By default that of the profile, or a service on this machine.",
+)
+_PROFILE: Final = click.option(
+    "--profile", metavar="NAME", help="The profile to use, in place of the current one. See heksherlite profile."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The service that a command manages.
+
+    Attributes:
+        url: Its URL.
+        token: The token to send, or None.
+        headers: Further headers, each ``Name: value``.
+    """
+
+    url: str
+    token: str | None
+    headers: Sequence[str] = ()
+
+    @contextmanager
+    def connect(self) -> Iterator[AdminClient]:
+        """Return a client for operators of the service. Its errors become the command's.
+
+        Raises:
+            click.ClickException: The service does not answer, or refuses a request.
+        """
+        from heksherlite.admin import AdminError
+        from heksherlite.cli.source import admin_client_of
+        from heksherlite.errors import ServiceResponseError
+
+        try:
+            with admin_client_of(self.url, self.token, self.headers) as admin:
+                yield admin
+        except (AdminError, ServiceResponseError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+def service_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that name a service to a command, which gets a `Service` as ``service``."""
+
+    @wraps(command)
+    def run(*, url: str | None, token: str | None, headers: Sequence[str], profile: str | None, **others: Any) -> None:
+        context = click.get_current_context()
+        sources = {name: context.get_parameter_source(name) for name in ("url", "token")}
+        command(service=_service(url, token, headers, profile, sources), **others)
+
+    return _URL(_PROFILE(credential_options(run)))
+
+
+def _service(
+    url: str | None,
+    token: str | None,
+    headers: Sequence[str],
+    profile: str | None,
+    sources: dict[str, ParameterSource | None],
+) -> Service:
+    """Return the service: by the options, or else by the variables, or else by the profile."""
+    if profile is not None:
+        if sources["url"] is ParameterSource.COMMANDLINE:
+            raise click.UsageError("Give either --url or --profile.")
+        chosen = read_profiles().get(profile)
+        given = token if sources["token"] in {ParameterSource.COMMANDLINE, ParameterSource.PROMPT} else None
+        return Service(chosen.url, given or chosen.token, headers)
+    if url is not None:
+        # The token of a profile goes to the service of the profile only.
+        return Service(url, token, headers)
+    profiles = read_profiles()
+    if profiles.current is None:
+        return Service(DEFAULT_URL, token, headers)
+    chosen = profiles.get(profiles.current)
+    return Service(chosen.url, token or chosen.token, headers)

@@ -1,0 +1,345 @@
+"""The commands that manage settings, against a real service."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from heksherlite.cli.commands import heksherlite
+from heksherlite.service import embedded
+from heksherlite.service.domain.tokens import Scope
+from tests.service.api import FEATURES, Api
+from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
+
+ON_A_TERMINAL = """
+import fcntl, termios
+from heksherlite.cli import main
+
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C there is a signal to this process
+main()
+"""
+
+
+class Terminal:
+    """Runs commands against one service, without a terminal."""
+
+    def __init__(self, api: Api, folder: Path) -> None:
+        self.api = api
+        self.variables = {"HEKSHER_URL": api.url, "XDG_CONFIG_HOME": str(folder), "HEKSHER_TOKEN": ""}
+
+    def try_(self, *arguments: str, sent: str | None = None, **variables: str | None) -> Result:
+        environment: dict[str, str | None] = {**self.variables, "HEKSHER_TOKEN": None, **variables}
+        return CliRunner().invoke(heksherlite, arguments, input=sent, env=environment)
+
+    def run(self, *arguments: str, sent: str | None = None, **variables: str | None) -> str:
+        result = self.try_(*arguments, sent=sent, **variables)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "-o", "json"))
+
+    def refused(self, *arguments: str, status: int = 1, **variables: str | None) -> str:
+        result = self.try_(*arguments, **variables)
+        assert result.exit_code == status, result.output
+        assert "Traceback" not in result.output
+        return result.stderr
+
+
+@pytest.fixture(scope="session")
+def managed_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with embedded(tmp_path_factory.mktemp("managed") / "a.db", context_features=FEATURES) as service:
+        api = Api(service.url)
+        with api.http:
+            yield api
+
+
+@pytest.fixture
+def terminal(managed_service: Api, tmp_path: Path) -> Terminal:
+    """Return a terminal beside a service with three settings and no rules."""
+    managed_service.reset()
+    managed_service.declare()
+    managed_service.declare("shop.title", type="str", default_value="shop", configurable_features=["user"])
+    managed_service.declare("shop.open", type="bool", default_value=False, configurable_features=["user"])
+    return Terminal(managed_service, tmp_path)
+
+
+def test_a_value_is_set_read_explained_and_unset(terminal: Terminal) -> None:
+    """The commands of an operator's day, from a rule to its end."""
+    made = terminal.try_("set", "cache_ttl", "10", "--where", "environment=dev", "--yes", "--reason", "cold")
+    assert made.exit_code == 0, made.output
+    assert "+ rule " in made.stderr
+    assert "of cache_ttl where environment=dev: 10" in made.stderr
+    assert "~ cache_ttl where environment=dev: 60 -> 10" in made.stderr
+    assert made.stdout.startswith("Changed in revision ")
+    assert terminal.run("get", "cache_ttl", "--context", "environment=dev,user=john") == "10\n"
+    assert terminal.run("get", "cache_ttl", "--context", "environment=prod", "--context", "user=john") == "60\n"
+    explained = terminal.run("explain", "cache_ttl", "--context", "environment=prod,user=john")
+    assert "cache_ttl is 60, by the program's default" in explained
+    assert "10 where environment=dev: does not match: environment is prod" in explained
+    missing = terminal.refused("get", "cache_ttl", "--context", "user=john")
+    assert "the value of cache_ttl depends on more of the context: add --context environment=VALUE" in missing
+    partial = terminal.run("explain", "cache_ttl")
+    assert "cache_ttl depends on environment, user" in partial
+    assert "60 everywhere except where environment=dev, by the program's default" in partial
+    unset = terminal.try_("unset", "cache_ttl", "--where", "environment=dev", "--yes")
+    assert "- rule " in unset.stderr
+    assert terminal.api.rule_ids() == []
+
+
+def test_nothing_happens_in_a_dry_run(terminal: Terminal) -> None:
+    """A dry run shows the same and changes nothing, and a change to what is so already says so."""
+    before = terminal.api.history(limit=1)
+    result = terminal.try_("settings", "default", "cache_ttl", "45", "--dry-run")
+    assert "~ cache_ttl everywhere: 60 -> 45" in result.stderr
+    assert "setting cache_ttl: operator_default_value none -> 45" in result.stderr
+    assert result.stdout == "Nothing was changed: this was a dry run.\n"
+    assert terminal.api.history(limit=1) == before
+    terminal.run("settings", "default", "cache_ttl", "45", "--yes")
+    assert terminal.run("settings", "default", "cache_ttl", "45", "--yes").startswith("Nothing changed; ")
+    terminal.run("settings", "default", "cache_ttl", "--clear", "--yes")
+    assert terminal.run("get", "cache_ttl", "--context", "user=a,environment=b") == "60\n"
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "value"),
+    [
+        ("shop.title", "sale", "sale"),
+        ("shop.title", "10", "10"),
+        ("shop.title", '"10"', "10"),
+        ("shop.title", "true", "true"),
+        ("shop.open", "true", True),
+        ("cache_ttl", "10", 10),
+    ],
+)
+def test_values_are_json_or_bare_words(setting: str, text: str, value: object, terminal: Terminal) -> None:
+    """A bare word is a text where the type wants one, and JSON stands for itself elsewhere."""
+    terminal.run("set", setting, text, "--where", "user=john", "--yes")
+    assert [rule["value"] for rule in terminal.api.query()[setting]["rules"]] == [value]
+    context = ["--context", "user=john"] + (["--context", "environment=dev"] if setting == "cache_ttl" else [])
+    assert terminal.json("get", setting, *context) == value
+
+
+def test_a_value_that_does_not_fit_is_refused_by_name(terminal: Terminal) -> None:
+    """The service's words name the setting and its type."""
+    message = terminal.refused("set", "cache_ttl", "ten", "--where", "user=john", "--yes")
+    assert "operations[0]: the value does not fit setting 'cache_ttl' of type int" in message
+
+
+def test_without_a_terminal_nobody_is_asked(terminal: Terminal) -> None:
+    """A change without --yes is wrong usage where there is no terminal, and nothing happens."""
+    message = terminal.refused("set", "cache_ttl", "10", "--where", "user=john", status=2)
+    assert "There is no terminal to ask on; --yes makes the change without asking." in message
+    assert terminal.api.rule_ids() == []
+
+
+def test_settings_are_listed_and_shown(terminal: Terminal) -> None:
+    """Lists select by name, with the values in a context; one setting is shown with its rules and last change."""
+    terminal.run("set", "shop.title", "sale", "--where", "user=john", "--yes", "--until", "2999-01-31T12:00")
+    rows = terminal.json("settings", "list", "shop.", "--context", "user=john")
+    assert [(row["name"], row["value"], row["rules"]) for row in rows] == [
+        ("shop.open", False, 0),
+        ("shop.title", "sale", 1),
+    ]
+    assert [row["name"] for row in terminal.json("settings", "list", "*_ttl")] == ["cache_ttl"]
+    table = terminal.run("settings", "list").splitlines()
+    assert table[0].split() == ["NAME", "TYPE", "VALUE", "RULES"]
+    assert re.split("  +", table[3]) == ["shop.title", "str", "one of 2", "1"]
+    shown = terminal.run("settings", "show", "shop.title")
+    for part in (
+        "shop.title (str), version 1.0",
+        'default of the program: "shop"',
+        '"sale" where user=john',
+        "revision",
+    ):
+        assert part in shown
+    (rule,) = terminal.json("rules", "list", "shop.title")
+    assert (rule["value"], rule["feature_values"], rule["ends_at"]) == (
+        "sale",
+        {"user": "john"},
+        "2999-01-31T12:00:00Z",
+    )
+    assert "user=john" in terminal.run("rules", "list", "shop.title")
+    assert terminal.json("settings", "show", "shop.title")["rules"][0]["rule_id"] == rule["rule_id"]
+
+
+def test_settings_are_renamed_protected_and_deleted(terminal: Terminal) -> None:
+    """Protected settings change with --break-glass and a reason only."""
+    terminal.run("settings", "rename", "shop.open", "shop.is_open", "--yes")
+    terminal.run("settings", "protect", "shop.is_open", "--yes")
+    assert "protected" in terminal.refused("settings", "delete", "shop.open", "--yes")
+    glass = ("--break-glass", "--reason", "fire", "--yes")
+    terminal.run("settings", "protect", "shop.is_open", "--off", *glass)
+    assert terminal.json("history")[0]["break_glass"] is True
+    deleted = terminal.try_("settings", "delete", "shop.open", "--yes")
+    assert "- shop.is_open: the setting is deleted" in deleted.stderr
+    assert "does not exist" in terminal.refused("settings", "show", "shop.is_open")
+
+
+def test_the_history_and_a_revert(terminal: Terminal) -> None:
+    """Changes are listed by setting, shown whole, and taken back."""
+    terminal.run("set", "cache_ttl", "10", "--where", "user=john", "--yes", "--reason", "cold")
+    (record, *_) = terminal.json("history", "cache_ttl")
+    assert record["reason"] == "cold"
+    number = str(record["revision"])
+    table = terminal.run("history", "cache_ttl", "--limit", "1").splitlines()
+    assert table[1].split()[0] == number
+    assert "of cache_ttl where user=john: 10" in table[1]
+    assert "reason: cold" in terminal.run("history", "show", number)
+    assert terminal.json("history", "--since", "2999-01-01") == []
+    dry = terminal.try_("revert", number, "--dry-run")
+    assert "+ rule " in dry.stderr
+    assert terminal.api.rule_ids() != []
+    assert terminal.run("revert", number, "--yes", "--reason", "warm").startswith("Reverted in revision ")
+    assert terminal.api.rule_ids() == []
+    assert "has conflicts" in terminal.refused("revert", number, "--yes")
+
+
+def test_formats(terminal: Terminal) -> None:
+    """JSON, JSON lines and YAML have the same content."""
+    rows = terminal.json("settings", "list")
+    assert [json.loads(line) for line in terminal.run("settings", "list", "-o", "jsonl").splitlines()] == rows
+    assert yaml.safe_load(terminal.run("settings", "list", "-o", "yaml")) == rows
+    made = terminal.json("set", "cache_ttl", "10", "--where", "user=john", "--yes")
+    assert made["changes"][0]["after"]["value"] == 10
+    assert made["impact"]["value_changes"][0]["region"]["where"] == {"user": "john"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("get", "nothing"), 1, "setting 'nothing' does not exist"),
+        (("get", "cache_ttl", "--context", "user"), 2, "expected FEATURE=VALUE, such as user=john, not 'user'"),
+        (("get", "cache_ttl", "--context", "user=a,user=b"), 2, "'user' is given twice"),
+        (("get", "cache_ttl", "--context", "colour=red"), 1, "'colour' is not a context feature"),
+        (("set", "cache_ttl", "1", "--yes"), 2, "Missing option '--where'"),
+        (("unset", "cache_ttl", "--where", "user=a", "--yes"), 1, "operations[0]: "),
+        (("settings", "default", "cache_ttl"), 2, "Give either VALUE or --clear."),
+        (("history", "--since", "yesterday"), 2, "expected a time such as 2030-01-31T12:00, not 'yesterday'"),
+        (("get", "cache_ttl", "--url", "http://127.0.0.1:9"), 1, "cannot connect to http://127.0.0.1:9"),
+        (("get", "cache_ttl", "--url", "localhost"), 2, "it has no scheme"),
+        (("get", "cache_ttl", "--profile", "prod"), 1, "there is no profile 'prod' (there are: none)"),
+    ],
+)
+def test_errors_say_what_to_do(arguments: tuple[str, ...], status: int, message: str, terminal: Terminal) -> None:
+    """Wrong usage exits with 2, everything else that fails with 1, with the reason in words."""
+    assert message in terminal.refused(*arguments, status=status)
+
+
+def test_proposals_of_two_people(tmp_path: Path) -> None:
+    """Somebody proposes, somebody else looks at it and approves; profiles say who is who."""
+    path = tmp_path / "a.db"
+    tokens = {
+        "jane": make_token(path, "jane", Scope.READ, Scope.PROPOSE),
+        "john": make_token(path, "john", *EVERY_SCOPE),
+    }
+    with embedded(path, access=WITH_TOKENS, context_features=FEATURES) as service:
+        api = Api(service.url, token=tokens["john"])
+        with api.http:
+            api.declare()
+            terminal = Terminal(api, tmp_path)
+            terminal.variables.pop("HEKSHER_URL")
+            for name, token in tokens.items():
+                terminal.run("profile", "add", name, service.url, "--token", token)
+            jane, john = ("--profile", "jane"), ("--profile", "john")
+            refused = terminal.refused("set", "cache_ttl", "10", "--where", "user=a", "--yes", *jane)
+            assert "requires scope write" in refused
+            proposed = terminal.try_(
+                "set", "cache_ttl", "10", "--where", "user=a", "--propose", "--reason", "cold", *jane
+            )
+            assert proposed.stdout == "Proposed as number 1.\n"
+            assert "~ cache_ttl where user=a: 60 -> 10" in proposed.stderr
+            operations = [{"op": "set_default", "setting": "cache_ttl", "value": 45}]
+            assert (
+                terminal.run("proposals", "create", "-", *jane, sent=json.dumps(operations))
+                == "Proposed as number 2.\n"
+            )
+            assert [
+                row["proposal_id"] for row in json.loads(terminal.run("proposals", "list", "-o", "json", *jane))
+            ] == [2, 1]
+            assert "cold" in terminal.run("proposals", "list", *john)
+            terminal.run("proposals", "comment", "1", "why?", *john)
+            shown = terminal.try_("proposals", "show", "1", *john)
+            assert "token jane" in shown.stdout
+            assert "token john: why?" in shown.stdout
+            assert "60 -> 10" in shown.stderr
+            approved = terminal.run("proposals", "approve", "1", "--yes", "--comment", "fine", *john)
+            assert approved.startswith("Applied in revision ")
+            assert "is closed" in terminal.refused("proposals", "approve", "1", "--yes", *john)
+            terminal.run("proposals", "reject", "2", *john)
+            assert (
+                terminal.run("proposals", "create", "-", *jane, sent=json.dumps(operations))
+                == "Proposed as number 3.\n"
+            )
+            terminal.run("proposals", "withdraw", "3", *jane)
+            assert terminal.run("proposals", "list", *john).splitlines() == ["NUMBER  STATE  BY  OPERATIONS  REASON"]
+            wrong = terminal.try_("proposals", "create", "-", *jane, sent='[{"op": "set_defalt"}]')
+            assert "operations[0]: 'set_defalt' is not an operation; there are add_context_feature, " in wrong.stderr
+
+
+def test_profiles(terminal: Terminal, tmp_path: Path) -> None:
+    """Profiles are private, one of them is the current one, and their tokens go to their own services only."""
+    terminal.variables.pop("HEKSHER_URL")
+    url = terminal.api.url
+    assert terminal.run("profile", "add", "here", url) == f"Added profile here for {url}. It is the current one.\n"
+    terminal.run("profile", "add", "prod", "http://127.0.0.1:9/", "--token", "hkl_secret")
+    file = tmp_path / "heksherlite" / "profiles.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert terminal.run("get", "shop.title", "--context", "user=a") == "shop\n"
+    listed = terminal.run("profile", "list")
+    assert "hkl_secret" not in listed
+    assert [row.split()[2:] for row in listed.splitlines()] == [["TOKEN", "CURRENT"], ["no", "yes"], ["yes", "no"]]
+    terminal.run("profile", "use", "prod")
+    assert "127.0.0.1:9" in terminal.refused("get", "shop.title")
+    assert terminal.run("get", "shop.title", "--context", "user=a", HEKSHER_URL=url) == "shop\n"
+    assert terminal.run("get", "shop.title", "--context", "user=a", "--profile", "here") == "shop\n"
+    both = terminal.refused("get", "shop.title", "--profile", "here", "--url", url, status=2)
+    assert "Give either --url or --profile." in both
+    terminal.run("profile", "remove", "prod")
+    assert "cannot connect to" in terminal.refused("get", "shop.title", "--url", "http://127.0.0.1:9")
+    file.chmod(0o644)
+    assert f"run chmod 600 {file}" in terminal.refused("profile", "list")
+    file.chmod(0o600)
+    file.write_text("{}", "utf-8")
+    assert "is malformed" in terminal.refused("profile", "list")
+
+
+@pytest.mark.parametrize("url", ["localhost:80", "http://user:secret@host", "http://host?x=1"])
+def test_profiles_need_urls(url: str, terminal: Terminal) -> None:
+    """A URL that no command could use is refused at once, without showing a secret."""
+    message = terminal.refused("profile", "add", "x", url, status=2)
+    assert "Invalid value for URL" in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "rules"), [(b"y\n", 0, 1), (b"n\n", 1, 0), (b"\x04", 1, 0), (b"\x03", 130, 0)]
+)
+def test_a_person_is_asked(answer: bytes, status: int, rules: int, terminal: Terminal) -> None:
+    """On a terminal, the diff and the impact come before the question. Ctrl-C exits with 130 and changes nothing."""
+    controller, end = pty.openpty()
+    command = [sys.executable, "-c", ON_A_TERMINAL, "set", "cache_ttl", "10", "--where", "user=john"]
+    environment = {**os.environ, **terminal.variables}
+    with subprocess.Popen(
+        command, stdin=end, stdout=end, stderr=end, env=environment, start_new_session=True
+    ) as process:
+        os.close(end)
+        shown = b""
+        while b"[y/N]" not in shown:
+            shown += os.read(controller, 10_000)
+        os.write(controller, answer)
+        assert process.wait(30) == status
+    os.close(controller)
+    assert b"of cache_ttl where user=john: 10" in shown
+    assert b"60 -> 10" in shown
+    assert b"\x1b[32m" in shown  # green
+    assert len(terminal.api.rule_ids()) == rules
