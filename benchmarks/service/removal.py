@@ -18,7 +18,7 @@ from benchmarks.service.processes import FEATURES, service
 from benchmarks.service.sizes import Sizes
 
 _PAUSE = 0.02
-_COUNTERS = "UPDATE heksherlite_state SET revision = 10, last_rule_id = {count}"
+_COUNTERS = "UPDATE heksherlite_state SET revision = 10, last_rule_id = {last}"
 
 
 def removal(sizes: Sizes, server: PostgresServer) -> list[Row]:
@@ -33,24 +33,27 @@ def removal(sizes: Sizes, server: PostgresServer) -> list[Row]:
         ]
         for kind, database, run in databases:
             with service(database) as empty:
-                for name in ("large", "other"):
-                    _declare(empty.url, name)
+                rule_id = _prepare(empty.url)
             numbers = _numbers(kind, count)
             run(
-                f"INSERT INTO rules (id, setting_id, value, metadata, revision) SELECT n, 1, '1', '{{}}', 10 {numbers}",
-                *(f"INSERT INTO conditions SELECT n, '{feature}', 'v' || n {numbers}" for feature in FEATURES),
+                "INSERT INTO rules (id, setting_id, value, metadata, revision)"
+                f" SELECT n + {rule_id}, 1, '1', '{{}}', 10 {numbers}",
+                *(
+                    f"INSERT INTO conditions SELECT n + {rule_id}, '{feature}', 'v' || n {numbers}"
+                    for feature in FEATURES
+                ),
                 "UPDATE settings SET revision = 10",
-                _COUNTERS.format(count=count),
+                _COUNTERS.format(last=count + rule_id),
             )
             with service(database) as started:
-                rows += _measure(f"{count:,} rules, {kind}", started.url, run)
+                rows += _measure(f"{count:,} rules, {kind}", started.url, rule_id, run)
     return rows
 
 
-def _measure(what: str, url: str, run: Callable[..., list[tuple[int]]]) -> list[Row]:
+def _measure(what: str, url: str, rule_id: int, run: Callable[..., list[tuple[int]]]) -> list[Row]:
     waits: list[float] = []
     done = threading.Event()
-    writer = threading.Thread(target=_write, args=(url, waits, done))
+    writer = threading.Thread(target=_write, args=(url, rule_id, waits, done))
     writer.start()
     time.sleep(2)
     began = time.perf_counter()
@@ -69,19 +72,22 @@ def _measure(what: str, url: str, run: Callable[..., list[tuple[int]]]) -> list[
     ]
 
 
-def _write(url: str, waits: list[float], done: threading.Event) -> None:
+def _write(url: str, rule_id: int, waits: list[float], done: threading.Event) -> None:
     with httpx.Client(base_url=f"{url}/api/v1", timeout=60) as api:
-        rule = {"setting": "other", "feature_values": {"user": "u"}, "value": 0}
-        rule_id = api.post("/rules", json=rule).raise_for_status().json()["rule_id"]
         while not done.wait(_PAUSE):
             began = time.perf_counter()
             api.put(f"/rules/{rule_id}/value", json={"value": len(waits) + 1}).raise_for_status()
             waits.append(time.perf_counter() - began)
 
 
-def _declare(url: str, name: str) -> None:
-    declaration = {"name": name, "type": "int", "default_value": 0, "configurable_features": FEATURES}
-    httpx.post(f"{url}/api/v1/settings/declare", json=declaration).raise_for_status()
+def _prepare(url: str) -> int:
+    """Declare both settings, and return the id of a rule of the one that stays."""
+    with httpx.Client(base_url=f"{url}/api/v1") as api:
+        for name in ("large", "other"):
+            declaration = {"name": name, "type": "int", "default_value": 0, "configurable_features": FEATURES}
+            api.post("/settings/declare", json=declaration).raise_for_status()
+        rule = {"setting": "other", "feature_values": {"user": "u"}, "value": 0}
+        return int(api.post("/rules", json=rule).raise_for_status().json()["rule_id"])
 
 
 def _numbers(kind: str, count: int) -> str:

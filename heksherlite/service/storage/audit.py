@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import ColumnElement, delete, func, insert, select
@@ -16,6 +17,9 @@ from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.writing import Writer
 
 _audit = tables.audit.c
+
+_ROWS_AT_ONCE: Final = 1_000
+"""The maximum number of records that are deleted before others can write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +115,23 @@ class AuditLog:
         if last_excess is None and last_old is None:
             return
 
-        async def work(connection: AsyncConnection) -> None:
-            if last_excess is not None:
-                await connection.execute(delete(tables.audit).where(denied, _audit.id <= last_excess))
-            if last_old is not None:
-                await connection.execute(delete(tables.audit).where(_audit.id <= last_old, _audit.time < before))
+        if last_excess is not None:
+            await self._delete(denied, _audit.id <= last_excess)
+        if last_old is not None:
+            await self._delete(_audit.id <= last_old, _audit.time < before)
 
-        await self._writer.write(work)
+    async def _delete(self, *where: ColumnElement[bool]) -> None:
+        """Delete records in portions, between which others can write."""
+        while await self._writer.write(partial(_delete_portion, where)):
+            continue
+
+
+async def _delete_portion(where: Sequence[ColumnElement[bool]], connection: AsyncConnection) -> bool:
+    """Delete some records, the oldest first, and return whether there may be more."""
+    ids = (await connection.scalars(select(_audit.id).where(*where).order_by(_audit.id).limit(_ROWS_AT_ONCE))).all()
+    if ids:
+        await connection.execute(delete(tables.audit).where(*where, _audit.id <= ids[-1]))
+    return len(ids) == _ROWS_AT_ONCE
 
 
 def _conditions(search: AuditSearch) -> list[ColumnElement[bool]]:
