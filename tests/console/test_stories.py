@@ -272,6 +272,8 @@ def test_every_page_is_accessible(chromium: Any, shop: Shop, size: str, scheme: 
         f"proposals/{number}",
         "compare?feature=environment&left=dev&right=prod",
         "features",
+        "access",
+        "service",
     ]
     found = []
     for path in paths:

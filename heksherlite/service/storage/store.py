@@ -129,6 +129,11 @@ class Store:
         """The seconds since the catalog was known to be the newest. Normally at most the poll interval."""
         return time.monotonic() - self.newest_at
 
+    @property
+    def location(self) -> str:
+        """The location of the database, for people."""
+        return self._database.location
+
     def now(self) -> datetime:
         """Return the time of the clock that all services on the database agree on."""
         return self._database.now()
