@@ -24,6 +24,7 @@ MEASURES: Final = {
     "stall": "benchmarks.measures.stall",
     "memory": "benchmarks.measures.memory",
     "import": "benchmarks.measures.imports",
+    "values": "benchmarks.measures.values",
 }
 FASTER_THAN_ORIGINAL: Final = 25
 NOTHING: Final = PeerResult("", {}, {})

@@ -18,6 +18,7 @@ _FLOORS = {
     "streams": "on `--workers 2`; floor: the same without streams",
     "replicas": "two services on one PostgreSQL, a client at the other one",
     "peers": "multiples of the floor above; floor: those of heksher",
+    "values": "as each row says",
 }
 _HEADER = ("", "ours", "±", "floor", "ratio", "target", "met", "")
 _PEER_HEADER = ("from a user to a value", "1 targeted user", "±", "/ floor", "1,000 targeted users", "±", "/ floor", "")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from fractions import Fraction
 from functools import lru_cache
+from operator import ge, gt, le, lt
 from typing import Any, Final
 
 from heksherlite.json_schemas import merged
@@ -51,17 +52,22 @@ class Constraints:
     Attributes:
         keywords: The keywords of JSON Schema. The client checks them, and the service too.
         predicates: Functions that the client calls with the Python value, and their descriptions.
+        checks: What the client checks for the keywords: a function of value and limit, the limit, and a text for it.
     """
 
     keywords: dict[str, Any] = field(default_factory=dict)
     predicates: list[tuple[Callable[[Any], Any], str]] = field(default_factory=list)
+    checks: list[tuple[Callable[[Any, Any], bool], Any, str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = [(_CHECKS[keyword], limit) for keyword, limit in self.keywords.items() if keyword in _CHECKS]
+        self.checks = [(check, limit, text) for (check, text), limit in found]
 
     def problem(self, raw_value: Any) -> str | None:
         """Return why a JSON value of the type does not satisfy the keywords, or ``None`` if it does."""
-        for keyword, limit in self.keywords.items():
-            check = _CHECKS.get(keyword)
-            if check is not None and not check[0](raw_value, limit):
-                return check[1].format(limit)
+        for check, limit, text in self.checks:
+            if not check(raw_value, limit):
+                return text.format(limit)
         return None
 
     def check_value(self, value: Any) -> None:
@@ -97,20 +103,21 @@ def constraints_of(metadata: Iterable[Any], schema: Mapping[str, Any], write: Ca
         TypeError: If the service could not check a constraint on values of this type.
     """
     metadata = list(metadata)
-    constraints = Constraints()
+    keywords: dict[str, Any] = {}
+    predicates: list[tuple[Callable[[Any], Any], str]] = []
     if (unit := unit_of(metadata)) is not None:
-        constraints.keywords["unit"] = unit
+        keywords["unit"] = unit
     for item in _single(metadata):
         if _is_from(item, "annotated_types", "Predicate"):
-            constraints.predicates.append((item.func, _name(item.func)))
+            predicates.append((item.func, _name(item.func)))
         elif _is_from(item, "annotated_types", "Not"):
-            constraints.predicates.append((_negated(item.func), f"not {_name(item.func)}"))
+            predicates.append((_negated(item.func), f"not {_name(item.func)}"))
         for keyword, limit in _keywords_of(item, schema):
             sent = write(limit) if isinstance(limit, timedelta) else limit
-            constraints.keywords = merged(constraints.keywords, {keyword: sent})
-    if "allOf" in constraints.keywords:
+            keywords = merged(keywords, {keyword: sent})
+    if "allOf" in keywords:
         raise TypeError(f"{metadata!r} has two patterns or multiples; use one, and Predicate for the other")
-    return constraints
+    return Constraints(keywords, predicates)
 
 
 def _keywords_of(item: Any, schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -186,10 +193,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 _CHECKS: Final[Mapping[str, tuple[Callable[[Any, Any], bool], str]]] = {
-    "minimum": (lambda value, limit: value >= limit, "must be at least {}"),
-    "exclusiveMinimum": (lambda value, limit: value > limit, "must be greater than {}"),
-    "maximum": (lambda value, limit: value <= limit, "must be at most {}"),
-    "exclusiveMaximum": (lambda value, limit: value < limit, "must be less than {}"),
+    "minimum": (ge, "must be at least {}"),
+    "exclusiveMinimum": (gt, "must be greater than {}"),
+    "maximum": (le, "must be at most {}"),
+    "exclusiveMaximum": (lt, "must be less than {}"),
     "multipleOf": (_is_multiple, "must be a multiple of {}"),
     "minLength": (lambda value, limit: len(value) >= limit, "must have at least {} characters"),
     "maxLength": (lambda value, limit: len(value) <= limit, "must have at most {} characters"),

@@ -25,12 +25,13 @@ class LibraryType(SettingType[T]):
         TypeError: If the schema refers to itself.
     """
 
-    __slots__ = ("_schema", "_unknown_keys", "type_")
+    __slots__ = ("_keys", "_schema", "_unknown_keys", "type_")
 
     def __init__(self, type_: type[T], schema: Mapping[str, Any]) -> None:
         self.type_: Final = type_
         self._schema: Final = inlined(schema)
         self._unknown_keys: Final = _walker(self._schema)
+        self._keys: Final = _only_keys(self._schema)
 
     def heksher_string(self) -> str:
         """Return ``Json``."""
@@ -57,13 +58,16 @@ class LibraryType(SettingType[T]):
 
     def convert_all_from_heksher(self, xs: Sequence[Any]) -> Sequence[T] | None:
         """Return the instances, or ``None`` if an object has a fault."""
-        unknown_keys = self._unknown_keys
-        if unknown_keys is not None and any(fault for x in xs for fault in unknown_keys(x)):
-            return None
+        keys, unknown_keys = self._keys, self._unknown_keys
         try:
-            return self.make_all(xs)
+            values = self.make_all(xs)
         except ValueFaultsError:
             return None
+        if keys is not None:
+            return values if all(map(keys.issuperset, xs)) else None
+        if unknown_keys is not None and any(fault for x in xs for fault in unknown_keys(x)):
+            return None
+        return values
 
     def convert_to_heksher(self, x: T) -> Any:
         """Return the object of an instance.
@@ -115,6 +119,15 @@ def inlined(schema: Mapping[str, Any]) -> dict[str, Any]:
 
     result: dict[str, Any] = inline(schema, ())
     return result
+
+
+def _only_keys(schema: Mapping[str, Any]) -> frozenset[str] | None:
+    """Return the keys that objects of a schema may have, or ``None`` if values inside them have to be looked at too."""
+    properties = schema.get("properties")
+    is_closed = schema.get("additionalProperties") is False
+    if properties is None or not is_closed or any(map(_walker, properties.values())):
+        return None
+    return frozenset(properties)
 
 
 def _walker(schema: Any) -> Walker | None:

@@ -16,6 +16,8 @@ from heksherlite.value_types import whole_schema
 
 T = TypeVar("T")
 
+_DICT: Final = frozenset({dict})
+
 _open: ContextVar[tuple[Any, ...]] = ContextVar("heksherlite_open_models", default=())
 
 
@@ -82,8 +84,11 @@ class HeksherModel(SettingType[T]):
 
     def convert_all_from_heksher(self, xs: Sequence[Any]) -> Sequence[T] | None:
         """Return the instances, or ``None`` if an object has a fault."""
+        if not _DICT.issuperset(map(type, xs)):
+            return None
+        instance, type_ = self._instance, self.type_
         try:
-            return list(map(self._structure, xs))
+            return [instance(x, type_) for x in xs]
         except Exception:  # noqa: BLE001 - the class of the program may raise anything; the caller converts one by one
             return None
 
@@ -113,7 +118,7 @@ class HeksherModel(SettingType[T]):
     def _structure(self, x: Any) -> T:
         if type(x) is not dict:
             raise TypeError(f"value {reprlib.repr(x)} is not an object")
-        instance: T = self._instance(x)
+        instance: T = self._instance(x, self.type_)
         return instance
 
     def _faults(self, x: Any) -> Iterator[Fault]:
@@ -164,7 +169,7 @@ def _opened(type_: Any) -> Iterator[None]:
         _open.reset(token)
 
 
-def _instance_maker(type_: Any, structures: Mapping[str, Structure]) -> Callable[[Any], Any]:
+def _instance_maker(type_: Any, structures: Mapping[str, Structure]) -> Callable[[Any, Any], Any]:
     """Return what makes an instance of an object: cattrs, which converts each field as told, and refuses other keys."""
     try:
         from cattrs import Converter  # noqa: PLC0415 - only programs with such settings have it
@@ -176,23 +181,19 @@ def _instance_maker(type_: Any, structures: Mapping[str, Structure]) -> Callable
             f'settings of the type {type_.__name__} need cattrs: pip install "heksherlite[models]"'
         ) from error
     converter = Converter(detailed_validation=False, forbid_extra_keys=True)
-    hooks: Any = {name: override(struct_hook=_hook(structure)) for name, structure in structures.items()}
+    hooks: Any = {name: override(struct_hook=structure) for name, structure in structures.items()}
     if is_typeddict(type_):
         make = make_typed_dict_structure_fn(
             type_, converter, _cattrs_detailed_validation=False, _cattrs_forbid_extra_keys=True, **hooks
         )
-        return lambda value: ReadOnlyDict(make(value, type_))
+        return lambda value, _: ReadOnlyDict(make(value, type_))
     if hasattr(type_, "_fields"):
-        structure: Any = namedtuple_dict_structure_factory(type_, converter, False, True, **hooks)
+        maker: Callable[[Any, Any], Any] = namedtuple_dict_structure_factory(type_, converter, False, True, **hooks)
     else:
-        structure = make_dict_structure_fn(
+        maker = make_dict_structure_fn(
             type_, converter, _cattrs_detailed_validation=False, _cattrs_forbid_extra_keys=True, **hooks
         )
-    return lambda value: structure(value, type_)
-
-
-def _hook(structure: Structure) -> Callable[[Any, Any], Any]:
-    return lambda value, _: structure(value)
+    return maker
 
 
 def _open_to_other_keys(schema: Any) -> Any:

@@ -6,30 +6,44 @@ from typing import Any
 from heksherlite.conversions import SettingType
 from heksherlite.faults import Fault, ValueFaultsError, faults_of
 from heksherlite.read_only import ReadOnlyDict
-from heksherlite.setting_types import HeksherMapping, HeksherSequence
+from heksherlite.setting_types import HeksherMapping, HeksherSequence, PrimitiveSettingType
 from heksherlite.value_types import AnnotatedType, OptionalType
 
-Structure = Callable[[Any], Any]
-"""Converts a JSON value. Raises :class:`TypeError`; :class:`ValueFaultsError` for what has parts."""
+Structure = Callable[..., Any]
+"""Converts a JSON value, its first argument; cattrs passes the type as a second one.
+
+Raises :class:`TypeError`; :class:`ValueFaultsError` for what has parts.
+"""
 
 
 def structure_of(type_: SettingType[Any]) -> Structure:
     """Return the strict conversion of a setting type."""
     match type_:
+        case PrimitiveSettingType():
+            return _primitive(type_)
         case HeksherSequence():
             return _sequence(structure_of(type_.inner))
         case HeksherMapping():
             return _mapping(structure_of(type_.inner))
         case OptionalType():
             inner = structure_of(type_.inner)
-            return lambda value: None if value is None else inner(value)
+            return lambda value, _=None: None if value is None else inner(value)
         case AnnotatedType():
             return _annotated(structure_of(type_.inner), type_)
     return _other(type_)
 
 
+def _primitive(type_: PrimitiveSettingType[Any]) -> Structure:
+    exact, convert = type_.type_, type_.convert_from_heksher
+
+    def structure(value: Any, _: Any = None) -> Any:
+        return value if type(value) is exact else convert(value).value
+
+    return structure
+
+
 def _sequence(inner: Structure) -> Structure:
-    def structure(value: Any) -> Any:
+    def structure(value: Any, _: Any = None) -> Any:
         if not isinstance(value, list | tuple):
             raise TypeError(f"value {value!r} is not a list")
         try:
@@ -41,7 +55,7 @@ def _sequence(inner: Structure) -> Structure:
 
 
 def _mapping(inner: Structure) -> Structure:
-    def structure(value: Any) -> Any:
+    def structure(value: Any, _: Any = None) -> Any:
         if not isinstance(value, Mapping):
             raise TypeError(f"value {value!r} is not a mapping")
         try:
@@ -54,12 +68,15 @@ def _mapping(inner: Structure) -> Structure:
 
 def _annotated(inner: Structure, type_: AnnotatedType[Any]) -> Structure:
     constraints = type_.constraints
+    problem_of, check_value = constraints.problem, constraints.check_value
+    has_predicates = bool(constraints.predicates)
 
-    def structure(value: Any) -> Any:
+    def structure(value: Any, _: Any = None) -> Any:
         result = inner(value)
-        if (problem := constraints.problem(value)) is not None:
+        if (problem := problem_of(value)) is not None:
             raise TypeError(f"value {value!r:.100} {problem}")
-        constraints.check_value(result)
+        if has_predicates:
+            check_value(result)
         return result
 
     return structure
@@ -68,7 +85,7 @@ def _annotated(inner: Structure, type_: AnnotatedType[Any]) -> Structure:
 def _other(type_: SettingType[Any]) -> Structure:
     convert = type_.convert_from_heksher
 
-    def structure(value: Any) -> Any:
+    def structure(value: Any, _: Any = None) -> Any:
         result, coercions = convert(value)
         if coercions:
             raise TypeError("; ".join(coercions))

@@ -1,11 +1,7 @@
 """``heksherlite serve``: run the service."""
 
-import gc
 import os
-import signal
-import threading
 from datetime import timedelta
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +10,12 @@ import click
 
 from heksherlite.cli.access import access_options
 from heksherlite.cli.location import database_option, default_database
+from heksherlite.cli.secrets_key import secrets_key_options
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.options import AccessOptions, ServiceOptions
 
 if TYPE_CHECKING:
     from heksherlite.cli.logs import LogFormat
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _require_collector(_context: click.Context, _parameter: click.Parameter, enabled: bool) -> bool:
@@ -149,6 +144,7 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     default="",
     help="The color in which the console marks the service, such as crimson or #b3261e.",
 )
+@secrets_key_options
 @access_options
 def serve(
     *,
@@ -178,22 +174,10 @@ def serve(
 
     The command runs until it is interrupted.
     """
-    from heksherlite.cli.administration import Administration
-    from heksherlite.cli.first_token import deliver_first_token
-    from heksherlite.cli.logs import configure_logging
-    from heksherlite.errors import ServiceStartError
-    from heksherlite.service.connections import inherited_listener, listen, listen_unix, raise_file_limit
-    from heksherlite.service.domain.tokens import public_prefix
-    from heksherlite.service.server import ServiceThread
-    from heksherlite.service.storage.urls import open_database
-    from heksherlite.service.workers import WorkerProcesses
+    from heksherlite.cli.running import run_service
 
-    set_up = partial(configure_logging, log_format)
-    set_up()
-    stop = _stop_signal()
-    service: ServiceThread | WorkerProcesses
-    try:
-        options = ServiceOptions(
+    def options() -> ServiceOptions:
+        return ServiceOptions(
             context_features=_split(context_features),
             keep_history=None if keep_history is None else timedelta(days=keep_history),
             audit_retention=timedelta(days=audit_retention),
@@ -209,39 +193,15 @@ def serve(
             title=title,
             color=color,
         )
-        location = database or default_database()
-        opened = open_database(location)
-        listener = inherited_listener(access) or (listen_unix(uds) if uds else listen(host, port, access))
-        raise_file_limit()
-        if workers == 1:
-            service = ServiceThread(opened, listener, options)
-        else:
-            service = WorkerProcesses(location, listener, options, count=workers, set_up=set_up)
-        # What is loaded stays: to look for garbage among a million rules meanwhile takes a third of the time.
-        gc.disable()
-        try:
-            service.start()
-        finally:
-            gc.enable()
-    except (ServiceStartError, OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"Serving {opened.location} at {service.url}")
-    if service.first_token is not None:
-        try:
-            click.echo(deliver_first_token(service.first_token, first_token_file))
-        except OSError as error:
-            service.stop()
-            Administration(database).revoke_token(public_prefix(service.first_token))
-            raise click.ClickException(f"cannot write the first token: {error}; it was revoked") from error
-    if public_url is not None or uds is None:
-        click.echo(f"The console is at {public_url or service.url}/console/")
-    # In slices, because on some systems a wait without end cannot be interrupted.
-    while service.running and not stop.wait(0.5):
-        continue
-    failed = not service.running
-    service.stop()
-    if failed:
-        raise click.ClickException("the service ended unexpectedly; see the log for the reason")
+
+    run_service(
+        database or default_database(),
+        options,
+        address=uds or (host, port),
+        workers=workers,
+        log_format=log_format,
+        first_token_file=first_token_file,
+    )
 
 
 def _is_installed(module: str) -> bool:
@@ -249,13 +209,6 @@ def _is_installed(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # the package around it
         return False
-
-
-def _stop_signal() -> threading.Event:
-    stop = threading.Event()
-    for number in _SIGNALS:
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def _split(context_features: str | None) -> tuple[str, ...]:

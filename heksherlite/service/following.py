@@ -12,6 +12,7 @@ from heksherlite.service.changing import Changer
 from heksherlite.service.domain import rules
 from heksherlite.service.domain.audit import MOST_DENIALS
 from heksherlite.service.domain.authors import BY_SCHEDULE
+from heksherlite.service.domain.lineage import MOST_REVISIONS
 from heksherlite.service.domain.proposing import next_due
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
 from heksherlite.service.storage.store import Store, first_of
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 0.25
-"""How long a new time may go unnoticed: it comes with any write, also of another service on the database."""
+"""The delay, at most, until a new time in the catalog is noticed. Any write of any service can bring one."""
 
 _RETRY_SECONDS: Final = 5.0
-"""How long work waits that could not be done, because the database was away or others wrote."""
+"""The pause after work that failed because the database was unavailable or others wrote at the same time.
+
+A constant is enough: the work is done once per service, and each attempt costs a statement and a log record.
+"""
 
 _PROGRESS_SECONDS: Final = 10.0
-"""How often to look whether the rules of removed settings are being moved."""
+"""The interval at which to check that the rules of removed settings are being moved."""
 
 _TOKENS_SECONDS: Final = 60.0
 _PRUNE_SECONDS: Final = 3600.0
@@ -155,7 +159,9 @@ async def prune_history(store: Store, *, keep: timedelta, until: asyncio.Event) 
     """
     while not until.is_set():
         with suppress(DatabaseUnavailableError):  # the store logs it, and this tries again
-            await store.history.prune(store.now() - keep)
+            before = store.now() - keep
+            await store.history.prune(before)
+            await store.proposals.prune(before, oldest=store.catalog.counters.revision - MOST_REVISIONS)
         await _wait(until, _PRUNE_SECONDS)
 
 

@@ -1,7 +1,9 @@
 """Proposals: another person approves a change before it is applied."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,12 @@ import httpx
 import pytest
 
 from heksherlite.service import embedded
+from heksherlite.service.domain import proposing
+from heksherlite.service.domain.authors import BY_SERVICE
+from heksherlite.service.domain.proposing import Statement
 from heksherlite.service.domain.tokens import Scope
 from tests.service.api import FEATURES, Api
+from tests.service.stores import opened
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token, revoke_token
 from tests.waiting import until
 
@@ -272,3 +278,26 @@ def test_a_restarted_service_knows_its_proposals(tmp_path: Path) -> None:
         until(lambda: api.query()["cache_ttl"]["default_value"] == 7)
         assert propose(api, PUT_DEV) == timed + 1
         api.close()
+
+
+def test_old_closed_proposals_are_deleted(tmp_path: Path) -> None:
+    """Closed proposals are deleted once they are old and no replica can still have to learn of them; open ones stay."""
+
+    async def run() -> None:
+        async with opened(f"sqlite:///{tmp_path}/a.db") as store:
+            by = Statement(BY_SERVICE.author, store.now())
+            closed, still_open = [
+                await store.write(
+                    partial(proposing.propose, operations=(), by=by, reason=None, base_revision=None, apply_at=None)
+                )
+                for _ in range(2)
+            ]
+            await store.write(partial(proposing.withdraw, proposal_id=closed, by=by))
+            now, revision = store.now(), store.catalog.counters.revision
+            await store.proposals.prune(now, oldest=revision - 1)
+            await store.proposals.prune(now - timedelta(days=1), oldest=revision)
+            assert len(await store.proposals.list(states=None, limit=10)) == 2
+            await store.proposals.prune(now, oldest=revision)
+            assert [each.id for each in await store.proposals.list(states=None, limit=10)] == [still_open]
+
+    asyncio.run(run())

@@ -73,7 +73,7 @@ def test_a_rule_is_served_from_its_start_to_its_end(api: Api) -> None:
     assert [api.rule_ids(at=revision) for revision in (before, begun, ended["revision"])] == [[], [rule_id], []]
     assert api.rule_ids() == []
     assert switches(api, rule_id) == [("pending", "active"), ("active", "ended")]
-    assert ended["author"] == {"kind": "schedule", "name": None, "address": None}
+    assert ended["author"] == {"kind": "schedule", "id": None, "name": None, "address": None}
     assert ended["time"] >= ended["changes"][0]["after"]["ends_at"]
 
 

@@ -1,5 +1,6 @@
 """``/api/v1/proposals``: changes that somebody else has to approve."""
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, TypeAlias
@@ -17,6 +18,7 @@ from heksherlite.service.api.routes import OperationsRoute, requires
 from heksherlite.service.changing import Rights
 from heksherlite.service.domain import proposing
 from heksherlite.service.domain.authors import Author
+from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.proposals import Proposal, ProposalState
 from heksherlite.service.domain.proposing import Statement
 from heksherlite.service.domain.times import show_time
@@ -179,10 +181,7 @@ async def reject(
     request: Request, proposal_id: ProposalId, store: WritableStore, body: Statements | None = None
 ) -> Response:
     """Decide against a proposal, also if it was approved and waits for its time."""
-    await proposal_within(request, proposal_id, store)
-    statement = _statement(request, store.now(), None if body is None else body.comment)
-    await store.write_proposal(partial(proposing.reject, proposal_id=proposal_id, by=statement))
-    return Response(status_code=204)
+    return await _note(request, store, proposing.reject, proposal_id, None if body is None else body.comment)
 
 
 @router.post("/{proposal_id}/withdraw", status_code=204, responses={**text_responses(404, 409), **EVERY_WRITE})
@@ -191,19 +190,27 @@ async def withdraw(
     request: Request, proposal_id: ProposalId, store: WritableStore, body: Statements | None = None
 ) -> Response:
     """Take back one's own proposal."""
-    await proposal_within(request, proposal_id, store)
-    statement = _statement(request, store.now(), None if body is None else body.comment)
-    await store.write_proposal(partial(proposing.withdraw, proposal_id=proposal_id, by=statement))
-    return Response(status_code=204)
+    return await _note(request, store, proposing.withdraw, proposal_id, None if body is None else body.comment)
 
 
 @router.post("/{proposal_id}/comments", status_code=204, responses={**text_responses(404, 409), **EVERY_WRITE})
 @requires(Scope.PROPOSE, Scope.WRITE)
 async def comment(request: Request, proposal_id: ProposalId, store: WritableStore, body: NewComment) -> Response:
     """Comment on a proposal that is not decided or not applied yet."""
+    return await _note(request, store, proposing.comment, proposal_id, body.text)
+
+
+async def _note(
+    request: Request,
+    store: WritableStore,
+    decide: Callable[[Catalog, int, Statement], Decision[None]],
+    proposal_id: int,
+    text: str | None,
+) -> Response:
+    """Write what the sender of a request decides or says about a proposal."""
     await proposal_within(request, proposal_id, store)
-    statement = _statement(request, store.now(), body.text)
-    await store.write_proposal(partial(proposing.comment, proposal_id=proposal_id, by=statement))
+    statement = _statement(request, store.now(), text)
+    await store.write_proposal(lambda catalog: decide(catalog, proposal_id, statement))
     return Response(status_code=204)
 
 

@@ -20,6 +20,7 @@ class Person:
         draft_owner: Whose draft the person edits: the person's own, or that of the browser if there is no name.
         logged_in: Whether the person has a session, and can log out.
         sees_people: Whether the person sees who made changes.
+        has_token: Whether the person logged in with a token, as those must who manage access.
     """
 
     name: str | None
@@ -28,6 +29,7 @@ class Person:
     draft_owner: str
     logged_in: bool
     sees_people: bool
+    has_token: bool
 
     @property
     def may_write(self) -> bool:
@@ -64,6 +66,11 @@ class Person:
         """Whether the person decides who may use the service."""
         return self.may_administer and self.sees_everything
 
+    @property
+    def manages_access(self) -> bool:
+        """Whether the person creates tokens and approves applications here."""
+        return self.is_operator and self.has_token
+
 
 def person_of(request: Request) -> Person:
     """Return the person behind an authorized request."""
@@ -79,4 +86,5 @@ def person_of(request: Request) -> Person:
         draft_owner=owner,
         logged_in=identity.session_id is not None,
         sees_people=identity.sees_people,
+        has_token=identity.token is not None,
     )

@@ -31,7 +31,9 @@ PAGE_HEADERS: Final = {
     "referrer-policy": "same-origin",
 }
 
-SECTIONS: Final = frozenset({"", "draft", "explain", "history", "proposals", "compare", "features"})
+SECTIONS: Final = frozenset(
+    {"", "draft", "explain", "history", "proposals", "compare", "features", "access", "service"}
+)
 """The paths of the sections in the menu, relative to ``/console/``."""
 
 STATIC_TYPES: Final = {"css": "text/css", "js": "text/javascript"}

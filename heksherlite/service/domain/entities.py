@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.domain.change_log import ChangeLog
@@ -11,9 +11,11 @@ from heksherlite.service.domain.declarers import Declarer
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.lineage import NO_NONCE, RevisionId
 from heksherlite.service.domain.schedule import Phase, Schedule
-from heksherlite.service.domain.value_schemas import ValueSchema
 from heksherlite.service.domain.versions import Version
 from heksherlite.wire_types import WireType
+
+if TYPE_CHECKING:
+    from heksherlite.service.domain.value_schemas import ValueSchema
 
 Conditions: TypeAlias = tuple[tuple[str, str], ...]
 """Pairs of context feature and value, sorted by feature name, so that equal conditions are equal tuples."""
@@ -44,7 +46,7 @@ class Setting:
     operator_default_value: Json = NO_VALUE
     is_protected: bool = False
     nonce: str = NO_NONCE
-    schema: ValueSchema | None = None
+    schema: "ValueSchema | None" = None
     declarers: frozenset[Declarer] = frozenset()
 
     @property
@@ -112,7 +114,7 @@ class Entry:
         # Only a rule that was removed and is restored makes sorting necessary.
         rules = copied(self.rules)
         ids_by_conditions = copied(self.ids_by_conditions)
-        leaving = removed & rules.keys()
+        leaving = frozenset(removed).intersection(rules)
         for rule_id in leaving:
             del ids_by_conditions[rules.pop(rule_id).conditions]
         highest = next(reversed(rules), 0)

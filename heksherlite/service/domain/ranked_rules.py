@@ -14,6 +14,10 @@ def ranked_rules(catalog: Catalog, entry: Entry) -> RankedRules[Rule]:
     return RankedRules(_rule_set(catalog, entry, None, entry.rules.values()))
 
 
+def _weight(entry: Entry) -> int:
+    return len(entry.rules) + 1  # a setting without rules takes memory, too
+
+
 class RankedRulesCache:
     """Caches the ranked rules of the most recently used settings, and updates them with each change.
 
@@ -33,10 +37,10 @@ class RankedRulesCache:
         if known is not entry or not is_same_database or ranked is None:
             ranked = self._updated(catalog, entry, known if is_same_database else None, ranked)
         self._kept[entry.setting.id] = (catalog.counters.database_id, entry, catalog.context_features, ranked)
-        self._rules += len(entry.rules) - (0 if known is None else len(known.rules))
+        self._rules += _weight(entry) - (0 if known is None else _weight(known))
         while self._rules > self._most_rules and len(self._kept) > 1:
             _, (_, dropped, _, _) = self._kept.popitem(last=False)
-            self._rules -= len(dropped.rules)
+            self._rules -= _weight(dropped)
         return ranked
 
     def _updated(

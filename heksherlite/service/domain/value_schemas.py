@@ -23,8 +23,17 @@ MAX_SCHEMA_SIZE: Final = 2**16
 MAX_SCHEMA_DEPTH: Final = 64
 """The maximum number of schemas inside each other, by nesting or by reference."""
 
-MAX_SCHEMA_PARTS: Final = 10_000
+MAX_SCHEMA_PARTS: Final = 2_000
 """The maximum number of schemas in a schema, when each reference counts as what it refers to."""
+
+MAX_CHECKS: Final = 10_000_000
+"""The maximum number of parts of a value, times the number of parts of its schema: the check takes seconds then."""
+
+_MAX_LISTED_CHECKS: Final = 50_000
+"""The same up to which all faults are looked for, and not only the first one: this takes a hundred times longer."""
+
+_CHARACTERS: Final = 32
+"""The number of characters of a text that count as a part of a value."""
 
 _LISTED: Final = 10
 """The maximum number of faults of a value that a message lists."""
@@ -62,11 +71,12 @@ class ValueSchema:
         document: The schema, as JSON. It is checked by `check` only.
     """
 
-    __slots__ = ("_validator", "document")
+    __slots__ = ("_parts", "_validator", "document")
 
     def __init__(self, document: Json) -> None:
         self.document: Final = document
         self._validator: Draft202012Validator | None = None
+        self._parts = 0
 
     def __repr__(self) -> str:
         return f"ValueSchema({self.document!r:.200})"
@@ -83,7 +93,6 @@ class ValueSchema:
         if size > MAX_SCHEMA_SIZE:
             raise TooLargeError(f"the schema has {size} bytes; the maximum is {MAX_SCHEMA_SIZE}")
         try:
-            _Parts(self.document).check()
             self._compiled()
         except ValidationError as error:
             problem = f"{path_of(error.instance_path)}: {_shortened(error.message)}"
@@ -102,17 +111,18 @@ class ValueSchema:
             validator = self._compiled()
         except ValueError as unusable:  # of a schema that another version of the service accepted
             return [f"the schema cannot be used: {_shortened(str(unusable))}"]
+        checks = _parts_of(value) * self._parts
+        if checks > MAX_CHECKS:
+            return [f"$: the value is too large for a schema of {self._parts} parts"]
         if validator.is_valid(value):
             return []
-        found: list[str] = []
-        for error in validator.iter_errors(value):
-            found += [fault for fault in _faults(error) if fault not in found]
-            if len(found) > _LISTED:
-                return [*found[:_LISTED], "there is more"]
-        return found
+        errors = validator.iter_errors(value) if checks <= _MAX_LISTED_CHECKS else [_first_error(validator, value)]
+        found = list(dict.fromkeys(fault for error in errors for fault in _faults(error)))
+        return found if len(found) <= _LISTED else [*found[:_LISTED], "there is more"]
 
     def _compiled(self) -> Draft202012Validator:
         if self._validator is None:
+            self._parts = _Parts(self.document).count()
             self._validator = Draft202012Validator(
                 self.document,
                 validate_formats=True,
@@ -139,6 +149,31 @@ def _step(step: str | int) -> str:
     if isinstance(step, str) and step.isidentifier():
         return f".{step}"
     return f"[{orjson.dumps(step).decode()}]"
+
+
+def _first_error(validator: Draft202012Validator, value: Json) -> ValidationError:
+    try:
+        validator.validate(value)
+    except ValidationError as error:
+        return error
+    raise AssertionError("the value was found invalid before")
+
+
+def _parts_of(value: Json) -> int:
+    """Return the number of parts of a value, where long texts count several times."""
+    parts = 0
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        parts += 1
+        if isinstance(part, str):
+            parts += len(part) // _CHARACTERS
+        elif isinstance(part, dict):
+            parts += sum(map(len, part)) // _CHARACTERS
+            pending += part.values()
+        elif isinstance(part, list | tuple):
+            pending += part
+    return parts
 
 
 def _faults(error: ValidationError) -> Iterator[str]:
@@ -176,15 +211,17 @@ class _Parts:
         self._sizes: dict[int, int] = {}
         self._open: set[int] = set()
 
-    def check(self) -> None:
-        """Raise :class:`ValueError` if a part is not allowed."""
+    def count(self) -> int:
+        """Return the number of parts. Raise :class:`ValueError` if a part is not allowed."""
         if not isinstance(self._document, dict):
             raise ValueError(f"{_shortened(repr(self._document))} is not an object")  # noqa: TRY004 - as for the others
         dialect = self._document.get("$schema", DIALECT)
         if not isinstance(dialect, str) or dialect.rstrip("#") != DIALECT:
             raise ValueError(f"$schema is {dialect!r:.100}; only {DIALECT} is supported")
-        if self._size(self._document, "#", 0) > MAX_SCHEMA_PARTS:
+        size = self._size(self._document, "#", 0)
+        if size > MAX_SCHEMA_PARTS:
             raise ValueError(f"with its references, it has more than {MAX_SCHEMA_PARTS} parts")
+        return size
 
     def _size(self, part: Json, place: str, depth: int) -> int:
         """Return the number of schemas in a part, with those that it refers to."""

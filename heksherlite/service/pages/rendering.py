@@ -50,6 +50,7 @@ def render(
             **values,
             root=root_of(request),
             style=style_sheet()[1],
+            service_title=context_of(request).options.title,
             form_token=visitor.form_token,
             identity=getattr(request.state, "identity", None) or Identity(),
         )

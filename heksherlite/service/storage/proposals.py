@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Delete, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.operations import operation_from
@@ -17,8 +18,10 @@ from heksherlite.service.domain.tokens import NO_ACCESS, Access, Scope
 from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.writing import Writer
 
 _columns = tables.proposals.c
+_PENDING: Final = (ProposalState.OPEN.value, ProposalState.APPROVED.value)
 
 
 async def write_proposals(connection: AsyncConnection, proposals: Sequence[Proposal], revision: int) -> None:
@@ -47,22 +50,24 @@ async def write_proposals(connection: AsyncConnection, proposals: Sequence[Propo
 async def read_proposals_since(connection: AsyncConnection, revision: int) -> tuple[Proposal, ...]:
     """Return the proposals that changed after a revision; after revision 0, those that are still pending."""
     changed = _columns.revision > revision
-    pending = _columns.state.in_([ProposalState.OPEN.value, ProposalState.APPROVED.value])
+    pending = _columns.state.in_(_PENDING)
     query = select(tables.proposals).where(changed if revision else pending).order_by(_columns.id)
     return tuple([_proposal(row) for row in await connection.execute(query)])
 
 
 class Proposals:
-    """The proposals of a database, pending and closed ones, for reading.
+    """The proposals of a database, pending and closed ones.
 
     Every method raises `DatabaseUnavailableError` if the database cannot be reached.
 
     Args:
         database: The database.
+        writer: The writer of the database.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, writer: Writer) -> None:
         self._database = database
+        self._writer = writer
 
     async def get(self, proposal_id: int) -> Proposal:
         """Return a proposal.
@@ -94,6 +99,23 @@ class Proposals:
             query = query.where(_columns.id < before)
         async with self._database.reading() as connection:
             return [_proposal(row) for row in await connection.execute(query)]
+
+    async def prune(self, before: datetime, *, oldest: int) -> None:
+        """Delete closed proposals.
+
+        Args:
+            before: Only those that were proposed before this time.
+            oldest: Only those that changed at this revision or earlier. A replica at a later one would not notice.
+        """
+        is_old = (_columns.state.not_in(_PENDING), _columns.proposed_at < before, _columns.revision <= oldest)
+        async with self._database.reading() as connection:
+            found = await connection.scalar(select(_columns.id).where(*is_old).limit(1))
+        if found is not None:
+            await self._writer.write(partial(_delete, delete(tables.proposals).where(*is_old)))
+
+
+async def _delete(statement: Delete, connection: AsyncConnection) -> None:
+    await connection.execute(statement)
 
 
 def _content(proposal: Proposal) -> dict[str, Json]:

@@ -192,6 +192,8 @@ def _set_pragmas(connection: Any, _record: object) -> None:
     # FULL: an acknowledged write is on the disk, so it survives a crash of the process and a loss of power.
     # With NORMAL it would survive the former only.
     cursor.execute("PRAGMA synchronous = FULL")
+    # An import of a million rules makes the -wal large, and SQLite would keep it so.
+    cursor.execute("PRAGMA journal_size_limit = 67108864")
     cursor.close()
 
 

@@ -75,7 +75,7 @@ class Store:
         self.availability = self._writer.availability
         self.history = History(database, self._writer)
         self.audit = AuditLog(database, self._writer)
-        self.proposals = Proposals(database)
+        self.proposals = Proposals(database, self._writer)
         self.rule_removal = RuleRemoval(database, self._writer)
         self.rules_are_hidden = asyncio.Event()
         """Set when a write has removed a setting whose rules are still to be deleted."""
@@ -128,6 +128,11 @@ class Store:
     def lag(self) -> float:
         """The seconds since the catalog was known to be the newest. Normally at most the poll interval."""
         return time.monotonic() - self.newest_at
+
+    @property
+    def location(self) -> str:
+        """The location of the database, for people."""
+        return self._database.location
 
     def now(self) -> datetime:
         """Return the time of the clock that all services on the database agree on."""

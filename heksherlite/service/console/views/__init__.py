@@ -3,6 +3,7 @@
 from typing import Final
 
 from heksherlite.service.console.views import (
+    access,
     compare,
     draft,
     editing,
@@ -11,10 +12,25 @@ from heksherlite.service.console.views import (
     features,
     history,
     proposals,
+    service,
     setting,
     settings,
     start,
 )
 
-CONSOLE: Final = (start, settings, setting, editing, draft, explain, history, proposals, compare, features, events)
+CONSOLE: Final = (
+    start,
+    settings,
+    setting,
+    editing,
+    draft,
+    explain,
+    history,
+    proposals,
+    compare,
+    features,
+    access,
+    service,
+    events,
+)
 """The modules with the routes of the console."""

@@ -1,0 +1,179 @@
+"""``/console/access``: tokens, applications, configuration groups and secrets."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ValidationError
+
+from heksherlite.service.api import applications, groups, tokens
+from heksherlite.service.api.administration import Administered
+from heksherlite.service.api.change_cause import author_of
+from heksherlite.service.api.routes import requires_operator
+from heksherlite.service.console.rendering import redirect, render
+from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.domain.authors import Cause
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import BadRequestError, RequestError
+from heksherlite.service.pages.choices import DESCRIPTIONS, POWERFUL
+from heksherlite.service.pages.form import Form, read_form
+from heksherlite.service.storage.tokens import list_tokens
+
+router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
+
+_LIFETIMES: Final = {"": "never", "1": "in a day", "7": "in a week", "30": "in 30 days", "365": "in a year"}
+_INVITATION: Final = timedelta(hours=24)
+
+
+@router.get("/console/access")
+@requires_operator
+async def show_access(request: Request, store: Administered) -> Response:
+    """Show who has access."""
+    return await _show(request, store)
+
+
+@router.post("/console/access/tokens")
+@requires_operator
+async def create_token(request: Request, store: Administered) -> Response:
+    """Create a token, and show it once."""
+    form = await read_form(request)
+    days = form.text("days")
+    if days not in _LIFETIMES:
+        raise BadRequestError(f"{days[:100]!r} is not one of the lifetimes that the form offers")
+    try:
+        body = _validated(
+            tokens.NewToken,
+            {
+                "name": form.text("name"),
+                "scopes": list(form.texts("scope")),
+                "setting_prefix": form.text("setting_prefix"),
+                "expires_at": int((store.now() + timedelta(days=int(days))).timestamp()) if days else None,
+            },
+        )
+        response = await tokens.create_token(body, store, _cause(request, form))
+    except RequestError as error:
+        return await _show(request, store, problem=error.message, form=form, status=422)
+    return await _show(request, store, made=("Token", orjson.loads(bytes(response.body))["token"]))
+
+
+@router.post("/console/access/tokens/revoke")
+@requires_operator
+async def revoke_token(request: Request, store: Administered) -> Response:
+    """Revoke a token."""
+    form = await read_form(request)
+    await tokens.revoke_token(form.text("token"), store, _cause(request, form))
+    return redirect(request, "access")
+
+
+@router.post("/console/access/applications")
+@requires_operator
+async def invite_application(request: Request, store: Administered) -> Response:
+    """Invite an application, and show its one-time token once."""
+    form = await read_form(request)
+    try:
+        body = _validated(
+            applications.Invitation,
+            {
+                "identifier": form.text("identifier"),
+                "approval": {"scopes": list(form.texts("scope")), "setting_prefix": form.text("setting_prefix")},
+                "expires_at": int((store.now() + _INVITATION).timestamp()),
+            },
+        )
+        response = await applications.invite_application(body, store, _cause(request, form))
+    except RequestError as error:
+        return await _show(request, store, problem=error.message, form=form, status=422)
+    return await _show(request, store, made=("One-time token", orjson.loads(bytes(response.body))["one_time_token"]))
+
+
+@router.post("/console/access/applications/revoke")
+@requires_operator
+async def revoke_application(request: Request, store: Administered) -> Response:
+    """Revoke an application."""
+    form = await read_form(request)
+    body = _validated(applications.ChosenApplications, {"ids": [form.text("application")]})
+    await applications.revoke_applications(body, store, _cause(request, form))
+    return redirect(request, "access")
+
+
+@router.post("/console/access/groups")
+@requires_operator
+async def put_group(request: Request, store: Administered) -> Response:
+    """Store or delete a configuration group."""
+    form = await read_form(request)
+    name = form.text("name")
+    try:
+        if form.text("do") == "delete":
+            await groups.delete_group(name, store, _cause(request, form))
+        else:
+            values = orjson.loads((form.texts("values") or [""])[-1])
+            await groups.put_group(name, _validated(groups.GroupBody, {"values": values}), store, _cause(request, form))
+    except orjson.JSONDecodeError as error:
+        return await _show(request, store, problem=f"this is not JSON: {error}", form=form, status=422)
+    except RequestError as error:
+        return await _show(request, store, problem=error.message, form=form, status=422)
+    return redirect(request, "access")
+
+
+@router.post("/console/access/secrets")
+@requires_operator
+async def put_secret(request: Request, store: Administered) -> Response:
+    """Store or delete a secret."""
+    form = await read_form(request)
+    name = form.text("name")
+    try:
+        if form.text("do") == "delete":
+            await groups.delete_secret(name, store, _cause(request, form))
+        else:
+            body = groups.SecretBody(value=(form.texts("value") or [""])[-1])
+            await groups.put_secret(name, body, store, _cause(request, form))
+    except RequestError as error:
+        return await _show(request, store, problem=error.message, status=422)
+    return redirect(request, "access")
+
+
+def _validated(model: type[Any], values: dict[str, Any]) -> Any:
+    try:
+        body: BaseModel = model.model_validate(values)
+    except ValidationError as error:
+        texts = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise BadRequestError("; ".join(texts)) from error
+    return body
+
+
+def _cause(request: Request, form: Form) -> Cause:
+    return Cause(author_of(request), form.text("reason")[:1_000].replace("\0", "") or None)
+
+
+async def _show(
+    request: Request,
+    store: Administered,
+    *,
+    made: tuple[str, str] | None = None,
+    problem: str = "",
+    form: Form | None = None,
+    status: int = 200,
+) -> Response:
+    return await render(
+        request,
+        "access",
+        status=status,
+        made=made,
+        problem=problem,
+        entered={} if form is None else {name: form.text(name) for name in ("name", "identifier", "setting_prefix")},
+        tokens=[
+            {**known.described(), "created": _time(known.created_at), "expires": _time(known.expires_at)}
+            for known in await list_tokens(store.access)
+        ],
+        applications=[known.described() for known in await store.applications.all()],
+        groups=await store.groups.all(),
+        secrets=await store.groups.secret_names(),
+        scopes=list(Scope),
+        descriptions=DESCRIPTIONS,
+        powerful=POWERFUL,
+        lifetimes=_LIFETIMES,
+    )
+
+
+def _time(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

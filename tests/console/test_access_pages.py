@@ -1,0 +1,127 @@
+"""Tokens, applications, groups and secrets in the console, and the state of the service."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from heksherlite.service import embedded
+from heksherlite.service.domain.tokens import Scope
+from tests.console.shop import FEATURES
+from tests.service.api import Api
+from tests.service.browser import Browser, Form, Page
+from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Return a browser in which an operator is logged in."""
+    path = tmp_path_factory.mktemp("access") / "a.db"
+    token = make_token(path, "jane", *EVERY_SCOPE)
+    with embedded(path, access=WITH_TOKENS, context_features=FEATURES) as service, Browser(service.url) as browser:
+        browser.log_in(token, "/console/access")
+        yield browser
+
+
+def form_to(page: Page, action: str, **known: str) -> Form:
+    """Return the form of a page that goes to an address below ``/console/access/``, with some hidden values."""
+    return next(
+        form
+        for form in page.forms
+        if httpx.URL(form.action).path == f"/console/access/{action}"
+        and all(form.chosen(name) == [value] for name, value in known.items())
+    )
+
+
+def test_a_token_is_created_shown_once_and_revoked(operator: Browser) -> None:
+    """The new token has what was chosen, and works until it is revoked."""
+    page = operator.open("/console/access")
+    page = operator.send(
+        form_to(page, "tokens"), name="ci", scope=["read", "declare"], setting_prefix="shop.", days="7"
+    )
+    found = re.search(r"hkl_[0-9a-f]{8}_\S{43}", page.text)
+    assert found is not None
+    api = Api(str(operator.http.base_url), token=found[0])
+    with api.http:
+        assert api.declare("shop.size").status_code == 200
+        assert api.declare("other").status_code == 403
+        page = operator.open("/console/access")
+        assert found[0] not in page.text
+        assert "read, declare shop.…" in page.text
+        operator.send(form_to(page, "tokens/revoke", token=found[0][:12]))
+        assert api.get("settings").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("entered", "text"),
+    [
+        ({"name": "a b"}, "is not a name for a token"),
+        ({"name": "x", "scope": None}, "Scopes"),
+        ({"name": "y", "scope": ["root"]}, "Scopes.0"),
+    ],
+)
+def test_a_wrong_token_is_refused(operator: Browser, entered: dict[str, str | list[str] | None], text: str) -> None:
+    """What is wrong is said, and no token is made."""
+    page = operator.send(form_to(operator.open("/console/access"), "tokens"), entered)
+    assert page.status == 422
+    assert text in page.text
+    assert "hkl_" not in page.text.partition("Scopes Settings Expires")[0]
+
+
+def test_an_application_is_invited_and_revoked(operator: Browser) -> None:
+    """Its one-time token is shown once, and it is gone after it was revoked."""
+    page = operator.open("/console/access")
+    page = operator.send(form_to(page, "applications"), identifier="shop.checkout", scope=["read"])
+    assert "One-time token" in page.text
+    page = operator.open("/console/access")
+    assert "shop.checkout" in page.text
+    number = next(form.value("application") for form in page.forms if form.chosen("application"))
+    operator.send(form_to(page, "applications/revoke", application=number))
+    assert number not in [
+        form.value("application") for form in operator.open("/console/access").forms if form.chosen("application")
+    ]
+
+
+def test_groups_and_secrets(operator: Browser) -> None:
+    """A group refers to a secret, whose value is never shown."""
+    page = operator.open("/console/access")
+    operator.send(form_to(page, "secrets"), name="db", value="s3cr3t-value")
+    operator.send(
+        form_to(page, "groups", name=""), name="database", values='{"host": "db", "password": {"$secret": "db"}}'
+    )
+    page = operator.open("/console/access")
+    assert "database" in page.text
+    assert "s3cr3t-value" not in operator.http.get("/console/access").text
+    page = operator.send(form_to(page, "groups", name=""), name="broken", values="{")
+    assert (page.status, "This is not JSON" in page.text) == (422, True)
+    page = operator.open("/console/access")
+    operator.send(form_to(page, "groups", name="database"), do="delete")
+    operator.send(form_to(operator.open("/console/access"), "secrets", name="db"), do="delete")
+    assert "Configuration groups 0" in operator.open("/console/access").text
+    assert "Secrets 0" in operator.open("/console/access").text
+
+
+def test_without_tokens_nobody_manages_access(browser: Browser) -> None:
+    """Everybody could create tokens for later, so the page says to use the command line."""
+    page = browser.open("/console/access")
+    assert (page.status, "use the command line" in page.text) == (403, True)
+    assert "Access" not in browser.open("/console/").text
+
+
+def test_the_service_tells_how_it_is(api: Api, browser: Browser) -> None:
+    """Version, revision, sizes and limits in words."""
+    api.declare()
+    text = browser.open("/console/service").text
+    assert "The database is reachable, and this process is up to date." in text
+    assert f"Revision {api.revision()}" in text
+    assert "Max rules 1,000,000" in text
+
+
+def test_the_location_of_the_database_is_for_operators(tmp_path: Path) -> None:
+    """Viewers do not see paths of the machine."""
+    token = make_token(tmp_path / "a.db", "viewer", Scope.READ)
+    with embedded(tmp_path / "a.db", access=WITH_TOKENS) as service, Browser(service.url) as browser:
+        browser.log_in(token, "/console/service")
+        assert "a.db" not in browser.open("/console/service").text
