@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "token": CommandEntry("token", "service", "Create, list and revoke tokens."),
     "app": CommandEntry("app", "service", "Approve, invite, list and revoke applications."),
     "group": CommandEntry("group", "service", "Edit configuration groups and their secrets."),
+    "rekey": CommandEntry("rekey", "service", "Encrypt the secrets in a database with another key."),
     "declarer": CommandEntry("declarer", "service", "List, add and remove the declarers of a setting."),
     "audit": CommandEntry("audit", "service", "Export the audit record as JSON lines, oldest first."),
     "settings": CommandEntry("settings", "cli", "List, show and change settings."),
