@@ -96,7 +96,13 @@ def test_the_walk_finds_the_routes() -> None:
         "POST /o/revoke",
         "POST /o/introspect",
     }
-    console = {"GET /", "GET /console", "GET /console/static/{name}", "GET /console/color.css", "GET /console/icon.svg"}
+    console = {
+        "GET /",
+        "GET /console",
+        "GET /console/static/{version}/{name}",
+        "GET /console/color.css",
+        "GET /console/icon.svg",
+    }
     assert open_calls == others | grants | login | console
 
 
