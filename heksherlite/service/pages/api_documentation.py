@@ -27,7 +27,6 @@ const settings = {url: "docs/openapi.json", dom_id: "#swagger-ui", deepLinking: 
 SwaggerUIBundle(settings);
 """
 _HEADERS: Final = {
-    "cache-control": "no-store",
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
         " font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self';"
