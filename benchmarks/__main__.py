@@ -30,7 +30,7 @@ FASTER_THAN_ORIGINAL: Final = 25
 NOTHING: Final = PeerResult("", {}, {})
 
 
-def arguments() -> argparse.Namespace:
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return what the command was told."""
     parser = argparse.ArgumentParser(prog="python benchmarks/run.py", description="Measure heksherlite and its peers.")
     sizes = parser.add_mutually_exclusive_group()
@@ -49,7 +49,7 @@ def arguments() -> argparse.Namespace:
         help="interpreters to measure with; by default one of each supported version that is found, or the oldest",
     )
     parser.set_defaults(size="full")
-    return parser.parse_args()
+    return parser.parse_args(given)
 
 
 def run(python: Path, module: str, *args: object) -> str:

@@ -31,8 +31,7 @@ raises a :class:`TypeError` or a :class:`ValueError`.
 
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _MOST_CONFLICTS: Final = 20
 """The number of conflicts that a message contains."""
@@ -264,8 +263,7 @@ class AccessRefusedError(RequestRefusedError):
     """The service requires another token, or one with more rights."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationConflict:
+class OperationConflict(NamedTuple):
     """Why an operation cannot be made.
 
     Attributes:

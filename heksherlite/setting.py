@@ -3,9 +3,8 @@
 import builtins
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Never, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 from weakref import WeakValueDictionary
 
 from heksherlite import main_client
@@ -24,15 +23,11 @@ from heksherlite.setting_arguments import (
     feature_names,
 )
 from heksherlite.setting_types import setting_type
+from heksherlite.setting_typing import E, M, P, Supplier
 
 if TYPE_CHECKING:
-    from datetime import date, datetime, time, timedelta
-    from decimal import Decimal
-    from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-    from pathlib import Path, PurePath
     from types import UnionType
     from typing import _SpecialForm as SpecialForm
-    from uuid import UUID
 
     from heksherlite.explain import Explanation
 
@@ -40,57 +35,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 S = TypeVar("S")
-E = TypeVar("E", bound=Enum)
-P = TypeVar(
-    "P",
-    bool,
-    int,
-    float,
-    str,
-    "timedelta",
-    "datetime",
-    "date",
-    "time",
-    "Decimal",
-    "UUID",
-    "Path",
-    "PurePath",
-    "IPv4Address",
-    "IPv6Address",
-    "IPv4Network",
-    "IPv6Network",
-    "IPv4Interface",
-    "IPv6Interface",
-)
-
-
-class _Dataclass(Protocol):
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-class _AttrsClass(Protocol):
-    __attrs_attrs__: ClassVar[Any]
-
-
-class _PydanticModel(Protocol):
-    __pydantic_validator__: ClassVar[Any]
-
-
-class _MsgspecStruct(Protocol):
-    __struct_config__: ClassVar[Any]
-
-
-class _NamedTuple(Protocol):
-    @property
-    def _fields(self) -> tuple[str, ...]: ...
-
-
-class _TypedDictionary(Protocol):
-    def setdefault(self, k: Never, default: object) -> object: ...
-
-
-M = TypeVar("M", bound="_Dataclass | _AttrsClass | _PydanticModel | _MsgspecStruct | _NamedTuple | _TypedDictionary")
-
 Validator = Callable[[T, QueriedRule[Any] | None, "Setting[T]"], T]
 """A function that checks or changes a value from the service; see :meth:`Setting.add_validator`."""
 
@@ -98,15 +42,6 @@ V = TypeVar("V", bound=Callable[..., Any])
 
 OnCoerce = Callable[[T, Any, Sequence[str], QueriedRule[Any] | None, "Setting[T]"], T]
 """A function that accepts or rejects a coerced value; see the parameter ``on_coerce`` of :class:`Setting`."""
-
-
-class Supplier(Protocol):
-    """A client that supplies a setting with rules."""
-
-    @property
-    def is_live(self) -> bool:
-        """Whether it still supplies rules."""
-        ...
 
 
 def accept_coercion(

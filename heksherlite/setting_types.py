@@ -2,7 +2,6 @@
 
 import collections.abc
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import is_dataclass
 from enum import Enum, Flag
 from importlib import import_module
 from types import NoneType, UnionType
@@ -177,6 +176,9 @@ def _convert_at(place: object, inner: SettingType[Any], value: Any) -> Any:
 _SEQUENCES: Final = (collections.abc.Sequence, list)
 _MAPPINGS: Final = (collections.abc.Mapping, dict)
 
+_FIELDS: Final = ("__dataclass_fields__", "__attrs_attrs__", "_fields")
+"""What classes have that cattrs converts: dataclasses, attrs classes and named tuples."""
+
 _SETTING_TYPES: Final[Mapping[Any, SettingType[Any]]] = {type_: PrimitiveSettingType(type_) for type_ in _ACCEPTED}
 """The Python types that have one setting type each. Classes of enums and generic types have many."""
 
@@ -259,7 +261,7 @@ def _type_of_class(type_: Any) -> SettingType[Any] | None:
         module, name = "pydantic_types", "PydanticType"
     elif hasattr(type_, "__struct_config__"):
         module, name = "msgspec_types", "MsgspecType"
-    elif is_dataclass(type_) or hasattr(type_, "__attrs_attrs__") or is_typeddict(type_) or hasattr(type_, "_fields"):
+    elif isinstance(type_, type) and (is_typeddict(type_) or any(hasattr(type_, name) for name in _FIELDS)):
         module, name = "model_types", "HeksherModel"
     else:
         return None

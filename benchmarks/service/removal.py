@@ -92,6 +92,7 @@ def _numbers(kind: str, count: int) -> str:
 
 def _sqlite(file: Path) -> Callable[..., list[tuple[int]]]:
     def run(*statements: str) -> list[tuple[int]]:
+        rows: list[tuple[int]] = []
         with closing(sqlite3.connect(file, timeout=60)) as connection:
             for statement in statements:
                 rows = connection.execute(statement).fetchall()
@@ -104,8 +105,9 @@ def _sqlite(file: Path) -> Callable[..., list[tuple[int]]]:
 def _postgresql(url: str) -> Callable[..., list[tuple[int]]]:
     def run(*statements: str) -> list[tuple[int]]:
         with psycopg.connect(url) as connection:
+            cursor = connection.cursor()
             for statement in statements:
-                done = connection.execute(statement.encode())
-            return done.fetchall() if done.description else []
+                cursor.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
 
     return run

@@ -22,7 +22,17 @@ def default_database() -> Path:
 
 
 def data_folder() -> Path:
-    """Return the user's data folder, which is created."""
+    """Return the user's data folder, which is created.
+
+    Raises:
+        click.ClickException: There is none, as for a user without a home directory, or it cannot be created.
+    """
     from platformdirs import user_data_path
 
-    return user_data_path("heksherlite", appauthor=False, ensure_exists=True)
+    try:
+        return user_data_path("heksherlite", appauthor=False, ensure_exists=True)
+    except (OSError, RuntimeError) as error:
+        raise click.ClickException(
+            f"there is no data folder for this user ({error}); set XDG_DATA_HOME, or name each file by its option,"
+            " such as --database sqlite:////var/lib/heksherlite/settings.db"
+        ) from error

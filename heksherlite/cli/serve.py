@@ -10,6 +10,7 @@ import click
 
 from heksherlite.cli.access import access_options
 from heksherlite.cli.location import database_option, default_database
+from heksherlite.cli.secrets_key import secrets_key_options
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.options import AccessOptions, ServiceOptions
 
@@ -143,6 +144,7 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     default="",
     help="The color in which the console marks the service, such as crimson or #b3261e.",
 )
+@secrets_key_options
 @access_options
 def serve(
     *,

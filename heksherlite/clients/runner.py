@@ -31,7 +31,8 @@ from heksherlite.http.failures import is_same_outage
 from heksherlite.http.retry_after import retry_after
 from heksherlite.http.transport import Transport
 from heksherlite.listeners import Listeners
-from heksherlite.setting import Setting, Supplier
+from heksherlite.setting import Setting
+from heksherlite.setting_typing import Supplier
 
 if TYPE_CHECKING:
     from heksherlite.errors import SnapshotError

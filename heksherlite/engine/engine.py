@@ -39,8 +39,9 @@ from heksherlite.engine.versions import Version, version_of
 from heksherlite.errors import ServiceResponseError
 from heksherlite.lookup import Lookup
 from heksherlite.rules import RuleSet
-from heksherlite.setting import Setting, Supplier
+from heksherlite.setting import Setting
 from heksherlite.setting_arguments import check_known_features
+from heksherlite.setting_typing import Supplier
 
 logger = logging.getLogger(__name__)
 

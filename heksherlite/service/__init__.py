@@ -7,16 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from heksherlite.service.domain.identity_providers import IdentityProvider
     from heksherlite.service.domain.limits import Limits
+    from heksherlite.service.domain.tokens import Access, Scope
     from heksherlite.service.embedding import EmbeddedService, embedded
     from heksherlite.service.options import AccessOptions
 
-__all__ = ["AccessOptions", "EmbeddedService", "Limits", "embedded"]
+__all__ = ["Access", "AccessOptions", "EmbeddedService", "IdentityProvider", "Limits", "Scope", "embedded"]
 
 _LAZY = {
+    "Access": "domain.tokens",
     "AccessOptions": "options",
     "EmbeddedService": "embedding",
+    "IdentityProvider": "domain.identity_providers",
     "Limits": "domain.limits",
+    "Scope": "domain.tokens",
     "embedded": "embedding",
 }
 

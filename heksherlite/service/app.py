@@ -61,7 +61,7 @@ from heksherlite.service.console.views import CONSOLE
 from heksherlite.service.errors import DatabaseUnavailableError, OutsidePrefixError, RequestError
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
-from heksherlite.service.pages import approval, device, login, oidc, sessions
+from heksherlite.service.pages import api_documentation, approval, device, login, oidc, sessions
 from heksherlite.service.storage.store import Store
 
 _build_lock: Final = threading.Lock()
@@ -92,6 +92,7 @@ _RESOURCES: Final = (
     oauth2_device,
     oauth2_tokens,
     documentation,
+    api_documentation,
     login,
     oidc,
     sessions,

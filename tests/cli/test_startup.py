@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from heksherlite.cli.command_table import COMMANDS
 from heksherlite.cli.commands import heksherlite
@@ -115,3 +116,13 @@ def test_summaries_are_those_of_the_commands() -> None:
         assert command is not None
         assert entry.summary == f"{(command.help or '').partition('.')[0]}.", name
         assert import_module(f"heksherlite.cli.{entry.module}")
+
+
+def test_a_user_without_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that would use the user's data folder says what to do if there can be none."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    result = CliRunner().invoke(heksherlite, ["token", "create", "a", "--scope", "read"])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: there is no data folder for this user (")
+    assert "set XDG_DATA_HOME, or name each file by its option" in result.output

@@ -1,18 +1,24 @@
 """One service for all tests of the console that need no other, and a person at a browser without engine."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from heksherlite.service import embedded
+from tests.service import postgresql
 from tests.service.api import FEATURES, Api
 from tests.service.browser import Browser
 
 
-@pytest.fixture(scope="package")
-def console_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+@pytest.fixture(scope="package", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)])
+def console_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """Return a client of a service without tokens."""
-    with embedded(tmp_path_factory.mktemp("console") / "a.db", context_features=FEATURES) as service:
+    with ExitStack() as stack:
+        database = str(tmp_path_factory.mktemp("console") / "a.db")
+        if request.param == "postgresql":
+            database = stack.enter_context(postgresql.running()).new_database()
+        service = stack.enter_context(embedded(database, context_features=FEATURES))
         api = Api(service.url)
         with api.http:
             yield api

@@ -1,8 +1,11 @@
 """The table of settings and the page of a setting."""
 
+import re
+
 import httpx
 import pytest
 
+from heksherlite.service.console.rendering import assets
 from heksherlite.service.domain.colors import is_color
 from heksherlite.service.options import ServiceOptions
 from tests.service.api import Api
@@ -126,14 +129,18 @@ def test_the_page_of_a_setting_has_its_history(shop: Api, browser: Browser) -> N
 def test_files_of_the_pages(api: Api) -> None:
     """Style and scripts are small, cached for long, and nothing else is served from there."""
     page = httpx.get(f"{api.url}/console/").text
-    assert "console.css?v=" in page
-    style = httpx.get(f"{api.url}/console/static/console.css")
-    assert (style.headers["content-type"], "immutable" in style.headers["cache-control"]) == (
-        "text/css; charset=utf-8",
-        True,
-    )
-    assert httpx.get(f"{api.url}/console/static/nothing.css").status_code == 404
-    assert httpx.get(f"{api.url}/console/static/..%2Frendering.py").status_code == 404
+    files = re.findall(r"static/[0-9a-f]{16}/[a-z]+\.(?:css|js)", page)
+    assert len(files) == 2
+    for file in files:
+        response = httpx.get(f"{api.url}/console/{file}")
+        assert response.headers["content-type"].startswith(("text/css", "text/javascript"))
+        assert "immutable" in response.headers["cache-control"]
+    older = httpx.get(f"{api.url}/console/static/0123/console.js")
+    assert older.headers["cache-control"] == "no-cache"
+    for path in ("nothing.css", "..%2Frendering.py", "__init__.py"):
+        assert httpx.get(f"{api.url}/console/static/0123/{path}").status_code == 404
+    script = sum(len(content) for name, content in assets().items() if name.endswith(".js"))
+    assert script < 40 * 2**10
 
 
 @pytest.mark.parametrize("color", ["crimson", "#b3261e", "#fff", "RebeccaPurple"])

@@ -226,6 +226,24 @@ def test_staging_is_moved_to_production(chromium: Any, shop: Shop) -> None:
     visit.check()
 
 
+def test_results_follow_what_is_typed(chromium: Any, shop: Shop) -> None:
+    """The table, the explanation and the URL follow, and the field keeps the focus."""
+    visit = shop.visit(chromium, "jane", "desktop", "light")
+    visit.page.get_by_label("Search", exact=True).press_sequentially("invoice")
+    visit.page.get_by_text("1 of 6 settings").wait_for()
+    visit.page.wait_for_url("**q=invoice**")
+    assert visit.page.evaluate("document.activeElement.id") == "q"
+    visit.open("/console/settings/cache_ttl")
+    visit.page.get_by_label("environment", exact=True).press_sequentially("dev")
+    visit.page.get_by_label("user", exact=True).press_sequentially("john")
+    visit.page.get_by_text("because of the rule").wait_for()
+    visit.page.wait_for_url("**c.user=john**")
+    visit.page.keyboard.press("Escape")
+    visit.page.keyboard.press("?")
+    visit.page.get_by_role("heading", name="Keys").wait_for()
+    visit.check()
+
+
 def test_the_keyboard_is_enough(chromium: Any, shop: Shop) -> None:
     """A slash searches, arrows move through the table, and Enter opens a setting."""
     visit = shop.visit(chromium, "jane", "desktop", "light")
@@ -274,6 +292,7 @@ def test_every_page_is_accessible(chromium: Any, shop: Shop, size: str, scheme: 
         "features",
         "access",
         "service",
+        "help",
     ]
     found = []
     for path in paths:

@@ -12,6 +12,7 @@ import anyio
 import httpcore
 import httpx
 import pytest
+from httpcore._backends.anyio import AnyIOBackend
 
 from heksherlite.http.construction import new_http_client
 from heksherlite.http.name_resolution import DaemonThreadResolution
@@ -91,7 +92,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[int]:
 async def test_the_first_address_that_responds(server: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Addresses that refuse the connection are skipped. Names are resolved in another thread."""
     threads = resolve_to(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
-    backend = DaemonThreadResolution(httpcore.AnyIOBackend())
+    backend = DaemonThreadResolution(AnyIOBackend())
     stream = await backend.connect_tcp("settings.example", server, timeout=10)
     assert stream.get_extra_info("server_addr")[0] == "127.0.0.1"
     await stream.aclose()
@@ -103,7 +104,7 @@ async def test_the_first_address_that_responds(server: int, monkeypatch: pytest.
 async def test_an_address_that_hangs(server: int) -> None:
     """An address that does not respond holds up the next one for a moment only, and its attempt is given up."""
 
-    class Backend(httpcore.AnyIOBackend):
+    class Backend(AnyIOBackend):
         given_up = False
 
         async def connect_tcp(self, host: str, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
@@ -124,7 +125,7 @@ async def test_an_address_that_hangs(server: int) -> None:
 @pytest.mark.anyio
 async def test_failures(server: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unknown names, refused connections and time-outs are the exceptions of httpcore."""
-    backend = DaemonThreadResolution(httpcore.AnyIOBackend())
+    backend = DaemonThreadResolution(AnyIOBackend())
     resolve_to(monkeypatch, "127.0.0.2", "127.0.0.3")
     with pytest.raises(httpcore.ConnectError):
         await backend.connect_tcp("settings.example", server)

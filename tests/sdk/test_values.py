@@ -332,7 +332,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from heksherlite import Setting
 Setting("a", int, ["user"], 1); Setting("b", Mapping[str, Sequence[str]], ["user"], {})
-libraries = {"attr", "cattrs", "pydantic", "msgspec", "jsonschema_rs", "annotated_types", "decimal", "uuid"}
+slow = {"dataclasses", "inspect", "decimal", "uuid"}
+libraries = {*slow, "attr", "cattrs", "pydantic", "msgspec", "jsonschema_rs", "annotated_types"}
 print(sorted(libraries & {*sys.modules}))
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)

@@ -152,7 +152,7 @@ def test_the_root_path(tmp_path: Path) -> None:
         schema = httpx.get(service.url + "/openapi.json").json()
         assert schema["servers"] == [{"url": f"{service.url}/heksher"}]
         assert httpx.get(service.url + "/.well-known/fakts").json()["base_url"] == f"{service.url}/heksher/f/"
-        assert "url: 'openapi.json'" in httpx.get(service.url + "/docs").text
+        assert 'src="docs/start.js"' in httpx.get(service.url + "/docs").text
 
 
 @pytest.mark.parametrize(

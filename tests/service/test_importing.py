@@ -149,6 +149,29 @@ def test_existing_settings_are_only_replaced_on_request(database: str, file: Pat
         assert api.query(at=revision) == before
 
 
+@pytest.mark.thorough
+def test_a_setting_with_very_many_rules_is_replaced(database: str, tmp_path: Path) -> None:
+    """--replace of one setting with 100,000 rules leaves nothing of it."""
+    rules = [
+        {"rule": {"rule_id": number, "feature_values": {"user": f"u{number}"}, "value": number, "metadata": {}}}
+        for number in range(1, 100_001)
+    ]
+    end = {"end": {"settings": 1, "rules": len(rules), "last_rule_id": len(rules)}}
+    many, few = write(tmp_path / "many", [LINES[0], BODY[0], *rules, end]), write(tmp_path / "few", LINES)
+    with serving(database) as api:
+
+        def served() -> list[Any]:
+            # While it reads the rules of an import, the service answers 503 to those who know of the import.
+            response = api.get("query", settings="x")
+            return response.json()["settings"]["x"]["rules"] if response.status_code == 200 else []
+
+        imported(many, database)
+        until(lambda: len(served()) == len(rules))
+        imported(few, database, "--replace")
+        until(lambda: len(served()) == 2)
+        assert api.add_rule(3, "x", user="after") > len(rules)
+
+
 def test_writes_meanwhile_are_kept_or_refused(database: str, tmp_path: Path) -> None:
     """Writes during an import are kept or refused, and none is 500."""
     rules = [

@@ -1,7 +1,7 @@
 """Keeps the log short when a client repeats the same mistake."""
 
 import logging
-from collections.abc import Hashable
+from collections.abc import Hashable, MutableMapping
 from typing import Final
 
 from cachetools import TTLCache
@@ -17,7 +17,9 @@ class Repetition:
     """
 
     def __init__(self) -> None:
-        self._logged: TTLCache[Hashable, bool] = TTLCache(_MOST, _SECONDS)
+        self._logged: MutableMapping[tuple[Hashable, ...], bool] = TTLCache[tuple[Hashable, ...], bool, float](
+            _MOST, _SECONDS
+        )
 
     def level(self, level: int, *event: Hashable) -> int:
         """Return the level at which to log an event: the given one, or DEBUG if the event is a repetition.

@@ -170,7 +170,8 @@ async def respond_to_http_error(request: Request, error: Exception) -> Response:
     """Return the response to a request that no route matches; ``OPTIONS`` returns the methods of the path."""
     if not isinstance(error, HTTPException):
         raise error
-    detail, headers = str(error.detail), dict(error.headers or {})
+    detail = str(error.detail)
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     if error.status_code == 405:
         headers["allow"] = ", ".join(_allowed_methods(request))
         if request.method == "OPTIONS":

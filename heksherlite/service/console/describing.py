@@ -89,7 +89,7 @@ def describe_change(change: Change, *, complete: bool) -> Description:
         return Description("context features changed", None, None, [order])
     if change.rule_id is None:
         return Description(f"setting {verb}", change.setting_name, None, list(_fields(change.before, change.after)))
-    shown = change.after if change.before is None else change.before
+    shown: Any = change.after if change.before is None else change.before
     return Description(
         f"rule {verb}", change.setting_name, shown["feature_values"], list(_fields(change.before, change.after))
     )
@@ -108,7 +108,7 @@ def _fields(before: Any, after: Any) -> Iterator[FieldChange]:
         if is_whole and (other if one is _NOTHING else one) in (None, {}, []):
             continue
         yield FieldChange(
-            _FIELDS.get(name, name),
+            _FIELDS.get(name) or name,
             one is not _NOTHING,
             None if one is _NOTHING else one,
             other is not _NOTHING,

@@ -114,7 +114,7 @@ class Entry:
         # Only a rule that was removed and is restored makes sorting necessary.
         rules = copied(self.rules)
         ids_by_conditions = copied(self.ids_by_conditions)
-        leaving = removed & rules.keys()
+        leaving = frozenset(removed).intersection(rules)
         for rule_id in leaving:
             del ids_by_conditions[rules.pop(rule_id).conditions]
         highest = next(reversed(rules), 0)

@@ -18,7 +18,7 @@ from heksherlite.service.pages.rendering import redirect, render, style_sheet
 
 _START: Final = "sessions"
 _LOCAL_PAGE: Final = re.compile(
-    r"(?:device|configure/|sessions|\.\./console(?:/(?![^?]*(?:\.|%2[Ee]){2})[\w.~%!$&'()*+,;=:@/-]*)?)(?:\?[!-~]*)?",
+    r"(?:device|configure/|sessions|\.\./docs|\.\./console(?:/(?![^?]*(?:\.|%2[Ee]){2})[\w.~%!$&'()*+,;=:@/-]*)?)(?:\?[!-~]*)?",
     re.ASCII,
 )
 

@@ -16,6 +16,7 @@ from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.lineage import NONCE_BYTES
 from heksherlite.service.storage.access_rows import (
     count_device_codes,
+    encrypt_again,
     read_access_state,
     read_device_codes,
     read_sessions,
@@ -23,6 +24,7 @@ from heksherlite.service.storage.access_rows import (
 )
 from heksherlite.service.storage.audit import write_events
 from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.encryption import cipher_from_environment
 from heksherlite.service.storage.history import write_record
 from heksherlite.service.storage.rows import read_counters, write_counters, write_revision
 from heksherlite.service.storage.token_uses import TokenUses
@@ -77,12 +79,26 @@ class AccessStore:
     ) -> None:
         self._database = database
         self._writer = writer or Writer(database)
+        self._cipher = cipher_from_environment()
         self.token_uses = TokenUses(database, self._writer)
         """When tokens were last used."""
         self._after_write = after_write
         self._on_recorded = on_recorded
         self._counters: Counters | None = None
         self._state = AccessState()
+
+    @property
+    def has_secrets_key(self) -> bool:
+        """Whether secrets are stored encrypted."""
+        return self._cipher.has_key
+
+    async def rekey(self) -> int:
+        """Encrypt all secrets with the first key, and return their number.
+
+        Raises:
+            DatabaseUnavailableError: The database cannot be used, or a secret is encrypted with an unknown key.
+        """
+        return await self._writer.write(partial(encrypt_again, cipher=self._cipher))
 
     async def read(self, lookup: Lookup = NOTHING_ELSE) -> AccessState:
         """Return the stored state, with the device codes and sessions that are looked up."""
@@ -129,7 +145,7 @@ class AccessStore:
             lookup: Which device codes and sessions to read.
         """
         if self._counters is None or _identity(self._counters) != _identity(counters):
-            self._state, self._counters = await read_access_state(connection), counters
+            self._state, self._counters = await read_access_state(connection, self._cipher), counters
         state = self._state
         if lookup.code is not None:
             state = replace(
@@ -151,7 +167,7 @@ class AccessStore:
         counters = await read_counters(connection)
         state = await self.newest(connection, counters, lookup)
         decision = decide(state)
-        await write_access_changes(connection, state, decision.changes)
+        await write_access_changes(connection, state, decision.changes, self._cipher)
         now = self._database.now()
         await write_events(
             connection, [DatedEvent(now, event) for event in audit_events(state, decision.changes, cause)]

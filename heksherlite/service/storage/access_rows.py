@@ -17,6 +17,7 @@ from heksherlite.service.domain.sessions import Session
 from heksherlite.service.domain.signing_keys import SigningKeys
 from heksherlite.service.domain.tokens import Access, Scope, Token
 from heksherlite.service.storage import tables
+from heksherlite.service.storage.encryption import SecretCipher
 
 _tokens: Final = tables.tokens.c
 _applications: Final = tables.applications.c
@@ -27,7 +28,7 @@ _codes: Final = tables.device_codes.c
 _sessions: Final = tables.sessions.c
 
 
-async def read_access_state(connection: AsyncConnection) -> AccessState:
+async def read_access_state(connection: AsyncConnection, cipher: SecretCipher) -> AccessState:
     """Return everything but device codes and sessions."""
     features = select(tables.context_features.c.name).order_by(tables.context_features.c.position)
     tokens = await connection.execute(select(tables.tokens).order_by(_tokens.created_at, _tokens.name))
@@ -40,18 +41,19 @@ async def read_access_state(connection: AsyncConnection) -> AccessState:
     return AccessState(
         context_features=tuple((await connection.scalars(features)).all()),
         tokens={row.public_prefix: _token(row) for row in tokens},
-        applications={row.id: _application(row) for row in applications},
+        applications={row.id: _application(row, cipher) for row in applications},
         groups={row.name: Group(row.name, orjson.loads(row.contents)) for row in groups},
-        secrets={row.name: row.value for row in secrets},
+        secrets={row.name: cipher.decrypt(row.value) for row in secrets},
         revoked_access_tokens={bytes.fromhex(row.digest): row.expires_at for row in revoked},
-        signing_keys=await _read_signing_keys(connection),
+        signing_keys=await _read_signing_keys(connection, cipher),
     )
 
 
-async def _read_signing_keys(connection: AsyncConnection) -> SigningKeys:
+async def _read_signing_keys(connection: AsyncConnection, cipher: SecretCipher) -> SigningKeys:
     rows = {row.purpose: row for row in await connection.execute(select(tables.keys))}
     current, previous = rows[_SIGNING], rows.get(_PREVIOUS_SIGNING)
-    return SigningKeys(current.key, None if previous is None else previous.key, current.created_at)
+    before = None if previous is None else cipher.decrypt(previous.key)
+    return SigningKeys(cipher.decrypt(current.key), before, current.created_at)
 
 
 async def read_device_codes(connection: AsyncConnection, digest: bytes) -> Mapping[bytes, DeviceCode]:
@@ -74,17 +76,40 @@ async def read_sessions(connection: AsyncConnection, digest: bytes | None) -> Ma
     return {session.digest: session for session in map(_session, await connection.execute(rows))}
 
 
-async def write_access_changes(connection: AsyncConnection, state: AccessState, changes: AccessChanges) -> None:
+async def encrypt_again(connection: AsyncConnection, cipher: SecretCipher) -> int:
+    """Encrypt all secrets with the first key, and return their number.
+
+    Args:
+        connection: A connection that holds the write lock.
+        cipher: A cipher with a key.
+    """
+    count = 0
+    for key, secret in (
+        (tables.group_secrets.c.name, tables.group_secrets.c.value),
+        (_applications.id, _applications.public_token),
+        (tables.keys.c.purpose, tables.keys.c.key),
+    ):
+        for row in (await connection.execute(select(key, secret).where(secret.is_not(None)))).all():
+            encrypted = {secret.name: cipher.encrypt(cipher.decrypt(row[1]))}
+            await connection.execute(update(key.table).where(key == row[0]).values(encrypted))
+            count += 1
+    return count
+
+
+async def write_access_changes(
+    connection: AsyncConnection, state: AccessState, changes: AccessChanges, cipher: SecretCipher
+) -> None:
     """Store changes.
 
     Args:
         connection: A connection that holds the write lock.
         state: What is stored before, with the device codes and sessions that are changed.
         changes: What to store and remove.
+        cipher: Encrypts secrets.
     """
     await _purge(connection, changes)
     groups = [{"name": group.name, "contents": _text(group.values)} for group in changes.groups]
-    secrets = [{"name": name, "value": value} for name, value in changes.secrets]
+    secrets = [{"name": name, "value": cipher.encrypt(value)} for name, value in changes.secrets]
     known_codes = {digest.hex() for digest in state.device_codes}
     known_sessions = {digest.hex() for digest in state.sessions}
     revoked = [{"digest": digest.hex(), "expires_at": end} for digest, end in changes.revoked_access_tokens]
@@ -93,12 +118,12 @@ async def write_access_changes(connection: AsyncConnection, state: AccessState, 
     uses = [*changes.removed_tokens, *(f"hkl_{each}" for each in changes.removed_applications)]
     await connection.execute(delete(tables.token_uses).where(tables.token_uses.c.public_prefix.in_(uses)))
     if changes.signing_keys is not None:
-        await _write_signing_keys(connection, changes.signing_keys)
+        await _write_signing_keys(connection, changes.signing_keys, cipher)
     for table, rows, known, removed in (
         (tables.tokens, map(_token_row, changes.tokens), state.tokens, changes.removed_tokens),
         (
             tables.applications,
-            map(_application_row, changes.applications),
+            [_application_row(each, cipher) for each in changes.applications],
             state.applications,
             changes.removed_applications,
         ),
@@ -111,11 +136,11 @@ async def write_access_changes(connection: AsyncConnection, state: AccessState, 
         await _write_rows(connection, table, rows, known, removed)
 
 
-async def _write_signing_keys(connection: AsyncConnection, keys: SigningKeys) -> None:
+async def _write_signing_keys(connection: AsyncConnection, keys: SigningKeys, cipher: SecretCipher) -> None:
     await connection.execute(delete(tables.keys).where(tables.keys.c.purpose.in_((_SIGNING, _PREVIOUS_SIGNING))))
-    rows = [{"purpose": _SIGNING, "key": keys.current, "created_at": keys.rotated_at}]
+    rows = [{"purpose": _SIGNING, "key": cipher.encrypt(keys.current), "created_at": keys.rotated_at}]
     if keys.previous is not None:
-        rows.append({"purpose": _PREVIOUS_SIGNING, "key": keys.previous, "created_at": 0})
+        rows.append({"purpose": _PREVIOUS_SIGNING, "key": cipher.encrypt(keys.previous), "created_at": 0})
     await connection.execute(insert(tables.keys), rows)
 
 
@@ -174,7 +199,7 @@ def _token_row(token: Token) -> dict[str, Any]:
     }
 
 
-def _application(row: Row[Any]) -> Application:
+def _application(row: Row[Any], cipher: SecretCipher) -> Application:
     approved = orjson.loads(row.approval)
     digests = (row.claim_digest, row.token_digest, row.secret_digest)
     return Application(
@@ -192,12 +217,12 @@ def _application(row: Row[Any]) -> Application:
         expires_at=row.expires_at,
         redirect_uri=row.redirect_uri,
         invite_digest=row.invite_digest and bytes.fromhex(row.invite_digest),
-        public_token=row.public_token,
+        public_token=row.public_token and cipher.decrypt(row.public_token),
         digests=Digests(*map(bytes.fromhex, digests)) if all(digests) else None,
     )
 
 
-def _application_row(application: Application) -> dict[str, Any]:
+def _application_row(application: Application, cipher: SecretCipher) -> dict[str, Any]:
     digests, approval = application.digests, application.approval
     approved = {
         "scopes": sorted(approval.scopes),
@@ -215,7 +240,7 @@ def _application_row(application: Application) -> dict[str, Any]:
         "expires_at": application.expires_at,
         "redirect_uri": application.redirect_uri,
         "invite_digest": application.invite_digest and application.invite_digest.hex(),
-        "public_token": application.public_token,
+        "public_token": application.public_token and cipher.encrypt(application.public_token),
         "claim_digest": digests and digests.claim_token.hex(),
         "token_digest": digests and digests.settings_token.hex(),
         "secret_digest": digests and digests.client_secret.hex(),

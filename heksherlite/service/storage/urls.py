@@ -6,6 +6,7 @@ from pathlib import Path
 
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.encryption import cipher_from_environment
 from heksherlite.service.storage.sqlite import SqliteDatabase
 
 _SQLITE = ("sqlite:///", "sqlite+aiosqlite:///")
@@ -22,8 +23,10 @@ def open_database(database: str | os.PathLike[str]) -> Database:
             URL of a SQLite file leaves its permissions as they are; otherwise it is made private to the user.
 
     Raises:
-        ServiceStartError: The kind of URL is not supported, or its driver is not installed.
+        ServiceStartError: The kind of URL is not supported, its driver is not installed, or the secrets key is
+            invalid.
     """
+    cipher_from_environment()  # a missing or malformed key is told before anything starts
     if isinstance(database, str) and (scheme := _POSTGRESQL.match(database)):
         return _postgresql("postgresql://" + database[scheme.end() :])
     location = database

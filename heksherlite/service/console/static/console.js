@@ -1,6 +1,10 @@
 // What makes the pages pleasant with script. Everything works without it.
-import { follow } from "./live.js";
+import { refreshWhileTyping } from "./forms.js";
 import { listen } from "./keys.js";
+import { follow } from "./live.js";
+import { addLocalTimes } from "./times.js";
 
 listen();
+refreshWhileTyping();
+addLocalTimes();
 follow();

@@ -1,4 +1,4 @@
-// Keys: "/" searches, arrows move between the rows of tables, Escape leaves a field.
+// Keys: "/" searches, "?" helps, arrows move between the rows of tables, Escape leaves a field.
 
 const linksOf = (row) => row.querySelector("th a[href], td a[href]");
 
@@ -26,6 +26,8 @@ export function listen() {
         search.focus();
         search.select();
       }
+    } else if (event.key === "?") {
+      location.href = `${document.body.dataset.root}help`;
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       if (event.target.closest?.("table") && move(event.target, event.key === "ArrowDown" ? 1 : -1)) event.preventDefault();
     }

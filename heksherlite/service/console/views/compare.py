@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -48,7 +49,9 @@ async def show_comparison(request: Request, store: ReadableStore, context: Conte
     rows: list[Row] = []
     asked = bool(feature and left and right)
     if asked:
-        rows = await context.changer.computed(lambda: list(_rows(catalog, feature, left, right)))
+        rows = await context.changer.computed(
+            lambda: list(islice(_rows(catalog, feature, left, right), _MOST_ROWS + 1))
+        )
     return await render(
         request,
         "compare",
@@ -59,7 +62,7 @@ async def show_comparison(request: Request, store: ReadableStore, context: Conte
         suggestions=sorted({value for values in view.suggestions.values() for value in values})[:200],
         asked=asked,
         rows=rows[:_MOST_ROWS],
-        row_count=len(rows),
+        has_more=len(rows) > _MOST_ROWS,
     )
 
 
@@ -85,10 +88,11 @@ def _rows(catalog: Catalog, feature: str, left: str, right: str) -> Iterator[Row
     for entry in sorted(catalog.entries.values(), key=lambda entry: entry.setting.name):
         if feature not in entry.setting.configurable_features:
             continue
+        conditions = ((feature, left), (feature, right))
         sides: dict[tuple[tuple[str, str], ...], list[Rule | None]] = {}
         for rule in entry.rules.values():
-            for place, value in enumerate((left, right)):
-                if (feature, value) in rule.conditions:
+            for place, condition in enumerate(conditions):
+                if condition in rule.conditions:
                     others = tuple([each for each in rule.conditions if each[0] != feature])
                     sides.setdefault(others, [None, None])[place] = rule
         for others, (one, other) in sorted(sides.items(), key=lambda item: item[0]):

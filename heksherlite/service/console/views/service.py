@@ -1,4 +1,4 @@
-"""``/console/service``: how the service is, in words."""
+"""``/console/service``: how the service is, in words; and ``/console/help``."""
 
 from dataclasses import fields
 from typing import Final
@@ -16,6 +16,13 @@ from heksherlite.service.domain.tokens import Scope
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 _BYTES: Final = frozenset({"max_body_size", "max_value_size", "max_changes_size", "history_bytes_per_second"})
+
+
+@router.get("/console/help")
+@requires_person()
+async def show_help(request: Request) -> Response:
+    """Show the keys and the terms."""
+    return await render(request, "help")
 
 
 @router.get("/console/service")

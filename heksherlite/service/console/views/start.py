@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 
 from heksherlite.service.api.context import context_of
 from heksherlite.service.api.routes import public, requires_person
-from heksherlite.service.console.rendering import STATIC_TYPES, THEME_COOKIE, THEMES, assets, redirect
+from heksherlite.service.console.rendering import STATIC_TYPES, THEME_COOKIE, THEMES, asset_version, assets, redirect
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.pages.form import read_form
 
@@ -38,13 +38,14 @@ async def add_a_slash() -> Response:
     return Response(None, 303, {"location": "console/"})
 
 
-@router.get("/console/static/{name}")
+@router.get("/console/static/{version}/{name}")
 @public
-async def get_asset(name: str) -> Response:
-    """Return a static file. Its URL contains its version."""
+async def get_asset(version: str, name: str) -> Response:
+    """Return a static file. Its URL contains the version of all of them, because scripts import each other."""
     if name not in assets():
         raise HTTPException(404)
-    return Response(assets()[name], 200, dict(_FOREVER), STATIC_TYPES[name.rpartition(".")[2]])
+    headers = _FOREVER if version == asset_version() else {"cache-control": "no-cache"}
+    return Response(assets()[name], 200, dict(headers), STATIC_TYPES[name.rpartition(".")[2]])
 
 
 @router.get("/console/color.css")

@@ -20,7 +20,7 @@ _MOST_CODES: Final = 10_000
 def start(
     state: AccessState, code: str, manifest: Manifest, address: str | None, *, now: float, lifetime: int = LIFETIME
 ) -> AccessDecision[None]:
-    """Add a code for an application that asks for one.
+    """Add a code for an application that requests one.
 
     Raises:
         ConflictError: There are too many codes.

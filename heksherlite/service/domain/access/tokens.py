@@ -16,13 +16,13 @@ def add(state: AccessState, token: Token) -> AccessDecision[None]:
 
 
 def add_first(state: AccessState, token: Token) -> AccessDecision[bool]:
-    """Add a token if there is none yet; the result is whether it was added."""
+    """Add a token if none exists. The result is whether it was added."""
     if state.tokens:
         return AccessDecision(result=False)
     return AccessDecision(result=True, changes=AccessChanges(tokens=(token,)))
 
 
 def remove(state: AccessState, name: str) -> AccessDecision[bool]:
-    """Remove a token by its name or public prefix; the result is whether it existed."""
+    """Remove a token by its name or public prefix. The result is whether it existed."""
     found = [token.public_prefix for token in state.tokens.values() if name in (token.name, token.public_prefix)]
     return AccessDecision(bool(found), AccessChanges(removed_tokens=frozenset(found)))

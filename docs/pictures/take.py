@@ -1,0 +1,82 @@
+"""Take the pictures of the console from its real pages: ``python docs/pictures/take.py``.
+
+It needs ``heksherlite[service,browser]`` and a Chromium that playwright finds.
+"""
+
+import shutil
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+
+from heksherlite.service.embedding import EmbeddedService
+from heksherlite.service.options import ServiceOptions
+
+FOLDER = Path(__file__).parent
+FEATURES = ("environment", "customer", "user")
+SETTINGS = (
+    ("cache_ttl", "int", 60, "How long answers are cached, in seconds."),
+    ("checkout.enabled", "bool", True, "Whether customers can pay."),
+    ("checkout.methods", 'Flags["card","invoice","paypal"]', ["card"], "The methods of payment that are offered."),
+    ("checkout.page_size", "int", 20, "Articles on a page."),
+    ("mail.sender", "str", "shop@example.com", "The address of all mails to customers."),
+)
+RULES: tuple[tuple[str, object, dict[str, str]], ...] = (
+    ("cache_ttl", 10, {"environment": "dev"}),
+    ("cache_ttl", 0, {"environment": "dev", "user": "john"}),
+    ("cache_ttl", 300, {"environment": "prod"}),
+    ("checkout.methods", ["card", "invoice"], {"customer": "acme"}),
+    ("checkout.page_size", 50, {"environment": "prod"}),
+)
+
+
+def main() -> None:
+    """Take all pictures, in light and dark."""
+    options = ServiceOptions(context_features=FEATURES, title="Shop, production", color="crimson")
+    service = EmbeddedService(None, host="127.0.0.1", port=0, options=options)
+    with service, sync_playwright() as playwright:
+        fill(service.url)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for scheme in ("light", "dark"):
+            size = {"width": 1000, "height": 640}
+            page = browser.new_context(viewport=size, color_scheme=scheme).new_page()  # type: ignore[arg-type]
+            take(page, service.url, scheme)
+        browser.close()
+
+
+def fill(url: str) -> None:
+    """Declare the settings, and add the rules."""
+    with httpx.Client(base_url=f"{url}/api/v1") as api:
+        for name, type_, default, description in SETTINGS:
+            declaration = {
+                "name": name,
+                "type": type_,
+                "default_value": default,
+                "configurable_features": FEATURES,
+                "metadata": {"description": description},
+            }
+            api.post("/settings/declare", json=declaration).raise_for_status()
+        operations = [
+            {"op": "put_rule", "setting": name, "feature_values": conditions, "value": value}
+            for name, value, conditions in RULES
+        ]
+        api.post("/changes", json={"operations": operations, "reason": "the first rules"}).raise_for_status()
+
+
+def take(page: Page, url: str, scheme: str) -> None:
+    """Visit the pages, and take their pictures."""
+    page.goto(f"{url}/console/?c.environment=prod&c.customer=acme&c.user=john")
+    page.screenshot(path=FOLDER / f"console-settings-{scheme}.png")
+    page.goto(f"{url}/console/settings/cache_ttl?c.environment=dev")
+    page.screenshot(path=FOLDER / f"console-setting-{scheme}.png")
+    page.goto(f"{url}/console/settings/cache_ttl/edit")
+    page.get_by_label("environment").fill("staging")
+    page.get_by_label("Value", exact=True).fill("30")
+    page.get_by_role("button", name="Add to draft").click()
+    page.get_by_label("Reason").fill("as in the test")
+    page.screenshot(path=FOLDER / f"console-draft-{scheme}.png")
+    page.get_by_role("button", name="Discard all").click()
+
+
+if __name__ == "__main__":
+    main()
