@@ -52,6 +52,7 @@ def test_a_token_is_created_used_and_revoked(admin: Api) -> None:
             "created_at": described["created_at"],
             "expires_at": expires_at,
             "owner": None,
+            "last_used_at": None,
         }
         assert admin.call("DELETE", "tokens/reader").status_code == 204
         until(lambda: reader.get("settings").status_code in REFUSED)

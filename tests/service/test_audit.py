@@ -101,7 +101,7 @@ def test_every_change_of_access_is_recorded(database: str) -> None:
 def test_no_part_of_the_access_state_is_forgotten() -> None:
     """Each thing that a write may change has its events, or is known to need none."""
     audited = {"tokens", "applications", "groups", "secrets", "sessions"}
-    audited |= {f"removed_{name}" for name in audited} | {"revoked_access_tokens", "device_codes"}
+    audited |= {f"removed_{name}" for name in audited} | {"revoked_access_tokens", "device_codes", "signing_keys"}
     clean_ups = {"codes_expired_before", "sessions_expired_before", "revocations_expired_before"}
     assert {field.name for field in fields(AccessChanges)} == audited | clean_ups | {"history"}
     revoked = AccessChanges(revoked_access_tokens=((b"digest", 0),))
