@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["lint", "typecheck", "tests"]
@@ -36,6 +37,26 @@ def thorough(session: nox.Session) -> None:
     """Run the tests that take long: fuzzing, stress, a browser."""
     install(session, ".[browser]")
     session.run("python", "-m", "pytest", "-m", "thorough", *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def foreign(session: nox.Session) -> None:
+    """Run the tests of processes beside uWSGI, gevent, eventlet and nest_asyncio, as far as these can be installed."""
+    constrained = {"PIP_CONSTRAINT": str(CONSTRAINTS)}
+    tools = ("gunicorn", "pytest", "pytest-timeout", "pytest-xdist")
+    session.install("-e", ".[service]", *tools, env=constrained)
+    lines = [line.partition("#")[0].strip() for line in (ROOT / ".ci" / "foreign.txt").read_text("utf-8").splitlines()]
+    missing = []
+    for requirement in filter(None, lines):
+        try:
+            session.install(requirement, env=constrained)
+        except CommandFailed:
+            missing.append(requirement)
+    session.run(
+        "python", "-m", "pytest", "-m", "thorough or not thorough", "-n", "2", "tests/processes", *session.posargs
+    )
+    if missing:
+        session.warn(f"tests were skipped, because these cannot be installed here: {', '.join(missing)}")
 
 
 @nox.session(python=OLDEST)

@@ -88,6 +88,7 @@ class Runner:
         self._retries = DeclarationRetries(Polling(policy.update_interval, Random()))  # noqa: S311 - spreads requests
         self._declaration_outage = Outage(logger, declaration_failed, "setting declarations work again")
         self._update_outage = Outage(logger, "error during heksher update", "heksher update works again")
+        self._recovers = False
         self._one_at_a_time = anyio.Lock()
         self._succeeded = anyio.Event()
         self._push: Push | None = None
@@ -210,6 +211,7 @@ class Runner:
             return None, await self._load_offline()
         changes: list[Change] = []
         async with self._one_at_a_time:
+            self._recovers = self._update_outage.lasts
             tried = self._engine.registry.pending
             declaration_failure = await self._declare() if declares else None
             load_failure = await self._load(changes)
@@ -299,7 +301,11 @@ class Runner:
             await self._flows.checkpoint()
 
     def _log(self, declaration_failure: Exception | None, load_failure: Exception | None) -> None:
-        if declaration_failure is not None and not is_same_outage(declaration_failure, load_failure):
+        # An outage is one record, also if it ends between the declarations and the query.
+        is_known = is_same_outage(declaration_failure, load_failure) or (
+            self._recovers and is_same_outage(declaration_failure, declaration_failure)
+        )
+        if declaration_failure is not None and not is_known:
             self._declaration_outage.note(declaration_failure)
         is_consequence = (
             isinstance(load_failure, ServiceResponseError)

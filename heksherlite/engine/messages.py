@@ -10,6 +10,9 @@ R = TypeVar("R")
 _BATCH: Final = 50
 """The maximum number of requests that exist at the same time."""
 
+_ABOUT_SOMETHING_ELSE: Final = frozenset({401, 404, 405, 407, 408, 425, 426, 429})
+"""The statuses from 400 to 499 that do not depend on the content of a request. 404 has a way of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -78,16 +81,38 @@ def send(request: Request) -> Flow[Response]:
 def send_all(requests: Iterable[Request]) -> Flow[list[Response | Exception]]:
     """Send many requests, which are created as they are needed, and return the outcome of each one.
 
-    If all requests of a batch fail, the remaining requests are not sent. Their outcome is the last failure.
+    If all requests of a batch fail in a way that does not depend on their content, the remaining requests are not sent.
+    Their outcome is the last failure.
     """
     remaining = iter(requests)
     outcomes: list[Response | Exception] = []
     while batch := list(islice(remaining, _BATCH)):
         batch_outcomes = yield batch
         outcomes += batch_outcomes
-        if all(isinstance(outcome, Exception) for outcome in batch_outcomes):
+        if not any(isinstance(outcome, Response) or is_refusal(outcome, of_missing=True) for outcome in batch_outcomes):
             outcomes += [batch_outcomes[-1] for _ in remaining]
     return outcomes
+
+
+def status_of(outcome: Response | Exception) -> int | None:
+    """Return the HTTP status of an outcome, or ``None`` if there was no response."""
+    if isinstance(outcome, Response):
+        return outcome.status
+    status = getattr(getattr(outcome, "response", None), "status_code", None)  # an httpx.HTTPStatusError has one
+    return status if isinstance(status, int) else None
+
+
+def is_refusal(outcome: Response | Exception, *, of_missing: bool = False) -> bool:
+    """Return whether the service refuses the content of a request.
+
+    Args:
+        outcome: The outcome of the request.
+        of_missing: Whether status 404 means that, too.
+    """
+    status = status_of(outcome)
+    if status == 404:
+        return of_missing
+    return status is not None and 400 <= status < 500 and status not in _ABOUT_SOMETHING_ELSE
 
 
 def unwrap(outcome: Response | Exception) -> Response:

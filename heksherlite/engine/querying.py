@@ -7,7 +7,7 @@ from typing import Final
 
 from heksherlite.engine import protocol
 from heksherlite.engine.health import Problem, Problems
-from heksherlite.engine.messages import Flow, Response, send_all, unwrap
+from heksherlite.engine.messages import Flow, Response, is_refusal, send_all, status_of, unwrap
 from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.queries import ContextFilter, Query, QuerySize, divide_names
 from heksherlite.engine.refused_parts import (
@@ -15,8 +15,6 @@ from heksherlite.engine.refused_parts import (
     RefusedParts,
     error_of,
     find_refused_parts,
-    is_refusal,
-    status_of,
 )
 from heksherlite.engine.registry import LISTED_PROBLEMS, Registry
 from heksherlite.engine.versions import Version, tag_in

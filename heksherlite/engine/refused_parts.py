@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from heksherlite.contexts import TRACK_ALL
 from heksherlite.engine import protocol
-from heksherlite.engine.messages import Flow, Request, Response
+from heksherlite.engine.messages import Flow, Request, Response, is_refusal
 from heksherlite.engine.queries import ContextFilter, Query, context_filters
 from heksherlite.errors import ServiceResponseError
 
@@ -21,9 +21,6 @@ TrackedValue = tuple[str, str]
 
 TOO_LARGE: Final = frozenset({413, 414, 431})
 """The statuses for requests that are too long."""
-
-_ABOUT_SOMETHING_ELSE: Final = frozenset({401, 404, 405, 407, 408, 425, 426, 429})
-"""The statuses from 400 to 499 that leaving out a part of the query does not change. 404 has a way of its own."""
 
 _HOPELESS: Final = 50
 """If this many parts of a query are refused, and none is accepted, the service refuses whatever it is asked."""
@@ -39,27 +36,6 @@ class RefusedParts(NamedTuple):
 
     names: Mapping[str, str]
     values: Mapping[TrackedValue, str]
-
-
-def status_of(outcome: Response | Exception) -> int | None:
-    """Return the HTTP status of an outcome, or ``None`` if there was no response."""
-    if isinstance(outcome, Response):
-        return outcome.status
-    status = getattr(getattr(outcome, "response", None), "status_code", None)  # an httpx.HTTPStatusError has one
-    return status if isinstance(status, int) else None
-
-
-def is_refusal(outcome: Response | Exception, *, of_missing: bool = False) -> bool:
-    """Return whether the outcome of a query means that something in it is refused.
-
-    Args:
-        outcome: The outcome.
-        of_missing: Whether status 404 means that, too.
-    """
-    status = status_of(outcome)
-    if status == 404:
-        return of_missing
-    return status is not None and 400 <= status < 500 and status not in _ABOUT_SOMETHING_ELSE
 
 
 def find_refused_parts(query: Query, tracked: Mapping[str, set[str] | str]) -> Flow[RefusedParts]:

@@ -26,12 +26,12 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, httpx.TransportError | OSError)
 
 
-def is_same_outage(error: BaseException, other: BaseException | None) -> bool:
-    """Return whether two requests failed because nothing works, and not because of what was requested."""
+def is_same_outage(error: BaseException | None, other: BaseException | None) -> bool:
+    """Return whether two requests failed, both because nothing works, and not because of what was requested."""
     if isinstance(error, httpx.HTTPStatusError) and isinstance(other, httpx.HTTPStatusError):
         status = error.response.status_code
         return status == other.response.status_code and (status in _ABOUT_EVERYTHING or status >= 500)
-    return other is not None and is_outage(error) and is_outage(other)
+    return error is not None and other is not None and is_outage(error) and is_outage(other)
 
 
 def was_not_sent(error: BaseException) -> bool:

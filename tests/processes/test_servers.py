@@ -1,4 +1,4 @@
-"""Clients in uWSGI and gevent, which treat processes and threads in their own ways."""
+"""Clients beside packages that change processes, threads and event loops: uWSGI, gevent, eventlet and nest_asyncio."""
 
 import os
 import re
@@ -61,6 +61,7 @@ def uwsgi(service: Api, *options: str) -> Iterator[str]:
                 server.wait(30)
             except subprocess.TimeoutExpired:
                 server.kill()
+                raise  # a worker that hangs keeps the server from ending
             if reading.is_alive():
                 reading.join(30)
 
@@ -146,3 +147,32 @@ def test_a_program_that_eventlet_has_patched() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.startswith("eventlet has patched the threads of this program")
     assert ended.stdout.endswith("False\n")
+
+
+NEST_ASYNCIO = """
+import asyncio, sys
+import nest_asyncio
+nest_asyncio.apply()
+from heksherlite import TRACK_ALL, AsyncHeksherClient, Setting, ThreadHeksherClient
+setting = Setting("x", int, ["user"], 1)
+client_type = ThreadHeksherClient if sys.argv[1] == "thread" else AsyncHeksherClient
+client = client_type(sys.argv[2], 0.05, ["user"])
+client.track_contexts(user=TRACK_ALL)
+async def main():
+    async with client:
+        print(client.status.state)
+if sys.argv[1] == "thread":
+    with client:
+        print(client.status.state)
+else:
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(find_spec("nest_asyncio") is None, reason="nest_asyncio is not installed")
+@pytest.mark.parametrize("kind", ["thread", "async"])
+def test_a_program_with_nest_asyncio_ends(service: Api, kind: str) -> None:
+    """The interpreter ends after the client was closed, and prints nothing."""
+    command = [sys.executable, "-c", NEST_ASYNCIO, kind, service.url]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert (ended.stdout, ended.stderr) == ("fresh\n", "")

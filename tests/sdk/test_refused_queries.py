@@ -1,5 +1,6 @@
 """One part of a query that the service refuses costs that part, and nothing else."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -130,6 +131,22 @@ def test_everything_is_refused(scripted: ScriptedService) -> None:
         refuse(scripted, 403, lambda _: False)
         client.reload()
         assert {setting.get(user="a") for setting in settings} == {5}
+
+
+@pytest.mark.parametrize("status", [404, 422])
+def test_many_declarations_that_are_refused(scripted: ScriptedService, status: int) -> None:
+    """However many declarations are refused, the others are sent."""
+    settings = [Setting(f"x{number:02}", int, ["user"], 1) for number in range(70)]
+    good = {setting.name for setting in settings[60:]}
+
+    def declare(request: Received) -> Scripted:
+        return Scripted({"outcome": "created"}) if json.loads(request.body)["name"] in good else Scripted("no", status)
+
+    scripted.script[DECLARE] = declare
+    scripted.script[QUERY] = answers
+    with client_of(scripted) as client:
+        assert [setting.get(user="a") for setting in settings] == [1] * 60 + [5] * 10
+        assert (client.status.state, client.status.undeclared) == ("fresh", 60)
 
 
 def test_no_setting_is_declared(scripted: ScriptedService) -> None:
