@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from heksherlite.service.storage import history, removed_settings, rule_removal
 from heksherlite.service.storage.store import Store
 from heksherlite.service.transfer.importing import import_export
 from heksherlite.service.transfer.lines import ExportReader, lines_of
-from tests.service.stores import Write, opened, run_sql, without_logs
+from tests.service.stores import Write, opened, prepare, run_sql, without_logs
 from tests.service.test_store import WRITES, declaration
 
 RULES = 5
@@ -211,3 +212,12 @@ def test_every_state_can_be_looked_back_to(
                 assert without_logs(replica.catalog) == without_logs(store.catalog)
 
     asyncio.run(run())
+
+
+def test_a_portion_is_found_without_looking_at_all_rules(tmp_path: Path) -> None:
+    """The next rules of a setting are read in their order, so a portion costs the same for any number of rules."""
+    url = f"sqlite:///{tmp_path}/a.db"
+    prepare(url)
+    query = "SELECT * FROM rules WHERE setting_id = 1 AND id > 0 ORDER BY id LIMIT 1000"
+    plan = [row[3] for row in run_sql(url, f"EXPLAIN QUERY PLAN {query}")]
+    assert plan == ["SEARCH rules USING INDEX ix_rules_setting_id_id (setting_id=? AND id>?)"]

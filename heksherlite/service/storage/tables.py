@@ -102,13 +102,14 @@ rules = Table(
     "rules",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("setting_id", ForeignKey("settings.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("setting_id", ForeignKey("settings.id", ondelete="CASCADE"), nullable=False),
     Column("value", Text, nullable=False),
     Column("metadata", Text, nullable=False),
     Column("revision", BigInteger, nullable=False, index=True),
     Column("starts_at", UtcTime),
     Column("ends_at", UtcTime),
     Column("phase", String),
+    Index(None, "setting_id", "id"),
 )
 """``phase`` is null for a rule without ``starts_at`` and ``ends_at``."""
 
