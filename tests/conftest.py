@@ -1,4 +1,5 @@
 import os
+import signal
 import ssl
 from collections.abc import Iterator
 from functools import cache
@@ -31,6 +32,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             is_property = isinstance(item, pytest.Function) and is_hypothesis_test(item.function)
             if is_property or item.get_closest_marker("property"):
                 item.add_marker("thorough")
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job in the background of a shell
+    # Processes that tests start would inherit that, and could not be interrupted.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -121,6 +121,6 @@ def _row(known: "Token", now: float) -> tuple[str, ...]:
         f"{known.setting_prefix}*",
         known.owner or "-",
         format_time(known.created_at),
-        "" if known.last_used_at is None else format_time(known.last_used_at),
+        "-" if known.last_used_at is None else format_time(known.last_used_at),
         _expiry(known, now),
     )

@@ -307,12 +307,10 @@ class Runner:
         )
         if declaration_failure is not None and not is_known:
             self._declaration_outage.note(declaration_failure)
-        is_consequence = (
-            isinstance(load_failure, ServiceResponseError)
-            and load_failure.request == str(protocol.declare({}))
-            and self._declaration_outage.lasts
-        )
-        if load_failure is not None and not is_consequence:
+        if isinstance(load_failure, ServiceResponseError) and load_failure.request == str(protocol.declare({})):
+            if not (self._declaration_outage.lasts or self._update_outage.lasts):
+                self._declaration_outage.note(load_failure)
+        elif load_failure is not None:
             self._update_outage.note(load_failure)
 
     def _note_success(self) -> None:

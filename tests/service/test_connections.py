@@ -32,9 +32,9 @@ def running(folder: Path, options: ServiceOptions, listener: socket.socket | Non
         service.stop()
 
 
-def connect(service: ServiceThread) -> socket.socket:
+def connect(service: ServiceThread, *, source: str = "127.0.0.1") -> socket.socket:
     host, port = service.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=30)
+    return socket.create_connection((host, int(port)), timeout=30, source_address=(source, 0))
 
 
 def receive(connection: socket.socket) -> bytes:
@@ -98,8 +98,8 @@ def test_streams_are_refused_when_there_is_no_room(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("heksherlite.service.server.max_connections", lambda: 20)
     with running(tmp_path, ServiceOptions()) as service:
         streams, heads = [], []
-        for _ in range(19):
-            streams.append(connect(service))
+        for number in range(19):
+            streams.append(connect(service, source=f"127.0.0.{1 + number // 10}"))  # one client has no room for all
             streams[-1].sendall(STREAM)
             heads.append(receive(streams[-1]))
         assert all(b" 200 " in head for head in heads[:18])

@@ -44,7 +44,7 @@ def test_everything_that_v1_has_is_copied(source: tuple[ScriptedService, Api], t
     front, api = source
     database = f"sqlite:///{tmp_path}/target.db"
     result = copied(front.url, database)
-    assert result.output.startswith("Imported 4 settings with 41 rules into ")  # one does not apply yet
+    assert result.output.startswith("Imported 5 settings with 41 rules into ")  # one does not apply yet
     with embedded(database) as service:
         target = Api(service.url)
         with target.http:

@@ -74,10 +74,10 @@ def test_list_shows_all_but_the_secret(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     rows = {row[0]: row for row in listed(path)}
-    created = rows["plain"][4]
-    assert rows["plain"] == ["plain", plain[:12], "read,admin", "*", created, "never"]
-    assert rows["limited"][2:4] + rows["limited"][5:] == ["declare", "backend.*", "2300-01-31 00:00"]
-    assert rows["old"][5] == "1970-01-01 00:00 (expired)"
+    created = rows["plain"][5]
+    assert rows["plain"] == ["plain", plain[:12], "read,admin", "*", "-", created, "-", "never"]
+    assert rows["limited"][2:5] + rows["limited"][6:] == ["declare", "backend.*", "-", "-", "2300-01-31 00:00"]
+    assert rows["old"][7] == "1970-01-01 00:00 (expired)"
     assert plain[13:] not in run(path, "list").output
 
 

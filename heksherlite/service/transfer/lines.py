@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 import orjson
@@ -27,7 +28,8 @@ def lines_of(catalog: Catalog) -> Iterator[bytes]:
     """Yield the lines of all settings by name, each followed by its rules by id, served or not."""
     yield header_line(catalog.context_features)
     for entry in sorted(catalog.entries.values(), key=lambda entry: entry.setting.name):
-        yield line({"setting": of_setting(entry.setting)})
+        # Declarers are tokens and applications of this database. Those of another one could have the same ids.
+        yield line({"setting": of_setting(replace(entry.setting, declarers=frozenset()))})
         for rule in entry.rules.values():
             yield line({"rule": {"rule_id": rule.id, **of_rule(rule)}})
     yield end_line(len(catalog.entries), len(catalog.rules), catalog.counters.last_rule_id)
