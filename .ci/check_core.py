@@ -9,7 +9,14 @@ from pathlib import Path
 
 CORE = {"anyio", "cachetools", "httpx", "orjson"}
 OF_THE_ENVIRONMENT = {"pip", "setuptools", "wheel"}
-OF_AN_EXTRA = ("heksherlite.service", "heksherlite.cli.", "heksherlite.integrations.", "heksherlite.grants.safe_yaml")
+OF_AN_EXTRA = (
+    "heksherlite.service",
+    "heksherlite.cli.",
+    "heksherlite.integrations.",
+    "heksherlite.grants.safe_yaml",
+    "heksherlite.msgspec_types",
+    "heksherlite.pydantic_types",
+)
 
 
 def name_of(requirement: str) -> str:
