@@ -14,8 +14,8 @@ OF_AN_EXTRA = (
     "heksherlite.cli.",
     "heksherlite.integrations.",
     "heksherlite.grants.safe_yaml",
-    "heksherlite.msgspec_types",
-    "heksherlite.pydantic_types",
+    "heksherlite.values.msgspec_types",
+    "heksherlite.values.pydantic_types",
 )
 
 

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from heksherlite._version import __version__
 from heksherlite.contexts import TRACK_ALL
-from heksherlite.conversions import Conversion, SettingType
-from heksherlite.enum_types import HeksherEnum, HeksherFlags
 from heksherlite.errors import (
     ContextValueError,
     HeksherError,
@@ -16,16 +14,18 @@ from heksherlite.errors import (
     TypeStringError,
 )
 from heksherlite.setting import Setting
-from heksherlite.setting_types import HeksherMapping, HeksherSequence, setting_type
+from heksherlite.values.conversions import Conversion, SettingType
+from heksherlite.values.enum_types import HeksherEnum, HeksherFlags
+from heksherlite.values.setting_types import HeksherMapping, HeksherSequence, setting_type
 
 if TYPE_CHECKING:
-    from heksherlite.annotations import Unit
     from heksherlite.clients.async_client import AsyncHeksherClient
     from heksherlite.clients.stub import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
     from heksherlite.clients.thread_client import ThreadHeksherClient
     from heksherlite.engine.health import ClientStatus, Problem
     from heksherlite.engine.protocol import SettingData
-    from heksherlite.model_types import HeksherModel
+    from heksherlite.values.annotations import Unit
+    from heksherlite.values.model_types import HeksherModel
 
 __all__ = [
     "TRACK_ALL",
@@ -60,13 +60,13 @@ _LAZY = {
     "AsyncHeksherClient": "heksherlite.clients.async_client",
     "AsyncStubHeksherClient": "heksherlite.clients.stub",
     "ClientStatus": "heksherlite.engine.health",
-    "HeksherModel": "heksherlite.model_types",
+    "HeksherModel": "heksherlite.values.model_types",
     "Problem": "heksherlite.engine.health",
     "Rule": "heksherlite.clients.stub",
     "SettingData": "heksherlite.engine.protocol",
     "SyncStubHeksherClient": "heksherlite.clients.stub",
     "ThreadHeksherClient": "heksherlite.clients.thread_client",
-    "Unit": "heksherlite.annotations",
+    "Unit": "heksherlite.values.annotations",
 }
 """What is imported when it is first used, so that reading settings does not cost the import of an HTTP library."""
 

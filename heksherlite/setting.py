@@ -9,7 +9,6 @@ from weakref import WeakValueDictionary
 
 from heksherlite import main_client
 from heksherlite.contexts import ContextCompletion
-from heksherlite.conversions import SettingType
 from heksherlite.getter import class_with_get, raise_unknown_features
 from heksherlite.listeners import Listeners
 from heksherlite.lookup import Lookup, UnloadedLookup, context_error
@@ -22,8 +21,9 @@ from heksherlite.setting_arguments import (
     converted_value,
     feature_names,
 )
-from heksherlite.setting_types import setting_type
 from heksherlite.setting_typing import E, M, P, Supplier
+from heksherlite.values.conversions import SettingType
+from heksherlite.values.setting_types import setting_type
 
 if TYPE_CHECKING:
     from types import UnionType

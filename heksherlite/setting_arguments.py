@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from math import isfinite
 from typing import Any, Final, TypeVar
 
-from heksherlite.conversions import SettingType
 from heksherlite.names import CONTEXT_FEATURE_NAME, METADATA_KEY, SETTING_NAME
+from heksherlite.values.conversions import SettingType
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heksherlite.errors import TypeStringError
-from heksherlite.type_strings import MAX_NESTING, parse_type
-from heksherlite.wire_types import (
+from heksherlite.values.type_strings import MAX_NESTING, parse_type
+from heksherlite.values.wire_types import (
     BOOL,
     FLOAT,
     INT,

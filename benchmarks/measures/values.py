@@ -30,7 +30,7 @@ from heksherlite.service.domain.declarations import Declaration, declare
 from heksherlite.service.domain.differences import Shape
 from heksherlite.service.domain.value_schemas import ValueSchema
 from heksherlite.service.domain.versions import INITIAL
-from heksherlite.type_strings import parse_type
+from heksherlite.values.type_strings import parse_type
 
 CHECKED = 10_000
 """The number of values that the service checks in one change."""

@@ -18,7 +18,7 @@ from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.versions import INITIAL
 from heksherlite.service.storage.sqlite import SqliteDatabase
 from heksherlite.service.storage.store import Store
-from heksherlite.wire_types import INT
+from heksherlite.values.wire_types import INT
 
 SETTINGS = 10_000
 RULES_PER_SETTING = 100

@@ -10,7 +10,7 @@ from heksherlite.service.domain.differences import Shape
 from heksherlite.service.domain.versions import INITIAL
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
-from heksherlite.wire_types import INT
+from heksherlite.values.wire_types import INT
 
 
 class StoreWriter:

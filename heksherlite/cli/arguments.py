@@ -51,7 +51,7 @@ def parse_value(text: str, wire_type: str) -> Any:
         wire_type: The type of the setting, as on the wire.
     """
     from heksherlite.errors import TypeStringError
-    from heksherlite.type_strings import parse_type
+    from heksherlite.values.type_strings import parse_type
 
     try:
         value = orjson.loads(text)

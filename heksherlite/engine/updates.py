@@ -7,7 +7,6 @@ from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 from heksherlite.cancellation import let_signals_pass
-from heksherlite.conversions import Conversion
 from heksherlite.engine.messages import CHECKPOINT, Flow, Response
 from heksherlite.engine.options import ContextOptions
 from heksherlite.engine.queries import ContextFilter
@@ -16,6 +15,7 @@ from heksherlite.engine.query_responses import read_query
 from heksherlite.lookup import DefaultSource, Lookup, RejectedValue
 from heksherlite.rules import NO_VALUE, QueriedRule, RuleBatch, RuleSet, RuleSetBuilder
 from heksherlite.setting import Setting
+from heksherlite.values.conversions import Conversion
 
 logger = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from heksherlite.errors import TypeStringError
 from heksherlite.service.domain import versions
 from heksherlite.service.domain.times import read_time
 from heksherlite.service.domain.versions import Version
-from heksherlite.type_strings import parse_type
-from heksherlite.wire_types import WireType
+from heksherlite.values.type_strings import parse_type
+from heksherlite.values.wire_types import WireType
 
 
 class RequestBody(BaseModel):

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from heksherlite import TRACK_ALL, Setting, SettingType, ThreadHeksherClient
-from heksherlite.conversions import Conversion
+from heksherlite.values.conversions import Conversion
 from tests.sdk.conftest import Connect
 from tests.service.api import FEATURES, Api
 from tests.waiting import until

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from heksherlite import MissingContextError, Rule, Setting, SyncStubHeksherClient
-from heksherlite.read_only import ReadOnlyDict
+from heksherlite.values.read_only import ReadOnlyDict
 from tests.sdk.conftest import Connect, Log
 from tests.service.api import FEATURES, Api
 

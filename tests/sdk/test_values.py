@@ -19,7 +19,7 @@ import pytest
 from annotated_types import Ge, Interval, Len, Lt, MinLen, MultipleOf, Predicate, doc
 
 from heksherlite import HeksherModel, Rule, Setting, SyncStubHeksherClient, Unit, setting_type
-from heksherlite.value_types import whole_schema
+from heksherlite.values.value_types import whole_schema
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from heksherlite.service.domain.filters import ContextFilter
 from heksherlite.service.domain.lineage import NO_NONCE, Lineage, RevisionId
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import RequestError
-from heksherlite.type_strings import parse_type
+from heksherlite.values.type_strings import parse_type
 
 FEATURES: tuple[str, ...] = ("a", "b")
 NAMES = ("x", "y", "z")

@@ -37,7 +37,7 @@ from heksherlite.service.domain.ranked_rules import RankedRulesCache, ranked_rul
 from heksherlite.service.domain.versions import INITIAL
 from heksherlite.service.domain.working_copy import WorkingCopy
 from heksherlite.service.errors import RequestError
-from heksherlite.type_strings import parse_type
+from heksherlite.values.type_strings import parse_type
 
 FEATURES = ("environment", "user", "theme")
 VALUES = ("a", "b")

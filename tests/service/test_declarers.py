@@ -21,7 +21,7 @@ from heksherlite.service.domain.differences import Shape
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.domain.versions import INITIAL
 from heksherlite.service.storage.schema import upgrade_schema
-from heksherlite.type_strings import parse_type
+from heksherlite.values.type_strings import parse_type
 from tests.service.api import FEATURES, Api
 from tests.service.stores import opened
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token

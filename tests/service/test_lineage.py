@@ -23,7 +23,7 @@ from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import RequestError
 from heksherlite.service.storage.sqlite import SqliteDatabase
 from heksherlite.service.storage.store import Store
-from heksherlite.wire_types import INT
+from heksherlite.values.wire_types import INT
 
 NAMES = ["a", "b"]
 USERS = st.sampled_from(["u", "v", "w"])

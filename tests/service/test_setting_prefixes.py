@@ -15,7 +15,7 @@ from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.domain.versions import INITIAL
 from heksherlite.service.errors import OutsidePrefixError
-from heksherlite.wire_types import INT
+from heksherlite.values.wire_types import INT
 from tests.service.api import FEATURES, Api
 from tests.service.routes import all_calls
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token

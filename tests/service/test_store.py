@@ -19,7 +19,7 @@ from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import RequestError
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
-from heksherlite.wire_types import INT
+from heksherlite.values.wire_types import INT
 from tests.service.stores import Write, following, opened, run_sql, without_logs
 from tests.waiting import until_async
 

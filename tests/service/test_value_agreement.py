@@ -19,8 +19,8 @@ from heksherlite import Setting, ThreadHeksherClient, Unit, setting_type
 from heksherlite.cli.commands import heksherlite
 from heksherlite.service import embedded
 from heksherlite.service.domain.value_schemas import ValueSchema
-from heksherlite.type_strings import parse_type
-from heksherlite.value_types import whole_schema
+from heksherlite.values.type_strings import parse_type
+from heksherlite.values.value_types import whole_schema
 from tests.sdk.test_values import Login, Mode, Model, Options, Point, Pool, Retry, Struct
 from tests.service.api import FEATURES, Api
 

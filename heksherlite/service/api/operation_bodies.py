@@ -20,7 +20,7 @@ from heksherlite.service.fields import (
     SettingVersion,
     Time,
 )
-from heksherlite.wire_types import WireType
+from heksherlite.values.wire_types import WireType
 
 FeatureValues: TypeAlias = Annotated[dict[ContextFeatureName, ContextFeatureValue], Field(min_length=1)]
 RuleId: TypeAlias = Annotated[int, Field(ge=1, le=2**63 - 1)]

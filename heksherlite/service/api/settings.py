@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, Field
 
-from heksherlite.json_schemas import DIALECT, combined
 from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, no_content, text_responses
@@ -21,6 +20,7 @@ from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.fields import DistinctFeatures, RequestBody, SettingName, SettingType, SettingVersion
 from heksherlite.service.responses.entity_tags import setting_tag
+from heksherlite.values.json_schemas import DIALECT, combined
 
 _TAGS = ["settings"]
 

@@ -8,7 +8,7 @@ import orjson
 
 from heksherlite.service.domain.entities import Setting
 from heksherlite.service.pages.form import Form
-from heksherlite.wire_types import (
+from heksherlite.values.wire_types import (
     EnumType,
     FlagsType,
     MappingType,

@@ -16,8 +16,8 @@ from heksherlite.service.domain.touched import Touched, touched_by
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.domain.working_copy import WorkingCopy
 from heksherlite.service.errors import ConflictsError, NotFoundError, OutsidePrefixError, RequestError
-from heksherlite.type_strings import parse_type
-from heksherlite.wire_types import is_subtype
+from heksherlite.values.type_strings import parse_type
+from heksherlite.values.wire_types import is_subtype
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.entities import Entry, Rule
 from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.value_schemas import ValueSchema, same_schema
-from heksherlite.wire_types import WireType, is_subtype
+from heksherlite.values.wire_types import WireType, is_subtype
 
 _MAX_LISTED_RULES: Final = 100
 """The maximum number of rules that a response lists with what is wrong with their values."""

@@ -12,7 +12,7 @@ from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.lineage import NO_NONCE, RevisionId
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.versions import Version
-from heksherlite.wire_types import WireType
+from heksherlite.values.wire_types import WireType
 
 if TYPE_CHECKING:
     from heksherlite.service.domain.value_schemas import ValueSchema

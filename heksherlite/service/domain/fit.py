@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.json_values import Json
-from heksherlite.wire_types import shorten
+from heksherlite.values.wire_types import shorten
 
 
 def rule_misfits(setting: Setting, rule: Rule) -> Iterator[str]:

@@ -12,7 +12,7 @@ from heksherlite.service.domain.schedule import Schedule
 from heksherlite.service.domain.value_schemas import ValueSchema
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import RequestError
-from heksherlite.wire_types import WireType
+from heksherlite.values.wire_types import WireType
 
 
 class Importer:

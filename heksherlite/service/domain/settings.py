@@ -14,7 +14,7 @@ from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import BadRequestError, ConflictError, ConflictsError, NotFoundError
-from heksherlite.wire_types import WireType, is_subtype, shorten
+from heksherlite.values.wire_types import WireType, is_subtype, shorten
 
 _MAX_LISTED_RULES: Final = 100
 """The maximal number of rules that a response lists as conflicts."""

@@ -11,7 +11,7 @@ from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.domain.times import read_time, show_time
 from heksherlite.service.domain.value_schemas import ValueSchema
 from heksherlite.service.domain.versions import Version
-from heksherlite.type_strings import parse_type
+from heksherlite.values.type_strings import parse_type
 
 
 def of_setting(setting: Setting) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from urllib.parse import unquote
 import orjson
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError, ValidationErrorKind
 
-from heksherlite.json_schemas import DIALECT
-from heksherlite.schema_formats import READERS, is_of_format
 from heksherlite.service.domain.json_values import Json, same_json
 from heksherlite.service.errors import InvalidError, TooLargeError
+from heksherlite.values.json_schemas import DIALECT
+from heksherlite.values.schema_formats import READERS, is_of_format
 
 MAX_SCHEMA_SIZE: Final = 2**16
 """The maximum size of a schema, in bytes of JSON."""

@@ -24,10 +24,10 @@ from heksherlite.service.storage.portions import portions
 from heksherlite.service.storage.proposals import read_proposals_since, write_proposals
 from heksherlite.service.storage.removed_settings import hide_settings
 from heksherlite.service.storage.rule_rows import delete_rules_of, insert_rules, read_rules_since, update_rules
-from heksherlite.type_strings import parse_type
+from heksherlite.values.type_strings import parse_type
 
 if TYPE_CHECKING:
-    from heksherlite.wire_types import WireType
+    from heksherlite.values.wire_types import WireType
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from heksherlite.conversions import Conversion, SettingType
-from heksherlite.faults import Fault, ValueFaultsError
+from heksherlite.values.conversions import Conversion, SettingType
+from heksherlite.values.faults import Fault, ValueFaultsError
 
 T = TypeVar("T")
 

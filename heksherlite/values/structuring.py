@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from heksherlite.conversions import SettingType
-from heksherlite.faults import Fault, ValueFaultsError, faults_of
-from heksherlite.read_only import ReadOnlyDict
-from heksherlite.setting_types import HeksherMapping, HeksherSequence, PrimitiveSettingType
-from heksherlite.value_types import AnnotatedType, OptionalType
+from heksherlite.values.conversions import SettingType
+from heksherlite.values.faults import Fault, ValueFaultsError, faults_of
+from heksherlite.values.read_only import ReadOnlyDict
+from heksherlite.values.setting_types import HeksherMapping, HeksherSequence, PrimitiveSettingType
+from heksherlite.values.value_types import AnnotatedType, OptionalType
 
 Structure = Callable[..., Any]
 """Converts a JSON value, its first argument; cattrs passes the type as a second one.

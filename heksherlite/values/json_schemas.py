@@ -4,7 +4,15 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from heksherlite.wire_types import EnumType, FlagsType, JsonType, MappingType, PrimitiveType, SequenceType, WireType
+from heksherlite.values.wire_types import (
+    EnumType,
+    FlagsType,
+    JsonType,
+    MappingType,
+    PrimitiveType,
+    SequenceType,
+    WireType,
+)
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 """The version of JSON Schema in which all schemas are written."""

@@ -13,7 +13,7 @@ from functools import lru_cache
 from operator import ge, gt, le, lt
 from typing import Any, Final
 
-from heksherlite.json_schemas import merged
+from heksherlite.values.json_schemas import merged
 
 _NUMBERS: Final = frozenset({"integer", "number"})
 _BOUNDS: Final = {

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar, is_typeddict
 
-from heksherlite.conversions import Conversion, SettingType
-from heksherlite.faults import Fault, ValueFaultsError, faults_of, without_keys
-from heksherlite.model_fields import fields_of
-from heksherlite.read_only import ReadOnlyDict
-from heksherlite.setting_types import setting_type
-from heksherlite.structuring import Structure, structure_of
-from heksherlite.value_types import whole_schema
+from heksherlite.values.conversions import Conversion, SettingType
+from heksherlite.values.faults import Fault, ValueFaultsError, faults_of, without_keys
+from heksherlite.values.model_fields import fields_of
+from heksherlite.values.read_only import ReadOnlyDict
+from heksherlite.values.setting_types import setting_type
+from heksherlite.values.structuring import Structure, structure_of
+from heksherlite.values.value_types import whole_schema
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ import orjson
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from heksherlite.faults import Fault, ValueFaultsError
-from heksherlite.library_types import LibraryType
+from heksherlite.values.faults import Fault, ValueFaultsError
+from heksherlite.values.library_types import LibraryType
 
 T = TypeVar("T")
 

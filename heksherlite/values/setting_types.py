@@ -7,9 +7,9 @@ from importlib import import_module
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, is_typeddict
 
-from heksherlite.conversions import Conversion, SettingType
-from heksherlite.enum_types import HeksherEnum, HeksherFlags
-from heksherlite.read_only import ReadOnlyDict
+from heksherlite.values.conversions import Conversion, SettingType
+from heksherlite.values.enum_types import HeksherEnum, HeksherFlags
+from heksherlite.values.read_only import ReadOnlyDict
 
 T = TypeVar("T")
 
@@ -233,7 +233,7 @@ def _container_type(type_: Any) -> SettingType[Any] | None:
 
 def _special_type(type_: Any) -> SettingType[Any] | None:
     """Return the setting type of what is no class with fields, or ``None``."""
-    from heksherlite import value_types  # noqa: PLC0415 - most programs do not need it
+    from heksherlite.values import value_types  # noqa: PLC0415 - most programs do not need it
 
     origin, arguments = get_origin(type_), get_args(type_)
     if isinstance(type_, Hashable) and type_ in value_types.TYPES:
@@ -244,7 +244,7 @@ def _special_type(type_: Any) -> SettingType[Any] | None:
         (inner,) = [argument for argument in arguments if argument is not NoneType]
         return value_types.OptionalType(setting_type(inner))
     if origin is Annotated:
-        from heksherlite.annotations import constraints_of, unit_of  # noqa: PLC0415
+        from heksherlite.values.annotations import constraints_of, unit_of  # noqa: PLC0415
 
         annotated, *metadata = arguments
         unit = unit_of(metadata)

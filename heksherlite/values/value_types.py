@@ -10,13 +10,13 @@ from pathlib import Path, PurePath
 from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
-from heksherlite.annotations import Constraints
-from heksherlite.conversions import Conversion, SettingType
-from heksherlite.json_schemas import combined, merged
-from heksherlite.read_only import ReadOnlyDict
-from heksherlite.schema_formats import DECIMAL_PATTERN, READERS
-from heksherlite.type_strings import parse_type
-from heksherlite.wire_types import EnumType
+from heksherlite.values.annotations import Constraints
+from heksherlite.values.conversions import Conversion, SettingType
+from heksherlite.values.json_schemas import combined, merged
+from heksherlite.values.read_only import ReadOnlyDict
+from heksherlite.values.schema_formats import DECIMAL_PATTERN, READERS
+from heksherlite.values.type_strings import parse_type
+from heksherlite.values.wire_types import EnumType
 
 T = TypeVar("T")
 

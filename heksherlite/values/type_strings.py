@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, NoReturn, cast
 
 from heksherlite.errors import TypeStringError
-from heksherlite.wire_types import (
+from heksherlite.values.wire_types import (
     BOOL,
     FLOAT,
     INT,

@@ -3,12 +3,12 @@
 from enum import Enum, Flag
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from heksherlite.conversions import Conversion, SettingType
+from heksherlite.values.conversions import Conversion, SettingType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heksherlite.wire_types import WireType
+    from heksherlite.values.wire_types import WireType
 
 E = TypeVar("E", bound=Enum)
 F = TypeVar("F", bound=Flag)
@@ -123,7 +123,7 @@ class HeksherFlags(SettingType[F]):
 
 
 def _wire_type(kind: Literal["Enum", "Flags"], type_: type[Enum], options: Any) -> "WireType":
-    from heksherlite import wire_types  # noqa: PLC0415 - only settings of enums and flags need it
+    from heksherlite.values import wire_types  # noqa: PLC0415 - only settings of enums and flags need it
 
     try:
         return (wire_types.EnumType if kind == "Enum" else wire_types.FlagsType)(options)

@@ -6,8 +6,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from heksherlite.faults import Fault, ValueFaultsError
-from heksherlite.library_types import LibraryType
+from heksherlite.values.faults import Fault, ValueFaultsError
+from heksherlite.values.library_types import LibraryType
 
 T = TypeVar("T")
 
