@@ -190,6 +190,16 @@ _OPTIONS = (
     ),
 )
 
+_PLAIN_OPTIONS = (
+    "auth",
+    "insecure",
+    "session_lifetime",
+    "session_idle_timeout",
+    "client_codes",
+    "strict_declarations",
+)
+"""The options that are attributes of `AccessOptions` as they are."""
+
 
 def access_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options to a command, which gets an `AccessOptions` as ``access`` and `Limits` as ``limits``."""
@@ -197,18 +207,12 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(
         *,
-        auth: Any,
-        insecure: bool,
         trust_user_header: str | None,
         trusted_proxies: tuple[Network, ...],
         operators: tuple[str, ...],
         editors: tuple[str, ...],
         viewers: tuple[str, ...],
         setting_prefixes: tuple[tuple[str, str], ...],
-        session_lifetime: int,
-        session_idle_timeout: int,
-        client_codes: bool,
-        strict_declarations: bool | None,
         **others: Any,
     ) -> None:
         identity_provider = pop_identity_provider(others)
@@ -221,19 +225,14 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
             )
         try:
             access = AccessOptions(
-                auth=auth,
-                insecure=insecure,
                 trust_user_header=trust_user_header,
                 trusted_proxies=trusted_proxies,
                 operators=frozenset(operators),
                 editors=frozenset(editors),
                 viewers=frozenset(viewers),
                 setting_prefixes=dict(setting_prefixes),
-                session_lifetime=session_lifetime,
-                session_idle_timeout=session_idle_timeout,
                 identity_provider=identity_provider,
-                client_codes=client_codes,
-                strict_declarations=strict_declarations,
+                **{name: others.pop(name) for name in _PLAIN_OPTIONS},
             )
         except ValueError as error:
             raise click.UsageError(f"{error}.") from error

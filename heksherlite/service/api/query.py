@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from contextlib import suppress
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
-from heksherlite.service.api.cache_policy import NO_STORE
+from heksherlite.service.api.cache_policy import NO_STORE, CachePolicy
 from heksherlite.service.api.compression import CODECS, MIN_SIZE, accepted_coding
 from heksherlite.service.api.context import Context, ReadableStore, ServiceContext, context_of
 from heksherlite.service.api.responses import INVALID, text_responses
@@ -26,8 +27,6 @@ from heksherlite.service.responses.entity_tags import known_revisions, tag_of
 from heksherlite.service.responses.query import QueryRequest
 
 _logger = logging.getLogger(__name__)
-
-"""The latest unknown context features in the log. A client that polls repeats them with each query."""
 
 LINES = "application/x-ndjson"
 DELTA = "heksherlite"
@@ -138,12 +137,7 @@ async def query_rules(
     _log_unknown_features(context, catalog, query.context_filter)
     entries = entries_of(catalog, query.setting_names)
     tag = tag_of(catalog, query, entries)
-    cache_policy = context.cache_policy
-    headers = {"etag": tag, "vary": cache_policy.vary, "cache-control": cache_policy.now}
-    if moment is None:
-        headers["link"] = LINK
-    elif isinstance(moment, RevisionId):
-        headers["cache-control"] = cache_policy.past
+    headers = _headers(context.cache_policy, tag, moment)
     if "*" in known_tags or tag in known_tags:
         if moment is None and len(known_tags) == 1 and (heard is None or not catalog.lineage.excludes(heard)):
             context.not_modified.remember(request, catalog.counters, headers)
@@ -171,6 +165,15 @@ async def _catalog(
         with suppress(NotCaughtUpError):
             await store.catch_up()
     return store.catalog
+
+
+def _headers(policy: CachePolicy, tag: str, moment: int | RevisionId | datetime | None) -> dict[str, str]:
+    headers = {"etag": tag, "vary": policy.vary, "cache-control": policy.now}
+    if moment is None:
+        headers["link"] = LINK
+    elif isinstance(moment, RevisionId):
+        headers["cache-control"] = policy.past
+    return headers
 
 
 async def _response(

@@ -193,35 +193,65 @@ class Catalog:
             lineage: The revisions that led to the new catalog, if there are several since this one.
             copied: Makes the mutable mappings of the new catalog from those of this one.
         """
-        entries = copied(self.entries)
-        names = copied(self.ids_by_name)
-        rules = copied(self.rules)
-        gone: list[int] = []
         is_logged = counters.revision > self.counters.revision
-        missed = changes.removed_rules - self.rules.keys() if is_logged else frozenset()
-        for setting_id in changes.removed_settings & entries.keys():
-            entry = entries.pop(setting_id)
+        logged = counters.revision_id if is_logged else None
+        entries, names = copied(self.entries), copied(self.ids_by_name)
+        removed = [entries.pop(setting_id) for setting_id in changes.removed_settings & entries.keys()]
+        self._store_settings(changes, entries, logged)
+        for entry in removed:
             _forget_names(names, entry.setting)
-            gone.extend(entry.rules)
-            for rule_id in entry.rules:
-                del rules[rule_id]
+        for setting in changes.settings:
+            if setting.id in self.entries:
+                _forget_names(names, self.entries[setting.id].setting)
+        for setting in changes.settings:
+            names.update(dict.fromkeys((setting.name, *setting.aliases), setting.id))
+        self._store_rules(changes, entries, counters, logged, copied)
+        gone = changes.removed_rules.union(*[entry.rules for entry in removed])
+        rules = copied(self.rules)
+        for rule_id in gone:
+            rules.pop(rule_id, None)
+        rules.update((rule.id, rule) for rule in changes.rules)
+        switching = [rule.id for rule in changes.rules if _has_switch(rule)]
+        not_switching = {*gone, *[rule.id for rule in changes.rules]}.difference(switching)
+        return Catalog(
+            counters,
+            self.context_features if changes.context_features is None else changes.context_features,
+            entries,
+            names,
+            rules,
+            with_members(self.scheduled, added=switching, removed=not_switching),
+            lineage or self.lineage.after([] if logged is None else [logged]),
+            self._proposals_after(changes),
+            self.setting_prefix,
+        )
+
+    def _store_settings(self, changes: Changes, entries: MutableMapping[int, Entry], logged: RevisionId | None) -> None:
+        """Put the stored settings of changes into entries. Write the change logs if there is a revision for it."""
+        missed = frozenset() if logged is None else changes.removed_rules - self.rules.keys()
         for setting in changes.settings:
             known = entries.get(setting.id)
             if known is None:
                 entries[setting.id] = Entry(setting, ChangeLog(setting.revision))
             else:
-                _forget_names(names, known.setting)
                 # To which of the listed settings a missed rule belonged is unknown.
-                log = known.log.with_change(counters.revision, missed) if missed else known.log
+                log = known.log.with_change(logged.number, missed) if logged and missed else known.log
                 entries[setting.id] = replace(known, setting=setting, log=log)
-        for setting in changes.settings:
-            names.update(dict.fromkeys((setting.name, *setting.aliases), setting.id))
+
+    def _store_rules(
+        self,
+        changes: Changes,
+        entries: MutableMapping[int, Entry],
+        counters: Counters,
+        logged: RevisionId | None,
+        copied: Copying,
+    ) -> None:
+        """Put the stored rules of changes into entries, and remove those that the changes remove."""
         stored: dict[int, list[Rule]] = {}
         for rule in changes.rules:
             stored.setdefault(rule.setting_id, []).append(rule)
         listed = {setting.id for setting in changes.settings}
         for setting_id in self.touched_settings(changes) & entries.keys():
-            logged_at = counters.revision if is_logged and setting_id in self.entries else None
+            logged_at = logged.number if logged is not None and setting_id in self.entries else None
             entry = entries[setting_id].with_rules(
                 stored.get(setting_id, []), changes.removed_rules, logged_at, copied=copied
             )
@@ -229,16 +259,6 @@ class Catalog:
                 touched = replace(entry.setting, revision=counters.revision, nonce=counters.revision_nonce)
                 entry = replace(entry, setting=touched)
             entries[setting_id] = entry
-        for rule_id in changes.removed_rules:
-            rules.pop(rule_id, None)
-        rules.update((rule.id, rule) for rule in changes.rules)
-        features = self.context_features if changes.context_features is None else changes.context_features
-        switching = [rule.id for rule in changes.rules if _has_switch(rule)]
-        not_switching = {*gone, *changes.removed_rules, *[rule.id for rule in changes.rules]}.difference(switching)
-        scheduled = with_members(self.scheduled, added=switching, removed=not_switching)
-        proposals = self._proposals_after(changes)
-        lineage = lineage or self.lineage.after([counters.revision_id] if is_logged else [])
-        return Catalog(counters, features, entries, names, rules, scheduled, lineage, proposals, self.setting_prefix)
 
 
 def _has_switch(rule: Rule) -> bool:

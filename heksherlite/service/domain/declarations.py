@@ -72,18 +72,22 @@ def declare(
     allowed = Level.MAJOR if declaration.version.major > stored.major else Level.MINOR
     if any(difference.level > allowed for difference in found):
         raise DifferencesError("rejected", listed, previous_version=str(stored))
-    upgraded = replace(
-        renamed(entry.setting, shape.name),
+    upgraded = _upgraded(entry.setting, shape, declaration.version, catalog.next_revision)
+    result = {"outcome": "upgraded", "previous_version": str(stored), "differences": listed}
+    return Decision(result, Changes(settings=(upgraded,)))
+
+
+def _upgraded(setting: Setting, shape: Shape, version: Version, revision: int) -> Setting:
+    return replace(
+        renamed(setting, shape.name),
         configurable_features=shape.configurable_features,
         type=shape.type,
         declared_default_value=shape.default_value,
         metadata=shape.metadata,
         schema=shape.schema,
-        version=declaration.version,
-        revision=catalog.next_revision,
+        version=version,
+        revision=revision,
     )
-    result = {"outcome": "upgraded", "previous_version": str(stored), "differences": listed}
-    return Decision(result, Changes(settings=(upgraded,)))
 
 
 def require_features(catalog: Catalog, features: Iterable[str]) -> None:
