@@ -266,5 +266,5 @@ def _type_of_class(type_: Any) -> SettingType[Any] | None:
     else:
         return None
     # These modules import this one, or libraries that most programs do not have.
-    found: SettingType[Any] = getattr(import_module(f"heksherlite.{module}"), name)(type_)
+    found: SettingType[Any] = getattr(import_module(f"heksherlite.values.{module}"), name)(type_)
     return found
