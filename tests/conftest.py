@@ -49,13 +49,16 @@ def _made_once() -> Iterator[None]:
 
 
 def _ssl_context(verify: Any = True, cert: Any = None, *, trust_env: bool = True) -> ssl.SSLContext:
-    is_default = verify is True and cert is None and not (os.environ.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR"})
-    return _default_ssl_context() if is_default else create_ssl_context(verify, cert, trust_env)
+    if verify is not True or cert is not None:
+        return create_ssl_context(verify, cert, trust_env)
+    paths = [os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")] if trust_env else []
+    return _default_ssl_context(*paths, trust_env=trust_env)
 
 
 @cache
-def _default_ssl_context() -> ssl.SSLContext:
-    return create_ssl_context()
+def _default_ssl_context(*_paths: str | None, trust_env: bool) -> ssl.SSLContext:
+    """Create the context once for each place where certificates can be."""
+    return create_ssl_context(trust_env=trust_env)
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Final, Literal
 
@@ -29,6 +30,8 @@ from heksherlite.service.storage.tokens import add_first_token, remove_token
 _START_SECONDS: Final = 300.0  # a million rules take ten seconds, and much longer on a busy machine
 _GRACE_SECONDS: Final = 1  # for requests in progress when the service stops
 _STOP_SECONDS: Final = 10.0
+_TICK_SECONDS: Final = 0.1  # as in uvicorn
+_CLOSING_ROUNDS: Final = 20  # of the event loop, until an idle connection is closed
 _ACCEPTED_AT_ONCE: Final = 8  # connections that a worker accepts before others have a chance
 _QUEUED_CONNECTIONS: Final = 1024  # in the kernel
 
@@ -218,6 +221,7 @@ class _Server(uvicorn.Server):
         )
         super().__init__(config)
         self._drain = options.drain
+        self._stopping = asyncio.Event()
         self._context = context
         self._on_started = on_started
         context.streams.has_room = self._has_room
@@ -231,12 +235,40 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         self._on_started(partial(_call_in, loop, self._begin_to_stop))
 
+    async def main_loop(self) -> None:
+        """Wait until the server has to stop. uvicorn's own loop notices it a tenth of a second later."""
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _TICK_SECONDS)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._context.streams.close()
-        await super().shutdown(sockets)
+        if await self._close_idle_connections():
+            await self.lifespan.shutdown()
+        else:
+            await super().shutdown(sockets)
+
+    async def _close_idle_connections(self) -> bool:
+        """Close the listeners and the idle connections. Return whether no connection and no request is left.
+
+        uvicorn waits for a tenth of a second before it looks, or for two.
+        """
+        state = self.server_state
+        for server in self.servers:
+            server.close()
+        for connection in list(state.connections):
+            connection.shutdown()
+        for _ in range(_CLOSING_ROUNDS):
+            if not (state.connections or state.tasks):
+                return True
+            await asyncio.sleep(0)
+        return False
 
     def stop(self) -> None:
         self.should_exit = True
+        self._stopping.set()
 
     def _begin_to_stop(self) -> None:
         self._context.streams.stopping = True
