@@ -112,8 +112,8 @@ class ContextCompletion:
         self._tracking = tracking
         self.limits = [(position, values) for position, values in enumerate(limits) if values is not None]
 
-    def complete(self, setting_name: str, given: Context) -> Context:
-        """Fill in the defaults of missing features.
+    def complete(self, setting_name: str, given: Context) -> Context | None:
+        """Fill in the defaults of missing features, or return ``None`` if a given value is not a plain string.
 
         Args:
             setting_name: The name of the setting, for error messages.
@@ -121,15 +121,19 @@ class ContextCompletion:
 
         Raises:
             MissingContextError: If a feature has neither value nor default, and missing features are errors.
+            ContextValueError: If the value of a context variable has no obvious text.
         """
         context = list(given)
         for position, constant in self._constants:
             if context[position] is NO_VALUE:
                 context[position] = constant
+            elif type(context[position]) is not str:
+                return None
         for position in self._others:
-            if context[position] is NO_VALUE:
+            if type(context[position]) is not str:
+                if context[position] is not NO_VALUE:
+                    return None
                 self._complete_from_variables(setting_name, context)
-                break
         return context
 
     def texts(self, setting_name: str, context: Context) -> Context:
@@ -142,13 +146,12 @@ class ContextCompletion:
         Raises:
             ContextValueError: If a value has no obvious text.
         """
-        texts = []
-        for feature, value in zip(self.features, context, strict=True):
-            text = value if value is NO_VALUE else text_of(value)
-            if text is None:
-                raise ContextValueError(setting_name, feature, value)
-            texts.append(text)
-        return tuple(texts)
+        return tuple(
+            [
+                value if value is NO_VALUE else self._text(setting_name, position, value)
+                for position, value in enumerate(context)
+            ]
+        )
 
     def untracked(self, context: Context) -> list[tuple[str, Any]]:
         """Return the features of a complete context whose values are not tracked, with these values."""
@@ -178,13 +181,21 @@ class ContextCompletion:
             if context[position] not in tracked and self._tracking is not None:
                 self._tracking.warn_of_untracked(self.features[position], context[position])
 
+    def _text(self, setting_name: str, position: int, value: object) -> str:
+        text = text_of(value)
+        if text is None:
+            raise ContextValueError(setting_name, self.features[position], value)
+        return text
+
     def _complete_from_variables(self, setting_name: str, context: list[Any]) -> None:
         missing = []
         for position in self._others:
             if context[position] is NO_VALUE:
                 try:
-                    context[position] = self.variables[position].get()
+                    value = self.variables[position].get()
                 except LookupError:
                     missing.append(self.features[position])
+                else:
+                    context[position] = self._text(setting_name, position, value)
         if missing and (self.required or _required_without_client):
             raise MissingContextError(setting_name, missing)

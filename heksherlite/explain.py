@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from heksherlite.lookup import DefaultSource, Lookup, RejectedValue
 from heksherlite.rules import NO_VALUE, Context, QueriedRule
@@ -178,7 +178,7 @@ def explain(lookup: Lookup, given: Context) -> Explanation[Any]:
     """
     features = lookup.rules.features
     contexts, name = lookup.contexts, lookup.setting_name
-    context = contexts.texts(name, contexts.complete(name, contexts.texts(name, given)))
+    context = cast("Context", contexts.complete(name, contexts.texts(name, given)))  # texts are plain strings
     winner = lookup.rules.winner(context)
     actual = dict(zip(features, context, strict=True))
     return Explanation(

@@ -93,15 +93,10 @@ class Lookup(dict[Any, Any]):
         """
         contexts = self.contexts
         given: Context = key if len(contexts.constants) > 1 else (key,)
-        is_complete = True
-        for part in given:
-            if part is NO_VALUE:
-                is_complete = False
-            elif type(part) is not str:
-                texts = contexts.texts(self.setting_name, given)
-                if texts != given:
-                    return self[texts if len(texts) > 1 else texts[0]]
-        context = given if is_complete else contexts.complete(self.setting_name, given)
+        context = contexts.complete(self.setting_name, given)
+        if context is None:
+            texts = contexts.texts(self.setting_name, given)
+            return self[texts if len(texts) > 1 else texts[0]]
         value = self.rules.value(context)
         if value is NO_VALUE:
             value = self.default

@@ -1,6 +1,7 @@
 """The setting: a program declares it and reads its value."""
 
-import builtins
+from __future__ import annotations  # 2 ms of the import
+
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -21,15 +22,16 @@ from heksherlite.setting_arguments import (
     converted_value,
     feature_names,
 )
-from heksherlite.setting_typing import E, M, P, Supplier
-from heksherlite.values.conversions import SettingType
 from heksherlite.values.setting_types import setting_type
 
 if TYPE_CHECKING:
+    import builtins
     from types import UnionType
     from typing import _SpecialForm as SpecialForm
 
     from heksherlite.explain import Explanation
+    from heksherlite.setting_typing import E, M, P, Supplier
+    from heksherlite.values.conversions import SettingType
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ OnCoerce = Callable[[T, Any, Sequence[str], QueriedRule[Any] | None, "Setting[T]
 
 
 def accept_coercion(
-    value: T, raw_value: Any, coercions: Sequence[str], rule: QueriedRule[Any] | None, setting: "Setting[T]"
+    value: T, raw_value: Any, coercions: Sequence[str], rule: QueriedRule[Any] | None, setting: Setting[T]
 ) -> T:
     """Return the coerced value unchanged. The default of ``on_coerce``."""
     del raw_value, coercions, rule, setting
@@ -101,7 +103,7 @@ class Setting(Generic[T]):
 
     @overload
     def __init__(
-        self: "Setting[E]",
+        self: Setting[E],
         name: str,
         type: builtins.type[E],
         configurable_features: Iterable[str],
@@ -114,7 +116,7 @@ class Setting(Generic[T]):
 
     @overload
     def __init__(
-        self: "Setting[P]",
+        self: Setting[P],
         name: str,
         type: builtins.type[P],
         configurable_features: Iterable[str],
@@ -127,7 +129,7 @@ class Setting(Generic[T]):
 
     @overload
     def __init__(
-        self: "Setting[M]",
+        self: Setting[M],
         name: str,
         type: builtins.type[M],
         configurable_features: Iterable[str],
@@ -140,7 +142,7 @@ class Setting(Generic[T]):
 
     @overload
     def __init__(
-        self: "Setting[S]",
+        self: Setting[S],
         name: str,
         type: SettingType[S],
         configurable_features: Iterable[str],
@@ -153,7 +155,7 @@ class Setting(Generic[T]):
 
     @overload
     def __init__(
-        self: "Setting[Sequence[S]]",
+        self: Setting[Sequence[S]],
         name: str,
         type: Callable[..., Sequence[S]],
         configurable_features: Iterable[str],
@@ -166,7 +168,7 @@ class Setting(Generic[T]):
 
     @overload
     def __init__(
-        self: "Setting[Mapping[str, S]]",
+        self: Setting[Mapping[str, S]],
         name: str,
         type: Callable[..., Mapping[str, S]],
         configurable_features: Iterable[str],
@@ -182,7 +184,7 @@ class Setting(Generic[T]):
     def __init__(
         self,
         name: str,
-        type: "UnionType | SpecialForm",
+        type: UnionType | SpecialForm,
         configurable_features: Iterable[str],
         default_value: T,
         metadata: Mapping[str, Any] | None = ...,
@@ -193,7 +195,7 @@ class Setting(Generic[T]):
 
     @overload
     def __init__(
-        self: "Setting[S]",
+        self: Setting[S],
         name: str,
         type: SettingType[S] | builtins.type[S],
         *,
@@ -264,10 +266,10 @@ class Setting(Generic[T]):
             "stub client: 'with SyncStubHeksherClient() as stub: stub[setting].rules = value'"
         )
 
-    def __copy__(self) -> "Setting[T]":
+    def __copy__(self) -> Setting[T]:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Setting[T]":
+    def __deepcopy__(self, memo: dict[int, Any]) -> Setting[T]:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -300,7 +302,7 @@ class Setting(Generic[T]):
         except TypeError as error:
             raise context_error(error, lookup, given) from None
 
-    def explain(self, /, **contexts: Any) -> "Explanation[T]":
+    def explain(self, /, **contexts: Any) -> Explanation[T]:
         """Explain which rule determines the value that :meth:`get` returns for the same arguments, and why.
 
         Args:
@@ -419,7 +421,7 @@ class Setting(Generic[T]):
         return given
 
 
-_by_name: "WeakValueDictionary[str, Setting[Any]]" = WeakValueDictionary()
+_by_name: WeakValueDictionary[str, Setting[Any]] = WeakValueDictionary()
 
 
 def find_setting(name: str) -> Setting[Any]:

@@ -244,7 +244,7 @@ def revert(revision: int, *, reason: str | None = None) -> Call[int]:
 
     Raises:
         RequestRefusedError: There is no such revision: status 404.
-        ChangeConflictsError: Others changed the same since. The message contains the conflicts.
+        ChangeConflictsError: Others have changed the same things since. The message lists the conflicts.
         AdminError: There is no answer, or the request is refused for another reason.
     """
     body = _without_none(reason=reason)

@@ -60,7 +60,7 @@ class ChangeMode:
             return
         preview = admin.change(operations, dry_run=True, break_glass=self.break_glass, reason=self.reason)
         if not preview.changes:
-            click.echo("Everything is so already.", err=True)
+            click.echo("Nothing changes: everything already has these values.", err=True)
             print_one(self.output, preview, lambda: f"Nothing changed; the revision is {preview.revision}.")
             return
         show_changes(preview.changes)

@@ -54,7 +54,7 @@ def list_(pattern: str | None, contexts: Sequence[str], output: FORMATS, service
 @output_option
 @service_options
 def show(name: str, output: FORMATS, service: Service) -> None:
-    """Show all about the setting NAME: its defaults, its rules, and its last change."""
+    """Show everything about the setting NAME: its defaults, its rules, and its last change."""
     with service.connect() as admin:
         setting = admin.setting(name)
         rules = admin.rules(name)

@@ -36,17 +36,17 @@ class AsyncHeksherClient(BaseClient):
 
     @classmethod
     async def from_fakts(cls, fakts: Fakts | None = None, *, group: str = GROUP, **options: Any) -> Self:
-        """Make a client as the facts of the application say; see ``docs/guides/grants.md``.
+        """Create a client from the facts of the application; see ``docs/guides/grants.md``.
 
         Args:
-            fakts: The loader of the facts; by default the one whose ``with`` block the code is in.
+            fakts: The loader of the facts; by default the one whose ``with`` block encloses the call.
             group: The group that has ``service_url``, ``context_features``, and perhaps ``update_interval``,
                 ``defaults``, ``track``, ``push``, and ``headers`` or ``token``.
             options: Further keyword arguments of the client, such as ``snapshot``.
 
         Raises:
-            NoFaktsFound: If no loader is given, and the code is in no such block.
-            FactsShapeError: If the group is not as it should be; it lists every offending key.
+            NoFaktsFound: If no loader is given, and no such block encloses the call.
+            FactsShapeError: If the group is malformed. The message lists every offending key.
             FaktsError: If the facts cannot be loaded, or do not have the group.
         """
         facts = read_client_facts(await (fakts or get_current_fakts()).aget(group), group)
@@ -58,13 +58,14 @@ class AsyncHeksherClient(BaseClient):
     async def set_as_main(self) -> None:
         """Make this the process's main client: declare all settings, load their rules, and keep both up to date.
 
+        After an exception, nothing is running, and there is no main client. With ``startup="best-effort"``, failures of
+        the service and of the snapshot are logged instead of raised.
+
         Raises:
-            httpx.HTTPError: If the service is unreachable or responds with an error. After this and any other failure
-                of a declaration or of the first load, nothing is running, and there is no main client. With
-                ``startup="best-effort"``, the failure is logged instead.
-            ServiceResponseError: If a response of the service does not follow the protocol. Likewise.
-            TimeoutError: If the start takes longer than ``startup_timeout``. Likewise.
-            heksherlite.errors.SnapshotError: If there is no service, and the snapshot cannot be used. Likewise.
+            httpx.HTTPError: If the service is unreachable or responds with an error.
+            ServiceResponseError: If a response of the service does not follow the protocol.
+            TimeoutError: If the start takes longer than ``startup_timeout``.
+            heksherlite.errors.SnapshotError: If there is no service, and the snapshot cannot be used.
             RuntimeError: If this is the main client already, or cannot take over from the main client.
         """
         self._become_main()
@@ -124,7 +125,7 @@ class AsyncHeksherClient(BaseClient):
     async def aclose(self) -> None:
         """End the background work and close the connections, within 2 seconds. Settings keep their last values.
 
-        It may be called again, from any task, also from a listener. It raises nothing.
+        It can be called again, from any task and from listeners. It raises no exception.
         """
         background, runner, self._background, self._runner = self._background, self._runner, None, None
         self._become_closed()
@@ -139,7 +140,7 @@ class AsyncHeksherClient(BaseClient):
                 await runner.save()
 
     async def close(self) -> None:
-        """Do the same as :meth:`aclose`. Deprecated."""
+        """Deprecated: use :meth:`aclose`, which does the same."""
         warnings.warn("AsyncHeksherClient.close() is deprecated: use aclose()", DeprecationWarning, stacklevel=2)
         await self.aclose()
 

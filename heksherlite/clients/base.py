@@ -149,9 +149,8 @@ class BaseClient(ABC):
     def is_updating(self) -> bool:
         """Whether the settings are kept up to date in this process. Takes less than a microsecond.
 
-        It is false before :meth:`set_as_main` and after the client was closed, in a forked process until a setting is
-        read there, and after whatever else ended the updates. It does not say whether updates succeed: see
-        :attr:`status`.
+        It is false before :meth:`set_as_main`, after the client was closed, in a forked process until a setting is read
+        there, and whenever the background work has ended. Whether updates succeed is in :attr:`status`.
         """
         background = self._background
         return (
@@ -244,7 +243,7 @@ class BaseClient(ABC):
                 setting._lookup = forking.InheritedLookup(setting._lookup, self._use_after_fork)
 
     def _notice_fork(self) -> None:
-        """Notice a fork that nobody told of, and start again if this is a forked process."""
+        """Detect a fork that was not announced, and start again in the forked process."""
         if self._process != os.getpid():
             forking.tell_clients()
         if self._is_inherited:

@@ -45,17 +45,17 @@ class ThreadHeksherClient(BaseClient):
 
     @classmethod
     def from_fakts(cls, fakts: Fakts | None = None, *, group: str = GROUP, **options: Any) -> Self:
-        """Make a client as the facts of the application say; see ``docs/guides/grants.md``.
+        """Create a client from the facts of the application; see ``docs/guides/grants.md``.
 
         Args:
-            fakts: The loader of the facts; by default the one whose ``with`` block the code is in.
+            fakts: The loader of the facts; by default the one whose ``with`` block encloses the call.
             group: The group that has ``service_url``, ``context_features``, and perhaps ``update_interval``,
                 ``defaults``, ``track``, ``push``, and ``headers`` or ``token``.
             options: Further keyword arguments of the client, such as ``snapshot``.
 
         Raises:
-            NoFaktsFound: If no loader is given, and the code is in no such block.
-            FactsShapeError: If the group is not as it should be; it lists every offending key.
+            NoFaktsFound: If no loader is given, and no such block encloses the call.
+            FactsShapeError: If the group is malformed. The message lists every offending key.
             FaktsError: If the facts cannot be loaded, or do not have the group.
         """
         facts = read_client_facts((fakts or get_current_fakts()).get(group), group)
@@ -67,14 +67,16 @@ class ThreadHeksherClient(BaseClient):
     def set_as_main(self) -> None:
         """Make this the process's main client: declare all settings, load their rules, and keep both up to date.
 
-        What goes wrong with the service is logged, and the settings keep their defaults until an update succeeds.
+        Failures of the service and of the snapshot are logged, and the settings keep their defaults until an update
+        succeeds. With ``startup="require"``, they are raised. After an exception, nothing is running, and there is no
+        main client.
 
         Raises:
-            httpx.HTTPError: With ``startup="require"``, if the service is unreachable or responds with an error. After
-                this and any other failure, nothing is running, and there is no main client.
-            ServiceResponseError: Likewise, if a response of the service does not follow the protocol.
-            TimeoutError: Likewise, if the start takes longer than ``startup_timeout``.
-            heksherlite.errors.SnapshotError: Likewise, if there is no service, and the snapshot cannot be used.
+            httpx.HTTPError: If the service is unreachable or responds with an error (``"require"`` only).
+            ServiceResponseError: If a response of the service does not follow the protocol (``"require"`` only).
+            TimeoutError: If the start takes longer than ``startup_timeout`` (``"require"`` only).
+            heksherlite.errors.SnapshotError: If there is no service, and the snapshot cannot be used (``"require"``
+                only).
             OSError: If the system has no resources left for an event loop.
             RuntimeError: If this is the main client already, or cannot take over from the main client, or the system
                 cannot start another thread.

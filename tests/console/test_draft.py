@@ -130,7 +130,7 @@ def test_what_others_changed_meanwhile_is_a_conflict(api: Api, browser: Browser)
     edit(browser, f"cache_ttl/edit?rule={rule_id}", value="5")
     api.call("PUT", f"rules/{rule_id}/value", {"value": 20})
     page = browser.open("/console/draft")
-    assert "Others changed the same" in page.text
+    assert "Other people have changed the same things" in page.text
     assert "was changed from 10 to 20" in page.text
     refused = browser.send(page.form("/console/draft/save"), reason="mine")
     assert (refused.status, api.query()["cache_ttl"]["rules"][0]["value"]) == (409, 20)

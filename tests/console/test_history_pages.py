@@ -75,7 +75,7 @@ def test_an_undo_does_not_overwrite_what_came_later(api: Api, browser: Browser) 
     change(api, {**RULE, "value": 2})
     page = browser.open(f"/console/history/{revision}")
     page = browser.send(page.form(f"/console/history/{revision}/undo"))
-    assert "Others changed the same" in page.text
+    assert "Other people have changed the same things" in page.text
     assert "was changed from 1 to 2" in page.text
 
 

@@ -118,7 +118,7 @@ def test_a_product_owner_rolls_out_with_a_schedule(chromium: Any, shop: Shop) ->
     visit.follow("Add a rule")
     visit.fill("environment", "prod")
     visit.fill("Value", "40")
-    visit.page.get_by_text("Only for some time").click()
+    visit.page.get_by_text("For a limited time").click()
     visit.fill("Starts (UTC)", "2099-01-01T08:00")
     visit.press("Add to draft")
     assert 'starts: "2099-01-01T08:00:00Z"' in visit.text()

@@ -31,7 +31,7 @@ class Look:
     Attributes:
         edits: The operations in words, each with what stands in its way.
         impact: In which contexts values change. None if something stands in the way.
-        changes_nothing: Whether everything is so already.
+        changes_nothing: Whether the draft changes nothing, because everything already has these values.
         refusal: Why the person may not save the draft, or nothing.
         is_protected: Whether the reason is that a setting is protected.
         problem: Why the draft cannot be looked at, or nothing.
