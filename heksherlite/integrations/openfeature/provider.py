@@ -228,7 +228,7 @@ class HeksherProvider(AbstractProvider):
             attributes, targeting_key = evaluation_context.attributes, evaluation_context.targeting_key
         contexts = self._client._engine.options.contexts(flag.rules.features)
         try:
-            context = contexts.complete(flag.key, given_context(flag, attributes, targeting_key, feature))
+            context: Any = contexts.complete(flag.key, given_context(flag, attributes, targeting_key, feature))
         except MissingContextError as error:
             raise missing_context(flag, error.features, feature) from None
         if contexts.variable_positions:
