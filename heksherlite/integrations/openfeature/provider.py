@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar, cast
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEventDetails
@@ -227,15 +227,13 @@ class HeksherProvider(AbstractProvider):
         if evaluation_context is not None:
             attributes, targeting_key = evaluation_context.attributes, evaluation_context.targeting_key
         contexts = self._client._engine.options.contexts(flag.rules.features)
+        given = given_context(flag, attributes, targeting_key, feature)
         try:
-            context: Any = contexts.complete(flag.key, given_context(flag, attributes, targeting_key, feature))
+            context = cast("Sequence[Any]", contexts.complete(flag.key, given))  # texts are plain strings
         except MissingContextError as error:
             raise missing_context(flag, error.features, feature) from None
-        if contexts.variable_positions:
-            try:
-                context = contexts.texts(flag.key, context)
-            except ContextValueError as error:
-                raise FlagContextError("INVALID_CONTEXT", str(error)) from None
+        except ContextValueError as error:
+            raise FlagContextError("INVALID_CONTEXT", str(error)) from None
         if contexts.limits:
             contexts.warn_of_untracked(context)
         return context
