@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from heksherlite import main_client
 from heksherlite.clients import forking, uwsgi
@@ -17,12 +17,15 @@ from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.runner import Runner
 from heksherlite.clients.snapshot_file import SnapshotFile
 from heksherlite.engine.engine import Engine
-from heksherlite.engine.health import ClientStatus, Health
+from heksherlite.engine.health import ClientState, ClientStatus, Health
 from heksherlite.engine.options import ContextOptions
 from heksherlite.http.transport import ResponseLimits, Transport
 from heksherlite.listeners import Listeners
 from heksherlite.main_client import MainClient
 from heksherlite.setting import Setting
+
+if TYPE_CHECKING:
+    from heksherlite.engine.all_settings import AllSettings
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,7 @@ class BaseClient(ABC):
 
     _declaration_failed: ClassVar[str]
     _default_startup: ClassVar[Startup]
+    _options_type: ClassVar[type[ContextOptions]] = ContextOptions
 
     def __init__(
         self,
@@ -88,7 +92,7 @@ class BaseClient(ABC):
         self._transport = Transport(service_url, self._transport_args(http_client_args), limits)
         if service_url is None and snapshot is None:
             raise ValueError("service_url is None: a client without a service needs a snapshot")
-        self._engine = Engine(context_features, ContextOptions(), keeps_responses=snapshot is not None)
+        self._engine = Engine(context_features, self._options_type(), keeps_responses=snapshot is not None)
         self._snapshot_file: SnapshotFile | None = None
         if snapshot is not None:
             features = self._engine.context_features
@@ -271,6 +275,13 @@ class BaseClient(ABC):
     def _transport_args(self, http_client_args: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         """Return the arguments of :class:`httpx.AsyncClient` for those that the program gave."""
 
+    @property
+    def _current_state(self) -> ClientState:
+        """The state in the status, without the rest of it."""
+        background = self._background
+        has_ended = self._state == "main" and background is not None and not background.is_running
+        return self._health.state(now(), is_updating=not has_ended)
+
     def _become_main(self) -> None:
         if self._state == "main":
             raise RuntimeError(f"{self!r} is the main client already")
@@ -317,6 +328,16 @@ class BaseClient(ABC):
     def _keep_running(self, runner: Runner) -> None:
         self._runner = runner
         self._background = BackgroundTasks(runner.works())
+
+    def _follow_all_settings(self) -> "AllSettings":
+        """Keep all settings of the service up to date from now on, and return them."""
+        all_settings = self._engine.all_settings
+        if all_settings is None:
+            from heksherlite.engine.all_settings import AllSettings  # noqa: PLC0415 - few programs need it
+
+            all_settings = self._engine.all_settings = AllSettings(self._engine.options)
+            self._wake()
+        return all_settings
 
     def _wake(self) -> None:
         """Bring declarations and rules up to date soon, if that happens in the background."""

@@ -35,6 +35,7 @@ from heksherlite.setting import Setting
 from heksherlite.setting_typing import Supplier
 
 if TYPE_CHECKING:
+    from heksherlite.engine.all_settings import AllSettings
     from heksherlite.errors import SnapshotError
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,9 @@ class Runner:
         self._retries = DeclarationRetries(Polling(policy.update_interval, Random()))  # noqa: S311 - spreads requests
         self._declaration_outage = Outage(logger, declaration_failed, "setting declarations work again")
         self._update_outage = Outage(logger, "error during heksher update", "heksher update works again")
+        self._all_settings_outage = Outage(
+            logger, "error during the update of all settings", "the update of all settings works again"
+        )
         self._recovers = False
         self._one_at_a_time = anyio.Lock()
         self._succeeded = anyio.Event()
@@ -254,14 +258,34 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - returned to the caller
             let_signals_pass(error)
             self._note_failure(error)
+            self._tell_observers(error)
             call_back(self._on_update_error, error)
             return error
         changes += applied
         if update.lookups and self._snapshot is not None:
             self._snapshot.note_update()
         self._note_success()
+        if self._engine.all_settings is not None:
+            await self._load_all_settings(self._engine.all_settings)
         call_back(self._on_update_ok)
         return None
+
+    async def _load_all_settings(self, all_settings: "AllSettings") -> None:
+        try:
+            names = await self._flows.run(all_settings.fetch(self._engine.last_event_id))
+        except Exception as error:  # noqa: BLE001 - the settings of the program are up to date all the same
+            let_signals_pass(error)
+            self._all_settings_outage.note(error)
+            self._tell_observers(error)
+            return
+        self._all_settings_outage.end()
+        for observer in all_settings.observers:
+            call_back(observer.updated, names)
+
+    def _tell_observers(self, error: Exception) -> None:
+        if self._engine.all_settings is not None:
+            for observer in self._engine.all_settings.observers:
+                call_back(observer.failed, error)
 
     async def _load_offline(self) -> Exception | None:
         error: SnapshotError | None = None

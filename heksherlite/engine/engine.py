@@ -20,7 +20,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heksherlite.cancellation import let_signals_pass
 from heksherlite.engine import protocol
@@ -43,6 +43,9 @@ from heksherlite.setting import Setting
 from heksherlite.setting_arguments import check_known_features
 from heksherlite.setting_typing import Supplier
 
+if TYPE_CHECKING:
+    from heksherlite.engine.all_settings import AllSettings
+
 logger = logging.getLogger(__name__)
 
 
@@ -60,6 +63,7 @@ class Engine:
     Attributes:
         registry: The settings and their declarations.
         last_event_id: The id of the last event of the stream of changes, if there was one.
+        all_settings: All settings of the service, if somebody asked for them.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Engine:
         self.options = options
         self.registry = Registry()
         self.last_event_id: str | None = None
+        self.all_settings: AllSettings | None = None
         self._order = self.context_features
         self._order_is_unreadable = False
         self._state = State()
@@ -169,7 +174,7 @@ class Engine:
         return None
 
     def _take_order(self, order: tuple[str, ...]) -> None:
-        if order not in (self.context_features, self._order):
+        if self.context_features and order not in (self.context_features, self._order):
             logger.warning(
                 "context feature mismatch: %s",
                 f"the service has {list(order)}, the client {list(self.context_features)}",
@@ -357,6 +362,8 @@ class Engine:
         """The request for the stream of changes, if the service offers one."""
         if not self._querying.offers_stream:
             return None
+        if self.all_settings is not None:
+            return self.all_settings.stream_request()
         query, *others = self._querying.queries()
         filters = self._querying.filters()
         return protocol.stream(None if others else query.names, filters[0].text if len(filters) == 1 else None)

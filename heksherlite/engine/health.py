@@ -174,6 +174,23 @@ class Health:
             return float("inf")
         return record.succeeded_at + self.max_staleness
 
+    def state(self, now: float, *, is_updating: bool = True) -> ClientState:
+        """Return the state alone, which takes less than the whole status.
+
+        Args:
+            now: The time of the monotonic clock.
+            is_updating: Whether there still is something that updates the settings.
+        """
+        record = self._record
+        if record.closed:
+            return "closed"
+        if record.succeeded_at is not None:
+            is_old = now >= min(self.stale_at, record.succeeded_at + self._fresh_for)
+            return "stale" if record.failures or is_old or not is_updating else "fresh"
+        if record.source == "snapshot":
+            return "stale"
+        return "failed" if record.failures or not is_updating else "starting"
+
     def status(self, now: float, *, is_updating: bool = True, problems: Problems = NO_PROBLEMS) -> ClientStatus:
         """Return the status.
 
@@ -183,18 +200,8 @@ class Health:
             problems: The problems of settings.
         """
         record = self._record
-        state: ClientState
-        if record.closed:
-            state = "closed"
-        elif record.succeeded_at is not None:
-            is_old = now >= min(self.stale_at, record.succeeded_at + self._fresh_for)
-            state = "stale" if record.failures or is_old or not is_updating else "fresh"
-        elif record.source == "snapshot":
-            state = "stale"
-        else:
-            state = "failed" if record.failures or not is_updating else "starting"
         return ClientStatus(
-            state,
+            self.state(now, is_updating=is_updating),
             record.source,
             record.last_success,
             None if record.succeeded_at is None else now - record.succeeded_at,

@@ -99,22 +99,36 @@ def query(query: Query, etag: str | None, event_id: str | None = None, *, partia
         event_id: The id of the last event of the stream of changes. The response must not be older than this event.
         partial: Whether a response may consist of the changes since ``etag``.
     """
+    accept = {200, 404} | ({NOT_MODIFIED} if etag else set()) | ({DELTA_STATUS} if etag and partial else set())
+    params = (("settings", query.names), ("context_filters", query.context_filter.text))
+    return _query(params, etag, event_id, frozenset(accept))
+
+
+def query_all(context_filters: str, etag: str | None, event_id: str | None, *, partial: bool = True) -> Request:
+    """Request the rules of all settings, unless they are the ones that ``etag`` stands for.
+
+    Args:
+        context_filters: Which rules.
+        etag: As for :func:`query`.
+        event_id: Likewise.
+        partial: Likewise.
+    """
+    accept = {200} | ({NOT_MODIFIED} if etag else set()) | ({DELTA_STATUS} if etag and partial else set())
+    return _query((("context_filters", context_filters),), etag, event_id, frozenset(accept))
+
+
+def _query(
+    params: tuple[tuple[str, str], ...], etag: str | None, event_id: str | None, accept: frozenset[int]
+) -> Request:
     heard = {"Last-Event-ID": event_id} if event_id else {}
     tagged = {"If-None-Match": etag} if etag else {}
-    accept = {200, 404} | ({NOT_MODIFIED} if etag else set())
-    if etag and partial:
-        tagged["A-IM"] = DELTA
-        accept.add(DELTA_STATUS)
+    delta = {"A-IM": DELTA} if DELTA_STATUS in accept else {}
     return Request(
         "GET",
         "/api/v1/query",
-        params=(
-            ("settings", query.names),
-            ("context_filters", query.context_filter.text),
-            ("include_metadata", "false"),
-        ),
-        headers={"Accept": f"{LINES}, {JSON};q=0.9", **tagged, **heard},
-        accept=frozenset(accept),
+        params=(*params, ("include_metadata", "false")),
+        headers={"Accept": f"{LINES}, {JSON};q=0.9", **tagged, **delta, **heard},
+        accept=accept,
     )
 
 
@@ -169,19 +183,30 @@ def read_settings(response: Response) -> dict[str, SettingData]:
     reader = ResponseReader(response)
     settings = {}
     for index, data in enumerate(reader.member(reader.json(), "settings", list, "")):
-        where = f"settings[{index}]"
-        name = reader.member(data, "name", str, where)
-        settings[name] = SettingData(
-            name=name,
-            configurable_features=reader.member(data, "configurable_features", list, where),
-            type=reader.member(data, "type", str, where),
-            default_value=reader.member(data, "default_value", object, where),
-            metadata=reader.member(data, "metadata", dict, where),
-            aliases=reader.member(data, "aliases", list, where),
-            version=reader.member(data, "version", str, where),
-            schema=reader.member(data, "schema", dict, where) if "schema" in data else None,
-        )
+        setting = _read_setting(reader, data, f"settings[{index}]")
+        settings[setting.name] = setting
     return settings
+
+
+def read_setting(response: Response) -> SettingData | None:
+    """Return the setting that was looked up, or ``None`` if there is none."""
+    if response.status == 404:
+        return None
+    reader = ResponseReader(response)
+    return _read_setting(reader, reader.json(), "")
+
+
+def _read_setting(reader: "ResponseReader", data: Any, where: str) -> SettingData:
+    return SettingData(
+        name=reader.member(data, "name", str, where),
+        configurable_features=reader.member(data, "configurable_features", list, where),
+        type=reader.member(data, "type", str, where),
+        default_value=reader.member(data, "default_value", object, where),
+        metadata=reader.member(data, "metadata", dict, where),
+        aliases=reader.member(data, "aliases", list, where),
+        version=reader.member(data, "version", str, where),
+        schema=reader.member(data, "schema", dict, where) if "schema" in data else None,
+    )
 
 
 _IN_JSON: Final[Mapping[type[object], str]] = {

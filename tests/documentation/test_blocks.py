@@ -50,7 +50,7 @@ def test_blocks_run(page: Path, terminal: Terminal) -> None:
 def _programs(blocks: Sequence[Block]) -> Iterator[Block]:
     """Yield blocks. Python without an import continues the previous program, and is joined with it."""
     joined: list[Block] = []
-    for block in blocks:
+    for block in map(_changed, blocks):
         before = next(
             (index for index in reversed(range(len(joined))) if joined[index].language in {"python", "sh"}), None
         )
@@ -60,6 +60,16 @@ def _programs(blocks: Sequence[Block]) -> Iterator[Block]:
         else:
             joined.append(block)
     yield from joined
+
+
+def _changed(block: Block) -> Block:
+    """Return the program that a diff leads to, in place of the diff. The program before is valid too."""
+    if block.language != "diff":
+        return block
+    lines = [line if line.strip() else f" {line}" for line in block.text.splitlines(keepends=True)]
+    before, after = ("".join(line[1:] for line in lines if line[0] != mark) for mark in "+-")
+    compile(before, block.place, "exec")
+    return replace(block, language="python", text=after)
 
 
 def _follow(block: Block, terminal: Terminal) -> str:

@@ -68,6 +68,8 @@ class Catalog:
     proposals: Mapping[int, Proposal] = field(default_factory=dict)
     """The proposals that are still to be decided or applied."""
     setting_prefix: str = ""
+    names_revision: int = 0
+    """The latest revision at which a setting was removed or renamed, or that was read from the database as a whole."""
 
     def find(self, name: str) -> Entry | None:
         """Return the setting of a name or alias, with its rules, or None.
@@ -197,6 +199,10 @@ class Catalog:
         logged = counters.revision_id if is_logged else None
         entries, names = copied(self.entries), copied(self.ids_by_name)
         removed = [entries.pop(setting_id) for setting_id in changes.removed_settings & entries.keys()]
+        is_renamed = any(
+            setting.id in self.entries and self.entries[setting.id].setting.name != setting.name
+            for setting in changes.settings
+        )
         self._store_settings(changes, entries, logged)
         for entry in removed:
             _forget_names(names, entry.setting)
@@ -223,6 +229,7 @@ class Catalog:
             lineage or self.lineage.after([] if logged is None else [logged]),
             self._proposals_after(changes),
             self.setting_prefix,
+            counters.revision if removed or is_renamed or logged is None else self.names_revision,
         )
 
     def _store_settings(self, changes: Changes, entries: MutableMapping[int, Entry], logged: RevisionId | None) -> None:

@@ -59,8 +59,10 @@ class ResponseBodies:
         since = revision_of_tag(earlier_tag, tag)
         if since is None or since not in catalog.lineage:
             return None
-        if query.setting_names is None or not query.lines or query.past:
+        if not query.lines or query.past:
             return None
+        if query.setting_names is None and since.number < catalog.names_revision:
+            return None  # a partial response does not say which names are gone
         changed = [entry for entry in entries if entry.setting.revision > since.number]
         build = partial(build_changes, catalog, entries, query.context_filter, since=since.number)
         return await self._built(f"{tag} since {since}", changed, build)
