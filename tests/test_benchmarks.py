@@ -45,7 +45,7 @@ def test_benchmarks_of_the_service_run_at_the_smallest_size(tmp_path: Path) -> N
     )
     assert process.returncode == 0, process.stderr
     rows = json.loads(results.read_text("utf-8"))
-    assert {row["group"] for row in rows} == {"reads", "writes", "replicas", "removal", "size", "streams"}
+    assert {row["group"] for row in rows} == {"reads", "writes", "changes", "replicas", "removal", "size", "streams"}
     assert all(row["ours"] for row in rows)
     for row in rows:
         assert row["what"] in process.stdout

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from benchmarks.service.changes import changes
 from benchmarks.service.databases import postgresql
 from benchmarks.service.reads import reads
 from benchmarks.service.removal import removal
@@ -21,7 +22,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python benchmarks/service/run.py", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the smallest sizes, to see that it runs")
     parser.add_argument(
-        "--only", metavar="GROUPS", default="reads,writes,replicas,size,removal,streams", help="some of %(default)s"
+        "--only",
+        metavar="GROUPS",
+        default="reads,writes,changes,replicas,size,removal,streams",
+        help="some of %(default)s",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples into a file")
     arguments = parser.parse_args()
@@ -30,6 +34,7 @@ def main() -> None:
         groups = {
             "reads": partial(reads, sizes),
             "writes": partial(writes, sizes, server),
+            "changes": partial(changes, sizes, server),
             "replicas": partial(replicas, sizes, server),
             "size": partial(size, sizes, server),
             "streams": partial(streams, sizes),

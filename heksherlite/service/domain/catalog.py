@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.counters import Counters
-from heksherlite.service.domain.entities import Copying, Entry, Rule, Setting, with_members
+from heksherlite.service.domain.entities import Copying, Entry, Members, Rule, Setting, with_members
 from heksherlite.service.domain.lineage import NO_LINEAGE, NO_NONCE, Lineage, RevisionId
 from heksherlite.service.domain.proposals import Proposal
 from heksherlite.service.errors import NotFoundError, OutsidePrefixError
@@ -61,7 +61,7 @@ class Catalog:
     entries: Mapping[int, Entry] = field(default_factory=dict)
     ids_by_name: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[int, Rule] = field(default_factory=dict)
-    scheduled: frozenset[int] = frozenset()
+    scheduled: Members = field(default_factory=dict)
     """The ids of the rules that will start or end to be served."""
     lineage: Lineage = NO_LINEAGE
     """The revisions that led to this one."""
@@ -225,7 +225,7 @@ class Catalog:
             entries,
             names,
             rules,
-            with_members(self.scheduled, added=switching, removed=not_switching),
+            with_members(self.scheduled, added=switching, removed=not_switching, copied=copied),
             lineage or self.lineage.after([] if logged is None else [logged]),
             self._proposals_after(changes),
             self.setting_prefix,

@@ -1,6 +1,6 @@
 """A setting, a rule, and a setting with its rules, as the service stores them."""
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,6 +22,10 @@ Conditions: TypeAlias = tuple[tuple[str, str], ...]
 
 Copying: TypeAlias = Callable[[Mapping[Any, Any]], MutableMapping[Any, Any]]
 """Returns a mutable copy of a mapping."""
+
+
+Members: TypeAlias = Mapping[int, None]
+"""A set of ids: the keys of a mapping, so that `Copying` copies it as it copies other mappings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Entry:
     log: ChangeLog
     rules: Mapping[int, Rule] = field(default_factory=dict)
     ids_by_conditions: Mapping[Conditions, int] = field(default_factory=dict)
-    unserved: frozenset[int] = frozenset()
+    unserved: Members = field(default_factory=dict)
 
     @property
     def served(self) -> Mapping[int, Rule]:
@@ -116,7 +120,8 @@ class Entry:
         # Only a rule that was removed and is restored makes sorting necessary.
         rules = copied(self.rules)
         ids_by_conditions = copied(self.ids_by_conditions)
-        leaving = frozenset(removed).intersection(rules)
+        fewer, others = (removed, rules) if len(removed) <= len(rules) else (rules, removed)
+        leaving = frozenset([rule_id for rule_id in fewer if rule_id in others])
         for rule_id in leaving:
             del ids_by_conditions[rules.pop(rule_id).conditions]
         highest = next(reversed(rules), 0)
@@ -129,7 +134,8 @@ class Entry:
         unserved = with_members(
             self.unserved,
             added=[rule.id for rule in stored if not rule.served],
-            removed=leaving.union([rule.id for rule in stored if rule.served]),
+            removed=[*leaving, *[rule.id for rule in stored if rule.served]],
+            copied=copied,
         )
         log = self.log
         if logged_at is not None:
@@ -137,8 +143,21 @@ class Entry:
         return Entry(self.setting, log, rules, ids_by_conditions, unserved)
 
 
-def with_members(members: frozenset[int], *, added: Sequence[int], removed: AbstractSet[int]) -> frozenset[int]:
-    """Return a set with some members added and others removed; the same set if nothing changes."""
-    if not added and members.isdisjoint(removed):
+def with_members(members: Members, *, added: Iterable[int], removed: Iterable[int], copied: Copying) -> Members:
+    """Return a set with some members added and others removed; the same set if nothing changes.
+
+    Args:
+        members: The set.
+        added: What it has to contain.
+        removed: What it must not contain.
+        copied: Makes the new set from this one.
+    """
+    new = [member for member in added if member not in members]
+    leaving = [member for member in removed if member in members]
+    if not new and not leaving:
         return members
-    return members.difference(removed).union(added)
+    after = copied(members)
+    for member in leaving:
+        del after[member]
+    after.update(dict.fromkeys(new))
+    return after

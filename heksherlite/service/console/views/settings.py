@@ -1,7 +1,6 @@
 """``/console/``: all settings, with their values in a context."""
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
@@ -142,7 +141,7 @@ def _has(catalog: Catalog, indexed: Indexed, what: str) -> bool:
     raise AssertionError(f"the filter {what!r} was checked before")
 
 
-def _is_scheduled(scheduled: AbstractSet[int], rules: Mapping[int, Any]) -> bool:
+def _is_scheduled(scheduled: Mapping[int, Any], rules: Mapping[int, Any]) -> bool:
     if len(scheduled) < len(rules):
         return any(rule_id in rules for rule_id in scheduled)
     return any(rule_id in scheduled for rule_id in rules)
