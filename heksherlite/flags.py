@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from heksherlite.contexts import text_of
 from heksherlite.rules import NO_VALUE, Context, RuleSet
@@ -17,16 +17,30 @@ from heksherlite.values.wire_types import (
 )
 
 Reason = Literal["TARGETING_MATCH", "DEFAULT", "STATIC"]
-ContextErrorCode = Literal["TARGETING_KEY_MISSING", "INVALID_CONTEXT"]
+ContextErrorCode = Literal["PARSE_ERROR", "TARGETING_KEY_MISSING", "INVALID_CONTEXT"]
 
 TARGETING_KEY: Final = "targetingKey"
 """The name of the attribute that identifies the subject of an evaluation in OFREP."""
 
 
-class ServedValue(NamedTuple):
-    """The value of a rule, and the id of the rule."""
+class Rule(Protocol):
+    """What evaluation needs of a rule."""
 
-    rule_id: int
+    @property
+    def id(self) -> int:
+        """The id of the rule."""
+        ...
+
+    @property
+    def value(self) -> Any:
+        """Its value, as JSON."""
+        ...
+
+
+class ServedRule(NamedTuple):
+    """A rule by its id and value."""
+
+    id: int
     value: Any
 
 
@@ -38,7 +52,7 @@ class Flag:
         key: The canonical name of the setting.
         wire_type: The type of the values.
         version: The version of the declaration.
-        rules: The rules in force.
+        rules: The rules in force, each as a :class:`Rule`.
         default: The value if no rule matches.
         default_variant: ``default``, or ``operator_default`` if an operator set the default.
     """
@@ -46,7 +60,7 @@ class Flag:
     key: str
     wire_type: WireType
     version: str
-    rules: RuleSet[ServedValue]
+    rules: RuleSet[Any]
     default: Any
     default_variant: str
 
@@ -68,7 +82,7 @@ class Evaluation(NamedTuple):
 
 
 class FlagContextError(Exception):
-    """A context does not suffice to evaluate a flag.
+    """An evaluation context is malformed, or does not suffice to evaluate a flag.
 
     Attributes:
         code: The error code of OpenFeature.
@@ -89,10 +103,10 @@ def evaluate(flag: Flag, context: Context) -> Evaluation:
     """
     if not flag.rules.shapes:
         return Evaluation(flag.default, "STATIC", flag.default_variant, None)
-    found = flag.rules.value(context)
-    if found is NO_VALUE:
+    rule: Rule = flag.rules.value(context)
+    if rule is NO_VALUE:
         return Evaluation(flag.default, "DEFAULT", flag.default_variant, None)
-    return Evaluation(found.value, "TARGETING_MATCH", f"rule:{found.rule_id}", found.rule_id)
+    return Evaluation(rule.value, "TARGETING_MATCH", f"rule:{rule.id}", rule.id)
 
 
 def given_context(

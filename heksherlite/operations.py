@@ -201,6 +201,18 @@ class SetProtection(OfSetting):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetClientVisible(OfSetting):
+    """Show the values of a setting to tokens that have only the scope ``evaluate``, or end that.
+
+    Attributes:
+        client_visible: Whether they see it.
+    """
+
+    op: ClassVar[str] = "set_client_visible"
+    client_visible: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AddDeclarer(OfSetting):
     """Permit an application or a token to upgrade a setting by declaring it.
 
@@ -332,6 +344,7 @@ SettingOperation: TypeAlias = (
     | ClearDefault
     | SetSettingMetadata
     | SetProtection
+    | SetClientVisible
     | AddDeclarer
     | RemoveDeclarer
     | RenameSetting

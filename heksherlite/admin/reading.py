@@ -187,6 +187,7 @@ def setting_details(shown: Any) -> SettingDetails:
         declared_default_value=shown.get("declared_default_value", shown["default_value"]),
         operator_default_value=shown.get("operator_default_value", NOT_GIVEN),
         protected=shown.get("protected", False),
+        client_visible=shown.get("client_visible", False),
     )
 
 

@@ -230,6 +230,7 @@ class SettingDetails:
         declared_default_value: The program's default.
         operator_default_value: The operator's default, or `NOT_GIVEN` if there is none.
         protected: Whether only proposals change it.
+        client_visible: Whether tokens that have only the scope ``evaluate`` see its values.
     """
 
     name: str
@@ -242,6 +243,7 @@ class SettingDetails:
     declared_default_value: Any
     operator_default_value: Any = NOT_GIVEN
     protected: bool = False
+    client_visible: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,6 +144,20 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     default="",
     help="The color in which the console marks the service, such as crimson or #b3261e.",
 )
+@click.option(
+    "--cors-origin",
+    "cors_origins",
+    metavar="ORIGIN",
+    multiple=True,
+    help="A site whose pages may evaluate flags by OFREP, such as https://shop.example.com; may be repeated. * is every"
+    " site.",
+)
+@click.option(
+    "--targeting-key-feature",
+    metavar="NAME",
+    help="The context feature that the targeting key of OFREP is the value of, such as user. By default the targeting"
+    " key is ignored.",
+)
 @secrets_key_options
 @access_options
 def serve(
@@ -167,6 +181,8 @@ def serve(
     drain: float,
     title: str,
     color: str,
+    cors_origins: tuple[str, ...],
+    targeting_key_feature: str | None,
     access: AccessOptions,
     limits: Limits,
 ) -> None:
@@ -192,6 +208,8 @@ def serve(
             drain=drain,
             title=title,
             color=color,
+            cors_origins=cors_origins,
+            targeting_key_feature=targeting_key_feature,
         )
 
     run_service(

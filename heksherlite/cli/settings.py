@@ -121,6 +121,19 @@ def protect(name: str, off: bool, mode: ChangeMode, service: Service) -> None:
         mode.carry_out(admin, [SetProtection(setting=name, protected=not off)])
 
 
+@settings.command("show-to-clients")
+@click.argument("name")
+@click.option("--off", is_flag=True, help="Show it no more.")
+@change_options
+@service_options
+def show_to_clients(name: str, off: bool, mode: ChangeMode, service: Service) -> None:
+    """Show the values of the setting NAME to tokens that have only the scope evaluate."""
+    from heksherlite.admin import SetClientVisible
+
+    with service.connect() as admin:
+        mode.carry_out(admin, [SetClientVisible(setting=name, client_visible=not off)])
+
+
 def _matches(name: str, pattern: str | None) -> bool:
     if pattern is None:
         return True
@@ -131,6 +144,10 @@ def _explained(admin: AdminClient, names: Sequence[str], context: Mapping[str, s
     for start in range(0, len(names), _SETTINGS_AT_ONCE):
         portion = names[start : start + _SETTINGS_AT_ONCE]
         yield from admin.explain(portion, context, limit=1000).explanations.values()
+
+
+def _marks(setting: SettingDetails) -> str:
+    return ", protected" * setting.protected + ", visible to clients" * setting.client_visible
 
 
 def _row(setting: SettingDetails, explained: ExplainedSetting) -> dict[str, Any]:
@@ -145,7 +162,7 @@ def _row(setting: SettingDetails, explained: ExplainedSetting) -> dict[str, Any]
 def _description(setting: SettingDetails, rules: Sequence[RuleDetails], last: Sequence[Record]) -> Iterator[str]:
     from heksherlite.admin import NOT_GIVEN
 
-    yield f"{setting.name} ({setting.type}), version {setting.version}{', protected' * setting.protected}"
+    yield f"{setting.name} ({setting.type}), version {setting.version}{_marks(setting)}"
     yield f"configurable by: {', '.join(setting.configurable_features)}"
     if setting.aliases:
         yield f"aliases: {', '.join(setting.aliases)}"

@@ -12,7 +12,7 @@ from heksherlite.engine.protocol import DELTA_STATUS, NOT_MODIFIED, SettingData
 from heksherlite.engine.queries import ContextFilter, QuerySize
 from heksherlite.engine.query_events import FeatureOrder, SettingBegins, SettingDefault
 from heksherlite.engine.query_responses import read_query
-from heksherlite.flags import Flag, ServedValue, plain_values
+from heksherlite.flags import Flag, ServedRule, plain_values
 from heksherlite.rules import RuleBatch, RuleSet, RuleSetBuilder
 from heksherlite.values.type_strings import parse_type
 from heksherlite.values.wire_types import JSON, WireType
@@ -199,12 +199,12 @@ class _FlagUpdate:
         self._type = _wire_type(data.type)
         self._convert = plain_values(self._type)
         features = tuple(data.configurable_features)
-        rules: RuleSet[ServedValue] | None = None
+        rules: RuleSet[ServedRule] | None = None
         if base is not None and base.rules.features == features and base.wire_type == self._type:
             rules = base.rules
         elif base is not None:
             rules = self._rebuilt(base, features)
-        self._builder: RuleSetBuilder[ServedValue] = RuleSetBuilder(features, rules)
+        self._builder: RuleSetBuilder[ServedRule] = RuleSetBuilder(features, rules)
         self._builder.remove(removed)
         self.default: Any = None
         self.is_of_operator = False
@@ -215,7 +215,7 @@ class _FlagUpdate:
             return
         values = [self._converted(value) for value in batch.values]
         self._builder.add(
-            batch._replace(values=[ServedValue(*pair) for pair in zip(batch.rule_ids, values, strict=True)])
+            batch._replace(values=[ServedRule(*pair) for pair in zip(batch.rule_ids, values, strict=True)])
         )
 
     def flag(self, order: Sequence[str]) -> Flag:
@@ -232,9 +232,9 @@ class _FlagUpdate:
     def _converted(self, value: Any) -> Any:
         return value if self._convert is None else self._convert(value)
 
-    def _rebuilt(self, base: Flag, features: tuple[str, ...]) -> RuleSet[ServedValue]:
+    def _rebuilt(self, base: Flag, features: tuple[str, ...]) -> RuleSet[ServedRule]:
         """Return the rules of an earlier declaration with other features or another type."""
-        builder: RuleSetBuilder[ServedValue] = RuleSetBuilder(features)
+        builder: RuleSetBuilder[ServedRule] = RuleSetBuilder(features)
         for rule in base.rules:
             names = [name for name, _ in rule.context_features]
             if set(names) <= set(features):

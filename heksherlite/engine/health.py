@@ -138,7 +138,13 @@ class Health:
         """
         record = self._record
         self._record = _Record(
-            "service", at, now, revision=revision, last_error=record.last_error, streaming=record.streaming
+            "service",
+            at,
+            now,
+            revision=revision,
+            last_error=record.last_error,
+            streaming=record.streaming,
+            closed=record.closed,
         )
 
     def failed(self, error: Exception) -> int:

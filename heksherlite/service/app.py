@@ -30,6 +30,7 @@ from heksherlite.service.api import (
     oauth2_device,
     oauth2_metadata,
     oauth2_tokens,
+    ofrep,
     proposals,
     query,
     rules,
@@ -46,6 +47,7 @@ from heksherlite.service.api.access_denied import (
 from heksherlite.service.api.access_log import AccessLogMiddleware
 from heksherlite.service.api.bodies import BodyError
 from heksherlite.service.api.context import ServiceContext
+from heksherlite.service.api.cors import CorsMiddleware
 from heksherlite.service.api.counting import CountingMiddleware
 from heksherlite.service.api.head import HeadMiddleware
 from heksherlite.service.api.responses import (
@@ -71,6 +73,7 @@ _RESOURCES: Final = (
     metrics,
     query,
     stream,
+    ofrep,
     export,
     changes,
     explain,
@@ -131,6 +134,8 @@ def create_app(
     app.add_middleware(CountingMiddleware, metrics=context.metrics, audit=context.audit, quotas=context.quotas)
     if options.access_log:
         app.add_middleware(AccessLogMiddleware, store=store)
+    if options.cors_origins:
+        app.add_middleware(CorsMiddleware, origins=options.cors_origins)
     app.add_exception_handler(AccessDeniedError, respond_to_access_denied)
     app.add_exception_handler(OutsidePrefixError, respond_to_outside_prefix)
     app.add_exception_handler(RequestError, respond_to_request_error)

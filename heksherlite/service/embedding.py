@@ -29,6 +29,8 @@ def embedded(
     keep_history: timedelta | None = None,
     audit_retention: timedelta | None = timedelta(days=365),
     public_url: str | None = None,
+    cors_origins: Sequence[str] = (),
+    targeting_key_feature: str | None = None,
 ) -> "EmbeddedService":
     """Return a service that runs in this process within a ``with`` or ``async with`` block.
 
@@ -52,9 +54,11 @@ def embedded(
         audit_retention: How long the audit record is kept; None keeps it forever.
         public_url: The URL of the service for its clients, such as ``https://settings.example.com``; None takes it
             from their requests and from trusted proxies.
+        cors_origins: The origins whose pages may evaluate flags, such as ``https://shop.example.com``.
+        targeting_key_feature: The context feature that the targeting key of OFREP is the value of.
 
     Raises:
-        ValueError: The public URL is invalid.
+        ValueError: The public URL, an origin or the context feature is invalid.
         ServiceStartError: On entering the block: the service cannot start.
     """
     options = ServiceOptions(
@@ -64,6 +68,8 @@ def embedded(
         access=access,
         limits=limits,
         public_url=public_url,
+        cors_origins=tuple(cors_origins),
+        targeting_key_feature=targeting_key_feature,
     )
     return EmbeddedService(database, host=host, port=port, options=options)
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal, TypeAlias
 
-from heksherlite.names import SETTING_NAME
+from heksherlite.names import CONTEXT_FEATURE_NAME, SETTING_NAME
 from heksherlite.service.domain.colors import is_color
 from heksherlite.service.domain.identity_providers import IdentityProvider
 from heksherlite.service.domain.limits import Limits
@@ -17,6 +17,7 @@ Auth: TypeAlias = Literal["none", "tokens"]
 Network: TypeAlias = IPv4Network | IPv6Network
 
 _PUBLIC_URL: Final = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*[^\s?#/])?")
+_ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@]+")
 _ROOT_PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _EVERY_PERSON: Final = "*"
 _EDITOR_SCOPES: Final = frozenset({Scope.READ, Scope.PROPOSE, Scope.WRITE})
@@ -128,9 +129,12 @@ class ServiceOptions:
         title: What the console calls the service, such as ``Shop, production``; empty for nothing in particular.
         color: The color in which the console marks the service: a color of CSS by name, such as ``crimson``, or in
             hexadecimal digits, such as ``#b3261e``; empty for none.
+        cors_origins: The origins whose pages may evaluate flags, such as ``https://shop.example.com``; ``*`` is every
+            origin.
+        targeting_key_feature: The context feature that the targeting key of OFREP is the value of; None for none.
 
     Raises:
-        ValueError: The public URL, the root path, a duration or the color is invalid.
+        ValueError: The public URL, the root path, a duration, the color, an origin or the context feature is invalid.
     """
 
     context_features: tuple[str, ...] = ()
@@ -147,6 +151,8 @@ class ServiceOptions:
     drain: float = 0.0
     title: str = ""
     color: str = ""
+    cors_origins: tuple[str, ...] = ()
+    targeting_key_feature: str | None = None
 
     def __post_init__(self) -> None:
         if self.public_url is not None and _PUBLIC_URL.fullmatch(self.public_url) is None:
@@ -155,6 +161,14 @@ class ServiceOptions:
             )
         if _ROOT_PATH.fullmatch(self.root_path) is None:
             raise ValueError(f"the root path {self.root_path!r} is invalid; expected a path such as /heksher")
+        for origin in self.cors_origins:
+            if _ORIGIN.fullmatch(origin) is None:
+                raise ValueError(
+                    f"{origin[:200]!r} is not an origin; expected one such as https://shop.example.com, without a path"
+                )
+        feature = self.targeting_key_feature
+        if feature is not None and CONTEXT_FEATURE_NAME.fullmatch(feature) is None:
+            raise ValueError(f"{feature[:100]!r} is not the name of a context feature")
         if self.keep_alive < 1:
             raise ValueError(f"keep_alive must be at least 1 s, not {self.keep_alive}")
         if self.drain < 0:

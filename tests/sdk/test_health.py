@@ -56,6 +56,7 @@ STATES: list[tuple[str, ClientState, ValueSource]] = [
     ("success failure defaults success", "fresh", "service"),
     ("close", "closed", "defaults"),
     ("success close", "closed", "service"),
+    ("success close success", "closed", "service"),
     ("success failure close", "closed", "service"),
     ("failure snapshot close", "closed", "snapshot"),
     ("success close start", "starting", "defaults"),

@@ -103,6 +103,11 @@ def test_everything_comes_back(new_database: Callable[[], str], tmp_path: Path) 
         api = Api(service.url)
         with api.http:
             fill(api)
+            marks = [
+                {"op": "set_client_visible", "setting": "colors", "client_visible": True},
+                {"op": "set_protection", "setting": "limits", "protected": True},
+            ]
+            api.call("POST", "changes", {"operations": marks}).raise_for_status()
             before = state_with_schedules(api)
     first = exported(source, tmp_path / "first")
     result = imported(tmp_path / "first", target)

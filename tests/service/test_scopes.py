@@ -85,6 +85,7 @@ def test_the_walk_finds_the_routes() -> None:
         "GET /f/login",
         "POST /f/login",
         "GET /f/style.css",
+        "GET /ofrep/v1/stream",
         "GET /f/oidc/login",
         "GET /f/oidc/callback",
         "GET /docs/{name}",

@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
+_READING: Final = frozenset({Scope.EVALUATE, Scope.READ})
 _FAILURE_BURST: Final = 10
 _SECONDS_PER_FAILURE: Final = 6.0
 _WRITE_BURST_SECONDS: Final = 10.0
@@ -174,7 +175,7 @@ class Authorizer:
             if self._requires_tokens:
                 token = self._authenticate(request.scope, required.scope, final=final)
                 self._require_scope(token, required, required.scope)
-            if required.scope is not Scope.READ:
+            if required.scope not in _READING:
                 self._count_write(token.public_prefix if token else client_network(address))
         except AccessDeniedError:
             request.state.identity = Identity(token, address=address)  # for the audit record

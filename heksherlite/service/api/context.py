@@ -23,11 +23,13 @@ from heksherlite.service.api.people import People
 from heksherlite.service.api.quotas import Quotas
 from heksherlite.service.api.repetition import Repetition
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView, WritableStoreView
+from heksherlite.service.api.stream_tickets import StreamTickets
 from heksherlite.service.api.streams import Streams
 from heksherlite.service.changing import Changer, Rights
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.responses.bodies import ResponseBodies
+from heksherlite.service.responses.flags import ReadyFlags
 from heksherlite.service.storage.store import Store
 
 if TYPE_CHECKING:
@@ -87,6 +89,8 @@ class ServiceContext:
     quotas: Quotas
     changer: Changer
     repetition: Repetition
+    ready_flags: ReadyFlags
+    stream_tickets: StreamTickets
 
     @classmethod
     def create(cls, store: Store, options: ServiceOptions, multiprocess: MultiprocessDirectory | None) -> Self:
@@ -147,6 +151,10 @@ class ServiceContext:
             quotas=quotas,
             changer=Changer(store, options.limits),
             repetition=repetition,
+            ready_flags=ReadyFlags(),
+            stream_tickets=StreamTickets(
+                lambda: store.tokens, lambda: store.signing_keys, clock, requires_tokens=authorizer.requires_tokens
+            ),
         )
 
     def base_url(self, request: Request) -> str:

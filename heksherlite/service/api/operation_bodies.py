@@ -143,6 +143,13 @@ class SetProtection(_OfSetting):
     protected: bool
 
 
+class SetClientVisible(_OfSetting):
+    """Show the values of a setting to tokens that have only the scope `evaluate`, or end that."""
+
+    op: Literal["set_client_visible"]
+    client_visible: bool
+
+
 class _OfDeclarer(_OfSetting):
     kind: DeclarerKind
     id: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
@@ -225,6 +232,7 @@ AnyOperationBody: TypeAlias = Annotated[
     | ClearDefault
     | SetSettingMetadata
     | SetProtection
+    | SetClientVisible
     | AddDeclarer
     | RemoveDeclarer
     | RenameSetting

@@ -4,6 +4,7 @@ A page of another site can send requests to this machine (cross-site request for
 pointed to this machine can also read the responses (DNS rebinding).
 """
 
+from collections.abc import Collection
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -31,17 +32,20 @@ class OriginGuard:
         self._own_hosts: set[bytes] = set()
         self._public_host = urlsplit(public_url).hostname if public_url else None
 
-    def check(self, scope: Scope) -> None:
+    def check(self, scope: Scope, permitted: Collection[str] = ()) -> None:
         """Require that a request addresses the service by its own name, and that no other site sends a write.
 
         Args:
             scope: The scope of the request.
+            permitted: The origins of sites that may send the request all the same.
 
         Raises:
             AccessDeniedError: The host name may belong to another site, or the request is a write from another site.
         """
         self._require_own_host(scope)
-        if scope["method"] not in _SAFE_METHODS and not self.is_same_origin(scope):
+        if scope["method"] in _SAFE_METHODS or self.is_same_origin(scope):
+            return
+        if _sent_origin(scope) not in permitted and "*" not in permitted:
             raise AccessDeniedError(
                 403,
                 "this request was sent by a page of another site; without tokens, only pages of this service and"
@@ -79,6 +83,10 @@ class OriginGuard:
             )
         if not self._proxy_headers.trusts_proxies and len(self._own_hosts) < _MAX_REMEMBERED_HOSTS:
             self._own_hosts.add(sent)
+
+
+def _sent_origin(scope: Scope) -> str | None:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"), None)
 
 
 def _origin_of(url: str) -> str:

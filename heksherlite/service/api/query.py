@@ -129,21 +129,21 @@ async def query_rules(
         past=moment is not None,
     )
     responses = context.response_bodies
-    known_tags = _tags(if_none_match or [])
+    known = known_tags(if_none_match or [])
     if moment is None:
-        catalog = await _catalog(store, query, known_tags, heard)
+        catalog = await _catalog(store, query, known, heard)
     else:
         catalog = await store.at(moment)
     _log_unknown_features(context, catalog, query.context_filter)
     entries = entries_of(catalog, query.setting_names)
     tag = tag_of(catalog, query, entries)
     headers = _headers(context.cache_policy, tag, moment)
-    if "*" in known_tags or tag in known_tags:
-        if moment is None and len(known_tags) == 1 and (heard is None or not catalog.lineage.excludes(heard)):
+    if "*" in known or tag in known:
+        if moment is None and len(known) == 1 and (heard is None or not catalog.lineage.excludes(heard)):
             context.not_modified.remember(request, catalog.counters, headers)
         return Response(status_code=304, headers=headers)
-    if a_im == DELTA and len(known_tags) == 1:
-        (known_tag,) = known_tags
+    if a_im == DELTA and len(known) == 1:
+        (known_tag,) = known
         changes = await responses.changes(catalog, query, entries, tag, known_tag)
         if changes is not None:
             headers |= {"im": DELTA, "delta-base": known_tag, "cache-control": NO_STORE}
@@ -152,12 +152,10 @@ async def query_rules(
     return await _response(200, body, headers, LINES if query.lines else "application/json", query.coding, responses)
 
 
-async def _catalog(
-    store: ReadableStore, query: QueryRequest, known_tags: set[str], heard: RevisionId | None
-) -> Catalog:
+async def _catalog(store: ReadableStore, query: QueryRequest, tags: set[str], heard: RevisionId | None) -> Catalog:
     """Return a catalog that is not older than the one this client has seen at another replica."""
     catalog = store.catalog
-    known = known_revisions(catalog, query, known_tags)
+    known = known_revisions(catalog, query, tags)
     if any(map(catalog.lineage.excludes, known if heard is None else [*known, heard])):
         await store.catch_up()
     elif any(catalog.find(name) is None for name in query.setting_names or ()):
@@ -189,7 +187,8 @@ async def _response(
     return SlicedResponse(body, status, headers, media_type)
 
 
-def _tags(if_none_match: list[str]) -> set[str]:
+def known_tags(if_none_match: list[str]) -> set[str]:
+    """Return the entity tags in headers ``If-None-Match``."""
     # RFC 9110 requires weak comparison for this header. Tags of this service contain no comma.
     return {item.strip().removeprefix("W/") for line in if_none_match for item in line.split(",")}
 

@@ -13,12 +13,16 @@ from heksherlite.service.api.access_denied import ACCESS_DENIED_RESPONSES, Acces
 from heksherlite.service.api.authorizer import RequiredScope
 from heksherlite.service.api.bodies import StrictJsonRequest, has_body
 from heksherlite.service.api.context import context_of
+from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.quotas import Quotas, client_of
 from heksherlite.service.api.responses import text_responses
 from heksherlite.service.domain.tokens import Scope
 
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
+
+_SHARED: Final = frozenset({Scope.EVALUATE})
+"""The scopes of a token that many browsers and phones have. It is no secret."""
 
 _ATTRIBUTE: Final = "_heksherlite_required_scope"
 
@@ -76,6 +80,12 @@ class ServiceRoute(APIRoute):
     is_stream = False
     """Whether responses have no end."""
 
+    is_read = False
+    """Whether a request that is no GET reads only."""
+
+    serves_other_sites = False
+    """Whether pages of the sites that the options permit may send requests."""
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         required = vars(endpoint).get(_ATTRIBUTE)
         if required is None:
@@ -107,14 +117,15 @@ class ServiceRoute(APIRoute):
             context = context_of(request)
             _annotate_span(context.metrics.revision)
             if context.origin_guard is not None:
-                context.origin_guard.check(request.scope)
+                permitted = context.options.cors_origins if self.serves_other_sites else ()
+                context.origin_guard.check(request.scope, permitted)
             if not required.is_public:
                 await context.store.catch_up_after_pause()
             await context.authorizer.authorize(request, required)
             if required.person:
                 await context.people.authorize(request, required)
             if not required.is_public:
-                _hold_quotas(context.quotas, request, is_stream=self.is_stream)
+                _hold_quotas(context.quotas, request, self)
             seconds = context.options.limits.request_timeout
             deadline = asyncio.timeout(seconds)
             try:
@@ -146,11 +157,13 @@ class OperationsRoute(ServiceRoute):
     takes_operations = True
 
 
-def _hold_quotas(quotas: Quotas, request: Request, *, is_stream: bool) -> None:
-    client = client_of(request.state.identity.author)
-    if request.method != "GET":
+def _hold_quotas(quotas: Quotas, request: Request, route: ServiceRoute) -> None:
+    identity = request.state.identity
+    is_shared = identity.scopes == _SHARED
+    client = client_network(identity.address or "") if is_shared else client_of(identity.author)
+    if request.method != "GET" and not route.is_read:
         quotas.require_history(client)
-    elif is_stream:
+    elif route.is_stream:
         quotas.hold_stream(request.scope, client)
     else:
         quotas.hold_read(request.scope, client)

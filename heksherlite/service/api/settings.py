@@ -52,6 +52,7 @@ class SettingDetails(SettingSummary):
         None, alias="schema", description="Only if one was declared: values satisfy it in addition to the type."
     )
     protected: bool | None = Field(None, description="Only if the setting is protected: only proposals change it.")
+    client_visible: bool | None = Field(None, description="Only if tokens with only the scope `evaluate` see it.")
 
 
 class ListedRule(RuleDetails):
@@ -263,4 +264,6 @@ def _of_operators(setting: Setting) -> dict[str, Any]:
         shown["operator_default_value"] = setting.operator_default_value
     if setting.is_protected:
         shown["protected"] = True
+    if setting.is_client_visible:
+        shown["client_visible"] = True
     return shown

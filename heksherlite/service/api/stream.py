@@ -15,7 +15,7 @@ from heksherlite.service.api.head import IS_HEAD
 from heksherlite.service.api.responses import INVALID, text_responses
 from heksherlite.service.api.routes import StreamRoute, requires, still_authorized
 from heksherlite.service.api.streams import Streams
-from heksherlite.service.domain.change_feed import Interest
+from heksherlite.service.domain.change_feed import ChangedSettings, Interest
 from heksherlite.service.domain.filters import parse_context_filter, parse_setting_names
 from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.tokens import Scope as TokenScope
@@ -25,7 +25,7 @@ EVENTS = "text/event-stream"
 LINK = '<stream>; rel="monitor"'
 """The ``Link`` by which query responses announce the stream (RFC 5989). The URL is relative to the query's."""
 
-_RECONNECT_MILLISECONDS = 2_000
+RECONNECT_MILLISECONDS = 2_000
 _UNREAD_SECONDS = 1.0  # a send that takes longer is blamed on the client
 
 router = APIRouter(tags=["query"], route_class=StreamRoute)
@@ -64,10 +64,10 @@ async def stream_changes(
     if since is not None and store.catalog.lineage.excludes(since):
         with suppress(NotCaughtUpError):  # the stream catches up later
             await store.catch_up()
-    return _EventStream(context.streams, interest, since)
+    return EventStream(context.streams, interest, since)
 
 
-class _EventStream(Response):
+class EventStream(Response):
     """Sends events until the client disconnects, its token becomes invalid, or the service stops.
 
     The streaming response of the framework would take twice as much memory. Nothing more is sent to a client that does
@@ -77,33 +77,47 @@ class _EventStream(Response):
     def __init__(self, streams: Streams, interest: Interest, since: RevisionId | None) -> None:
         super().__init__(media_type=EVENTS, headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
-        self._streams = streams
+        self.streams = streams
         self._interest = interest
         self._since = since
 
+    def opening(self, revision: RevisionId) -> bytes:
+        """Return the first event, which says which revision the stream begins after."""
+        return _event("ready", revision, {"spread": self.streams.spread})
+
+    def change(self, revision: RevisionId, changed: ChangedSettings | None) -> bytes:
+        """Return the event about what changed in settings of interest; None is everything."""
+        names = None if changed is None else list(changed)
+        return _event("change", revision, {"settings": names, "spread": self.streams.spread})
+
+    def is_authorized(self, request: Request) -> bool:
+        """Return whether the request for the stream would be authorized now."""
+        return still_authorized(request)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events."""
         if scope.get(IS_HEAD):
             await Response(headers=dict(self.headers))(scope, receive, send)
             return
-        self._streams.count += 1
+        self.streams.count += 1
         gone = asyncio.create_task(_disconnect(receive))
         ending = "failed"
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             ending = await self._send_events(Request(scope), gone, send)
         finally:
-            self._streams.count -= 1
-            self._streams.ended[ending] += 1
+            self.streams.count -= 1
+            self.streams.ended[ending] += 1
             gone.cancel()
 
     async def _send_events(self, request: Request, gone: asyncio.Task[None], send: Send) -> str:
         """Send events, and return the reason why the stream ended."""
         clock = asyncio.get_running_loop().time
         unread = False
-        streams, feed = self._streams, self._streams.feed
+        streams, feed = self.streams, self.streams.feed
         sent = feed.revision if self._since is None else self._since
-        text = f"retry: {_RECONNECT_MILLISECONDS}\n".encode() + _event("ready", sent, {"spread": streams.spread})
-        while not (streams.closed or gone.done()) and still_authorized(request):
+        text = f"retry: {RECONNECT_MILLISECONDS}\n".encode() + self.opening(sent)
+        while not (streams.closed or gone.done()) and self.is_authorized(request):
             if text:
                 began = clock()
                 await send({"type": "http.response.body", "body": text, "more_body": True})
@@ -113,8 +127,10 @@ class _EventStream(Response):
                 changed = feed.since(sent)
                 names = None if changed is None else self._interest.names_in(changed, feed.catalog)
                 sent = feed.revision
-                if names is None or names:
-                    text = _event("change", sent, {"settings": names, "spread": streams.spread})
+                if names is None or changed is None:
+                    text = self.change(sent, None)
+                elif names:
+                    text = self.change(sent, {name: changed[name] for name in names})
             else:
                 unread = False
                 awaited = (streams.next_change, gone)

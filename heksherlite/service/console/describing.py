@@ -24,6 +24,7 @@ _FIELDS: Final = {
     "ends_at": "ends",
     "phase": "phase",
     "protected": "protected",
+    "client_visible": "visible to clients",
 }
 
 

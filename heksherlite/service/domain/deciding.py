@@ -166,6 +166,12 @@ def _change_rule(
             return rules.remove(catalog, rule_id)
 
 
+def _mark_setting(operation: ops.SetProtection | ops.SetClientVisible, catalog: Catalog) -> Decision[None]:
+    if isinstance(operation, ops.SetProtection):
+        return settings.set_protection(catalog, operation.setting, protected=operation.protected)
+    return settings.set_client_visible(catalog, operation.setting, client_visible=operation.client_visible)
+
+
 def _change_setting(operation: ops.SettingOperation, catalog: Catalog) -> Decision[None]:
     name = operation.setting
     setting = catalog.entry(name).setting
@@ -176,8 +182,8 @@ def _change_setting(operation: ops.SettingOperation, catalog: Catalog) -> Decisi
             decision = settings.clear_default(catalog, name)
         case ops.SetSettingMetadata():
             decision = settings.set_metadata(catalog, name, operation.metadata)
-        case ops.SetProtection():
-            decision = settings.set_protection(catalog, name, protected=operation.protected)
+        case ops.SetProtection() | ops.SetClientVisible():
+            decision = _mark_setting(operation, catalog)
         case ops.AddDeclarer() | ops.RemoveDeclarer():
             change = settings.add_declarer if isinstance(operation, ops.AddDeclarer) else settings.remove_declarer
             decision = change(catalog, name, Declarer(operation.kind, operation.id))

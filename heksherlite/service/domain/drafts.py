@@ -62,7 +62,9 @@ def subject_of(operation: ops.AnyOperation) -> Hashable | None:
             kind = "rule"
         case ops.SetDefault() | ops.ClearDefault():
             return "default", operation.setting
-        case ops.SetProtection() | ops.SetSettingMetadata() | ops.SetType() | ops.SetConfigurableFeatures():
+        case ops.SetSettingMetadata() | ops.SetType() | ops.SetConfigurableFeatures():
+            return operation.op, operation.setting
+        case ops.SetProtection() | ops.SetClientVisible():
             return operation.op, operation.setting
         case _:
             return None

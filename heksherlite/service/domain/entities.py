@@ -34,7 +34,8 @@ class Setting:
 
     ``id`` never changes and is never used again, so rules keep their setting when it is renamed. ``revision``
     is the revision at which the setting or one of its rules last changed. ``operator_default_value`` is `NO_VALUE` if
-    no operator set one. Only proposals change a setting that ``is_protected``. ``schema`` is None if every value of the
+    no operator set one. Only proposals change a setting that ``is_protected``. Tokens that have only the scope
+    ``evaluate`` see the settings that are ``is_client_visible``. ``schema`` is None if every value of the
     type is accepted. ``declarers`` may upgrade it: who declared it first, and those that operators added.
     """
 
@@ -49,6 +50,7 @@ class Setting:
     revision: int
     operator_default_value: Json = NO_VALUE
     is_protected: bool = False
+    is_client_visible: bool = False
     nonce: str = NO_NONCE
     schema: "ValueSchema | None" = None
     declarers: frozenset[Declarer] = frozenset()

@@ -47,6 +47,7 @@ class Importer:
         aliases: Sequence[str],
         operator_default_value: Json = NO_VALUE,
         protected: bool = False,
+        client_visible: bool = False,
         schema: Json = None,
     ) -> Setting:
         """Check a setting and return it.
@@ -69,6 +70,7 @@ class Importer:
             nonce=self._revision.nonce,
             operator_default_value=operator_default_value,
             is_protected=protected,
+            is_client_visible=client_visible,
             schema=None if schema is None else ValueSchema(schema),
         )
         if setting.schema is not None:

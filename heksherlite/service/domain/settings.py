@@ -123,6 +123,14 @@ def set_protection(catalog: Catalog, name: str, *, protected: bool) -> Decision[
     return _stored(catalog, replace(setting, is_protected=protected))
 
 
+def set_client_visible(catalog: Catalog, name: str, *, client_visible: bool) -> Decision[None]:
+    """Show the values of a setting to tokens that have only the scope ``evaluate``, or end that."""
+    setting = catalog.entry(name).setting
+    if setting.is_client_visible == client_visible:
+        return Decision(None)
+    return _stored(catalog, replace(setting, is_client_visible=client_visible))
+
+
 def add_declarer(catalog: Catalog, name: str, declarer: Declarer) -> Decision[None]:
     """Permit an application or a token to upgrade a setting by declaring it."""
     setting = catalog.entry(name).setting

@@ -29,6 +29,8 @@ def of_setting(setting: Setting) -> dict[str, Any]:
         snapshot["operator_default_value"] = setting.operator_default_value
     if setting.is_protected:
         snapshot["protected"] = True
+    if setting.is_client_visible:
+        snapshot["client_visible"] = True
     if setting.declarers:
         snapshot["declarers"] = [each.as_json() for each in sorted(setting.declarers)]
     if setting.schema is not None:
@@ -50,6 +52,7 @@ def setting_from(snapshot: Json, *, setting_id: int, revision: int) -> Setting:
         revision=revision,
         operator_default_value=snapshot.get("operator_default_value", NO_VALUE),
         is_protected=snapshot.get("protected", False),
+        is_client_visible=snapshot.get("client_visible", False),
         declarers=frozenset(Declarer(**each) for each in snapshot.get("declarers", ())),
         schema=ValueSchema(snapshot["schema"]) if "schema" in snapshot else None,
     )

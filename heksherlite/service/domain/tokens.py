@@ -24,6 +24,8 @@ _NO_DIGEST: Final = bytes(32)
 class Scope(StrEnum):
     """What a token allows. No scope includes another."""
 
+    EVALUATE = "evaluate"
+    """The values of the settings that are visible to clients, in a context: for browsers and phones."""
     READ = "read"
     """Queries, lists, details, and the documentation."""
     DECLARE = "declare"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from heksherlite import operations as ops
 from heksherlite.service.domain.catalog import Catalog
@@ -54,6 +54,12 @@ def _of_rule(change: Change, setting: str) -> Iterator[ops.AnyOperation]:
     )
 
 
+_MARKS: Final[Mapping[str, Callable[[str, bool], ops.AnyOperation]]] = {
+    "protected": lambda name, protected: ops.SetProtection(setting=name, protected=protected),
+    "client_visible": lambda name, visible: ops.SetClientVisible(setting=name, client_visible=visible),
+}
+
+
 def _of_setting(change: Change, name: str, problems: list[str]) -> Iterator[ops.AnyOperation]:
     before, after = change.before, change.after
     if before is None:
@@ -76,8 +82,8 @@ def _of_setting(change: Change, name: str, problems: list[str]) -> Iterator[ops.
     for field, operation in made.items():
         if differs(field) and field in before:
             yield operation(before[field])
-    if differs("protected"):
-        yield ops.SetProtection(setting=name, protected=before.get("protected", False))
+    marks = filter(differs, _MARKS)
+    yield from (_MARKS[mark](name, before.get(mark, False)) for mark in marks)
     for field, what in (("default_value", "default of the program"), ("schema", "schema")):
         if differs(field):
             problems.append(f"setting {name!r}: its {what} is declared by programs and cannot be undone here")

@@ -12,6 +12,7 @@ from heksherlite.service.errors import BadRequestError
 from heksherlite.service.pages.form import Form
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {
+    Scope.EVALUATE: "Evaluate the settings that are visible to browsers and phones, without reading rules.",
     Scope.READ: "Read all settings and rules, and receive their changes.",
     Scope.DECLARE: "Declare settings with their types and defaults, as programs do when they start.",
     Scope.PROPOSE: "Propose changes, which somebody else has to approve.",

@@ -221,6 +221,7 @@ async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[S
                 NO_VALUE if row.operator_default_value is None else orjson.loads(row.operator_default_value)
             ),
             is_protected=row.is_protected,
+            is_client_visible=row.is_client_visible,
             declarers=frozenset(Declarer(**each) for each in orjson.loads(row.declarers)),
             schema=None if row.schema is None else ValueSchema(orjson.loads(row.schema)),
         )
@@ -295,6 +296,7 @@ def _setting_row(setting: Setting) -> dict[str, Any]:
         "nonce": setting.nonce,
         "operator_default_value": _text(setting.operator_default_value) if setting.has_operator_default else None,
         "is_protected": setting.is_protected,
+        "is_client_visible": setting.is_client_visible,
         "declarers": _text([each.as_json() for each in sorted(setting.declarers)]),
         "schema": None if setting.schema is None else _text(setting.schema.document),
     }

@@ -78,6 +78,7 @@ settings = Table(
     Column("nonce", String, nullable=False),
     Column("operator_default_value", Text),
     Column("is_protected", Boolean, nullable=False, server_default=false()),
+    Column("is_client_visible", Boolean, nullable=False, server_default=false()),
     Column("declarers", Text, nullable=False, server_default="[]"),
     Column("schema", Text),
 )

@@ -47,6 +47,7 @@ class SettingRecord(_Record):
     aliases: list[SettingName]
     operator_default_value: Any = NO_VALUE
     protected: bool = False
+    client_visible: bool = False
     json_schema: dict[str, Any] | None = Field(None, alias="schema")
 
 

@@ -144,6 +144,16 @@ async def protect(request: Request, name: str, store: ReadableStore, context: Co
     return redirect(request, "draft")
 
 
+@router.post("/console/settings/{name}/client-visible")
+@requires_person(Scope.ADMIN)
+async def show_to_clients(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
+    """Take into the draft that clients with only the scope ``evaluate`` see a setting, or do not."""
+    form = await read_form(request)
+    name = store.catalog.entry(name).setting.name
+    await _add(request, context, ops.SetClientVisible(setting=name, client_visible=bool(form.text("client_visible"))))
+    return redirect(request, "draft")
+
+
 async def _add(request: Request, context: Context, operation: ops.AnyOperation) -> None:
     """Add an operation to the draft, unless it is impossible as things are."""
     rights = Rights(None, request.state.identity.setting_prefix, ignores_protection=True)
