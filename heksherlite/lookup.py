@@ -115,6 +115,10 @@ class Lookup(dict[Any, Any]):
         """Whether rules and default come from a service or a stub."""
         return True
 
+    def observed(self) -> "Lookup":
+        """Return this lookup, or the one that this one observes."""
+        return self
+
     def with_default(self, default: Any, default_source: DefaultSource) -> "Lookup":
         """Return a lookup with the same rules and another default."""
         rejected = [value for value in self.rejected if value.rule_id is not None]

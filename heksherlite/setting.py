@@ -87,6 +87,7 @@ class Setting(Generic[T]):
         "__weakref__",
         "_listeners",
         "_lookup",
+        "_observe",
         "_supplier",
         "_validators",
         "alias",
@@ -243,6 +244,7 @@ class Setting(Generic[T]):
         self._validators: list[Validator[T]] = []
         self._listeners = Listeners()
         self._supplier: Supplier | None = None
+        self._observe: Callable[[Lookup], Lookup] | None = None
         self._forget()
         _by_name[name] = self
         main_client.register(self)
@@ -401,7 +403,7 @@ class Setting(Generic[T]):
                     extra={"setting": self.name},
                 )
             self._supplier = supplier
-        self._lookup = lookup
+        self._lookup = lookup if self._observe is None else self._observe(lookup)
         written_from: Any = self._written_from or self.__class__
         if written_from.get is Setting.get:  # a subclass that overrides get keeps its own
             self.__class__ = class_with_get(

@@ -200,7 +200,10 @@ class BaseClient(ABC):
         self._wake()
 
     def _release(self) -> list[Setting[Any]]:
-        return self._engine.registry.release()
+        settings = self._engine.registry.release()
+        for setting in settings:
+            setting._observe = None
+        return settings
 
     def _check_successor(self, successor: MainClient) -> None:
         registry = self._engine.registry

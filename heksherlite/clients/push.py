@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from math import inf
 from random import Random
 from typing import Final
@@ -25,6 +26,9 @@ _STEADY: Final = 60.0
 """The seconds after which a stream counts as stable."""
 
 
+Hint = Callable[[float, str, datetime | None], object]
+
+
 class Push:
     """Keeps a stream of changes open. Polling continues unchanged.
 
@@ -34,13 +38,11 @@ class Push:
         transport: Connects to the service.
         interval: The seconds between polls. It determines how soon a lost stream is opened again.
         health: Where to note whether a stream is open.
-        hint: Called with the seconds until the update, random within the spread that the service requests, and with
-            the id of the event.
+        hint: Called with the seconds until the update, random within the spread that the service requests, with the
+            id of the event, and with the time of the change if the event has it.
     """
 
-    def __init__(
-        self, transport: Transport, interval: float, health: Health, hint: Callable[[float, str], object]
-    ) -> None:
+    def __init__(self, transport: Transport, interval: float, health: Health, hint: Hint) -> None:
         self._transport = transport
         self._health = health
         self._hint = hint
@@ -95,7 +97,7 @@ class Push:
                 self._opened_at = anyio.current_time()
                 self._opening.deadline = inf
                 self._health.streams(True)
-            self._hint(self._random.uniform(0, event.spread), event.id)
+            self._hint(self._random.uniform(0, event.spread), event.id, event.changed_at)
         if self._failures and anyio.current_time() >= self._opened_at + _STEADY:
             self._failures = 0
             self._lost.end()

@@ -93,6 +93,7 @@ class Runner:
             logger, "error during the update of all settings", "the update of all settings works again"
         )
         self._recovers = False
+        self._changed_at: datetime | None = None
         self._one_at_a_time = anyio.Lock()
         self._succeeded = anyio.Event()
         self._push: Push | None = None
@@ -174,13 +175,15 @@ class Runner:
         """Make the next update due. Call it in the event loop."""
         self._schedule.wake()
 
-    def hint(self, seconds: float, event_id: str) -> None:
+    def hint(self, seconds: float, event_id: str, changed_at: datetime | None = None) -> None:
         """Make an update due after some seconds at the latest, or if updates fail, as soon as one succeeded.
 
         Args:
             seconds: The seconds.
             event_id: The id of the event of the stream. The update must not be older than the event.
+            changed_at: When the change was made that the event is about, if that is known.
         """
+        self._changed_at = self._changed_at or changed_at
         self._engine.last_event_id = event_id
         self._schedule.hint(seconds)
 
@@ -250,6 +253,7 @@ class Runner:
     async def _load(self, changes: list[Change]) -> Exception | None:
         try:
             while True:
+                changed_at, self._changed_at = self._changed_at, None
                 update = await self._flows.run(self._engine.fetch())
                 async with self._modification_lock if update.lookups else nullcontext():
                     applied = self._engine.apply(update, self._supplier)
@@ -265,6 +269,8 @@ class Runner:
         if update.lookups and self._snapshot is not None:
             self._snapshot.note_update()
         self._note_success()
+        if changed_at is not None and update.lookups:
+            self._health.counts.delayed((datetime.now(UTC) - changed_at).total_seconds())
         if self._engine.all_settings is not None:
             await self._load_all_settings(self._engine.all_settings)
         call_back(self._on_update_ok)

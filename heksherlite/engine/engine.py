@@ -16,11 +16,12 @@ Changed options need no care here: they change the queries, and there is no vers
 """
 
 import logging
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from heksherlite.cancellation import let_signals_pass
 from heksherlite.engine import protocol
@@ -48,6 +49,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_REVISION: Final = re.compile(r'"(\d+)-')
+
+Observer = Callable[[Setting[Any]], Callable[[Lookup], Lookup] | None]
+
 
 class Engine:
     """The knowledge of one client, and the flows to update its settings.
@@ -64,6 +69,7 @@ class Engine:
         registry: The settings and their declarations.
         last_event_id: The id of the last event of the stream of changes, if there was one.
         all_settings: All settings of the service, if somebody asked for them.
+        observer: Returns for a setting what replaces each of its lookups, or ``None``.
     """
 
     def __init__(
@@ -73,6 +79,7 @@ class Engine:
         self.options = options
         self.registry = Registry()
         self.last_event_id: str | None = None
+        self.observer: Observer = _nobody
         self.all_settings: AllSettings | None = None
         self._order = self.context_features
         self._order_is_unreadable = False
@@ -87,8 +94,19 @@ class Engine:
         for setting in settings:
             check_known_features(setting.name, setting.configurable_features, self.context_features)
         with self.registry.lock:
+            for setting in settings:
+                setting._observe = self.observer(setting)
             self._apply_options(settings)
             self.registry.adopt(settings)
+
+    def observe(self, observer: Observer) -> None:
+        """Replace the observer of the lookups of all settings, those of settings that are added later too."""
+        with self.registry.lock:
+            self.observer = observer
+            for setting in self.registry.settings:
+                plain = setting._lookup.observed()
+                setting._observe = observer(setting)
+                setting._serve(plain)
 
     def _apply_options(self, settings: Iterable[Setting[Any]]) -> None:
         for setting in settings:
@@ -358,6 +376,13 @@ class Engine:
         return self._state.revision
 
     @property
+    def revision_name(self) -> str | None:
+        """The revision that the tag names, or the tag itself if it is that of another service."""
+        tag = self.revision
+        match = _REVISION.match(tag or "")
+        return match[1] if match is not None else tag
+
+    @property
     def stream_request(self) -> Request | None:
         """The request for the stream of changes, if the service offers one."""
         if not self._querying.offers_stream:
@@ -367,6 +392,10 @@ class Engine:
         query, *others = self._querying.queries()
         filters = self._querying.filters()
         return protocol.stream(None if others else query.names, filters[0].text if len(filters) == 1 else None)
+
+
+def _nobody(_: Setting[Any]) -> None:
+    """Observe nothing."""
 
 
 def _warn_of_unknown(features: Iterable[str], known: Sequence[str], message: str) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -40,6 +41,17 @@ class ServerSentEvent:
             return 0.0
         spread = data.get("spread") if isinstance(data, dict) else None
         return min(max(0.0, float(spread)), _LONGEST_SPREAD) if isinstance(spread, int | float) else 0.0
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When the change was made that the event is about, or ``None`` if it does not say that."""
+        try:
+            data: Any = orjson.loads(self.data)
+            time = data.get("changed_at") if isinstance(data, dict) else None
+            changed_at = datetime.fromisoformat(time) if isinstance(time, str) else None
+        except ValueError:
+            return None
+        return changed_at if changed_at is None or changed_at.tzinfo is not None else None
 
 
 class EventStreamReader:

@@ -5,6 +5,8 @@ from datetime import datetime
 from math import inf
 from typing import Final, Literal
 
+from heksherlite.engine.counts import Counts
+
 ClientState = Literal["starting", "fresh", "stale", "failed", "closed"]
 ValueSource = Literal["service", "snapshot", "defaults"]
 ProblemKind = Literal["undeclared", "conflict", "rejected rule", "rejected default", "refused value"]
@@ -117,12 +119,16 @@ class Health:
     Args:
         max_staleness: The seconds without success after which values are stale; ``None`` for never.
         update_interval: The seconds between updates.
+
+    Attributes:
+        counts: The updates so far.
     """
 
     def __init__(self, max_staleness: float | None = None, update_interval: float = inf) -> None:
         self.max_staleness = max_staleness
         self._fresh_for = _INTERVALS * update_interval + _GRACE
         self._record = _Record()
+        self.counts = Counts()
 
     def started(self) -> None:
         """Note that the client starts, perhaps again."""
@@ -136,6 +142,7 @@ class Health:
             at: The time of the day.
             revision: The tag of the values.
         """
+        self.counts.updates += 1
         record = self._record
         self._record = _Record(
             "service",
@@ -149,6 +156,7 @@ class Health:
 
     def failed(self, error: Exception) -> int:
         """Note that an update failed, and return the number of failures since the last success."""
+        self.counts.failures += 1
         self._record = replace(self._record, last_error=error, failures=self._record.failures + 1)
         return self._record.failures
 

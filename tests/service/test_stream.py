@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,10 @@ def test_each_kind_of_change(stored: Api) -> None:
         assert (kind, data) == ("ready", {"spread": 0.0005})
         rule_id = stored.add_rule(1, "x", user="a")
         kind, later, data = stream.next()
+        record = stored.history(limit=1)[0]
+        changed_at = data.pop("changed_at")
         assert (kind, data) == ("change", {"settings": ["x"], "spread": 0.0005})
+        assert datetime.fromisoformat(changed_at) == datetime.fromisoformat(record["time"])
         assert number_of(later) == number_of(revision) + 1
         stored.call("PUT", f"rules/{rule_id}/value", {"value": 2})
         assert stream.change() == ["x"]

@@ -18,6 +18,7 @@ from heksherlite.service.api.streams import Streams
 from heksherlite.service.domain.change_feed import ChangedSettings, Interest
 from heksherlite.service.domain.filters import parse_context_filter, parse_setting_names
 from heksherlite.service.domain.lineage import RevisionId
+from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Scope as TokenScope
 from heksherlite.service.errors import NotCaughtUpError
 
@@ -88,7 +89,9 @@ class EventStream(Response):
     def change(self, revision: RevisionId, changed: ChangedSettings | None) -> bytes:
         """Return the event about what changed in settings of interest; None is everything."""
         names = None if changed is None else list(changed)
-        return _event("change", revision, {"settings": names, "spread": self.streams.spread})
+        changed_at = self.streams.feed.catalog.counters.changed_at
+        time = {} if changed_at is None else {"changed_at": show_time(changed_at)}
+        return _event("change", revision, {"settings": names, "spread": self.streams.spread, **time})
 
     def is_authorized(self, request: Request) -> bool:
         """Return whether the request for the stream would be authorized now."""
