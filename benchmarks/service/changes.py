@@ -85,7 +85,7 @@ def _dry_run(sizes: Sizes, url: str) -> list[Row]:
         {
             "op": "put_rule",
             "setting": f"setting_{number % sizes.large_settings}",
-            "feature_values": {"environment": f"e{number % 10}", "user": f"new{number}"},
+            "feature_values": {"environment": f"e{number % 10}", "user": f"u{number % sizes.large_rules_each}"},
             "value": -1,
         }
         for number in range(count)
@@ -134,13 +134,13 @@ def _read(url: str, waits: list[float], done: threading.Event) -> None:
 
 def _explain(sizes: Sizes, url: str) -> list[Row]:
     rows = []
-    contexts = {"complete": "environment:e1,user:u11", "partial": "environment:e1"}
+    contexts = {"complete": "environment:e1,user:u{}", "partial": "environment:e{}"}
     with httpx.Client(base_url=f"{url}/api/v1", timeout=60) as api:
         for kind, context in contexts.items():
             taken = []
-            for _ in range(1 + sizes.repeats):
+            for number in range(1 + sizes.repeats):
                 began = time.perf_counter()
-                parameters = {"settings": "setting_0", "context": context}
+                parameters = {"settings": "setting_0", "context": context.format(number)}
                 (explained,) = api.get("/explain", params=parameters).raise_for_status().json()["explanations"]
                 taken.append((time.perf_counter() - began) * 1e3)
                 assert explained["setting"] == "setting_0"
@@ -148,6 +148,6 @@ def _explain(sizes: Sizes, url: str) -> list[Row]:
             target = _EXPLAIN_TARGETS[kind]
             rows += [
                 Row("changes", what, "ms", taken[1:], target=target, against="value"),
-                Row("changes", f"{what}, the first time", "ms", taken[:1]),
+                Row("changes", f"{what}, the first after a change", "ms", taken[:1]),
             ]
     return rows

@@ -1,6 +1,5 @@
 """Runs a service until it is told to stop, for `heksherlite serve`."""
 
-import gc
 import signal
 import threading
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from heksherlite.errors import ServiceStartError
 from heksherlite.service.connections import inherited_listener, listen, listen_unix, raise_file_limit
 from heksherlite.service.domain.tokens import public_prefix
 from heksherlite.service.options import ServiceOptions
-from heksherlite.service.server import ServiceThread
+from heksherlite.service.server import ServiceThread, start_alone
 from heksherlite.service.storage.urls import open_database
 from heksherlite.service.workers import WorkerProcesses
 
@@ -66,7 +65,7 @@ def run_service(
             service = ServiceThread(opened, listener, options)
         else:
             service = WorkerProcesses(location, listener, options, count=workers, set_up=set_up)
-        _start(service)
+        start_alone(service.start)
     except (ServiceStartError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Serving {opened.location} at {service.url}")
@@ -78,16 +77,6 @@ def run_service(
 
 def _listener(address: str | tuple[str, int], options: ServiceOptions) -> "socket.socket":
     return listen_unix(address) if isinstance(address, str) else listen(*address, options.access)
-
-
-def _start(service: Service) -> None:
-    # Everything that is loaded stays in use. Collecting garbage while a million rules are loaded takes a third of the
-    # time.
-    gc.disable()
-    try:
-        service.start()
-    finally:
-        gc.enable()
 
 
 def _deliver_first_token(service: Service, location: str | Path, file: Path | None) -> None:

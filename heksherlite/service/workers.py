@@ -21,7 +21,7 @@ from heksherlite.errors import ServiceStartError
 from heksherlite.service.connections import another_listener, raise_file_limit, share_port, url_of
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
-from heksherlite.service.server import ServiceThread, load, remove_first_token
+from heksherlite.service.server import ServiceThread, load, remove_first_token, start_alone
 from heksherlite.service.storage.store import Store
 from heksherlite.service.storage.urls import open_database
 
@@ -218,7 +218,7 @@ def _work(
         multiprocess=MultiprocessDirectory(Path(multiprocess), str(index)),
     )
     try:
-        service.start()
+        start_alone(service.start)
     except ServiceStartError as error:
         _logger.error("a worker process cannot start: %s", error)  # noqa: TRY400  # a sentence, no traceback
         raise SystemExit(1) from None

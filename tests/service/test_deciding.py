@@ -268,3 +268,44 @@ def test_a_working_copy_is_the_catalog_that_is_stored(
     changes = copy.changes()
     assert content(copy.catalog) == content(catalog.after(changes, catalog.counters_after(changes)))
     assert list(copy.catalog.rules) == sorted(copy.catalog.rules)
+
+
+class NotIterable(dict[Any, Any]):
+    """A mapping that can only be asked for single keys, and for its last one."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("all items were looked at")
+
+    keys = values = items = __iter__
+
+
+def test_the_work_of_an_operation_does_not_grow_with_the_rules() -> None:
+    """Operations on single rules look at these rules only, however many rules and scheduled rules there are."""
+    add = [AddRule(setting="one", feature_values={"user": f"u{number}"}, value=1) for number in range(4)]
+    late = [replace(rule, feature_values={"user": f"later{index}"}, starts_at=FUTURE) for index, rule in enumerate(add)]
+    catalog = one_by_one(new_catalog(), [*add, *late])
+    entry = catalog.entries[1]
+    large = replace(
+        entry,
+        rules=NotIterable(entry.rules),
+        ids_by_conditions=NotIterable(entry.ids_by_conditions),
+        unserved=NotIterable(entry.unserved),
+    )
+    guarded = replace(
+        catalog,
+        rules=NotIterable(catalog.rules),
+        scheduled=NotIterable(catalog.scheduled),
+        entries={**catalog.entries, 1: large},
+    )
+    then: list[AnyOperation] = [
+        PutRule(setting="one", feature_values={"user": "u0"}, value=2),
+        PutRule(setting="one", feature_values={"user": "new"}, value=2),
+        SetSchedule(setting="one", feature_values={"user": "u1"}, starts_at=FUTURE),
+        SetSchedule(setting="one", feature_values={"user": "later0"}, starts_at=None),
+        DeleteRule(setting="one", feature_values={"user": "u2"}),
+        DeleteRule(setting="one", feature_values={"user": "later1"}),
+    ]
+    outcome = decide(guarded, then, NOW)
+    assert not outcome.conflicts
+    assert len(outcome.changes.rules) == 4
+    assert len(outcome.changes.removed_rules) == 2

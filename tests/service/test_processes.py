@@ -261,3 +261,17 @@ def test_many_writers_at_once(api: Api) -> None:
     assert len(api.get(f"rules/{rule_id}/metadata").json()["metadata"]) == 40
     assert len(api.rule_ids()) == 11
     assert api.setting()["version"] == "1.1"
+
+
+def test_what_is_loaded_is_not_collected() -> None:
+    """A process that only serves excludes what it has loaded from garbage collection, and collects again afterwards."""
+    program = """
+import gc
+from heksherlite.service.server import start_alone
+
+loaded = []
+start_alone(lambda: loaded.extend([i] for i in range(10_000)) or print(gc.isenabled()))
+print(gc.isenabled(), gc.get_freeze_count() > 10_000)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "True"]
