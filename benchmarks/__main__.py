@@ -25,6 +25,7 @@ MEASURES: Final = {
     "memory": "benchmarks.measures.memory",
     "import": "benchmarks.measures.imports",
     "values": "benchmarks.measures.values",
+    "flags": "benchmarks.measures.flags",
 }
 FASTER_THAN_ORIGINAL: Final = 25
 NOTHING: Final = PeerResult("", {}, {})

@@ -20,7 +20,7 @@ PEERS: Final[Mapping[str, Sequence[str]]] = {
 """What to install for each program in ``benchmarks/peers``."""
 
 _HAS_PROJECT = (
-    "import pathlib, sys, click, sqlalchemy, uvicorn, heksherlite; "
+    "import pathlib, sys, click, openfeature.api, sqlalchemy, uvicorn, heksherlite; "
     "sys.exit(pathlib.Path(heksherlite.__file__).parents[1] != pathlib.Path(sys.argv[1]))"
 )
 
@@ -51,7 +51,7 @@ def with_project(python: Path) -> Path:
     # Isolated, so that it has to be installed: in the current folder it would be found without.
     if subprocess.run([python, "-I", "-c", _HAS_PROJECT, ROOT], capture_output=True, check=False).returncode == 0:
         return python
-    return _environment(python, "heksherlite", ["--editable", f"{ROOT}[models,service]"])
+    return _environment(python, "heksherlite", ["--editable", f"{ROOT}[models,openfeature,service]"])
 
 
 def with_peer(python: Path, peer: str) -> Path:

@@ -16,7 +16,7 @@ def main() -> None:
     """Serve the responses, after the address was printed."""
     app = FastAPI()
     for path, (status, headers, body) in json.load(sys.stdin).items():
-        app.get(path)(_responding(status, headers, body.encode()))
+        app.api_route(path, methods=["GET", "POST"])(_responding(status, headers, body.encode()))
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)

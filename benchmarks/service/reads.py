@@ -59,16 +59,21 @@ def _in_turns(
 ) -> tuple[list[float], list[float]]:
     samples: tuple[list[float], list[float]] = ([], [])
     for _ in range(sizes.repeats):
-        samples[0].append(_load(ours.url + _QUERY, headers, status, sizes.seconds))
-        samples[1].append(_load(f"{constant.url}/{status}", headers, status, sizes.seconds))
+        samples[0].append(load(ours.url + _QUERY, headers, status, sizes.seconds))
+        samples[1].append(load(f"{constant.url}/{status}", headers, status, sizes.seconds))
     return samples
 
 
-def _load(url: str, headers: Mapping[str, str], status: int, seconds: float) -> float:
-    """Return microseconds per response."""
+def load(url: str, headers: Mapping[str, str], status: int, seconds: float, body: str | None = None) -> float:
+    """Return microseconds per response to a GET, or to a POST with a body."""
     parts = urlsplit(url)
-    lines = [f"GET {parts.path} HTTP/1.1", f"Host: {parts.netloc}", *(f"{name}: {headers[name]}" for name in headers)]
-    request = "".join(f"{line}\r\n" for line in [*lines, ""])
+    of_body = {} if body is None else {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    fields = {"Host": parts.netloc, **headers, **of_body}
+    lines = [
+        f"{'GET' if body is None else 'POST'} {parts.path} HTTP/1.1",
+        *(f"{name}: {fields[name]}" for name in fields),
+    ]
+    request = "".join(f"{line}\r\n" for line in [*lines, ""]) + (body or "")
     program = [sys.executable, str(Path(__file__).with_name("load.py"))]
     command = [*program, str(parts.hostname), str(parts.port), request, str(status), str(seconds)]
     return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout) * 1e6
