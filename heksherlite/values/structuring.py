@@ -31,9 +31,7 @@ def structure_of(type_: SettingType[Any]) -> Structure:
             return lambda value, _=None: None if value is None else inner(value)
         case AnnotatedType():
             return _annotated(structure_of(type_.inner), type_)
-        case HeksherFlags():
-            return _flags(type_)
-    return _other(type_)
+    return _flags(type_) if isinstance(type_, HeksherFlags) else _other(type_)
 
 
 def _primitive(type_: PrimitiveSettingType[Any]) -> Structure:
