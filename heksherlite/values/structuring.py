@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from heksherlite.values.conversions import SettingType
+from heksherlite.values.enum_types import HeksherFlags
 from heksherlite.values.faults import Fault, ValueFaultsError, faults_of
 from heksherlite.values.read_only import ReadOnlyDict
 from heksherlite.values.setting_types import HeksherMapping, HeksherSequence, PrimitiveSettingType
@@ -30,7 +31,7 @@ def structure_of(type_: SettingType[Any]) -> Structure:
             return lambda value, _=None: None if value is None else inner(value)
         case AnnotatedType():
             return _annotated(structure_of(type_.inner), type_)
-    return _other(type_)
+    return _flags(type_) if isinstance(type_, HeksherFlags) else _other(type_)
 
 
 def _primitive(type_: PrimitiveSettingType[Any]) -> Structure:
@@ -77,6 +78,18 @@ def _annotated(inner: Structure, type_: AnnotatedType[Any]) -> Structure:
             raise TypeError(f"value {value!r:.100} {problem}")
         if has_predicates:
             check_value(result)
+        return result
+
+    return structure
+
+
+def _flags(type_: HeksherFlags[Any]) -> Structure:
+    combine = _other(type_)
+
+    def structure(value: Any, _: Any = None) -> Any:
+        result = combine(value)
+        if len(set(value)) < len(value):
+            raise TypeError(f"value {value!r:.100} contains a flag twice")
         return result
 
     return structure

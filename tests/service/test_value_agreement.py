@@ -1,8 +1,10 @@
 """The service accepts a value exactly if the clients convert it, and a value comes back as it was."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Flag
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +25,17 @@ from heksherlite.values.type_strings import parse_type
 from heksherlite.values.value_types import whole_schema
 from tests.sdk.test_values import Login, Mode, Model, Options, Point, Pool, Retry, Struct
 from tests.service.api import FEATURES, Api
+
+
+class Right(Flag):
+    READ = 1
+    WRITE = 2
+
+
+@dataclass(frozen=True)
+class Share:
+    rights: Right = Right.READ
+
 
 TYPES: list[Any] = [
     Literal["a", 1, True],
@@ -48,6 +61,7 @@ TYPES: list[Any] = [
     Annotated[Mapping[str, int], Len(1, 2)],
     Mapping[str, Literal["a"] | None],
     Mode | None,
+    Share,
     Pool,
     Login,
     Point,
@@ -114,7 +128,7 @@ NUMBERS = st.sampled_from(
 )
 LEAVES = st.none() | st.booleans() | NUMBERS | TEXTS
 KEYS = st.sampled_from(
-    ["a", "b", "x", "y", "hosts", "port", "size", "user", "tries", "name", "attempts", "wait", "mode"]
+    ["a", "b", "x", "y", "hosts", "port", "size", "user", "tries", "name", "attempts", "wait", "mode", "rights"]
 )
 JUNK = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=2), max_leaves=4
@@ -177,6 +191,7 @@ VALUES: list[tuple[Any, Any]] = [
     (Sequence[Model], (Model(port=5), Model(hosts=()))),
     (Mapping[str, Struct], {"a": Struct(port=5)}),
     (Point, Point(1, 2)),
+    (Share, Share(Right.READ | Right.WRITE)),
     (Options, {"name": "a"}),
     (Any, {"a": (1, None, {"b": 0.5})}),
     (Literal["a", "b"], "b"),
