@@ -275,8 +275,7 @@ def test_the_asynchronous_methods_do_the_same(client: OpenFeatureClient) -> None
 
 def test_a_value_that_the_program_changes_stays_as_it_is(client: OpenFeatureClient) -> None:
     """The provider hands out copies of lists and objects."""
-    value = client.get_object_value("a_json", {}, JOHN)
-    assert isinstance(value, dict)
+    value: Any = client.get_object_value("a_json", {}, JOHN)
     value["b"].clear()
     assert client.get_object_value("a_json", {}, JOHN) == VALUES["a_json"][2]
 
