@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -511,3 +512,19 @@ def test_client_or_url(arguments: dict[str, Any]) -> None:
     """There is either a client or a URL."""
     with pytest.raises(TypeError, match="either a client or a url"):
         HeksherProvider(**arguments)
+
+
+@pytest.mark.thorough
+def test_a_forked_process_resolves_and_hears_of_changes(own: Api) -> None:
+    """A provider that was initialized before a fork keeps its values in the child, and follows changes there."""
+    own.declare("limit", configurable_features=["user"])
+    rule = own.add_rule(1, "limit", user="john")
+    program = Path(__file__).with_name("forked_provider.py")
+    with subprocess.Popen(
+        [sys.executable, program, own.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "1\n"
+        own.call("PUT", f"rules/{rule}/value", {"value": 2}).raise_for_status()
+        assert process.communicate(timeout=60)[0] == "2\n"
+    assert process.returncode == 0
