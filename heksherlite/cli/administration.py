@@ -82,7 +82,7 @@ class Administration:
 
     def list_applications(self) -> Sequence[Application]:
         """Return the applications, the oldest first."""
-        return self._run(lambda access: Applications(access).all())
+        return self._run(lambda access: Applications(access).with_last_use())
 
     def invite(self, identifier: str, approval: Approval, *, expires_at: int | None) -> str:
         """Store an invitation, and return its one-time token."""
@@ -118,6 +118,10 @@ class Administration:
     def revoke_applications(self, ids: Sequence[str]) -> Sequence[Application]:
         """Delete the applications with these IDs, all or none, and return them."""
         return self._run(lambda access: Applications(access).revoke(ids, self._cause))
+
+    def expire_applications(self, ids: Sequence[str], expires_at: int | None) -> Sequence[Application]:
+        """Decide when the credentials of the applications with these IDs expire, of all or none, and return them."""
+        return self._run(lambda access: Applications(access).set_expiry(ids, expires_at, self._cause))
 
     def attach(self, group: str, ids: Sequence[str]) -> None:
         """Attach a group to the applications with these IDs, to all or none."""

@@ -10,7 +10,7 @@ from heksherlite.cli.applications import applications_argument, print_applicatio
 from heksherlite.cli.approvals import approval_options
 from heksherlite.cli.location import reason_option
 from heksherlite.cli.target import Target, administration_of, target_options
-from heksherlite.cli.times import parse_expiry
+from heksherlite.cli.times import format_time, parse_expiry
 
 if TYPE_CHECKING:
     from heksherlite.cli.administration import Administration
@@ -43,7 +43,8 @@ def show(application_id: str, target: Target) -> None:
     """Show the application ID as JSON, without secrets."""
     for application in administration_of(target).list_applications():
         if application.id == application_id:
-            click.echo(json.dumps(application.described(), indent=2, ensure_ascii=False))
+            described = {**application.described(), "last_used_at": application.last_used_at}
+            click.echo(json.dumps(described, indent=2, ensure_ascii=False))
             return
     raise click.ClickException(f"there is no application with the ID {application_id!r}; see heksherlite app list")
 
@@ -135,6 +136,32 @@ def deny(code: str, reason: str | None, target: Target) -> None:
     administration = administration_of(target, reason)
     administration.open_code(code)
     administration.deny(code)
+
+
+@app.command()
+@applications_argument
+@click.option(
+    "--expires",
+    metavar="WHEN",
+    required=True,
+    help="When they expire: a time from now, such as 90d, a date in UTC, such as 2030-01-31, or never.",
+)
+@reason_option
+@target_options
+def expire(
+    ids: tuple[str, ...], *, identifier: str | None, yes: bool, expires: str, reason: str | None, target: Target
+) -> None:
+    """Decide when the credentials of the applications with these IDs expire.
+
+    From then on, the applications are refused, as if they were revoked, until their expiry is changed. A time in the
+    past or 0h ends them at once. With --identifier, the command lists the applications and asks before it changes them.
+    """
+    expires_at = None if expires == "never" else parse_expiry(expires, time.time())
+    administration = administration_of(target, reason)
+    chosen = select(administration, ids, identifier, question="Change the expiry of these applications?", yes=yes)
+    for application in administration.expire_applications(chosen, expires_at):
+        when = "never" if application.expires_at is None else f"{format_time(application.expires_at)} UTC"
+        click.echo(f"{application.id} ({application.identifier}) expires: {when}")
 
 
 @app.command()

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from heksherlite.cli.remote_administration import RemoteAdministration
     from heksherlite.service.domain.applications import Application
 
-_TITLES: Final = ("ID", "IDENTIFIER", "VERSION", "STATUS", "SCOPES", "SETTINGS", "GROUPS", "SINCE")
+_TITLES: Final = (
+    "ID",
+    "IDENTIFIER",
+    "VERSION",
+    "STATUS",
+    "SCOPES",
+    "SETTINGS",
+    "GROUPS",
+    "SINCE",
+    "LAST USED",
+    "EXPIRES",
+)
 
 
 def applications_argument(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -87,6 +98,8 @@ def print_applications(applications: Iterable["Application"], *, err: bool = Fal
             f"{application.approval.setting_prefix}*",
             ",".join(application.approval.groups) or "-",
             format_time(application.created_at),
+            "-" if application.last_used_at is None else format_time(application.last_used_at),
+            "never" if application.expires_at is None else format_time(application.expires_at),
         )
         for application in applications
     ]

@@ -113,6 +113,11 @@ class RemoteAdministration:
         revoked = self._call("POST", "applications/revoke", {"ids": list(ids)})
         return [_application(described) for described in revoked["applications"]]
 
+    def expire_applications(self, ids: Sequence[str], expires_at: int | None) -> Sequence[Application]:
+        """Decide when the credentials of the applications with these IDs expire, of all or none, and return them."""
+        expiring = self._call("POST", "applications/expire", {"ids": list(ids), "expires_at": expires_at})
+        return [_application(described) for described in expiring["applications"]]
+
     def attach(self, group: str, ids: Sequence[str]) -> None:
         """Attach a group to the applications with these IDs, to all or none."""
         self._call("POST", "applications/attach", {"ids": list(ids), "group": group})
@@ -251,4 +256,5 @@ def _application(described: Mapping[str, Any]) -> Application:
         created_at=described["created_at"],
         expires_at=described["expires_at"],
         redirect_uri=described["redirect_uri"],
+        last_used_at=described.get("last_used_at"),
     )

@@ -72,11 +72,17 @@ def test_applications_and_groups_are_managed_over_http(remote: Remote) -> None:
     remote.run("group", "detach", "db", row[0])
     remote.run("group", "remove", "db")
     remote.run("group", "secret", "remove", "password")
+    expired = remote.try_("app", "expire", row[0], "--expires", "90d")
+    assert "has no credentials yet" in expired.stderr
     assert remote.run("app", "revoke", row[0]) == f"revoked {row[0]} ({SHOP.identifier})\n"
     code = httpx.post(f"{remote.url}/f/start/", json={"manifest": SHOP.parts()}).json()["code"]
     approved = remote.run("app", "approve", code, "--scope", "read", sent="y\n").strip()
     public = remote.run("app", "register", "kiosk", "--public").strip()
     assert {row[0] for row in remote.table("app", "list")} == {approved, public}
+    expiring = remote.run("app", "expire", public, "--expires", "2030-01-31")
+    assert expiring == f"{public} (kiosk) expires: 2030-01-31 00:00 UTC\n"
+    assert [row[8:] for row in remote.table("app", "list") if row[0] == public] == [["-", "2030-01-31 00:00"]]
+    assert remote.run("app", "expire", public, "--expires", "never").endswith("expires: never\n")
 
 
 @pytest.mark.parametrize(

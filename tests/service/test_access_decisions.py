@@ -136,7 +136,7 @@ class Access(RuleBasedStateMachine):
         if token is not None:
             application = self.state.applications[application_of("claim", token) or ""]
             assert application.status is Status.ACTIVE
-            assert application.has_claim_token(token)
+            assert application.has_claim_token(token, self.now)
 
     @rule(identifier=IDENTIFIERS, approval=APPROVALS)
     def invite(self, identifier: str, approval: Approval) -> None:

@@ -204,6 +204,8 @@ def test_secrets_are_not_shown(commands: Commands) -> None:
         (("app", "deny", "BCDFGHJK"), None, "no application waits with this code"),
         (("app", "show", "x"), None, "see heksherlite app list"),
         (("app", "revoke", "x"), None, "there is no application with the ID 'x'"),
+        (("app", "expire", "x", "--expires", "1d"), None, "there is no application with the ID 'x'"),
+        (("app", "expire", "x", "--expires", "soon"), None, "'soon' is neither a time such as 90d"),
         (("app", "revoke"), None, "Give either IDs of applications or --identifier"),
         (("app", "revoke", "x", "--identifier", "x"), None, "Give either IDs of applications or --identifier"),
         (("app", "revoke", "--identifier", "x"), None, "there is no application with the identifier 'x'"),

@@ -131,3 +131,56 @@ def test_soon_depends_on_the_lifetime(lifetime: int, left: int, is_soon: bool) -
     _, token = new_token("a", [Scope.READ], now=0, expires_at=lifetime * DAY)
     assert token.expires_soon((lifetime - left) * DAY) is is_soon
     assert not token.expires_soon(lifetime * DAY)
+
+
+def test_the_credentials_of_an_application_expire(new_database: Callable[[], str]) -> None:
+    """All of them end at once, wherever they are used, until the expiry is changed."""
+    database = new_database()
+    with embedded(database, access=WITH_TOKENS) as service, httpx.Client(base_url=service.url, timeout=30) as http:
+        admin = {"Authorization": f"Bearer {service.first_token}"}
+
+        def manage(what: str, **body: object) -> httpx.Response:
+            return http.post(f"/api/v1/applications/{what}", json=body, headers=admin)
+
+        approval = {"scopes": ["read"]}
+        body = {"identifier": SHOP.identifier, "approval": approval, "expires_at": int(time.time()) + 60}
+        invited = manage("invite", **body).json()
+        early = manage("expire", ids=[invited["id"]], expires_at=None)
+        assert early.status_code == 400
+        assert "has no credentials yet" in early.text
+        redeemed = {"manifest": SHOP.parts(), "token": invited["one_time_token"]}
+        claim_token = http.post("/f/redeem/", json=redeemed).json()["token"]
+        config = http.post("/f/claim/", json={"token": claim_token}).json()["config"]
+        client = (config["oauth2"]["client_id"], config["oauth2"]["client_secret"])
+        grant = {"grant_type": "client_credentials"}
+        access_token = http.post("/o/token", data=grant, auth=client).json()["access_token"]
+        public = manage("register", identifier="kiosk", approval=approval).json()["id"]
+        refresh = {"grant_type": "refresh_token", "refresh_token": claim_token}
+
+        def accepted() -> list[bool]:
+            tokens = (config["heksher"]["token"], access_token)
+            reads = [http.get("/api/v1/query", headers={"Authorization": f"Bearer {each}"}) for each in tokens]
+            grants = [http.post("/o/token", data=grant, auth=client), http.post("/o/token", data=refresh)]
+            kiosk = {"identifier": "kiosk", "version": "1"}
+            claims = [
+                http.post("/f/claim/", json={"token": claim_token}),
+                http.post("/f/retrieve/", json={"manifest": kiosk}),
+            ]
+            return [
+                *(response.status_code == 200 for response in (*reads, *grants)),
+                *(response.json()["status"] == "granted" for response in claims),
+            ]
+
+        assert accepted() == [True] * 6
+        ids = [invited["id"], public]
+        ended = manage("expire", ids=ids, expires_at=int(time.time()))
+        assert [each["id"] for each in ended.json()["applications"]] == ids
+        assert accepted() == [False] * 6
+        assert manage("expire", ids=ids, expires_at=int(time.time()) + DAY).status_code == 200
+        assert accepted() == [True] * 6
+        assert manage("expire", ids=[invited["id"], "x"], expires_at=None).status_code == 404
+        run_sql(database, "DELETE FROM token_uses", f"INSERT INTO token_uses VALUES ('hkl_{invited['id']}', 5)")  # noqa: S608
+        listed = http.get("/api/v1/applications", headers=admin).json()["applications"]
+        assert {each["id"]: each["last_used_at"] for each in listed} == {invited["id"]: 5, public: None}
+        assert manage("revoke", ids=ids).status_code == 200
+    assert run_sql(database, "SELECT * FROM token_uses WHERE last_used_at = 5") == []

@@ -169,7 +169,7 @@ def test_revoking_ends_a_claim(endpoint: Endpoint) -> None:
     revoke(endpoint.path)
     assert endpoint.ask("claim", {"token": token}) == {
         "status": "error",
-        "message": "the token is unknown or was revoked",
+        "message": "the token is unknown, was revoked or has expired",
     }
 
 

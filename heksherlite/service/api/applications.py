@@ -84,6 +84,12 @@ class ChosenApplications(RequestBody):
     ids: Annotated[list[str], Field(min_length=1)]
 
 
+class ChosenForExpiry(ChosenApplications):
+    """Applications by their IDs, and when their credentials expire; null for never."""
+
+    expires_at: EpochSeconds | None
+
+
 class ChosenForGroup(ChosenApplications):
     """Applications by their IDs, and a configuration group."""
 
@@ -116,7 +122,9 @@ class PendingApplication(BaseModel):
 @requires(Scope.ADMIN, all_settings=True)
 async def get_applications(store: Administered) -> Response:
     """List the applications, without secrets."""
-    return json_response({"applications": [known.described() for known in await store.applications.all()]})
+    listed = await store.applications.with_last_use()
+    described = [{**known.described(), "last_used_at": known.last_used_at} for known in listed]
+    return json_response({"applications": described})
 
 
 @router.post("/applications/invite", status_code=201, response_model=InvitedApplication, responses=ADMINISTRATION)
@@ -149,6 +157,14 @@ async def revoke_applications(body: ChosenApplications, store: Administered, cau
     """Revoke applications, all or none, and return them."""
     revoked = await store.applications.revoke(body.ids, cause)
     return json_response({"applications": [application.described() for application in revoked]})
+
+
+@router.post("/applications/expire", response_model=ApplicationList, responses=ADMINISTRATION)
+@requires(Scope.ADMIN, all_settings=True)
+async def expire_applications(body: ChosenForExpiry, store: Administered, cause: ChangeCause) -> Response:
+    """Decide when the credentials of applications expire, of all or none, and return the applications."""
+    expiring = await store.applications.set_expiry(body.ids, body.expires_at, cause)
+    return json_response({"applications": [application.described() for application in expiring]})
 
 
 @router.post("/applications/attach", status_code=204, responses=ADMINISTRATION)

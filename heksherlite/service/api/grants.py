@@ -175,10 +175,11 @@ async def claim(body: Claim, request: Request, store: ReadableStore, context: Co
     """Return the configuration of the application that has the token."""
     application_id = application_of("claim", body.token)
     application = None if application_id is None else await store.applications.get(application_id)
-    if application is None or not application.has_claim_token(body.token):
-        reason = "the token is unknown or was revoked"
+    if application is None or not application.has_claim_token(body.token, store.now().timestamp()):
+        reason = "the token is unknown, was revoked or has expired"
         context.audit.record_denial(request, Action.CLAIM_CONFIGURATION, reason, claimed_id=application_id)
         return _error(reason)
+    context.store.access.token_uses.used.add(application.token_prefix)
     groups, secrets = await store.groups.with_secrets()
     config = configuration(
         application,
@@ -209,6 +210,10 @@ async def retrieve(body: Retrieval, request: Request, store: ReadableStore, cont
     if application is None:
         reason = f"no public application is registered as {manifest.identifier!r}"
         context.audit.record_denial(request, Action.CLAIM_CONFIGURATION, reason)
+        return _error(reason)
+    if application.expired(store.now().timestamp()):
+        reason = f"the registration of {manifest.identifier!r} has expired"
+        context.audit.record_denial(request, Action.CLAIM_CONFIGURATION, reason, claimed_id=application.id)
         return _error(reason)
     if body.redirect_uri is not None and body.redirect_uri != application.redirect_uri:
         reason = f"{manifest.identifier!r} is not registered with this redirect_uri"

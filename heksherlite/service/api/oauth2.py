@@ -87,6 +87,7 @@ async def issue_token(request: Request, context: Context) -> Response:
         scopes = _scopes(parameters.get("scope"), token)
     except OAuth2Error as error:
         return refuse(request, error, Action.ISSUE_ACCESS_TOKEN)
+    context.store.access.token_uses.used.add(token.public_prefix)
     address = request.state.identity.address
     await context.audit.record(
         AuditEvent(
@@ -138,7 +139,7 @@ async def _by_refresh_token(request: Request, context: ServiceContext, parameter
     sent = parameters.get("refresh_token", "")
     application_id = application_of("claim", sent)
     application = None if application_id is None else await context.store.applications.get(application_id)
-    if application is None or not application.has_claim_token(sent):
+    if application is None or not application.has_claim_token(sent, context.store.now().timestamp()):
         raise refuse_client(context, request.state.identity.address or "", error="invalid_grant")
     if parameters.get("client_id", application.id) not in {application.id, application.identifier}:
         raise OAuth2Error("invalid_grant", "the refresh token belongs to another client")

@@ -121,7 +121,8 @@ async def authenticate(request: Request, context: ServiceContext, parameters: Ma
     """
     client_id, client_secret = client_credentials(request, parameters)
     application = await context.store.applications.get(client_id)
-    if application is None or client_secret is None or not application.has_client_secret(client_secret):
+    now = context.store.now().timestamp()
+    if application is None or client_secret is None or not application.has_client_secret(client_secret, now):
         raise refuse_client(context, request.state.identity.address or "")
     return application
 
@@ -166,7 +167,7 @@ def refuse_client(context: ServiceContext, address: str, *, error: str = "invali
         retry = {"retry-after": str(math.ceil(wait))}
         return OAuth2Error(error, "too many failed attempts", 429, **retry)
     if error == "invalid_grant":
-        return OAuth2Error(error, "the token is unknown or was revoked")
+        return OAuth2Error(error, "the token is unknown, was revoked or has expired")
     return OAuth2Error(
-        "invalid_client", "the client is unknown or was revoked, or its secret is wrong", 401, **_CHALLENGE
+        "invalid_client", "the client is unknown, was revoked or has expired, or its secret is wrong", 401, **_CHALLENGE
     )

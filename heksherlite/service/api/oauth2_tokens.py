@@ -123,7 +123,8 @@ async def _owner(context: ServiceContext, sent: str) -> Application | None:
     application_id = application_of("claim", sent)
     if application_id is not None:
         application = await context.store.applications.get(application_id)
-        return application if application is not None and application.has_claim_token(sent) else None
+        now = context.store.now().timestamp()
+        return application if application is not None and application.has_claim_token(sent, now) else None
     token = context.authorizer.find_token(sent.encode())
     if token is None or token.application_id is None:
         return None

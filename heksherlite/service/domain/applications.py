@@ -92,12 +92,14 @@ class Application:
         status: Its status.
         approval: Its approval.
         created_at: When it was approved, invited or registered, in seconds since the epoch.
-        expires_at: Until when an approved or invited application can claim its token, in seconds since the epoch; None
-            for no limit.
+        expires_at: Until when an approved or invited application can claim its token, or until when the credentials of
+            an active or public one work, in seconds since the epoch; None for no limit.
         redirect_uri: The registered redirect URI of a public application.
         invite_digest: The SHA-256 of the one-time token of an invited application.
         public_token: The claim token of a public application. It is not secret: everyone gets it.
         digests: The digests of its credentials, if it has them.
+        last_used_at: When its credentials were last used, within about an hour, in seconds since the epoch; None if they
+            were not used, or if that was not looked up.
     """
 
     id: str
@@ -110,6 +112,12 @@ class Application:
     invite_digest: bytes | None = field(default=None, repr=False)
     public_token: str | None = field(default=None, repr=False)
     digests: Digests | None = field(default=None, repr=False)
+    last_used_at: int | None = None
+
+    @property
+    def token_prefix(self) -> str:
+        """The public prefix of its token for the API."""
+        return f"hkl_{self.id}"
 
     @property
     def identifier(self) -> str:
@@ -117,16 +125,16 @@ class Application:
         return self.manifest.identifier
 
     def expired(self, now: float) -> bool:
-        """Return whether it can no longer claim its token at a time, in seconds since the epoch."""
+        """Return whether it has expired at a time, in seconds since the epoch."""
         return self.expires_at is not None and now >= self.expires_at
 
-    def has_claim_token(self, secret: str) -> bool:
-        """Return whether a secret is its claim token."""
-        return self.digests is not None and matches(secret, self.digests.claim_token)
+    def has_claim_token(self, secret: str, now: float) -> bool:
+        """Return whether a secret is its claim token, and works at a time, in seconds since the epoch."""
+        return self.digests is not None and matches(secret, self.digests.claim_token) and not self.expired(now)
 
-    def has_client_secret(self, secret: str) -> bool:
-        """Return whether a secret is its OAuth2 client secret."""
-        return self.digests is not None and matches(secret, self.digests.client_secret)
+    def has_client_secret(self, secret: str, now: float) -> bool:
+        """Return whether a secret is its OAuth2 client secret, and works at a time, in seconds since the epoch."""
+        return self.digests is not None and matches(secret, self.digests.client_secret) and not self.expired(now)
 
     def described(self) -> dict[str, Any]:
         """Return the application as JSON, without its credentials."""
@@ -154,12 +162,12 @@ class Application:
             return None
         return Token(
             name=self.identifier,
-            public_prefix=f"hkl_{self.id}",
+            public_prefix=self.token_prefix,
             digest=self.digests.settings_token,
             scopes=self.approval.scopes,
             setting_prefix=self.approval.setting_prefix,
             created_at=self.created_at,
-            expires_at=None,
+            expires_at=self.expires_at,
             application_id=self.id,
         )
 

@@ -1,6 +1,7 @@
 """The applications of a database."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from heksherlite.service.domain.access import applications
@@ -28,6 +29,11 @@ class Applications:
         """Return all applications, the oldest first."""
         return list((await self._access.read()).applications.values())
 
+    async def with_last_use(self) -> Sequence[Application]:
+        """Return all applications, the oldest first, with the time of their last use."""
+        used = await self._access.token_uses.all()
+        return [replace(known, last_used_at=used.get(known.token_prefix)) for known in await self.all()]
+
     async def get(self, application_id: str) -> Application | None:
         """Return the application with an id, or None if it does not exist, for example because it was revoked."""
         return (await self._access.read()).applications.get(application_id)
@@ -54,6 +60,19 @@ class Applications:
             The applications after the change.
         """
         return await self._access.write(partial(applications.change_approval, ids=ids, edit=edit), cause)
+
+    async def set_expiry(self, ids: Sequence[str], expires_at: int | None, cause: Cause) -> Sequence[Application]:
+        """Decide when the credentials of applications expire.
+
+        Args:
+            ids: The ids of the applications.
+            expires_at: When they expire, in seconds since the epoch; None for never.
+            cause: Who decides it, and why.
+
+        Returns:
+            The applications after the change.
+        """
+        return await self._access.write(partial(applications.set_expiry, ids=ids, expires_at=expires_at), cause)
 
     async def revoke(self, ids: Sequence[str], cause: Cause) -> Sequence[Application]:
         """Remove applications; their tokens and one-time tokens no longer work.

@@ -42,6 +42,32 @@ def change_approval(
     return AccessDecision(after, changes)
 
 
+def set_expiry(state: AccessState, ids: Sequence[str], expires_at: int | None) -> AccessDecision[Sequence[Application]]:
+    """Decide when the credentials of applications expire; the result is these applications afterwards.
+
+    Args:
+        state: The access state.
+        ids: The ids of the applications.
+        expires_at: When they expire, in seconds since the epoch; None for never.
+
+    Raises:
+        NotFoundError: One of them does not exist.
+        BadRequestError: One of them has no credentials yet.
+    """
+    before = _with_ids(state, ids)
+    for application in before:
+        if application.digests is None:
+            raise BadRequestError(
+                f"the application {application.id} has no credentials yet; they can expire once it has collected them"
+            )
+    after = [replace(application, expires_at=expires_at) for application in before]
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if new != old]
+    changes = AccessChanges(
+        applications=tuple(new for _, new in changed), history=tuple(change(old, new) for old, new in changed)
+    )
+    return AccessDecision(after, changes)
+
+
 def revoke(state: AccessState, ids: Sequence[str]) -> AccessDecision[Sequence[Application]]:
     """Remove applications by their ids; the result is those that were removed.
 
