@@ -472,6 +472,7 @@ def test_changes_arrive_by_the_stream(own: Api) -> None:
     until(lambda: client.get_integer_value("limit", 0) == 60)
 
 
+@pytest.mark.thorough
 def test_resolution_in_many_threads_sees_whole_updates(own: Api) -> None:
     """Threads that resolve during updates only see values that were in force."""
     own.declare("limit", configurable_features=["user"])
@@ -490,8 +491,9 @@ def test_resolution_in_many_threads_sees_whole_updates(own: Api) -> None:
         for thread in threads:
             thread.start()
         for value in range(2, 12):
-            own.call("PATCH", f"rules/{rule}", {"value": value})
+            own.call("PUT", f"rules/{rule}/value", {"value": value}).raise_for_status()
             main.reload()
+            assert client.get_integer_value("limit", 0, JOHN) == value
         done.set()
         for thread in threads:
             thread.join()
