@@ -98,8 +98,8 @@ class Application:
         invite_digest: The SHA-256 of the one-time token of an invited application.
         public_token: The claim token of a public application. It is not secret: everyone gets it.
         digests: The digests of its credentials, if it has them.
-        last_used_at: When its credentials were last used, within about an hour, in seconds since the epoch; None if they
-            were not used, or if that was not looked up.
+        last_used_at: When its credentials were last used, within about an hour, in seconds since the epoch; None if
+            they were not used, or if that was not looked up.
     """
 
     id: str

@@ -165,7 +165,9 @@ async def _show(
             {**known.described(), "created": _time(known.created_at), "expires": _time(known.expires_at)}
             for known in await list_tokens(store.access)
         ],
-        applications=[known.described() for known in await store.applications.all()],
+        applications=[
+            {**known.described(), "expires": _time(known.expires_at)} for known in await store.applications.all()
+        ],
         groups=await store.groups.all(),
         secrets=await store.groups.secret_names(),
         scopes=list(Scope),
