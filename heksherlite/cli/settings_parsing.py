@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import yaml
 
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A place in a file.
 
     Attributes:
@@ -33,8 +31,7 @@ class Place:
         return self.file if self.line is None else f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class FileFault:
+class FileFault(NamedTuple):
     """Something wrong in a file.
 
     Attributes:
@@ -56,8 +53,7 @@ class FileFault:
         return f"::error file={place.file}{where}::{message}"
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A value with the place where it is. The content of an object has keys and nodes, that of a list has nodes."""
 
     place: Place
@@ -90,9 +86,8 @@ def parsed(path: Path, faults: list[FileFault]) -> Node | None:
 
 
 def _parse_yaml(file: str, text: str, faults: list[FileFault]) -> Node | None:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        root = yaml.compose(text, Loader=loader)
+        root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file) if mark is None else Place(file, mark.line + 1, mark.column + 1)
@@ -107,30 +102,37 @@ def _parse_yaml(file: str, text: str, faults: list[FileFault]) -> Node | None:
     return _node(file, root, faults, ())
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Parses YAML without looking for the types of scalars, which are those of YAML 1.1."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
+        del kind, value, implicit
+        return "tag:yaml.org,2002:str"
+
+
 def _node(file: str, node: yaml.Node, faults: list[FileFault], above: tuple[yaml.Node, ...]) -> Node:
-    place = Place(file, node.start_mark.line + 1, node.start_mark.column + 1)
-    if any(node is each for each in above):
+    mark = node.start_mark
+    place = Place(file, mark.line + 1, mark.column + 1)
+    if isinstance(node, yaml.ScalarNode):
+        return Node(place, node.value if node.style in _QUOTED else plain_scalar(node.value))
+    if node in above:
         faults.append(FileFault(place, "the value contains itself"))
         return Node(place, None)
     above = (*above, node)
-    if isinstance(node, yaml.MappingNode):
-        content: dict[str, Node] = {}
-        for key, value in node.value:
-            at = Place(file, key.start_mark.line + 1, key.start_mark.column + 1)
-            if not isinstance(key, yaml.ScalarNode):
-                faults.append(FileFault(at, "a key must be a text"))
-                continue
-            if key.value in content:
-                faults.append(FileFault(at, f"the key {key.value!r} is there twice"))
-                continue
-            inner = _node(file, value, faults, above)
-            content[key.value] = Node(at if isinstance(inner.content, dict | list) else inner.place, inner.content)
-        return Node(place, content)
     if isinstance(node, yaml.SequenceNode):
         return Node(place, [_node(file, each, faults, above) for each in node.value])
-    text = str(node.value)
-    is_quoted = getattr(node, "style", None) in _QUOTED
-    return Node(place, text if is_quoted else plain_scalar(text))
+    content: dict[str, Node] = {}
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.value not in content:
+            inner = _node(file, value, faults, above)
+            if not isinstance(value, yaml.ScalarNode):  # what is wrong with it is best seen at its key
+                inner = Node(Place(file, key.start_mark.line + 1, key.start_mark.column + 1), inner.content)
+            content[key.value] = inner
+            continue
+        at = Place(file, key.start_mark.line + 1, key.start_mark.column + 1)
+        is_text = isinstance(key, yaml.ScalarNode)
+        faults.append(FileFault(at, f"the key {key.value!r} is there twice" if is_text else "a key must be a text"))
+    return Node(place, content)
 
 
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+")
