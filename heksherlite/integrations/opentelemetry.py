@@ -16,8 +16,9 @@ except ModuleNotFoundError as error:
     ) from error
 
 from heksherlite._version import __version__
-from heksherlite.clients.base import BaseClient
+from heksherlite.clients.async_client import AsyncHeksherClient
 from heksherlite.clients.observed_lookup import ObservedLookup, Read, observing
+from heksherlite.clients.thread_client import ThreadHeksherClient
 from heksherlite.engine.counts import DELAY_BOUNDS
 from heksherlite.setting import Setting
 
@@ -30,7 +31,7 @@ _NAME: Final = "heksherlite"
 class Instrumentation:
     """What :func:`instrument` started."""
 
-    def __init__(self, client: BaseClient, record: Any) -> None:
+    def __init__(self, client: AsyncHeksherClient | ThreadHeksherClient, record: Any) -> None:
         self._client = client
         self._record = record
 
@@ -42,7 +43,7 @@ class Instrumentation:
 
 
 def instrument(
-    client: BaseClient,
+    client: AsyncHeksherClient | ThreadHeksherClient,
     *,
     settings: Collection[Setting[Any]] | None = None,
     every_read: bool = False,
@@ -80,7 +81,10 @@ def instrument(
 
 class _Events:
     def __init__(
-        self, client: BaseClient, context_id_feature: str | None, logger_provider: _logs.LoggerProvider | None
+        self,
+        client: AsyncHeksherClient | ThreadHeksherClient,
+        context_id_feature: str | None,
+        logger_provider: _logs.LoggerProvider | None,
     ) -> None:
         self._client = client
         self._context_id_feature = context_id_feature
@@ -116,7 +120,7 @@ class _Events:
         yield "feature_flag.result.reason", "stale" if is_stale else reason
 
 
-def _add_metrics(client: BaseClient, meter_provider: metrics.MeterProvider | None) -> Any:
+def _add_metrics(client: AsyncHeksherClient | ThreadHeksherClient, meter_provider: metrics.MeterProvider | None) -> Any:
     meter = metrics.get_meter(_NAME, __version__, meter_provider)
     attributes = {"heksherlite.service": str(client._transport)}
     counts = client._health.counts

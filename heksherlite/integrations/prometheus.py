@@ -16,7 +16,8 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-from heksherlite.clients.base import BaseClient
+from heksherlite.clients.async_client import AsyncHeksherClient
+from heksherlite.clients.thread_client import ThreadHeksherClient
 from heksherlite.engine.counts import DELAY_BOUNDS
 
 _STATES: Final = ("starting", "fresh", "stale", "failed", "closed")
@@ -25,7 +26,7 @@ _STATES: Final = ("starting", "fresh", "stale", "failed", "closed")
 class ClientCollector(Collector):
     """Makes the metrics of a client when Prometheus asks for them."""
 
-    def __init__(self, client: BaseClient, registry: CollectorRegistry) -> None:
+    def __init__(self, client: AsyncHeksherClient | ThreadHeksherClient, registry: CollectorRegistry) -> None:
         self._client = client
         self._registry = registry
 
@@ -68,7 +69,9 @@ class ClientCollector(Collector):
         yield delays
 
 
-def collect(client: BaseClient, registry: CollectorRegistry = REGISTRY) -> ClientCollector:
+def collect(
+    client: AsyncHeksherClient | ThreadHeksherClient, registry: CollectorRegistry = REGISTRY
+) -> ClientCollector:
     """Add the metrics of a client to a registry.
 
     Args:

@@ -68,12 +68,13 @@ from heksherlite.service.storage.store import Store
 
 _build_lock: Final = threading.Lock()
 
+# The routes that are used most come first, because routing looks at one after the other.
 _RESOURCES: Final = (
+    query,
+    ofrep,
     health,
     metrics,
-    query,
     stream,
-    ofrep,
     export,
     changes,
     explain,

@@ -174,6 +174,20 @@ def test_a_deletion_and_a_schedule(api: Api, browser: Browser) -> None:
     assert (rule["feature_values"], rule["ends_at"]) == ([["user", "ann"]], "2099-01-01T12:00:00Z")
 
 
+def test_a_setting_is_shown_to_browsers_and_phones(api: Api, browser: Browser) -> None:
+    """The button on the page of a setting puts this into the draft, which says it, and the page says it afterwards."""
+    page = browser.open("/console/settings/cache_ttl")
+    draft = browser.send(page.form("/console/settings/cache_ttl/client-visible"))
+    assert "visible to clients" in draft.text
+    save(browser)
+    assert api.setting("cache_ttl")["client_visible"] is True
+    page = browser.open("/console/settings/cache_ttl")
+    assert "Hide this setting from browsers and phones" in page.text
+    browser.send(page.form("/console/settings/cache_ttl/client-visible"))
+    save(browser)
+    assert "client_visible" not in api.setting("cache_ttl")
+
+
 def test_protection_needs_a_proposal_or_an_emergency(api: Api, browser: Browser) -> None:
     """A protected setting is proposed, or changed in an emergency, which the history marks."""
     page = browser.open("/console/settings/cache_ttl")

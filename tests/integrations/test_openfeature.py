@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -275,8 +276,7 @@ def test_the_asynchronous_methods_do_the_same(client: OpenFeatureClient) -> None
 
 def test_a_value_that_the_program_changes_stays_as_it_is(client: OpenFeatureClient) -> None:
     """The provider hands out copies of lists and objects."""
-    value = client.get_object_value("a_json", {}, JOHN)
-    assert isinstance(value, dict)
+    value: Any = client.get_object_value("a_json", {}, JOHN)
     value["b"].clear()
     assert client.get_object_value("a_json", {}, JOHN) == VALUES["a_json"][2]
 
@@ -472,6 +472,7 @@ def test_changes_arrive_by_the_stream(own: Api) -> None:
     until(lambda: client.get_integer_value("limit", 0) == 60)
 
 
+@pytest.mark.thorough
 def test_resolution_in_many_threads_sees_whole_updates(own: Api) -> None:
     """Threads that resolve during updates only see values that were in force."""
     own.declare("limit", configurable_features=["user"])
@@ -490,8 +491,9 @@ def test_resolution_in_many_threads_sees_whole_updates(own: Api) -> None:
         for thread in threads:
             thread.start()
         for value in range(2, 12):
-            own.call("PATCH", f"rules/{rule}", {"value": value})
+            own.call("PUT", f"rules/{rule}/value", {"value": value}).raise_for_status()
             main.reload()
+            assert client.get_integer_value("limit", 0, JOHN) == value
         done.set()
         for thread in threads:
             thread.join()
@@ -512,3 +514,19 @@ def test_client_or_url(arguments: dict[str, Any]) -> None:
     """There is either a client or a URL."""
     with pytest.raises(TypeError, match="either a client or a url"):
         HeksherProvider(**arguments)
+
+
+@pytest.mark.thorough
+def test_a_forked_process_resolves_and_hears_of_changes(own: Api) -> None:
+    """A provider that was initialized before a fork keeps its values in the child, and follows changes there."""
+    own.declare("limit", configurable_features=["user"])
+    rule = own.add_rule(1, "limit", user="john")
+    program = Path(__file__).with_name("forked_provider.py")
+    with subprocess.Popen(
+        [sys.executable, program, own.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "1\n"
+        own.call("PUT", f"rules/{rule}/value", {"value": 2}).raise_for_status()
+        assert process.communicate(timeout=60)[0] == "2\n"
+    assert process.returncode == 0

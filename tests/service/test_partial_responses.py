@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -167,3 +168,41 @@ def test_other_tags_get_full_responses(api: Api) -> None:
     assert alone.status_code == 200
     for unusable in (other_tag, '"17-x"', '"x"', '""', "17", f"{tag}, {other_tag}"):
         assert ask(api, unusable).status_code == 200, unusable
+
+
+def test_all_settings_in_part(api: Api) -> None:
+    """A query for all settings gets what changed, and everything after a name is gone."""
+
+    def ask_for_all(tag: str | None = None) -> httpx.Response:
+        headers = LINES if tag is None else {**LINES, "A-IM": "heksherlite", "If-None-Match": tag}
+        return api.http.get("/api/v1/query", headers=headers)
+
+    prepared(api)
+    tag = ask_for_all().headers["ETag"]
+    api.declare("added")
+    response = ask_for_all(tag)
+    assert response.status_code == 226
+    assert [line["setting"] for line in lines(response) if "setting" in line] == ["added"]
+    tag = response.headers["ETag"]
+    api.call("PUT", "settings/added/name", {"name": "renamed", "version": "1.1"}).raise_for_status()
+    assert ask_for_all(tag).status_code == 200
+    tag = ask_for_all().headers["ETag"]
+    api.call("DELETE", "settings/size")
+    response = ask_for_all(tag)
+    assert response.status_code == 200
+    assert [line["setting"] for line in lines(response) if "setting" in line] == ["cache_ttl", "renamed"]
+
+
+def test_all_settings_after_a_restart(tmp_path: Path) -> None:
+    """A service that was started after a removal does not send a part of all settings to who asked before it."""
+    headers = {**LINES, "A-IM": "heksherlite"}
+    with embedded(tmp_path / "a.db", context_features=FEATURES) as service, closing(Api(service.url)) as api:
+        prepared(api)
+        tag = api.http.get("/api/v1/query", headers=LINES).headers["ETag"]
+        api.call("DELETE", "settings/size")
+    with embedded(tmp_path / "a.db") as service, closing(Api(service.url)) as api:
+        response = api.http.get("/api/v1/query", headers={**headers, "If-None-Match": tag})
+        assert response.status_code == 200
+        api.add_rule(7, user="new")
+        since_start = response.headers["ETag"]
+        assert api.http.get("/api/v1/query", headers={**headers, "If-None-Match": since_start}).status_code == 226

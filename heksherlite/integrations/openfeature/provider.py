@@ -10,7 +10,8 @@ from openfeature.exception import ErrorCode, ProviderNotReadyError
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
 from openfeature.provider import AbstractProvider, Metadata
 
-from heksherlite.clients.base import BaseClient
+from heksherlite.clients.async_client import AsyncHeksherClient
+from heksherlite.clients.thread_client import ThreadHeksherClient
 from heksherlite.errors import ContextValueError, MissingContextError
 from heksherlite.flags import (
     Flag,
@@ -61,7 +62,7 @@ class HeksherProvider(AbstractProvider):
 
     def __init__(
         self,
-        client: BaseClient | None = None,
+        client: AsyncHeksherClient | ThreadHeksherClient | None = None,
         *,
         url: str | None = None,
         targeting_key_feature: str | None = None,

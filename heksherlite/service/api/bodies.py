@@ -120,9 +120,7 @@ class BodyReader:
         try:
             try:
                 async with asyncio.timeout(self._timeout):
-                    async for chunk in self._chunks(request, max_bytes):
-                        self._buffered_bytes += len(chunk)
-                        body += chunk
+                    await self._receive(request, max_bytes, body)
             except TimeoutError:
                 raise BodyError(
                     408, f"the body did not arrive within {self._timeout:g} s", connection="close"
@@ -132,7 +130,8 @@ class BodyReader:
         finally:
             self._buffered_bytes -= len(body)
 
-    async def _chunks(self, request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+    async def _receive(self, request: Request, max_bytes: int, body: bytearray) -> None:
+        """Append to a body what arrives, and count it."""
         received, more = 0, True
         while more and received <= _MAX_DISCARDED_BYTES:
             message = await request.receive()
@@ -143,7 +142,8 @@ class BodyReader:
             if received <= max_bytes:
                 if self._buffered_bytes + len(chunk) > self._max_buffered_bytes:
                     raise BodyError(503, "too many request bodies are in memory", **{"retry-after": "1"})
-                yield chunk
+                self._buffered_bytes += len(chunk)
+                body += chunk
             more = message.get("more_body", False)
         if received > max_bytes:
             raise BodyError(413, f"the body is larger than {max_bytes} bytes", connection="close")

@@ -29,7 +29,7 @@ from heksherlite.service.changing import Changer, Rights
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.responses.bodies import ResponseBodies
-from heksherlite.service.responses.flags import ReadyFlags
+from heksherlite.service.responses.flags import FlagTags, ReadyFlags
 from heksherlite.service.storage.store import Store
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class ServiceContext:
     changer: Changer
     repetition: Repetition
     ready_flags: ReadyFlags
+    flag_tags: FlagTags
     stream_tickets: StreamTickets
 
     @classmethod
@@ -152,6 +153,7 @@ class ServiceContext:
             changer=Changer(store, options.limits),
             repetition=repetition,
             ready_flags=ReadyFlags(),
+            flag_tags=FlagTags(),
             stream_tickets=StreamTickets(
                 lambda: store.tokens, lambda: store.signing_keys, clock, requires_tokens=authorizer.requires_tokens
             ),

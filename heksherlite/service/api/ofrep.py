@@ -42,6 +42,7 @@ class OfrepRoute(ServiceRoute):
     """A route whose handler reads the body itself, and whose errors are those of the protocol."""
 
     is_read = True
+    is_immediate = True
     serves_other_sites = True
 
     def handler(self, handle: Handler) -> Handler:
@@ -156,6 +157,47 @@ _BODY: Final[Mapping[str, Any]] = {
 
 
 @router.post(
+    "/ofrep/v1/evaluate/flags",
+    response_model=FlagValues,
+    responses={
+        304: {"description": "The answer has the tag in If-None-Match."},
+        400: {"model": BulkError, "description": "The body is malformed."},
+        **text_responses(408, 413),
+    },
+    openapi_extra=dict(_BODY),
+)
+@requires(Scope.EVALUATE, Scope.READ)
+async def evaluate_flags(request: Request) -> Response:
+    """Evaluate all flags that the client sees. An error of one flag is in its item."""
+    context = context_of(request)
+    await _catch_up(context, request)
+    catalog, access = _catalog(context, request)
+    body = await request.body()
+    sent = request.headers.getlist("if-none-match")
+    if sent and context.flag_tags.is_known(sent, catalog, access, body):
+        return Response(status_code=304, headers={"etag": sent[0]})
+    try:
+        attributes = _attributes(body)
+    except FlagContextError as error:
+        return _refusal(error)
+    tag = _tag(catalog, access, attributes, context.options.targeting_key_feature)
+    if sent and not known_tags(sent).isdisjoint({tag, "*"}):
+        context.flag_tags.remember(tag, catalog, access, body)
+        return Response(status_code=304, headers={"etag": tag})
+    items = []
+    for entry in sorted(catalog.entries.values(), key=lambda entry: entry.setting.name):
+        if _is_visible(entry, access):
+            flag = context.ready_flags.find(catalog, entry) or await context.ready_flags.get(catalog, entry)
+            items.append(_item(flag, attributes, context.options.targeting_key_feature))
+    body = b'{"flags":[%b],"eventStreams":%b,"metadata":{"version":%d}}' % (
+        b",".join(items),
+        orjson.dumps(_event_streams(context, request, catalog)),
+        catalog.counters.revision,
+    )
+    return SlicedResponse(body, 200, {"etag": tag}, "application/json")
+
+
+@router.post(
     "/ofrep/v1/evaluate/flags/{key}",
     response_model=FlagValue,
     responses={
@@ -180,43 +222,6 @@ async def evaluate_flag(request: Request, key: str) -> Response:
     except FlagContextError as error:
         return _refusal(error, key)
     return SlicedResponse(answer, 200, None, "application/json")
-
-
-@router.post(
-    "/ofrep/v1/evaluate/flags",
-    response_model=FlagValues,
-    responses={
-        304: {"description": "The answer has the tag in If-None-Match."},
-        400: {"model": BulkError, "description": "The body is malformed."},
-        **text_responses(408, 413),
-    },
-    openapi_extra=dict(_BODY),
-)
-@requires(Scope.EVALUATE, Scope.READ)
-async def evaluate_flags(request: Request) -> Response:
-    """Evaluate all flags that the client sees. An error of one flag is in its item."""
-    context = context_of(request)
-    await _catch_up(context, request)
-    catalog, access = _catalog(context, request)
-    try:
-        attributes = _attributes(await request.body())
-    except FlagContextError as error:
-        return _refusal(error)
-    tag = _tag(catalog, access, attributes, context.options.targeting_key_feature)
-    sent = request.headers.getlist("if-none-match")
-    if sent and not known_tags(sent).isdisjoint({tag, "*"}):
-        return Response(status_code=304, headers={"etag": tag})
-    items = []
-    for entry in sorted(catalog.entries.values(), key=lambda entry: entry.setting.name):
-        if _is_visible(entry, access):
-            flag = context.ready_flags.find(catalog, entry) or await context.ready_flags.get(catalog, entry)
-            items.append(_item(flag, attributes, context.options.targeting_key_feature))
-    body = b'{"flags":[%b],"eventStreams":%b,"metadata":{"version":%d}}' % (
-        b",".join(items),
-        orjson.dumps(_event_streams(context, request, catalog)),
-        catalog.counters.revision,
-    )
-    return SlicedResponse(body, 200, {"etag": tag}, "application/json")
 
 
 @streams.get(

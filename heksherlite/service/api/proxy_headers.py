@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
@@ -101,6 +102,7 @@ def _parse_address(address: str) -> IPv4Address | IPv6Address | None:
     return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
+@lru_cache(maxsize=1024)
 def client_network(address: str) -> str:
     """Return the key under which requests from an address are limited: the /64 network of an IPv6 address.
 

@@ -83,6 +83,9 @@ class ServiceRoute(APIRoute):
     is_read = False
     """Whether a request that is no GET reads only."""
 
+    is_immediate = False
+    """Whether the handler answers from memory, so that no deadline is needed after the body arrived."""
+
     serves_other_sites = False
     """Whether pages of the sites that the options permit may send requests."""
 
@@ -134,8 +137,11 @@ class ServiceRoute(APIRoute):
                         return await handle(StrictJsonRequest(request.scope, request.receive))
                 max_bytes = context.options.limits.max_changes_size if self.takes_operations else None
                 reading = context.body_reader.reading(request, public=required.is_public, max_bytes=max_bytes)
-                async with reading as complete, deadline:
-                    return await handle(complete)
+                async with reading as complete:
+                    if self.is_immediate:
+                        return await handle(complete)
+                    async with deadline:
+                        return await handle(complete)
             except TimeoutError:
                 if not deadline.expired():
                     raise

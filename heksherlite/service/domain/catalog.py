@@ -68,8 +68,8 @@ class Catalog:
     proposals: Mapping[int, Proposal] = field(default_factory=dict)
     """The proposals that are still to be decided or applied."""
     setting_prefix: str = ""
-    names_revision: int = 0
-    """The latest revision at which a setting was removed or renamed, or that was read from the database as a whole."""
+    names_revision: int = field(default=0, compare=False)
+    """The latest revision at which a name may have gone: a setting was removed or renamed, or all was read at once."""
 
     def find(self, name: str) -> Entry | None:
         """Return the setting of a name or alias, with its rules, or None.
@@ -199,10 +199,6 @@ class Catalog:
         logged = counters.revision_id if is_logged else None
         entries, names = copied(self.entries), copied(self.ids_by_name)
         removed = [entries.pop(setting_id) for setting_id in changes.removed_settings & entries.keys()]
-        is_renamed = any(
-            setting.id in self.entries and self.entries[setting.id].setting.name != setting.name
-            for setting in changes.settings
-        )
         self._store_settings(changes, entries, logged)
         for entry in removed:
             _forget_names(names, entry.setting)
@@ -229,8 +225,15 @@ class Catalog:
             lineage or self.lineage.after([] if logged is None else [logged]),
             self._proposals_after(changes),
             self.setting_prefix,
-            counters.revision if removed or is_renamed or logged is None else self.names_revision,
+            counters.revision if logged is None or self._loses_names(changes) else self.names_revision,
         )
+
+    def _loses_names(self, changes: Changes) -> bool:
+        """Return whether a name may be gone after some changes, perhaps one that was never known here."""
+        if changes.removed_settings or not self.counters.revision:
+            return True
+        known = [(self.entries.get(setting.id), setting) for setting in changes.settings]
+        return any(setting.aliases if entry is None else entry.setting.name != setting.name for entry, setting in known)
 
     def _store_settings(self, changes: Changes, entries: MutableMapping[int, Entry], logged: RevisionId | None) -> None:
         """Put the stored settings of changes into entries. Write the change logs if there is a revision for it."""

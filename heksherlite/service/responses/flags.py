@@ -1,7 +1,8 @@
 """The answers of OFREP: flags in a context, as bytes of which most are built once."""
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -10,8 +11,15 @@ from heksherlite.rules import NO_VALUE, Context, RuleSet
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.entities import Entry
 from heksherlite.service.domain.ranked_rules import RankedRulesCache
+from heksherlite.service.domain.tokens import Access
+
+if TYPE_CHECKING:
+    from heksherlite.service.domain.counters import Counters
 
 _MOST_RULES_ON_EVENT_LOOP: Final = 1_000
+_LARGEST_REQUEST: Final = 1_000
+"""The size of the largest body whose tag is remembered, in bytes."""
+
 _MOST_ANSWERS: Final = 1_000
 """The maximum number of rules of a flag whose answers are kept."""
 
@@ -96,6 +104,25 @@ class ReadyFlags:
         if len(self._flags) > 2 * len(catalog.entries) + _MOST_ANSWERS:
             self._flags = {key: kept for key, kept in self._flags.items() if key in catalog.entries}
         return ready
+
+
+class FlagTags:
+    """Remembers which requests had which entity tag, so that a repeated one need not be read. A change clears it."""
+
+    def __init__(self) -> None:
+        self._counters: Counters | None = None
+        self._tags: dict[tuple[Access, bytes], str] = {}
+
+    def is_known(self, sent: Sequence[str], catalog: Catalog, access: Access, body: bytes) -> bool:
+        """Return whether the one tag that a client sent is remembered for its request."""
+        return len(sent) == 1 and catalog.counters is self._counters and self._tags.get((access, body)) == sent[0]
+
+    def remember(self, tag: str, catalog: Catalog, access: Access, body: bytes) -> None:
+        """Remember the tag of a request."""
+        if catalog.counters is not self._counters or len(self._tags) >= _MOST_ANSWERS:
+            self._counters, self._tags = catalog.counters, {}
+        if len(body) <= _LARGEST_REQUEST:
+            self._tags[access, body] = tag
 
 
 def missing_in(context: Context, features: tuple[str, ...]) -> list[str]:
