@@ -23,7 +23,9 @@ def _parse_pairs(_context: click.Context, parameter: click.Parameter, values: Se
 
 
 _APPROVAL_OPTIONS = (
-    scope_option("What the tokens of the application allow: read, declare, propose, write, admin. By default nothing."),
+    scope_option(
+        "What the tokens of the application allow: read, declare, propose, write, admin, evaluate. By default nothing."
+    ),
     click.option(
         "--setting-prefix",
         metavar="PREFIX",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -10,6 +11,8 @@ import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from heksherlite.operations import AnyOperation
 
 context_option: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.option(
     "--context",
@@ -78,3 +81,32 @@ def parse_time(text: str | None, option: str) -> datetime | None:
         reason = f"expected a time such as 2030-01-31T12:00, not {text!r}"
         raise click.BadParameter(reason, param_hint=option) from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def operations_in(shown: Any) -> list[AnyOperation]:
+    """Return the operations in a JSON list.
+
+    Raises:
+        click.BadParameter: It is not a list, or an item is not an operation.
+    """
+    from heksherlite.operations import OPERATIONS, operation_from
+
+    if not isinstance(shown, list):
+        raise click.BadParameter("expected a list of operations", param_hint="FILE")
+    operations = []
+    for index, each in enumerate(shown):
+        try:
+            operations.append(operation_from(each))
+        except KeyError as error:
+            reason = f"{error} is not an operation; there are {', '.join(sorted(OPERATIONS))}"
+            raise click.BadParameter(f"operations[{index}]: {reason}", param_hint="FILE") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise click.BadParameter(f"operations[{index}]: {error}", param_hint="FILE") from error
+    return operations
+
+
+def matches(name: str, pattern: str | None) -> bool:
+    """Return whether a pattern selects the name of a setting: a part of the name, or a pattern such as ``shop.*``."""
+    if pattern is None:
+        return True
+    return fnmatchcase(name, pattern) if any(sign in pattern for sign in "*?[") else pattern in name

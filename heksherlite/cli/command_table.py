@@ -37,6 +37,12 @@ COMMANDS: Final = {
     ),
     "history": CommandEntry("records", "cli", "Look at what was changed, by whom, and why."),
     "revert": CommandEntry("records", "cli", "Revert all changes of a REVISION with a new change."),
+    "validate": CommandEntry("repository", "cli", "Check files with settings, and report all faults at once."),
+    "plan": CommandEntry("repository", "cli", "Show what heksherlite apply would do, and change nothing."),
+    "apply": CommandEntry("repository", "cli", "Make the settings of a service those of the files, in one change."),
+    "dump": CommandEntry(
+        "repository", "cli", "Write a file with the settings of a service, so that a repository can begin with it."
+    ),
     "proposals": CommandEntry("proposals", "cli", "Propose changes, and decide about those of others."),
     "profile": CommandEntry("profile", "cli", "Keep the URLs and tokens of services under names."),
     "export": CommandEntry("export", "service", "Export a database, or take a snapshot of a service."),

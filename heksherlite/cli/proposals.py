@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import click
 import orjson
 
-from heksherlite.cli.arguments import parse_time
+from heksherlite.cli.arguments import operations_in, parse_time
 from heksherlite.cli.changing import reason_option, require_consent, yes_option
 from heksherlite.cli.differences import show_conflicts, show_impact
 from heksherlite.cli.output import FORMATS, as_text, output_option, plain, print_one, print_rows
@@ -156,24 +156,11 @@ def comment(number: int, text: str, service: Service) -> None:
 
 
 def _read_operations(file: BinaryIO) -> list[AnyOperation]:
-    from heksherlite.operations import OPERATIONS, operation_from
-
     try:
         shown = orjson.loads(file.read())
     except orjson.JSONDecodeError as error:
         raise click.BadParameter(f"not JSON: {error}", param_hint="FILE") from error
-    if not isinstance(shown, list):
-        raise click.BadParameter("expected a list of operations", param_hint="FILE")
-    operations = []
-    for index, each in enumerate(shown):
-        try:
-            operations.append(operation_from(each))
-        except KeyError as error:
-            reason = f"{error} is not an operation; there are {', '.join(sorted(OPERATIONS))}"
-            raise click.BadParameter(f"operations[{index}]: {reason}", param_hint="FILE") from error
-        except (TypeError, ValueError, AttributeError) as error:
-            raise click.BadParameter(f"operations[{index}]: {error}", param_hint="FILE") from error
-    return operations
+    return operations_in(shown)
 
 
 def _description(proposal: Proposal) -> Iterator[str]:

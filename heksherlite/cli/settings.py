@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from heksherlite.cli.arguments import context_option, parse_conditions, parse_value
+from heksherlite.cli.arguments import context_option, matches, parse_conditions, parse_value
 from heksherlite.cli.changing import ChangeMode, change_options
 from heksherlite.cli.differences import change_text
 from heksherlite.cli.output import FORMATS, as_text, conditions_text, output_option, plain, print_one, print_rows
@@ -40,7 +39,7 @@ def list_(pattern: str | None, contexts: Sequence[str], output: FORMATS, service
     """
     context = parse_conditions(contexts, "--context")
     with service.connect() as admin:
-        found = [each for each in admin.list_settings() if _matches(each.name, pattern)]
+        found = [each for each in admin.list_settings() if matches(each.name, pattern)]
         explained = {each.setting: each for each in _explained(admin, [each.name for each in found], context)}
     rows = [_row(each, explained[each.name]) for each in found if each.name in explained]
     if output == "table":
@@ -132,12 +131,6 @@ def show_to_clients(name: str, off: bool, mode: ChangeMode, service: Service) ->
 
     with service.connect() as admin:
         mode.carry_out(admin, [SetClientVisible(setting=name, client_visible=not off)])
-
-
-def _matches(name: str, pattern: str | None) -> bool:
-    if pattern is None:
-        return True
-    return fnmatchcase(name, pattern) if any(sign in pattern for sign in "*?[") else pattern in name
 
 
 def _explained(admin: AdminClient, names: Sequence[str], context: Mapping[str, str]) -> Iterator[ExplainedSetting]:

@@ -30,7 +30,8 @@ def token() -> None:
 @scope_option(
     "What the token allows: read (queries, lists, metrics, documentation), declare (settings, as programs do), propose"
     " (changes for others to approve), write (rules and metadata), audit (the audit record), admin (context features,"
-    " access, and everything else about settings). No scope includes another.",
+    " access, and everything else about settings), evaluate (values of the settings that are visible to browsers and"
+    " phones). No scope includes another.",
     required=True,
 )
 @click.option(

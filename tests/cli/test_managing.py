@@ -6,18 +6,15 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 
-from heksherlite.cli.commands import heksherlite
 from heksherlite.service import embedded
 from heksherlite.service.domain.tokens import Scope
+from tests.cli.terminal import Terminal
 from tests.service.api import FEATURES, Api
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
 
@@ -28,50 +25,6 @@ from heksherlite.cli import main
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C there is a signal to this process
 main()
 """
-
-
-class Terminal:
-    """Runs commands against one service, without a terminal."""
-
-    def __init__(self, api: Api, folder: Path) -> None:
-        self.api = api
-        self.variables = {"HEKSHER_URL": api.url, "XDG_CONFIG_HOME": str(folder), "HEKSHER_TOKEN": ""}
-
-    def try_(self, *arguments: str, sent: str | None = None, **variables: str | None) -> Result:
-        environment: dict[str, str | None] = {**self.variables, "HEKSHER_TOKEN": None, **variables}
-        return CliRunner().invoke(heksherlite, arguments, input=sent, env=environment)
-
-    def run(self, *arguments: str, sent: str | None = None, **variables: str | None) -> str:
-        result = self.try_(*arguments, sent=sent, **variables)
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.run(*arguments, "-o", "json"))
-
-    def refused(self, *arguments: str, status: int = 1, **variables: str | None) -> str:
-        result = self.try_(*arguments, **variables)
-        assert result.exit_code == status, result.output
-        assert "Traceback" not in result.output
-        return result.stderr
-
-
-@pytest.fixture(scope="session")
-def managed_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with embedded(tmp_path_factory.mktemp("managed") / "a.db", context_features=FEATURES) as service:
-        api = Api(service.url)
-        with api.http:
-            yield api
-
-
-@pytest.fixture
-def terminal(managed_service: Api, tmp_path: Path) -> Terminal:
-    """Return a terminal beside a service with three settings and no rules."""
-    managed_service.reset()
-    managed_service.declare()
-    managed_service.declare("shop.title", type="str", default_value="shop", configurable_features=["user"])
-    managed_service.declare("shop.open", type="bool", default_value=False, configurable_features=["user"])
-    return Terminal(managed_service, tmp_path)
 
 
 def test_a_value_is_set_read_explained_and_unset(terminal: Terminal) -> None:

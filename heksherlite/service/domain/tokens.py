@@ -24,8 +24,6 @@ _NO_DIGEST: Final = bytes(32)
 class Scope(StrEnum):
     """What a token allows. No scope includes another."""
 
-    EVALUATE = "evaluate"
-    """The values of the settings that are visible to clients, in a context: for browsers and phones."""
     READ = "read"
     """Queries, lists, details, and the documentation."""
     DECLARE = "declare"
@@ -38,6 +36,8 @@ class Scope(StrEnum):
     """The audit record, and the parts of the history that concern people."""
     ADMIN = "admin"
     """Context features, and settings beyond their metadata."""
+    EVALUATE = "evaluate"
+    """The values of the settings that are visible to clients, in a context: for browsers and phones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,351 @@
+"""Plans: the operations that make the settings of a service those of some files."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import orjson
+
+from heksherlite.cli.output import as_text, conditions_text
+from heksherlite.cli.settings_parsing import FileFault, Place
+from heksherlite.names import nearest_name
+from heksherlite.operations import NOT_GIVEN, AnyOperation, ClearDefault, DeleteRule, PutRule, SetDefault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from heksherlite.admin import AdminClient
+    from heksherlite.cli.settings_files import WantedRule, WantedSetting
+
+MANAGED_BY: Final = "managed_by"
+"""The key of a rule's metadata with the owner of the file that the rule is from."""
+
+APPLIED: Final = "applied"
+"""The key of a rule's metadata with a digest of what was applied. It differs if somebody has changed the rule since."""
+
+REASON: Final = "reason"
+
+_FEW: Final = 50
+"""The number of settings whose rules are requested one by one. For more, everything is requested at once."""
+
+_TIMES: Final = ("starts_at", "ends_at")
+
+Step: TypeAlias = Literal["add", "change", "delete", "drift", "extra"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRule:
+    """A rule of a service.
+
+    Attributes:
+        rule_id: Its id.
+        where: Its conditions.
+        value: Its value, as JSON.
+        metadata: Its metadata.
+        starts_at: From when it is served, in UTC.
+        ends_at: Until when it is served, in UTC.
+    """
+
+    rule_id: int
+    where: Mapping[str, str]
+    value: Any
+    metadata: Mapping[str, Any]
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSetting:
+    """A setting of a service.
+
+    Attributes:
+        operator_default: The operator's default, or `NOT_GIVEN`.
+        rules: Its rules.
+    """
+
+    operator_default: Any = NOT_GIVEN
+    rules: Sequence[StoredRule] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanItem:
+    """A line of a plan.
+
+    Attributes:
+        step: What happens: a rule or default is added, changed or deleted; ``drift`` is left alone because somebody
+            else has changed it, and ``extra`` because the files do not have it.
+        setting: The name of the setting.
+        what: Which part of it, in words.
+        before: The value before, or `NOT_GIVEN`.
+        after: The value afterwards, or `NOT_GIVEN`.
+        note: Why it is left alone, or what else changes.
+    """
+
+    step: Step
+    setting: str
+    what: str
+    before: Any = NOT_GIVEN
+    after: Any = NOT_GIVEN
+    note: str = ""
+
+    def __str__(self) -> str:
+        values = [as_text(value) for value in (self.before, self.after) if value is not NOT_GIVEN]
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.setting} {self.what}: {' -> '.join(dict.fromkeys(values))}{note}"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What has to happen so that a service has the settings of some files.
+
+    Attributes:
+        base_revision: The revision that was compared with the files.
+        items: What happens, and what is left alone.
+        operations: The operations that make it happen.
+        places: For each operation, the place in the files that it is from.
+    """
+
+    base_revision: int
+    items: list[PlanItem] = field(default_factory=list)
+    operations: list[AnyOperation] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the service and the files differ in anything."""
+        return bool(self.items)
+
+    def count(self, step: Step) -> int:
+        """Return how many items are of a kind."""
+        return sum(item.step == step for item in self.items)
+
+    def summary(self) -> str:
+        """Return the counts in a sentence."""
+        if not self.differs:
+            return "Nothing differs."
+        counts = f"{self.count('add')} to add, {self.count('change')} to change, {self.count('delete')} to delete"
+        if drift := self.count("drift"):
+            counts += f"; {drift} changed by others, which --force overwrites"
+        if extra := self.count("extra"):
+            counts += f"; {extra} not in the files, which --prune deletes"
+        return f"{counts}."
+
+    def add(self, item: PlanItem, operation: AnyOperation, place: Place) -> None:
+        """Add an item that happens."""
+        self.items.append(item)
+        self.operations.append(operation)
+        self.places.append(place)
+
+
+def digest_of(value: Any, starts_at: datetime | None, ends_at: datetime | None) -> str:
+    """Return a digest of what a rule serves. Equal numbers have equal digests: 1 and 1.0."""
+    content = [_canonical(value), starts_at and starts_at.isoformat(), ends_at and ends_at.isoformat()]
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def read_stored(admin: AdminClient, names: Sequence[str]) -> tuple[dict[str, StoredSetting], dict[str, str]]:
+    """Return settings of a service by name, and the present names of all settings by their names and aliases.
+
+    Args:
+        admin: The client for the service.
+        names: The names of the settings. Those that do not exist are left out.
+    """
+    details = admin.list_settings()
+    present = {name: each.name for each in details for name in (each.name, *each.aliases)}
+    wanted = set(names)
+    found = {each.name: each for each in details if each.name in wanted}
+    rules: dict[str, list[StoredRule]] = {name: [] for name in found}
+    if len(found) <= _FEW:
+        for name in found:
+            rules[name] = [
+                StoredRule(
+                    rule_id=rule.rule_id,
+                    where=rule.feature_values,
+                    value=rule.value,
+                    metadata=rule.metadata,
+                    starts_at=rule.starts_at,
+                    ends_at=rule.ends_at,
+                )
+                for rule in admin.rules(name)
+            ]
+    else:
+        _read_export(admin.export(), rules)
+    stored = {
+        name: StoredSetting(operator_default=each.operator_default_value, rules=rules[name])
+        for name, each in found.items()
+    }
+    return stored, present
+
+
+def _read_export(export: bytes, rules: dict[str, list[StoredRule]]) -> None:
+    current: list[StoredRule] | None = None
+    for line in export.splitlines():
+        record = orjson.loads(line)
+        if "setting" in record:
+            current = rules.get(record["setting"]["name"])
+        elif "rule" in record and current is not None:
+            rule = record["rule"]
+            times = {name: datetime.fromisoformat(rule[name]) for name in _TIMES if rule.get(name) is not None}
+            where, value, metadata = rule["feature_values"], rule["value"], rule["metadata"]
+            current.append(StoredRule(rule_id=rule["rule_id"], where=where, value=value, metadata=metadata, **times))
+
+
+def missing_faults(
+    wanted: Iterable[WantedSetting], stored: Mapping[str, StoredSetting], present: Mapping[str, str]
+) -> list[FileFault]:
+    """Return a fault for each setting of the files that the service does not have."""
+    faults = []
+    for setting in wanted:
+        if setting.name in stored:
+            continue
+        if setting.name in present:
+            message = f"setting {setting.name} is now named {present[setting.name]}"
+        else:
+            nearest = nearest_name(setting.name, present)
+            hint = f"; did you mean {nearest}?" if nearest else "; programs declare settings when they start"
+            message = f"the service has no setting {setting.name}{hint}"
+        faults.append(FileFault(setting.place, message))
+    return faults
+
+
+def make_plan(
+    wanted: Iterable[WantedSetting],
+    stored: Mapping[str, StoredSetting],
+    *,
+    base_revision: int,
+    prune: bool = False,
+    force: bool = False,
+) -> Plan:
+    """Compare files with a service.
+
+    Args:
+        wanted: The settings of the files.
+        stored: The same settings of the service, by name.
+        base_revision: The revision of the service.
+        prune: Whether to delete what the files do not have.
+        force: Whether to overwrite what others have changed.
+    """
+    plan = Plan(base_revision)
+    for setting in wanted:
+        there = stored[setting.name]
+        _plan_default(plan, setting, there, prune=prune)
+        if setting.rules is not None:
+            _plan_rules(plan, setting, setting.rules, there, prune=prune, force=force)
+    return plan
+
+
+def _plan_default(plan: Plan, setting: WantedSetting, there: StoredSetting, *, prune: bool) -> None:
+    before, after = there.operator_default, setting.default
+    name, what = setting.name, "default"
+    if after is not NOT_GIVEN:
+        if before is NOT_GIVEN or not _same(before, after):
+            step: Step = "add" if before is NOT_GIVEN else "change"
+            item = PlanItem(step=step, setting=name, what=what, before=before, after=after)
+            plan.add(item, SetDefault(setting=name, value=after), setting.default_place or setting.place)
+    elif before is not NOT_GIVEN:
+        if prune:
+            item = PlanItem(step="delete", setting=name, what=what, before=before)
+            plan.add(item, ClearDefault(setting=name), setting.place)
+        else:
+            plan.items.append(PlanItem(step="extra", setting=name, what=what, before=before))
+
+
+def _plan_rules(
+    plan: Plan, setting: WantedSetting, rules: Sequence[WantedRule], there: StoredSetting, *, prune: bool, force: bool
+) -> None:
+    left = {frozenset(rule.where.items()): rule for rule in there.rules}
+    for rule in rules:
+        _plan_rule(plan, setting, rule, left.pop(frozenset(rule.where.items()), None), force=force)
+    for extra in left.values():
+        owner = extra.metadata.get(MANAGED_BY)
+        foreign = owner is not None and owner != setting.owner
+        note = f"managed by {owner}" if foreign else ""
+        what = f"where {conditions_text(extra.where)}"
+        step: Step = "extra" if not prune else "drift" if foreign and not force else "delete"
+        item = PlanItem(step=step, setting=setting.name, what=what, before=extra.value, note=note)
+        if step == "delete":
+            plan.add(item, DeleteRule(rule_id=extra.rule_id), setting.place)
+        else:
+            plan.items.append(item)
+
+
+def _plan_rule(plan: Plan, setting: WantedSetting, rule: WantedRule, there: StoredRule | None, *, force: bool) -> None:
+    metadata = dict(there.metadata) if there is not None else {}
+    managed = {MANAGED_BY: setting.owner, APPLIED: digest_of(rule.value, rule.starts_at, rule.ends_at)}
+    metadata = {name: each for name, each in metadata.items() if name != REASON} | managed
+    if rule.reason is not None:
+        metadata[REASON] = rule.reason
+    put = PutRule(
+        setting=setting.name,
+        feature_values=rule.where,
+        value=rule.value,
+        metadata=metadata,
+        starts_at=rule.starts_at,
+        ends_at=rule.ends_at,
+    )
+    what = f"where {conditions_text(rule.where)}"
+    if there is None:
+        plan.add(PlanItem(step="add", setting=setting.name, what=what, after=rule.value), put, rule.place)
+        return
+    is_same = _same(there.value, rule.value) and (there.starts_at, there.ends_at) == (rule.starts_at, rule.ends_at)
+    if is_same and dict(there.metadata) == metadata:
+        return
+    drift = _drift(setting, there, is_same=is_same)
+    item = PlanItem(
+        step="drift" if drift and not force else "change",
+        setting=setting.name,
+        what=what,
+        before=there.value,
+        after=rule.value,
+        note=drift or _other_changes(there, rule, metadata),
+    )
+    if item.step == "drift":
+        plan.items.append(item)
+    else:
+        plan.add(item, put, rule.place)
+
+
+def _drift(setting: WantedSetting, there: StoredRule, *, is_same: bool) -> str:
+    """Return why a rule is not to be overwritten without force, or nothing."""
+    owner = there.metadata.get(MANAGED_BY)
+    if owner is not None and owner != setting.owner:
+        return f"managed by {owner}"
+    if is_same:
+        return ""
+    if owner is None:
+        return "somebody has made this rule"
+    if there.metadata.get(APPLIED) != digest_of(there.value, there.starts_at, there.ends_at):
+        return "somebody has changed this rule since it was applied"
+    return ""
+
+
+def _other_changes(there: StoredRule, rule: WantedRule, metadata: Mapping[str, Any]) -> str:
+    changes = []
+    if (there.starts_at, there.ends_at) != (rule.starts_at, rule.ends_at):
+        changes.append("its times change")
+    if there.metadata.get(REASON) != metadata.get(REASON):
+        changes.append("its reason changes")
+    if there.metadata.get(MANAGED_BY) is None:
+        changes.append("it becomes managed here")
+    return ", ".join(changes)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(orjson.dumps(_canonical(one), option=_SORTED) == orjson.dumps(_canonical(other), option=_SORTED))
+
+
+_SORTED: Final = orjson.OPT_SORT_KEYS
+
+
+def _canonical(value: Any) -> Any:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _canonical(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_canonical(each) for each in value]
+    return value

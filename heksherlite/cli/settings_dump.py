@@ -1,0 +1,69 @@
+"""Write the settings of a service as a file for a repository."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from heksherlite.cli.output import plain
+from heksherlite.cli.planning import REASON
+from heksherlite.cli.settings_parsing import plain_scalar
+from heksherlite.operations import NOT_GIVEN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from heksherlite.cli.planning import StoredRule, StoredSetting
+
+
+class _InOneLine(dict[str, Any]):
+    """An object that is written in one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes rules in one line each, and quotes texts that YAML 1.2 would not read as texts."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write equal values out, because files are edited by people."""
+        del data
+        return True
+
+
+def _in_one_line(dumper: yaml.SafeDumper, shown: _InOneLine) -> yaml.Node:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", shown.items(), flow_style=True)
+
+
+def _text(dumper: yaml.SafeDumper, shown: str) -> yaml.Node:
+    style = None if isinstance(plain_scalar(shown), str) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", shown, style=style)
+
+
+_Dumper.add_representer(_InOneLine, _in_one_line)
+_Dumper.add_representer(str, _text)
+
+
+def dumped(owner: str, stored: Mapping[str, StoredSetting]) -> str:
+    """Return the text of a file with some settings.
+
+    Args:
+        owner: The owner that the file names.
+        stored: The settings of the service, by name.
+    """
+    settings: dict[str, Any] = {}
+    for name, setting in sorted(stored.items()):
+        default = {} if setting.operator_default is NOT_GIVEN else {"default": setting.operator_default}
+        settings[name] = {**default, "rules": [_rule(rule) for rule in setting.rules]}
+    shown = {"owner": owner, "settings": settings}
+    return yaml.dump(shown, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def _rule(rule: StoredRule) -> _InOneLine:
+    reason = rule.metadata.get(REASON)
+    times = {"from": rule.starts_at, "until": rule.ends_at}
+    return _InOneLine(
+        where=_InOneLine(rule.where),
+        value=rule.value,
+        **({"reason": reason} if isinstance(reason, str) else {}),
+        **{name: plain(time) for name, time in times.items() if time is not None},
+    )
