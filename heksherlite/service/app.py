@@ -49,6 +49,7 @@ from heksherlite.service.api.bodies import BodyError
 from heksherlite.service.api.context import ServiceContext
 from heksherlite.service.api.cors import CorsMiddleware
 from heksherlite.service.api.counting import CountingMiddleware
+from heksherlite.service.api.framing import FramingMiddleware
 from heksherlite.service.api.head import HeadMiddleware
 from heksherlite.service.api.responses import (
     respond_to_body_error,
@@ -131,6 +132,7 @@ def create_app(
     )
     context = app.state.context = ServiceContext.create(store, options, multiprocess)
     app.add_middleware(HeadMiddleware)
+    app.add_middleware(FramingMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(CountingMiddleware, metrics=context.metrics, audit=context.audit, quotas=context.quotas)
     if options.access_log:

@@ -148,6 +148,18 @@ def test_hostile_targets_are_4xx(api: Api, target: str) -> None:
     assert response.split()[1] in {b"404", b"422"}
 
 
+def test_no_request_is_smuggled_behind_an_ambiguous_end(api: Api) -> None:
+    """A request with two lengths is refused, and what follows it on the connection gets no response."""
+    ambiguous = (
+        b"POST /f/claim/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    )
+    with socket.create_connection((api.http.base_url.host, api.http.base_url.port or 80)) as connection:
+        connection.sendall(ambiguous + b"GET /api/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        response = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert response.count(b"HTTP/1.1 ") == 1
+
+
 def test_a_broken_request_does_not_hurt_the_next(api: Api) -> None:
     """Data that is not HTTP is refused, and the service continues."""
     for garbage in (b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
