@@ -129,11 +129,14 @@ class ContextCompletion:
                 context[position] = constant
             elif type(context[position]) is not str:
                 return None
+        is_incomplete = False
         for position in self._others:
             if type(context[position]) is not str:
                 if context[position] is not NO_VALUE:
                     return None
-                self._complete_from_variables(setting_name, context)
+                is_incomplete = True
+        if is_incomplete:
+            self._complete_from_variables(setting_name, context)
         return context
 
     def texts(self, setting_name: str, context: Context) -> Context:

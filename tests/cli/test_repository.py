@@ -302,9 +302,11 @@ def test_the_example_of_a_workflow(terminal: Terminal, tmp_path: Path) -> None:
 
     def job(name: str, status: int = 0) -> str:
         printed = ""
+        result = None
         for command in commands[name]:
             result = terminal.try_(*shlex.split(command)[1:])
             printed += result.output
+        assert result is not None
         assert result.exit_code == status, printed
         return printed
 

@@ -138,3 +138,14 @@ def test_uuids_are_converted_without_importing_their_module_early() -> None:
         "assert setting.get(user=uuid.UUID(int=5)) == 3\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+def test_a_wrong_value_is_reported_before_a_missing_one() -> None:
+    """``get`` and ``explain`` raise the same error for a context that has both: a wrong value and a missing feature."""
+    setting = Setting("two_faults", int, ["environment", "user"], default_value=1)
+    with SyncStubHeksherClient():
+        for read in (setting.get, setting.explain):
+            with pytest.raises(ContextValueError, match="user="):
+                read(user=True)
+            with pytest.raises(ContextValueError, match="environment="):
+                read(environment=True)
