@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,9 +26,12 @@ class YamlGrant:
 
     Args:
         path: The path of the file.
+        required: Whether it is an error if the file does not exist. With ``False``, a missing file has no facts. A file
+            that cannot be read or is malformed is an error in any case.
     """
 
     path: str | os.PathLike[str]
+    required: bool = field(default=True, kw_only=True)
 
     async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - files are always current
         """Return the current content of the file.
@@ -36,7 +39,7 @@ class YamlGrant:
         Raises:
             GrantError: If it cannot be read, is malformed, or does not contain a mapping.
         """
-        return await anyio.to_thread.run_sync(_load, self.path, parse_yaml)
+        return await anyio.to_thread.run_sync(_load, self.path, parse_yaml, self.required)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,12 @@ class TomlGrant:
 
     Args:
         path: The path of the file.
+        required: Whether it is an error if the file does not exist. With ``False``, a missing file has no facts. A file
+            that cannot be read or is malformed is an error in any case.
     """
 
     path: str | os.PathLike[str]
+    required: bool = field(default=True, kw_only=True)
 
     async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - files are always current
         """Return the current content of the file.
@@ -55,7 +61,7 @@ class TomlGrant:
         Raises:
             GrantError: If it cannot be read or is malformed.
         """
-        return await anyio.to_thread.run_sync(_load, self.path, parse_toml)
+        return await anyio.to_thread.run_sync(_load, self.path, parse_toml, self.required)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,12 @@ class JsonGrant:
 
     Args:
         path: The path of the file.
+        required: Whether it is an error if the file does not exist. With ``False``, a missing file has no facts. A file
+            that cannot be read or is malformed is an error in any case.
     """
 
     path: str | os.PathLike[str]
+    required: bool = field(default=True, kw_only=True)
 
     async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - files are always current
         """Return the current content of the file.
@@ -74,13 +83,17 @@ class JsonGrant:
         Raises:
             GrantError: If it cannot be read, is malformed, or does not contain an object.
         """
-        return await anyio.to_thread.run_sync(_load, self.path, parse_json)
+        return await anyio.to_thread.run_sync(_load, self.path, parse_json, self.required)
 
 
-def _load(path: str | os.PathLike[str], parse: Callable[[str], Any]) -> Facts:
+def _load(path: str | os.PathLike[str], parse: Callable[[str], Any], required: bool) -> Facts:
     place = Path(path).absolute()
     try:
         facts = parse(_read_text(place))
+    except FileNotFoundError as error:
+        if not required:
+            return {}
+        raise GrantError(f"{place}: {error.strerror}") from None
     except (OSError, ParseError, GrantError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
         raise GrantError(f"{place}: {reason}") from None

@@ -143,3 +143,16 @@ def test_without_the_extra(tmp_path: Path) -> None:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     assert "PyYAML, which is not installed: pip install 'heksherlite[yaml]'" in result.stderr.splitlines()[-1]
     assert "GrantError" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", GRANTS)
+def test_optional_files(kind: str, tmp_path: Path) -> None:
+    """With required=False, a missing file has no facts; a malformed or unreadable one is an error all the same."""
+    path = tmp_path / "config"
+    optional = GRANTS[kind](path, required=False)
+    assert loaded(optional) == {}
+    path.write_text("{", "utf-8")
+    with pytest.raises(GrantError, match="config: "):
+        loaded(optional)
+    with pytest.raises(GrantError, match="directory"):
+        loaded(GRANTS[kind](tmp_path, required=False))
