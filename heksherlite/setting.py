@@ -438,6 +438,11 @@ def find_setting(name: str) -> Setting[Any]:
     return setting
 
 
+def existing_settings() -> list[Setting[Any]]:
+    """Return all settings of this process, sorted by name; of several with one name, the newest."""
+    return [setting for _, setting in sorted(_by_name.items())]
+
+
 @lru_cache(maxsize=1024)
 def _without_client(features: tuple[str, ...]) -> ContextCompletion:
     return ContextCompletion(features, required=False)

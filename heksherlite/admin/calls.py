@@ -10,6 +10,7 @@ from urllib.parse import quote
 from heksherlite.admin import reading
 from heksherlite.admin.results import (
     ChangeResult,
+    DeclarationPreview,
     Explanations,
     HistoryPage,
     Proposal,
@@ -373,6 +374,21 @@ def context_features() -> Call[tuple[str, ...]]:
         AdminError: There is no answer, or the request is refused.
     """
     return _json_call("GET", "context_features", lambda shown: tuple(shown["context_features"]))
+
+
+def preview_declaration(declaration: Mapping[str, Any]) -> Call[DeclarationPreview]:
+    """Return what a declaration would do. Nothing is stored.
+
+    Args:
+        declaration: The body of the declaration, as :meth:`heksherlite.Setting.to_v1_declaration_body` returns it.
+
+    Raises:
+        RequestRefusedError: The declaration is invalid, or a context feature or the alias does not exist.
+        AdminError: There is no answer, or the request is refused for another reason.
+    """
+    return _json_call(
+        "POST", "declarations/preview", reading.declaration_preview, body=declaration, changes_nothing=True
+    )
 
 
 def export() -> Call[bytes]:

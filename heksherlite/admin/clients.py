@@ -114,6 +114,7 @@ class AsyncAdminClient:
     withdraw = _asynchronous(calls.withdraw)
     comment = _asynchronous(calls.comment)
     context_features = _asynchronous(calls.context_features)
+    preview_declaration = _asynchronous(calls.preview_declaration)
     export = _asynchronous(calls.export)
 
     async def send(self, call: Call[T]) -> T:
@@ -196,6 +197,7 @@ class AdminClient:
     withdraw = _synchronous(calls.withdraw)
     comment = _synchronous(calls.comment)
     context_features = _synchronous(calls.context_features)
+    preview_declaration = _synchronous(calls.preview_declaration)
     export = _synchronous(calls.export)
 
     def send(self, call: Call[T]) -> T:

@@ -12,6 +12,8 @@ from heksherlite.admin.results import (
     ChangeResult,
     Comment,
     DecidedBy,
+    DeclarationDifference,
+    DeclarationPreview,
     ExplainedRule,
     ExplainedSetting,
     Explanations,
@@ -188,6 +190,16 @@ def setting_details(shown: Any) -> SettingDetails:
         operator_default_value=shown.get("operator_default_value", NOT_GIVEN),
         protected=shown.get("protected", False),
         client_visible=shown.get("client_visible", False),
+    )
+
+
+def declaration_preview(shown: Any) -> DeclarationPreview:
+    """Return what a declaration would do."""
+    return DeclarationPreview(
+        outcome=shown["outcome"],
+        previous_version=shown.get("previous_version"),
+        latest_version=shown.get("latest_version"),
+        differences=tuple([DeclarationDifference(**each) for each in shown.get("differences") or ()]),
     )
 
 

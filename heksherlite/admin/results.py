@@ -247,6 +247,41 @@ class SettingDetails:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclarationDifference:
+    """A difference between a declaration and the stored setting.
+
+    Attributes:
+        level: ``minor`` or ``major``, the version that has to be raised for it; ``mismatch`` if it is impossible.
+        attribute: The attribute that differs, or None.
+        latest_value: The stored value of the attribute.
+        message: What differs, for people, or None.
+    """
+
+    level: str
+    attribute: str | None = None
+    latest_value: Any = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclarationPreview:
+    """What a declaration would do.
+
+    Attributes:
+        outcome: ``created``, ``uptodate``, ``upgraded`` or ``outdated``; ``mismatch`` if the version would have to be
+            raised, and ``rejected`` if it would have to be raised more, or the stored rules do not fit.
+        previous_version: The stored version, if it would be replaced.
+        latest_version: The stored version, if the declared one is older.
+        differences: The differences.
+    """
+
+    outcome: str
+    previous_version: str | None = None
+    latest_version: str | None = None
+    differences: tuple[DeclarationDifference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedCondition:
     """The condition by which a rule does not match.
 

@@ -77,6 +77,16 @@ def service_options(command: Callable[..., None]) -> Callable[..., None]:
     return _URL(_PROFILE(credential_options(run)))
 
 
+def service_of_profile(name: str) -> Service:
+    """Return the service of a profile.
+
+    Raises:
+        click.ClickException: There is no such profile.
+    """
+    chosen = read_profiles().get(name)
+    return Service(chosen.url, chosen.token)
+
+
 def _service(
     url: str | None,
     token: str | None,

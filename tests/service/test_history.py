@@ -53,6 +53,7 @@ ELSEWHERE = (
     "secrets",
     "proposals/",
     "settings/{name}/declarers",
+    "declarations/preview",
 )
 """The beginnings of the paths whose writes other tests look at in the history: they need more than this service has."""
 

@@ -83,6 +83,7 @@ CALLS: list[tuple[str, str, Any]] = [
     ("PUT", "settings/{name}/metadata/{key}", {"value": 2, **VERSION}),
     ("DELETE", "settings/{name}/metadata/{key}", VERSION),
     ("POST", "settings/declare", {"name": "{name}", **DECLARATION}),
+    ("POST", "declarations/preview", {"name": "{name}", **DECLARATION}),
     ("POST", "settings/declare", {"name": "{name}", **DECLARATION, "version": "1.1", "default_value": 1}),
     ("POST", "settings/declare", {"name": "{name}", "alias": "backend.own", **DECLARATION}),
     ("POST", "settings/declare", {"name": "backend.new", "alias": "{name}", **DECLARATION}),

@@ -6,8 +6,8 @@ from typing import Any, Literal, Self
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, model_validator
 
-from heksherlite.service.api.context import Context, WritableStore, declarations_are_strict
-from heksherlite.service.api.responses import EVERY_WRITE, json_response, text_responses
+from heksherlite.service.api.context import Context, ReadableStore, WritableStore, declarations_are_strict
+from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain import declarations
 from heksherlite.service.domain.declarers import DeclarationRights
@@ -16,6 +16,7 @@ from heksherlite.service.domain.json_values import same_json
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.domain.value_schemas import ValueSchema
 from heksherlite.service.domain.versions import INITIAL
+from heksherlite.service.errors import DeclarationConflictError, DifferencesError
 from heksherlite.service.fields import (
     DistinctFeatures,
     Metadata,
@@ -73,6 +74,15 @@ class DeclarationResponse(BaseModel):
     differences: list[DifferenceModel] | None = None
 
 
+class DeclarationPreview(BaseModel):
+    """What a declaration would do."""
+
+    outcome: Literal["created", "uptodate", "upgraded", "outdated", "mismatch", "rejected"]
+    previous_version: str | None = None
+    latest_version: str | None = None
+    differences: list[DifferenceModel] | None = None
+
+
 class RejectedDeclaration(BaseModel):
     """The reason why a declaration was rejected: its differences, or a detail about its alias."""
 
@@ -95,6 +105,32 @@ class RejectedDeclaration(BaseModel):
 @requires(Scope.DECLARE)
 async def declare_setting(body: DeclarationBody, request: Request, store: WritableStore, context: Context) -> Response:
     """Create a setting, upgrade it with a higher version, or compare a declaration to it."""
+    rights = DeclarationRights.of_token(request.state.identity.token, strict=declarations_are_strict(context))
+    decide = partial(declarations.declare, declaration=_declaration(body), rights=rights)
+    return json_response(await store.write(decide, is_declaration=True))
+
+
+@router.post(
+    "/api/v1/declarations/preview",
+    response_model=DeclarationPreview,
+    responses={**text_responses(400, 404, 408, 413), **INVALID},
+)
+@requires(Scope.READ)
+async def preview_declaration(body: DeclarationBody, store: ReadableStore) -> Response:
+    """Return what a declaration would do, by whoever has the right to it. Nothing is stored."""
+    catalog = store.catalog
+    try:
+        decision = declarations.declare(catalog, _declaration(body))
+    except DifferencesError as error:
+        versions = {} if error.previous_version is None else {"previous_version": error.previous_version}
+        return json_response({"outcome": error.outcome, **versions, "differences": error.differences})
+    except DeclarationConflictError as error:
+        return json_response({"outcome": "rejected", "differences": [{"level": "mismatch", "message": error.message}]})
+    catalog.require_within_limit(decision.changes)
+    return json_response(decision.result)
+
+
+def _declaration(body: DeclarationBody) -> declarations.Declaration:
     shape = Shape(
         name=body.name,
         configurable_features=frozenset(body.configurable_features),
@@ -103,10 +139,7 @@ async def declare_setting(body: DeclarationBody, request: Request, store: Writab
         metadata=_without_copy(body.metadata, body.json_schema),
         schema=None if body.json_schema is None else ValueSchema(body.json_schema),
     )
-    declaration = declarations.Declaration(shape, body.version, body.alias)
-    rights = DeclarationRights.of_token(request.state.identity.token, strict=declarations_are_strict(context))
-    decide = partial(declarations.declare, declaration=declaration, rights=rights)
-    return json_response(await store.write(decide, is_declaration=True))
+    return declarations.Declaration(shape, body.version, body.alias)
 
 
 def _without_copy(metadata: dict[str, Any], schema: dict[str, Any] | None) -> dict[str, Any]:
