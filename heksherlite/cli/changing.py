@@ -48,8 +48,16 @@ class ChangeMode:
     break_glass: bool
     output: FORMATS
 
-    def carry_out(self, admin: AdminClient, operations: Sequence[AnyOperation]) -> None:
+    def carry_out(
+        self, admin: AdminClient, operations: Sequence[AnyOperation], *, base_revision: int | None = None
+    ) -> None:
         """Show what operations do, ask, and make or propose them.
+
+        Args:
+            admin: The client for the service.
+            operations: The operations.
+            base_revision: The revision that the person looked at. What others changed since is a conflict. By default,
+                it is that of the preview.
 
         Raises:
             click.UsageError: There is nobody to ask.
@@ -58,7 +66,9 @@ class ChangeMode:
         if self.propose:
             self._propose(admin, operations)
             return
-        preview = admin.change(operations, dry_run=True, break_glass=self.break_glass, reason=self.reason)
+        preview = admin.change(
+            operations, base_revision=base_revision, dry_run=True, break_glass=self.break_glass, reason=self.reason
+        )
         if not preview.changes:
             click.echo("Nothing changes: everything already has these values.", err=True)
             print_one(self.output, preview, lambda: f"Nothing changed; the revision is {preview.revision}.")
@@ -70,7 +80,10 @@ class ChangeMode:
             return
         require_consent("Make this change?", yes=self.yes)
         made = admin.change(
-            operations, base_revision=preview.revision, break_glass=self.break_glass, reason=self.reason
+            operations,
+            base_revision=preview.revision if base_revision is None else base_revision,
+            break_glass=self.break_glass,
+            reason=self.reason,
         )
         print_one(self.output, made, lambda: f"Changed in revision {made.revision}.")
 

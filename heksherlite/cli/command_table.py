@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "history": CommandEntry("records", "cli", "Look at what was changed, by whom, and why."),
     "revert": CommandEntry("records", "cli", "Revert all changes of a REVISION with a new change."),
     "check": CommandEntry("check", "cli", "Compare the settings of a program with a service, and declare nothing."),
+    "edit": CommandEntry("editing", "cli", "Edit the default and the rules of the setting NAME in an editor."),
     "validate": CommandEntry("repository", "cli", "Check files with settings, and report all faults at once."),
     "plan": CommandEntry("repository", "cli", "Show what heksherlite apply would do, and change nothing."),
     "apply": CommandEntry("repository", "cli", "Make the settings of a service those of the files, in one change."),

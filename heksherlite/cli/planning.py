@@ -274,8 +274,9 @@ def _plan_rules(
 
 def _plan_rule(plan: Plan, setting: WantedSetting, rule: WantedRule, there: StoredRule | None, *, force: bool) -> None:
     metadata = dict(there.metadata) if there is not None else {}
-    managed = {MANAGED_BY: setting.owner, APPLIED: digest_of(rule.value, rule.starts_at, rule.ends_at)}
-    metadata = {name: each for name, each in metadata.items() if name != REASON} | managed
+    metadata.pop(REASON, None)
+    if setting.owner is not None:
+        metadata |= {MANAGED_BY: setting.owner, APPLIED: digest_of(rule.value, rule.starts_at, rule.ends_at)}
     if rule.reason is not None:
         metadata[REASON] = rule.reason
     put = PutRule(
@@ -328,7 +329,7 @@ def _other_changes(there: StoredRule, rule: WantedRule, metadata: Mapping[str, A
         changes.append("its times change")
     if there.metadata.get(REASON) != metadata.get(REASON):
         changes.append("its reason changes")
-    if there.metadata.get(MANAGED_BY) is None:
+    if metadata.get(MANAGED_BY) != there.metadata.get(MANAGED_BY):
         changes.append("it becomes managed here")
     return ", ".join(changes)
 

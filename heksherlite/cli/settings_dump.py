@@ -43,18 +43,18 @@ _Dumper.add_representer(_InOneLine, _in_one_line)
 _Dumper.add_representer(str, _text)
 
 
-def dumped(owner: str, stored: Mapping[str, StoredSetting]) -> str:
+def dumped(owner: str | None, stored: Mapping[str, StoredSetting]) -> str:
     """Return the text of a file with some settings.
 
     Args:
-        owner: The owner that the file names.
+        owner: The owner that the file names, or None.
         stored: The settings of the service, by name.
     """
     settings: dict[str, Any] = {}
     for name, setting in sorted(stored.items()):
         default = {} if setting.operator_default is NOT_GIVEN else {"default": setting.operator_default}
         settings[name] = {**default, "rules": [_rule(rule) for rule in setting.rules]}
-    shown = {"owner": owner, "settings": settings}
+    shown = {"settings": settings} if owner is None else {"owner": owner, "settings": settings}
     return yaml.dump(shown, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
 
 

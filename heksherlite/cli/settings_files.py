@@ -100,7 +100,7 @@ class WantedSetting:
     Attributes:
         place: Where it is.
         name: Its name.
-        owner: Who manages it.
+        owner: Who manages it; None if a person edits it.
         default: The operator's default, or `NOT_GIVEN`.
         default_place: Where the default is.
         rules: Its rules, or None if they are not managed.
@@ -108,7 +108,7 @@ class WantedSetting:
 
     place: Place
     name: str
-    owner: str
+    owner: str | None
     default: Any = NOT_GIVEN
     default_place: Place | None = None
     rules: Sequence[WantedRule] | None = None
@@ -118,12 +118,14 @@ class WantedSetting:
 class _Reader:
     file: str
     faults: list[FileFault] = field(default_factory=list)
+    needs_owner: bool = True
 
     def fault(self, place: Place, message: str) -> None:
         self.faults.append(FileFault(place, message))
 
     def settings(self, root: Node) -> Iterator[WantedSetting]:
-        fields = self.fields(root, "the file", {"owner", "settings"}, required={"owner", "settings"})
+        required = {"owner", "settings"} if self.needs_owner else {"settings"}
+        fields = self.fields(root, "the file", {"owner", "settings"}, required=required)
         if fields is None:
             return
         owner = self.text(fields["owner"], "the owner") if "owner" in fields else None
@@ -136,11 +138,11 @@ class _Reader:
         for name, node in settings.content.items():
             if SETTING_NAME.fullmatch(name) is None:
                 self.fault(node.place, f"{name!r} is not a name of a setting: use letters, digits, _ and .")
-            wanted = self.setting(name, node, owner or "")
+            wanted = self.setting(name, node, owner)
             if wanted is not None:
                 yield wanted
 
-    def setting(self, name: str, node: Node, owner: str) -> WantedSetting | None:
+    def setting(self, name: str, node: Node, owner: str | None) -> WantedSetting | None:
         fields = self.fields(node, f"setting {name}", {"default", "rules"})
         if fields is None:
             return None
@@ -243,11 +245,12 @@ class _Reader:
         return {name: each for name, each in node.content.items() if name in known}
 
 
-def read_settings_files(files: Sequence[str]) -> list[WantedSetting]:
+def read_settings_files(files: Sequence[str], *, needs_owner: bool = True) -> list[WantedSetting]:
     """Read files and folders with settings.
 
     Args:
         files: The paths. Of a folder, all files that end with ``.yaml``, ``.yml``, ``.json`` or ``.toml`` are read.
+        needs_owner: Whether a file has to name an owner.
 
     Raises:
         SettingsFilesError: A file cannot be read or is malformed, or two files have the same setting. The error lists
@@ -257,7 +260,7 @@ def read_settings_files(files: Sequence[str]) -> list[WantedSetting]:
     wanted: list[WantedSetting] = []
     places: dict[str, Place] = {}
     for path in _expanded(files, faults):
-        reader = _Reader(str(path), faults)
+        reader = _Reader(str(path), faults, needs_owner)
         root = parsed(path, faults)
         if root is None:
             continue
