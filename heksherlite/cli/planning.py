@@ -11,7 +11,7 @@ import orjson
 
 from heksherlite.cli.output import as_text, conditions_text
 from heksherlite.cli.settings_parsing import FileFault, Place
-from heksherlite.names import nearest_name
+from heksherlite.names import MANAGED_BY, nearest_name
 from heksherlite.operations import NOT_GIVEN, AnyOperation, ClearDefault, DeleteRule, PutRule, SetDefault
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from heksherlite.admin import AdminClient
     from heksherlite.cli.settings_files import WantedRule, WantedSetting
-
-MANAGED_BY: Final = "managed_by"
-"""The key of a rule's metadata with the owner of the file that the rule is from."""
 
 APPLIED: Final = "applied"
 """The key of a rule's metadata with a digest of what was applied. It differs if somebody has changed the rule since."""

@@ -154,3 +154,17 @@ def test_what_is_no_color_is_refused(color: str) -> None:
     """A browser would silently ignore it, or worse."""
     with pytest.raises(ValueError, match="is not one of CSS"):
         ServiceOptions(color=color)
+
+
+def test_rules_from_a_repository_are_marked(api: Api, browser: Browser) -> None:
+    """The pages of a setting and of a rule say who manages a rule in a repository, and that an edit here is drift."""
+    api.declare()
+    rule_id = api.add_rule(10, environment="dev")
+    other = api.add_rule(20, environment="prod")
+    metadata = {"metadata": {"managed_by": "checkout <team>", "applied": "0123"}}
+    assert api.call("PUT", f"rules/{rule_id}/metadata", metadata).status_code == 204
+    page = browser.open("/console/settings/cache_ttl")
+    assert "managed in a repository by checkout <team>" in page.text
+    edited = browser.open(f"/console/settings/cache_ttl/edit?rule={rule_id}")
+    assert "managed in a repository by checkout <team>" in edited.text
+    assert "managed in a repository" not in browser.open(f"/console/settings/cache_ttl/edit?rule={other}").text

@@ -13,6 +13,7 @@ from heksherlite.service.console.drafting import Entered, add_to_draft, checked
 from heksherlite.service.console.editors import EditError, editor_of, read_value
 from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.links import CONTEXT
+from heksherlite.service.console.owners import owner_of
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
@@ -211,6 +212,7 @@ async def _show_rule(
         suggestions=view.suggestions,
         editor=editor_of(entry.setting, value, raw=entered.raw),
         entered=entered,
+        owner=owner_of(rule),
         for_everybody=False,
     )
 
@@ -226,5 +228,6 @@ async def _show_default(request: Request, entry: Entry, value: Any, entered: Ent
         suggestions={},
         editor=editor_of(entry.setting, value, raw=entered.raw),
         entered=entered,
+        owner="",
         for_everybody=True,
     )
