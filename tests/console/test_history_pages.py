@@ -116,6 +116,31 @@ def test_an_environment_is_copied(browser: Browser) -> None:
     assert "Nothing differs" in page.text
 
 
+def test_many_differences_are_shown_in_pages(api: Api, browser: Browser) -> None:
+    """A page has 200 differences, and the rows of every page can be chosen."""
+    rules = [
+        {
+            "op": "put_rule",
+            "setting": "page_size",
+            "feature_values": {"environment": "staging", "user": f"u{n:03}"},
+            "value": n,
+        }
+        for n in range(205)
+    ]
+    change(api, *rules)
+    address = "/console/compare?feature=environment&left=staging&right=prod"
+    page = browser.open(address)
+    assert "Differences 1 to 200 , and more" in page.text.replace("200,", "200 ,")
+    page = browser.open(address + "&page=2")
+    assert "Differences 201 to 206" in page.text
+    assert "u204" in page.text
+    (form,) = [form for form in page.forms if form.method == "post" and form.action.endswith("/compare")]
+    assert len(form.offered["row"]) == 6
+    assert "u204" in browser.send(form, row=form.offered["row"][-1:]).text
+    assert "There are no more differences" in browser.open(address + "&page=3").text
+    assert browser.open(address + "&page=0").status == 400
+
+
 def test_a_proposal_is_discussed_and_applied(api: Api, browser: Browser) -> None:
     """Its impact is on the page, and so is what is said about it."""
     answer = api.call("POST", "proposals", {"operations": [RULE], "reason": "for the sale"})

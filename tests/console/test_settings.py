@@ -168,3 +168,29 @@ def test_rules_from_a_repository_are_marked(api: Api, browser: Browser) -> None:
     edited = browser.open(f"/console/settings/cache_ttl/edit?rule={rule_id}")
     assert "managed in a repository by checkout <team>" in edited.text
     assert "managed in a repository" not in browser.open(f"/console/settings/cache_ttl/edit?rule={other}").text
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_context_as_in_the_api_fills_the_context_bar(browser: Browser) -> None:
+    """The parameter context of the API works in the URL of a page, and keeps the rest of the query."""
+    page = browser.open("/console/?q=cache&context=environment:dev,user:john")
+    assert dict(httpx.URL(page.url).params) == {"q": "cache", "c.environment": "dev", "c.user": "john"}
+    assert (names_on(page), page.form("/console/").value("c.user")) == (["cache_ttl"], "john")
+    page = browser.open("/console/settings/cache_ttl?context=environment:dev")
+    assert dict(httpx.URL(page.url).params) == {"c.environment": "dev"}
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("context=environment", "'environment' is not a context; write each context feature once with its value"),
+        ("context=user:a,user:b", "'user:a,user:b' is not a context"),
+        ("context=customer:a", "here is no context feature 'customer'; the context features are"),
+        ("c.customer=a", "here is no context feature 'customer'; the context features are"),
+    ],
+)
+def test_a_wrong_context_is_named(browser: Browser, query: str, problem: str) -> None:
+    """Values are not shown for another context than the one that was asked for."""
+    page = browser.open(f"/console/?{query}")
+    assert (page.status, problem in page.text) == (400, True), page.text

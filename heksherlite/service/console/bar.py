@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from heksherlite import names
-from heksherlite.service.console.links import CONTEXT
+from heksherlite.service.console.links import CONTEXT, query_of
 from heksherlite.service.domain.catalog import Catalog
-from heksherlite.service.errors import BadRequestError
+from heksherlite.service.domain.filters import parse_feature_values
+from heksherlite.service.errors import BadRequestError, InvalidError
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,15 @@ def bar_of(
         prefix: The beginning of the names of the parameters.
 
     Raises:
-        BadRequestError: A value cannot be one of a context feature.
+        BadRequestError: A context feature does not exist, or a value cannot be one of a context feature.
     """
+    for name, value in request.query_params.multi_items():
+        feature = name.removeprefix(prefix)
+        if name.startswith(prefix) and value and feature not in catalog.context_features:
+            raise BadRequestError(
+                f"there is no context feature {feature[:100]!r}; the context features are"
+                f" {', '.join(catalog.context_features) or 'none'}"
+            )
     fields, context = [], {}
     for feature in catalog.context_features:
         value = request.query_params.get(prefix + feature, "").strip()
@@ -72,3 +80,30 @@ def bar_of(
         if features is None or feature in features:
             fields.append(Field(feature, value, suggestions.get(feature, ()), prefix + feature))
     return Bar(fields, context)
+
+
+def query_of_context(request: Request) -> str | None:
+    """Return the query of a page whose context is in the parameter ``context``, as in the API, or None without it.
+
+    Args:
+        request: The request for a page, such as ``/console/?context=environment:dev,user:john``.
+
+    Returns:
+        The query with a parameter for each value, such as ``?c.environment=dev&c.user=john``, which fills the context
+        bar.
+
+    Raises:
+        BadRequestError: The parameter is malformed.
+    """
+    given = request.query_params.getlist("context")
+    if not given:
+        return None
+    try:
+        known = parse_feature_values(",".join(each for each in given if each)) if any(given) else {}
+    except InvalidError:
+        raise BadRequestError(
+            f"{','.join(given)[:100]!r} is not a context; write each context feature once with its value, such as"
+            " context=environment:dev,user:john"
+        ) from None
+    changes = {"context": None} | {CONTEXT + feature: value for feature, value in known.items()}
+    return query_of(request.query_params.multi_items(), changes)

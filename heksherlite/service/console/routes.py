@@ -10,8 +10,10 @@ from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.people import LoginRequiredError
 from heksherlite.service.api.responses import respond_to_unavailable, status_of
 from heksherlite.service.api.routes import ServiceRoute
+from heksherlite.service.console.bar import query_of_context
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
+from heksherlite.service.pages.rendering import PAGE_HEADERS
 
 
 class ConsoleRoute(ServiceRoute):
@@ -23,6 +25,8 @@ class ConsoleRoute(ServiceRoute):
 
         async def handle_page(request: Request) -> Response:
             try:
+                if request.method in {"GET", "HEAD"} and (query := query_of_context(request)) is not None:
+                    return Response(None, 303, {**PAGE_HEADERS, "location": query})
                 return await handle(request)
             except LoginRequiredError:
                 return redirect(request, f"../f/login?next={quote(_page(request), safe='')}")

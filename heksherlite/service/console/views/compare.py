@@ -12,6 +12,7 @@ from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.drafting import add_to_draft
 from heksherlite.service.console.indexes import index_of
+from heksherlite.service.console.numbers import read_number
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.console.views.editing import may_edit
@@ -24,7 +25,7 @@ from heksherlite.service.pages.form import read_form
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
-_MOST_ROWS: Final = 500
+_PAGE_SIZE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Row:
 async def show_comparison(request: Request, store: ReadableStore, context: Context) -> Response:
     """Show the rules that differ between two values of a context feature."""
     query = request.query_params
+    number = read_number(query.get("page", "1"), "page")
+    start = (number - 1) * _PAGE_SIZE
     catalog = store.catalog
     feature, left, right = (query.get(name, "").strip() for name in ("feature", "left", "right"))
     view = index_of(request).view(catalog)
@@ -50,7 +53,7 @@ async def show_comparison(request: Request, store: ReadableStore, context: Conte
     asked = bool(feature and left and right)
     if asked:
         rows = await context.changer.computed(
-            lambda: list(islice(_rows(catalog, feature, left, right), _MOST_ROWS + 1))
+            lambda: list(islice(_rows(catalog, feature, left, right), start, start + _PAGE_SIZE + 1))
         )
     return await render(
         request,
@@ -61,8 +64,10 @@ async def show_comparison(request: Request, store: ReadableStore, context: Conte
         right=right,
         suggestions=sorted({value for values in view.suggestions.values() for value in values})[:200],
         asked=asked,
-        rows=rows[:_MOST_ROWS],
-        has_more=len(rows) > _MOST_ROWS,
+        rows=rows[:_PAGE_SIZE],
+        start=start,
+        number=number,
+        has_more=len(rows) > _PAGE_SIZE,
     )
 
 
