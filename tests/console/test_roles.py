@@ -124,6 +124,9 @@ def test_a_proposer_proposes_and_an_editor_approves(shop: Shop, people: dict[str
     own = next(replace(each) for each in page.forms if each.action.endswith("/comments"))
     own.action = own.action.replace("comments", "approve")
     assert proposer.send(own).status == 403
+    assert f"{number}: cheaper" in proposer.open("/console/proposals?mine=1").text.replace(" :", ":")
+    assert "None of your proposals waits for a decision" in editor.open("/console/proposals?mine=1").text
+    assert "cheaper" in editor.open("/console/proposals").text
     page = editor.open(f"/console/proposals/{number}")
     form_of_editor = page.form(f"/console/proposals/{number}/comments")
     form_of_editor.action = form_of_editor.action.replace("comments", "approve")

@@ -14,7 +14,7 @@ from heksherlite.service.console.drafting import look_at
 from heksherlite.service.console.numbers import read_number
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
-from heksherlite.service.domain.proposals import ProposalState
+from heksherlite.service.domain.proposals import Proposal, ProposalState
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, OperationConflictsError
 from heksherlite.service.pages.form import Form, read_form
@@ -28,12 +28,30 @@ _PENDING: Final = (ProposalState.OPEN, ProposalState.APPROVED)
 @router.get("/console/proposals")
 @requires_person(Scope.READ, Scope.PROPOSE, Scope.WRITE)
 async def list_proposals(request: Request, store: ReadableStore) -> Response:
-    """List the proposals that are to be decided, or all of them."""
-    shows_all = bool(request.query_params.get("all"))
-    found = await store.proposals.list(states=None if shows_all else _PENDING, limit=_MOST_LISTED)
-    prefix = request.state.identity.setting_prefix
-    shown = [proposal for proposal in found if api.is_within(proposal, store, prefix)]
-    return await render(request, "proposals", proposals=shown, shows_all=shows_all)
+    """List the proposals that are to be decided, or all of them; everybody's, or those of the person."""
+    shows_all, shows_mine = (bool(request.query_params.get(name)) for name in ("all", "mine"))
+    states = None if shows_all else _PENDING
+    author, prefix = author_of(request), request.state.identity.setting_prefix
+    shown: list[Proposal] = []
+    before: int | None = None
+    while len(shown) < _MOST_LISTED:
+        found = await store.proposals.list(states=states, limit=_MOST_LISTED, before=before)
+        shown += [
+            proposal
+            for proposal in found
+            if api.is_within(proposal, store, prefix) and (not shows_mine or proposal.author.is_same_as(author))
+        ]
+        if len(found) < _MOST_LISTED:
+            break
+        before = found[-1].id
+    return await render(
+        request,
+        "proposals",
+        proposals=shown[:_MOST_LISTED],
+        shows_all=shows_all,
+        shows_mine=shows_mine,
+        knows_people=author.id is not None,
+    )
 
 
 @router.get("/console/proposals/{number}")
