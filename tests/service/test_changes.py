@@ -345,6 +345,22 @@ def test_too_many_operations_are_refused(tmp_path: Path) -> None:
     assert response.json()["detail"][0]["msg"] == "there are 4 operations, and one change may have 3"
 
 
+@pytest.mark.parametrize("route", ["changes", "proposals"])
+def test_one_operation_too_many_refuses_all(api: Api, route: str) -> None:
+    """By default a list has at most 10,000 operations; one more is refused with both numbers, and nothing happens."""
+    api.declare()
+    before = revision(api)
+    operations = [{**PUT_DEV, "feature_values": {"user": str(number)}} for number in range(10_001)]
+    body = {"operations": operations, "reason": "too many"}
+    response = api.call("POST", route, body)
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["msg"] == "there are 10001 operations, and one change may have 10000"
+    assert revision(api) == before
+    allowed = change(api, *operations[:10_000], dry_run=True)
+    assert allowed.status_code == 200, allowed.text
+    assert len(allowed.json()["results"]) == 10_000
+
+
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Api]]:
     """Return clients with tokens of several kinds, of one service."""
