@@ -5,8 +5,8 @@
 ...     admin.change([PutRule(setting="cache_ttl", feature_values={"user": "john"}, value=0)], reason="see #42")
 """
 
-from heksherlite.admin.calls import Moment
 from heksherlite.admin.clients import AdminClient, AsyncAdminClient
+from heksherlite.admin.requests import Moment
 from heksherlite.admin.results import (
     Author,
     Change,
