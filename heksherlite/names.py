@@ -17,6 +17,8 @@ SETTING_NAME = re.compile(r"(?!\.{1,2}$)[a-zA-Z_0-9.]{1,1000}")
 """HTTP clients remove ``.`` and ``..`` from URLs, so these are not names."""
 MANAGED_BY = "managed_by"
 """The key of a rule's metadata with the owner of the file in a repository that the rule is from."""
+PLAN_FORMAT = "heksherlite-plan"
+"""The format of a saved plan, in its field ``format``."""
 METADATA_KEY = re.compile(r"[a-zA-Z0-9_-]+")
 
 

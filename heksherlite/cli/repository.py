@@ -16,6 +16,7 @@ from heksherlite.cli.changing import reason_option, require_consent, yes_option
 from heksherlite.cli.differences import show_impact
 from heksherlite.cli.output import FORMATS, output_option, plain, print_one
 from heksherlite.cli.services import Service, service_options
+from heksherlite.names import PLAN_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from heksherlite.cli.settings_files import WantedSetting
     from heksherlite.cli.settings_parsing import FileFault
 
-_PLAN_FORMAT: Final = "heksherlite-plan"
 _SIGNS: Final = {
     "add": ("+", "green"),
     "change": ("~", "yellow"),
@@ -123,7 +123,7 @@ def plan(
         _preview(admin, made.operations, made.base_revision)
     if out is not None:
         saved = {
-            "format": _PLAN_FORMAT,
+            "format": PLAN_FORMAT,
             "version": 1,
             "base_revision": made.base_revision,
             "operations": [operation.as_json() for operation in made.operations],
@@ -299,7 +299,7 @@ def _saved_plan(files: Sequence[str]) -> tuple[int, list[AnyOperation]] | None:
             content = orjson.loads(Path(name).read_bytes())
         except (OSError, ValueError):
             continue
-        if isinstance(content, dict) and content.get("format") == _PLAN_FORMAT:
+        if isinstance(content, dict) and content.get("format") == PLAN_FORMAT:
             if len(files) > 1:
                 raise click.UsageError(f"{name} is a plan; apply it alone.")
             if content.get("version") != 1 or not isinstance(content.get("base_revision"), int):

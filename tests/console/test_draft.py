@@ -1,9 +1,11 @@
 """Edits go into a draft, which shows what it does, and is saved as one change."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from tests.cli.terminal import Terminal
 from tests.service.api import Api
 from tests.service.browser import Browser, Page
 
@@ -161,6 +163,25 @@ def test_a_draft_is_exported_and_imported(api: Api, browser: Browser) -> None:
     page = browser.send(page.form("/console/draft/import"), json='{"operations": [{"op": "nothing"}]}')
     assert page.status == 422
     assert "Operations.0: Input tag" in page.text
+
+
+def test_a_draft_is_a_plan_file(api: Api, browser: Browser, tmp_path: Path) -> None:
+    """The command line applies the plan file of a draft, and a draft takes a plan file."""
+    edit(browser, "cache_ttl/edit", f__environment="prod", value="5")
+    exported = browser.http.get("/console/draft/plan")
+    assert 'filename="plan.json"' in exported.headers["content-disposition"]
+    page = browser.open("/console/draft")
+    assert "heksherlite apply plan.json --url" in page.text
+    browser.send(next(form for form in page.forms if form.action.endswith("/discard") and not form.chosen("edit")))
+    page = browser.send(browser.open("/console/draft").form("/console/draft/import"), json=exported.text)
+    assert "add a rule where environment is prod" in page.text
+    file = tmp_path / "plan.json"
+    file.write_bytes(exported.content)
+    Terminal(api, tmp_path).run("apply", str(file), "--yes", "--reason", "from the console")
+    shown = api.get("explain", settings="cache_ttl", context="environment:prod").json()
+    assert shown["explanations"][0]["value"] == 5
+    page = browser.send(page.form("/console/draft/import"), json='{"format": "heksherlite-plan", "version": 2}')
+    assert (page.status, "a plan of another version" in page.text) == (400, True)
 
 
 def test_a_deletion_and_a_schedule(api: Api, browser: Browser) -> None:

@@ -8,6 +8,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
+from heksherlite.names import PLAN_FORMAT
 from heksherlite.service.api import proposals
 from heksherlite.service.api.changes import ChangesBody
 from heksherlite.service.api.context import Context, WritableStore
@@ -41,13 +42,34 @@ async def export_draft(request: Request, context: Context) -> Response:
     return Response(_body(draft), 200, headers, "application/json")
 
 
+@router.get("/console/draft/plan")
+@may_edit
+async def export_plan(request: Request, context: Context) -> Response:
+    """Return the draft as a saved plan, which ``heksherlite apply`` makes."""
+    draft = await _draft_of(request, context)
+    known = context.store.catalog.counters.revision
+    plan = {
+        "format": PLAN_FORMAT,
+        "version": 1,
+        "base_revision": known if draft.base_revision is None else draft.base_revision,
+        "operations": [operation.as_json() for operation in draft.operations],
+    }
+    headers = {"content-disposition": 'attachment; filename="plan.json"', "cache-control": "no-store"}
+    return Response(orjson.dumps(plan, option=orjson.OPT_INDENT_2), 200, headers, "application/json")
+
+
 @router.post("/console/draft/import")
 @may_edit
 async def import_draft(request: Request, context: Context) -> Response:
-    """Add the operations of an exported draft, or of any body of ``POST /api/v1/changes``."""
+    """Add the operations of an exported draft, a saved plan, or any body of ``POST /api/v1/changes``."""
     form = await read_form(request)
     try:
-        body = ChangesBody.model_validate(orjson.loads((form.texts("json") or [""])[-1]))
+        given = orjson.loads((form.texts("json") or [""])[-1])
+        if isinstance(given, dict) and given.get("format") == PLAN_FORMAT:
+            if given.get("version") != 1:
+                raise BadRequestError("this is a plan of another version of heksherlite; make it again")
+            given = {name: value for name, value in given.items() if name not in {"format", "version"}}
+        body = ChangesBody.model_validate(given)
     except orjson.JSONDecodeError as error:
         return await _show(request, context, problem=f"this is not JSON: {error}", status=422)
     except ValidationError as error:
