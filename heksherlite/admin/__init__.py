@@ -6,6 +6,13 @@
 """
 
 from heksherlite.admin.clients import AdminClient, AsyncAdminClient
+from heksherlite.admin.explanations import (
+    ExplainedRule,
+    ExplainedSetting,
+    Explanations,
+    FailedCondition,
+    PossibleValue,
+)
 from heksherlite.admin.requests import Moment
 from heksherlite.admin.results import (
     Author,
@@ -15,13 +22,8 @@ from heksherlite.admin.results import (
     DecidedBy,
     DeclarationDifference,
     DeclarationPreview,
-    ExplainedRule,
-    ExplainedSetting,
-    Explanations,
-    FailedCondition,
     HistoryPage,
     Impact,
-    PossibleValue,
     Proposal,
     ProposalPage,
     Record,

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 from heksherlite.admin import reading
+from heksherlite.admin.explanations import Explanations
 from heksherlite.admin.requests import Call, Moment, json_call, moment_text, quoted, request_to, without_none
 from heksherlite.admin.results import (
     ChangeResult,
     DeclarationPreview,
-    Explanations,
     HistoryPage,
     Record,
     RuleDetails,
