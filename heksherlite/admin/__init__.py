@@ -5,8 +5,15 @@
 ...     admin.change([PutRule(setting="cache_ttl", feature_values={"user": "john"}, value=0)], reason="see #42")
 """
 
-from heksherlite.admin.calls import Moment
 from heksherlite.admin.clients import AdminClient, AsyncAdminClient
+from heksherlite.admin.explanations import (
+    ExplainedRule,
+    ExplainedSetting,
+    Explanations,
+    FailedCondition,
+    PossibleValue,
+)
+from heksherlite.admin.requests import Moment
 from heksherlite.admin.results import (
     Author,
     Change,
@@ -15,13 +22,8 @@ from heksherlite.admin.results import (
     DecidedBy,
     DeclarationDifference,
     DeclarationPreview,
-    ExplainedRule,
-    ExplainedSetting,
-    Explanations,
-    FailedCondition,
     HistoryPage,
     Impact,
-    PossibleValue,
     Proposal,
     ProposalPage,
     Record,

@@ -1,58 +1,22 @@
 """The calls of the service's API for operators: what is sent, and how the answer is read. No I/O."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
-from typing import Any, Final, Generic, TypeAlias, TypeVar
-from urllib.parse import quote
+from typing import Any
 
 from heksherlite.admin import reading
+from heksherlite.admin.explanations import Explanations
+from heksherlite.admin.requests import Call, Moment, json_call, moment_text, quoted, request_to, without_none
 from heksherlite.admin.results import (
     ChangeResult,
     DeclarationPreview,
-    Explanations,
     HistoryPage,
-    Proposal,
-    ProposalPage,
-    ProposalState,
     Record,
     RuleDetails,
     SettingDetails,
 )
-from heksherlite.engine.messages import Request, Response
 from heksherlite.operations import Operation
-
-T = TypeVar("T")
-
-Moment: TypeAlias = int | str | datetime
-"""A revision, the name of a revision, or a time. A time without an offset is in UTC."""
-
-_EVERY_STATUS: Final = frozenset(range(200, 600))
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
-    """A request, and how its answer is read.
-
-    Attributes:
-        request: The request. Each status is a response.
-        read: Returns the result, given a response with a status below 300.
-    """
-
-    request: Request
-    read: Callable[[Response], T]
-
-    def result(self, response: Response) -> T:
-        """Return the result.
-
-        Raises:
-            AdminError: The response has an error status.
-            ServiceResponseError: The response is malformed.
-        """
-        if response.status >= 300:
-            raise reading.error_of(response)
-        return self.read(response)
 
 
 def change(
@@ -80,14 +44,14 @@ def change(
         ChangeConflictsError: Operations cannot be made. The message contains the conflicts.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    body = _without_none(
+    body = without_none(
         operations=[operation.as_json() for operation in operations],
         dry_run=dry_run,
         base_revision=base_revision,
         reason=reason,
         break_glass=break_glass,
     )
-    return _json_call("POST", "changes", reading.change_result, body=body, changes_nothing=dry_run)
+    return json_call("POST", "changes", reading.change_result, body=body, changes_nothing=dry_run)
 
 
 def list_settings() -> Call[tuple[SettingDetails, ...]]:
@@ -100,7 +64,7 @@ def list_settings() -> Call[tuple[SettingDetails, ...]]:
     def read(shown: Any) -> tuple[SettingDetails, ...]:
         return tuple([reading.setting_details(each) for each in shown["settings"]])
 
-    return _json_call("GET", "settings", read, include_additional_data="true")
+    return json_call("GET", "settings", read, include_additional_data="true")
 
 
 def setting(name: str) -> Call[SettingDetails]:
@@ -113,7 +77,7 @@ def setting(name: str) -> Call[SettingDetails]:
         RequestRefusedError: There is no such setting: status 404.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    return _json_call("GET", f"settings/{_quoted(name)}", reading.setting_details)
+    return json_call("GET", f"settings/{quoted(name)}", reading.setting_details)
 
 
 def rules(setting: str) -> Call[tuple[RuleDetails, ...]]:
@@ -130,7 +94,7 @@ def rules(setting: str) -> Call[tuple[RuleDetails, ...]]:
     def read(shown: Any) -> tuple[RuleDetails, ...]:
         return tuple([reading.rule_details(rule, rule["rule_id"]) for rule in shown["rules"]])
 
-    return _json_call("GET", f"settings/{_quoted(setting)}", read, include_rules="true")
+    return json_call("GET", f"settings/{quoted(setting)}", read, include_rules="true")
 
 
 def rule(rule_id: int) -> Call[RuleDetails]:
@@ -143,7 +107,7 @@ def rule(rule_id: int) -> Call[RuleDetails]:
         RequestRefusedError: There is no such rule: status 404.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    return _json_call("GET", f"rules/{rule_id}", partial(reading.rule_details, rule_id=rule_id))
+    return json_call("GET", f"rules/{rule_id}", partial(reading.rule_details, rule_id=rule_id))
 
 
 def explain(
@@ -169,14 +133,14 @@ def explain(
         RequestRefusedError: There is no such setting (status 404), context feature or time (status 422).
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    return _json_call(
+    return json_call(
         "GET",
         "explain",
         reading.explanations,
         settings=None if settings is None else ",".join(settings),
         context=",".join([f"{feature}:{value}" for feature, value in context.items()]) if context else None,
-        at=_moment(at),
-        and_at=_moment(and_at),
+        at=moment_text(at),
+        and_at=moment_text(and_at),
         limit=limit,
         offset=offset,
     )
@@ -208,7 +172,7 @@ def history(
     Raises:
         AdminError: There is no answer, or the request is refused.
     """
-    return _json_call(
+    return json_call(
         "GET",
         "history",
         reading.history_page,
@@ -216,8 +180,8 @@ def history(
         rule_id=rule_id,
         application=application,
         author=author,
-        since=_moment(since),
-        until=_moment(until),
+        since=moment_text(since),
+        until=moment_text(until),
         before=before,
         limit=limit,
     )
@@ -233,7 +197,7 @@ def record(revision: int) -> Call[Record]:
         RequestRefusedError: There is no such revision: status 404.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    return _json_call("GET", f"history/{revision}", reading.record)
+    return json_call("GET", f"history/{revision}", reading.record)
 
 
 def revert(revision: int, *, reason: str | None = None) -> Call[int]:
@@ -248,123 +212,8 @@ def revert(revision: int, *, reason: str | None = None) -> Call[int]:
         ChangeConflictsError: Others have changed the same things since. The message lists the conflicts.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    body = _without_none(reason=reason)
-    return _json_call("POST", f"history/{revision}/revert", lambda shown: int(shown["revision"]), body=body)
-
-
-def propose(
-    operations: Iterable[Operation],
-    *,
-    reason: str | None = None,
-    base_revision: int | None = None,
-    apply_at: datetime | None = None,
-) -> Call[int]:
-    """Propose operations for the approval of somebody else, and return the number of the proposal.
-
-    Args:
-        operations: The operations, in order.
-        reason: The reason, for the history.
-        base_revision: The revision that the author looked at, as for :meth:`change`.
-        apply_at: When to apply the proposal after its approval. None: at once.
-
-    Raises:
-        ChangeConflictsError: Operations cannot be made now. The message contains the conflicts.
-        AdminError: There is no answer, or the request is refused for another reason.
-    """
-    body = _without_none(
-        operations=[operation.as_json() for operation in operations],
-        reason=reason,
-        base_revision=base_revision,
-        apply_at=_moment(apply_at),
-    )
-    return _json_call("POST", "proposals", lambda shown: int(shown["proposal_id"]), body=body)
-
-
-def list_proposals(
-    *, states: Sequence[ProposalState] = (), before: int | None = None, limit: int = 100
-) -> Call[ProposalPage]:
-    """Return proposals, the newest first, without their conflicts and impact.
-
-    Args:
-        states: Only proposals in one of these states. Empty: all.
-        before: Only proposals with lower numbers.
-        limit: The maximum number of proposals.
-
-    Raises:
-        AdminError: There is no answer, or the request is refused.
-    """
-    return _json_call("GET", "proposals", reading.proposal_page, state=states, before=before, limit=limit)
-
-
-def proposal(proposal_id: int) -> Call[Proposal]:
-    """Return a proposal. If it is still to be applied, it has its conflicts and its impact now.
-
-    Args:
-        proposal_id: Its number.
-
-    Raises:
-        RequestRefusedError: There is no such proposal: status 404.
-        AdminError: There is no answer, or the request is refused for another reason.
-    """
-    return _json_call("GET", f"proposals/{proposal_id}", reading.proposal)
-
-
-def approve(proposal_id: int, *, comment: str | None = None) -> Call[Proposal]:
-    """Approve somebody else's proposal, and return it. It is applied at once, or at its time.
-
-    Args:
-        proposal_id: Its number.
-        comment: A comment.
-
-    Raises:
-        ChangeConflictsError: The proposal is closed, or cannot be applied now. The message contains the conflicts.
-        AccessRefusedError: The token belongs to its author, or does not permit its operations.
-        AdminError: There is no answer, or the request is refused for another reason.
-    """
-    return _json_call("POST", f"proposals/{proposal_id}/approve", reading.proposal, body=_without_none(comment=comment))
-
-
-def reject(proposal_id: int, *, comment: str | None = None) -> Call[None]:
-    """Reject a proposal, even if it was approved and waits for its time.
-
-    Args:
-        proposal_id: Its number.
-        comment: A comment.
-
-    Raises:
-        ChangeConflictsError: The proposal is closed.
-        AdminError: There is no answer, or the request is refused for another reason.
-    """
-    return _action(proposal_id, "reject", _without_none(comment=comment))
-
-
-def withdraw(proposal_id: int, *, comment: str | None = None) -> Call[None]:
-    """Withdraw one's own proposal.
-
-    Args:
-        proposal_id: Its number.
-        comment: A comment.
-
-    Raises:
-        ChangeConflictsError: The proposal is closed.
-        AccessRefusedError: It is somebody else's.
-        AdminError: There is no answer, or the request is refused for another reason.
-    """
-    return _action(proposal_id, "withdraw", _without_none(comment=comment))
-
-
-def comment(proposal_id: int, text: str) -> Call[None]:
-    """Comment on a proposal.
-
-    Args:
-        proposal_id: Its number.
-        text: The comment.
-
-    Raises:
-        ChangeConflictsError: The proposal is closed.
-        AdminError: There is no answer, or the request is refused for another reason.
-    """
-    return _action(proposal_id, "comments", {"text": text})
+    body = without_none(reason=reason)
+    return json_call("POST", f"history/{revision}/revert", lambda shown: int(shown["revision"]), body=body)
 
 
 def context_features() -> Call[tuple[str, ...]]:
@@ -373,7 +222,7 @@ def context_features() -> Call[tuple[str, ...]]:
     Raises:
         AdminError: There is no answer, or the request is refused.
     """
-    return _json_call("GET", "context_features", lambda shown: tuple(shown["context_features"]))
+    return json_call("GET", "context_features", lambda shown: tuple(shown["context_features"]))
 
 
 def preview_declaration(declaration: Mapping[str, Any]) -> Call[DeclarationPreview]:
@@ -386,7 +235,7 @@ def preview_declaration(declaration: Mapping[str, Any]) -> Call[DeclarationPrevi
         RequestRefusedError: The declaration is invalid, or a context feature or the alias does not exist.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    return _json_call(
+    return json_call(
         "POST", "declarations/preview", reading.declaration_preview, body=declaration, changes_nothing=True
     )
 
@@ -397,55 +246,4 @@ def export() -> Call[bytes]:
     Raises:
         AdminError: There is no answer, or the request is refused.
     """
-    return Call(_request("GET", "export", None, {}, repeatable=True), reading.export_lines)
-
-
-def _json_call(
-    method: str,
-    path: str,
-    read: Callable[[Any], T],
-    *,
-    body: Mapping[str, Any] | None = None,
-    changes_nothing: bool = False,
-    **params: object,
-) -> Call[T]:
-    repeatable = method == "GET" or changes_nothing
-    return Call(_request(method, path, body, params, repeatable=repeatable), partial(reading.read_json, read=read))
-
-
-def _action(proposal_id: int, action: str, body: Mapping[str, Any]) -> Call[None]:
-    request = _request("POST", f"proposals/{proposal_id}/{action}", body, {}, repeatable=False)
-    return Call(request, lambda _: None)
-
-
-def _request(
-    method: str, path: str, body: Mapping[str, Any] | None, params: Mapping[str, object], *, repeatable: bool
-) -> Request:
-    pairs: list[tuple[str, str]] = []
-    for name, value in params.items():
-        values = value if isinstance(value, list | tuple) else [] if value is None else [value]
-        pairs += [(name, str(each)) for each in values]
-    return Request(
-        method,
-        f"/api/v1/{path}",
-        tuple(pairs),
-        json=body,
-        headers={"Accept": "application/json"},
-        accept=_EVERY_STATUS,
-        repeatable=repeatable,
-    )
-
-
-def _without_none(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _moment(moment: Moment | None) -> str | None:
-    if not isinstance(moment, datetime):
-        return None if moment is None else str(moment)
-    time = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return time.isoformat().replace("+00:00", "Z")
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe="")
+    return Call(request_to("GET", "export", None, {}, repeatable=True), reading.export_lines)

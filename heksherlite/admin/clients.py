@@ -6,9 +6,9 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, get_args
 
-from heksherlite.admin import calls
-from heksherlite.admin.calls import Call
+from heksherlite.admin import calls, proposal_calls
 from heksherlite.admin.reading import outcome_of
+from heksherlite.admin.requests import Call
 from heksherlite.clients.portal import PortalThread
 from heksherlite.engine.snapshots import LARGEST
 from heksherlite.errors import ServiceUnavailableError
@@ -106,13 +106,13 @@ class AsyncAdminClient:
     history = _asynchronous(calls.history)
     record = _asynchronous(calls.record)
     revert = _asynchronous(calls.revert)
-    propose = _asynchronous(calls.propose)
-    list_proposals = _asynchronous(calls.list_proposals)
-    proposal = _asynchronous(calls.proposal)
-    approve = _asynchronous(calls.approve)
-    reject = _asynchronous(calls.reject)
-    withdraw = _asynchronous(calls.withdraw)
-    comment = _asynchronous(calls.comment)
+    propose = _asynchronous(proposal_calls.propose)
+    list_proposals = _asynchronous(proposal_calls.list_proposals)
+    proposal = _asynchronous(proposal_calls.proposal)
+    approve = _asynchronous(proposal_calls.approve)
+    reject = _asynchronous(proposal_calls.reject)
+    withdraw = _asynchronous(proposal_calls.withdraw)
+    comment = _asynchronous(proposal_calls.comment)
     context_features = _asynchronous(calls.context_features)
     preview_declaration = _asynchronous(calls.preview_declaration)
     export = _asynchronous(calls.export)
@@ -189,13 +189,13 @@ class AdminClient:
     history = _synchronous(calls.history)
     record = _synchronous(calls.record)
     revert = _synchronous(calls.revert)
-    propose = _synchronous(calls.propose)
-    list_proposals = _synchronous(calls.list_proposals)
-    proposal = _synchronous(calls.proposal)
-    approve = _synchronous(calls.approve)
-    reject = _synchronous(calls.reject)
-    withdraw = _synchronous(calls.withdraw)
-    comment = _synchronous(calls.comment)
+    propose = _synchronous(proposal_calls.propose)
+    list_proposals = _synchronous(proposal_calls.list_proposals)
+    proposal = _synchronous(proposal_calls.proposal)
+    approve = _synchronous(proposal_calls.approve)
+    reject = _synchronous(proposal_calls.reject)
+    withdraw = _synchronous(proposal_calls.withdraw)
+    comment = _synchronous(proposal_calls.comment)
     context_features = _synchronous(calls.context_features)
     preview_declaration = _synchronous(calls.preview_declaration)
     export = _synchronous(calls.export)

@@ -6,6 +6,13 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
+from heksherlite.admin.explanations import (
+    ExplainedRule,
+    ExplainedSetting,
+    Explanations,
+    FailedCondition,
+    PossibleValue,
+)
 from heksherlite.admin.results import (
     Author,
     Change,
@@ -14,13 +21,8 @@ from heksherlite.admin.results import (
     DecidedBy,
     DeclarationDifference,
     DeclarationPreview,
-    ExplainedRule,
-    ExplainedSetting,
-    Explanations,
-    FailedCondition,
     HistoryPage,
     Impact,
-    PossibleValue,
     Proposal,
     ProposalPage,
     Record,

@@ -1,0 +1,93 @@
+"""A request to the service with the function that reads its response, and how requests are made."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+from urllib.parse import quote
+
+from heksherlite.admin import reading
+from heksherlite.engine.messages import Request, Response
+
+T = TypeVar("T")
+
+Moment: TypeAlias = int | str | datetime
+"""A revision, the name of a revision, or a time. A time without an offset is in UTC."""
+
+_EVERY_STATUS: Final = frozenset(range(200, 600))
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A request, and how its answer is read.
+
+    Attributes:
+        request: The request. Each status is a response.
+        read: Returns the result, given a response with a status below 300.
+    """
+
+    request: Request
+    read: Callable[[Response], T]
+
+    def result(self, response: Response) -> T:
+        """Return the result.
+
+        Raises:
+            AdminError: The response has an error status.
+            ServiceResponseError: The response is malformed.
+        """
+        if response.status >= 300:
+            raise reading.error_of(response)
+        return self.read(response)
+
+
+def json_call(
+    method: str,
+    path: str,
+    read: Callable[[Any], T],
+    *,
+    body: Mapping[str, Any] | None = None,
+    changes_nothing: bool = False,
+    **params: object,
+) -> Call[T]:
+    """Return a call whose response has a JSON body that a function reads."""
+    repeatable = method == "GET" or changes_nothing
+    return Call(request_to(method, path, body, params, repeatable=repeatable), partial(reading.read_json, read=read))
+
+
+def request_to(
+    method: str, path: str, body: Mapping[str, Any] | None, params: Mapping[str, object], *, repeatable: bool
+) -> Request:
+    """Return a request, with the body as JSON."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in params.items():
+        values = value if isinstance(value, list | tuple) else [] if value is None else [value]
+        pairs += [(name, str(each)) for each in values]
+    return Request(
+        method,
+        f"/api/v1/{path}",
+        tuple(pairs),
+        json=body,
+        headers={"Accept": "application/json"},
+        accept=_EVERY_STATUS,
+        repeatable=repeatable,
+    )
+
+
+def without_none(**fields: Any) -> dict[str, Any]:
+    """Return the fields that are given."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def moment_text(moment: Moment | None) -> str | None:
+    """Return a moment as the service reads it."""
+    if not isinstance(moment, datetime):
+        return None if moment is None else str(moment)
+    time = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return time.isoformat().replace("+00:00", "Z")
+
+
+def quoted(name: str) -> str:
+    """Return a name as one part of a path."""
+    return quote(name, safe="")
