@@ -119,6 +119,19 @@ class Lookup(dict[Any, Any]):
         """Return this lookup, or the one that this one observes."""
         return self
 
+    def served(self) -> "Lookup":
+        """Return what the client of the setting put in force: this lookup, or the one that this one replaces."""
+        return self
+
+    def chosen(self, given: Context) -> "Lookup":
+        """Return the lookup from which a read gets its value.
+
+        Args:
+            given: One value per feature, :data:`NO_VALUE` for a missing one.
+        """
+        del given
+        return self
+
     def with_default(self, default: Any, default_source: DefaultSource) -> "Lookup":
         """Return a lookup with the same rules and another default."""
         rejected = [value for value in self.rejected if value.rule_id is not None]

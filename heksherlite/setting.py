@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 from weakref import WeakValueDictionary
 
-from heksherlite import main_client
+from heksherlite import in_force, main_client
 from heksherlite.contexts import ContextCompletion
 from heksherlite.getter import class_with_get, raise_unknown_features
 from heksherlite.listeners import Listeners
@@ -100,6 +100,7 @@ class Setting(Generic[T]):
         "version",
     )
 
+    _lookup: Lookup
     _written_from: ClassVar[builtins.type[Any] | None] = None
 
     @overload
@@ -320,7 +321,8 @@ class Setting(Generic[T]):
         """
         from heksherlite.explain import explain  # noqa: PLC0415 - reading settings does not need it
 
-        return explain(self._lookup, self._given(contexts))
+        given = self._given(contexts)
+        return explain(self._lookup.chosen(given), given)
 
     def add_validator(self, validator: V) -> V:
         """Add a function that checks or changes each value from the service before it is used.
@@ -403,11 +405,20 @@ class Setting(Generic[T]):
                     extra={"setting": self.name},
                 )
             self._supplier = supplier
-        self._lookup = lookup if self._observe is None else self._observe(lookup)
+        in_force.put_in_force(self, lookup if self._observe is None else self._observe(lookup))
+        self._write_get()
+
+    @property
+    def _served(self) -> Lookup:
+        """The lookup that was served last, whatever is read instead of it here and now."""
+        return self._lookup.served()
+
+    def _write_get(self) -> None:
+        """Give the setting the ``get`` for its lookup."""
         written_from: Any = self._written_from or self.__class__
         if written_from.get is Setting.get:  # a subclass that overrides get keeps its own
             self.__class__ = class_with_get(
-                written_from, self.configurable_features, lookup.contexts.variable_positions
+                written_from, self.configurable_features, self._lookup.contexts.variable_positions
             )
 
     def _forget(self) -> None:

@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 from heksherlite.contexts import ContextCompletion
 from heksherlite.lookup import DefaultSource, Lookup
+from heksherlite.rules import Context
 
 
 class Forkable(Protocol):
@@ -77,6 +78,15 @@ class InheritedLookup(Lookup):
     def loaded(self) -> bool:
         """Whether rules and default are from a service or a stub."""
         return self.original.loaded
+
+    def served(self) -> Lookup:
+        """Return what the client of the parent put in force, as a lookup of the same kind."""
+        served = self.original.served()
+        return self if served is self.original else InheritedLookup(served, self.use)
+
+    def chosen(self, given: Context) -> Lookup:
+        """Return the lookup from which a read gets its value."""
+        return self.original.chosen(given)
 
     def with_default(self, default: Any, default_source: DefaultSource) -> Lookup:
         """Return a lookup of the same kind with another default."""

@@ -51,7 +51,7 @@ class StubbedSetting:
     def __init__(self, setting: Setting[Any], options: ContextOptions) -> None:
         self._setting = setting
         self._options = options
-        self._before = setting._lookup
+        self._before = setting._served
 
     @property
     def rules(self) -> Any:
@@ -62,12 +62,12 @@ class StubbedSetting:
         that is not configurable. A value is converted like a value from the service, and raises :class:`TypeError` if
         it is not of the type of the setting.
         """
-        return PreviousValue(self._setting._lookup)
+        return PreviousValue(self._setting._served)
 
     @rules.setter
     def rules(self, value: Any) -> None:
         lookup = value.lookup if isinstance(value, PreviousValue) else self._stub_lookup(value)
-        self._before = self._setting._lookup
+        self._before = self._setting._served
         self._setting._serve(_with_defaults(lookup, self._options.defaults))
 
     @rules.deleter
@@ -167,7 +167,7 @@ class StubClient:
         """
         self._options.set_defaults(features)
         for setting in self._settings:
-            setting._serve(_with_defaults(setting._lookup, self._options.defaults))
+            setting._serve(_with_defaults(setting._served, self._options.defaults))
 
     def track_contexts(self, /, **features: str | Iterable[str]) -> None:
         """Do nothing. A stub always uses all of its rules."""
@@ -192,7 +192,7 @@ class StubClient:
         """Take over settings: they return their local defaults. Called by the package."""
         for setting in settings:
             setting._forget()
-            setting._serve(_with_defaults(setting._lookup, self._options.defaults))
+            setting._serve(_with_defaults(setting._served, self._options.defaults))
             self._settings.add(setting)
 
     def _release(self) -> list[Setting[Any]]:

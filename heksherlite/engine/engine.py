@@ -38,6 +38,7 @@ from heksherlite.engine.state import Change, State, Update
 from heksherlite.engine.updates import Continuation, Reading, read_updates
 from heksherlite.engine.versions import Version, version_of
 from heksherlite.errors import ServiceResponseError
+from heksherlite.in_force import updating
 from heksherlite.lookup import Lookup
 from heksherlite.rules import RuleSet
 from heksherlite.setting import Setting
@@ -104,13 +105,13 @@ class Engine:
         with self.registry.lock:
             self.observer = observer
             for setting in self.registry.settings:
-                plain = setting._lookup.observed()
+                plain = setting._served.observed()
                 setting._observe = observer(setting)
                 setting._serve(plain)
 
     def _apply_options(self, settings: Iterable[Setting[Any]]) -> None:
         for setting in settings:
-            setting._serve(self._with_options(setting._lookup))
+            setting._serve(self._with_options(setting._served))
 
     def _with_options(self, lookup: Lookup) -> Lookup:
         contexts = self.options.contexts(lookup.rules.features)
@@ -298,13 +299,13 @@ class Engine:
         """
         if update.base is not self._state:
             return None
-        self.registry.apply_latest_defaults()
         changes = []
-        with self.registry.lock:
+        with self.registry.lock, updating():
+            self.registry.apply_latest_defaults()
             for setting, lookup in update.lookups:
                 if setting in self.registry:
                     # The options may have changed since the lookup was made.
-                    changes.append(Change(setting, setting._lookup, self._with_options(lookup)))
+                    changes.append(Change(setting, setting._served, self._with_options(lookup)))
                     setting._serve(changes[-1].after, supplier)
         self._state = update.state
         if self._history is not None:
@@ -319,12 +320,12 @@ class Engine:
         """Make all settings return the defaults of their declarations until the next update, and return the changes."""
         changes = []
         self._state = State()
-        with self.registry.lock:
+        with self.registry.lock, updating():
             for setting in self.registry.declared:
                 features = setting.configurable_features
                 contexts = self.options.contexts(features)
                 after = Lookup(setting.name, RuleSet(features), setting.default_value, contexts)
-                changes.append(Change(setting, setting._lookup, after))
+                changes.append(Change(setting, setting._served, after))
                 setting._serve(after)
         return changes
 
@@ -347,7 +348,7 @@ class Engine:
         """
         by_name: dict[str | None, list[Setting[Any]]] = defaultdict(list)
         for setting in self.registry.settings:
-            if not setting._lookup.loaded:
+            if not setting._served.loaded:
                 by_name[setting.name].append(setting)
         restored: dict[int, tuple[Setting[Any], Lookup]] = {}
         for kept in snapshot.responses:
@@ -363,10 +364,10 @@ class Engine:
     def apply_restored(self, lookups: Iterable[tuple[Setting[Any], Lookup]]) -> list[Change]:
         """Put the result of :meth:`restore` in force, and return the changes."""
         changes = []
-        with self.registry.lock:
+        with self.registry.lock, updating():
             for setting, lookup in lookups:
-                if not setting._lookup.loaded:
-                    changes.append(Change(setting, setting._lookup, self._with_options(lookup)))
+                if not setting._served.loaded:
+                    changes.append(Change(setting, setting._served, self._with_options(lookup)))
                     setting._serve(changes[-1].after)
         return changes
 

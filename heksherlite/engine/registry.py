@@ -108,7 +108,7 @@ class Registry:
         problems += [Problem("conflict", setting.name, self._conflicts[setting.name]) for setting in conflicts]
         rejected_rules = 0
         for setting in declared:
-            for value in setting._lookup.rejected:
+            for value in setting._served.rejected:
                 rejected_rules += value.rule_id is not None
                 if len(problems) < LISTED_PROBLEMS:
                     kind: ProblemKind = "rejected default" if value.rule_id is None else "rejected rule"
@@ -230,7 +230,7 @@ class Registry:
         with self.lock:
             for setting, default in self._latest_defaults:
                 if setting in self:
-                    setting._serve(setting._lookup.with_default(default, "service"))
+                    setting._serve(setting._served.with_default(default, "service"))
         self._latest_defaults.clear()
 
     def _set_aside(self, setting: Setting[Any], reason: str) -> None:

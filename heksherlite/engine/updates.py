@@ -89,7 +89,7 @@ class Continuation:
     def begin(self, setting: Setting[Any], begins: SettingBegins) -> "SettingUpdate":
         """Return what collects the rules of a setting."""
         earlier = self.lookups.get(id(setting))
-        before = setting._lookup if earlier is None else earlier
+        before = setting._served if earlier is None else earlier
         if not begins.whole:
             return SettingUpdate(setting, before, before.rules, begins.removed)
         if earlier is not None and self.adds:
@@ -216,7 +216,7 @@ class SettingUpdate:
     def _keep_last_good_values(self) -> None:
         # The lookup before may be one of an earlier response of this update, with other rules than those in force.
         self._builder.remove(self._rejected)
-        for rule in chain(self._before.rules, self.setting._lookup.rules):
+        for rule in chain(self._before.rules, self.setting._served.rules):
             rejected = self._rejected.get(rule.rule_id)
             if rejected is None or rejected.is_kept:
                 continue

@@ -1,0 +1,284 @@
+"""Which lookup of a setting is in force: for everybody, and within :func:`pinned`.
+
+Between two updates, all settings are in one state, a *generation*. A block of :func:`pinned` belongs to the generation
+in which it began. While it lasts, each update hands the lookups that it replaces to that generation, and gives the
+changed settings a :class:`PinnedLookup`, which finds out who reads. When the last block of a generation ends, nothing
+of it remains, and its settings have plain lookups again.
+
+So a read pays nothing for all of this, within a block or not, unless a block is open that began before the latest
+change of the setting. A program without blocks pays nothing at all.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Protocol
+
+from heksherlite.contexts import ContextCompletion
+from heksherlite.lookup import DefaultSource, Lookup
+from heksherlite.rules import Context
+
+
+class Served(Protocol):
+    """A setting."""
+
+    _lookup: Lookup
+
+
+_NOTHING: Final[Mapping[int, Lookup]] = MappingProxyType({})
+
+
+class _Generation:
+    """The state of all settings between two updates.
+
+    Attributes:
+        blocks: How many open blocks belong to it.
+        kept: The lookups of its settings that were replaced since, by the id of the setting.
+        settings: These settings. They must exist as long as their ids are used.
+    """
+
+    __slots__ = ("blocks", "kept", "settings")
+
+    def __init__(self) -> None:
+        self.blocks = 0
+        self.kept: dict[int, Lookup] = {}
+        self.settings: dict[int, Served] = {}
+
+
+class _Pin:
+    """One block. Tasks and threads that inherit the context share it.
+
+    Attributes:
+        kept: The lookups that readers in the block find instead of those in force; none once the block has ended.
+        generation: The generation, or ``None`` once the block has ended.
+    """
+
+    __slots__ = ("generation", "kept")
+
+    def __init__(self) -> None:
+        global _open  # noqa: PLW0603 - the blocks of the process
+        self.generation: _Generation | None = None
+        self.kept: Mapping[int, Lookup] = _NOTHING
+        with _lock:
+            generation = _current
+            generation.blocks += 1
+            if generation.blocks == 1:
+                _open += (generation,)
+            self.kept, self.generation = generation.kept, generation
+
+    def __del__(self) -> None:
+        self.end()  # its block was never left: a generator that was abandoned
+
+    def end(self) -> None:
+        """End the block. Whoever still has its context reads what is in force."""
+        with _lock:
+            generation, self.generation = self.generation, None
+            self.kept = _NOTHING
+            if generation is None:
+                return
+            generation.blocks -= 1
+            if generation.blocks == 0:
+                _forget([generation])
+
+
+_lock = threading.RLock()
+_current = _Generation()
+_open: tuple[_Generation, ...] = ()
+_pin: ContextVar[_Pin | None] = ContextVar("heksherlite.pinned", default=None)
+_current_pin: Final = _pin.get
+
+overlay: Callable[[Any, Lookup], Lookup] | None = None
+"""Returns what is read instead of a lookup of a setting. Tests set it."""
+
+
+class PinnedLookup(Lookup):
+    """The lookup of a setting that changed since a block began that is still open.
+
+    Args:
+        key: The key of the setting in :attr:`_Generation.kept`.
+        newest: The lookup that everybody else reads from.
+    """
+
+    __slots__ = ("key", "newest")
+
+    def __init__(self, key: int, newest: Lookup) -> None:
+        super().__init__(
+            newest.setting_name,
+            newest.rules,
+            newest.default,
+            newest.contexts,
+            newest.default_source,
+            newest.rejected,
+        )
+        self.key = key
+        self.newest = newest
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the value for the context, from the lookup of the reader's block if it has one."""
+        pin = _current_pin()
+        if pin is None:
+            return self.newest[key]
+        return pin.kept.get(self.key, self.newest)[key]
+
+    def served(self) -> Lookup:
+        """Return the newest lookup."""
+        return self.newest
+
+    def chosen(self, given: Context) -> Lookup:
+        """Return the lookup that the reader gets its value from."""
+        pin = _current_pin()
+        lookup = self.newest if pin is None else pin.kept.get(self.key, self.newest)
+        return lookup.chosen(given)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether rules and default are from a service or a stub."""
+        return self.newest.loaded
+
+    def observed(self) -> Lookup:
+        """Return the newest lookup, or the one that it observes."""
+        return self.newest.observed()
+
+    def with_default(self, default: Any, default_source: DefaultSource) -> Lookup:
+        """Return the newest lookup with another default."""
+        return self.newest.with_default(default, default_source)
+
+    def with_contexts(self, contexts: ContextCompletion) -> Lookup:
+        """Return the newest lookup with another completion of contexts."""
+        return self.newest.with_contexts(contexts)
+
+
+class Pinned(AbstractContextManager[None]):
+    """A block of consistent reads; see :func:`pinned`."""
+
+    __slots__ = ("_entered",)
+
+    def __init__(self) -> None:
+        self._entered: list[tuple[_Pin, Token[_Pin | None]] | None] = []
+
+    def __enter__(self) -> None:
+        """Begin the block, unless it is within another one."""
+        outer = _current_pin()
+        if outer is not None and outer.generation is not None:
+            self._entered.append(None)
+            return
+        pin = _Pin()
+        self._entered.append((pin, _pin.set(pin)))
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the block."""
+        entered = self._entered.pop()
+        if entered is None:
+            return
+        pin, token = entered
+        pin.end()
+        try:
+            _pin.reset(token)
+        except ValueError:
+            # It is left in another context, as by a generator that is finalized. The pin has ended, so it means
+            # nothing in the context where it is still set.
+            return
+
+
+def pinned() -> AbstractContextManager[None]:
+    """Return a context manager whose block reads all settings as they are when it begins, whatever updates follow.
+
+    All reads are of one update, in tasks and threads that inherit the context, too. The rules are pinned, not the
+    values: each context still has its own value. A block within another one belongs to the outer one. When the block
+    ends, it ends for everybody, and no memory is held any more.
+
+    Returns:
+        The context manager. It can be used again after its block.
+    """
+    return Pinned()
+
+
+def updating() -> AbstractContextManager[object]:
+    """Return a context manager within which settings change, as a block of :func:`pinned` sees it, at once."""
+    return _lock
+
+
+def put_in_force(setting: Served, lookup: Lookup) -> None:
+    """Replace the lookup of a setting.
+
+    Args:
+        setting: The setting.
+        lookup: The lookup that its client made, or nobody.
+    """
+    global _current  # noqa: PLW0603 - the generation of the process
+    with _lock:
+        key = id(setting)
+        before = getattr(setting, "_lookup", None)
+        if _open and before is not None:
+            before = before.served()
+            if lookup.rules is before.rules and lookup.default is before.default:
+                for generation in _open:
+                    if key in generation.kept:
+                        generation.kept[key] = generation.kept[key].with_contexts(lookup.contexts)
+            else:
+                for generation in _open:
+                    # First it is kept, and then it is replaced: a reader that finds the new one finds the old one too.
+                    generation.settings.setdefault(key, setting)
+                    generation.kept.setdefault(key, before)
+                if _current.blocks:
+                    _current = _Generation()
+        _assign(setting, lookup)
+
+
+def reassign(setting: Served) -> None:
+    """Let the overlay decide again about the lookup of a setting."""
+    with _lock:
+        _assign(setting, setting._lookup.served())  # noqa: SLF001
+
+
+def _assign(setting: Served, lookup: Lookup) -> None:
+    key = id(setting)
+    if _open and any(key in generation.kept for generation in _open):
+        lookup = PinnedLookup(key, lookup)
+    setting._lookup = lookup if overlay is None else overlay(setting, lookup)  # noqa: SLF001
+
+
+def _forget(generations: list[_Generation]) -> None:
+    """Forget generations without blocks, and what their settings had."""
+    global _open  # noqa: PLW0603
+    _open = tuple([generation for generation in _open if generation not in generations])
+    for generation in generations:
+        settings = list(generation.settings.values())
+        generation.settings.clear()
+        for setting in settings:
+            reassign(setting)
+
+
+def _before_fork() -> None:
+    """Let no other thread hold the lock in the child, where that thread does not exist."""
+    _lock.acquire()
+
+
+def _after_fork() -> None:
+    _lock.release()
+
+
+def _after_fork_in_child() -> None:
+    """Forget the blocks of other threads and tasks, which do not go on in the child."""
+    global _lock, _current, _open  # noqa: PLW0603
+    _lock = threading.RLock()
+    pin = _current_pin()
+    before, _open, _current = _open, (), _Generation()
+    if pin is not None and pin.generation is not None:
+        # A generation of its own: the other blocks may still be ended, when their contexts are deleted.
+        generation = _Generation()
+        generation.blocks, generation.kept, generation.settings = 1, pin.generation.kept, pin.generation.settings
+        pin.generation.settings = {}
+        pin.generation, _open = generation, (generation,)
+        if not generation.kept:
+            _current = generation
+    _forget([generation for generation in before if generation not in _open])
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
