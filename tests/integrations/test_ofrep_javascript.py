@@ -30,7 +30,10 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("javascript") / "programs"
     shutil.copytree(PROGRAMS, folder)
     command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-    subprocess.run(command, cwd=folder, check=True, timeout=300, capture_output=True)
+    installed = subprocess.run(command, cwd=folder, check=False, timeout=300, capture_output=True, text=True)
+    if "network" in installed.stderr or "ENOTFOUND" in installed.stderr or "ECONN" in installed.stderr:
+        pytest.skip(f"the packages from npm cannot be had here: {installed.stderr[:500]}")
+    assert installed.returncode == 0, installed.stderr
     return folder
 
 
