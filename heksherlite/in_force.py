@@ -12,7 +12,7 @@ change of the setting. A program without blocks pays nothing at all.
 import os
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar, Token
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Protocol
@@ -49,39 +49,47 @@ class _Generation:
 
 
 class _Pin:
-    """One block. Tasks and threads that inherit the context share it.
+    """What one block reads. Tasks and threads that inherit its context share it, and so do blocks within the block.
 
     Attributes:
-        kept: The lookups that readers in the block find instead of those in force; none once the block has ended.
-        generation: The generation, or ``None`` once the block has ended.
+        blocks: How many blocks share it that are open.
+        kept: The lookups that readers find instead of those in force; none once all blocks have ended.
+        generation: The generation.
     """
 
-    __slots__ = ("generation", "kept")
+    __slots__ = ("blocks", "generation", "kept")
 
     def __init__(self) -> None:
         global _open  # noqa: PLW0603 - the blocks of the process
-        self.generation: _Generation | None = None
-        self.kept: Mapping[int, Lookup] = _NOTHING
+        self.blocks = 0
         with _lock:
-            generation = _current
-            generation.blocks += 1
-            if generation.blocks == 1:
-                _open += (generation,)
-            self.kept, self.generation = generation.kept, generation
+            self.generation = _current
+            self.kept: Mapping[int, Lookup] = _current.kept
+            self.blocks = 1
+            _current.blocks += 1
+            if _current.blocks == 1:
+                _open += (_current,)
 
     def __del__(self) -> None:
-        self.end()  # its block was never left: a generator that was abandoned
+        while self.blocks:  # a block was never left, as in a generator that was abandoned
+            self.end()
+
+    def share(self) -> bool:
+        """Let one more block share this one, unless all of its blocks have ended. Return whether it does."""
+        with _lock:
+            if self.blocks:
+                self.blocks += 1
+            return self.blocks > 0
 
     def end(self) -> None:
-        """End the block. Whoever still has its context reads what is in force."""
+        """End a block. After the last one, whoever still has its context reads what is in force."""
         with _lock:
-            generation, self.generation = self.generation, None
-            self.kept = _NOTHING
-            if generation is None:
-                return
-            generation.blocks -= 1
-            if generation.blocks == 0:
-                _forget([generation])
+            self.blocks -= 1
+            if self.blocks == 0:
+                self.kept = _NOTHING
+                self.generation.blocks -= 1
+                if self.generation.blocks == 0:
+                    _forget([self.generation])
 
 
 _lock = threading.RLock()
@@ -157,40 +165,36 @@ class Pinned(AbstractContextManager[None]):
     __slots__ = ("_entered",)
 
     def __init__(self) -> None:
-        self._entered: list[tuple[_Pin, Token[_Pin | None]] | None] = []
+        self._entered: list[tuple[_Pin, Token[_Pin | None] | None]] = []
 
     def __enter__(self) -> None:
-        """Begin the block, unless it is within another one."""
-        outer = _current_pin()
-        if outer is not None and outer.generation is not None:
-            self._entered.append(None)
-            return
-        pin = _Pin()
-        self._entered.append((pin, _pin.set(pin)))
+        """Begin the block."""
+        pin = _current_pin()
+        if pin is not None and pin.share():
+            self._entered.append((pin, None))
+        else:
+            pin = _Pin()
+            self._entered.append((pin, _pin.set(pin)))
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End the block."""
-        entered = self._entered.pop()
-        if entered is None:
-            return
-        pin, token = entered
+        pin, token = self._entered.pop()
         pin.end()
-        try:
-            _pin.reset(token)
-        except ValueError:
-            # It is left in another context, as by a generator that is finalized. The pin has ended, so it means
-            # nothing in the context where it is still set.
-            return
+        if token is not None:
+            # In another context, as when a generator is finalized, the variable cannot be reset. It has no effect there
+            # any more: the block has ended.
+            with suppress(ValueError):
+                _pin.reset(token)
 
 
 def pinned() -> AbstractContextManager[None]:
     """Return a context manager whose block reads all settings as they are when it begins, whatever updates follow.
 
     All reads are of one update, in tasks and threads that inherit the context, too. The rules are pinned, not the
-    values: each context still has its own value. A block within another one belongs to the outer one. When the block
-    ends, it ends for everybody, and no memory is held any more.
+    values: each context still has its own value. A block within another one reads what the outer one reads. When the
+    block ends, it ends for everybody, and no memory is held any more.
 
     Returns:
         The context manager. It can be used again after its block.
@@ -269,7 +273,7 @@ def _after_fork_in_child() -> None:
     _lock = threading.RLock()
     pin = _current_pin()
     before, _open, _current = _open, (), _Generation()
-    if pin is not None and pin.generation is not None:
+    if pin is not None and pin.blocks:
         # A generation of its own: the other blocks may still be ended, when their contexts are deleted.
         generation = _Generation()
         generation.blocks, generation.kept, generation.settings = 1, pin.generation.kept, pin.generation.settings

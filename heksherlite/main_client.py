@@ -4,9 +4,11 @@ import logging
 import os
 import threading
 from collections.abc import Collection, Iterable
+from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias
 from weakref import WeakValueDictionary
 
+from heksherlite.contexts import ContextDefaults
 from heksherlite.setting_arguments import check_known_features
 
 logger = logging.getLogger(__name__)
@@ -22,6 +24,14 @@ class MainClient(Protocol):
     def is_live(self) -> bool:
         """Whether the client still updates its settings, and accepts new ones."""
         ...
+
+    @property
+    def _context_defaults(self) -> ContextDefaults:
+        """The default values of context features."""
+        ...
+
+    def set_defaults(self, /, **features: str | ContextVar[str]) -> None:
+        """Set default values of context features."""
 
     def _adopt(self, settings: Iterable[AnySetting]) -> None:
         """Add settings. Called from any thread. Does not wait."""

@@ -16,6 +16,7 @@ from heksherlite.clients.clock import now
 from heksherlite.clients.policy import OnStale, Startup, UpdatePolicy
 from heksherlite.clients.runner import Runner
 from heksherlite.clients.snapshot_file import SnapshotFile
+from heksherlite.contexts import ContextDefaults
 from heksherlite.engine.engine import Engine
 from heksherlite.engine.health import ClientState, ClientStatus, Health
 from heksherlite.engine.options import ContextOptions
@@ -137,6 +138,10 @@ class BaseClient(ABC):
             TypeError: If a default is neither a string nor a context variable.
         """
         self._engine.set_defaults(features)
+
+    @property
+    def _context_defaults(self) -> ContextDefaults:
+        return self._engine.options.defaults
 
     @property
     def status(self) -> ClientStatus:

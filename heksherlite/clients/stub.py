@@ -169,6 +169,10 @@ class StubClient:
         for setting in self._settings:
             setting._serve(_with_defaults(setting._served, self._options.defaults))
 
+    @property
+    def _context_defaults(self) -> ContextDefaults:
+        return self._options.defaults
+
     def track_contexts(self, /, **features: str | Iterable[str]) -> None:
         """Do nothing. A stub always uses all of its rules."""
 
