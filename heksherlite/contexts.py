@@ -25,6 +25,9 @@ def require_without_client(required: bool) -> bool:
     return previous
 
 
+_NoValue = type(NO_VALUE)
+
+
 class _UnsetVariable:
     """The variable of a feature without a context variable."""
 
@@ -69,7 +72,7 @@ class ContextCompletion:
 
     Args:
         features: The context features of the settings, in the order of the contexts.
-        defaults: The default values of context features.
+        defaults: The default values of context features. An object with a method ``get`` counts as a variable.
         tracking: The tracked values, for warnings about contexts whose rules are not fetched.
         required: Whether a missing feature is an error; if not, :func:`require_without_client` decides.
 
@@ -104,9 +107,10 @@ class ContextCompletion:
         limits = [tracking.tracked_values(feature) for feature in features] if tracking is not None else []
         self.features = features
         self.required = required
-        self.constants = tuple([NO_VALUE if isinstance(item, ContextVar) else item for item in default_values])
-        self.variables = tuple([item if isinstance(item, ContextVar) else _UNSET_VARIABLE for item in default_values])
-        self.variable_positions = tuple([i for i, item in enumerate(default_values) if isinstance(item, ContextVar)])
+        variables = {i: item for i, item in enumerate(default_values) if not isinstance(item, str | _NoValue)}
+        self.constants = tuple([NO_VALUE if i in variables else item for i, item in enumerate(default_values)])
+        self.variables = tuple([variables.get(i, _UNSET_VARIABLE) for i in range(len(features))])
+        self.variable_positions = tuple(variables)
         self._constants = [(i, constant) for i, constant in enumerate(self.constants) if constant is not NO_VALUE]
         self._others = [i for i, constant in enumerate(self.constants) if constant is NO_VALUE]
         self._tracking = tracking

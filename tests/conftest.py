@@ -15,6 +15,8 @@ from heksherlite.clients.base import BaseClient
 from heksherlite.service.storage import sqlite
 from tests.service.new_schema import SchemaCopy
 
+pytest_plugins = ["pytester"]
+
 settings.register_profile("brief", max_examples=20)
 
 

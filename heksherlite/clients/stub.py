@@ -17,7 +17,7 @@ from heksherlite.engine.health import ClientState, ClientStatus
 from heksherlite.engine.options import ContextOptions
 from heksherlite.lookup import Lookup
 from heksherlite.main_client import MainClient
-from heksherlite.rules import QueriedRule, RuleSet, build_rule_set
+from heksherlite.rules import NO_VALUE, QueriedRule, RuleSet, build_rule_set
 from heksherlite.setting import Setting
 from heksherlite.setting_arguments import converted_value
 
@@ -66,7 +66,7 @@ class StubbedSetting:
 
     @rules.setter
     def rules(self, value: Any) -> None:
-        lookup = value.lookup if isinstance(value, PreviousValue) else self._stub_lookup(value)
+        lookup = value.lookup if isinstance(value, PreviousValue) else lookup_for_rules(self._setting, value)
         self._before = self._setting._served
         self._setting._serve(_with_defaults(lookup, self._options.defaults))
 
@@ -75,17 +75,31 @@ class StubbedSetting:
         # unittest.mock.patch.object deletes the attribute when it ends.
         self._setting._serve(self._before)
 
-    def _stub_lookup(self, value: Any) -> Lookup:
-        setting = self._setting
-        features = setting.configurable_features
-        if not _are_rules(setting, value):
-            default = converted_value("stub value", setting.name, setting.type, value)
-            return Lookup(setting.name, RuleSet(features), default, ContextCompletion(features), "stub")
-        rule_set, conflicts = build_rule_set(features, features, _queried_rules(setting, value))
-        if conflicts:
-            conditions = [dict(rule.context_features) for rule in conflicts]
-            raise ValueError(f"several stub rules of setting {setting.name!r} have the same conditions: {conditions}")
-        return Lookup(setting.name, rule_set, setting.default_value, ContextCompletion(features))
+
+def lookup_for_rules(setting: Setting[Any], value: Any, where: Mapping[str, Any] | None = None) -> Lookup:
+    """Return a lookup for what a test wants a setting to return.
+
+    Args:
+        setting: The setting.
+        value: A value, or a list of :class:`Rule`.
+        where: The context features and values for which the value counts. The lookup then has the default
+            :data:`NO_VALUE`.
+
+    Raises:
+        TypeError: If the value is not of the type of the setting.
+        ValueError: If rules have the same conditions, or a condition on a feature that is not configurable.
+    """
+    features = setting.configurable_features
+    if where is None and not _are_rules(setting, value):
+        default = converted_value("stub value", setting.name, setting.type, value)
+        return Lookup(setting.name, RuleSet(features), default, ContextCompletion(features), "stub")
+    rules = value if where is None else [Rule(where, value)]
+    rule_set, conflicts = build_rule_set(features, features, _queried_rules(setting, rules))
+    if conflicts:
+        conditions = [dict(rule.context_features) for rule in conflicts]
+        raise ValueError(f"several stub rules of setting {setting.name!r} have the same conditions: {conditions}")
+    default = setting.default_value if where is None else NO_VALUE
+    return Lookup(setting.name, rule_set, default, ContextCompletion(features))
 
 
 def _are_rules(setting: Setting[Any], value: Any) -> bool:

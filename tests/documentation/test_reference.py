@@ -22,7 +22,7 @@ PACKAGE = ROOT / "heksherlite"
 REFERENCE = "".join(path.read_text("utf-8") for path in DOCS.joinpath("reference", "python").glob("*.md"))
 ENVIRONMENT = DOCS.joinpath("reference", "environment.md").read_text("utf-8")
 
-OF_OTHER_PROGRAMS = {"--fail", "--json", "--preload", "--help", "--version"} | {
+OF_OTHER_PROGRAMS = {"--heksher-report", "--fail", "--json", "--preload", "--help", "--version"} | {
     *("--fail-with-body", "--silent", "--request", "--get", "--data-urlencode", "--output", "--write-out"),
     *("--raw-output", "--compact-output"),
     *("--py-call-osafterfork", "--enable-threads", "--lazy-apps"),

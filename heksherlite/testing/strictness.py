@@ -1,4 +1,4 @@
-"""Help for tests of programs that use settings."""
+"""Whether a missing context feature is an error in tests without a client."""
 
 from contextlib import AbstractContextManager, ExitStack
 
@@ -10,8 +10,9 @@ def strict(*, enabled: bool = True) -> AbstractContextManager[object]:
 
     Without a main client, ``get`` usually accepts missing context features, because it returns the default anyway. In
     production there is a client, and a missing feature raises an error. Call this function in ``conftest.py``, so that
-    a test without a client finds such a mistake, too. If the client of the program has defaults of context features,
-    use a stub with ``set_defaults`` instead.
+    a test without a client finds such a mistake, too; with pytest, ``heksher_strict = true`` in its configuration does
+    the same. If the client of the program has defaults of context features, use :func:`context`, or a stub with
+    ``set_defaults``.
 
     Args:
         enabled: ``False`` to accept missing features again.
