@@ -87,7 +87,7 @@ def validate(files: Sequence[str], *, online: bool, format_: str, print_schema: 
     if online:
         with service.connect() as admin:
             _plan(admin, wanted, prune=False, force=True, wait=0, format_=format_)
-    click.echo(f"{len(wanted)} settings are valid.")
+    click.echo(f"{len(wanted)} {'setting is' if len(wanted) == 1 else 'settings are'} valid.")
 
 
 @click.command()
