@@ -47,7 +47,7 @@ def test_benchmarks_of_the_service_run_at_the_smallest_size(tmp_path: Path) -> N
     rows = json.loads(results.read_text("utf-8"))
     assert {row["group"] for row in rows} == {
         "reads",
-        "flags",
+        "ofrep",
         "writes",
         "changes",
         "replicas",

@@ -100,12 +100,14 @@ class Plan:
 
     Attributes:
         base_revision: The revision that was compared with the files.
+        base_time: When that revision was made; None if the service has no record of it.
         items: What happens, and what is left alone.
         operations: The operations that make it happen.
         places: For each operation, the place in the files that it is from.
     """
 
     base_revision: int
+    base_time: datetime | None = None
     items: list[PlanItem] = field(default_factory=list)
     operations: list[AnyOperation] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
@@ -336,11 +338,12 @@ def _same(one: Any, other: Any) -> bool:
 
 
 _SORTED: Final = orjson.OPT_SORT_KEYS
+_LARGEST_INTEGER: Final = 2**63
 
 
 def _canonical(value: Any) -> Any:
     match value:
-        case float() if value.is_integer():
+        case float() if value.is_integer() and abs(value) < _LARGEST_INTEGER:
             return int(value)
         case dict():
             return {name: _canonical(each) for name, each in value.items()}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import orjson
 
-from heksherlite.cli.arguments import matches, operations_in
+from heksherlite.cli.arguments import matches, operations_in, parse_time
 from heksherlite.cli.changing import reason_option, require_consent, yes_option
 from heksherlite.cli.differences import show_impact
 from heksherlite.cli.output import FORMATS, output_option, plain, print_one
@@ -20,6 +20,7 @@ from heksherlite.names import PLAN_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from heksherlite.admin import AdminClient, AnyOperation
     from heksherlite.cli.planning import Plan
@@ -86,7 +87,7 @@ def validate(files: Sequence[str], *, online: bool, format_: str, print_schema: 
     if online:
         with service.connect() as admin:
             _plan(admin, wanted, prune=False, force=True, wait=0, format_=format_)
-    click.echo(f"{len(wanted)} settings are valid.")
+    click.echo(f"{len(wanted)} {'setting is' if len(wanted) == 1 else 'settings are'} valid.")
 
 
 @click.command()
@@ -126,6 +127,7 @@ def plan(
             "format": PLAN_FORMAT,
             "version": 1,
             "base_revision": made.base_revision,
+            "base_time": plain(made.base_time),
             "operations": [operation.as_json() for operation in made.operations],
         }
         try:
@@ -161,12 +163,11 @@ def apply(
     FILES are YAML, JSON or TOML files, or folders with such files, or one file of heksherlite plan --out. Such a plan
     is applied exactly, or refused if somebody has changed what it touches.
     """
-    from heksherlite.cli.planning import Plan
-
     saved = _saved_plan(files)
     with service.connect() as admin:
         if saved is not None:
-            made = Plan(saved[0], operations=saved[1])
+            _require_same_history(admin, saved)
+            made = saved
         else:
             made = _plan(admin, _read(files), prune=prune, force=force, wait=wait)
             _show(made)
@@ -258,6 +259,7 @@ def _plan(
         time.sleep(_POLL_SECONDS)
     base_revision = records[0].revision if records else 0
     made = make_plan(wanted, stored, base_revision=base_revision, prune=prune, force=force)
+    made.base_time = records[0].time if records else None
     try:
         if made.operations:
             admin.change(made.operations, dry_run=True, base_revision=base_revision)
@@ -290,11 +292,13 @@ def _described(made: Plan) -> dict[str, Any]:
     return {"base_revision": made.base_revision, "items": plain(made.items), "operations": plain(made.operations)}
 
 
-def _saved_plan(files: Sequence[str]) -> tuple[int, list[AnyOperation]] | None:
-    """Return the revision and the operations of a saved plan, or None if the files are not one."""
-    if not any(name.endswith(".json") or not Path(name).suffix for name in files):
-        return None
+def _saved_plan(files: Sequence[str]) -> Plan | None:
+    """Return a saved plan, whatever its file is called, or None if the files are not one."""
+    from heksherlite.cli.planning import Plan
+
     for name in files:
+        if Path(name).suffix in {".yaml", ".yml", ".toml"}:
+            continue
         try:
             content = orjson.loads(Path(name).read_bytes())
         except (OSError, ValueError):
@@ -302,10 +306,32 @@ def _saved_plan(files: Sequence[str]) -> tuple[int, list[AnyOperation]] | None:
         if isinstance(content, dict) and content.get("format") == PLAN_FORMAT:
             if len(files) > 1:
                 raise click.UsageError(f"{name} is a plan; apply it alone.")
-            if content.get("version") != 1 or not isinstance(content.get("base_revision"), int):
+            known = content.get("version") == 1 and isinstance(content.get("base_revision"), int)
+            if not known or not isinstance(content.get("base_time", 0), str | None):
                 raise click.ClickException(f"{name} is a plan of another version of heksherlite; make it again")
-            return content["base_revision"], operations_in(content.get("operations"))
+            base_time = parse_time(content["base_time"], "base_time")
+            return Plan(content["base_revision"], base_time, operations=operations_in(content.get("operations")))
     return None
+
+
+def _require_same_history(admin: AdminClient, saved: Plan) -> None:
+    """Refuse a plan that was made with another service, or with a database that has been replaced since.
+
+    Revisions and ids of rules are numbers, which mean something else there.
+    """
+    from heksherlite.errors import RequestRefusedError
+
+    base_time: datetime | None = None
+    try:
+        base_time = admin.record(saved.base_revision).time
+    except RequestRefusedError as error:
+        if error.status != 404:
+            raise
+    if base_time != saved.base_time:
+        raise click.ClickException(
+            f"the plan was made with another service: revision {saved.base_revision} of this one is not the one that"
+            " the plan was made for. Make the plan again with this service"
+        )
 
 
 def _faulty(faults: Sequence[FileFault], format_: str) -> SystemExit:

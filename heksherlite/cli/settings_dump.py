@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from heksherlite.cli.planning import StoredRule, StoredSetting
+
+
+_BEGIN_NUMBERS: Final = frozenset("+-.0123456789")
 
 
 class _InOneLine(dict[str, Any]):
@@ -35,7 +38,8 @@ def _in_one_line(dumper: yaml.SafeDumper, shown: _InOneLine) -> yaml.Node:
 
 
 def _text(dumper: yaml.SafeDumper, shown: str) -> yaml.Node:
-    style = None if isinstance(plain_scalar(shown), str) else '"'
+    is_like_a_number = shown[:1] in _BEGIN_NUMBERS
+    style = '"' if is_like_a_number or not isinstance(plain_scalar(shown), str) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", shown, style=style)
 
 

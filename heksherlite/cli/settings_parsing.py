@@ -49,8 +49,12 @@ class FileFault(NamedTuple):
         """Return the fault in the form in which code hosts show it beside the line in a review."""
         place = self.place
         where = "" if place.line is None else f",line={place.line},col={place.column}"
-        message = self.message.replace("%", "%25").replace("\n", "%0A")
-        return f"::error file={place.file}{where}::{message}"
+        file = _escaped(place.file).replace(":", "%3A").replace(",", "%2C")
+        return f"::error file={file}{where}::{_escaped(self.message)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 class Node(NamedTuple):
@@ -135,20 +139,34 @@ def _node(file: str, node: yaml.Node, faults: list[FileFault], above: tuple[yaml
     return Node(place, content)
 
 
-_INTEGER: Final = re.compile(r"[-+]?[0-9]+")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INTEGER_RANGE: Final = range(-(2**63), 2**64)
 _QUOTED: Final = frozenset({"'", '"', "|", ">"})
 _CONSTANTS: Final = {"null": None, "~": None, "": None, "true": True, "false": False}
 
 
 def plain_scalar(text: str) -> Any:
-    """Return the JSON of a text without quotes by the core schema of YAML 1.2: ``on`` and ``2030-01-31`` are texts."""
+    """Return the JSON of a text without quotes by the core schema of YAML 1.2: ``on`` and ``2030-01-31`` are texts.
+
+    In contrast to it, ``007`` is a text: as a number, it would lose its zeros.
+    """
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if _INTEGER.fullmatch(text):
-        return int(text)
     number = float(text) if _FLOAT.fullmatch(text) else inf
-    return number if isfinite(number) else text
+    if not isfinite(number):
+        return text
+    return json_number(int(text)) if _INTEGER.fullmatch(text) else number
+
+
+def json_number(number: int) -> int | float:
+    """Return an integer as JSON parsers read it: those of more than 64 bits are floating-point numbers."""
+    if number in _INTEGER_RANGE:
+        return number
+    try:
+        return float(number)
+    except OverflowError:
+        return inf
 
 
 def _parse_json(file: str, text: str, faults: list[FileFault]) -> Node | None:
@@ -159,7 +177,22 @@ def _parse_json(file: str, text: str, faults: list[FileFault]) -> Node | None:
     except json.JSONDecodeError as error:
         faults.append(FileFault(Place(file, error.lineno, error.colno), f"malformed JSON: {error.msg}"))
         return None
-    return _parse_yaml(file, text.replace("\t", " ").replace("\\/", "/"), faults)
+    return _parse_yaml(file, _IN_JSON.sub(_as_in_yaml, text.replace("\t", " ")), faults)
+
+
+_IN_JSON: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\.|[\x7f-\x9f\u2028\u2029\ufeff]"
+)
+"""What YAML reads in another way: characters in two parts, escapes, and characters that end a line or are forbidden."""
+
+
+def _as_in_yaml(found: re.Match[str]) -> str:
+    text = found[0]
+    if text[0] != "\\":
+        return f"\\u{ord(text):04x}"
+    if len(text) > 2:
+        return chr(0x10000 + ((int(text[2:6], 16) - 0xD800) << 10) + int(text[8:], 16) - 0xDC00)
+    return "/" if text == "\\/" else text
 
 
 def _parse_toml(file: str, text: str, faults: list[FileFault]) -> Node | None:
@@ -168,17 +201,21 @@ def _parse_toml(file: str, text: str, faults: list[FileFault]) -> Node | None:
     except tomllib.TOMLDecodeError as error:
         faults.append(FileFault(Place(file), f"malformed TOML: {error}"))
         return None
-    return _without_places(Place(file), parsed)
+    return _without_places(Place(file), parsed, faults)
 
 
-def _without_places(place: Place, value: Any) -> Node:
+def _without_places(place: Place, value: Any, faults: list[FileFault]) -> Node:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = json_number(value)
     match value:
         case dict():
-            return Node(place, {name: _without_places(place, each) for name, each in value.items()})
+            return Node(place, {name: _without_places(place, each, faults) for name, each in value.items()})
         case list():
-            return Node(place, [_without_places(place, each) for each in value])
+            return Node(place, [_without_places(place, each, faults) for each in value])
         case datetime() | date() | time():
             return Node(place, value.isoformat())
+        case float() if not isfinite(value):
+            faults.append(FileFault(place, f"{value} is not a number in JSON"))
     return Node(place, value)
 
 

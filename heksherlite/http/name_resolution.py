@@ -99,12 +99,18 @@ class DaemonThreadResolution(httpcore.AsyncNetworkBackend):
                 streams.append(stream)
                 attempts.cancel_scope.cancel()
 
-        async with anyio.create_task_group() as attempts:
-            for address in addresses:
-                failed = anyio.Event()
-                attempts.start_soon(attempt, address, failed)
-                with anyio.move_on_after(_HEAD_START):
-                    await failed.wait()
+        try:
+            async with anyio.create_task_group() as attempts:
+                for address in addresses:
+                    failed = anyio.Event()
+                    attempts.start_soon(attempt, address, failed)
+                    with anyio.move_on_after(_HEAD_START):
+                        await failed.wait()
+        except BaseException:  # cancelled, perhaps just after a connection was made
+            with anyio.CancelScope(shield=True):
+                for stream in streams:
+                    await stream.aclose()
+            raise
         if not streams:
             raise failures[0]
         first, *others = streams

@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heksherlite.cli.settings_files import SCHEMA
+from heksherlite.service import embedded
 from tests.cli.terminal import Terminal
+from tests.service.api import FEATURES, Api
 
 CHECKOUT = """\
 owner: checkout-team
@@ -115,6 +117,51 @@ def test_a_saved_plan_is_applied_exactly_or_refused(terminal: Terminal) -> None:
     assert terminal.run("get", "cache_ttl", "--context", "environment=dev,user=a") == "99\n"
     write("old.json", json.dumps({"format": "heksherlite-plan", "version": 0}))
     assert "make it again" in run(terminal, "apply old.json --yes", 1)[1]
+
+
+def test_a_saved_plan_is_refused_by_another_service(terminal: Terminal, tmp_path: Path) -> None:
+    """Ids and revisions mean something else in another database. A plan for one may not delete the rules of another."""
+    terminal.run("set", "cache_ttl", "1", "--where", "user=x", "--yes")
+    write("none.yaml", "owner: a\nsettings:\n  cache_ttl:\n    rules: []\n")
+    run(terminal, "plan none.yaml --prune --out saved.plan")
+    with embedded(tmp_path / "other.db", context_features=FEATURES) as service:
+        api = Api(service.url)
+        with api.http:
+            api.declare()
+            other = Terminal(api, tmp_path)
+            while api.add_rule(2, user=f"u{len(api.rule_ids())}") < max(terminal.api.rule_ids()):
+                pass
+            base = json.loads(Path("saved.plan").read_text("utf-8"))["base_revision"]
+            while other.json("history", "--limit", "1")[0]["revision"] < base:
+                api.add_rule(2, user=f"u{len(api.rule_ids())}")
+            before = api.state()
+            assert "the plan was made with another service" in run(other, "apply saved.plan --yes", 1)[1]
+            assert api.state() == before
+    assert run(terminal, "apply saved.plan --yes")[0].startswith("Changed in revision ")
+    assert terminal.api.rule_ids() == []
+
+
+def test_values_are_what_the_file_says(terminal: Terminal) -> None:
+    """Zeros before a number stay, JSON escapes are those of JSON, and large numbers are numbers, not failures."""
+    write("zeros.yaml", 'owner: a\nsettings:\n  shop.title:\n    rules:\n      - {where: {user: 007}, value: "x"}\n')
+    assert "+ shop.title where user=007:" in run(terminal, "plan zeros.yaml")[1]
+    texts = ["\U0001f600", "\\/", "/", "\\ud83d\\ude00", "a\u2028b", "\x85"]
+    rules = [{"where": {"user": f"u{index}"}, "value": text} for index, text in enumerate(texts)]
+    shown = {"owner": "a", "settings": {"shop.title": {"rules": rules}}}
+    for is_ascii in (True, False):
+        write("texts.json", json.dumps(shown, ensure_ascii=is_ascii).replace('"/"', '"\\/"'))
+        run(terminal, "apply texts.json --yes")
+        assert [rule["value"] for rule in terminal.json("rules", "list", "shop.title")] == texts
+        assert run(terminal, "plan texts.json --exit-code")[0] == "Nothing differs.\n"
+    terminal.api.declare("ratio", type="float", default_value=1.0, configurable_features=["user"])
+    large = (
+        "owner: a\nsettings:\n  ratio:\n    default: 1e300\n"
+        "    rules:\n      - {where: {user: a}, value: 99999999999999999999}\n"
+    )
+    run(terminal, f"apply {write('large.yaml', large)} --yes")
+    assert run(terminal, "plan large.yaml --exit-code")[0] == "Nothing differs.\n"
+    write("large.toml", f"owner = 'a'\n[settings.ratio]\ndefault = {'9' * 400}\n")
+    assert "large.toml: inf is not a number in JSON" in run(terminal, "validate large.toml", 1)[1]
 
 
 def test_every_fault_is_reported_with_its_place(terminal: Terminal) -> None:

@@ -165,3 +165,20 @@ async def test_every_transport_of_httpx_has_it() -> None:
             for pool in pools:
                 assert isinstance(pool._network_backend, DaemonThreadResolution)
                 assert not isinstance(pool._network_backend._backend, DaemonThreadResolution)
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_is_made_when_it_is_cancelled_is_closed(server: int) -> None:
+    """A connection that nobody receives is not left to the garbage collector."""
+    made: list[httpcore.AsyncNetworkStream] = []
+
+    class CancelsWhenConnected(AnyIOBackend):
+        async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
+            made.append(await super().connect_tcp(*args, **kwargs))
+            scope.cancel()
+            return made[0]
+
+    with anyio.CancelScope() as scope:
+        await DaemonThreadResolution(CancelsWhenConnected()).connect_tcp("127.0.0.1", server)
+    assert scope.cancelled_caught
+    assert made[0].get_extra_info("socket").fileno() == -1

@@ -141,6 +141,34 @@ def test_every_kind_of_write_is_in_the_history(api: Api, rule_id: int, route: tu
     assert api.get(f"history/{record['revision']}").json() == record
 
 
+ABOUT_OTHERS = {
+    ("post", "/api/v1/context_features"),
+    ("delete", "/api/v1/context_features/{name}"),
+    ("patch", "/api/v1/context_features/{name}/index"),
+    ("post", "/api/v1/settings/declare"),
+    ("post", "/api/v1/proposals"),
+}
+"""The calls that change another setting or none."""
+
+
+@pytest.mark.parametrize("route", sorted(WRITES.keys() - ABOUT_OTHERS), ids=" ".join)
+def test_no_route_changes_a_protected_setting(api: Api, rule_id: int, route: tuple[str, str]) -> None:
+    """Every direct write to a protected setting is refused and says that a proposal is needed, by whatever route."""
+    unprotected = api.revision()
+    protect = {"op": "set_protection", "setting": "cache_ttl", "protected": True}
+    assert api.call("POST", "changes", {"operations": [protect]}).is_success
+    before = api.state()
+    if route[1].endswith("/revert"):
+        response = api.call("POST", f"history/{unprotected}/revert")
+    else:
+        response = WRITES[route](api, rule_id, {})
+    assert response.status_code == 403, response.text
+    assert "proposal" in response.text
+    assert api.state() == before
+    unprotect = {"operations": [{**protect, "protected": False}], "break_glass": True, "reason": "the test is over"}
+    assert api.call("POST", "changes", unprotect).is_success
+
+
 def test_values_before_and_after_are_told(api: Api) -> None:
     """A record has the complete contents before and after a change, or null."""
     api.declare()

@@ -229,7 +229,8 @@ async def evaluate_flag(request: Request, key: str) -> Response:
     response_class=Response,
     responses={
         200: {"content": {EVENTS: {}}, "description": "An endless stream of server-sent events."},
-        401: {"content": {"text/plain": {}}, "description": "The ticket is not valid, or not any more."},
+        401: {"content": {"application/json": {}}, "description": "The ticket is not valid, or not any more."},
+        503: {"content": {"application/json": {}}, "description": "Too many streams are open."},
     },
 )
 @public

@@ -19,8 +19,8 @@ from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.console.views.editing import may_edit
 from heksherlite.service.domain.drafts import Draft
-from heksherlite.service.domain.times import read_time
-from heksherlite.service.errors import BadRequestError, OperationConflictsError, RequestError
+from heksherlite.service.domain.times import read_time, show_time
+from heksherlite.service.errors import BadRequestError, NotFoundError, OperationConflictsError, RequestError
 from heksherlite.service.pages.form import read_form
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
@@ -48,10 +48,12 @@ async def export_plan(request: Request, context: Context) -> Response:
     """Return the draft as a saved plan, which ``heksherlite apply`` makes."""
     draft = await _draft_of(request, context)
     known = context.store.catalog.counters.revision
+    base_revision = known if draft.base_revision is None else draft.base_revision
     plan = {
         "format": PLAN_FORMAT,
         "version": 1,
-        "base_revision": known if draft.base_revision is None else draft.base_revision,
+        "base_revision": base_revision,
+        "base_time": await _time_of(context, base_revision),
         "operations": [operation.as_json() for operation in draft.operations],
     }
     headers = {"content-disposition": 'attachment; filename="plan.json"', "cache-control": "no-store"}
@@ -68,7 +70,7 @@ async def import_draft(request: Request, context: Context) -> Response:
         if isinstance(given, dict) and given.get("format") == PLAN_FORMAT:
             if given.get("version") != 1:
                 raise BadRequestError("this is a plan of another version of heksherlite; make it again")
-            given = {name: value for name, value in given.items() if name not in {"format", "version"}}
+            given = {name: value for name, value in given.items() if name not in {"format", "version", "base_time"}}
         body = ChangesBody.model_validate(given)
     except orjson.JSONDecodeError as error:
         return await _show(request, context, problem=f"this is not JSON: {error}", status=422)
@@ -162,6 +164,15 @@ async def propose(request: Request, context: Context, store: WritableStore) -> R
         return await _show(request, context, problem=text, reason=reason, status=422)
     await _clear(request, context, draft)
     return redirect(request, f"proposals/{orjson.loads(bytes(answer.body))['proposal_id']}")
+
+
+async def _time_of(context: Context, revision: int) -> str | None:
+    """Return when a revision was made, or None if the history does not have it."""
+    try:
+        record = await context.store.history.record(revision)
+    except NotFoundError:
+        return None
+    return show_time(record.time)
 
 
 async def _draft_of(request: Request, context: Context) -> Draft:
