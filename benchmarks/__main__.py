@@ -26,6 +26,7 @@ MEASURES: Final = {
     "import": "benchmarks.measures.imports",
     "values": "benchmarks.measures.values",
     "flags": "benchmarks.measures.flags",
+    "requests": "benchmarks.measures.requests",
 }
 FASTER_THAN_ORIGINAL: Final = 25
 NOTHING: Final = PeerResult("", {}, {})

@@ -51,7 +51,7 @@ def with_project(python: Path) -> Path:
     # Isolated, so that it has to be installed: in the current folder it would be found without.
     if subprocess.run([python, "-I", "-c", _HAS_PROJECT, ROOT], capture_output=True, check=False).returncode == 0:
         return python
-    return _environment(python, "heksherlite", ["--editable", f"{ROOT}[models,openfeature,service]"])
+    return _environment(python, "heksherlite", ["--editable", f"{ROOT}[django,flask,models,openfeature,service]"])
 
 
 def with_peer(python: Path, peer: str) -> Path:

@@ -14,12 +14,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[1])
 
-from heksherlite import TRACK_ALL, Setting, ThreadHeksherClient
+from heksherlite import TRACK_ALL, Setting, ThreadHeksherClient, pinned
 from heksherlite.service import embedded
 from tests.faults.faults import ALL, QUICK
 from tests.faults.proxy import FaultProxy
@@ -35,12 +37,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Have a client live with faults at random.")
     parser.add_argument("--seconds", type=float, default=600, help="how long, 600 by default")
     parser.add_argument("--seed", type=int, default=1, help="for the choice of faults")
+    parser.add_argument("--pinned", action="store_true", help="read in overlapping blocks of pinned()")
     parser.add_argument("--world", action="store_true", help="run the service and its faults (for this program itself)")
     arguments = parser.parse_args()
     if arguments.world:
         run_world(arguments.seed)
     else:
-        run_client(arguments.seconds, arguments.seed)
+        run_client(arguments.seconds, arguments.seed, in_blocks=arguments.pinned)
 
 
 def run_world(seed: int) -> None:
@@ -63,7 +66,7 @@ def run_world(seed: int) -> None:
         api.close()
 
 
-def run_client(seconds: float, seed: int) -> None:
+def run_client(seconds: float, seed: int, *, in_blocks: bool) -> None:
     """Run a client of that service, and print what it takes."""
     records = Records()
     logging.getLogger("heksherlite").addHandler(records)
@@ -89,9 +92,7 @@ def run_client(seconds: float, seed: int) -> None:
             for row in range(1, _ROWS + 1):
                 end = started + seconds * row / _ROWS
                 while time.monotonic() < end:
-                    for setting in settings:
-                        setting.get(user="a")
-                    time.sleep(0.001)
+                    read_in_blocks(settings) if in_blocks else read(settings)
                 files = len([*Path("/proc/self/fd").iterdir()])
                 print(
                     f"{time.monotonic() - started:8.0f} {resident_kilobytes():7,} kB {threading.active_count():8} "
@@ -99,6 +100,28 @@ def run_client(seconds: float, seed: int) -> None:
                     flush=True,
                 )
         world.terminate()
+
+
+def read(settings: Sequence[Setting[int]]) -> None:
+    """Read each setting, and pause."""
+    for setting in settings:
+        setting.get(user="a")
+    time.sleep(0.001)
+
+
+def read_in_blocks(settings: Sequence[Setting[int]]) -> None:
+    """Read each setting in blocks that overlap, as requests do, for about a second."""
+    with ThreadPoolExecutor(4) as pool:
+        for block in [pool.submit(read_in_block, settings, 0.01 * number) for number in range(20)]:
+            block.result()
+
+
+def read_in_block(settings: Sequence[Setting[int]], seconds: float) -> None:
+    """Read each setting twice in a block, and check that nothing changed in between."""
+    with pinned():
+        before = [setting.get(user="a") for setting in settings]
+        time.sleep(seconds)
+        assert before == [setting.get(user="a") for setting in settings]
 
 
 class Records(logging.Handler):

@@ -14,6 +14,7 @@ _FLOORS = {
     "reads": "load from another process over eight connections; floor: a constant in the same FastAPI stack",
     "ofrep": "load and floor as for reads",
     "flags": "as each row says",
+    "requests": "with and without, in turns",
     "writes": "one after the other; floor: the same statements in one transaction, by psycopg",
     "size": "so many rules in the database",
     "removal": "with writes to another setting all the while",

@@ -4,29 +4,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from heksherlite._version import __version__
+from heksherlite.contexts import TRACK_ALL
+from heksherlite.errors import (
+    ContextValueError,
+    HeksherError,
+    MissingContextError,
+    NoMatchError,
+    ServiceResponseError,
+    TypeStringError,
+)
+from heksherlite.in_force import pinned
+from heksherlite.setting import Setting
+from heksherlite.values.conversions import Conversion, SettingType
+from heksherlite.values.enum_types import HeksherEnum, HeksherFlags
+from heksherlite.values.setting_types import HeksherMapping, HeksherSequence, setting_type
 
 if TYPE_CHECKING:
     from heksherlite.clients.async_client import AsyncHeksherClient
     from heksherlite.clients.stub import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
     from heksherlite.clients.thread_client import ThreadHeksherClient
-    from heksherlite.contexts import TRACK_ALL
     from heksherlite.engine.health import ClientStatus, Problem
     from heksherlite.engine.protocol import SettingData
-    from heksherlite.errors import (
-        ContextValueError,
-        HeksherError,
-        MissingContextError,
-        NoMatchError,
-        ServiceResponseError,
-        TypeStringError,
-    )
-    from heksherlite.in_force import pinned
-    from heksherlite.setting import Setting
     from heksherlite.values.annotations import Unit
-    from heksherlite.values.conversions import Conversion, SettingType
-    from heksherlite.values.enum_types import HeksherEnum, HeksherFlags
     from heksherlite.values.model_types import HeksherModel
-    from heksherlite.values.setting_types import HeksherMapping, HeksherSequence, setting_type
 
 __all__ = [
     "TRACK_ALL",
@@ -59,35 +59,18 @@ __all__ = [
 ]
 
 _LAZY = {
-    "TRACK_ALL": "heksherlite.contexts",
     "AsyncHeksherClient": "heksherlite.clients.async_client",
     "AsyncStubHeksherClient": "heksherlite.clients.stub",
     "ClientStatus": "heksherlite.engine.health",
-    "ContextValueError": "heksherlite.errors",
-    "Conversion": "heksherlite.values.conversions",
-    "HeksherEnum": "heksherlite.values.enum_types",
-    "HeksherError": "heksherlite.errors",
-    "HeksherFlags": "heksherlite.values.enum_types",
-    "HeksherMapping": "heksherlite.values.setting_types",
     "HeksherModel": "heksherlite.values.model_types",
-    "HeksherSequence": "heksherlite.values.setting_types",
-    "MissingContextError": "heksherlite.errors",
-    "NoMatchError": "heksherlite.errors",
     "Problem": "heksherlite.engine.health",
     "Rule": "heksherlite.clients.stub",
-    "ServiceResponseError": "heksherlite.errors",
-    "Setting": "heksherlite.setting",
     "SettingData": "heksherlite.engine.protocol",
-    "SettingType": "heksherlite.values.conversions",
     "SyncStubHeksherClient": "heksherlite.clients.stub",
     "ThreadHeksherClient": "heksherlite.clients.thread_client",
-    "TypeStringError": "heksherlite.errors",
     "Unit": "heksherlite.values.annotations",
-    "pinned": "heksherlite.in_force",
-    "setting_type": "heksherlite.values.setting_types",
 }
-"""What is imported when it is first used. Reading settings does not cost the import of an HTTP library, and the plugin
-of pytest, which every run of pytest imports, costs nothing."""
+"""What is imported when it is first used, so that reading settings does not cost the import of an HTTP library."""
 
 
 def __getattr__(name: str) -> Any:

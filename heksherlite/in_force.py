@@ -202,6 +202,12 @@ def pinned() -> AbstractContextManager[None]:
     return Pinned()
 
 
+def share_block() -> Callable[[], None] | None:
+    """Let the present block of :func:`pinned` go on for others who have its context, until the result is called."""
+    pin = _current_pin()
+    return pin.end if pin is not None and pin.share() else None
+
+
 def updating() -> AbstractContextManager[object]:
     """Return a context manager within which settings change, as a block of :func:`pinned` sees it, at once."""
     return _lock

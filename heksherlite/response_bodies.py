@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable, Awaitable, Generator, Iterable
 from contextvars import Context, copy_context
 from typing import Any, Final, Generic, TypeVar
 
-from heksherlite.in_force import Pinned
+from heksherlite.in_force import share_block
 
 T = TypeVar("T")
 
@@ -12,36 +12,35 @@ _ENDED: Final = object()
 
 
 class _Scope:
-    """The context in which a body is made, and the block of :func:`heksherlite.pinned` in which the handler ran.
+    """The present context, and the block of :func:`heksherlite.pinned` in it, which goes on until :meth:`end`."""
 
-    Args:
-        is_pinned: Whether the handler runs in a block, which goes on until :meth:`end`.
-    """
+    __slots__ = ("_end", "context")
 
-    def __init__(self, *, is_pinned: bool) -> None:
+    def __init__(self) -> None:
         self.context: Final[Context] = copy_context()
-        self._block: Pinned | None = None
-        if is_pinned:
-            self._block = Pinned()
-            self.context.run(self._block.__enter__)
+        self._end = share_block()
+
+    def __del__(self) -> None:
+        self.end()  # a server that does not close bodies
 
     def end(self) -> None:
-        block, self._block = self._block, None
-        if block is not None:
-            self.context.run(block.__exit__, None, None, None)
+        end, self._end = self._end, None
+        if end is not None:
+            end()
 
 
 class Body(Generic[T]):
-    """A body that is made in the present context. Make it while the handler's block is still open.
+    """A body that is made in the present context, whose block of :func:`heksherlite.pinned` goes on until its end.
 
     Args:
         original: The body.
-        is_pinned: Whether the handler runs in a block of :func:`heksherlite.pinned`.
     """
 
-    def __init__(self, original: Iterable[T], *, is_pinned: bool) -> None:
+    __slots__ = ("_iterator", "_original", "_scope")
+
+    def __init__(self, original: Iterable[T]) -> None:
         self._original = original
-        self._scope = _Scope(is_pinned=is_pinned)
+        self._scope = _Scope()
         self._iterator = self._scope.context.run(iter, original)
 
     def __iter__(self) -> "Body[T]":
@@ -54,7 +53,6 @@ class Body(Generic[T]):
             self._scope.end()
             raise
         if part is _ENDED:
-            self._scope.end()
             raise StopIteration
         result: T = part
         return result
@@ -72,8 +70,8 @@ class Body(Generic[T]):
 class AsyncBody(Generic[T]):
     """The same for a body that is made by coroutines, in whatever task."""
 
-    def __init__(self, original: AsyncIterable[T], *, is_pinned: bool) -> None:
-        self._scope = _Scope(is_pinned=is_pinned)
+    def __init__(self, original: AsyncIterable[T]) -> None:
+        self._scope = _Scope()
         self._iterator = self._scope.context.run(aiter, original)
 
     def __aiter__(self) -> "AsyncBody[T]":

@@ -15,7 +15,7 @@ RUN_SERVICE = RUN.parent / "service" / "run.py"
 def test_benchmarks_run_at_the_smallest_size(tmp_path: Path) -> None:
     """Every measurement of this package runs and prints its rows; peers would be downloaded, and are left out."""
     results = tmp_path / "results.json"
-    options = ["--smallest", "--only", "get,load,stall,memory,import,values,flags", "--json", str(results)]
+    options = ["--smallest", "--only", "get,load,stall,memory,import,values,flags,requests", "--json", str(results)]
     process = subprocess.run(
         [sys.executable, str(RUN), *options, "--python", sys.executable],
         capture_output=True,
@@ -26,7 +26,7 @@ def test_benchmarks_run_at_the_smallest_size(tmp_path: Path) -> None:
     assert process.returncode == 0, process.stderr
     (interpreter,) = json.loads(results.read_text("utf-8"))["interpreters"]
     groups = {row["group"] for row in interpreter["rows"]}
-    assert groups == {"get", "load", "stall", "memory", "import", "values", "flags"}
+    assert groups == {"get", "load", "stall", "memory", "import", "values", "flags", "requests"}
     assert all(row["ours"] for row in interpreter["rows"])
     for row in interpreter["rows"]:
         assert row["what"] in process.stdout

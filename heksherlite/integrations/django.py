@@ -84,7 +84,7 @@ class ContextMiddleware:
         if not response.streaming or getattr(response, "file_to_stream", None) is not None:
             return response
         body = AsyncBody if streaming.is_async else Body
-        streaming.streaming_content = body(streaming.streaming_content, is_pinned=self._is_pinned)
+        streaming.streaming_content = body(streaming.streaming_content)
         return response
 
 

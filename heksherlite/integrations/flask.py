@@ -1,7 +1,7 @@
 """The extension for Flask."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 try:
@@ -75,24 +75,32 @@ class Heksher:
         app.extensions["heksherlite"] = self
         app.wsgi_app = self._covering(app.wsgi_app)  # type: ignore[assignment, method-assign]
         if self._context is not None:
-            app.before_request_funcs.setdefault(None, []).insert(0, self._set_values)
+            app.before_request_funcs.setdefault(None, []).insert(0, _setting(app.ensure_sync(self._context)))
 
     def _covering(self, application: "WSGIApplication") -> "WSGIApplication":
         def cover(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-            with ExitStack() as request:
-                if self._pinned:
-                    request.enter_context(pinned_block())
-                environ[_REQUEST] = request
-                body = application(environ, start_response)
-                file_wrapper = environ.get(_FILE_WRAPPER)
-                if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
-                    return body  # the server sends the file by itself
-                return Body(body, is_pinned=self._pinned)
+            environ[_REQUEST] = values = list[ContextValues]()
+            with pinned_block() if self._pinned else nullcontext():
+                try:
+                    body = application(environ, start_response)
+                    file_wrapper = environ.get(_FILE_WRAPPER)
+                    if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
+                        return body  # the server sends the file by itself
+                    return Body(body)
+                finally:
+                    for set_values in values:
+                        set_values.__exit__(None, None, None)
 
         return cover
 
-    def _set_values(self) -> None:
-        assert self._context is not None  # noqa: S101 - else it is not registered
+
+def _setting(context: Callable[[flask.Request], Any]) -> Callable[[], None]:
+    """Return a function that sets the context values of the current request."""
+
+    def set_values() -> None:
         request = flask.request._get_current_object()  # type: ignore[attr-defined]
-        values: Any = flask.current_app.ensure_sync(self._context)(request)
-        request.environ[_REQUEST].enter_context(ContextValues(values))
+        values = ContextValues(context(request))
+        values.__enter__()
+        request.environ[_REQUEST].append(values)
+
+    return set_values

@@ -121,7 +121,7 @@ def add_bodies(app: flask.Flask, setting: Setting[str], update: Callable[[], Non
 
 
 def get(app: flask.Flask, path: str) -> Any:
-    return app.test_client().get(path, headers={"x-user": "john"})
+    return app.test_client().get(path, headers={"x-user": "john"}, buffered=True)  # closes the body
 
 
 def test_the_whole_request_has_its_values_of_one_update(app: flask.Flask, read: list[str]) -> None:
@@ -161,6 +161,20 @@ def test_bodies_that_nobody_reads_end_with_their_response(app: flask.Flask, sett
     del body
     gc.collect()
     assert type(setting._lookup).__name__ == "Lookup"
+
+
+def test_what_runs_when_the_response_is_closed_is_part_of_the_request(app: flask.Flask, setting: Setting[str]) -> None:
+    """Functions that run after the response was sent have the context and the update of the request."""
+    Heksher(app, context_of)
+    found: list[str] = []
+
+    @app.after_request
+    def call_later(response: flask.Response) -> flask.Response:
+        response.call_on_close(lambda: found.append(setting.get()))
+        return response
+
+    assert get(app, "/view").json == ["john 1", "john 1"]
+    assert found == ["john 1"]
 
 
 def test_a_body_is_made_in_any_thread(app: flask.Flask) -> None:

@@ -28,7 +28,7 @@ def test_a_body_that_fails_ends_its_block() -> None:
 
     with pinned():
         token = variable.set("inside")
-        body = Body(fail(), is_pinned=True)
+        body = Body(fail())
         variable.reset(token)
     assert next(body) == "inside"
     with pytest.raises(RuntimeError):
@@ -58,7 +58,7 @@ def test_a_body_runs_in_the_task_that_reads_it() -> None:
     async def main() -> None:
         with pinned():
             token = variable.set("inside")
-            body = AsyncBody(parts(), is_pinned=True)
+            body = AsyncBody(parts())
             variable.reset(token)
         task = asyncio.create_task(consume(body))
         await waiting.wait()
@@ -89,7 +89,7 @@ def test_a_body_that_waits_is_closed_with_its_reader() -> None:
 
     async def main() -> None:
         with pinned():
-            body = AsyncBody(parts(), is_pinned=True)
+            body = AsyncBody(parts())
         step = anext(body)
         step.send(None)
         step.close()

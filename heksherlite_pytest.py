@@ -1,4 +1,7 @@
-"""The plugin of pytest. Each run of pytest imports this module, so it imports nothing until a test needs it."""
+"""The plugin of pytest for heksherlite.
+
+Each run of pytest imports this module. It imports nothing until a test needs it, and so it is not in the package.
+"""
 
 # ruff: noqa: PLC0415 - see above
 
