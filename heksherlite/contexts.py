@@ -109,7 +109,7 @@ class ContextCompletion:
         self.required = required
         variables = {i: item for i, item in enumerate(default_values) if not isinstance(item, str | _NoValue)}
         self.constants = tuple([NO_VALUE if i in variables else item for i, item in enumerate(default_values)])
-        self.variables = tuple([variables.get(i, _UNSET_VARIABLE) for i in range(len(features))])
+        self.variables: tuple[Any, ...] = tuple([variables.get(i, _UNSET_VARIABLE) for i in range(len(features))])
         self.variable_positions = tuple(variables)
         self._constants = [(i, constant) for i, constant in enumerate(self.constants) if constant is not NO_VALUE]
         self._others = [i for i, constant in enumerate(self.constants) if constant is NO_VALUE]

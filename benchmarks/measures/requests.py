@@ -198,7 +198,7 @@ def middleware_rows(size: Size) -> list[Row]:
         client[setting].rules = 2
 
         def view(_: HttpRequest) -> HttpResponse:
-            return HttpResponse(setting.get(user="john"))
+            return HttpResponse(str(setting.get(user="john")).encode())
 
         def shop() -> flask.Flask:
             app = flask.Flask(__name__)

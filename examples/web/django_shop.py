@@ -23,7 +23,7 @@ shipping = Setting("shipping", int, ["user"], default_value=0)
 
 def context_of(request: HttpRequest) -> dict[str, str]:
     """Return the values of context features for a request."""
-    return {"user": request.headers.get("x-user", "anonymous")}
+    return {"user": request.META.get("HTTP_X_USER", "anonymous")}
 
 
 def terms() -> str:

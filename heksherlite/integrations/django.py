@@ -81,7 +81,7 @@ class ContextMiddleware:
     def _covered(self, response: HttpResponseBase) -> HttpResponseBase:
         """Return the response. If it is made while it is sent, that happens in the present context."""
         streaming: Any = response
-        if not response.streaming or getattr(response, "file_to_stream", None) is not None:
+        if not streaming.streaming or getattr(response, "file_to_stream", None) is not None:
             return response
         body = AsyncBody if streaming.is_async else Body
         streaming.streaming_content = body(streaming.streaming_content)

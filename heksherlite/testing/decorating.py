@@ -26,10 +26,10 @@ def decorated(target: F, block: Block) -> F:
     Raises:
         TypeError: If the target is something else.
     """
-    result: Any
+    result: Any = target
     if isinstance(target, type):
         _decorate_class(target, block)
-        return target
+        return target  # pyright: ignore[reportReturnType] - it is what was given
     if not callable(target) or hasattr(target, "_fixture_function"):
         hint = "; place it below @pytest.fixture" if hasattr(target, "_fixture_function") else ""
         raise TypeError(f"only functions and classes can be decorated, not {target!r}{hint}")
@@ -143,6 +143,7 @@ def _run_of_case(target: type[Any], block: Block) -> Callable[..., Any]:
                 result.addError(self, sys.exc_info())
                 result.stopTest(self)
                 return result
-            return super(target, self).run(result) if own is None else own(self, result)
+            cooperative: Any = super(target, self)
+            return cooperative.run(result) if own is None else own(self, result)
 
     return run

@@ -63,7 +63,7 @@ class LayeredLookup(Lookup):
         context = self._complete(key if len(self.contexts.features) > 1 else (key,))
         layer = self._winner(context)
         if layer is None:
-            value = self.base[context if len(context) > 1 else context[0]]
+            value = self.base[context if len(context) != 1 else context[0]]
         else:
             value = layer.rules.value(context)
             value = layer.default if value is NO_VALUE else value

@@ -61,7 +61,7 @@ def nothing_is_left() -> Iterator[None]:
 
 def context_of(request: HttpRequest) -> dict[str, str | None]:
     assert isinstance(request, HttpRequest)
-    return {"user": request.headers.get("x-user")}
+    return {"user": request.META.get("HTTP_X_USER")}
 
 
 async def async_context_of(request: HttpRequest) -> dict[str, str | None]:

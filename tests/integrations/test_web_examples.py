@@ -71,7 +71,8 @@ def test_flask(heksher: Overrides) -> None:
 def test_django(heksher: Overrides, django_shop: Any) -> None:
     """Each route reads what the user of the request pays, under WSGI."""
     sell(heksher, django_shop)
-    assert Client().get("/terms").json() == ["10 5"] * 2
+    anybody: Any = Client()
+    assert anybody.get("/terms").json() == ["10 5"] * 2
     http: Any = Client(headers={"x-user": "john"})
     assert http.get("/tasks").json() == ["20 5"] * 4
     assert b"".join(http.get("/statement")) == b"20 5\n" * 4

@@ -38,7 +38,7 @@ def nothing_is_left(setting: Setting[int], other: Setting[Any]) -> Iterator[None
     """Check that after each test nothing is overridden, and settings have plain lookups again."""
     yield
     assert (layers._layers, layers._contexts, layers._records, in_force.overlay) == ({}, [], [], None)
-    assert (setting.get(), other.get()) == (60, ())
+    assert (setting.get(environment="x", user="x"), other.get(user="x")) == (60, ())
     assert type(setting._lookup).__name__ in {"Lookup", "UnloadedLookup"}
 
 

@@ -188,6 +188,7 @@ def test_missing_context_is_an_error_if_asked_for(pytester: pytest.Pytester) -> 
     result.stdout.fnmatch_lines(["*MissingContextError: *'environment'*"])
 
 
+@pytest.mark.thorough
 def test_a_service_is_shared_and_emptied(pytester: pytest.Pytester) -> None:
     """Each test gets the service without settings, with the context features of the settings or those configured."""
     tests = """
@@ -221,7 +222,7 @@ def test_a_service_is_shared_and_emptied(pytester: pytest.Pytester) -> None:
     run(pytester, tests, "-n", "2").assert_outcomes(passed=3)
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")])
+@pytest.mark.parametrize("options", [(), pytest.param(("-n", "2"), marks=pytest.mark.thorough)])
 def test_the_report_says_what_was_read(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
     """The report lists settings that were read with other values, only with the default, and never; under xdist too."""
     result = run(
