@@ -15,11 +15,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar, Token
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from heksherlite.contexts import ContextCompletion
 from heksherlite.lookup import DefaultSource, Lookup
 from heksherlite.rules import Context
+
+T = TypeVar("T")
 
 
 class Served(Protocol):
@@ -38,14 +40,16 @@ class _Generation:
         blocks: How many open blocks belong to it.
         kept: The lookups of its settings that were replaced since, by the id of the setting.
         settings: These settings. They must exist as long as their ids are used.
+        kept_states: The states of others that were replaced since.
     """
 
-    __slots__ = ("blocks", "kept", "settings")
+    __slots__ = ("blocks", "kept", "kept_states", "settings")
 
     def __init__(self) -> None:
         self.blocks = 0
         self.kept: dict[int, Lookup] = {}
         self.settings: dict[int, Served] = {}
+        self.kept_states: dict[PinnedState[Any], Any] = {}
 
 
 class _Pin:
@@ -159,6 +163,41 @@ class PinnedLookup(Lookup):
         return self.newest.with_contexts(contexts)
 
 
+class PinnedState(Generic[T]):
+    """The immutable state of something other than a setting. A block of :func:`pinned` reads that of its beginning.
+
+    Args:
+        state: The first state.
+    """
+
+    __slots__ = ("_newest",)
+
+    def __init__(self, state: T) -> None:
+        self._newest = state
+
+    @property
+    def newest(self) -> T:
+        """The state in force."""
+        return self._newest
+
+    def get(self) -> T:
+        """Return the state for the reader."""
+        newest = self._newest
+        pin = _current_pin()
+        if pin is None or not pin.blocks:
+            return newest
+        kept: T = pin.generation.kept_states.get(self, newest)
+        return kept
+
+    def replace(self, state: T) -> None:
+        """Put another state in force."""
+        with _lock:
+            for generation in _open:
+                generation.kept_states.setdefault(self, self._newest)
+            _begin_generation()
+            self._newest = state
+
+
 class Pinned(AbstractContextManager[None]):
     """A block of consistent reads; see :func:`pinned`."""
 
@@ -220,7 +259,6 @@ def put_in_force(setting: Served, lookup: Lookup) -> None:
         setting: The setting.
         lookup: The lookup that its client made, or nobody.
     """
-    global _current  # noqa: PLW0603 - the generation of the process
     with _lock:
         key = id(setting)
         before = getattr(setting, "_lookup", None)
@@ -235,9 +273,15 @@ def put_in_force(setting: Served, lookup: Lookup) -> None:
                     # First it is kept, and then it is replaced: a reader that finds the new one finds the old one too.
                     generation.settings.setdefault(key, setting)
                     generation.kept.setdefault(key, before)
-                if _current.blocks:
-                    _current = _Generation()
+                _begin_generation()
         _assign(setting, lookup)
+
+
+def _begin_generation() -> None:
+    """Let the blocks that begin from now on see what changed."""
+    global _current  # noqa: PLW0603 - the generation of the process
+    if _current.blocks:
+        _current = _Generation()
 
 
 def reassign(setting: Served) -> None:
@@ -260,6 +304,7 @@ def _forget(generations: list[_Generation]) -> None:
     for generation in generations:
         settings = list(generation.settings.values())
         generation.settings.clear()
+        generation.kept_states.clear()
         for setting in settings:
             reassign(setting)
 
@@ -283,9 +328,11 @@ def _after_fork_in_child() -> None:
         # A generation of its own: the other blocks may still be ended, when their contexts are deleted.
         generation = _Generation()
         generation.blocks, generation.kept, generation.settings = 1, pin.generation.kept, pin.generation.settings
+        generation.kept_states = pin.generation.kept_states
         pin.generation.settings = {}
+        pin.generation.kept_states = {}
         pin.generation, _open = generation, (generation,)
-        if not generation.kept:
+        if not generation.kept and not generation.kept_states:
             _current = generation
     _forget([generation for generation in before if generation not in _open])
 

@@ -22,6 +22,7 @@ from benchmarks.timing import Loop, per_call, repeated
 from heksherlite import Setting, ThreadHeksherClient
 from heksherlite.clients.clock import now
 from heksherlite.clients.observed_lookup import observing
+from heksherlite.engine.all_settings import Flags
 from heksherlite.flags import Flag, ServedRule
 from heksherlite.integrations.openfeature import HeksherProvider
 from heksherlite.rules import RuleBatch, RuleSetBuilder
@@ -47,8 +48,7 @@ def ours(values: Mapping[str, int]) -> HeksherProvider:
     builder.add(RuleBatch([rule.id for rule in served], ["user"], [list(values)], served))
     provider = HeksherProvider(ThreadHeksherClient("http://localhost", 1000, ["user"]), targeting_key_feature="user")
     flag = Flag(NAME, INT, "1.0", builder.build(["user"]), DEFAULT, "default")
-    provider._all_settings.flags = MappingProxyType({NAME: flag})
-    provider._all_settings.revision = 1
+    provider._all_settings.flags.replace(Flags(MappingProxyType({NAME: flag}), 1))
     provider._client._health.succeeded(now(), datetime.now(UTC), '"1-0"')
     return provider
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from heksherlite.engine import protocol
 from heksherlite.engine.messages import CHECKPOINT, Flow, Request, Response, send, send_all, unwrap
@@ -13,6 +13,7 @@ from heksherlite.engine.queries import ContextFilter, QuerySize
 from heksherlite.engine.query_events import FeatureOrder, SettingBegins, SettingDefault
 from heksherlite.engine.query_responses import read_query
 from heksherlite.flags import Flag, ServedRule, plain_values
+from heksherlite.in_force import PinnedState
 from heksherlite.rules import RuleBatch, RuleSet, RuleSetBuilder
 from heksherlite.values.type_strings import parse_type
 from heksherlite.values.wire_types import JSON, WireType
@@ -33,25 +34,35 @@ class Observer(Protocol):
         """Take note of what went wrong with an update."""
 
 
+class Flags(NamedTuple):
+    """The flags after an update.
+
+    Attributes:
+        by_name: The flags by name and alias.
+        revision: The revision of the service, or ``None`` before the first update.
+    """
+
+    by_name: Mapping[str, Flag]
+    revision: int | str | None
+
+
 class AllSettings:
     """All settings of the service, with the rules that a client tracks. Nothing is declared.
 
-    Any thread may read the attributes. The flows belong to one thread.
+    Any thread may read the flags. The flows belong to one thread.
 
     Args:
         options: What the client tracks.
 
     Attributes:
-        flags: The settings by name and alias: a mapping that each update replaces.
-        revision: The revision of the service, or ``None`` before the first update.
+        flags: The settings as flags, which each update replaces.
         context_features: The context features in the order of the service.
         observers: What is told about each update.
     """
 
     def __init__(self, options: ContextOptions) -> None:
         self.observers: tuple[Observer, ...] = ()
-        self.flags: Mapping[str, Flag] = MappingProxyType({})
-        self.revision: int | str | None = None
+        self.flags = PinnedState(Flags(MappingProxyType({}), None))
         self.context_features: tuple[str, ...] = ()
         self._options = options
         self._tags: dict[ContextFilter, str] = {}
@@ -60,7 +71,7 @@ class AllSettings:
     @property
     def is_loaded(self) -> bool:
         """Whether an update succeeded."""
-        return self.revision is not None
+        return self.flags.newest.revision is not None
 
     def fetch(self, event_id: str | None) -> Flow[Sequence[str]]:
         """Bring the flags up to date, and return the names of those that changed.
@@ -83,7 +94,7 @@ class AllSettings:
             if all(response.status == NOT_MODIFIED for response in responses):
                 return ()
             responses = yield from self._query(filters, [None] * len(filters), event_id)
-        reading = _Reading(self.flags if responses[0].status == DELTA_STATUS else {})
+        reading = _Reading(self.flags.newest.by_name if responses[0].status == DELTA_STATUS else {})
         for response in responses:
             yield from reading.names(response)
         settings = yield from self._details(reading.found, partial=responses[0].status == DELTA_STATUS)
@@ -127,7 +138,7 @@ class AllSettings:
         filters: Sequence[ContextFilter],
         responses: Sequence[Response],
     ) -> Sequence[str]:
-        before = {flag.key: flag for flag in self.flags.values()}
+        before = {flag.key: flag for flag in self.flags.newest.by_name.values()}
         partial = responses[0].status == DELTA_STATUS
         after = before.copy() if partial else {}
         after.update(reading.flags(order))
@@ -136,11 +147,10 @@ class AllSettings:
             flags[name] = flag
             flags.update((alias, flag) for alias in settings[name].aliases)
         self._settings = settings
-        self.flags = MappingProxyType(flags)
         self.context_features = order
         tags = {context_filter: r.etag for context_filter, r in zip(filters, responses, strict=True)}
         self._tags = {context_filter: tag for context_filter, tag in tags.items() if tag is not None}
-        self.revision = _revision(responses[0].etag)
+        self.flags.replace(Flags(MappingProxyType(flags), _revision(responses[0].etag)))
         return sorted(name for name in {**before, **after} if before.get(name) != after.get(name))
 
 

@@ -24,7 +24,7 @@ from openfeature.hook import Hook, HookContext
 from openfeature.provider import ProviderStatus
 from openfeature.transaction_context import ContextVarsTransactionContextPropagator
 
-from heksherlite import TRACK_ALL, AsyncHeksherClient, Setting, ThreadHeksherClient
+from heksherlite import TRACK_ALL, AsyncHeksherClient, Setting, ThreadHeksherClient, pinned
 from heksherlite.integrations.openfeature import HeksherProvider
 from heksherlite.service import embedded
 from tests.integrations.flags import VALUES, declare_all
@@ -498,6 +498,35 @@ def test_resolution_in_many_threads_sees_whole_updates(own: Api) -> None:
         for thread in threads:
             thread.join()
         assert seen <= set(range(1, 12))
+
+
+def test_resolution_in_a_block_is_of_one_update(own: Api) -> None:
+    """Within pinned(), all flags are as they were when the block began: those that changed, came and went."""
+    for name in ("one", "two"):
+        own.declare(name)
+    with following(own, environment="dev", theme="dark") as main:
+        openfeature.set_provider_and_wait(HeksherProvider(main, targeting_key_feature="user"))
+        client = openfeature.get_client()
+
+        def resolved() -> list[tuple[int, ErrorCode | None, object]]:
+            names = ("one", "two", "three")
+            found = [client.get_integer_details(name, 0, EvaluationContext("john")) for name in names]
+            return [(one.value, one.error_code, one.flag_metadata.get("revision")) for one in found]
+
+        def changed_within_a_block(change: Callable[[], object]) -> None:
+            with pinned():
+                before = resolved()
+                change()
+                main.reload()
+                with pinned():
+                    assert resolved() == before
+            assert resolved() != before
+
+        changed_within_a_block(lambda: own.add_rule(3, "one", user="john"))
+        changed_within_a_block(lambda: own.declare("three"))
+        assert [value for value, *_ in resolved()] == [3, 60, 60]
+        changed_within_a_block(lambda: own.call("DELETE", "settings/one").raise_for_status())
+        assert resolved()[0][1] is ErrorCode.FLAG_NOT_FOUND
 
 
 def test_the_extra_is_named_where_the_sdk_is_missing() -> None:

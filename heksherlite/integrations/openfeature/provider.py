@@ -193,9 +193,10 @@ class HeksherProvider(AbstractProvider):
         default_value: T,
         evaluation_context: EvaluationContext | None,
     ) -> FlagResolutionDetails[T]:
-        client, all_settings = self._client, self._all_settings
+        client = self._client
         client._notice_fork()
-        flag = all_settings.flags.get(key)
+        flags = self._all_settings.flags.get()
+        flag = flags.by_name.get(key)
         if flag is None:
             return self._unresolved(key, default_value)
         try:
@@ -208,8 +209,8 @@ class HeksherProvider(AbstractProvider):
             text = f"flag {flag.key!r} has the type {flag.wire_type}, and its value {evaluation.value!r} is not {kind}"
             return _error(default_value, ErrorCode.TYPE_MISMATCH, text)
         metadata: dict[str, bool | int | float | str] = {"setting_version": flag.version}
-        if all_settings.revision is not None:
-            metadata["revision"] = all_settings.revision
+        if flags.revision is not None:
+            metadata["revision"] = flags.revision
         if evaluation.rule_id is not None:
             metadata["rule_id"] = evaluation.rule_id
         is_fresh = client._current_state == "fresh" and self._told != "stale"
@@ -247,7 +248,7 @@ class HeksherProvider(AbstractProvider):
         if key not in self._not_found:  # the search takes milliseconds
             if len(self._not_found) >= _NOT_FOUND:
                 self._not_found.clear()
-            nearest = nearest_name(key, self._all_settings.flags)
+            nearest = nearest_name(key, self._all_settings.flags.newest.by_name)
             self._not_found[key] = f"{text}; did you mean {nearest!r}?" if nearest is not None else text
         return _error(default_value, ErrorCode.FLAG_NOT_FOUND, self._not_found.get(key, text))
 
