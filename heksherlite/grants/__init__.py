@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from heksherlite.grants.remote.discovery import Discovery, StaticDiscovery, WellKnownDiscovery
     from heksherlite.grants.remote.grants import RedeemGrant, RetrieveGrant, StaticGrant
     from heksherlite.grants.remote.messages import Endpoint, Manifest
+    from heksherlite.grants.remote.token_stores import FileTokenStore, KeyringTokenStore, TokenStore
 
 __all__ = [
     "AdvertisedDiscovery",
@@ -49,11 +50,13 @@ __all__ = [
     "FailsafeGrant",
     "Fakts",
     "FaktsError",
+    "FileTokenStore",
     "Grant",
     "GrantError",
     "GroupNotFound",
     "HardGrant",
     "JsonGrant",
+    "KeyringTokenStore",
     "Layer",
     "LayeredFacts",
     "LoadRequest",
@@ -68,6 +71,7 @@ __all__ = [
     "SourcedValue",
     "StaticDiscovery",
     "StaticGrant",
+    "TokenStore",
     "TomlGrant",
     "WellKnownDiscovery",
     "YamlGrant",
@@ -84,10 +88,12 @@ _LAZY = {
     "EnvGrant": "local",
     "FactsExplanation": "layers",
     "FailsafeGrant": "meta",
+    "FileTokenStore": "remote.token_stores",
     "Fakts": "loader",
     "Grant": "grant",
     "HardGrant": "local",
     "JsonGrant": "files",
+    "KeyringTokenStore": "remote.token_stores",
     "Layer": "layers",
     "LayeredFacts": "layers",
     "LoadRequest": "grant",
@@ -98,6 +104,7 @@ _LAZY = {
     "SourcedValue": "layers",
     "StaticDiscovery": "remote.discovery",
     "StaticGrant": "remote.grants",
+    "TokenStore": "remote.token_stores",
     "TomlGrant": "files",
     "WellKnownDiscovery": "remote.discovery",
     "YamlGrant": "files",
