@@ -17,11 +17,13 @@ from heksherlite.errors import (
     NoFaktsFound,
     RemoteGrantError,
 )
+from heksherlite.secret import Secret, SecretText
 
 if TYPE_CHECKING:
     from heksherlite.grants.cache import CacheGrant
     from heksherlite.grants.files import JsonGrant, TomlGrant, YamlGrant
     from heksherlite.grants.grant import Grant, LoadRequest
+    from heksherlite.grants.layers import FactsExplanation, Layer, LayeredFacts, SourcedValue
     from heksherlite.grants.loader import Fakts, get_current_fakts
     from heksherlite.grants.local import EnvGrant, HardGrant
     from heksherlite.grants.meta import FailsafeGrant, ParallelGrant
@@ -42,6 +44,7 @@ __all__ = [
     "DiscoveryError",
     "Endpoint",
     "EnvGrant",
+    "FactsExplanation",
     "FactsShapeError",
     "FailsafeGrant",
     "Fakts",
@@ -51,6 +54,8 @@ __all__ = [
     "GroupNotFound",
     "HardGrant",
     "JsonGrant",
+    "Layer",
+    "LayeredFacts",
     "LoadRequest",
     "Manifest",
     "NoFaktsFound",
@@ -58,6 +63,9 @@ __all__ = [
     "RedeemGrant",
     "RemoteGrantError",
     "RetrieveGrant",
+    "Secret",
+    "SecretText",
+    "SourcedValue",
     "StaticDiscovery",
     "StaticGrant",
     "TomlGrant",
@@ -74,16 +82,20 @@ _LAZY = {
     "Discovery": "remote.discovery",
     "Endpoint": "remote.messages",
     "EnvGrant": "local",
+    "FactsExplanation": "layers",
     "FailsafeGrant": "meta",
     "Fakts": "loader",
     "Grant": "grant",
     "HardGrant": "local",
     "JsonGrant": "files",
+    "Layer": "layers",
+    "LayeredFacts": "layers",
     "LoadRequest": "grant",
     "Manifest": "remote.messages",
     "ParallelGrant": "meta",
     "RedeemGrant": "remote.grants",
     "RetrieveGrant": "remote.grants",
+    "SourcedValue": "layers",
     "StaticDiscovery": "remote.discovery",
     "StaticGrant": "remote.grants",
     "TomlGrant": "files",

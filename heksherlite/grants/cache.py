@@ -14,6 +14,7 @@ import anyio.to_thread
 from heksherlite.atomic_file import write_private_file
 from heksherlite.grants.facts import Facts, find_problem
 from heksherlite.grants.grant import GrantLike, LoadRequest, as_grant, load
+from heksherlite.grants.layers import KeyPath, Layer, LayeredFacts
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +42,14 @@ class CachedFacts:
         hash: The ``hash`` of the :class:`CacheGrant`.
         created_at: When the facts were loaded, in seconds since 1970.
         source: A description of the grant that loaded them.
+        secrets: The key paths of the values that must not be displayed.
     """
 
     facts: Facts
     hash: str
     created_at: float
     source: str
+    secrets: frozenset[KeyPath] = frozenset()
 
     def __repr__(self) -> str:
         return f"<CachedFacts of {self.source}>"
@@ -91,9 +94,12 @@ class CacheGrant:
         if not self._skip_cache and not request.force_refresh:
             cached = await anyio.to_thread.run_sync(self._read_usable)
             if cached is not None:
-                return cached.facts
+                source = f"{self._path} (cached facts of {cached.source})"
+                return LayeredFacts([Layer(source=source, facts=cached.facts, secrets=cached.secrets)])
         facts = await load(self._grant, request)
-        await anyio.to_thread.run_sync(self._store, CachedFacts(facts, self._hash, time(), repr(self._grant)))
+        secrets = frozenset(keys for layer in facts.layers for keys in layer.secrets)
+        cached = CachedFacts(dict(facts), self._hash, time(), repr(self._grant), secrets)
+        await anyio.to_thread.run_sync(self._store, cached)
         return facts
 
     def _read_usable(self) -> CachedFacts | None:
@@ -200,7 +206,16 @@ def _decode(content: bytes) -> CachedFacts:
         raise ValueError(problem)
     if not isinstance(created_at, int | float) or not 0 <= created_at < _MAX_TIME:
         raise ValueError("created_at is not a timestamp")
-    return CachedFacts(facts, str(data.get("hash", "")), created_at, str(data.get("source", "")))
+    secrets = data.get("secrets", [])
+    if not isinstance(secrets, list) or not all(isinstance(keys, list) for keys in secrets):
+        raise ValueError("secrets is not a list of key paths")
+    return CachedFacts(
+        facts,
+        str(data.get("hash", "")),
+        created_at,
+        str(data.get("source", "")),
+        frozenset(tuple(map(str, keys)) for keys in secrets),
+    )
 
 
 def _encode(cached: CachedFacts) -> bytes:
@@ -210,6 +225,7 @@ def _encode(cached: CachedFacts) -> bytes:
         "created_at": cached.created_at,
         "hash": cached.hash,
         "source": cached.source,
+        "secrets": sorted(cached.secrets),
         "facts": cached.facts,
     }
     return json.dumps(data, indent=2).encode()

@@ -8,6 +8,7 @@ from typing import Any
 from heksherlite.errors import GrantError
 from heksherlite.grants.facts import Facts, deep_copy
 from heksherlite.grants.grant import LoadRequest
+from heksherlite.grants.layers import KeyPath, Layer, LayeredFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,11 @@ class EnvGrant:
             GrantError: If a name is malformed, two names have the same key, a name is both a value and a group, or
                 there is no variable although one is required.
         """
-        facts = parse_environment(os.environ, self.prepend, self.delimiter)
+        facts, names = parse_environment(os.environ, self.prepend, self.delimiter)
         if self.required and not facts:
             raise GrantError(f"no environment variable starts with {self.prepend!r}")
-        return facts
+        places = {keys: f"environment variable {name}" for keys, name in names.items()}
+        return LayeredFacts([Layer(source=f"environment variables {self.prepend}*", facts=facts, places=places)])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -64,8 +66,8 @@ class HardGrant:
         return f"HardGrant(groups={[*self.values]})"
 
 
-def parse_environment(variables: Mapping[str, str], prepend: str, delimiter: str) -> Facts:
-    """Return the facts in environment variables.
+def parse_environment(variables: Mapping[str, str], prepend: str, delimiter: str) -> tuple[Facts, dict[KeyPath, str]]:
+    """Return the facts in environment variables, and the name of the variable of each value.
 
     Without a prefix, most variables belong to other programs. Then names that are malformed, or contradict each other,
     are no error: groups override values, and names in upper case override others.
@@ -76,7 +78,7 @@ def parse_environment(variables: Mapping[str, str], prepend: str, delimiter: str
     if not prepend:
         return _parse_foreign(variables, delimiter)
     facts: Facts = {}
-    names: dict[tuple[str, ...], str] = {}
+    names: dict[KeyPath, str] = {}
     for name in sorted(variables, key=lambda name: (name.count(delimiter), name)):
         if not name.startswith(prepend):
             continue
@@ -95,18 +97,21 @@ def parse_environment(variables: Mapping[str, str], prepend: str, delimiter: str
             group = group.setdefault(key, {})
         group[keys[-1]] = variables[name]
         names[keys] = name
-    return facts
+    return facts, names
 
 
-def _parse_foreign(variables: Mapping[str, str], delimiter: str) -> Facts:
+def _parse_foreign(variables: Mapping[str, str], delimiter: str) -> tuple[Facts, dict[KeyPath, str]]:
     facts: Facts = {}
+    names: dict[KeyPath, str] = {}
     # The most nested keys first, so that a value does not replace a group; upper case before lower case.
     for name in sorted(variables, key=lambda name: (-name.count(delimiter), name)):
-        keys = name.lower().split(delimiter)
+        keys = tuple(name.lower().split(delimiter))
         if not all(keys):
             continue
         group = facts
         for key in keys[:-1]:
             group = group.setdefault(key, {})
-        group.setdefault(keys[-1], variables[name])
-    return facts
+        if keys[-1] not in group:
+            group[keys[-1]] = variables[name]
+            names[keys] = name
+    return facts, names

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import anyio
 
 from heksherlite.errors import GrantError
-from heksherlite.grants.facts import Facts, merge
+from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import Grant, GrantLike, LoadRequest, as_grant, load
+from heksherlite.grants.layers import LayeredFacts
+from heksherlite.http.task_groups import start_soon
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class ParallelGrant:
         Raises:
             GrantError: If a grant fails, or with ``omit_exceptions`` if all fail. It contains the error of each one.
         """
-        results: dict[int, Facts | Exception] = {}
+        results: dict[int, LayeredFacts | Exception] = {}
 
         async def load_one(index: int, grant: Grant) -> None:
             try:
@@ -69,7 +71,7 @@ class ParallelGrant:
 
         async with anyio.create_task_group() as tasks:
             for index, grant in enumerate(self._grants):
-                tasks.start_soon(load_one, index, grant)
+                start_soon(tasks, load_one, index, grant)
         ordered = [results[index] for index in range(len(self._grants))]
         for result in ordered:
             if isinstance(result, Exception) and not isinstance(result, GrantError):
@@ -80,7 +82,7 @@ class ParallelGrant:
         for grant, result in zip(self._grants, ordered, strict=True):
             if isinstance(result, GrantError):
                 _log_failure(grant, result)
-        return merge(*(result for result in ordered if isinstance(result, dict)))
+        return LayeredFacts(layer for result in ordered if isinstance(result, LayeredFacts) for layer in result.layers)
 
     def __repr__(self) -> str:
         return f"ParallelGrant({self._grants})"

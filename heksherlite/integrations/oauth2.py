@@ -118,7 +118,7 @@ class OAuth2Auth(httpx.Auth):
             raise FaktsError("requesting a token would block the event loop of this thread: use httpx.AsyncClient")
         return run_from_sync(lambda: self._renew(before))
 
-    async def _fetch(self, _: bool) -> OAuth2Token:
+    async def _fetch(self, _: object) -> OAuth2Token:
         # Raised here and not below, where the secret and the token are local variables.
         outcome = await self._request_token()
         if isinstance(outcome, OAuth2Token):

@@ -5,6 +5,7 @@ from typing import Any
 
 from heksherlite.errors import ClaimError, DemandError
 from heksherlite.grants.facts import Facts
+from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.remote.messages import (
     Endpoint,
     GrantedResponse,
@@ -120,7 +121,8 @@ async def _send_claim(endpoint: Endpoint, http: EndpointClient, token: Secret) -
     """Return the facts, or an error if the endpoint rejects the token. All other errors are raised."""
     response = await http.send("POST", endpoint.url("claim"), {"token": token}, error=ClaimError)
     try:
-        return read_config(read_granted(response))
+        facts = read_config(read_granted(response))
+        return LayeredFacts([Layer(source=response.url, facts=facts)])
     except InvalidResponseError as error:
         failure = ClaimError(response.url, token.mask(str(error)))
     if response.status in (401, 403) or _is_error_response(response):
