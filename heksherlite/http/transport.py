@@ -21,6 +21,7 @@ from heksherlite.http.failures import describe_failure
 from heksherlite.http.forked import without_connections
 from heksherlite.http.redirects import only_safe_headers_elsewhere
 from heksherlite.http.sync_adapters import SyncTransportAdapter
+from heksherlite.http.task_groups import start_soon
 from heksherlite.http.urls import split_service_url
 
 _CONCURRENT_REQUESTS: Final = 10
@@ -173,7 +174,7 @@ class Transport:
 
         async with anyio.create_task_group() as tasks:
             for index, request in enumerate(requests):
-                tasks.start_soon(send_one, index, request)
+                start_soon(tasks, send_one, index, request)
         return [results[index] for index in range(len(requests))]
 
     async def listen(self, request: Request, take: Callable[[bytes], object]) -> None:

@@ -177,6 +177,14 @@ def test_a_draft_is_a_plan_file(api: Api, browser: Browser, tmp_path: Path) -> N
     assert "add a rule where environment is prod" in page.text
     file = tmp_path / "plan.json"
     file.write_bytes(exported.content)
+    base = exported.json()["base_revision"]
+    api.add_rule(7, environment="stage")
+    page = browser.send(browser.open("/console/draft").form("/console/draft/import"), json=exported.text)
+    again = browser.http.get("/console/draft/plan").json()
+    assert again["base_revision"] == base, "a person who imports a plan looked at its revision, not at the newest one"
+    elsewhere = exported.text.replace(base, f"{base.partition('-')[0]}-{'0' * 12}")
+    refused = browser.send(page.form("/console/draft/import"), json=elsewhere)
+    assert (refused.status, "is not one of this service" in refused.text) == (409, True)
     Terminal(api, tmp_path).run("apply", str(file), "--yes", "--reason", "from the console")
     shown = api.get("explain", settings="cache_ttl", context="environment:prod").json()
     assert shown["explanations"][0]["value"] == 5

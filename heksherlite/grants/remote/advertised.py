@@ -14,6 +14,7 @@ from heksherlite.grants.remote.discovery import fetch_endpoint
 from heksherlite.grants.remote.messages import BEACON_PORT, Endpoint
 from heksherlite.http.construction import checked_http_client_args
 from heksherlite.http.endpoint_client import EndpointClient, endpoint_client
+from heksherlite.http.task_groups import start_soon
 from heksherlite.http.urls import http_url
 
 _MAX_ENDPOINTS: Final = 32
@@ -107,4 +108,4 @@ class AdvertisedDiscovery:
             async for url in beacons:
                 if url not in queried and self._accepts(url) and len(queried) < _MAX_ENDPOINTS:
                     queried.add(url)
-                    tasks.start_soon(query, url)
+                    start_soon(tasks, query, url)
