@@ -80,6 +80,9 @@ class GrantedConfiguration(BaseModel):
 
     status: Literal["granted"]
     config: dict[str, dict[str, Any]]
+    expires_at: Annotated[
+        int | None, Field(description="When the token expires, in seconds since the epoch. Left out if it does not.")
+    ] = None
 
 
 class CodeStatus(BaseModel):
@@ -174,8 +177,9 @@ async def describe_endpoint(request: Request, context: Context) -> Response:
 async def claim(body: Claim, request: Request, store: ReadableStore, context: Context) -> Response:
     """Return the configuration of the application that has the token."""
     application_id = application_of("claim", body.token)
-    application = None if application_id is None else await store.applications.get(application_id)
-    if application is None or not application.has_claim_token(body.token, store.now().timestamp()):
+    known = None if application_id is None else await store.applications.get(application_id)
+    application = None if known is None else known.with_claim_token(body.token, store.now().timestamp())
+    if known is None or application is None:
         reason = "the token is unknown, was revoked or has expired"
         context.audit.record_denial(request, Action.CLAIM_CONFIGURATION, reason, claimed_id=application_id)
         return _error(reason)
@@ -194,10 +198,11 @@ async def claim(body: Claim, request: Request, store: ReadableStore, context: Co
             action=Action.CLAIM_CONFIGURATION,
             actor=Author("application", application.identifier, request.state.identity.address, application.id),
             subject=application.id,
-            details=claimed(application, groups),
+            details={**claimed(application, groups), "with_previous_credentials": application.digests != known.digests},
         )
     )
-    return _granted(config=config)
+    expiry = {} if application.expires_at is None else {"expires_at": application.expires_at}
+    return _granted(config=config, **expiry)
 
 
 @router.post("/f/retrieve/", response_model=GrantedToken | ErrorResponse, responses=EVERY_WRITE)
