@@ -115,4 +115,5 @@ def _of_application(application: Application) -> dict[str, Any]:
         "scopes": sorted(approval.scopes),
         "setting_prefix": approval.setting_prefix,
         "groups": list(approval.groups),
+        "expires_at": application.expires_at,
     }
