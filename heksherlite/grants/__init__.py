@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from heksherlite.grants.remote.grants import RedeemGrant, RetrieveGrant, StaticGrant
     from heksherlite.grants.remote.messages import Endpoint, Manifest
     from heksherlite.grants.remote.token_stores import FileTokenStore, KeyringTokenStore, TokenStore
+    from heksherlite.grants.status import FaktsStatus
+    from heksherlite.grants.watches import Watch
 
 __all__ = [
     "AdvertisedDiscovery",
@@ -50,6 +52,7 @@ __all__ = [
     "FailsafeGrant",
     "Fakts",
     "FaktsError",
+    "FaktsStatus",
     "FileTokenStore",
     "Grant",
     "GrantError",
@@ -73,6 +76,7 @@ __all__ = [
     "StaticGrant",
     "TokenStore",
     "TomlGrant",
+    "Watch",
     "WellKnownDiscovery",
     "YamlGrant",
     "get_current_fakts",
@@ -90,6 +94,7 @@ _LAZY = {
     "FailsafeGrant": "meta",
     "FileTokenStore": "remote.token_stores",
     "Fakts": "loader",
+    "FaktsStatus": "status",
     "Grant": "grant",
     "HardGrant": "local",
     "JsonGrant": "files",
@@ -106,6 +111,7 @@ _LAZY = {
     "StaticGrant": "remote.grants",
     "TokenStore": "remote.token_stores",
     "TomlGrant": "files",
+    "Watch": "watches",
     "WellKnownDiscovery": "remote.discovery",
     "YamlGrant": "files",
     "get_current_fakts": "loader",

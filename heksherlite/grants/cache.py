@@ -94,7 +94,9 @@ class CacheGrant:
             cached = await anyio.to_thread.run_sync(self._read_usable)
             if cached is not None:
                 source = f"{self._path} (cached facts of {cached.source})"
-                return LayeredFacts([Layer(source=source, facts=cached.facts, secrets=cached.secrets)])
+                return LayeredFacts(
+                    [Layer(source=source, facts=cached.facts, secrets=cached.secrets, as_of=cached.created_at)]
+                )
         facts = await load(self._grant, request)
         secrets = frozenset(keys for layer in facts.layers for keys in layer.secrets)
         cached = CachedFacts(dict(facts), self._hash, time(), repr(self._grant), secrets)

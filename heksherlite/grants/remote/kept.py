@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from re import sub
 from time import time
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio.to_thread
 
@@ -16,12 +16,16 @@ from heksherlite.grants.file_lock import file_lock
 from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.remote.messages import Endpoint
 from heksherlite.grants.remote.token_stores import TokenStore, digest, make_private_directory, state_directory
+from heksherlite.grants.watches import RetryWatch
 from heksherlite.http.urls import is_loopback, shown_url
 from heksherlite.secret import Secret
 
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
+
+_RETRY_SECONDS: Final = 10.0
+"""How soon a program that follows changes asks an endpoint again that was away when it started."""
 
 
 class KeptTokens:
@@ -148,9 +152,14 @@ class KeptFacts:
             error,
             extra={"age": age, "path": str(path), "reason": str(error)},
         )
-        return LayeredFacts(
-            [Layer(source=f"{cached.source} (kept in {path})", facts=cached.facts, secrets=cached.secrets)]
+        layer = Layer(
+            source=f"{cached.source} (kept in {path})",
+            facts=cached.facts,
+            secrets=cached.secrets,
+            watches=(RetryWatch(_RETRY_SECONDS),),
+            as_of=cached.created_at,
         )
+        return LayeredFacts([layer])
 
     async def forget(self) -> None:
         """Delete the facts, because the endpoint has withdrawn them."""
