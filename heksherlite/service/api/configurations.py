@@ -1,7 +1,7 @@
 """The configuration that an application claims, and the stream that tells it when its configuration changes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -42,7 +42,7 @@ class RefusedStream(BaseModel):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configured:
     """The configuration of an application.
 
@@ -52,13 +52,15 @@ class Configured:
         config: The groups of values that the application gets.
         version: A text that differs if they differ.
         secrets: The keys that lead to secret values.
+        with_previous_credentials: Whether the token is one that was replaced, and still works for a while.
     """
 
     application: Application
-    groups: dict[str, Group]
+    groups: Mapping[str, Group]
     config: dict[str, dict[str, Any]]
     version: str
     secrets: list[tuple[str, ...]]
+    with_previous_credentials: bool
 
 
 def configured(state: AccessState, token: str, base_url: str, context: ServiceContext) -> Configured | None:
@@ -70,8 +72,9 @@ def configured(state: AccessState, token: str, base_url: str, context: ServiceCo
         base_url: The URL of the service as the application knows it.
         context: The context of the service.
     """
-    application = state.applications.get(application_of("claim", token) or "")
-    if application is None or not application.has_claim_token(token, context.store.now().timestamp()):
+    known = state.applications.get(application_of("claim", token) or "")
+    application = None if known is None else known.with_claim_token(token, context.store.now().timestamp())
+    if known is None or application is None:
         return None
     config = configuration(
         application,
@@ -82,7 +85,14 @@ def configured(state: AccessState, token: str, base_url: str, context: ServiceCo
         secrets=state.secrets,
     )
     secrets = secret_paths(application, state.groups)
-    return Configured(application, dict(state.groups), config, version(config, token), secrets)
+    return Configured(
+        application=application,
+        groups=state.groups,
+        config=config,
+        version=version(config, token),
+        secrets=secrets,
+        with_previous_credentials=application.digests != known.digests,
+    )
 
 
 @router.get(

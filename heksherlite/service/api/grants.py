@@ -88,6 +88,9 @@ class GrantedConfiguration(BaseModel):
     """The keys that lead to each value that must not be displayed."""
     stream_url: str
     """The URL of the stream that announces new versions."""
+    expires_at: Annotated[
+        int | None, Field(description="When the token expires, in seconds since the epoch. Left out if it does not.")
+    ] = None
 
 
 class CodeStatus(BaseModel):
@@ -195,12 +198,15 @@ async def claim(body: Claim, request: Request, context: Context) -> Response:
             action=Action.CLAIM_CONFIGURATION,
             actor=Author("application", application.identifier, request.state.identity.address, application.id),
             subject=application.id,
-            details=claimed(application, found.groups),
+            details={
+                **claimed(application, found.groups),
+                "with_previous_credentials": found.with_previous_credentials,
+            },
         )
     )
-    return _granted(
-        config=found.config, version=found.version, secrets=found.secrets, stream_url=f"{base_url}{STREAM_PATH}"
-    )
+    expiry = {} if application.expires_at is None else {"expires_at": application.expires_at}
+    stream_url = f"{base_url}{STREAM_PATH}"
+    return _granted(config=found.config, **expiry, version=found.version, secrets=found.secrets, stream_url=stream_url)
 
 
 @router.post("/f/retrieve/", response_model=GrantedToken | ErrorResponse, responses=EVERY_WRITE)
