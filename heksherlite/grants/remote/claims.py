@@ -7,6 +7,7 @@ from typing import Any
 from heksherlite.errors import ClaimError, DemandError, DiscoveryError
 from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.layers import Layer, LayeredFacts
+from heksherlite.grants.remote.configuration_watch import configuration_watch
 from heksherlite.grants.remote.discovery import Discovery
 from heksherlite.grants.remote.kept import KeptFacts, KeptTokens, log_rejection
 from heksherlite.grants.remote.messages import (
@@ -15,6 +16,7 @@ from heksherlite.grants.remote.messages import (
     InvalidResponseError,
     read_config,
     read_message,
+    read_secret_paths,
     read_status,
     read_token,
 )
@@ -190,13 +192,20 @@ async def _send_claim(endpoint: Endpoint, http: EndpointClient, token: Secret) -
     """Return the facts, or an error if the endpoint rejects the token. All other errors are raised."""
     response = await http.send("POST", endpoint.url("claim"), {"token": token}, error=ClaimError)
     try:
-        facts = read_config(read_granted(response))
-        return LayeredFacts([Layer(source=response.url, facts=facts)])
+        return _read_facts(response, endpoint, token, http)
     except InvalidResponseError as error:
         failure = ClaimError(response.url, token.mask(str(error)))
     if response.status in (401, 403) or _is_error_response(response):
         return failure
     raise failure
+
+
+def _read_facts(response: EndpointResponse, endpoint: Endpoint, token: Secret, http: EndpointClient) -> LayeredFacts:
+    """Return the facts in a response. A function of its own, so that no traceback contains them."""
+    granted = read_granted(response)
+    facts, secrets = read_config(granted), read_secret_paths(granted)
+    watches = configuration_watch(granted, endpoint.url("claim"), token, http)
+    return LayeredFacts([Layer(source=response.url, facts=facts, secrets=secrets, watches=watches)])
 
 
 def _is_error_response(response: EndpointResponse) -> bool:

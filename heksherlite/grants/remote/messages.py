@@ -235,6 +235,13 @@ def read_config(granted: GrantedResponse) -> Facts:
     return dict(config)
 
 
+def read_secret_paths(granted: GrantedResponse) -> frozenset[tuple[str, ...]]:
+    """Return the key paths of the facts that the endpoint calls secret. Endpoints may not say that."""
+    paths = granted.get("secrets")
+    paths = paths if isinstance(paths, list) else []
+    return frozenset(tuple(map(str, keys)) for keys in paths if isinstance(keys, list) and keys)
+
+
 def _is_https(url: str) -> bool:
     return urlsplit(url).scheme == "https"
 
