@@ -41,8 +41,8 @@ class AdvertisedDiscovery:
         url: The URL of the endpoint. Only beacons with this URL are used. A URL with ``http://`` proves nothing to
             programs in a hostile network.
         fingerprint: The SHA-256 fingerprint of the endpoint's certificate, as ``openssl x509 -noout -fingerprint
-            -sha256`` prints it. Only HTTPS URLs are used, and only this certificate is accepted, by the grant too, even if
-            no authority signed it.
+            -sha256`` prints it. Only HTTPS URLs are used, and only this certificate is accepted, by the grant too, even
+            if no authority signed it.
         timeout: The time limit for receiving beacons and responses, in seconds.
         address: The address to listen on. The default is all addresses.
         port: The UDP port to listen on.
