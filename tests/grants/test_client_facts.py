@@ -9,6 +9,7 @@ from heksherlite import TRACK_ALL, AsyncHeksherClient, Setting, ThreadHeksherCli
 from heksherlite.clients.facts import read_client_facts
 from heksherlite.errors import FactsShapeError, GroupNotFound, NoFaktsFound, SnapshotError
 from heksherlite.grants import EnvGrant, Fakts, HardGrant, LoadRequest
+from heksherlite.grants.values import LIST_NOTATION
 from tests.sdk.conftest import Log, log, service, shared_service
 from tests.sdk.scripted_service import QUERY, scripted_service
 from tests.service.api import FEATURES, Api
@@ -48,7 +49,7 @@ def test_from_environment_variables(service: Api, monkeypatch: pytest.MonkeyPatc
     variables = {
         "SERVICE_URL": service.url,
         "UPDATE_INTERVAL": "1000",
-        "CONTEXT_FEATURES": "; ".join(FEATURES),
+        "CONTEXT_FEATURES": ", ".join(FEATURES),
         "DEFAULTS__ENVIRONMENT": "dev",
         "TRACK__USER": "a, b",
         "TRACK__ENVIRONMENT": "*",
@@ -124,7 +125,7 @@ def test_further_arguments(service: Api) -> None:
             {
                 "service_url": "expected a string, not a value of type int",
                 "update_interval": "expected a number of seconds greater than 0, not a value of type str",
-                "context_features": "expected a list of strings, not a value of type list",
+                "context_features": "expected a list of strings that are not empty",
                 "defaults": "expected a mapping of strings",
                 "track": "expected a mapping of context features to values, not a value of type str",
             },
@@ -143,7 +144,8 @@ def test_further_arguments(service: Api) -> None:
                 "push": "expected true or false, not a value of type str",
                 "token": "the headers contain Authorization already",
                 "update_interval": "expected a number of seconds greater than 0, not a value of type float",
-                "track": "expected a list of strings, not a value of type int",
+                "context_features": f"an item contains a semicolon; {LIST_NOTATION}",
+                "track": "expected a list, not a value of type int",
             },
         ),
     ],
