@@ -21,12 +21,17 @@ from heksherlite.grants.remote.messages import (
     read_token,
 )
 from heksherlite.grants.remote.token_stores import TokenStore
-from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status
+from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status, endpoint_client
+from heksherlite.http.pinned_certificates import context_that_trusts
 from heksherlite.http.urls import printable, shown_url
 from heksherlite.secret import Secret
 
 DemandToken = Callable[[Endpoint, EndpointClient, LoadRequest], Awaitable[Secret]]
 """Requests a token from an endpoint."""
+
+
+Connect = Callable[[Endpoint], AbstractAsyncContextManager[EndpointClient]]
+"""Returns an HTTP client for an endpoint."""
 
 
 class Claims:
@@ -46,12 +51,12 @@ class Claims:
         self._tokens = KeptTokens(store, identifier)
         self._facts = KeptFacts(store, identifier, discovery)
 
-    async def load(self, request: LoadRequest, connection: AbstractAsyncContextManager[EndpointClient]) -> LayeredFacts:
+    async def load(self, request: LoadRequest, connect: Connect) -> LayeredFacts:
         """Return the facts of the endpoint, or, unless a refresh is forced, the kept ones if the endpoint is away.
 
         Args:
             request: The request.
-            connection: The HTTP client, which is not entered yet.
+            connect: Returns an HTTP client for an endpoint, which is not entered yet.
 
         Raises:
             DiscoveryError: If no endpoint is found.
@@ -60,7 +65,7 @@ class Claims:
         """
         try:
             endpoint = await self._discovery.adiscover()
-            async with connection as http:
+            async with connect(endpoint) as http:
                 facts = await self._claim(endpoint, http, request)
         except (ClaimError, DiscoveryError) as error:
             kept = None if request.force_refresh else await self._facts.instead_of(error)
@@ -112,6 +117,23 @@ async def claim_facts(endpoint: Endpoint, http: EndpointClient, token: Secret) -
     return outcome
 
 
+def connecting(http_client_args: Mapping[str, Any] | None, response_timeout: float) -> Connect:
+    """Return a function that returns an HTTP client for an endpoint, which accepts only the certificate that it needs.
+
+    Args:
+        http_client_args: Arguments for :class:`httpx.AsyncClient`.
+        response_timeout: The time limit for each response, in seconds.
+    """
+
+    def connect(endpoint: Endpoint) -> AbstractAsyncContextManager[EndpointClient]:
+        args = dict(http_client_args or {})
+        if endpoint.certificate is not None:
+            args["verify"] = context_that_trusts(endpoint.certificate)
+        return endpoint_client(args, response_timeout)
+
+    return connect
+
+
 def require_pinned(endpoint: Endpoint, error: type[DemandError | ClaimError]) -> None:
     """Check that a secret that the program has beforehand may be sent to an endpoint.
 
@@ -125,7 +147,7 @@ def require_pinned(endpoint: Endpoint, error: type[DemandError | ClaimError]) ->
     if not endpoint.is_pinned:
         reason = (
             "the token was not sent, because anybody could have sent the beacon of this endpoint: "
-            "pass host= or url= to AdvertisedDiscovery"
+            "pass host=, url= or fingerprint= to AdvertisedDiscovery"
         )
         raise error(shown_url(endpoint.base_url), reason)
 
