@@ -118,6 +118,13 @@ class RemoteAdministration:
         expiring = self._call("POST", "applications/expire", {"ids": list(ids), "expires_at": expires_at})
         return [_application(described) for described in expiring["applications"]]
 
+    def rotate_credentials(
+        self, application_id: str, *, previous_until: int, expires_at: int | None
+    ) -> Mapping[str, str]:
+        """Replace the credentials of an application, and return the new ones by name."""
+        body = {"id": application_id, "previous_until": previous_until, "expires_at": expires_at}
+        return {name: value for name, value in self._call("POST", "applications/rotate", body).items() if name != "id"}
+
     def attach(self, group: str, ids: Sequence[str]) -> None:
         """Attach a group to the applications with these IDs, to all or none."""
         self._call("POST", "applications/attach", {"ids": list(ids), "group": group})

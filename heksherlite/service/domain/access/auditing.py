@@ -100,6 +100,8 @@ def _action(before: Application | None, after: Application) -> Action:
         return _ADDED[after.status]
     if before.status is not after.status:
         return Action.ACTIVATE_APPLICATION
+    if before.digests != after.digests:
+        return Action.ROTATE_CREDENTIALS
     return Action.CHANGE_APPLICATION
 
 
@@ -116,4 +118,5 @@ def _of_application(application: Application) -> dict[str, Any]:
         "setting_prefix": approval.setting_prefix,
         "groups": list(approval.groups),
         "expires_at": application.expires_at,
+        "previous_expires_at": application.previous and application.previous.expires_at,
     }
