@@ -19,7 +19,10 @@ from tests.service.nginx import NGINX, nginx
 from tests.service.tokens import REFUSED, WITH_TOKENS
 
 BEHIND_A_PROXY = replace(
-    WITH_TOKENS, trusted_proxies=(ip_network("127.0.0.1"),), trust_user_header="X-Forwarded-Email", operators=("jane",)
+    WITH_TOKENS,
+    trusted_proxies=(ip_network("127.0.0.1"),),
+    trust_user_header="X-Forwarded-Email",
+    operators=frozenset({"jane"}),
 )
 WAYS = [
     "sqlite",
