@@ -49,11 +49,11 @@ export function follow() {
     const { text, settings, link: href, label } = JSON.parse(event.data);
     if (about && settings && !settings.includes(about)) return;
     show(place, text, [...(href ? [link(root + href, label)] : []), link(location.href, "Show the new state")]);
-    if (!document.querySelector("[data-fresh]")) return;
-    clearTimeout(waiting);
+    if (waiting || !document.querySelector("[data-fresh]")) return;
     waiting = setTimeout(() => {
+      waiting = 0;
       refreshed = Date.now();
-      refresh().catch(() => source.close());
+      refresh().catch((error) => console.warn("the page shows older values:", error));
     }, Math.max(PAUSE, refreshed + LONGEST_PAUSE - Date.now()));
   });
 }
