@@ -298,7 +298,7 @@ class Fakts(Generic[S]):
         """How old the facts are, and whether they can be loaded."""
         return self._loads.record.status(is_following=self._following.is_running)
 
-    def on_change(self, path: str | None = None) -> Callable[[F], F]:
+    def on_change(self, path: str | None = None, *, follow: bool = True) -> Callable[[F], F]:
         """Return a decorator for a function that is called when a load has changed the value at a path.
 
         The function, which may be a coroutine function, is called without any lock after each load that changed the
@@ -308,11 +308,14 @@ class Fakts(Generic[S]):
         Args:
             path: The path, or ``None`` for all facts. The function is called with the new value, or ``None`` if
                 there is none any more.
+            follow: Whether the loader follows changes from now on. With ``False``, the function is still called after
+                loads that others request.
         """
 
         def add(function: F) -> F:
             added = self._loads.listeners.add(path, function)
-            self._following.want()
+            if follow:
+                self._following.want()
             return added
 
         return add

@@ -7,6 +7,7 @@ from typing import Any
 from heksherlite.errors import ClaimError, DemandError, DiscoveryError
 from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.layers import Layer, LayeredFacts
+from heksherlite.grants.remote.configuration_watch import configuration_watch
 from heksherlite.grants.remote.discovery import Discovery
 from heksherlite.grants.remote.kept import KeptFacts, KeptTokens, log_rejection
 from heksherlite.grants.remote.messages import (
@@ -15,16 +16,22 @@ from heksherlite.grants.remote.messages import (
     InvalidResponseError,
     read_config,
     read_message,
+    read_secret_paths,
     read_status,
     read_token,
 )
 from heksherlite.grants.remote.token_stores import TokenStore
-from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status
+from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status, endpoint_client
+from heksherlite.http.pinned_certificates import context_that_trusts
 from heksherlite.http.urls import printable, shown_url
 from heksherlite.secret import Secret
 
 DemandToken = Callable[[Endpoint, EndpointClient, LoadRequest], Awaitable[Secret]]
 """Requests a token from an endpoint."""
+
+
+Connect = Callable[[Endpoint], AbstractAsyncContextManager[EndpointClient]]
+"""Returns an HTTP client for an endpoint."""
 
 
 class Claims:
@@ -44,12 +51,12 @@ class Claims:
         self._tokens = KeptTokens(store, identifier)
         self._facts = KeptFacts(store, identifier, discovery)
 
-    async def load(self, request: LoadRequest, connection: AbstractAsyncContextManager[EndpointClient]) -> LayeredFacts:
+    async def load(self, request: LoadRequest, connect: Connect) -> LayeredFacts:
         """Return the facts of the endpoint, or, unless a refresh is forced, the kept ones if the endpoint is away.
 
         Args:
             request: The request.
-            connection: The HTTP client, which is not entered yet.
+            connect: Returns an HTTP client for an endpoint, which is not entered yet.
 
         Raises:
             DiscoveryError: If no endpoint is found.
@@ -58,7 +65,7 @@ class Claims:
         """
         try:
             endpoint = await self._discovery.adiscover()
-            async with connection as http:
+            async with connect(endpoint) as http:
                 facts = await self._claim(endpoint, http, request)
         except (ClaimError, DiscoveryError) as error:
             kept = None if request.force_refresh else await self._facts.instead_of(error)
@@ -110,6 +117,23 @@ async def claim_facts(endpoint: Endpoint, http: EndpointClient, token: Secret) -
     return outcome
 
 
+def connecting(http_client_args: Mapping[str, Any] | None, response_timeout: float) -> Connect:
+    """Return a function that returns an HTTP client for an endpoint, which accepts only the certificate that it needs.
+
+    Args:
+        http_client_args: Arguments for :class:`httpx.AsyncClient`.
+        response_timeout: The time limit for each response, in seconds.
+    """
+
+    def connect(endpoint: Endpoint) -> AbstractAsyncContextManager[EndpointClient]:
+        args = dict(http_client_args or {})
+        if endpoint.certificate is not None:
+            args["verify"] = context_that_trusts(endpoint.certificate)
+        return endpoint_client(args, response_timeout)
+
+    return connect
+
+
 def require_pinned(endpoint: Endpoint, error: type[DemandError | ClaimError]) -> None:
     """Check that a secret that the program has beforehand may be sent to an endpoint.
 
@@ -123,7 +147,7 @@ def require_pinned(endpoint: Endpoint, error: type[DemandError | ClaimError]) ->
     if not endpoint.is_pinned:
         reason = (
             "the token was not sent, because anybody could have sent the beacon of this endpoint: "
-            "pass host= or url= to AdvertisedDiscovery"
+            "pass host=, url= or fingerprint= to AdvertisedDiscovery"
         )
         raise error(shown_url(endpoint.base_url), reason)
 
@@ -168,13 +192,20 @@ async def _send_claim(endpoint: Endpoint, http: EndpointClient, token: Secret) -
     """Return the facts, or an error if the endpoint rejects the token. All other errors are raised."""
     response = await http.send("POST", endpoint.url("claim"), {"token": token}, error=ClaimError)
     try:
-        facts = read_config(read_granted(response))
-        return LayeredFacts([Layer(source=response.url, facts=facts)])
+        return _read_facts(response, endpoint, token, http)
     except InvalidResponseError as error:
         failure = ClaimError(response.url, token.mask(str(error)))
     if response.status in (401, 403) or _is_error_response(response):
         return failure
     raise failure
+
+
+def _read_facts(response: EndpointResponse, endpoint: Endpoint, token: Secret, http: EndpointClient) -> LayeredFacts:
+    """Return the facts in a response. A function of its own, so that no traceback contains them."""
+    granted = read_granted(response)
+    facts, secrets = read_config(granted), read_secret_paths(granted)
+    watches = configuration_watch(granted, endpoint.url("claim"), token, http)
+    return LayeredFacts([Layer(source=response.url, facts=facts, secrets=secrets, watches=watches)])
 
 
 def _is_error_response(response: EndpointResponse) -> bool:

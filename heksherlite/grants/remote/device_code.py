@@ -15,7 +15,7 @@ import anyio
 from heksherlite.errors import DemandError
 from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.remote.claims import Claims, read_granted
+from heksherlite.grants.remote.claims import Claims, connecting, read_granted
 from heksherlite.grants.remote.discovery import Discovery
 from heksherlite.grants.remote.messages import (
     Endpoint,
@@ -28,7 +28,7 @@ from heksherlite.grants.remote.messages import (
 )
 from heksherlite.grants.remote.token_stores import FileTokenStore, TokenStore
 from heksherlite.http.construction import checked_http_client_args
-from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status, endpoint_client
+from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status
 from heksherlite.http.urls import shown_url
 from heksherlite.secret import Secret
 
@@ -105,7 +105,7 @@ class DeviceCodeGrant:
             DemandError: If the person denies access, or does not decide in time.
             ClaimError: If the endpoint has no facts for the application.
         """
-        return await self._claims.load(request, endpoint_client(self.http_client_args, _RESPONSE_TIMEOUT))
+        return await self._claims.load(request, connecting(self.http_client_args, _RESPONSE_TIMEOUT))
 
     async def _demand(self, endpoint: Endpoint, http: EndpointClient, request: LoadRequest) -> Secret:
         if not request.may_ask:

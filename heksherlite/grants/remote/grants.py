@@ -7,12 +7,12 @@ from typing import Any
 from heksherlite.errors import ClaimError, DemandError
 from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.remote.claims import Claims, claim_facts, demand_token, require_pinned
+from heksherlite.grants.remote.claims import Claims, claim_facts, connecting, demand_token, require_pinned
 from heksherlite.grants.remote.discovery import Discovery
 from heksherlite.grants.remote.messages import Endpoint, Manifest
 from heksherlite.grants.remote.token_stores import FileTokenStore, TokenStore
 from heksherlite.http.construction import checked_http_client_args
-from heksherlite.http.endpoint_client import EndpointClient, endpoint_client
+from heksherlite.http.endpoint_client import EndpointClient
 from heksherlite.http.urls import http_url
 from heksherlite.secret import Secret
 
@@ -48,7 +48,7 @@ class StaticGrant:
         """
         endpoint = await self.discovery.adiscover()
         require_pinned(endpoint, ClaimError)
-        async with endpoint_client(self.http_client_args, self.timeout) as http:
+        async with connecting(self.http_client_args, self.timeout)(endpoint) as http:
             return await claim_facts(endpoint, http, _as_secret(self.token))
 
 
@@ -93,7 +93,7 @@ class RetrieveGrant:
             DemandError: If the endpoint grants no token to the application.
             ClaimError: If the endpoint has no facts for the token.
         """
-        return await self._claims.load(request, endpoint_client(self.http_client_args, self.timeout))
+        return await self._claims.load(request, connecting(self.http_client_args, self.timeout))
 
     async def _demand(self, endpoint: Endpoint, http: EndpointClient, _: LoadRequest) -> Secret:
         url = self.retrieve_url or endpoint.url("retrieve")
@@ -137,7 +137,7 @@ class RedeemGrant:
                 sent led to it.
             ClaimError: If the endpoint has no facts for the token.
         """
-        return await self._claims.load(request, endpoint_client(self.http_client_args, self.timeout))
+        return await self._claims.load(request, connecting(self.http_client_args, self.timeout))
 
     async def _demand(self, endpoint: Endpoint, http: EndpointClient, _: LoadRequest) -> Secret:
         require_pinned(endpoint, DemandError)
