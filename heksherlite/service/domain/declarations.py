@@ -13,7 +13,6 @@ from heksherlite.service.domain.value_schemas import ValueSchema, same_schema
 from heksherlite.service.domain.versions import INITIAL, Version
 from heksherlite.service.errors import BadRequestError, DeclarationConflictError, DifferencesError, NotFoundError
 
-
 MOST_DAYS: Final = 36_500
 """The longest time for which settings are undeclared that can be asked for, in days."""
 
