@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from heksherlite.grants.remote.discovery import Discovery, StaticDiscovery, WellKnownDiscovery
     from heksherlite.grants.remote.grants import RedeemGrant, RetrieveGrant, StaticGrant
     from heksherlite.grants.remote.messages import Endpoint, Manifest
+    from heksherlite.grants.remote.token_stores import FileTokenStore, KeyringTokenStore, TokenStore
+    from heksherlite.grants.status import FaktsStatus
+    from heksherlite.grants.watches import Watch
 
 __all__ = [
     "AdvertisedDiscovery",
@@ -49,11 +52,14 @@ __all__ = [
     "FailsafeGrant",
     "Fakts",
     "FaktsError",
+    "FaktsStatus",
+    "FileTokenStore",
     "Grant",
     "GrantError",
     "GroupNotFound",
     "HardGrant",
     "JsonGrant",
+    "KeyringTokenStore",
     "Layer",
     "LayeredFacts",
     "LoadRequest",
@@ -68,7 +74,9 @@ __all__ = [
     "SourcedValue",
     "StaticDiscovery",
     "StaticGrant",
+    "TokenStore",
     "TomlGrant",
+    "Watch",
     "WellKnownDiscovery",
     "YamlGrant",
     "get_current_fakts",
@@ -84,10 +92,13 @@ _LAZY = {
     "EnvGrant": "local",
     "FactsExplanation": "layers",
     "FailsafeGrant": "meta",
+    "FileTokenStore": "remote.token_stores",
     "Fakts": "loader",
+    "FaktsStatus": "status",
     "Grant": "grant",
     "HardGrant": "local",
     "JsonGrant": "files",
+    "KeyringTokenStore": "remote.token_stores",
     "Layer": "layers",
     "LayeredFacts": "layers",
     "LoadRequest": "grant",
@@ -98,7 +109,9 @@ _LAZY = {
     "SourcedValue": "layers",
     "StaticDiscovery": "remote.discovery",
     "StaticGrant": "remote.grants",
+    "TokenStore": "remote.token_stores",
     "TomlGrant": "files",
+    "Watch": "watches",
     "WellKnownDiscovery": "remote.discovery",
     "YamlGrant": "files",
     "get_current_fakts": "loader",

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
@@ -11,7 +10,7 @@ from typing import Any, Final
 
 import anyio.to_thread
 
-from heksherlite.atomic_file import write_private_file
+from heksherlite.atomic_file import read_private_file, write_private_file
 from heksherlite.grants.facts import Facts, find_problem
 from heksherlite.grants.grant import GrantLike, LoadRequest, as_grant, load
 from heksherlite.grants.layers import KeyPath, Layer, LayeredFacts
@@ -95,7 +94,9 @@ class CacheGrant:
             cached = await anyio.to_thread.run_sync(self._read_usable)
             if cached is not None:
                 source = f"{self._path} (cached facts of {cached.source})"
-                return LayeredFacts([Layer(source=source, facts=cached.facts, secrets=cached.secrets)])
+                return LayeredFacts(
+                    [Layer(source=source, facts=cached.facts, secrets=cached.secrets, as_of=cached.created_at)]
+                )
         facts = await load(self._grant, request)
         secrets = frozenset(keys for layer in facts.layers for keys in layer.secrets)
         cached = CachedFacts(dict(facts), self._hash, time(), repr(self._grant), secrets)
@@ -150,7 +151,7 @@ def read_cache(path: Path) -> CachedFacts:
         ValueError: If it is not private to the user, or not a cache file.
     """
     try:
-        return _decode(_read(path))
+        return _decode(read_private_file(path, _MAX_SIZE))
     except RecursionError:
         raise ValueError("it has too many levels") from None
 
@@ -168,27 +169,6 @@ def write_cache(path: Path, cached: CachedFacts) -> None:
 def file_error_reason(error: Exception) -> str:
     """Return why a file cannot be read or written, without its path."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-
-
-def _read(path: Path) -> bytes:
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    if path.is_symlink():
-        raise ValueError("it is a symbolic link")
-    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("it is not a regular file")
-        if hasattr(os, "geteuid"):
-            if status.st_uid != os.geteuid():
-                raise ValueError("it belongs to another user")
-            if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                raise ValueError("other users can write to it")
-            if status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
-                raise ValueError("other users can read it")
-        content = file.read(_MAX_SIZE + 1)
-    if len(content) > _MAX_SIZE:
-        raise ValueError(f"it is larger than {_MAX_SIZE:,} bytes")
-    return content
 
 
 def _decode(content: bytes) -> CachedFacts:

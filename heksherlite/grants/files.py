@@ -14,6 +14,7 @@ from heksherlite.grants.formats import KeyLines, json_lines, parse_json, parse_t
 from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.parse_error import ParseError
+from heksherlite.grants.watches import FileWatch, file_state
 
 _MAX_SIZE: Final = 16 * 2**20
 """The maximum size of a file in bytes."""
@@ -94,12 +95,13 @@ def _load(
     path: str | os.PathLike[str], parse: Callable[[str], Any], find_lines: Callable[[str], KeyLines], required: bool
 ) -> Facts:
     place = Path(path).absolute()
+    watches = (FileWatch(place, file_state(place)),)  # before it is read, so that no change is missed
     try:
         text = _read_text(place)
         facts = parse(text)
     except FileNotFoundError as error:
         if not required:
-            return LayeredFacts([Layer(source=f"{place} (it does not exist)", facts={})])
+            return LayeredFacts([Layer(source=f"{place} (it does not exist)", facts={}, watches=watches)])
         raise GrantError(f"{place}: {error.strerror}") from None
     except (OSError, ParseError, GrantError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
@@ -110,7 +112,7 @@ def _load(
         raise GrantError(f"{place}: {problem}")
     lines = find_lines(text) if len(text) <= _MAX_SIZE_WITH_LINES else {}
     places = {keys: f"{place}, line {line}" for keys, line in lines.items()}
-    return LayeredFacts([Layer(source=str(place), facts=facts, places=places)])
+    return LayeredFacts([Layer(source=str(place), facts=facts, places=places, watches=watches)])
 
 
 def _read_text(path: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from heksherlite.errors import GroupNotFound
 from heksherlite.grants.facts import MISSING, Facts, find_keys, merge, value_at
+from heksherlite.grants.watches import Watch
 from heksherlite.secret import MASK, SecretText
 
 KeyPath: TypeAlias = tuple[str, ...]
@@ -31,12 +32,16 @@ class Layer:
         places: More exact sources, such as a line of a file, by key path. They also apply to everything below the path.
         secrets: The key paths of the values that must not be displayed, including everything below. An empty path
             means all facts.
+        watches: What tells that the source has changed, for programs that follow changes.
+        as_of: When the facts were current, in seconds since 1970, if they are from a cache.
     """
 
     source: str
     facts: Mapping[str, Any] = field(repr=False)
     places: Mapping[KeyPath, str] = field(default_factory=dict, repr=False)
     secrets: frozenset[KeyPath] = frozenset()
+    watches: tuple[Watch, ...] = field(default=(), repr=False)
+    as_of: float | None = None
 
     def source_of(self, keys: KeyPath) -> str:
         """Return the most exact source that is known for a key path."""
@@ -63,6 +68,10 @@ class LayeredFacts(Facts):
     def __init__(self, layers: Iterable[Layer]) -> None:
         self.layers = tuple(layers)
         super().__init__(merge(*(layer.facts for layer in self.layers)))
+
+    def __repr__(self) -> str:
+        """Return the number of layers, and no facts: tracebacks may display it."""
+        return f"<LayeredFacts of {len(self.layers)} layers>"
 
     def map_layers(self, change: Callable[[Layer], Layer]) -> "LayeredFacts":
         """Return the facts of the layers that a function returns for each of these layers."""

@@ -66,9 +66,9 @@ def test_an_application_that_is_approved_gets_a_token(database: str) -> None:
                 assert (token.name, token.scopes) == (SHOP.identifier, READER.scopes)
             active = await other.applications.get(application.id)
             assert active is not None
-            assert active.has_claim_token(claim_token, NOW)
-            assert active.has_client_secret(credentials.client_secret, NOW)
-            assert not active.has_claim_token(credentials.client_secret, NOW)
+            assert active.with_claim_token(claim_token, NOW) == active
+            assert active.with_client_secret(credentials.client_secret, NOW) == active
+            assert active.with_claim_token(credentials.client_secret, NOW) is None
             for nonsense in ("", "\0", "ß", application.id + "\n", "x" * 10_000):
                 assert await one.applications.get(nonsense) is None
             await other.applications.revoke([application.id], BY_JANE)
