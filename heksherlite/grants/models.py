@@ -55,7 +55,9 @@ def structure(found: Any, path: str | None, into: type[M]) -> M:
             return cast("M", cast("Any", into).model_validate(_parse_texts(found, into)))
         except pydantic.ValidationError as error:
             problems = {_dotted(item["loc"]): item["msg"] for item in error.errors(include_input=False)}
-            raise FactsShapeError(path, problems) from None
+        except Exception as error:  # noqa: BLE001 - validators of the program raise anything
+            problems = {path or "facts": _reason(error, None)}
+        raise FactsShapeError(path, problems)
     if not isinstance(into, type) and get_origin(into) is None:
         raise TypeError(
             f"into must be a type, such as a dataclass, an attrs class, a pydantic model or int, not {into!r}"
