@@ -10,10 +10,11 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from heksherlite.cli.commands import heksherlite
 from heksherlite.cli.output_schemas import OUTPUTS, output_schema, output_schemas
 from heksherlite.service import embedded
 from tests.cli.terminal import Terminal
-from tests.cli.test_startup import every_command, heksherlite
+from tests.cli.test_startup import every_command
 from tests.service.api import FEATURES, Api
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "reference" / "output.schema.json"
