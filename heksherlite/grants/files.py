@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import anyio.to_thread
 
@@ -13,9 +13,7 @@ from heksherlite.grants.facts import Facts, find_problem
 from heksherlite.grants.formats import parse_json, parse_toml, parse_yaml
 from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.parse_error import ParseError
-
-_MAX_SIZE: Final = 16 * 2**20
-"""The maximum size of a file in bytes."""
+from heksherlite.grants.text_files import read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class JsonGrant:
 def _load(path: str | os.PathLike[str], parse: Callable[[str], Any], required: bool) -> Facts:
     place = Path(path).absolute()
     try:
-        facts = parse(_read_text(place))
+        facts = parse(read_text(place))
     except FileNotFoundError as error:
         if not required:
             return {}
@@ -102,16 +100,3 @@ def _load(path: str | os.PathLike[str], parse: Callable[[str], Any], required: b
     if problem := find_problem(facts):
         raise GrantError(f"{place}: {problem}")
     return dict(facts)
-
-
-def _read_text(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(_MAX_SIZE + 1)
-    if len(content) > _MAX_SIZE:
-        raise ParseError(f"it is larger than {_MAX_SIZE:,} bytes")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        column = error.start - (before.rfind(b"\n") + 1) + 1
-        raise ParseError("it is not UTF-8", before.count(b"\n") + 1, column) from None

@@ -14,9 +14,11 @@ class LoadRequest:
 
     Attributes:
         force_refresh: Whether cached facts must not be used.
+        missing: The path that is read and that the facts of the last load lack, or ``None``.
     """
 
     force_refresh: bool = False
+    missing: str | None = None
 
 
 @runtime_checkable

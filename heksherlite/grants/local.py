@@ -3,18 +3,24 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import anyio.to_thread
 
 from heksherlite.errors import GrantError
 from heksherlite.grants.facts import Facts, deep_copy
 from heksherlite.grants.grant import LoadRequest
+from heksherlite.grants.nested_names import parse_variables
+from heksherlite.grants.text_files import read_secret_text
 
 
 @dataclass(frozen=True, slots=True)
 class EnvGrant:
     """Facts from environment variables: ``FAKTS_GROUP__KEY=value`` is ``{"group": {"key": "value"}}``.
 
-    Keys are in lower case. Values are strings.
+    Keys are in lower case. Values are strings. In a :class:`ParallelGrant`, a key overrides the key of another layer
+    that differs only in case, hyphens and underscores: ``FAKTS_DATABASE__POOL_SIZE`` overrides ``poolSize``.
 
     Args:
         prepend: The prefix of the variable names. If it is empty, all variables are read, and those with malformed or
@@ -22,11 +28,15 @@ class EnvGrant:
         delimiter: The separator of the keys in a name.
         required: Whether it is an error if there is no such variable. A :class:`FailsafeGrant` then tries its next
             grant. Pass ``False`` for a layer of a :class:`ParallelGrant` that may be empty.
+        file_suffix: The ending of names whose values are paths of files, such as ``_FILE``: with it,
+            ``FAKTS_DATABASE__PASSWORD_FILE=/run/secrets/db`` sets ``database.password`` to the content of the file,
+            without the line break at its end. By default, no name is special.
     """
 
     prepend: str = "FAKTS_"
     delimiter: str = "__"
     required: bool = True
+    file_suffix: str = ""
 
     def __post_init__(self) -> None:
         if not self.delimiter:
@@ -36,10 +46,13 @@ class EnvGrant:
         """Return the facts in the current environment.
 
         Raises:
-            GrantError: If a name is malformed, two names have the same key, a name is both a value and a group, or
-                there is no variable although one is required.
+            GrantError: If a name is malformed, two names have the same key, a name is both a value and a group, a file
+                cannot be read, or there is no variable although one is required.
         """
-        facts = parse_environment(os.environ, self.prepend, self.delimiter)
+        variables: Mapping[str, str] = os.environ
+        if self.file_suffix:
+            variables = await anyio.to_thread.run_sync(_with_files, dict(os.environ), self.prepend, self.file_suffix)
+        facts = parse_variables(variables, self.prepend, self.delimiter)
         if self.required and not facts:
             raise GrantError(f"no environment variable starts with {self.prepend!r}")
         return facts
@@ -64,49 +77,15 @@ class HardGrant:
         return f"HardGrant(groups={[*self.values]})"
 
 
-def parse_environment(variables: Mapping[str, str], prepend: str, delimiter: str) -> Facts:
-    """Return the facts in environment variables.
-
-    Without a prefix, most variables belong to other programs. Then names that are malformed, or contradict each other,
-    are no error: groups override values, and names in upper case override others.
-
-    Raises:
-        GrantError: If a name is malformed, or two names contradict each other. The message names them.
-    """
-    if not prepend:
-        return _parse_foreign(variables, delimiter)
-    facts: Facts = {}
-    names: dict[tuple[str, ...], str] = {}
-    for name in sorted(variables, key=lambda name: (name.count(delimiter), name)):
-        if not name.startswith(prepend):
-            continue
-        keys = tuple(name.removeprefix(prepend).lower().split(delimiter))
-        if not all(keys):
-            expected = f"{prepend}GROUP{delimiter}KEY"
-            raise GrantError(f"environment variable {name} has an empty key; the expected form is {expected}")
-        if keys in names:
-            raise GrantError(f"environment variables {names[keys]} and {name} both set {'.'.join(keys)}")
-        group = facts
-        for depth, key in enumerate(keys[:-1], 1):
-            if other := names.get(keys[:depth]):
-                raise GrantError(
-                    f"environment variable {other} makes {'.'.join(keys[:depth])} a value, and {name} makes it a group"
-                )
-            group = group.setdefault(key, {})
-        group[keys[-1]] = variables[name]
-        names[keys] = name
-    return facts
-
-
-def _parse_foreign(variables: Mapping[str, str], delimiter: str) -> Facts:
-    facts: Facts = {}
-    # The most nested keys first, so that a value does not replace a group; upper case before lower case.
-    for name in sorted(variables, key=lambda name: (-name.count(delimiter), name)):
-        keys = name.lower().split(delimiter)
-        if not all(keys):
-            continue
-        group = facts
-        for key in keys[:-1]:
-            group = group.setdefault(key, {})
-        group.setdefault(keys[-1], variables[name])
-    return facts
+def _with_files(variables: dict[str, str], prepend: str, suffix: str) -> dict[str, str]:
+    """Return variables with the contents of the files that some of them name. Blocks."""
+    found = [name for name in variables if name.startswith(prepend) and name.endswith(suffix)]
+    for name in sorted(found):
+        base = name.removesuffix(suffix)
+        if base in variables:
+            raise GrantError(f"environment variables {base} and {name} both set the same value: remove one")
+        try:
+            variables[base] = read_secret_text(Path(variables.pop(name)))
+        except ValueError as error:
+            raise GrantError(f"environment variable {name}: {error}") from None
+    return variables
