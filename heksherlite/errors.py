@@ -155,17 +155,22 @@ class FactsShapeError(FaktsError, ValueError):
     Attributes:
         path: The group, or ``None`` for all facts.
         problems: The problem of each offending key.
+        sources: Where the values of these keys are from, such as a line of a file, as far as it is known.
     """
 
-    def __init__(self, path: str | None, problems: Mapping[str, str]) -> None:
-        super().__init__(path, problems)
+    def __init__(self, path: str | None, problems: Mapping[str, str], sources: Mapping[str, str] | None = None) -> None:
+        super().__init__(path, problems, sources)
         self.path = path
         self.problems = dict(problems)
+        self.sources = dict(sources or {})
 
     def __str__(self) -> str:
         group = "the facts do" if self.path is None else f"group {self.path!r} does"
-        lines = "".join(f"\n  {key}: {problem}" for key, problem in self.problems.items())
-        return f"{group} not fit:{lines}"
+        lines = (f"\n  {key}: {problem}{self._source(key)}" for key, problem in self.problems.items())
+        return f"{group} not fit:{''.join(lines)}"
+
+    def _source(self, key: str) -> str:
+        return f" ({self.sources[key]})" if key in self.sources else ""
 
 
 class GrantError(FaktsError):
@@ -183,7 +188,7 @@ class GrantError(FaktsError):
 
     def __init__(self, message: str, causes: Iterable[Exception] = ()) -> None:
         self.causes = tuple(causes)
-        self.refused = any(isinstance(cause, GrantError) and cause.refused for cause in self.causes)
+        self.refused: bool = any(isinstance(cause, GrantError) and cause.refused for cause in self.causes)
         super().__init__(message, self.causes)
         self.message = message
 

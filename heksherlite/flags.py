@@ -114,6 +114,8 @@ def given_context(
 ) -> list[Any]:
     """Return the context that an evaluation context gives for a flag, with :data:`NO_VALUE` for what is missing.
 
+    Booleans, which evaluation contexts often have, are ``true`` and ``false``, as in JSON.
+
     Args:
         flag: The flag.
         attributes: The attributes. Those that are no context features of the flag are ignored.
@@ -132,13 +134,15 @@ def given_context(
             context.append(value)
         elif value is None:
             context.append(NO_VALUE)
+        elif type(value) is bool:
+            context.append("true" if value else "false")
         else:
             text = text_of(value)
             if text is None:
                 raise FlagContextError(
                     "INVALID_CONTEXT",
                     f"the context feature {feature!r} of flag {flag.key!r} cannot be {value!r}: it must be a string, "
-                    "an integer or a UUID",
+                    "a boolean, an integer or a UUID",
                 )
             context.append(text)
     return context

@@ -82,32 +82,40 @@ def parse_dotenv(text: str, environment: Mapping[str, str]) -> dict[str, str]:
     """
     try:
         from dotenv.parser import parse_stream  # noqa: PLC0415 - requires an extra
-        from dotenv.variables import Variable, parse_variables  # noqa: PLC0415 - requires an extra
     except ModuleNotFoundError as error:
-        if error.name != "dotenv":
+        if error.name is None or error.name.partition(".")[0] != "dotenv":
             raise
         message = "a .env file needs python-dotenv, which is not installed: pip install 'heksherlite[dotenv]'"
         raise GrantError(message) from None
     variables: dict[str, str] = {}
     for binding in parse_stream(StringIO(text)):
         # The text of a binding begins with the empty lines above it.
-        blank = len(binding.original.string) - len(binding.original.string.lstrip("\r\n"))
-        line = binding.original.line + binding.original.string[:blank].count("\n")
-        if binding.error:
+        above = binding.original.string[: -len(binding.original.string.lstrip()) or None]
+        line = binding.original.line + above.count("\n")
+        if binding.error or (binding.key is not None and binding.value is None):
             raise ParseError("expected NAME=value", line, 1)
-        if binding.key is None:
-            continue
-        if binding.value is None:
-            raise ParseError(f"{binding.key} has no value; expected {binding.key}=value", line, 1)
-        known = {**environment, **variables}
-        parts: list[str] = []
-        for atom in parse_variables(binding.value):
-            if isinstance(atom, Variable):
-                if "." in atom.name:
-                    parts.append(f"${{{atom.name}}}")
-                    continue
-                if atom.name not in known and atom.default is None:
-                    raise ParseError(f"{binding.key} refers to {atom.name}, which is not set above", line, 1)
-            parts.append(atom.resolve(known))
-        variables[binding.key] = "".join(parts)
+        if binding.key is not None:
+            try:
+                variables[binding.key] = _substitute(binding.value or "", {**environment, **variables})
+            except KeyError as error:
+                raise ParseError(f"{binding.key} refers to {error.args[0]}, which is not set above", line, 1) from None
     return variables
+
+
+def _substitute(value: str, variables: Mapping[str, str]) -> str:
+    """Return a value in which references to variables are replaced.
+
+    Raises:
+        KeyError: If a variable does not exist.
+    """
+    from dotenv.variables import Variable, parse_variables  # noqa: PLC0415 - requires an extra
+
+    parts: list[str] = []
+    for atom in parse_variables(value):
+        if isinstance(atom, Variable) and "." in atom.name:
+            parts.append(f"${{{atom.name}}}")
+        elif isinstance(atom, Variable) and atom.name not in variables and atom.default is None:
+            raise KeyError(atom.name)
+        else:
+            parts.append(atom.resolve(variables))
+    return "".join(parts)

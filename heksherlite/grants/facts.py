@@ -1,6 +1,6 @@
 """Facts: nested mappings with string keys. Merging, lookup and validation; no I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -9,7 +9,8 @@ from heksherlite.errors import GroupNotFound
 Facts = dict[str, Any]
 """The result of a grant: groups by name."""
 
-_MISSING: Final = object()
+MISSING: Final = object()
+"""The result of `value_at` if there is no value."""
 
 _MAX_DEPTH: Final = 100
 """The maximum number of levels of facts."""
@@ -49,22 +50,38 @@ def look_up(facts: Mapping[str, Any], path: str | None) -> Any:
     """
     if path is None:
         return facts
-    found = _find(facts, path.split("."))
-    if found is _MISSING:
+    keys = find_keys(facts, path)
+    if keys is None:
         raise GroupNotFound(path, _nearest_keys(facts, path))
-    return found
+    return value_at(facts, keys)
 
 
-def _find(here: object, keys: list[str]) -> object:
-    """Return the value at a path, or `_MISSING`. A key that itself contains dots is found too."""
-    if not keys:
-        return here
+def find_keys(facts: Mapping[str, Any], path: str) -> tuple[str, ...] | None:
+    """Return the keys that lead to the value at a path, or ``None`` if there is no value.
+
+    A key that itself contains dots is found too.
+    """
+    return _find_keys(facts, path.split("."))
+
+
+def _find_keys(here: object, parts: list[str]) -> tuple[str, ...] | None:
+    if not parts:
+        return ()
     if isinstance(here, Mapping):
-        for length in range(1, len(keys) + 1):
-            key = ".".join(keys[:length])
-            if key in here and (found := _find(here[key], keys[length:])) is not _MISSING:
-                return found
-    return _MISSING
+        for length in range(1, len(parts) + 1):
+            key = ".".join(parts[:length])
+            if key in here and (below := _find_keys(here[key], parts[length:])) is not None:
+                return (key, *below)
+    return None
+
+
+def value_at(facts: object, keys: Iterable[str]) -> Any:
+    """Return the value that keys lead to, or ``MISSING``."""
+    for key in keys:
+        if not isinstance(facts, Mapping) or key not in facts:
+            return MISSING
+        facts = facts[key]
+    return facts
 
 
 def has_value(facts: Mapping[str, Any], path: str | None, value: object) -> bool:

@@ -4,16 +4,20 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import anyio.to_thread
 
 from heksherlite.errors import GrantError
 from heksherlite.grants.facts import Facts, find_problem
-from heksherlite.grants.formats import parse_json, parse_toml, parse_yaml
+from heksherlite.grants.formats import KeyLines, json_lines, parse_json, parse_toml, parse_yaml, toml_lines, yaml_lines
 from heksherlite.grants.grant import LoadRequest
+from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.parse_error import ParseError
 from heksherlite.grants.text_files import read_text
+
+_MAX_SIZE_WITH_LINES: Final = 2**18
+"""The maximum size of a file, in characters, for which the line of each value is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class YamlGrant:
         Raises:
             GrantError: If it cannot be read, is malformed, or does not contain a mapping.
         """
-        return await anyio.to_thread.run_sync(_load, self.path, parse_yaml, self.required)
+        return await anyio.to_thread.run_sync(_load, self.path, parse_yaml, yaml_lines, self.required)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class TomlGrant:
         Raises:
             GrantError: If it cannot be read or is malformed.
         """
-        return await anyio.to_thread.run_sync(_load, self.path, parse_toml, self.required)
+        return await anyio.to_thread.run_sync(_load, self.path, parse_toml, toml_lines, self.required)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +85,19 @@ class JsonGrant:
         Raises:
             GrantError: If it cannot be read, is malformed, or does not contain an object.
         """
-        return await anyio.to_thread.run_sync(_load, self.path, parse_json, self.required)
+        return await anyio.to_thread.run_sync(_load, self.path, parse_json, json_lines, self.required)
 
 
-def _load(path: str | os.PathLike[str], parse: Callable[[str], Any], required: bool) -> Facts:
+def _load(
+    path: str | os.PathLike[str], parse: Callable[[str], Any], find_lines: Callable[[str], KeyLines], required: bool
+) -> Facts:
     place = Path(path).absolute()
     try:
-        facts = parse(read_text(place))
+        text = read_text(place)
+        facts = parse(text)
     except FileNotFoundError as error:
         if not required:
-            return {}
+            return LayeredFacts([Layer(source=f"{place} (it does not exist)", facts={})])
         raise GrantError(f"{place}: {error.strerror}") from None
     except (OSError, ParseError, GrantError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
@@ -99,4 +106,6 @@ def _load(path: str | os.PathLike[str], parse: Callable[[str], Any], required: b
         raise GrantError(f"{place}: it has too many levels") from None
     if problem := find_problem(facts):
         raise GrantError(f"{place}: {problem}")
-    return dict(facts)
+    lines = find_lines(text) if len(text) <= _MAX_SIZE_WITH_LINES else {}
+    places = {keys: f"{place}, line {line}" for keys, line in lines.items()}
+    return LayeredFacts([Layer(source=str(place), facts=facts, places=places)])

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 from heksherlite.errors import GrantError
-from heksherlite.grants.facts import Facts, find_problem
+from heksherlite.grants.facts import find_problem, merge
+from heksherlite.grants.layers import Layer, LayeredFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,11 +15,14 @@ class LoadRequest:
 
     Attributes:
         force_refresh: Whether cached facts must not be used.
-        missing: The path that is read and that the facts of the last load lack, or ``None``.
+        may_ask: Whether a grant may ask a person. It may not if the facts are loaded again in the background, or
+            because a path does not exist.
+        needs_all: Whether a :class:`LazyGrant` must load, because the other layers lack what is read.
     """
 
     force_refresh: bool = False
-    missing: str | None = None
+    may_ask: bool = True
+    needs_all: bool = False
 
 
 @runtime_checkable
@@ -26,7 +30,7 @@ class Grant(Protocol):
     """A source of facts."""
 
     async def aload(self, request: LoadRequest) -> Mapping[str, Any]:
-        """Return the facts: mappings and values by group.
+        """Return the facts: mappings and values by group, or :class:`LayeredFacts`, which say where they are from.
 
         Raises:
             GrantError: If the facts cannot be loaded. Any other exception counts as a bug in the grant.
@@ -71,8 +75,8 @@ def as_grant(grant: object) -> Grant:
     raise TypeError(f"expected an object with a method aload, or an asynchronous function, not {type(grant).__name__}")
 
 
-async def load(grant: Grant, request: LoadRequest) -> Facts:
-    """Return the facts of a grant.
+async def load(grant: Grant, request: LoadRequest) -> LayeredFacts:
+    """Return the facts of a grant, and where they are from.
 
     Raises:
         GrantError: If the grant raises it, or returns anything but nested mappings with string keys.
@@ -80,4 +84,8 @@ async def load(grant: Grant, request: LoadRequest) -> Facts:
     facts = await grant.aload(request)
     if problem := find_problem(facts):
         raise GrantError(f"{grant!r} returned invalid facts: {problem}")
-    return dict(facts)
+    if isinstance(facts, LayeredFacts) and facts == merge(*(layer.facts for layer in facts.layers)):
+        return facts
+    return LayeredFacts(
+        [Layer(source=repr(grant), facts=merge(facts))]
+    )  # also if a grant changed the facts of another one

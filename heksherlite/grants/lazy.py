@@ -7,10 +7,14 @@ from heksherlite.grants.layers import Layer, LayeredFacts
 
 
 class LazyGrant:
-    """A layer that is not loaded until a path is read that the other layers do not have.
+    """A layer of a :class:`ParallelGrant` that is not loaded until the other layers lack something.
 
-    From then on, it is loaded like any other layer. Use it in a :class:`ParallelGrant`. A read that finds something in
-    the other layers does not load it: declare in one place whatever belongs together.
+    It is loaded if a path does not exist in the other layers, if a group does not fit the class that it is read
+    ``into``, or if one of ``assert_groups`` is missing. From then on, it is loaded like any other layer. Without a
+    class, a read of a group that another layer has does not load it, whatever keys the group has.
+
+    This load never asks a person: a :class:`DeviceCodeGrant` must have a stored token, or wait for
+    :meth:`Fakts.refresh`.
 
     Args:
         grant: The grant, for example a remote one.
@@ -28,8 +32,8 @@ class LazyGrant:
         """
         if self._is_needed:
             return await load(self._grant, request)
-        if request.missing is None:
-            return LayeredFacts([Layer(source=f"{self._grant!r} (not asked yet)", facts={})])
+        if not request.needs_all:
+            return LayeredFacts([Layer(source=f"{self._grant!r} (not asked yet)", facts={}, is_pending=True)])
         # The first load of this layer may use its cache.
         facts = await load(self._grant, replace(request, force_refresh=False))
         self._is_needed = True

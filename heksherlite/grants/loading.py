@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from heksherlite.errors import FaktsError
 from heksherlite.grants.event_loops import wait_for
+from heksherlite.grants.grant import LoadRequest
 
 T = TypeVar("T")
 
@@ -36,12 +37,12 @@ class _Flight(Generic[T]):
     """A load in progress.
 
     Attributes:
-        forced: Whether the load bypasses caches.
+        request: What was requested.
         outcome: Its result or error, or ``None`` if it was cancelled, so that another waiter takes over.
         traceback: The traceback of its error.
     """
 
-    forced: bool
+    request: LoadRequest
     outcome: "Future[Loaded[T] | Exception | None]" = field(default_factory=Future)
     traceback: TracebackType | None = None
 
@@ -62,18 +63,19 @@ class SharedLoad(Generic[T]):
         loaded: The result of the last successful load, or ``None``.
     """
 
-    def __init__(self, load: Callable[[bool], Awaitable[T]]) -> None:
+    def __init__(self, load: Callable[[LoadRequest], Awaitable[T]]) -> None:
         self._load: Final = load
         self._lock = threading.RLock()  # garbage collection can end an abandoned load at any point
         self._flight: _Flight[T] | None = None
         self.loaded: Loaded[T] | None = None
         _all.add(self)
 
-    async def get(self, *, newer_than: int | None = None) -> Loaded[T]:
+    async def get(self, *, newer_than: int | None = None, may_ask: bool = True) -> Loaded[T]:
         """Return the loaded value. Load it first if necessary.
 
         Args:
             newer_than: The value must result from a later forced load than this number of ``refreshes``.
+            may_ask: Whether the load may ask a person.
 
         Raises:
             FaktsError: If the load itself calls this method.
@@ -90,14 +92,16 @@ class SharedLoad(Generic[T]):
                     raise FaktsError("a grant requested the facts that it is loading")
                 is_leader = flight is None
                 if flight is None:
-                    flight = self._flight = _Flight(forced)
+                    flight = self._flight = _Flight(LoadRequest(force_refresh=forced, may_ask=may_ask))
             if is_leader:
                 return await self._run(flight)
             await wait_for(flight.outcome)
             outcome = flight.outcome.result()
-            if outcome is None or (forced and not flight.forced):
+            if outcome is None or (forced and not flight.request.force_refresh):
                 continue
             if isinstance(outcome, Exception):
+                if may_ask and not flight.request.may_ask:
+                    continue
                 raise _copy_error(outcome).with_traceback(flight.traceback)
             return outcome
 
@@ -105,9 +109,9 @@ class SharedLoad(Generic[T]):
         outcome: Loaded[T] | Exception | None = None
         token = _flights.set((*_flights.get(), flight))
         try:
-            value = await self._load(flight.forced)
+            value = await self._load(flight.request)
             refreshes = 0 if self.loaded is None else self.loaded.refreshes
-            outcome = Loaded(value, refreshes + flight.forced)
+            outcome = Loaded(value, refreshes + flight.request.force_refresh)
         except Exception as error:
             outcome, flight.traceback = error, error.__traceback__
             raise

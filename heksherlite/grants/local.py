@@ -11,6 +11,7 @@ import anyio.to_thread
 from heksherlite.errors import GrantError
 from heksherlite.grants.facts import Facts, deep_copy
 from heksherlite.grants.grant import LoadRequest
+from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.nested_names import parse_variables
 from heksherlite.grants.text_files import read_secret_text
 
@@ -49,13 +50,17 @@ class EnvGrant:
             GrantError: If a name is malformed, two names have the same key, a name is both a value and a group, a file
                 cannot be read, or there is no variable although one is required.
         """
-        variables: Mapping[str, str] = os.environ
+        variables, files = dict(os.environ), {}
         if self.file_suffix:
-            variables = await anyio.to_thread.run_sync(_with_files, dict(os.environ), self.prepend, self.file_suffix)
-        facts = parse_variables(variables, self.prepend, self.delimiter)
+            files = await anyio.to_thread.run_sync(_read_files, variables, self.prepend, self.file_suffix)
+        facts, names = parse_variables({**variables, **files}, self.prepend, self.delimiter)
         if self.required and not facts:
             raise GrantError(f"no environment variable starts with {self.prepend!r}")
-        return facts
+        suffixes = dict.fromkeys(files, self.file_suffix)
+        places = {keys: f"environment variable {name}{suffixes.get(name, '')}" for keys, name in names.items()}
+        secrets = frozenset(keys for keys, name in names.items() if name in files)
+        source = f"environment variables {self.prepend}*"
+        return LayeredFacts([Layer(source=source, facts=facts, places=places, secrets=secrets)])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,15 +82,17 @@ class HardGrant:
         return f"HardGrant(groups={[*self.values]})"
 
 
-def _with_files(variables: dict[str, str], prepend: str, suffix: str) -> dict[str, str]:
-    """Return variables with the contents of the files that some of them name. Blocks."""
-    found = [name for name in variables if name.startswith(prepend) and name.endswith(suffix)]
-    for name in sorted(found):
+def _read_files(variables: dict[str, str], prepend: str, suffix: str) -> dict[str, str]:
+    """Remove the variables that name files, and return the contents as variables without the suffix. Blocks."""
+    files: dict[str, str] = {}
+    for name in sorted(variables):
         base = name.removesuffix(suffix)
+        if not name.startswith(prepend) or base == name:
+            continue
         if base in variables:
             raise GrantError(f"environment variables {base} and {name} both set the same value: remove one")
         try:
-            variables[base] = read_secret_text(Path(variables.pop(name)))
+            files[base] = read_secret_text(Path(variables.pop(name)))
         except ValueError as error:
             raise GrantError(f"environment variable {name}: {error}") from None
-    return variables
+    return files

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import anyio
 
 from heksherlite.errors import GrantError
-from heksherlite.grants.facts import Facts, merge
+from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import Grant, GrantLike, LoadRequest, as_grant, load
+from heksherlite.grants.layers import LayeredFacts
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class ParallelGrant:
         Raises:
             GrantError: If a grant fails, or with ``omit_exceptions`` if all fail. It contains the error of each one.
         """
-        results: dict[int, Facts | Exception] = {}
+        results: dict[int, LayeredFacts | Exception] = {}
 
         async def load_one(index: int, grant: Grant) -> None:
             try:
@@ -80,7 +81,7 @@ class ParallelGrant:
         for grant, result in zip(self._grants, ordered, strict=True):
             if isinstance(result, GrantError):
                 _log_failure(grant, result)
-        return merge(*(result for result in ordered if isinstance(result, dict)))
+        return LayeredFacts(layer for result in ordered if isinstance(result, LayeredFacts) for layer in result.layers)
 
     def __repr__(self) -> str:
         return f"ParallelGrant({self._grants})"

@@ -34,20 +34,20 @@ _COLLECTION_OF_ABSTRACT: dict[Any, type] = {
 
 
 def structure(found: Any, path: str | None, into: type[M]) -> M:
-    """Return a group as an instance of a class.
+    """Return a value as an instance of a type.
 
     Texts are converted to the types of the fields, because environment variables have only texts.
 
     Args:
-        found: The group.
+        found: The value.
         path: Its path, for the error.
-        into: A dataclass, an attrs class or a pydantic model.
+        into: A dataclass, an attrs class or a pydantic model, or any type that a field of these can have.
 
     Raises:
-        FactsShapeError: If the group does not fit. The error lists every offending key, but no values, which may be
+        FactsShapeError: If the value does not fit. The error lists every offending key, but no values, which may be
             secret.
         FaktsError: If cattrs is not installed.
-        TypeError: If the class is not one of these.
+        TypeError: If it is not a type.
     """
     pydantic = sys.modules.get("pydantic")  # it is imported if the class is a model
     if pydantic is not None and isinstance(into, type) and issubclass(into, pydantic.BaseModel):
@@ -56,8 +56,15 @@ def structure(found: Any, path: str | None, into: type[M]) -> M:
         except pydantic.ValidationError as error:
             problems = {_dotted(item["loc"]): item["msg"] for item in error.errors(include_input=False)}
             raise FactsShapeError(path, problems) from None
-    if not isinstance(into, type) or not _is_class_with_fields(into):
-        raise TypeError(f"into must be a dataclass, an attrs class or a pydantic model, not {into!r}")
+    if not isinstance(into, type) and get_origin(into) is None:
+        raise TypeError(
+            f"into must be a type, such as a dataclass, an attrs class, a pydantic model or int, not {into!r}"
+        )
+    if into in CONVERSIONS:
+        try:
+            return cast("M", CONVERSIONS[into](found))
+        except UnfitError as error:
+            raise FactsShapeError(path, {path or "facts": str(error)}) from None
     return _structure_by_cattrs(found, path, into)
 
 
@@ -69,14 +76,17 @@ def _structure_by_cattrs(found: Any, path: str | None, into: type[M]) -> M:
             raise
         message = "into= requires cattrs, which is not installed: pip install 'heksherlite[models]'"
         raise FaktsError(message) from None
-    if not isinstance(found, dict):
+    if _is_class_with_fields(into) and not isinstance(found, dict | str):
         raise FactsShapeError(path, {path or "facts": f"expected a mapping, not {describe_type(found)}"})
     converter = _new_converter()
     try:
         return converter.structure(found, into)
     except Exception as error:  # noqa: BLE001 - cattrs, and the constructors of the program, raise anything
         lines = cattrs.transform_error(error, format_exception=_reason)
-        raise FactsShapeError(path, dict(map(_problem, lines))) from None
+        problems = dict(map(_problem, lines))
+        if path is not None and "facts" in problems:  # the value itself
+            problems[path] = problems.pop("facts")
+        raise FactsShapeError(path, problems) from None
 
 
 def _new_converter() -> "Converter":

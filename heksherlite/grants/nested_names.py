@@ -9,9 +9,7 @@ from heksherlite.grants.layers import KeyPath
 from heksherlite.grants.spelling import LooseKey
 
 
-def nest(
-    entries: Iterable[tuple[str, KeyPath, Any]], kind: str, form: str
-) -> tuple[Facts, dict[KeyPath, str]]:
+def nest(entries: Iterable[tuple[str, KeyPath, Any]], kind: str, form: str) -> tuple[Facts, dict[KeyPath, str]]:
     """Return the facts of values with flat names, and the name of each value.
 
     Args:
@@ -32,9 +30,7 @@ def nest(
         group = facts
         for depth, key in enumerate(keys[:-1], 1):
             if other := names.get(keys[:depth]):
-                raise GrantError(
-                    f"{kind} {other} makes {'.'.join(keys[:depth])} a value, and {name} makes it a group"
-                )
+                raise GrantError(f"{kind} {other} makes {'.'.join(keys[:depth])} a value, and {name} makes it a group")
             group = group.setdefault(key, {})
         group[keys[-1]] = value
         names[keys] = name

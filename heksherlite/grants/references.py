@@ -19,8 +19,8 @@ class ReferencesGrant:
     """The facts of another grant, in which ``${group.key}`` stands for the value at that path.
 
     A text that is only a reference becomes the value itself, whatever its type. In a longer text, the value must be a
-    text, a number or a boolean. ``$${`` stands for ``${``. Put it around the layers, so that a reference finds the value
-    that wins.
+    text, a number or a boolean. ``$${`` stands for ``${``. Put this grant around the layers, so that a reference finds
+    the value that wins.
 
     Args:
         grant: The other grant.
@@ -97,10 +97,8 @@ class _Resolution:
             if isinstance(value, bool):
                 return str(value).lower()
             if not isinstance(value, str | int | float):
-                raise GrantError(
-                    f"{'.'.join(place)}: the reference ${{{found[2]}}} is part of a text and must lead to a text or a number, "
-                    f"not {describe_type(value)}"
-                )
+                expected = f"must lead to a text or a number, not {describe_type(value)}"
+                raise GrantError(f"{'.'.join(place)}: ${{{found[2]}}} is part of a longer text and {expected}")
             return str(value)
 
         resolved = _REFERENCE.sub(text_of, text)

@@ -13,6 +13,27 @@ _STRING: Final = "tag:yaml.org,2002:str"
 _MERGE: Final = "tag:yaml.org,2002:merge"
 
 
+def key_lines(text: str) -> dict[tuple[str, ...], int]:
+    """Return the line numbers, from 1, of the keys of a YAML document that was parsed without an error."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    lines: dict[tuple[str, ...], int] = {}
+
+    def add(node: yaml.Node, keys: tuple[str, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.tag == _MERGE:
+                    for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                        add(merged, keys)
+            for key, value in node.value:
+                if key.tag != _MERGE:
+                    lines[*keys, key.value] = key.start_mark.line + 1
+                    add(value, (*keys, key.value))
+
+    if node is not None:
+        add(node, ())
+    return lines
+
+
 def parse_safe_yaml(text: str) -> Any:
     """Return the value of a YAML document, ``{}`` if it is empty.
 

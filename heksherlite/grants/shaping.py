@@ -1,6 +1,6 @@
 """Grants that change where the facts of another grant are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,7 +12,9 @@ from heksherlite.grants.layers import KeyPath, Layer, LayeredFacts
 
 
 class BelowGrant:
-    """The facts of another grant, put below a key: ``{"host": "a"}`` below ``database`` is ``{"database": {"host": "a"}}``.
+    """The facts of another grant, put below a key.
+
+    Below ``database``, the facts ``{"host": "a"}`` are ``{"database": {"host": "a"}}``.
 
     Args:
         grant: The other grant.
@@ -69,7 +71,9 @@ class PartGrant:
         if not isinstance(value_at(facts, keys), Mapping):
             reason = f"must be a mapping, not {describe_type(value_at(facts, keys))}"
             raise GrantError(f"{self._grant!r}: {self._path} {reason}")
-        return facts.map_layers(partial(_take_part, keys))
+        # The name of the group may be what makes its values secret.
+        hidden = frozenset(path[len(keys) :] for path in _secret_paths(facts, keys))
+        return facts.map_layers(partial(_take_part, keys, hidden))
 
     def __repr__(self) -> str:
         return f"PartGrant({self._grant!r}, {self._path!r})"
@@ -108,7 +112,10 @@ class RenameGrant:
             if value_at(others, new) is not MISSING:
                 old = ".".join(keys)
                 raise GrantError(f"{self._grant!r}: {old} cannot be renamed to {'.'.join(new)}, which exists already")
-        return facts.map_layers(lambda layer: _rename(layer, moves, self._keep_others))
+        hidden = frozenset(
+            (*new, *path[len(keys) :]) for keys, new in moves.items() for path in _secret_paths(facts, keys)
+        )
+        return facts.map_layers(lambda layer: _rename(layer, moves, hidden, self._keep_others))
 
     def __repr__(self) -> str:
         return f"RenameGrant({self._grant!r})"
@@ -130,23 +137,21 @@ def _put_below(keys: KeyPath, layer: Layer) -> Layer:
     )
 
 
-def _take_part(keys: KeyPath, layer: Layer) -> Layer:
+def _take_part(keys: KeyPath, hidden: frozenset[KeyPath], layer: Layer) -> Layer:
     part = value_at(layer.facts, keys)
     depth = len(keys)
     return replace(
         layer,
         facts=part if isinstance(part, Mapping) else {},
         places={old[depth:]: place for old, place in layer.places.items() if old[:depth] == keys},
-        # A group above that is secret makes the part secret as a whole.
-        secrets=frozenset(old[depth:] for old in layer.secrets if keys[: len(old)] == old[:depth]),
+        secrets=hidden,
     )
 
 
-def _rename(layer: Layer, moves: Mapping[KeyPath, KeyPath], keep_others: bool) -> Layer:
+def _rename(layer: Layer, moves: Mapping[KeyPath, KeyPath], hidden: frozenset[KeyPath], keep_others: bool) -> Layer:
     parts = {old: value for old in moves if (value := value_at(layer.facts, old)) is not MISSING}
     facts: Facts = deep_copy(layer.facts) if keep_others else {}
     places = dict(layer.places) if keep_others else {}
-    secrets = set(layer.secrets)
     for old in parts:
         _remove(facts, old)
     for old, value in parts.items():
@@ -156,10 +161,17 @@ def _rename(layer: Layer, moves: Mapping[KeyPath, KeyPath], keep_others: bool) -
         for keys, place in layer.places.items():
             if keys[: len(old)] == old:
                 places[(*new, *keys[len(old) :])] = place
-        for keys in layer.secrets:
-            if keys[: len(old)] == old[: len(keys)]:
-                secrets.add((*new, *keys[len(old) :]))
-    return replace(layer, facts=facts, places=places, secrets=frozenset(secrets))
+    return replace(layer, facts=facts, places=places, secrets=layer.secrets | hidden)
+
+
+def _secret_paths(facts: LayeredFacts, keys: KeyPath) -> Iterator[KeyPath]:
+    """Yield the key paths of the secret values at a key path and below it."""
+    value = value_at(facts, keys)
+    if facts.is_secret(keys):
+        yield keys
+    elif isinstance(value, Mapping):
+        for key in value:
+            yield from _secret_paths(facts, (*keys, key))
 
 
 def _nested(keys: KeyPath, value: Any) -> Facts:

@@ -20,6 +20,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from heksherlite.grants.facts import describe_type
+from heksherlite.secret import Secret
 
 LIST_NOTATION: Final = 'in a text, a list is written as a,b,c or as JSON: ["a", "b", "c"]'
 MAPPING_NOTATION: Final = 'in a text, a mapping is written as JSON: {"key": "value"}'
@@ -143,6 +144,10 @@ def _str(value: Any) -> str:
     raise unfit("a string", value)
 
 
+def _secret(value: Any) -> Secret:
+    return value if isinstance(value, Secret) else Secret(str(_str(value)))
+
+
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
@@ -227,6 +232,7 @@ CONVERSIONS: Final[Mapping[type, Callable[[Any], Any]]] = {
     date: _date,
     time: _time,
     UUID: _parsed_by(UUID, "a UUID"),
+    Secret: _secret,
     Path: _parsed_by(Path, "a path"),
     IPv4Address: _parsed_by(IPv4Address, "an IPv4 address"),
     IPv4Interface: _parsed_by(IPv4Interface, "an IPv4 interface such as 192.0.2.1/24"),

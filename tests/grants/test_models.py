@@ -100,10 +100,10 @@ def test_value_instead_of_a_group() -> None:
         Fakts(HardGrant({"database": "hunter2"})).get("database", into=Database)
 
 
-@pytest.mark.parametrize("into", [int, dict, "Database", lambda: None])
+@pytest.mark.parametrize("into", ["Database", lambda: None])
 def test_unsupported_classes(into: Callable[..., Any]) -> None:
-    """Any other class or object is a TypeError."""
-    with pytest.raises(TypeError, match="into must be a dataclass, an attrs class or a pydantic model"):
+    """Anything but a type is a TypeError."""
+    with pytest.raises(TypeError, match="into must be a type, such as a dataclass"):
         read(into)  # type: ignore[arg-type]
 
 

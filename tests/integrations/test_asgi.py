@@ -1,5 +1,4 @@
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 
@@ -11,43 +10,12 @@ from fastapi import BackgroundTasks, Depends, FastAPI, Request, WebSocket
 from fastapi.responses import StreamingResponse
 from starlette.middleware.base import BaseHTTPMiddleware
 
-from heksherlite import Rule, Setting, SyncStubHeksherClient, in_force
-from heksherlite.context_values import own_variable
+from heksherlite import Setting
 from heksherlite.integrations.asgi import ContextMiddleware, Scope
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.usefixtures("nothing_is_left"), pytest.mark.anyio]
 
 Read = Callable[[], str]
-
-
-@pytest.fixture
-def setting(stub: SyncStubHeksherClient) -> Setting[str]:
-    """Return a setting whose value says which user it was read for."""
-    setting = Setting("x", str, ["user"], "nobody")
-    stub[setting].rules = [Rule({"user": "john"}, "john 1"), Rule({"user": "jane"}, "jane 1")]
-    return setting
-
-
-@pytest.fixture
-def update(setting: Setting[str], stub: SyncStubHeksherClient) -> Callable[[], None]:
-    """Return a function that changes the values."""
-    numbers = iter(range(2, 1000))
-
-    def change() -> None:
-        number = next(numbers)
-        stub[setting].rules = [Rule({"user": user}, f"{user} {number}") for user in ("john", "jane")]
-
-    return change
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    """Check that after each test the context is as before, and no block is open."""
-    yield
-    with pytest.raises(LookupError):
-        own_variable("user").get()
-    gc.collect()
-    assert in_force._open == ()
 
 
 def context_of(scope: Scope) -> dict[str, str | None]:

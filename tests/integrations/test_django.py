@@ -1,5 +1,4 @@
 import asyncio
-import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -14,9 +13,10 @@ from django.http import FileResponse, HttpRequest, JsonResponse, StreamingHttpRe
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import path
 
-from heksherlite import Rule, Setting, SyncStubHeksherClient, in_force
-from heksherlite.context_values import own_variable
+from heksherlite import Setting, SyncStubHeksherClient, in_force
 from heksherlite.integrations.django import ContextMiddleware
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 MIDDLEWARE = ["heksherlite.integrations.django.ContextMiddleware"]
 URLS = "tests_django_urls"
@@ -28,35 +28,6 @@ def configured() -> None:
     if not settings.configured:
         settings.configure(ALLOWED_HOSTS=["*"])
     django.setup()
-
-
-@pytest.fixture
-def setting(stub: SyncStubHeksherClient) -> Setting[str]:
-    """Return a setting whose value says which user it was read for."""
-    setting = Setting("x", str, ["user"], "nobody")
-    stub[setting].rules = [Rule({"user": "john"}, "john 1")]
-    return setting
-
-
-@pytest.fixture
-def update(setting: Setting[str], stub: SyncStubHeksherClient) -> Callable[[], None]:
-    """Return a function that changes the value."""
-    numbers = iter(range(2, 1000))
-
-    def change() -> None:
-        stub[setting].rules = [Rule({"user": "john"}, f"john {next(numbers)}")]
-
-    return change
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    """Check that after each test the context is as before, and no block is open."""
-    yield
-    with pytest.raises(LookupError):
-        own_variable("user").get()
-    gc.collect()
-    assert in_force._open == ()
 
 
 def context_of(request: HttpRequest) -> dict[str, str | None]:

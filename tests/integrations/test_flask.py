@@ -9,38 +9,10 @@ import pytest
 from werkzeug.test import EnvironBuilder
 from werkzeug.wsgi import FileWrapper, wrap_file
 
-from heksherlite import Rule, Setting, SyncStubHeksherClient, in_force
-from heksherlite.context_values import own_variable
+from heksherlite import Setting, in_force
 from heksherlite.integrations.flask import Heksher
 
-
-@pytest.fixture
-def setting(stub: SyncStubHeksherClient) -> Setting[str]:
-    """Return a setting whose value says which user it was read for."""
-    setting = Setting("x", str, ["user"], "nobody")
-    stub[setting].rules = [Rule({"user": "john"}, "john 1")]
-    return setting
-
-
-@pytest.fixture
-def update(setting: Setting[str], stub: SyncStubHeksherClient) -> Callable[[], None]:
-    """Return a function that changes the value."""
-    numbers = iter(range(2, 1000))
-
-    def change() -> None:
-        stub[setting].rules = [Rule({"user": "john"}, f"john {next(numbers)}")]
-
-    return change
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    """Check that after each test the context is as before, and no block is open."""
-    yield
-    with pytest.raises(LookupError):
-        own_variable("user").get()
-    gc.collect()
-    assert in_force._open == ()
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
 def context_of(request: flask.Request) -> dict[str, str | None]:

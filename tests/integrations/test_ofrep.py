@@ -125,6 +125,17 @@ def test_missing_features_are_named(flags: Flags) -> None:
     assert "'environment', 'user'" in error["errorDetails"]
 
 
+def test_booleans_are_text(flags: Flags) -> None:
+    """A boolean attribute matches a rule for the text that JSON has for it."""
+    flags.api.declare("beta", configurable_features=["user"])
+    flags.api.add_rule(5, "beta", user="false")
+    assert [flags.evaluate("beta", {"context": {"user": user}}).json()["value"] for user in (False, "false", True)] == [
+        5,
+        5,
+        60,
+    ]
+
+
 def test_unknown_flags_are_not_found(flags: Flags) -> None:
     """An unknown flag is 404, with details."""
     response = flags.evaluate("unknown", JOHN)

@@ -181,7 +181,7 @@ def test_missing_context_is_named(client: OpenFeatureClient) -> None:
 
 
 def test_attributes_become_text_or_are_refused(own: Api) -> None:
-    """3.1.2: integers are converted as in get; other types have no obvious text; attributes of no feature are free."""
+    """3.1.2: integers and booleans are converted; others have no obvious text; attributes of no feature are free."""
     own.declare("limit", configurable_features=["environment", "user"])
     own.add_rule(5, "limit", user="7", environment="dev")
     with following(own) as main:
@@ -189,6 +189,10 @@ def test_attributes_become_text_or_are_refused(own: Api) -> None:
         client = openfeature.get_client()
         good = EvaluationContext(attributes={"user": 7, "environment": "dev", "other": [1.5]})
         assert client.get_integer_value("limit", 0, good) == 5
+        own.add_rule(6, "limit", user="true", environment="dev")
+        main.reload()
+        boolean = EvaluationContext(attributes={"user": True, "environment": "dev"})
+        assert client.get_integer_value("limit", 0, boolean) == 6
         missing = client.get_integer_details("limit", 0, EvaluationContext(attributes={"user": "7"}))
         assert missing.error_code is ErrorCode.INVALID_CONTEXT
         assert "'environment'" in (missing.error_message or "")

@@ -1,10 +1,11 @@
 """Tokens and facts: the steps after discovery, which all remote grants have in common."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from heksherlite.errors import ClaimError, DemandError
 from heksherlite.grants.facts import Facts
+from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.remote.messages import (
     Endpoint,
     GrantedResponse,
@@ -17,6 +18,9 @@ from heksherlite.grants.remote.messages import (
 from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status
 from heksherlite.http.urls import printable, shown_url
 from heksherlite.secret import Secret
+
+TEMPORARY_STATUSES: Final = (408, 425, 429, 500, 502, 503, 504)
+"""The HTTP statuses after which it helps to try again."""
 
 DemandToken = Callable[[Endpoint, EndpointClient], Awaitable[Secret]]
 """Requests a token from an endpoint."""
@@ -96,7 +100,16 @@ async def demand_token(http: EndpointClient, url: str, body: Mapping[str, Any], 
     try:
         return read_token(read_granted(response))
     except InvalidResponseError as error:
-        raise DemandError(response.url, secret.mask(str(error))) from None
+        failure = DemandError(response.url, secret.mask(str(error)))
+        failure.refused = is_refusal(response)
+        raise failure from None
+
+
+def is_refusal(response: EndpointResponse) -> bool:
+    """Return whether an endpoint refused, so that trying again does not help."""
+    if response.status in TEMPORARY_STATUSES:
+        return False
+    return 400 <= response.status < 500 or _is_error_response(response)
 
 
 def read_granted(response: EndpointResponse) -> GrantedResponse:
@@ -120,9 +133,11 @@ async def _send_claim(endpoint: Endpoint, http: EndpointClient, token: Secret) -
     """Return the facts, or an error if the endpoint rejects the token. All other errors are raised."""
     response = await http.send("POST", endpoint.url("claim"), {"token": token}, error=ClaimError)
     try:
-        return read_config(read_granted(response))
+        facts = read_config(read_granted(response))
+        return LayeredFacts([Layer(source=response.url, facts=facts)])
     except InvalidResponseError as error:
         failure = ClaimError(response.url, token.mask(str(error)))
+    failure.refused = is_refusal(response)
     if response.status in (401, 403) or _is_error_response(response):
         return failure
     raise failure

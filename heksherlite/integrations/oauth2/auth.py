@@ -18,7 +18,7 @@ from heksherlite.http.construction import checked_http_client_args
 from heksherlite.http.urls import shown_url
 from heksherlite.integrations.oauth2 import authorization_code, device_authorization
 from heksherlite.integrations.oauth2.configuration import (
-    ConfigurationProblems,
+    ConfigurationError,
     GrantType,
     OAuth2Configuration,
     read_configuration,
@@ -196,8 +196,7 @@ class OAuth2Auth(httpx.Auth):
             FaktsError: If the facts cannot be loaded.
         """
         loaded = None if renew else self._cached()
-        token: str = (loaded or await self._renew(self._shared.loaded)).value["access_token"]
-        return token
+        return _text_of(loaded or await self._renew(self._shared.loaded))
 
     def get_token(self, *, renew: bool = False) -> str:
         """Return an access token in synchronous code, otherwise as :meth:`aget_token` does.
@@ -206,8 +205,7 @@ class OAuth2Auth(httpx.Auth):
             FaktsError: As for :meth:`aget_token`, and if a token has to be requested in the thread of an event loop.
         """
         loaded = None if renew else self._cached()
-        token: str = (loaded or self._renew_from_sync(self._shared.loaded)).value["access_token"]
-        return token
+        return _text_of(loaded or self._renew_from_sync(self._shared.loaded))
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Authenticate a request of an asynchronous client.
@@ -244,7 +242,7 @@ class OAuth2Auth(httpx.Auth):
             raise FaktsError("requesting a token would block the event loop of this thread: use httpx.AsyncClient")
         return run_from_sync(lambda: self._renew(before))
 
-    async def _fetch(self, _: bool) -> OAuth2Token:
+    async def _fetch(self, _: object) -> OAuth2Token:
         outcome = await self._get_new_token()
         if isinstance(outcome, Failure) and outcome.code in _OUT_OF_DATE and self._source is not None:
             await self._source.fakts.arefresh()
@@ -276,9 +274,12 @@ class OAuth2Auth(httpx.Auth):
         if configuration.grant_type is GrantType.CLIENT_CREDENTIALS:
             return None
         given = configuration.refresh_token
-        candidates = [(last or {}).get("refresh_token"), given and given.reveal()]
+        candidates = [
+            *([] if last is None else [last.get("refresh_token")]),
+            *([] if given is None else [given.reveal()]),
+        ]
         outcome: OAuth2Token | Failure | None = None
-        for refresh_token in dict.fromkeys(filter(None, candidates)):
+        for refresh_token in dict.fromkeys(str(candidate) for candidate in candidates if candidate):
             outcome = await self._client.request_token(GrantType.REFRESH_TOKEN, refresh_token=refresh_token)
             if isinstance(outcome, OAuth2Token):
                 return OAuth2Token({"refresh_token": refresh_token, **outcome})
@@ -306,11 +307,15 @@ def read_group(facts: object, group: str) -> OAuth2Configuration:
         raise FactsShapeError(group, {group: f"expected a mapping, not {describe_type(facts)}"})
     try:
         return read_configuration(facts)
-    except ConfigurationProblems as error:
+    except ConfigurationError as error:
         problems = error.problems
     raise FactsShapeError(group, problems)
 
 
 def _authenticate(request: httpx.Request, loaded: Loaded[OAuth2Token]) -> httpx.Request:
-    request.headers["Authorization"] = f"Bearer {loaded.value['access_token']}"
+    request.headers["Authorization"] = f"Bearer {_text_of(loaded)}"
     return request
+
+
+def _text_of(loaded: Loaded[OAuth2Token]) -> str:
+    return str(loaded.value["access_token"])

@@ -47,7 +47,7 @@ async def log_in(client: TokenClient, options: LoginOptions) -> OAuth2Token | Fa
     except OSError as error:
         return Failure(configuration.redirect_uri, f"cannot listen there: {error.strerror or error}")
     async with listener:
-        port = listener.extra(SocketAttribute.local_port)
+        port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - that of anyio
         host = f"[{redirect.hostname}]" if ":" in (redirect.hostname or "") else redirect.hostname
         redirect_uri = redirect._replace(netloc=f"{host}:{port}").geturl()
         verifier = secrets.token_urlsafe(64)
@@ -60,7 +60,7 @@ async def log_in(client: TokenClient, options: LoginOptions) -> OAuth2Token | Fa
             **{
                 **configuration.request_parameters(),
                 "state": waiting.state,
-                "code_challenge": create_s256_code_challenge(verifier),
+                "code_challenge": create_s256_code_challenge(verifier),  # type: ignore[no-untyped-call]
                 "code_challenge_method": "S256",
             },
         )

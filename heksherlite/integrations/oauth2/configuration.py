@@ -35,7 +35,7 @@ _GRANT_TYPES: Final = {
 }
 
 
-class ConfigurationProblems(ValueError):
+class ConfigurationError(ValueError):
     """The configuration is malformed.
 
     Attributes:
@@ -113,7 +113,7 @@ def read_configuration(members: Mapping[str, Any]) -> OAuth2Configuration:
             below it.
 
     Raises:
-        ConfigurationProblems: If a key is missing or malformed. The error lists all of them, and no values.
+        ConfigurationError: If a key is missing or malformed. The error lists all of them, and no values.
     """
     reader = _Reader(members)
     grant_type = reader.grant_type()
@@ -150,7 +150,7 @@ def read_configuration(members: Mapping[str, Any]) -> OAuth2Configuration:
         auth_method=reader.auth_method(),
     )
     if reader.problems:
-        raise ConfigurationProblems(reader.problems)
+        raise ConfigurationError(reader.problems)
     return configuration
 
 
@@ -195,13 +195,15 @@ class _Reader:
 
     def grant_type(self) -> GrantType:
         """Return the grant type."""
-        text = self.text("grant_type")
-        if text is None:
+        given = self._members.get("grant_type")
+        if given is None:
             return GrantType.CLIENT_CREDENTIALS
+        text = given.strip() if isinstance(given, str) else ""
         found = _GRANT_TYPES.get(text) or _GRANT_TYPES.get(text.replace("-", "_"))
         if found is None:
             known = ", ".join(name for name in _GRANT_TYPES if ":" not in name)
-            self.problems["grant_type"] = f"unknown grant type {text!r}; expected one of {known}"
+            what = f"unknown grant type {text!r}" if text else f"expected a string, not {describe_type(given)}"
+            self.problems["grant_type"] = f"{what}; expected one of {known}"
         return found or GrantType.CLIENT_CREDENTIALS
 
     def redirect_uri(self) -> str:

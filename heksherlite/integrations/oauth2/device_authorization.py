@@ -51,8 +51,7 @@ async def log_in(client: TokenClient, options: LoginOptions) -> OAuth2Token | Fa
     if isinstance(url, Failure):
         return url
     configuration = client.configuration
-    parameters = {**configuration.request_parameters(), "client_id": configuration.client_id}
-    response = await client.post(url, add_params_to_qs("", list(parameters.items())))
+    response = await client.post(url, add_params_to_qs("", list(configuration.request_parameters().items())))
     if isinstance(response, Failure):
         return response
     authorization = _read(read_object(response) or {}) if response.status_code == 200 else None

@@ -125,7 +125,7 @@ class TokenClient:
         """Return the metadata of the issuer: that of OAuth2, or else that of OpenID Connect."""
         if self._metadata is not None:
             return self._metadata
-        oauth2 = get_well_known_url(issuer.rstrip("/"), external=True)  # type: ignore[no-untyped-call]
+        oauth2 = get_well_known_url(issuer.rstrip("/"), external=True)
         failures: list[str] = []
         for url in (oauth2, f"{issuer.rstrip('/')}/.well-known/openid-configuration"):
             response = await self._send("GET", url, headers={"Accept": "application/json"})
@@ -184,7 +184,6 @@ def read_object(response: httpx.Response) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return body if isinstance(body, dict) else None
-
 
 
 def _is_token(value: object) -> TypeGuard[str]:
