@@ -8,9 +8,9 @@ from benchmarks.results import PeerResult, Row, spread
 _FLOORS = {
     "get": "floor: a slotted method with one dict look-up, in the same contexts",
     "load": "processor time; floor: orjson.loads of the same bytes without garbage collection, or the first load",
-    "stall": "floor: the same while another process loads the rules",
+    "stall": "floor: the longest garbage collection meanwhile",
     "memory": "as tracemalloc counts it",
-    "import": "in fresh processes",
+    "import": "in fresh processes; floor: logging, typing, contextlib, enum, re, traceback, or as the row says",
     "reads": "load from another process over eight connections; floor: a constant in the same FastAPI stack",
     "ofrep": "load and floor as for reads",
     "flags": "as each row says",

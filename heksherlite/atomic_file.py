@@ -41,12 +41,12 @@ def read_private_file(path: Path, max_size: int) -> bytes:
     """Return the content of a file that only the user can read and write.
 
     Args:
-        path: The path.
-        max_size: The maximum size of the file in bytes.
+        path: The path. A symbolic link is not followed.
+        max_size: The maximum size in bytes.
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is a link, belongs to another user, is accessible to other users, or is too large.
+        ValueError: If it is not private to the user, or is too large.
     """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     if path.is_symlink():

@@ -204,9 +204,11 @@ class RemoteGrantError(GrantError):
         url: The URL of the request.
         reason: What went wrong.
         certificate_rejected: Whether the certificate of the endpoint was not accepted.
+        status: The HTTP status of the response to a request for a stream, or ``None``.
     """
 
     certificate_rejected = False
+    status: int | None = None
 
     def __init__(self, url: str, reason: str, causes: Iterable[Exception] = ()) -> None:
         super().__init__(f"{url}: {reason}", causes)

@@ -3,6 +3,7 @@ import signal
 import ssl
 from collections.abc import Iterator
 from functools import cache
+from itertools import count
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -71,6 +72,19 @@ def _own_main_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     left = main_client.main()
     assert not (isinstance(left, BaseClient) and left.is_live), f"{left!r} was not closed"
+
+
+@pytest.fixture(scope="session")
+def _state_homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the names of folders for the state of programs. They do not exist."""
+    base = tmp_path_factory.mktemp("state")
+    return (str(base / str(number)) for number in count())
+
+
+@pytest.fixture(autouse=True)
+def _own_state_home(monkeypatch: pytest.MonkeyPatch, _state_homes: Iterator[str]) -> None:
+    """Give the programs of each test a folder for their state, such as tokens, that no other test uses."""
+    monkeypatch.setenv("XDG_STATE_HOME", next(_state_homes))
 
 
 @pytest.fixture(params=["asyncio", "trio"])

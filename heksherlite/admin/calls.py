@@ -23,7 +23,7 @@ def change(
     operations: Iterable[Operation],
     *,
     dry_run: bool = False,
-    base_revision: int | None = None,
+    base_revision: int | str | None = None,
     reason: str | None = None,
     break_glass: bool = False,
 ) -> Call[ChangeResult]:
@@ -31,9 +31,11 @@ def change(
 
     Args:
         operations: The operations, in order. Each one may use what an earlier one made.
-        dry_run: Whether to return the same result, or raise the same error, and change nothing.
-        base_revision: The revision that the author looked at. What others changed since is a conflict, if an operation
-            touches it. None: no conflict.
+        dry_run: Whether to return the same result, or raise the same error, and change nothing. This takes scope
+            ``read`` only.
+        base_revision: The number or the name of the revision that the author looked at. What others changed since is a
+            conflict, if an operation touches it. So is a name of another service, or of a database that was replaced.
+            None: no conflict.
         reason: The reason, for the history.
         break_glass: Whether to change protected settings in an emergency. It requires scope ``admin`` and a reason.
 

@@ -6,7 +6,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, get_args
 
-from heksherlite.admin import calls, proposal_calls
+from heksherlite.admin import access_calls, application_calls, calls, proposal_calls
 from heksherlite.admin.reading import outcome_of
 from heksherlite.admin.requests import Call
 from heksherlite.clients.portal import PortalThread
@@ -116,6 +116,31 @@ class AsyncAdminClient:
     context_features = _asynchronous(calls.context_features)
     preview_declaration = _asynchronous(calls.preview_declaration)
     export = _asynchronous(calls.export)
+    list_tokens = _asynchronous(access_calls.list_tokens)
+    create_token = _asynchronous(access_calls.create_token)
+    revoke_token = _asynchronous(access_calls.revoke_token)
+    rotate_signing_key = _asynchronous(access_calls.rotate_signing_key)
+    list_groups = _asynchronous(access_calls.list_groups)
+    put_group = _asynchronous(access_calls.put_group)
+    delete_group = _asynchronous(access_calls.delete_group)
+    list_secrets = _asynchronous(access_calls.list_secrets)
+    put_secret = _asynchronous(access_calls.put_secret)
+    delete_secret = _asynchronous(access_calls.delete_secret)
+    declarers = _asynchronous(access_calls.declarers)
+    add_declarer = _asynchronous(access_calls.add_declarer)
+    remove_declarer = _asynchronous(access_calls.remove_declarer)
+    export_audit = _asynchronous(access_calls.export_audit)
+    list_applications = _asynchronous(application_calls.list_applications)
+    invite_application = _asynchronous(application_calls.invite_application)
+    register_application = _asynchronous(application_calls.register_application)
+    open_device_code = _asynchronous(application_calls.open_device_code)
+    approve_device_code = _asynchronous(application_calls.approve_device_code)
+    deny_device_code = _asynchronous(application_calls.deny_device_code)
+    expire_applications = _asynchronous(application_calls.expire_applications)
+    rotate_credentials = _asynchronous(application_calls.rotate_credentials)
+    revoke_applications = _asynchronous(application_calls.revoke_applications)
+    attach_group = _asynchronous(application_calls.attach_group)
+    detach_group = _asynchronous(application_calls.detach_group)
 
     async def send(self, call: Call[T]) -> T:
         """Send a request, and return its result."""
@@ -199,6 +224,31 @@ class AdminClient:
     context_features = _synchronous(calls.context_features)
     preview_declaration = _synchronous(calls.preview_declaration)
     export = _synchronous(calls.export)
+    list_tokens = _synchronous(access_calls.list_tokens)
+    create_token = _synchronous(access_calls.create_token)
+    revoke_token = _synchronous(access_calls.revoke_token)
+    rotate_signing_key = _synchronous(access_calls.rotate_signing_key)
+    list_groups = _synchronous(access_calls.list_groups)
+    put_group = _synchronous(access_calls.put_group)
+    delete_group = _synchronous(access_calls.delete_group)
+    list_secrets = _synchronous(access_calls.list_secrets)
+    put_secret = _synchronous(access_calls.put_secret)
+    delete_secret = _synchronous(access_calls.delete_secret)
+    declarers = _synchronous(access_calls.declarers)
+    add_declarer = _synchronous(access_calls.add_declarer)
+    remove_declarer = _synchronous(access_calls.remove_declarer)
+    export_audit = _synchronous(access_calls.export_audit)
+    list_applications = _synchronous(application_calls.list_applications)
+    invite_application = _synchronous(application_calls.invite_application)
+    register_application = _synchronous(application_calls.register_application)
+    open_device_code = _synchronous(application_calls.open_device_code)
+    approve_device_code = _synchronous(application_calls.approve_device_code)
+    deny_device_code = _synchronous(application_calls.deny_device_code)
+    expire_applications = _synchronous(application_calls.expire_applications)
+    rotate_credentials = _synchronous(application_calls.rotate_credentials)
+    revoke_applications = _synchronous(application_calls.revoke_applications)
+    attach_group = _synchronous(application_calls.attach_group)
+    detach_group = _synchronous(application_calls.detach_group)
 
     def send(self, call: Call[T]) -> T:
         """Send a request, and return its result."""

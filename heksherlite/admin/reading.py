@@ -116,6 +116,7 @@ def change_result(shown: Any) -> ChangeResult:
     """Return the result of operations."""
     return ChangeResult(
         revision=shown["revision"],
+        revision_name=shown["revision_name"],
         changes=_all(change, shown["changes"]),
         rule_ids=tuple([result.get("rule_id") for result in shown["results"]]),
         impact=impact(shown),

@@ -49,15 +49,15 @@ class ChangeMode:
     output: FORMATS
 
     def carry_out(
-        self, admin: AdminClient, operations: Sequence[AnyOperation], *, base_revision: int | None = None
+        self, admin: AdminClient, operations: Sequence[AnyOperation], *, base_revision: str | None = None
     ) -> None:
         """Show what operations do, ask, and make or propose them.
 
         Args:
             admin: The client for the service.
             operations: The operations.
-            base_revision: The revision that the person looked at. What others changed since is a conflict. By default,
-                it is that of the preview.
+            base_revision: The name of the revision that the person looked at. What others changed since is a conflict.
+                By default, it is that of the preview.
 
         Raises:
             click.UsageError: There is nobody to ask.
@@ -81,7 +81,7 @@ class ChangeMode:
         require_consent("Make this change?", yes=self.yes)
         made = admin.change(
             operations,
-            base_revision=preview.revision if base_revision is None else base_revision,
+            base_revision=preview.revision_name if base_revision is None else base_revision,
             break_glass=self.break_glass,
             reason=self.reason,
         )

@@ -43,7 +43,7 @@ COMMANDS: Final = {
     "plan": CommandEntry("repository", "cli", "Show what heksherlite apply would do, and change nothing."),
     "apply": CommandEntry("repository", "cli", "Make the settings of a service those of the files, in one change."),
     "dump": CommandEntry(
-        "repository", "cli", "Write a file with the settings of a service, so that a repository can begin with it."
+        "dumping", "cli", "Write a file with the settings of a service, so that a repository can begin with it."
     ),
     "proposals": CommandEntry("proposals", "cli", "Propose changes, and decide about those of others."),
     "profile": CommandEntry("profile", "cli", "Keep the URLs and tokens of services under names."),

@@ -35,8 +35,7 @@ def edit(name: str, mode: ChangeMode, service: Service) -> None:
     from heksherlite.cli.settings_dump import dumped
 
     with service.connect() as admin:
-        records = admin.history(limit=1).records
-        base_revision = records[0].revision if records else 0
+        base_revision = admin.change((), dry_run=True).revision_name
         name = admin.setting(name).name
         stored, _ = read_stored(admin, [name])
         wanted = _edited(name, _HELP + dumped(None, stored))

@@ -36,8 +36,11 @@ if TYPE_CHECKING:
     from heksherlite.grants.remote.discovery import Discovery, StaticDiscovery, WellKnownDiscovery
     from heksherlite.grants.remote.grants import RedeemGrant, RetrieveGrant, StaticGrant
     from heksherlite.grants.remote.messages import Endpoint, Manifest
+    from heksherlite.grants.remote.token_stores import FileTokenStore, KeyringTokenStore, TokenStore
     from heksherlite.grants.secrets_dir import SecretsDirGrant
     from heksherlite.grants.shaping import BelowGrant, PartGrant, RenameGrant
+    from heksherlite.grants.status import FaktsStatus
+    from heksherlite.grants.watches import Watch
 
 __all__ = [
     "AdvertisedDiscovery",
@@ -57,11 +60,14 @@ __all__ = [
     "FailsafeGrant",
     "Fakts",
     "FaktsError",
+    "FaktsStatus",
+    "FileTokenStore",
     "Grant",
     "GrantError",
     "GroupNotFound",
     "HardGrant",
     "JsonGrant",
+    "KeyringTokenStore",
     "Layer",
     "LayeredFacts",
     "LazyGrant",
@@ -83,7 +89,9 @@ __all__ = [
     "StaticDiscovery",
     "StaticGrant",
     "TimeoutGrant",
+    "TokenStore",
     "TomlGrant",
+    "Watch",
     "WellKnownDiscovery",
     "YamlGrant",
     "get_current_fakts",
@@ -101,10 +109,13 @@ _LAZY = {
     "EnvGrant": "local",
     "FactsExplanation": "layers",
     "FailsafeGrant": "meta",
+    "FileTokenStore": "remote.token_stores",
     "Fakts": "loader",
+    "FaktsStatus": "status",
     "Grant": "grant",
     "HardGrant": "local",
     "JsonGrant": "files",
+    "KeyringTokenStore": "remote.token_stores",
     "Layer": "layers",
     "LayeredFacts": "layers",
     "LazyGrant": "lazy",
@@ -122,7 +133,9 @@ _LAZY = {
     "StaticDiscovery": "remote.discovery",
     "StaticGrant": "remote.grants",
     "TimeoutGrant": "patience",
+    "TokenStore": "remote.token_stores",
     "TomlGrant": "files",
+    "Watch": "watches",
     "WellKnownDiscovery": "remote.discovery",
     "YamlGrant": "files",
     "get_current_fakts": "loader",

@@ -15,6 +15,7 @@ from heksherlite.errors import GrantError
 from heksherlite.grants.facts import Facts, find_problem
 from heksherlite.grants.grant import GrantLike, LoadRequest, as_grant, load
 from heksherlite.grants.layers import KeyPath, Layer, LayeredFacts
+from heksherlite.grants.watches import RetryWatch, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,9 @@ _FORMAT: Final = "heksherlite-facts"
 _VERSION: Final = 1
 _MAX_SIZE: Final = 64 * 2**20
 """The maximum size of a cache file in bytes."""
+
+_RETRY_SECONDS: Final = 60.0
+"""The time after which a loader that follows changes asks a grant again that failed."""
 
 _MAX_TIME: Final = 2**37
 """The upper limit of a timestamp, in seconds since 1970."""
@@ -108,16 +112,22 @@ class CacheGrant:
                 raise
             extra = {"path": str(self._path), "reason": str(error)}
             logger.warning("grant failed, and cached facts are used: %s: %s", self._path, error, extra=extra)
-            return self._facts_of(usable)
+            return self._facts_of(usable, RetryWatch(_RETRY_SECONDS))
         if not facts.is_pending:
             secrets = frozenset(keys for layer in facts.layers for keys in layer.secrets)
             cached = CachedFacts(dict(facts), self._hash, time(), repr(self._grant), secrets)
             await anyio.to_thread.run_sync(self._store, cached)
         return facts
 
-    def _facts_of(self, cached: CachedFacts) -> LayeredFacts:
-        source = f"{self._path} (cached facts of {cached.source})"
-        return LayeredFacts([Layer(source=source, facts=cached.facts, secrets=cached.secrets)])
+    def _facts_of(self, cached: CachedFacts, *watches: Watch) -> LayeredFacts:
+        layer = Layer(
+            source=f"{self._path} (cached facts of {cached.source})",
+            facts=cached.facts,
+            secrets=cached.secrets,
+            watches=watches,
+            as_of=cached.created_at,
+        )
+        return LayeredFacts([layer])
 
     def _read_usable(self) -> CachedFacts | None:
         """Return the content of the file if it can be used, at least if the other grant fails."""

@@ -14,6 +14,7 @@ from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.nested_names import parse_variables
 from heksherlite.grants.parse_error import ParseError
 from heksherlite.grants.text_files import read_text
+from heksherlite.grants.watches import FileWatch, file_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +55,20 @@ class DotenvGrant:
 
     def _load(self) -> LayeredFacts:
         place = Path(self.path).absolute()
+        watches = (FileWatch(place, file_state(place)),)  # before it is read, so that no change is missed
         try:
             variables = parse_dotenv(read_text(place), os.environ)
             facts, names = parse_variables(variables, self.prepend, self.delimiter, "variable")
         except FileNotFoundError as error:
             if not self.required:
-                return LayeredFacts([Layer(source=f"{place} (it does not exist)", facts={})])
+                return LayeredFacts([Layer(source=f"{place} (it does not exist)", facts={}, watches=watches)])
             raise GrantError(f"{place}: {error.strerror}") from None
         except OSError as error:
             raise GrantError(f"{place}: {error.strerror or error}") from None
         except (ParseError, GrantError) as error:
             raise GrantError(f"{place}: {error}") from None
         places = {keys: f"{place}, {name}" for keys, name in names.items()}
-        return LayeredFacts([Layer(source=str(place), facts=facts, places=places)])
+        return LayeredFacts([Layer(source=str(place), facts=facts, places=places, watches=watches)])
 
 
 def parse_dotenv(text: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.parse_error import ParseError
 from heksherlite.grants.text_files import read_text
+from heksherlite.grants.watches import FileWatch, file_state
 
 _MAX_SIZE_WITH_LINES: Final = 2**18
 """The maximum size of a file, in characters, for which the line of each value is known."""
@@ -92,12 +93,13 @@ def _load(
     path: str | os.PathLike[str], parse: Callable[[str], Any], find_lines: Callable[[str], KeyLines], required: bool
 ) -> Facts:
     place = Path(path).absolute()
+    watches = (FileWatch(place, file_state(place)),)  # before it is read, so that no change is missed
     try:
         text = read_text(place)
         facts = parse(text)
     except FileNotFoundError as error:
         if not required:
-            return LayeredFacts([Layer(source=f"{place} (it does not exist)", facts={})])
+            return LayeredFacts([Layer(source=f"{place} (it does not exist)", facts={}, watches=watches)])
         raise GrantError(f"{place}: {error.strerror}") from None
     except (OSError, ParseError, GrantError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
@@ -108,4 +110,4 @@ def _load(
         raise GrantError(f"{place}: {problem}")
     lines = find_lines(text) if len(text) <= _MAX_SIZE_WITH_LINES else {}
     places = {keys: f"{place}, line {line}" for keys, line in lines.items()}
-    return LayeredFacts([Layer(source=str(place), facts=facts, places=places)])
+    return LayeredFacts([Layer(source=str(place), facts=facts, places=places, watches=watches)])

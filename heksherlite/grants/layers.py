@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 from heksherlite.errors import GroupNotFound
 from heksherlite.grants.facts import MISSING, Facts, find_keys, merge, value_at
 from heksherlite.grants.spelling import has_loose_keys, respell
+from heksherlite.grants.watches import Watch
 from heksherlite.secret import MASK, SecretText
 
 KeyPath: TypeAlias = tuple[str, ...]
@@ -33,6 +34,8 @@ class Layer:
         secrets: The key paths of the values that must not be displayed, including everything below. An empty path
             means all facts.
         is_pending: Whether the source has not been asked yet, see :class:`LazyGrant`.
+        watches: What tells that the source has changed, for programs that follow changes.
+        as_of: When the facts were current, in seconds since 1970, if they are from a cache.
     """
 
     source: str
@@ -40,6 +43,8 @@ class Layer:
     places: Mapping[KeyPath, str] = field(default_factory=dict, repr=False)
     secrets: frozenset[KeyPath] = frozenset()
     is_pending: bool = False
+    watches: tuple[Watch, ...] = field(default=(), repr=False)
+    as_of: float | None = None
 
     def source_of(self, keys: KeyPath) -> str:
         """Return the most exact source that is known for a key path."""

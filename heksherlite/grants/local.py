@@ -14,6 +14,7 @@ from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.nested_names import parse_variables
 from heksherlite.grants.text_files import read_secret_text
+from heksherlite.grants.watches import FileWatch, file_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,11 @@ class EnvGrant:
             GrantError: If a name is malformed, two names have the same key, a name is both a value and a group, a file
                 cannot be read, or there is no variable although one is required.
         """
-        variables, files = dict(os.environ), {}
+        variables = dict(os.environ)
+        files: dict[str, str] = {}
+        watches: list[FileWatch] = []
         if self.file_suffix:
-            files = await anyio.to_thread.run_sync(_read_files, variables, self.prepend, self.file_suffix)
+            files = await anyio.to_thread.run_sync(_read_files, variables, self.prepend, self.file_suffix, watches)
         facts, names = parse_variables({**variables, **files}, self.prepend, self.delimiter)
         if self.required and not facts:
             raise GrantError(f"no environment variable starts with {self.prepend!r}")
@@ -60,7 +63,7 @@ class EnvGrant:
         places = {keys: f"environment variable {name}{suffixes.get(name, '')}" for keys, name in names.items()}
         secrets = frozenset(keys for keys, name in names.items() if name in files)
         source = f"environment variables {self.prepend}*"
-        return LayeredFacts([Layer(source=source, facts=facts, places=places, secrets=secrets)])
+        return LayeredFacts([Layer(source=source, facts=facts, places=places, secrets=secrets, watches=tuple(watches))])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,7 +85,7 @@ class HardGrant:
         return f"HardGrant(groups={[*self.values]})"
 
 
-def _read_files(variables: dict[str, str], prepend: str, suffix: str) -> dict[str, str]:
+def _read_files(variables: dict[str, str], prepend: str, suffix: str, watches: list[FileWatch]) -> dict[str, str]:
     """Remove the variables that name files, and return the contents as variables without the suffix. Blocks."""
     files: dict[str, str] = {}
     for name in sorted(variables):
@@ -91,8 +94,10 @@ def _read_files(variables: dict[str, str], prepend: str, suffix: str) -> dict[st
             continue
         if base in variables:
             raise GrantError(f"environment variables {base} and {name} both set the same value: remove one")
+        path = Path(variables.pop(name))
+        watches.append(FileWatch(path, file_state(path)))
         try:
-            files[base] = read_secret_text(Path(variables.pop(name)))
+            files[base] = read_secret_text(path)
         except ValueError as error:
             raise GrantError(f"environment variable {name}: {error}") from None
     return files

@@ -9,6 +9,7 @@ from heksherlite.errors import GrantError
 from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import Grant, GrantLike, LoadRequest, as_grant, load
 from heksherlite.grants.layers import LayeredFacts
+from heksherlite.http.task_groups import start_soon
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class ParallelGrant:
 
         async with anyio.create_task_group() as tasks:
             for index, grant in enumerate(self._grants):
-                tasks.start_soon(load_one, index, grant)
+                start_soon(tasks, load_one, index, grant)
         ordered = [results[index] for index in range(len(self._grants))]
         for result in ordered:
             if isinstance(result, Exception) and not isinstance(result, GrantError):

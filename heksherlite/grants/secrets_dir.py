@@ -14,6 +14,7 @@ from heksherlite.grants.layers import KeyPath, Layer, LayeredFacts
 from heksherlite.grants.nested_names import nest
 from heksherlite.grants.spelling import LooseKey
 from heksherlite.grants.text_files import read_secret_text
+from heksherlite.grants.watches import FileWatch, file_state
 
 _DOCKER: Final = "/run/secrets"
 _SYSTEMD: Final = "CREDENTIALS_DIRECTORY"
@@ -55,26 +56,29 @@ class SecretsDirGrant:
 
     def _load(self) -> LayeredFacts:
         place = Path(self.path or os.environ.get(_SYSTEMD) or _DOCKER).absolute()
+        watches = [FileWatch(place, file_state(place))]  # before it is read, so that no change is missed
         try:
-            entries = list(self._entries(place, ()))
+            entries = list(self._entries(place, (), watches))
         except FileNotFoundError:
             if self.required:
                 raise GrantError(f"{place}: there is no such directory of secrets") from None
-            return LayeredFacts([Layer(source=f"{place} (it does not exist)", facts={})])
+            return LayeredFacts([Layer(source=f"{place} (it does not exist)", facts={}, watches=tuple(watches))])
         except OSError as error:
             raise GrantError(f"{error.filename or place}: {error.strerror or error}") from None
         except ValueError as error:
             raise GrantError(str(error)) from None
         facts, names = nest(entries, "file", f"GROUP{self.delimiter}KEY")
-        return LayeredFacts([Layer(source=str(place), facts=facts, places=names, secrets=frozenset({()}))])
+        layer = Layer(source=str(place), facts=facts, places=names, secrets=frozenset({()}), watches=tuple(watches))
+        return LayeredFacts([layer])
 
-    def _entries(self, place: Path, group: KeyPath) -> Iterator[tuple[str, KeyPath, str]]:
-        """Yield the path, the keys and the content of each file."""
+    def _entries(self, place: Path, group: KeyPath, watches: list[FileWatch]) -> Iterator[tuple[str, KeyPath, str]]:
+        """Yield the path, the keys and the content of each file, and add its watch."""
         for path in place.iterdir():
             if path.name.startswith("."):  # such as the links in a volume of Kubernetes
                 continue
+            watches.append(FileWatch(path, file_state(path)))
             keys = (*group, *map(LooseKey, path.name.split(self.delimiter)))
             if path.is_dir():
-                yield from self._entries(path, keys)
+                yield from self._entries(path, keys, watches)
             else:
                 yield str(path), keys, read_secret_text(path)

@@ -13,8 +13,11 @@ from typing import Any, Final
 import anyio
 import httpcore
 import httpx
+from httpcore._backends.auto import AutoBackend
 
+from heksherlite.http.connections import DirectConnections
 from heksherlite.http.daemon_threads import run_in_daemon_thread
+from heksherlite.http.task_groups import start_soon
 
 _HEAD_START: Final = 0.25
 """The seconds after which the next address is tried as well. RFC 8305 calls them the connection attempt delay."""
@@ -28,9 +31,8 @@ def resolve_in_daemon_threads(client: httpx.AsyncClient) -> None:
     """
     for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001
         pool = getattr(transport, "_pool", None)
-        backend: Any = getattr(pool, "_network_backend", None)
-        if pool is not None and type(backend).__module__.partition(".")[0] == "httpcore":
-            pool._network_backend = DaemonThreadResolution(backend)  # noqa: SLF001
+        if pool is not None and isinstance(getattr(pool, "_network_backend", None), AutoBackend):
+            pool._network_backend = DaemonThreadResolution(DirectConnections())  # noqa: SLF001
 
 
 class DaemonThreadResolution(httpcore.AsyncNetworkBackend):
@@ -103,7 +105,7 @@ class DaemonThreadResolution(httpcore.AsyncNetworkBackend):
             async with anyio.create_task_group() as attempts:
                 for address in addresses:
                     failed = anyio.Event()
-                    attempts.start_soon(attempt, address, failed)
+                    start_soon(attempts, attempt, address, failed)
                     with anyio.move_on_after(_HEAD_START):
                         await failed.wait()
         except BaseException:  # cancelled, perhaps just after a connection was made

@@ -206,7 +206,7 @@ def test_proposals_of_two_people(tmp_path: Path) -> None:
                 terminal.run("profile", "add", name, service.url, "--token", token)
             jane, john = ("--profile", "jane"), ("--profile", "john")
             refused = terminal.refused("set", "cache_ttl", "10", "--where", "user=a", "--yes", *jane)
-            assert "requires scope write" in refused
+            assert "requires a token with scope write" in refused
             proposed = terminal.try_(
                 "set", "cache_ttl", "10", "--where", "user=a", "--propose", "--reason", "cold", *jane
             )

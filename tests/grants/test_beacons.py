@@ -6,6 +6,8 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
@@ -18,6 +20,7 @@ from heksherlite.errors import ClaimError, DemandError, DiscoveryError, RemoteGr
 from heksherlite.grants import AdvertisedDiscovery, LoadRequest, Manifest, RedeemGrant, RetrieveGrant, StaticGrant
 from heksherlite.grants.grant import load
 from heksherlite.grants.remote.beacon import advertise, decode_beacon, encode_beacon, listen_for_beacons
+from heksherlite.grants.remote.messages import Endpoint
 from tests.grants.endpoint import CONFIG, WELL_KNOWN, Scripted, ScriptedEndpoint
 from tests.sdk.conftest import Log
 from tests.waiting import SECONDS
@@ -162,7 +165,9 @@ async def test_secrets_are_not_sent_to_any_sender(options: Any, port: int, endpo
         RedeemGrant(manifest=MANIFEST, token="one-time-token", discovery=discovery),  # noqa: S106
     ]
     for grant, error in zip(grants, (ClaimError, DemandError), strict=True):
-        with pytest.raises(error, match=r"the token was not sent.*pass host= or url= to AdvertisedDiscovery") as caught:
+        with pytest.raises(
+            error, match=r"the token was not sent.*pass host=, url= or fingerprint= to AdvertisedDiscovery"
+        ) as caught:
             await load_by_beacons(port, partial(load, grant, LoadRequest()), endpoint.url)
         assert caught.value.url == endpoint.base_url
     assert [request.body for request in endpoint.received] == [None, None]
@@ -193,6 +198,52 @@ async def test_pinned_host(
     with pytest.raises(DiscoveryError, match="CERTIFICATE_VERIFY_FAILED"):
         await load_by_beacons(port, advertised(port, host="localhost", timeout=2).adiscover, *at_localhost)
     assert endpoint.received == []
+
+
+@pytest.mark.anyio
+async def test_pinned_fingerprint(
+    port: int, endpoint: ScriptedEndpoint, secure: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    """Only the certificate with the fingerprint is accepted, by the grant too, and nobody else hears of a token."""
+    pem = (tmp_path / "certificate").read_text()
+    fingerprint = sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+    urls = [endpoint.url, "https://127.0.0.1:9", secure.url]
+    for written in (fingerprint, f"sha256 Fingerprint={bytes.fromhex(fingerprint).hex(':').upper()}"):
+        discovery = advertised(port, fingerprint=written)
+        grant = StaticGrant(token="static-token", discovery=discovery)  # noqa: S106
+        assert await load_by_beacons(port, partial(load, grant, LoadRequest()), *urls) == CONFIG
+    redeem = RedeemGrant(manifest=MANIFEST, token="one-time-token", discovery=discovery, token_store=None)  # noqa: S106
+    assert await load_by_beacons(port, partial(load, redeem, LoadRequest()), *urls) == CONFIG
+    received = len(secure.received)
+    wrong = advertised(port, fingerprint="00" * 32, timeout=2)
+    with pytest.raises(DiscoveryError, match=rf"fingerprint {bytes.fromhex(fingerprint).hex(':')}, not 00:00"):
+        await load_by_beacons(port, StaticGrant(token="static-token", discovery=wrong).discovery.adiscover, *urls)  # noqa: S106
+    assert (endpoint.received, len(secure.received)) == ([], received)
+
+
+@pytest.mark.anyio
+async def test_only_the_certificate_with_the_fingerprint_is_trusted(
+    secure: ScriptedEndpoint, authority: trustme.CA
+) -> None:
+    """Another certificate of the same authority for the same host is rejected, although it is otherwise valid."""
+    other = authority.issue_cert("127.0.0.1").cert_chain_pems[0].bytes().decode()
+    found = Endpoint(name="x", base_url=f"{secure.url}/f/", certificate=ssl.PEM_cert_to_DER_cert(other))
+
+    class Found:
+        async def adiscover(self) -> Endpoint:
+            return found
+
+    grant = StaticGrant(token="static-token", discovery=Found())  # noqa: S106
+    with pytest.raises(ClaimError, match="CERTIFICATE_VERIFY_FAILED"):
+        await load(grant, LoadRequest())
+    assert secure.received == []
+
+
+@pytest.mark.parametrize("fingerprint", ["", "00", "zz" * 32, "00" * 33, ":" * 64])
+def test_a_wrong_fingerprint_is_named(fingerprint: str) -> None:
+    """The message says what was expected, and how to get it."""
+    with pytest.raises(ValueError, match="openssl x509 -noout -fingerprint -sha256"):
+        AdvertisedDiscovery(fingerprint=fingerprint)
 
 
 @pytest.mark.anyio

@@ -43,7 +43,7 @@ def test_connection_refused() -> None:
     """The message contains the URL without credentials, and the reason."""
     error = failure("http://joe:hunter2@127.0.0.1:9")
     assert isinstance(error, httpx.ConnectError)
-    assert str(error) == "cannot connect to http://127.0.0.1:9: All connection attempts failed"
+    assert str(error) == "cannot connect to http://127.0.0.1:9: Connection refused"
 
 
 def test_no_response(silent: str) -> None:
@@ -80,7 +80,7 @@ def test_log_of_an_outage(log: Log) -> None:
     first, *others = log.of("error during heksher update")
     assert (first.levelname, first.exc_info) == ("ERROR", None)
     assert first.getMessage() == (
-        "error during heksher update: cannot connect to http://127.0.0.1:9: All connection attempts failed"
+        "error during heksher update: cannot connect to http://127.0.0.1:9: Connection refused"
     )
     assert {record.levelname for record in others} == {"DEBUG"}
     assert others[0].exc_info is not None

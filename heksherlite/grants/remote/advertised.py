@@ -14,7 +14,14 @@ from heksherlite.grants.remote.discovery import fetch_endpoint
 from heksherlite.grants.remote.messages import BEACON_PORT, Endpoint
 from heksherlite.http.construction import checked_http_client_args
 from heksherlite.http.endpoint_client import EndpointClient, endpoint_client
-from heksherlite.http.urls import http_url
+from heksherlite.http.pinned_certificates import (
+    WrongCertificateError,
+    context_that_trusts,
+    fetch_certificate,
+    parse_fingerprint,
+)
+from heksherlite.http.task_groups import start_soon
+from heksherlite.http.urls import http_url, shown_url
 
 _MAX_ENDPOINTS: Final = 32
 """The maximum number of endpoints to query, because anybody on the network can send beacons."""
@@ -25,14 +32,17 @@ class AdvertisedDiscovery:
     """The first endpoint that responds among those whose beacons are received on the local network.
 
     Anybody on that network can send beacons and be the first to respond. Therefore an endpoint gets no secret that the
-    program has beforehand (the tokens of :class:`StaticGrant` and :class:`RedeemGrant`) unless ``host`` or ``url`` is
-    given.
+    program has beforehand (the tokens of :class:`StaticGrant` and :class:`RedeemGrant`) unless ``host``, ``url`` or
+    ``fingerprint`` is given.
 
     Args:
         host: The host name or address of the endpoint. Only HTTPS URLs with this host are used, so that the certificate
             proves who it is.
         url: The URL of the endpoint. Only beacons with this URL are used. A URL with ``http://`` proves nothing to
             programs in a hostile network.
+        fingerprint: The SHA-256 fingerprint of the endpoint's certificate, as ``openssl x509 -noout -fingerprint
+            -sha256`` prints it. Only HTTPS URLs are used, and only this certificate is accepted, by the grant too, even
+            if no authority signed it.
         timeout: The time limit for receiving beacons and responses, in seconds.
         address: The address to listen on. The default is all addresses.
         port: The UDP port to listen on.
@@ -40,11 +50,12 @@ class AdvertisedDiscovery:
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
 
     Raises:
-        ValueError: If ``url`` is not an HTTP URL, or a header cannot be sent.
+        ValueError: If ``url`` is not an HTTP URL, ``fingerprint`` is not a fingerprint, or a header cannot be sent.
     """
 
     host: str | None = None
     url: str | None = None
+    fingerprint: str | None = None
     timeout: float = 10
     address: str = ""
     port: int = BEACON_PORT
@@ -55,6 +66,8 @@ class AdvertisedDiscovery:
         checked_http_client_args(self.http_client_args)
         if self.url is not None:
             http_url(self.url)
+        if self.fingerprint is not None:
+            parse_fingerprint(self.fingerprint)
 
     async def adiscover(self) -> Endpoint:
         """Return the endpoint.
@@ -74,17 +87,40 @@ class AdvertisedDiscovery:
                 with anyio.move_on_after(self.timeout):
                     await self._query_senders(http, beacons, found, causes)
         if found:
-            return replace(found[0], is_pinned=self.host is not None or self.url is not None)
-        beacon = "beacon" if self.host is None and self.url is None else "beacon of the required endpoint"
+            return replace(found[0], is_pinned=self._is_pinned)
+        beacon = "beacon of the required endpoint" if self._is_pinned else "beacon"
         reason = "no sender is a usable endpoint:" if causes else f"no {beacon} was received in {self.timeout:g} s"
         raise DiscoveryError(place, reason, causes.values())
+
+    @property
+    def _is_pinned(self) -> bool:
+        return any(pin is not None for pin in (self.host, self.url, self.fingerprint))
 
     def _accepts(self, url: str) -> bool:
         """Return whether the URL of a beacon is one that the program chose, if it chose any."""
         if self.url is not None and url.rstrip("/") != self.url.rstrip("/"):
             return False
         parts = urlsplit(url)
+        if self.fingerprint is not None and parts.scheme != "https":
+            return False
         return self.host is None or (parts.scheme == "https" and parts.hostname == self.host.lower())
+
+    async def _fetch(self, http: EndpointClient, url: str) -> Endpoint:
+        """Return the endpoint at the URL of a beacon.
+
+        Raises:
+            DiscoveryError: If there is none, or it has another certificate than the required one.
+        """
+        if self.fingerprint is None:
+            return await fetch_endpoint(http, url, with_slash=self.allow_appending_slash)
+        try:
+            certificate = await fetch_certificate(url, parse_fingerprint(self.fingerprint), self.timeout)
+        except (OSError, ValueError, WrongCertificateError) as error:
+            raise DiscoveryError(shown_url(url), str(error) or type(error).__name__) from None
+        args = {**(self.http_client_args or {}), "verify": context_that_trusts(certificate)}
+        async with endpoint_client(args, self.timeout) as trusting:
+            endpoint = await fetch_endpoint(trusting, url, with_slash=self.allow_appending_slash)
+        return replace(endpoint, certificate=certificate)
 
     async def _query_senders(
         self,
@@ -97,7 +133,7 @@ class AdvertisedDiscovery:
 
         async def query(url: str) -> None:
             try:
-                found.append(await fetch_endpoint(http, url, with_slash=self.allow_appending_slash))
+                found.append(await self._fetch(http, url))
                 tasks.cancel_scope.cancel()
             except DiscoveryError as error:
                 causes[url] = error
@@ -107,4 +143,4 @@ class AdvertisedDiscovery:
             async for url in beacons:
                 if url not in queried and self._accepts(url) and len(queried) < _MAX_ENDPOINTS:
                     queried.add(url)
-                    tasks.start_soon(query, url)
+                    start_soon(tasks, query, url)

@@ -15,7 +15,7 @@ import anyio
 from heksherlite.errors import DemandError
 from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.remote.claims import TEMPORARY_STATUSES, TokenCache, is_refusal, read_granted
+from heksherlite.grants.remote.claims import TEMPORARY_STATUSES, Claims, connecting, is_refusal, read_granted
 from heksherlite.grants.remote.discovery import Discovery
 from heksherlite.grants.remote.messages import (
     Endpoint,
@@ -26,13 +26,17 @@ from heksherlite.grants.remote.messages import (
     read_status,
     read_token,
 )
+from heksherlite.grants.remote.token_stores import FileTokenStore, TokenStore
 from heksherlite.http.construction import checked_http_client_args
-from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status, endpoint_client
+from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status
 from heksherlite.http.urls import shown_url
 from heksherlite.secret import Secret
 
 _UNDECIDED: Final = ("waiting", "pending")
 _ENDED: Final = {"denied": "access was denied", "expired": "the code has expired"}
+_RESPONSE_TIMEOUT: Final = 10
+"""In seconds."""
+
 _CALL_MISSING: Final = (404, 405, 501)
 
 
@@ -73,6 +77,8 @@ class DeviceCodeGrant:
         tell: Called with a :class:`DeviceLogin` to instruct the person. The default prints to the standard error
             stream.
         poll_interval: The time between polls in seconds. It is longer if the endpoint sends ``Retry-After``.
+        token_store: Where to keep the token for the next start of the program, and the facts for when the endpoint is
+            away then: by default, in files that only the user can read. ``None`` keeps both in memory only.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
     """
 
@@ -82,25 +88,28 @@ class DeviceCodeGrant:
     open_browser: bool = True
     tell: Callable[[DeviceLogin], object] = field(default=print_instructions, repr=False)
     poll_interval: float = 1
+    token_store: TokenStore | None = field(default_factory=FileTokenStore, repr=False)
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
-    _tokens: TokenCache = field(default_factory=TokenCache, init=False, repr=False)
+    _claims: Claims = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         checked_http_client_args(self.http_client_args)
+        self._claims = Claims(self.token_store, self.manifest.identifier, self.discovery, self._demand)
 
-    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - endpoints return current facts
-        """Return the facts. Later loads ask the person again only if the approval was revoked.
+    async def aload(self, request: LoadRequest) -> Facts:
+        """Return the facts. Later loads and starts ask the person again only if the approval was revoked.
 
         Raises:
             DiscoveryError: If no endpoint is found.
             DemandError: If the person denies access, or does not decide in time.
             ClaimError: If the endpoint has no facts for the application.
         """
-        endpoint = await self.discovery.adiscover()
-        async with endpoint_client(self.http_client_args, 10) as http:
-            return await self._tokens.claim_facts(endpoint, http, self._demand)
+        return await self._claims.load(request, connecting(self.http_client_args, _RESPONSE_TIMEOUT))
 
-    async def _demand(self, endpoint: Endpoint, http: EndpointClient) -> Secret:
+    async def _demand(self, endpoint: Endpoint, http: EndpointClient, request: LoadRequest) -> Secret:
+        if not request.may_ask:
+            reason = "a person has to approve, and this load may not ask: start the program again, or call refresh()"
+            raise DemandError(shown_url(endpoint.base_url), reason)
         codes = await self._start(endpoint, http)
         manifest = None
         if codes is None:

@@ -1,7 +1,7 @@
 """The wire protocol of endpoints: the manifest, the endpoint and the responses. No I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -77,6 +77,7 @@ class Endpoint:
         version: The version of the endpoint.
         is_pinned: Whether the program chose this endpoint. Secrets that the program has beforehand are only sent to
             pinned endpoints.
+        certificate: The only certificate, in DER, that is accepted in connections to it. None: any valid one.
 
     Raises:
         ValueError: If one of the URLs is not an HTTP URL.
@@ -89,6 +90,7 @@ class Endpoint:
     claim_url: str | None = None
     version: str = ""
     is_pinned: bool = True
+    certificate: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", http_url(self.base_url).rstrip("/") + "/")
@@ -231,6 +233,13 @@ def read_config(granted: GrantedResponse) -> Facts:
     if problem := find_problem(config):
         raise InvalidResponseError(f"'config': {problem}")
     return dict(config)
+
+
+def read_secret_paths(granted: GrantedResponse) -> frozenset[tuple[str, ...]]:
+    """Return the key paths of the facts that the endpoint calls secret. Endpoints may not say that."""
+    paths = granted.get("secrets")
+    paths = paths if isinstance(paths, list) else []
+    return frozenset(tuple(map(str, keys)) for keys in paths if isinstance(keys, list) and keys)
 
 
 def _is_https(url: str) -> bool:
