@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from heksherlite.cli.arguments import name_argument
 from heksherlite.cli.changing import ChangeMode, change_options
 from heksherlite.cli.services import Service, service_options
 
@@ -22,7 +23,7 @@ _HELP: Final = """\
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @change_options
 @service_options
 def edit(name: str, mode: ChangeMode, service: Service) -> None:

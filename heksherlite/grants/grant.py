@@ -29,7 +29,7 @@ class LoadRequest:
 class Grant(Protocol):
     """A source of facts."""
 
-    async def aload(self, request: LoadRequest) -> Mapping[str, Any]:
+    async def aload(self, request: LoadRequest, /) -> Mapping[str, Any]:
         """Return the facts: mappings and values by group, or :class:`LayeredFacts`, which say where they are from.
 
         Raises:

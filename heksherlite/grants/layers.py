@@ -77,6 +77,10 @@ class LayeredFacts(Facts):
         """Whether a layer has not been asked yet."""
         return any(layer.is_pending for layer in self.layers)
 
+    def __repr__(self) -> str:
+        """Return the number of layers, and no facts: tracebacks may display it."""
+        return f"<LayeredFacts of {len(self.layers)} layers>"
+
     def map_layers(self, change: Callable[[Layer], Layer]) -> "LayeredFacts":
         """Return the facts of the layers that a function returns for each of these layers."""
         return LayeredFacts(map(change, self.layers))
