@@ -48,6 +48,7 @@ def _made_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite, "upgrade_schema", SchemaCopy().upgrade)
         patch.setattr("httpx._transports.default.create_ssl_context", _ssl_context)
+        patch.setattr("httpx.create_ssl_context", _ssl_context)
         yield
 
 

@@ -5,6 +5,8 @@ import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from math import inf
 from random import Random
 from time import monotonic
@@ -17,6 +19,7 @@ import anyio.to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 
 from heksherlite.errors import FaktsError
+from heksherlite.grants.event_loops import current_backend
 from heksherlite.grants.watches import FileWatch, Watch
 from heksherlite.http.daemon_threads import CallSoon, call_soon_in_this_loop
 
@@ -62,6 +65,7 @@ class Following:
         self._is_wanted = is_wanted
         self._lock = threading.RLock()
         self._users = 0
+        self._backend = "asyncio"
         self._thread: threading.Thread | None = None
         self._random = Random()  # noqa: S311 - only spreads loads
         self._failures = 0
@@ -92,6 +96,7 @@ class Following:
             RuntimeError: If SIGHUP is to be handled, and this is not the main thread.
         """
         with self._lock:
+            self._backend = current_backend()  # a grant of the program may need the event loop that the program uses
             if self._is_wanted:
                 self._start()
             self._users += 1
@@ -135,13 +140,21 @@ class Following:
             return
         if self._on_sighup:
             self._handle_sighup()
-        self._thread = threading.Thread(target=anyio.run, args=(self._run,), name="heksherlite facts", daemon=True)
+        self._thread = threading.Thread(
+            target=partial(anyio.run, self._run, backend=self._backend), name="heksherlite facts", daemon=True
+        )
         self._thread.start()
 
     def _send(self, reload: bool) -> None:
         call_soon, events = self._call_soon, self._events
-        if call_soon is not None and events is not None:
-            call_soon(lambda: events.send_nowait(reload))
+        if call_soon is None or events is None:
+            return
+
+        def send() -> None:
+            with suppress(anyio.ClosedResourceError):  # it has stopped meanwhile
+                events.send_nowait(reload)
+
+        call_soon(send)
 
     def _handle_sighup(self) -> None:
         if self._handlers is not None:  # of the parent process

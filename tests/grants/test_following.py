@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+import trio
 
 from heksherlite.errors import GrantError
 from heksherlite.grants import (
@@ -217,6 +218,21 @@ async def test_asynchronous_programs(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="not a listener"):
             fakts.remove_on_change(changed)
     assert not any(thread.name == "heksherlite facts" for thread in threading.enumerate())
+
+
+@pytest.mark.anyio
+async def test_grants_of_programs_run_in_their_kind_of_event_loop(anyio_backend: str) -> None:
+    """The thread that follows changes has the kind of event loop that the program has."""
+    libraries: list[str] = []
+
+    async def grant(_: LoadRequest) -> dict[str, Any]:
+        libraries.append("trio" if trio.lowlevel.in_trio_run() else "asyncio")
+        return {}
+
+    async with Fakts(grant, refresh_every=0.01) as fakts:
+        await fakts.aload()
+        await until_async(lambda: len(libraries) >= 3)
+    assert set(libraries) == {anyio_backend}
 
 
 def test_explicit_refreshes_call_listeners() -> None:

@@ -187,6 +187,20 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, endpoint: ScriptedEndpoint
     assert len(endpoint.of("redeem")) == 1
 
 
+def test_a_user_without_home(endpoint: ScriptedEndpoint, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program of a user without home directory runs, and the log says what to do."""
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    fakts = Fakts(redeem(endpoint))
+    assert fakts.load() == fakts.refresh() == CONFIG
+    assert "this user has no home directory; set XDG_STATE_HOME or pass a directory" in log.caplog.text
+    assert "RedeemGrant" in repr(fakts)
+
+
 def test_without_a_store(endpoint: ScriptedEndpoint) -> None:
     """Without a store, nothing is written, and the token is kept while the program runs."""
     fakts = Fakts(redeem(endpoint, token_store=None))
@@ -231,7 +245,7 @@ def test_a_store_of_the_program(endpoint: ScriptedEndpoint, log: Log) -> None:
 class MemoryKeyring(keyring.backend.KeyringBackend):
     """A keyring without a desktop."""
 
-    priority = 1
+    priority = 1  # pyright: ignore[reportAssignmentType]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

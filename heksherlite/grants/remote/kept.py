@@ -83,13 +83,13 @@ class KeptTokens:
         if self._store is None:
             yield
             return
-        path = directory_of(self._store) / f"{digest(endpoint.url('claim'), self._identifier)}.lock"
         try:
+            path = directory_of(self._store) / f"{digest(endpoint.url('claim'), self._identifier)}.lock"
             await anyio.to_thread.run_sync(make_private_directory, path.parent)
             lock = file_lock(path)
             await lock.__aenter__()
         except OSError as error:
-            _warn("the token cannot be locked", f"{path}: {file_error_reason(error)}")
+            _warn("the token cannot be locked", f"{self._store!r}: {file_error_reason(error)}")
             yield
             return
         try:
@@ -127,23 +127,22 @@ class KeptFacts:
         secrets = frozenset(keys for layer in facts.layers for keys in layer.secrets)
         source = ", ".join(layer.source for layer in facts.layers)
         cached = CachedFacts(dict(facts), "", time(), source, secrets)
-        path = self._path(self._store)
         try:
-            await anyio.to_thread.run_sync(_write, path, cached)
+            await anyio.to_thread.run_sync(_write, self._path(self._store), cached)
         except (OSError, TypeError, ValueError) as error:
-            _warn("the facts cannot be kept", f"{path}: {file_error_reason(error)}")
+            _warn("the facts cannot be kept", f"{self._store!r}: {file_error_reason(error)}")
 
     async def instead_of(self, error: RemoteGrantError) -> LayeredFacts | None:
         """Return the kept facts because the endpoint is away, or ``None`` if there are none."""
         if self._store is None:
             return None
-        path = self._path(self._store)
         try:
+            path = self._path(self._store)
             cached = await anyio.to_thread.run_sync(read_cache, path)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as problem:
-            _warn("the kept facts cannot be used", f"{path}: {file_error_reason(problem)}")
+            _warn("the kept facts cannot be used", f"{self._store!r}: {file_error_reason(problem)}")
             return None
         age = time() - cached.created_at
         logger.warning(
@@ -165,11 +164,10 @@ class KeptFacts:
         """Delete the facts, because the endpoint has withdrawn them."""
         if self._store is None:
             return
-        path = self._path(self._store)
         try:
-            await anyio.to_thread.run_sync(path.unlink, True)
+            await anyio.to_thread.run_sync(self._path(self._store).unlink, True)
         except OSError as error:
-            _warn("the kept facts cannot be deleted", f"{path}: {file_error_reason(error)}")
+            _warn("the kept facts cannot be deleted", f"{self._store!r}: {file_error_reason(error)}")
 
     def _path(self, store: TokenStore) -> Path:
         return directory_of(store) / f"{digest(self._discovery, self._identifier)}.facts.json"

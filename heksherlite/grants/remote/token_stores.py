@@ -98,7 +98,7 @@ class FileTokenStore:
         return self.directory / f"{digest(endpoint, identifier)}.token"
 
     def __repr__(self) -> str:
-        return f"FileTokenStore({str(self.directory)!r})"
+        return f"FileTokenStore({'' if self._directory is None else repr(str(self._directory))})"
 
 
 class KeyringTokenStore:
@@ -135,9 +135,16 @@ class KeyringTokenStore:
 
 
 def state_directory() -> Path:
-    """Return the default directory for tokens."""
+    """Return the default directory for tokens.
+
+    Raises:
+        OSError: If the user has no home directory.
+    """
     base = os.environ.get("XDG_STATE_HOME") or ""
-    home = Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state"
+    try:
+        home = Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state"
+    except RuntimeError:
+        raise OSError("this user has no home directory; set XDG_STATE_HOME or pass a directory") from None
     return home / "heksherlite" / "applications"
 
 

@@ -30,6 +30,7 @@ from heksherlite.service.storage.drafts import Drafts
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.heartbeat import Heartbeat
 from heksherlite.service.storage.history import History, write_record
+from heksherlite.service.storage.last_declared import LastDeclared
 from heksherlite.service.storage.proposals import Proposals
 from heksherlite.service.storage.removed_settings import require_deleted, too_large
 from heksherlite.service.storage.replicas import Replica
@@ -81,6 +82,7 @@ class Store:
         self.rules_are_hidden = asyncio.Event()
         """Set when a write has removed a setting whose rules are still to be deleted."""
         self.drafts = Drafts(database, self._writer)
+        self.last_declared = LastDeclared(database, self._writer)
         self.writes = 0
         """The number of writes that this process has committed."""
         self.newest_at = time.monotonic()

@@ -299,6 +299,14 @@ token_uses = Table(
 )
 """When tokens were last used. A write here does not change the revision of the state."""
 
+setting_declarations = Table(
+    "setting_declarations",
+    metadata,
+    Column("setting_id", ForeignKey("settings.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("declared_at", BigInteger, nullable=False),
+)
+"""When programs last declared settings. A write here does not change the revision of the state."""
+
 sessions = Table(
     "sessions",
     metadata,
