@@ -36,16 +36,17 @@ def edit(name: str, mode: ChangeMode, service: Service) -> None:
     from heksherlite.cli.settings_dump import dumped
 
     with service.connect() as admin:
-        base_revision = admin.change((), dry_run=True).revision_name
+        unchanged = admin.change((), dry_run=True)
+        base_revision = unchanged.revision_name
         name = admin.setting(name).name
         stored, _ = read_stored(admin, [name])
         wanted = _edited(name, _HELP + dumped(None, stored))
         if wanted is None:
-            click.echo("Nothing was changed.")
+            mode.print_unchanged(unchanged)
             return
         plan = make_plan(wanted, stored, base_revision=base_revision, prune=True, force=True)
         if not plan.operations:
-            click.echo("Nothing was changed.")
+            mode.print_unchanged(unchanged)
             return
         mode.carry_out(admin, plan.operations, base_revision=base_revision)
 

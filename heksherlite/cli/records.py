@@ -94,11 +94,12 @@ def revert(revision: int, yes: bool, dry_run: bool, reason: str | None, output: 
         click.echo(f"This takes back what {author_text(record.author)} did at {when}:", err=True)
         show_changes(record.changes)
         if dry_run:
-            print_one(output, record, lambda: "Nothing was changed: this was a dry run.")
+            dry = {"revision": None, "reverted": record}
+            print_one(output, dry, lambda: "Nothing was changed: this was a dry run.")
             return
         require_consent("Revert this change?", yes=yes)
         reverted = admin.revert(revision, reason=reason)
-    print_one(output, {"revision": reverted}, lambda: f"Reverted in revision {reverted}.")
+    print_one(output, {"revision": reverted, "reverted": record}, lambda: f"Reverted in revision {reverted}.")
 
 
 def author_text(author: Author) -> str:

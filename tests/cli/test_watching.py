@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
+from heksherlite.cli.output_schemas import output_schema
 from tests.cli.terminal import Terminal
 from tests.cli.test_repository import run, write
 
@@ -39,6 +41,7 @@ def test_changes_are_printed_as_they_happen(terminal: Terminal) -> None:
         terminal.run("set", "shop.title", "sale", "--where", "user=a", "--yes")
         terminal.run("set", "cache_ttl", "10", "--where", "user=a", "--yes", "--reason", "cold")
         first = json.loads(process.stdout.readline())
+        assert jsonschema_rs.validator_for(output_schema("watch")).is_valid(first)
         assert (first["reason"], first["changes"][0]["after"]["value"]) == ("cold", 10)
         terminal.run("unset", "cache_ttl", "--where", "user=a", "--yes")
         assert json.loads(process.stdout.readline())["changes"][0]["after"] is None
