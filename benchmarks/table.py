@@ -13,6 +13,7 @@ _FLOORS = {
     "import": "in fresh processes; floor: logging, typing, contextlib, enum, re, traceback, or as the row says",
     "reads": "load from another process over eight connections; floor: a constant in the same FastAPI stack",
     "ofrep": "load and floor as for reads",
+    "quotas": "in this process; floor: a whole 304 of the service",
     "flags": "as each row says",
     "requests": "with and without, in turns",
     "writes": "one after the other; floor: the same statements in one transaction, by psycopg",

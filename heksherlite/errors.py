@@ -183,10 +183,12 @@ class GrantError(FaktsError):
     Attributes:
         message: The problem and its source.
         causes: The errors that caused it.
+        refused: Whether an endpoint or a person refused, so that trying again does not help.
     """
 
     def __init__(self, message: str, causes: Iterable[Exception] = ()) -> None:
         self.causes = tuple(causes)
+        self.refused: bool = any(isinstance(cause, GrantError) and cause.refused for cause in self.causes)
         super().__init__(message, self.causes)
         self.message = message
 

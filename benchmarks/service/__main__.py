@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.service.changes import changes
 from benchmarks.service.databases import postgresql
 from benchmarks.service.ofrep import ofrep
+from benchmarks.service.quotas import quotas
 from benchmarks.service.reads import reads
 from benchmarks.service.removal import removal
 from benchmarks.service.size import size
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         metavar="GROUPS",
-        default="reads,ofrep,writes,changes,replicas,size,removal,streams",
+        default="reads,ofrep,quotas,writes,changes,replicas,size,removal,streams",
         help="some of %(default)s",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples into a file")
@@ -35,6 +36,7 @@ def main() -> None:
         groups = {
             "reads": partial(reads, sizes),
             "ofrep": partial(ofrep, sizes),
+            "quotas": partial(quotas, sizes),
             "writes": partial(writes, sizes, server),
             "changes": partial(changes, sizes, server),
             "replicas": partial(replicas, sizes, server),

@@ -82,6 +82,19 @@ def setting(name: str) -> Call[SettingDetails]:
     return json_call("GET", f"settings/{quoted(name)}", reading.setting_details)
 
 
+def schema(setting: str) -> Call[Mapping[str, Any]]:
+    """Return the JSON Schema of the values of a setting: its type, and the schema that the program declared.
+
+    Args:
+        setting: Its name, or an alias.
+
+    Raises:
+        RequestRefusedError: There is no such setting: status 404.
+        AdminError: There is no answer, or the request is refused for another reason.
+    """
+    return json_call("GET", f"settings/{quoted(setting)}/schema", dict)
+
+
 def rules(setting: str) -> Call[tuple[RuleDetails, ...]]:
     """Return all rules of a setting, also those that are not served now, ordered by id.
 
@@ -242,10 +255,15 @@ def preview_declaration(declaration: Mapping[str, Any]) -> Call[DeclarationPrevi
     )
 
 
-def export() -> Call[bytes]:
+def export(*, at: Moment | None = None) -> Call[bytes]:
     """Return all settings and rules as of one revision, in the lines that ``heksherlite import`` reads.
 
+    Args:
+        at: The time or revision. None: now.
+
     Raises:
-        AdminError: There is no answer, or the request is refused.
+        RequestRefusedError: There is no such revision or time (status 404 or 400).
+        AdminError: There is no answer, or the request is refused for another reason.
     """
-    return Call(request_to("GET", "export", None, {}, repeatable=True), reading.export_lines)
+    params = {"at": moment_text(at)}
+    return Call(request_to("GET", "export", None, params, repeatable=True), reading.export_lines)

@@ -1,7 +1,7 @@
 """The clients for operators: the I/O around the calls."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from threading import Lock
 from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, get_args
@@ -9,6 +9,8 @@ from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, get_args
 from heksherlite.admin import access_calls, application_calls, calls, proposal_calls
 from heksherlite.admin.reading import outcome_of
 from heksherlite.admin.requests import Call
+from heksherlite.admin.results import Record
+from heksherlite.admin.watching import Watch
 from heksherlite.clients.portal import PortalThread
 from heksherlite.engine.snapshots import LARGEST
 from heksherlite.errors import ServiceUnavailableError
@@ -100,6 +102,7 @@ class AsyncAdminClient:
     change = _asynchronous(calls.change)
     list_settings = _asynchronous(calls.list_settings)
     setting = _asynchronous(calls.setting)
+    schema = _asynchronous(calls.schema)
     rules = _asynchronous(calls.rules)
     rule = _asynchronous(calls.rule)
     explain = _asynchronous(calls.explain)
@@ -141,6 +144,21 @@ class AsyncAdminClient:
     revoke_applications = _asynchronous(application_calls.revoke_applications)
     attach_group = _asynchronous(application_calls.attach_group)
     detach_group = _asynchronous(application_calls.detach_group)
+
+    async def watch(self, take: Callable[[Record], object], settings: Sequence[str] | None = None) -> None:
+        """Call a function with each change from now on, as the stream of changes announces them.
+
+        Lost connections are made again, and what was missed meanwhile comes then. This needs a token with the scope
+        ``read`` and no setting prefix.
+
+        Args:
+            take: Called with each record, the oldest first. An exception that it raises ends the watch.
+            settings: The names of the settings to watch. None: everything.
+
+        Raises:
+            AdminError: The service cannot be reached at the beginning, or refuses the request.
+        """
+        await Watch(self._transport, self.send, take, settings).run()
 
     async def send(self, call: Call[T]) -> T:
         """Send a request, and return its result."""
@@ -208,6 +226,7 @@ class AdminClient:
     change = _synchronous(calls.change)
     list_settings = _synchronous(calls.list_settings)
     setting = _synchronous(calls.setting)
+    schema = _synchronous(calls.schema)
     rules = _synchronous(calls.rules)
     rule = _synchronous(calls.rule)
     explain = _synchronous(calls.explain)
@@ -250,14 +269,32 @@ class AdminClient:
     attach_group = _synchronous(application_calls.attach_group)
     detach_group = _synchronous(application_calls.detach_group)
 
+    def watch(self, take: Callable[[Record], object], settings: Sequence[str] | None = None) -> None:
+        """Call a function with each change from now on, as the stream of changes announces them.
+
+        Lost connections are made again, and what was missed meanwhile comes then. This needs a token with the scope
+        ``read`` and no setting prefix.
+
+        Args:
+            take: Called with each record, the oldest first, in another thread. An exception that it raises ends the
+                watch.
+            settings: The names of the settings to watch. None: everything.
+
+        Raises:
+            AdminError: The service cannot be reached at the beginning, or refuses the request.
+        """
+        self._running_portal().call(self._client.watch, take, settings)
+
     def send(self, call: Call[T]) -> T:
         """Send a request, and return its result."""
-        with self._lock:
-            if self._portal is None:
-                self._portal = PortalThread()
-            portal = self._portal
 
         async def exchange() -> T:
             return await self._client.send(call)
 
-        return portal.call(exchange)
+        return self._running_portal().call(exchange)
+
+    def _running_portal(self) -> PortalThread:
+        with self._lock:
+            if self._portal is None:
+                self._portal = PortalThread()
+            return self._portal

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import orjson
 
+from heksherlite.cli.completion import complete_features, complete_settings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -19,7 +21,12 @@ context_option: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = clic
     "contexts",
     metavar="FEATURE=VALUE,...",
     multiple=True,
+    shell_complete=complete_features,
     help="The context: values of context features, separated by commas. Repeat the option for several.",
+)
+
+name_argument: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.argument(
+    "name", shell_complete=complete_settings
 )
 
 

@@ -15,7 +15,7 @@ from heksherlite.cli.output import FORMATS, output_option, print_one
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from heksherlite.admin import AdminClient, AnyOperation
+    from heksherlite.admin import AdminClient, AnyOperation, ChangeResult
 
 yes_option: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.option(
     "--yes", "-y", is_flag=True, help="Do not ask before the change, as scripts need it."
@@ -86,6 +86,14 @@ class ChangeMode:
             reason=self.reason,
         )
         print_one(self.output, made, lambda: f"Changed in revision {made.revision}.")
+
+    def print_unchanged(self, result: ChangeResult) -> None:
+        """Print that nothing changed.
+
+        Args:
+            result: The result of no operations.
+        """
+        print_one(self.output, result, lambda: "Nothing was changed.")
 
     def _propose(self, admin: AdminClient, operations: Sequence[AnyOperation]) -> None:
         if self.dry_run:

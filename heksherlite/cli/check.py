@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from heksherlite.cli.completion import complete_profiles
 from heksherlite.cli.output import FORMATS, as_text, conditions_text, output_option, plain, print_rows
 from heksherlite.cli.services import Service, service_of_profile, service_options
 
@@ -48,7 +49,12 @@ class SettingCheck:
 
 @click.command()
 @click.argument("modules", metavar="MODULE...", nargs=-1, required=True)
-@click.option("--against", metavar="PROFILE", help="The profile of the service to compare with, like --profile.")
+@click.option(
+    "--against",
+    metavar="PROFILE",
+    shell_complete=complete_profiles,
+    help="The profile of the service to compare with, like --profile.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit with status 2 if something differs, or a rule would be rejected.")
 @output_option
 @service_options

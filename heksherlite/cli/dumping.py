@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from heksherlite.cli.arguments import matches
+from heksherlite.cli.completion import complete_settings
 from heksherlite.cli.progress import spinner
 from heksherlite.cli.services import Service, service_options
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("pattern", default="*")
+@click.argument("pattern", default="*", shell_complete=complete_settings)
 @click.option(
     "--owner", help="The owner that the file names, such as a team. An existing file that is updated has one already."
 )

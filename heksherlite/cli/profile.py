@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from heksherlite.cli.completion import complete_profiles
 from heksherlite.cli.output import FORMATS, output_option, print_rows
 from heksherlite.cli.profiles import Profile, read_profiles, write_profiles
 
@@ -45,7 +46,7 @@ def add(name: str, url: str, token: str | None) -> None:
 
 
 @profile.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_profiles)
 def use(name: str) -> None:
     """Make NAME the current profile."""
     write_profiles(read_profiles().using(name))
@@ -53,7 +54,7 @@ def use(name: str) -> None:
 
 
 @profile.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_profiles)
 def remove(name: str) -> None:
     """Remove the profile NAME."""
     write_profiles(read_profiles().without(name))

@@ -8,6 +8,7 @@ import click
 
 from heksherlite.cli.arguments import parse_time
 from heksherlite.cli.changing import dry_run_option, reason_option, require_consent, yes_option
+from heksherlite.cli.completion import complete_settings
 from heksherlite.cli.differences import change_text, show_changes
 from heksherlite.cli.output import FORMATS, output_option, plain, print_one, print_rows
 from heksherlite.cli.services import Service, service_options
@@ -36,7 +37,7 @@ def history() -> None:
 
 
 @history.command(name="list")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_settings)
 @click.option("--author", metavar="NAME", help="Only changes by this token or person.")
 @click.option("--since", metavar="TIME", help="Only changes at or after this time, in UTC.")
 @click.option("--until", metavar="TIME", help="Only changes before this time, in UTC.")
@@ -93,11 +94,12 @@ def revert(revision: int, yes: bool, dry_run: bool, reason: str | None, output: 
         click.echo(f"This takes back what {author_text(record.author)} did at {when}:", err=True)
         show_changes(record.changes)
         if dry_run:
-            print_one(output, record, lambda: "Nothing was changed: this was a dry run.")
+            dry = {"revision": None, "reverted": record}
+            print_one(output, dry, lambda: "Nothing was changed: this was a dry run.")
             return
         require_consent("Revert this change?", yes=yes)
         reverted = admin.revert(revision, reason=reason)
-    print_one(output, {"revision": reverted}, lambda: f"Reverted in revision {reverted}.")
+    print_one(output, {"revision": reverted, "reverted": record}, lambda: f"Reverted in revision {reverted}.")
 
 
 def author_text(author: Author) -> str:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heksherlite.cli.arguments import parse_conditions, parse_time, parse_value
+from heksherlite.cli.arguments import name_argument, parse_conditions, parse_time, parse_value
 from heksherlite.cli.changing import ChangeMode, change_options
+from heksherlite.cli.completion import complete_features
 from heksherlite.cli.output import FORMATS, as_text, conditions_text, output_option, plain, print_rows
 from heksherlite.cli.services import Service, service_options
 
@@ -19,12 +20,13 @@ _WHERE = click.option(
     metavar="FEATURE=VALUE,...",
     multiple=True,
     required=True,
+    shell_complete=complete_features,
     help="The conditions of the rule, separated by commas. Repeat the option for several.",
 )
 
 
 @click.command(name="set")
-@click.argument("name")
+@name_argument
 @click.argument("value")
 @_WHERE
 @click.option("--from", "from_", metavar="TIME", help="From when the rule is served, in UTC. By default from now.")
@@ -61,7 +63,7 @@ def set_(
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @_WHERE
 @change_options
 @service_options
@@ -80,7 +82,7 @@ def rules() -> None:
 
 
 @rules.command(name="list")
-@click.argument("name")
+@name_argument
 @output_option
 @service_options
 def list_(name: str, output: FORMATS, service: Service) -> None:

@@ -21,23 +21,30 @@ from heksherlite.secret import Secret, SecretText
 
 if TYPE_CHECKING:
     from heksherlite.grants.cache import CacheGrant
+    from heksherlite.grants.dotenv import DotenvGrant
     from heksherlite.grants.files import JsonGrant, TomlGrant, YamlGrant
     from heksherlite.grants.grant import Grant, LoadRequest
     from heksherlite.grants.layers import FactsExplanation, Layer, LayeredFacts, SourcedValue
+    from heksherlite.grants.lazy import LazyGrant
     from heksherlite.grants.loader import Fakts, get_current_fakts
     from heksherlite.grants.local import EnvGrant, HardGrant
     from heksherlite.grants.meta import FailsafeGrant, ParallelGrant
+    from heksherlite.grants.patience import RetryGrant, TimeoutGrant
+    from heksherlite.grants.references import ReferencesGrant
     from heksherlite.grants.remote.advertised import AdvertisedDiscovery
     from heksherlite.grants.remote.device_code import DeviceCodeGrant, DeviceLogin
     from heksherlite.grants.remote.discovery import Discovery, StaticDiscovery, WellKnownDiscovery
     from heksherlite.grants.remote.grants import RedeemGrant, RetrieveGrant, StaticGrant
     from heksherlite.grants.remote.messages import Endpoint, Manifest
     from heksherlite.grants.remote.token_stores import FileTokenStore, KeyringTokenStore, TokenStore
+    from heksherlite.grants.secrets_dir import SecretsDirGrant
+    from heksherlite.grants.shaping import BelowGrant, PartGrant, RenameGrant
     from heksherlite.grants.status import FaktsStatus
     from heksherlite.grants.watches import Watch
 
 __all__ = [
     "AdvertisedDiscovery",
+    "BelowGrant",
     "CacheGrant",
     "ClaimError",
     "DemandError",
@@ -45,6 +52,7 @@ __all__ = [
     "DeviceLogin",
     "Discovery",
     "DiscoveryError",
+    "DotenvGrant",
     "Endpoint",
     "EnvGrant",
     "FactsExplanation",
@@ -62,18 +70,25 @@ __all__ = [
     "KeyringTokenStore",
     "Layer",
     "LayeredFacts",
+    "LazyGrant",
     "LoadRequest",
     "Manifest",
     "NoFaktsFound",
     "ParallelGrant",
+    "PartGrant",
     "RedeemGrant",
+    "ReferencesGrant",
     "RemoteGrantError",
+    "RenameGrant",
     "RetrieveGrant",
+    "RetryGrant",
     "Secret",
     "SecretText",
+    "SecretsDirGrant",
     "SourcedValue",
     "StaticDiscovery",
     "StaticGrant",
+    "TimeoutGrant",
     "TokenStore",
     "TomlGrant",
     "Watch",
@@ -84,10 +99,12 @@ __all__ = [
 
 _LAZY = {
     "AdvertisedDiscovery": "remote.advertised",
+    "BelowGrant": "shaping",
     "CacheGrant": "cache",
     "DeviceCodeGrant": "remote.device_code",
     "DeviceLogin": "remote.device_code",
     "Discovery": "remote.discovery",
+    "DotenvGrant": "dotenv",
     "Endpoint": "remote.messages",
     "EnvGrant": "local",
     "FactsExplanation": "layers",
@@ -101,14 +118,21 @@ _LAZY = {
     "KeyringTokenStore": "remote.token_stores",
     "Layer": "layers",
     "LayeredFacts": "layers",
+    "LazyGrant": "lazy",
     "LoadRequest": "grant",
     "Manifest": "remote.messages",
     "ParallelGrant": "meta",
+    "PartGrant": "shaping",
     "RedeemGrant": "remote.grants",
+    "ReferencesGrant": "references",
+    "RenameGrant": "shaping",
     "RetrieveGrant": "remote.grants",
+    "RetryGrant": "patience",
+    "SecretsDirGrant": "secrets_dir",
     "SourcedValue": "layers",
     "StaticDiscovery": "remote.discovery",
     "StaticGrant": "remote.grants",
+    "TimeoutGrant": "patience",
     "TokenStore": "remote.token_stores",
     "TomlGrant": "files",
     "Watch": "watches",

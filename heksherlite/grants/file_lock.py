@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 _POLL_SECONDS: Final = 0.05
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
 
 @asynccontextmanager
@@ -22,7 +23,7 @@ async def file_lock(path: Path) -> AsyncIterator[None]:
     Raises:
         OSError: If the file cannot be opened.
     """
-    descriptor = await anyio.to_thread.run_sync(os.open, path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = await anyio.to_thread.run_sync(os.open, path, _FLAGS, 0o600)
     try:
         while not _try_lock(descriptor):  # noqa: ASYNC110 - other processes set no event
             await anyio.sleep(_POLL_SECONDS)

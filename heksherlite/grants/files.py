@@ -14,10 +14,8 @@ from heksherlite.grants.formats import KeyLines, json_lines, parse_json, parse_t
 from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.parse_error import ParseError
+from heksherlite.grants.text_files import read_text
 from heksherlite.grants.watches import FileWatch, file_state
-
-_MAX_SIZE: Final = 16 * 2**20
-"""The maximum size of a file in bytes."""
 
 _MAX_SIZE_WITH_LINES: Final = 2**18
 """The maximum size of a file, in characters, for which the line of each value is known."""
@@ -97,7 +95,7 @@ def _load(
     place = Path(path).absolute()
     watches = (FileWatch(place, file_state(place)),)  # before it is read, so that no change is missed
     try:
-        text = _read_text(place)
+        text = read_text(place)
         facts = parse(text)
     except FileNotFoundError as error:
         if not required:
@@ -113,16 +111,3 @@ def _load(
     lines = find_lines(text) if len(text) <= _MAX_SIZE_WITH_LINES else {}
     places = {keys: f"{place}, line {line}" for keys, line in lines.items()}
     return LayeredFacts([Layer(source=str(place), facts=facts, places=places, watches=watches)])
-
-
-def _read_text(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(_MAX_SIZE + 1)
-    if len(content) > _MAX_SIZE:
-        raise ParseError(f"it is larger than {_MAX_SIZE:,} bytes")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        column = error.start - (before.rfind(b"\n") + 1) + 1
-        raise ParseError("it is not UTF-8", before.count(b"\n") + 1, column) from None

@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 from cachetools import LRUCache
 
-from heksherlite.errors import FaktsError, GroupNotFound, NoFaktsFound
+from heksherlite.errors import FactsShapeError, FaktsError, GroupNotFound, NoFaktsFound
 from heksherlite.grants.current import Current
 from heksherlite.grants.event_loops import in_event_loop, run_from_sync
 from heksherlite.grants.facts import Facts, deep_copy, find_problem, has_value, look_up, merge
@@ -41,6 +41,9 @@ _MISSING_SECONDS: Final = 60.0
 
 _MAX_MISSING: Final = 1000
 """The maximum number of missing paths that are remembered."""
+
+_LAZY_LOADS: Final = 2
+"""The maximum number of loads for a lazy layer. One that began before does not load it."""
 
 _NOT_LOADED: Final = "facts are not loaded, and auto_load is off: call load() or aload() first"
 
@@ -225,11 +228,14 @@ class Fakts(Generic[S]):
         elif loaded is not None:
             try:
                 return self._read(loaded, path, into)
-            except GroupNotFound as error:
-                if default is not _NO_DEFAULT:
-                    return default
-                if not loads or self._was_missing(path):
-                    raise
+            except (GroupNotFound, FactsShapeError) as error:
+                if not (loads and loaded.layered.is_pending):
+                    if isinstance(error, FactsShapeError):
+                        raise
+                    if default is not _NO_DEFAULT:
+                        return default
+                    if not loads or self._was_missing(path):
+                        raise
                 reason = str(error)
         elif loads:
             reason = "facts are not loaded yet"
@@ -378,6 +384,14 @@ class Fakts(Generic[S]):
     async def _get(self, path: str | None, default: Any, loads: bool, forced: bool, into: type[Any] | None) -> Any:
         refreshes = self._loads.refreshes  # before, so that a load by others meanwhile counts as the second one
         loaded = await self._load(loads=loads, forced=forced)
+        for _ in range(_LAZY_LOADS if loads else 0):
+            if loaded.layered.is_pending:
+                try:
+                    return self._read(loaded, path, into)
+                except (GroupNotFound, FactsShapeError):
+                    self._loads.needs_all = True
+                    refreshes = self._loads.refreshes
+                    loaded = await self._loads.refresh(may_ask=False)
         try:
             return self._read(loaded, path, into)
         except GroupNotFound as error:

@@ -1,8 +1,10 @@
 """The loads of a loader: what they result in, what became of them, and whom they concern."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final, Generic, TypeVar
 
+from heksherlite.errors import FactsShapeError, GroupNotFound
 from heksherlite.grants.grant import Grant, LoadRequest, load
 from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.listening import FactsListeners
@@ -28,6 +30,7 @@ class Loads(Generic[S]):
     Attributes:
         record: What became of the loads.
         listeners: The functions to call when facts have changed.
+        needs_all: Whether lazy layers must be loaded, because something was missing.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Loads(Generic[S]):
     ) -> None:
         self.record: Final = LoadRecord(refresh_every)
         self.listeners: Final = FactsListeners()
+        self.needs_all = False
         self._grant = grant
         self._into = into
         self._hard = [Layer(source="hard_fakts", facts=hard_fakts)] if hard_fakts else []
@@ -79,15 +83,28 @@ class Loads(Generic[S]):
 
     async def _load(self, request: LoadRequest) -> Start[S]:
         try:
-            facts = await load(self._grant, request)
-            start = check(LayeredFacts([*facts.layers, *self._hard]), self._assert_groups, self._into)
+            start = await self._load_and_check(request)
         except Exception as error:
             self.record.note_failure(error)
             raise
-        times = [layer.as_of for layer in facts.layers if layer.as_of is not None]
+        times = [layer.as_of for layer in start.layered.layers if layer.as_of is not None]
         is_substitute = any(isinstance(watch, RetryWatch) for watch in start.watches)
         self.record.note_success(min(times, default=None), is_substitute=is_substitute)
         return start
+
+    async def _load_and_check(self, request: LoadRequest) -> Start[S]:
+        facts = await self._load_layers(replace(request, needs_all=self.needs_all))
+        try:
+            return check(facts, self._assert_groups, self._into)
+        except (GroupNotFound, FactsShapeError):
+            if not facts.is_pending:
+                raise
+        self.needs_all = True
+        return check(await self._load_layers(replace(request, needs_all=True)), self._assert_groups, self._into)
+
+    async def _load_layers(self, request: LoadRequest) -> LayeredFacts:
+        facts = await load(self._grant, request)
+        return LayeredFacts([*facts.layers, *self._hard])
 
     async def _announce(self, before: Loaded[Start[S]] | None, after: Loaded[Start[S]]) -> None:
         self._renewed()

@@ -145,6 +145,10 @@ def test_the_service_tells_how_it_is(api: Api, browser: Browser) -> None:
     assert "The database is reachable, and this process is up to date." in text
     assert f"Revision {api.revision()}" in text
     assert "Max rules 1,000,000" in text
+    assert re.search(r"Responses [\d,]+ on average after [\d.]+ ms", text)
+    assert "Replicas" in text
+    if "PostgreSQL, any number" not in text:
+        assert re.search(r"process \d+ this process \S+ (local socket|127.0.0.1|::1) [1-9]", text)
 
 
 def test_the_location_of_the_database_is_for_operators(tmp_path: Path) -> None:

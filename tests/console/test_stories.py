@@ -186,7 +186,7 @@ def test_two_people_edit_at_once(chromium: Any, shop: Shop) -> None:
         visit.page.reload()
     visit.page.get_by_label("environment", exact=True).fill("half-typed")
     change(shop.api, "warmer", rule(400, environment="prod"))
-    note = visit.page.get_by_text("operator changed cache_ttl: “warmer”.")
+    note = visit.page.get_by_text("operator changed cache_ttl where environment is prod from 300 to 400: “warmer”.")
     note.wait_for()
     assert visit.page.get_by_label("environment", exact=True).input_value() == "half-typed"
     visit.picture("live")

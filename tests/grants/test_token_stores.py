@@ -245,7 +245,7 @@ def test_a_store_of_the_program(endpoint: ScriptedEndpoint, log: Log) -> None:
 class MemoryKeyring(keyring.backend.KeyringBackend):
     """A keyring without a desktop."""
 
-    priority = 1
+    priority = 1  # pyright: ignore[reportAssignmentType]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -124,6 +124,18 @@ def test_a_program_follows(served: Served) -> None:
         assert fakts.status.state == "fresh"
 
 
+def test_another_replica(served: Served) -> None:
+    """A change that was made through another service on the same database arrives too."""
+    seen: list[Any] = []
+    with embedded(served.path, access=WITH_TOKENS, context_features=FEATURES) as replica:
+        token, discovery = served.claim_token(), WellKnownDiscovery(url=replica.url)
+        with Fakts(StaticGrant(token=token, discovery=discovery)) as fakts:
+            fakts.on_change("database")(seen.append)
+            fakts.load()
+            served.put_group(host="two")
+            until(lambda: seen == [{"host": "two"}])
+
+
 def test_a_revoked_program(served: Served, log: Log) -> None:
     """A program whose application is revoked while it runs says so once, and keeps its last facts."""
     with Fakts(served.redeem(), refresh_every=3600) as fakts:

@@ -117,6 +117,33 @@ def test_both_credentials_work_until_the_previous_ones_end(operator: Operator) -
     assert not {first["claim_token"], third["client_secret"]} & set(json.dumps(rotations).split('"'))
 
 
+def test_streams_end_with_their_credentials(operator: Operator) -> None:
+    """A stream that was opened with the previous token ends with it, and so does a ticket for the stream of flags."""
+    first = redeemed(operator)
+    headers = {"Authorization": f"Bearer {first['api_token']}"}
+
+    def ticket(credentials: dict[str, str]) -> str:
+        sent = {"Authorization": f"Bearer {credentials['api_token']}"}
+        flags = operator.http.post("/ofrep/v1/evaluate/flags", json={}, headers=sent).json()
+        url: str = flags["eventStreams"][0]["url"]
+        return url
+
+    def opens(url: str) -> bool:
+        with operator.http.stream("GET", url) as response:
+            return response.status_code == 200
+
+    url = ticket(first)
+    with operator.http.stream("GET", "/api/v1/stream", headers=headers) as stream:
+        events = stream.iter_lines()
+        assert next(events)
+        second = operator.rotate(first["id"], overlap=DAY)
+        assert opens(url)
+        assert opens(ticket(second))
+        third = operator.rotate(first["id"], overlap=-1)
+        assert not any("retry" in event for event in events)  # until it ends
+    assert [opens(each) for each in (url, ticket(third))] == [False, True]
+
+
 def test_programs_of_a_public_application_get_the_new_token(operator: Operator) -> None:
     """They retrieve it when they start again, and the token that everybody had ends."""
     application_id = operator.post("register", identifier="kiosk", approval={"scopes": ["read"]}).json()["id"]

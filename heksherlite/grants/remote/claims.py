@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, Final
 
 from heksherlite.errors import ClaimError, DemandError, DiscoveryError
 from heksherlite.grants.grant import LoadRequest
@@ -25,6 +25,9 @@ from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, d
 from heksherlite.http.pinned_certificates import context_that_trusts
 from heksherlite.http.urls import printable, shown_url
 from heksherlite.secret import Secret
+
+TEMPORARY_STATUSES: Final = (408, 425, 429, 500, 502, 503, 504)
+"""The HTTP statuses after which it helps to try again."""
 
 DemandToken = Callable[[Endpoint, EndpointClient, LoadRequest], Awaitable[Secret]]
 """Requests a token from an endpoint."""
@@ -168,7 +171,16 @@ async def demand_token(http: EndpointClient, url: str, body: Mapping[str, Any], 
     try:
         return read_token(read_granted(response))
     except InvalidResponseError as error:
-        raise DemandError(response.url, secret.mask(str(error))) from None
+        failure = DemandError(response.url, secret.mask(str(error)))
+        failure.refused = is_refusal(response)
+        raise failure from None
+
+
+def is_refusal(response: EndpointResponse) -> bool:
+    """Return whether an endpoint refused, so that trying again does not help."""
+    if response.status in TEMPORARY_STATUSES:
+        return False
+    return 400 <= response.status < 500 or _is_error_response(response)
 
 
 def read_granted(response: EndpointResponse) -> GrantedResponse:
@@ -195,6 +207,7 @@ async def _send_claim(endpoint: Endpoint, http: EndpointClient, token: Secret) -
         return _read_facts(response, endpoint, token, http)
     except InvalidResponseError as error:
         failure = ClaimError(response.url, token.mask(str(error)))
+    failure.refused = is_refusal(response)
     if response.status in (401, 403) or _is_error_response(response):
         return failure
     raise failure

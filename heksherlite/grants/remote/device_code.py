@@ -15,7 +15,7 @@ import anyio
 from heksherlite.errors import DemandError
 from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.remote.claims import Claims, connecting, read_granted
+from heksherlite.grants.remote.claims import TEMPORARY_STATUSES, Claims, connecting, is_refusal, read_granted
 from heksherlite.grants.remote.discovery import Discovery
 from heksherlite.grants.remote.messages import (
     Endpoint,
@@ -38,7 +38,6 @@ _RESPONSE_TIMEOUT: Final = 10
 """In seconds."""
 
 _CALL_MISSING: Final = (404, 405, 501)
-_TEMPORARY: Final = (408, 425, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +132,9 @@ class DeviceCodeGrant:
             granted = read_granted(response)
             return _Codes(read_code(granted), read_device_code(granted))
         except InvalidResponseError as error:
-            raise DemandError(response.url, str(error)) from None
+            failure = DemandError(response.url, str(error))
+            failure.refused = is_refusal(response)
+            raise failure from None
 
     async def _wait(self, endpoint: Endpoint, http: EndpointClient, codes: "_Codes") -> Secret:
         problem = ""
@@ -145,7 +146,9 @@ class DeviceCodeGrant:
                 problem = decision.problem
                 await anyio.sleep(max(self.poll_interval, decision.retry_after))
         reason = f"nobody approved or denied within {self.timeout:g} s{problem and '; last problem: ' + problem}"
-        raise DemandError(shown_url(endpoint.base_url), reason)
+        failure = DemandError(shown_url(endpoint.base_url), reason)
+        failure.refused = True  # the person must not be asked again and again
+        raise failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +197,14 @@ async def _poll(endpoint: Endpoint, http: EndpointClient, codes: _Codes) -> Secr
         response = await http.send("POST", endpoint.url("challenge"), codes.body(), error=DemandError)
     except DemandError as error:
         return _Undecided(error.reason)
-    if response.status in _TEMPORARY:
+    if response.status in TEMPORARY_STATUSES:
         return _Undecided(describe_status(response), response.retry_after)
     try:
         return _read_decision(response) or _Undecided(retry_after=response.retry_after)
     except InvalidResponseError as error:
-        raise DemandError(response.url, codes.mask(str(error))) from None
+        failure = DemandError(response.url, codes.mask(str(error)))
+        failure.refused = True
+        raise failure from None
 
 
 def _read_decision(response: EndpointResponse) -> Secret | None:

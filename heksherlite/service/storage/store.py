@@ -33,6 +33,7 @@ from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.last_declared import LastDeclared
 from heksherlite.service.storage.proposals import Proposals
 from heksherlite.service.storage.removed_settings import require_deleted, too_large
+from heksherlite.service.storage.replicas import Replica
 from heksherlite.service.storage.rows import (
     read_changes,
     read_counters,
@@ -135,6 +136,10 @@ class Store:
     def location(self) -> str:
         """The location of the database, for people."""
         return self._database.location
+
+    async def replicas(self) -> Sequence[Replica] | None:
+        """Do the same as `Database.replicas`."""
+        return await self._database.replicas()
 
     def now(self) -> datetime:
         """Return the time of the clock that all services on the database agree on."""

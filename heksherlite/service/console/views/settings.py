@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
+from starlette.background import BackgroundTask
 
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
@@ -71,6 +72,7 @@ async def show_settings(request: Request, store: ReadableStore, context: Context
 
     def found() -> tuple[View, list[tuple[str, list[Indexed]]]]:
         view = index.view(catalog)
+        _ = view.suggestions  # here, because it may take long
         chosen = [
             each
             for each in view.settings
@@ -110,7 +112,7 @@ async def show_settings(request: Request, store: ReadableStore, context: Context
         for _, each in on_page
     }
     names = {group for group, _ in on_page}
-    return await render(
+    response = await render(
         request,
         "settings",
         bar=bar,
@@ -132,6 +134,8 @@ async def show_settings(request: Request, store: ReadableStore, context: Context
         days=days,
         prefix=prefix,
     )
+    response.background = BackgroundTask(view.prepare_search)
+    return response
 
 
 def _values(
