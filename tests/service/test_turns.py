@@ -3,13 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from heksherlite.service.turns import Turns, current_client
 
 
-async def compute(turns: Turns, client: str, work: Callable[[], None]) -> None:
+async def compute(turns: Turns, client: str, work: Callable[[], object]) -> None:
     """Compute something for a client."""
     current_client.set(client)
     await turns.compute(work)
@@ -21,16 +22,16 @@ def test_clients_take_turns() -> None:
 
     async def run() -> None:
         turns, go_on = Turns(), threading.Event()
-        first = asyncio.create_task(compute(turns, "greedy", lambda: go_on.wait(10) and None))
+        first = asyncio.create_task(compute(turns, "greedy", lambda: go_on.wait(10)))
         await asyncio.sleep(0)
         wanted = [("greedy", "g1"), ("greedy", "g2"), ("greedy", "g3"), ("modest", "m1"), ("other", "o1")]
         others = []
         for client, name in wanted:
-            others.append(asyncio.create_task(compute(turns, client, lambda name=name: done.append(name))))
+            others.append(asyncio.create_task(compute(turns, client, partial(done.append, name))))
             await asyncio.sleep(0)
         go_on.set()
         await asyncio.gather(first, *others)
-        await compute(turns, "late", lambda: done.append("l1"))
+        await compute(turns, "late", partial(done.append, "l1"))
 
     asyncio.run(run())
     assert done == ["g1", "m1", "o1", "g2", "g3", "l1"]
