@@ -73,7 +73,7 @@ def test_rules_are_copied_from_staging_to_prod(browser: Browser, exactly: str | 
     browser.send(form_with(browser.open(CHOSEN), "copy"), entered, do="copy")
     shown = [(each["op"], each["setting"], each["feature_values"], each.get("value")) for each in drafted(browser)]
     prod = {"environment": "prod"}
-    copies = [
+    copies: list[tuple[Any, ...]] = [
         ("put_rule", "cache_ttl", prod, 1),
         ("put_rule", "cache_ttl", {**prod, "user": "john"}, 2),
         ("put_rule", "page_size", prod, 5),
