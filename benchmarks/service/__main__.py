@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.service.changes import changes
 from benchmarks.service.databases import postgresql
+from benchmarks.service.facts import facts
 from benchmarks.service.ofrep import ofrep
 from benchmarks.service.quotas import quotas
 from benchmarks.service.reads import reads
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         metavar="GROUPS",
-        default="reads,ofrep,quotas,writes,changes,replicas,size,removal,streams",
+        default="reads,ofrep,quotas,writes,changes,replicas,size,removal,streams,facts",
         help="some of %(default)s",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples into a file")
@@ -42,6 +43,7 @@ def main() -> None:
             "replicas": partial(replicas, sizes, server),
             "size": partial(size, sizes, server),
             "streams": partial(streams, sizes),
+            "facts": partial(facts, sizes),
             "removal": partial(removal, sizes, server),
         }
         names = arguments.only.split(",")

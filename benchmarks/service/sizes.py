@@ -19,6 +19,7 @@ class Sizes:
     large_settings: int = 100
     large_rules_each: int = 10_000
     streams: int = 10_000
+    programs: int = 50
     operations: int = 10_000
     previewed_operations: int = 1_000
     explained_rules: int = 100_000
@@ -37,6 +38,7 @@ QUICK = Sizes(
     large_settings=2,
     large_rules_each=500,
     streams=20,
+    programs=2,
     operations=20,
     previewed_operations=10,
     explained_rules=100,

@@ -41,7 +41,7 @@ OUTPUTS: Final[Mapping[str, Any]] = {
     "plan": MadePlan,
     "profile list": tuple[ProfileRow, ...],
     "proposals approve": Proposal,
-    "proposals create": Proposal,
+    "proposals create": _Changed,
     "proposals list": tuple[Proposal, ...],
     "proposals show": Proposal,
     "revert": Revert,

@@ -1,12 +1,7 @@
 """The commands that manage settings, against a real service."""
 
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,14 +12,6 @@ from heksherlite.service.domain.tokens import Scope
 from tests.cli.terminal import Terminal
 from tests.service.api import FEATURES, Api
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
-
-ON_A_TERMINAL = """
-import fcntl, termios
-from heksherlite.cli import main
-
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C there is a signal to this process
-main()
-"""
 
 
 def test_a_value_is_set_read_explained_and_unset(terminal: Terminal) -> None:
@@ -273,32 +260,3 @@ def test_profiles_need_urls(url: str, terminal: Terminal) -> None:
     message = terminal.refused("profile", "add", "x", url, status=2)
     assert "Invalid value for URL" in message
     assert "secret" not in message
-
-
-@pytest.mark.parametrize(
-    ("answer", "status", "rules"), [(b"y\n", 0, 1), (b"n\n", 1, 0), (b"\x04", 1, 0), (b"\x03", 130, 0)]
-)
-def test_a_person_is_asked(answer: bytes, status: int, rules: int, terminal: Terminal) -> None:
-    """On a terminal, the diff and the impact come before the question. Ctrl-C exits with 130 and changes nothing."""
-    controller, end = pty.openpty()
-    command = [sys.executable, "-c", ON_A_TERMINAL, "set", "cache_ttl", "10", "--where", "user=john"]
-    environment = {**os.environ, **terminal.variables}
-    with subprocess.Popen(
-        command, stdin=end, stdout=end, stderr=end, env=environment, start_new_session=True
-    ) as process:
-        os.close(end)
-        shown = b""
-        while b"[y/N]" not in shown:
-            shown += os.read(controller, 10_000)
-        for _ in range(30):  # Python misses a Ctrl-C that comes just before it waits for the answer
-            os.write(controller, answer)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(1)
-                break
-        process.kill()  # if it still waits
-    assert process.returncode == status
-    os.close(controller)
-    assert b"of cache_ttl where user=john: 10" in shown
-    assert b"60 -> 10" in shown
-    assert b"\x1b[32m" in shown  # green
-    assert len(terminal.api.rule_ids()) == rules

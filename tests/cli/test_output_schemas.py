@@ -77,7 +77,9 @@ history list
 history show {revision}
 proposals list
 proposals show 1
+proposals create operations.json --dry-run
 proposals create operations.json
+proposals approve 1 --dry-run
 proposals approve 1 --yes
 settings delete shop.title --dry-run
 settings rename shop.title shop.name --dry-run
@@ -110,7 +112,7 @@ def test_outputs_have_their_schemas(alone: Terminal) -> None:
         shown = json.loads(alone.run(*words, "-o", "json", VISUAL="true"))
         errors = [str(error) for error in jsonschema_rs.validator_for(output_schema(command)).iter_errors(shown)]
         assert not errors, (line, errors)
-        if {"--yes", "--propose", "create"}.isdisjoint(words):
+        if "--dry-run" in words or {"--yes", "--propose", "create"}.isdisjoint(words):
             assert yaml.safe_load(alone.run(*words, "-o", "yaml", VISUAL="true")) == shown
             lines = [json.loads(each) for each in alone.run(*words, "-o", "jsonl", VISUAL="true").splitlines()]
             assert lines == (shown if isinstance(shown, list) else [shown])

@@ -66,7 +66,7 @@ def test_a_rule_is_drafted_looked_at_and_saved(api: Api, browser: Browser) -> No
         ("words", {"item": ["b", "", "c d"]}, ["b", "c d"]),
         ("limits", {"key": ["day", "hour", ""], "item": ["2", "3", ""]}, {"day": 2, "hour": 3}),
         ("text", {"value": " two\r\nlines "}, " two\nlines "),
-        ("weights", {"json": '{"a": [1.5]}'}, {"a": [1.5]}),
+        ("weights", {"mode": "json", "json": '{"a": [1.5]}'}, {"a": [1.5]}),
         ("cache_ttl", {"mode": "json", "json": "9"}, 9),
     ],
 )
@@ -92,7 +92,7 @@ def test_every_type_has_an_editor(
             {"f__user": "a", "value": "1", "ends_at": "2000-01-01T00:00"},
             "2000-01-01T00:00:00Z is in the past",
         ),
-        ("weights/default", {"json": "{"}, "This is not JSON"),
+        ("weights/default", {"mode": "json", "json": "{"}, "This is not JSON"),
         ("limits/default", {"key": ["a", "a"], "item": ["1", "2"]}, "The key 'a' is there twice"),
     ],
 )

@@ -196,4 +196,5 @@ class Entered:
     starts_at: str = ""
     ends_at: str = ""
     raw: str | None = None
+    value_faults: Mapping[str, str] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
