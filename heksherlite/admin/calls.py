@@ -255,6 +255,20 @@ def preview_declaration(declaration: Mapping[str, Any]) -> Call[DeclarationPrevi
     )
 
 
+def undeclared_settings(days: int) -> Call[Mapping[str, datetime | None]]:
+    """Return the settings that no program has declared for some time, by name, each with when it was last declared.
+
+    The time is in UTC. It is None if the service knows of no declaration.
+
+    Args:
+        days: For how many days.
+
+    Raises:
+        AdminError: There is no answer, or the request is refused.
+    """
+    return json_call("GET", "settings", reading.undeclared_settings, undeclared_for=days)
+
+
 def export(*, at: Moment | None = None) -> Call[bytes]:
     """Return all settings and rules as of one revision, in the lines that ``heksherlite import`` reads.
 

@@ -206,6 +206,11 @@ def declaration_preview(shown: Any) -> DeclarationPreview:
     )
 
 
+def undeclared_settings(shown: Any) -> dict[str, datetime | None]:
+    """Return when settings were last declared, by name."""
+    return {each["name"]: _optional(_time, each["last_declared_at"]) for each in shown["settings"]}
+
+
 def explanations(shown: Any) -> Explanations:
     """Return the explanations of settings, at one time or at two."""
     and_at = shown.get("and_at")
