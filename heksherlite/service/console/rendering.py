@@ -63,7 +63,7 @@ async def render(
             revision=context.store.catalog.counters.revision,
             theme=theme_of(request),
             here=here(request),
-            sections=[] if person is None else menu_of(identity),
+            sections=() if identity is None else menu_of(identity),
         )
     )
     response = Response(html, status, {**PAGE_HEADERS, **(headers or {})}, "text/html")
