@@ -29,6 +29,7 @@ class Sender(Protocol):
 
     def __call__(self, call: Call[T], /) -> Awaitable[T]:
         """Send it."""
+        ...
 
 
 class Watch:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from heksherlite.cli.completion import complete_profiles
 from heksherlite.cli.output import FORMATS, as_text, conditions_text, output_option, plain, print_rows
+from heksherlite.cli.profiles import complete_profiles
 from heksherlite.cli.services import Service, service_of_profile, service_options
 
 if TYPE_CHECKING:

@@ -59,6 +59,7 @@ COMMANDS: Final = {
     "export": CommandEntry("export", "service", "Export a database, or take a snapshot of a service."),
     "import": CommandEntry("importing", "service", "Import an export, or copy another service."),
     "schema": CommandEntry("schema", "cli", "Show the JSON Schema of the values of a setting."),
+    "facts": CommandEntry("facts", "cli", "Show and check the start-up configuration of a program."),
     "login": CommandEntry("login", "login", "Get the facts of an application after approval on a page."),
     "whoami": CommandEntry("login", "login", "Show which application's facts are stored, without values."),
     "logout": CommandEntry("login", "login", "Delete the stored facts."),

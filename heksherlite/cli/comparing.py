@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from heksherlite.cli.arguments import matches, parse_moment
-from heksherlite.cli.completion import complete_profiles, complete_settings
+from heksherlite.cli.completion import complete_settings
 from heksherlite.cli.output import FORMATS, as_text, output_option, plain, print_rows
+from heksherlite.cli.profiles import complete_profiles
 from heksherlite.cli.progress import spinner
 from heksherlite.cli.services import Service, service_of_profile, service_options
 from heksherlite.operations import NOT_GIVEN

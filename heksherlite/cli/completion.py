@@ -1,4 +1,4 @@
-"""Completion of names in shells: settings and context features of the service, and profiles.
+"""Completion of names in shells: settings and context features of the service.
 
 Completion never fails: whatever goes wrong, there are no proposals. It waits for the service for a second at most.
 """
@@ -45,18 +45,6 @@ def complete_features(context: click.Context, parameter: click.Parameter, incomp
             if feature.startswith(begun) and f"{feature}=" not in before
         ],
     )
-
-
-def complete_profiles(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the profiles whose names begin with a text, with their URLs."""
-    del context, parameter
-    from heksherlite.cli.profiles import read_profiles
-
-    try:
-        profiles = read_profiles().profiles
-    except click.ClickException:
-        return []
-    return [CompletionItem(name, help=each.url) for name, each in profiles.items() if name.startswith(incomplete)]
 
 
 def _asked(context: click.Context, ask: Callable[[AdminClient], list[CompletionItem]]) -> list[CompletionItem]:

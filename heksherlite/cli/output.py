@@ -32,8 +32,8 @@ def plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
         return {name: plain(each) for name, each in fields.items() if each is not NOT_GIVEN}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        value = value._asdict()
+    if (as_dictionary := getattr(value, "_asdict", None)) is not None:  # a named tuple
+        value = as_dictionary()
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):

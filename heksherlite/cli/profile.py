@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from heksherlite.cli.completion import complete_profiles
 from heksherlite.cli.output import FORMATS, output_option, print_rows
-from heksherlite.cli.profiles import Profile, read_profiles, write_profiles
+from heksherlite.cli.profiles import Profile, complete_profiles, read_profiles, write_profiles
 
 
 @click.group()

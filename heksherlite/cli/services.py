@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from heksherlite.cli.completion import complete_profiles
-from heksherlite.cli.profiles import read_profiles
+from heksherlite.cli.profiles import complete_profiles, read_profiles
 from heksherlite.cli.source import credential_options
 
 if TYPE_CHECKING:

@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from heksherlite.grants.patience import RetryGrant, TimeoutGrant
     from heksherlite.grants.references import ReferencesGrant
     from heksherlite.grants.remote.advertised import AdvertisedDiscovery
+    from heksherlite.grants.remote.beacon import advertise, alisten
     from heksherlite.grants.remote.device_code import DeviceCodeGrant, DeviceLogin
     from heksherlite.grants.remote.discovery import Discovery, StaticDiscovery, WellKnownDiscovery
     from heksherlite.grants.remote.grants import RedeemGrant, RetrieveGrant, StaticGrant
     from heksherlite.grants.remote.messages import Endpoint, Manifest
+    from heksherlite.grants.remote.remote_grant import Claim, Demand, RemoteGrant
     from heksherlite.grants.remote.token_stores import FileTokenStore, KeyringTokenStore, TokenStore
     from heksherlite.grants.secrets_dir import SecretsDirGrant
     from heksherlite.grants.shaping import BelowGrant, PartGrant, RenameGrant
@@ -46,7 +48,9 @@ __all__ = [
     "AdvertisedDiscovery",
     "BelowGrant",
     "CacheGrant",
+    "Claim",
     "ClaimError",
+    "Demand",
     "DemandError",
     "DeviceCodeGrant",
     "DeviceLogin",
@@ -78,6 +82,7 @@ __all__ = [
     "PartGrant",
     "RedeemGrant",
     "ReferencesGrant",
+    "RemoteGrant",
     "RemoteGrantError",
     "RenameGrant",
     "RetrieveGrant",
@@ -94,6 +99,8 @@ __all__ = [
     "Watch",
     "WellKnownDiscovery",
     "YamlGrant",
+    "advertise",
+    "alisten",
     "get_current_fakts",
 ]
 
@@ -101,6 +108,8 @@ _LAZY = {
     "AdvertisedDiscovery": "remote.advertised",
     "BelowGrant": "shaping",
     "CacheGrant": "cache",
+    "Claim": "remote.remote_grant",
+    "Demand": "remote.remote_grant",
     "DeviceCodeGrant": "remote.device_code",
     "DeviceLogin": "remote.device_code",
     "Discovery": "remote.discovery",
@@ -109,9 +118,9 @@ _LAZY = {
     "EnvGrant": "local",
     "FactsExplanation": "layers",
     "FailsafeGrant": "meta",
-    "FileTokenStore": "remote.token_stores",
     "Fakts": "loader",
     "FaktsStatus": "status",
+    "FileTokenStore": "remote.token_stores",
     "Grant": "grant",
     "HardGrant": "local",
     "JsonGrant": "files",
@@ -125,6 +134,7 @@ _LAZY = {
     "PartGrant": "shaping",
     "RedeemGrant": "remote.grants",
     "ReferencesGrant": "references",
+    "RemoteGrant": "remote.remote_grant",
     "RenameGrant": "shaping",
     "RetrieveGrant": "remote.grants",
     "RetryGrant": "patience",
@@ -138,6 +148,8 @@ _LAZY = {
     "Watch": "watches",
     "WellKnownDiscovery": "remote.discovery",
     "YamlGrant": "files",
+    "advertise": "remote.beacon",
+    "alisten": "remote.beacon",
     "get_current_fakts": "loader",
 }
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,10 +31,21 @@ class YamlGrant:
         path: The path of the file.
         required: Whether it is an error if the file does not exist. With ``False``, a missing file has no facts. A file
             that cannot be read or is malformed is an error in any case.
+        filepath: Another name of ``path``, as in the package ``fakts``.
+
+    Raises:
+        TypeError: If not exactly one of ``path`` and ``filepath`` is given.
     """
 
-    path: str | os.PathLike[str]
+    path: str | os.PathLike[str] = ""
     required: bool = field(default=True, kw_only=True)
+    filepath: InitVar[str | os.PathLike[str] | None] = field(default=None, kw_only=True)
+
+    def __post_init__(self, filepath: str | os.PathLike[str] | None) -> None:
+        if (self.path == "") == (filepath is None):
+            raise TypeError("YamlGrant needs the path of the file, once")
+        if filepath is not None:
+            object.__setattr__(self, "path", filepath)
 
     async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - files are always current
         """Return the current content of the file.

@@ -12,6 +12,7 @@ import anyio.to_thread
 from cachetools import LRUCache
 
 from heksherlite.errors import FactsShapeError, FaktsError, GroupNotFound, NoFaktsFound
+from heksherlite.grants.awaitable import AwaitableGroup, PendingFacts
 from heksherlite.grants.current import Current
 from heksherlite.grants.event_loops import in_event_loop, run_from_sync
 from heksherlite.grants.facts import Facts, deep_copy, find_problem, has_value, look_up, merge
@@ -57,7 +58,8 @@ class Fakts(Generic[S]):
     In the thread of an event loop, the synchronous methods only return facts that are loaded already.
 
     Args:
-        grant: The source of the facts: a grant, or an asynchronous function that takes a :class:`LoadRequest`.
+        grant: The source of the facts: a grant, or an asynchronous function that takes a :class:`LoadRequest`. The
+            default is the attribute ``grant`` of a subclass.
         into: The class for all facts: a dataclass, an attrs class or a pydantic model. Each load converts them, and
             fails with one error that lists every offending key and its source. ``get()`` then returns the instance.
         hard_fakts: Facts that override those of the grant.
@@ -79,7 +81,7 @@ class Fakts(Generic[S]):
 
     def __init__(
         self,
-        grant: GrantLike,
+        grant: GrantLike | None = None,
         *,
         into: type[S] | None = None,
         hard_fakts: Mapping[str, Any] | None = None,
@@ -98,7 +100,11 @@ class Fakts(Generic[S]):
             raise ValueError(f"refresh_every must be greater than 0, not {refresh_every!r}")
         if refresh_on_sighup and not hasattr(signal, "SIGHUP"):
             raise ValueError("this system has no SIGHUP; omit refresh_on_sighup")
+        grant = getattr(type(self), "grant", None) if grant is None else grant
+        if grant is None:
+            raise TypeError("Fakts needs a grant: pass one, or set the attribute 'grant' of a subclass")
         self._grant: Final = as_grant(grant)
+        self._async_blocks = 0
         self._into: Final = into
         self._allow_auto_load: Final = allow_auto_load
         self._load_on_enter: Final = load_on_enter
@@ -218,6 +224,8 @@ class Fakts(Generic[S]):
     ) -> Any:
         """Return a group or value in synchronous code, otherwise as :meth:`aget` does.
 
+        Inside ``async with fakts:``, a group may also be awaited: ``await fakts.get("group")``.
+
         Raises:
             FaktsError: As for :meth:`aget`, and if facts have to be loaded in the thread of an event loop.
         """
@@ -227,7 +235,7 @@ class Fakts(Generic[S]):
             reason = "a refresh was requested"
         elif loaded is not None:
             try:
-                return self._read(loaded, path, into)
+                return self._may_be_awaited(self._read(loaded, path, into))
             except (GroupNotFound, FactsShapeError) as error:
                 if not (loads and loaded.layered.is_pending):
                     if isinstance(error, FactsShapeError):
@@ -241,28 +249,37 @@ class Fakts(Generic[S]):
             reason = "facts are not loaded yet"
         else:
             raise FaktsError(_NOT_LOADED)
-        return _run_blocking(partial(self._get, path, default, loads, force_refresh, into), "aget", reason)
+        load = partial(self._get, path, default, loads, force_refresh, into)
+        if self._async_blocks and in_event_loop():
+            return PendingFacts(load, _would_block("aget", reason))
+        return _run_blocking(load, "aget", reason)
 
-    async def aload(self, *, force_refresh: bool = False) -> Facts:
+    def _may_be_awaited(self, value: Any) -> Any:
+        return AwaitableGroup(value) if self._async_blocks and type(value) is dict and in_event_loop() else value
+
+    async def aload(self, *, force_refresh: bool = False, may_ask: bool = True) -> Facts:
         """Load the facts unless they are loaded, and return all of them as a dictionary.
 
         Args:
             force_refresh: Whether to load them in any case, bypassing all caches.
+            may_ask: Whether a grant may ask a person.
 
         Raises:
             GrantError: If loading fails. Facts that were loaded before are kept.
             GroupNotFound: If ``assert_groups`` do not exist. Facts that were loaded before are kept.
             FactsShapeError: If the facts do not fit the class of the loader. Facts that were loaded before are kept.
         """
+        if not may_ask and (force_refresh or self._loads.loaded is None):
+            return _copy_of(await self._loads.refresh(may_ask=False))
         return _copy_of(await self._load(loads=True, forced=force_refresh))
 
-    def load(self, *, force_refresh: bool = False) -> Facts:
+    def load(self, *, force_refresh: bool = False, may_ask: bool = True) -> Facts:
         """Load the facts in synchronous code, otherwise as :meth:`aload` does."""
         loaded = self._loads.loaded
         if loaded is not None and not force_refresh:
             return _copy_of(loaded)
         reason = "facts are not loaded yet" if loaded is None else "it was to be loaded again"
-        return _run_blocking(partial(self.aload, force_refresh=force_refresh), "aload", reason)
+        return _run_blocking(partial(self.aload, force_refresh=force_refresh, may_ask=may_ask), "aload", reason)
 
     async def arefresh(self) -> Facts:
         """Load the facts again, bypassing all caches, and return all of them. Raises what :meth:`aload` raises."""
@@ -352,6 +369,36 @@ class Fakts(Generic[S]):
             _current.main = None
             self._following.leave()
 
+    def enter(self) -> Self:
+        """Enter without a block, for notebooks and programs with a window, and return this loader.
+
+        It becomes the main loader too, so that the code of later cells and of event handlers finds it.
+        """
+        self.__enter__()
+        self.set_as_main()
+        return self
+
+    def exit(self) -> None:
+        """Undo :meth:`enter`."""
+        self.unset_as_main()
+        self.__exit__(None, None, None)
+
+    async def aenter(self) -> Self:
+        """Enter without a block in asynchronous code, otherwise as :meth:`enter` does."""
+        await self.__aenter__()
+        self.set_as_main()
+        return self
+
+    async def aexit(self) -> None:
+        """Undo :meth:`aenter`."""
+        self.unset_as_main()
+        await self.__aexit__(None, None, None)
+
+    @property
+    def loaded_fakts(self) -> Facts:
+        """A copy of the facts that are loaded. It is empty if none are."""
+        return {} if self._loads.loaded is None else _copy_of(self._loads.loaded)
+
     def __enter__(self) -> Self:
         if self._load_on_enter:
             self.load()
@@ -371,11 +418,13 @@ class Fakts(Generic[S]):
             await self.aload()
         self._following.enter()
         _current.enter(self)
+        self._async_blocks += 1
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._async_blocks -= 1
         _current.leave(self)
         if thread := self._following.leave():
             with anyio.CancelScope(shield=True):
@@ -458,5 +507,9 @@ def _copy_of(start: Start[Any]) -> Facts:
 
 def _run_blocking(function: Callable[[], Coroutine[Any, Any, M]], name: str, reason: str) -> M:
     if in_event_loop():
-        raise FaktsError(f"{reason}, and loading would block the event loop of this thread: use 'await {name}(...)'")
+        raise FaktsError(_would_block(name, reason))
     return run_from_sync(function)
+
+
+def _would_block(name: str, reason: str) -> str:
+    return f"{reason}, and loading would block the event loop of this thread: use 'await {name}(...)'"

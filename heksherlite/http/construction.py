@@ -32,6 +32,19 @@ async def new_http_client(args: Mapping[str, Any]) -> httpx.AsyncClient:
     return await run_in_daemon_thread(_construct, checked_http_client_args(args))
 
 
+def with_ssl_context(args: Mapping[str, Any] | None, ssl_context: ssl.SSLContext | None) -> dict[str, Any]:
+    """Return checked arguments for :class:`httpx.AsyncClient` that verify certificates by a context, if there is one.
+
+    Raises:
+        ValueError: As for :func:`checked_http_client_args`.
+        TypeError: If the arguments have ``verify`` already.
+    """
+    checked = checked_http_client_args(args)
+    if ssl_context is not None and checked.get("verify", ssl_context) is not ssl_context:
+        raise TypeError("pass either ssl_context or http_client_args={'verify': ...}, not both")
+    return checked if ssl_context is None else {**checked, "verify": ssl_context}
+
+
 def _construct(args: Mapping[str, Any]) -> httpx.AsyncClient:
     # Not at the top, because it takes a while. See start_native_thread() for httpcore in a program with gevent.
     from heksherlite.http.name_resolution import resolve_in_daemon_threads  # noqa: PLC0415

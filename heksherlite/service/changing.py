@@ -1,6 +1,6 @@
 """Making changes: what every face of the service does with a list of operations, whether it previews or makes them."""
 
-import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -34,6 +34,7 @@ from heksherlite.service.errors import (
 )
 from heksherlite.service.storage.history import Search
 from heksherlite.service.storage.store import Store
+from heksherlite.service.turns import Turns
 
 T = TypeVar("T")
 
@@ -42,6 +43,9 @@ _ATTEMPTS: Final = 6
 
 _MOST_CHARACTERS: Final = 200
 """How much of a value a conflict shows."""
+
+_IMPACT_SECONDS: Final = 5.0
+"""How long the impact of one change is computed. Rules that many features combine can have very many regions."""
 
 _MOST_CONFLICTS: Final = 100
 """How many conflicts with what others changed are described."""
@@ -142,7 +146,7 @@ class Changer:
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
         self._limits = limits
-        self._deciding = asyncio.Lock()  # because what is computed in a thread changes the cache of rules
+        self._turns = Turns()  # because what is computed in a thread changes the cache of rules
         self.ranked_rules = RankedRulesCache()
 
     async def preview(
@@ -203,13 +207,22 @@ class Changer:
         outcome = preview.outcome
         if outcome.conflicts:
             return None
-        compute = partial(impact_of, preview.limited, outcome.after, outcome.changes, self.ranked_rules.get)
+
+        def compute() -> Impact:
+            end = time.monotonic() + _IMPACT_SECONDS
+            return impact_of(
+                preview.limited,
+                outcome.after,
+                outcome.changes,
+                self.ranked_rules.get,
+                is_over=lambda: time.monotonic() > end,
+            )
+
         return await self.computed(compute)
 
     async def computed(self, compute: Callable[[], T]) -> T:
         """Return what is computed in a thread, by which `ranked_rules` may be used meanwhile."""
-        async with self._deciding:
-            return await asyncio.to_thread(compute)
+        return await self._turns.compute(compute)
 
     async def make(
         self,

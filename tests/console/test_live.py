@@ -76,6 +76,7 @@ def test_values_are_replaced_where_they_are(chromium: Any, shop: Shop) -> None:
     visit = shop.visit(chromium, "jane", "desktop", "light")
     open_live(visit, "/console/?c.environment=prod&c.user=ann")
     visit.fill("Search", "cache")
+    visit.page.wait_for_url("**=cache*")
     change(shop.api, "first", rule(71, environment="prod"))
     row = visit.page.locator("tr[data-fresh=cache_ttl]")
     row.get_by_text("71", exact=True).wait_for()

@@ -342,6 +342,7 @@ else:
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("arguments", [[], ["fork"]])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_processes(arguments: list[str], tmp_path: Path) -> None:

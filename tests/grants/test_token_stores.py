@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +305,15 @@ def test_an_endpoint_that_anybody_can_announce(endpoint: ScriptedEndpoint, monke
     assert len(endpoint.of("retrieve")) == 2
 
 
+def test_grants_that_load_at_once(endpoint: ScriptedEndpoint) -> None:
+    """Of several grants that load at the same time, one exchanges the one-time token, and all get the facts."""
+    with ThreadPoolExecutor(4) as pool:
+        results = [pool.submit(loaded, redeem(endpoint)) for _ in range(4)]
+        assert [result.result() for result in results] == [CONFIG] * 4
+    assert len(endpoint.of("redeem")) == 1
+
+
+@pytest.mark.thorough
 def test_two_programs_that_start_at_once(endpoint: ScriptedEndpoint) -> None:
     """Of two processes that start at the same time, one exchanges the one-time token, and both get their facts."""
     program = (

@@ -1,5 +1,6 @@
 """Discovery of an endpoint by beacons on the local network."""
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from heksherlite.errors import DiscoveryError
 from heksherlite.grants.remote.beacon import listen_for_beacons
 from heksherlite.grants.remote.discovery import fetch_endpoint
 from heksherlite.grants.remote.messages import BEACON_PORT, Endpoint
-from heksherlite.http.construction import checked_http_client_args
+from heksherlite.http.construction import with_ssl_context
 from heksherlite.http.endpoint_client import EndpointClient, endpoint_client
 from heksherlite.http.pinned_certificates import (
     WrongCertificateError,
@@ -48,6 +49,7 @@ class AdvertisedDiscovery:
         port: The UDP port to listen on.
         allow_appending_slash: As in :class:`WellKnownDiscovery`.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
+        ssl_context: The TLS context of HTTPS requests, instead of ``verify``.
 
     Raises:
         ValueError: If ``url`` is not an HTTP URL, ``fingerprint`` is not a fingerprint, or a header cannot be sent.
@@ -61,9 +63,10 @@ class AdvertisedDiscovery:
     port: int = BEACON_PORT
     allow_appending_slash: bool = True
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
+    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        checked_http_client_args(self.http_client_args)
+        object.__setattr__(self, "http_client_args", with_ssl_context(self.http_client_args, self.ssl_context))
         if self.url is not None:
             http_url(self.url)
         if self.fingerprint is not None:

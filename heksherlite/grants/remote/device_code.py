@@ -1,6 +1,7 @@
 """The remote grant that a person approves on a page of the endpoint."""
 
 import secrets
+import ssl
 import sys
 import threading
 import webbrowser
@@ -27,7 +28,7 @@ from heksherlite.grants.remote.messages import (
     read_token,
 )
 from heksherlite.grants.remote.token_stores import FileTokenStore, TokenStore
-from heksherlite.http.construction import checked_http_client_args
+from heksherlite.http.construction import with_ssl_context
 from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status
 from heksherlite.http.urls import shown_url
 from heksherlite.secret import Secret
@@ -80,6 +81,7 @@ class DeviceCodeGrant:
         token_store: Where to keep the token for the next start of the program, and the facts for when the endpoint is
             away then: by default, in files that only the user can read. ``None`` keeps both in memory only.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
+        ssl_context: The TLS context of HTTPS requests, instead of ``verify``.
     """
 
     manifest: Manifest
@@ -90,10 +92,11 @@ class DeviceCodeGrant:
     poll_interval: float = 1
     token_store: TokenStore | None = field(default_factory=FileTokenStore, repr=False)
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
+    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
     _claims: Claims = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        checked_http_client_args(self.http_client_args)
+        self.http_client_args = with_ssl_context(self.http_client_args, self.ssl_context)
         self._claims = Claims(self.token_store, self.manifest.identifier, self.discovery, self._demand)
 
     async def aload(self, request: LoadRequest) -> Facts:

@@ -1,5 +1,6 @@
 """Remote grants that need no person: the token is known, or the endpoint grants one for a manifest."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from heksherlite.grants.remote.claims import Claims, claim_facts, connecting, de
 from heksherlite.grants.remote.discovery import Discovery
 from heksherlite.grants.remote.messages import Endpoint, Manifest
 from heksherlite.grants.remote.token_stores import FileTokenStore, TokenStore
-from heksherlite.http.construction import checked_http_client_args
+from heksherlite.http.construction import with_ssl_context
 from heksherlite.http.endpoint_client import EndpointClient
 from heksherlite.http.urls import http_url
 from heksherlite.secret import Secret
@@ -28,16 +29,18 @@ class StaticGrant:
         discovery: How to find the endpoint.
         timeout: The time limit for each response, in seconds.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
+        ssl_context: The TLS context of HTTPS requests, instead of ``verify``.
     """
 
     token: str | Secret = field(repr=False)
     discovery: Discovery
     timeout: float = 10
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
+    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.token = _as_secret(self.token)
-        checked_http_client_args(self.http_client_args)
+        self.http_client_args = with_ssl_context(self.http_client_args, self.ssl_context)
 
     async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - endpoints return current facts
         """Return the facts.
@@ -65,6 +68,7 @@ class RetrieveGrant:
         token_store: Where to keep the token for the next start of the program, and the facts for when the endpoint is
             away then: by default, in files that only the user can read. ``None`` keeps both in memory only.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
+        ssl_context: The TLS context of HTTPS requests, instead of ``verify``.
 
     Raises:
         ValueError: If ``retrieve_url`` is not an HTTP URL, or a header cannot be sent.
@@ -77,10 +81,11 @@ class RetrieveGrant:
     timeout: float = 10
     token_store: TokenStore | None = field(default_factory=FileTokenStore, repr=False)
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
+    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
     _claims: Claims = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        checked_http_client_args(self.http_client_args)
+        self.http_client_args = with_ssl_context(self.http_client_args, self.ssl_context)
         if self.retrieve_url is not None:
             http_url(self.retrieve_url)
         self._claims = Claims(self.token_store, self.manifest.identifier, self.discovery, self._demand)
@@ -113,6 +118,7 @@ class RedeemGrant:
         token_store: Where to keep the token for the next start of the program, and the facts for when the endpoint is
             away then: by default, in files that only the user can read. ``None`` keeps both in memory only.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
+        ssl_context: The TLS context of HTTPS requests, instead of ``verify``.
     """
 
     manifest: Manifest
@@ -121,11 +127,12 @@ class RedeemGrant:
     timeout: float = 10
     token_store: TokenStore | None = field(default_factory=FileTokenStore, repr=False)
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
+    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
     _claims: Claims = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.token = _as_secret(self.token)
-        checked_http_client_args(self.http_client_args)
+        self.http_client_args = with_ssl_context(self.http_client_args, self.ssl_context)
         self._claims = Claims(self.token_store, self.manifest.identifier, self.discovery, self._demand)
 
     async def aload(self, request: LoadRequest) -> Facts:

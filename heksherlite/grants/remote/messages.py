@@ -35,9 +35,11 @@ class Manifest:
         version: The version of the application.
         scopes: The scopes that it requests.
         image: The URL of a picture of the application, which is displayed to people.
+        logo: The URL of its logo, for endpoints that read this field.
+        further: Further fields for the endpoint, as JSON. An endpoint ignores fields that it does not know.
 
     Raises:
-        ValueError: If identifier or version is empty.
+        ValueError: If identifier or version is empty, or a further field has the name of another one.
         TypeError: If scopes is a string.
     """
 
@@ -45,6 +47,8 @@ class Manifest:
     version: str
     scopes: tuple[str, ...] = ()
     image: str | None = None
+    logo: str | None = None
+    further: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.scopes, str):
@@ -52,11 +56,14 @@ class Manifest:
         object.__setattr__(self, "scopes", tuple(self.scopes))
         if not self.identifier or not self.version:
             raise ValueError("a manifest needs an identifier and a version that are not empty")
+        if taken := sorted(set(self.further) & {*self.__slots__}):
+            raise ValueError(f"{taken[0]} is a field of the manifest itself, and cannot be a further one")
 
     def body(self) -> dict[str, Any]:
         """Return the manifest as JSON."""
-        image = {} if self.image is None else {"image": self.image}
-        return {"identifier": self.identifier, "version": self.version, "scopes": list(self.scopes), **image}
+        pictures = {name: url for name, url in (("image", self.image), ("logo", self.logo)) if url is not None}
+        own = {"identifier": self.identifier, "version": self.version, "scopes": list(self.scopes)}
+        return {**own, **pictures, **self.further}
 
     def parameters(self) -> dict[str, str]:
         """Return the manifest as query parameters of a page."""

@@ -47,7 +47,8 @@ async def log_in(client: TokenClient, options: LoginOptions) -> OAuth2Token | Fa
     except OSError as error:
         return Failure(configuration.redirect_uri, f"cannot listen there: {error.strerror or error}")
     async with listener:
-        port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - that of anyio
+        # `extra` of anyio, which the checkers take for that of Django.
+        port = listener.extra(SocketAttribute.local_port)  # noqa: S610  # nosec B610
         host = f"[{redirect.hostname}]" if ":" in (redirect.hostname or "") else redirect.hostname
         redirect_uri = redirect._replace(netloc=f"{host}:{port}").geturl()
         verifier = secrets.token_urlsafe(64)

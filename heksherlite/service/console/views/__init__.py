@@ -4,6 +4,7 @@ from typing import Final
 
 from heksherlite.service.console.views import (
     access,
+    bulk,
     compare,
     draft,
     editing,
@@ -23,6 +24,7 @@ CONSOLE: Final = (
     settings,
     setting,
     editing,
+    bulk,
     draft,
     explain,
     history,
