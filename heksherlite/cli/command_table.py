@@ -30,7 +30,7 @@ COMMANDS: Final = {
     "settings": CommandEntry("settings", "cli", "List, show and change settings."),
     "get": CommandEntry("values", "cli", "Print the value of the setting NAME in a context."),
     "explain": CommandEntry("values", "cli", "Explain why the setting NAME has its value in a context."),
-    "rules": CommandEntry("rule_commands", "cli", "Look at rules."),
+    "rules": CommandEntry("rule_commands", "cli", "Look at rules, and delete them by ID."),
     "set": CommandEntry("rule_commands", "cli", "Give the setting NAME a VALUE in some contexts."),
     "unset": CommandEntry(
         "rule_commands", "cli", "Delete the rule of the setting NAME that has exactly these conditions."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from heksherlite.cli.arguments import matches, parse_time
+from heksherlite.cli.arguments import matches, parse_moment
 from heksherlite.cli.completion import complete_settings
 from heksherlite.cli.output import FORMATS, as_text, output_option, plain, print_rows
 from heksherlite.cli.profiles import complete_profiles
@@ -16,8 +16,6 @@ from heksherlite.cli.services import Service, service_of_profile, service_option
 from heksherlite.operations import NOT_GIVEN
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from heksherlite.cli.states import State, StateDifference
 
 _COLOURS: Final = {"-": "red", "+": "green", "~": "yellow"}
@@ -79,9 +77,8 @@ def _state(name: str, service: Service) -> State:
         raise click.ClickException(f"there is no file {name}, and it is neither a profile nor a URL")
     else:
         chosen = service_of_profile(side)
-    at: int | datetime | None = int(moment) if moment.isdigit() else parse_time(moment or None, name)
     with chosen.connect() as admin:
-        return state_of_export(admin.export(at=at).splitlines())
+        return state_of_export(admin.export(at=parse_moment(moment or None, name)).splitlines())
 
 
 def _token() -> str | None:

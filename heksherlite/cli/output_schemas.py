@@ -45,6 +45,7 @@ OUTPUTS: Final[Mapping[str, Any]] = {
     "proposals list": tuple[Proposal, ...],
     "proposals show": Proposal,
     "revert": Revert,
+    "rules delete": _Changed,
     "rules list": tuple[RuleDetails, ...],
     "set": _Changed,
     "settings default": _Changed,

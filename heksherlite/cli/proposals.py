@@ -79,7 +79,10 @@ def show(number: int, output: FORMATS, service: Service) -> None:
 @click.argument("file", type=click.File("rb"))
 @reason_option
 @click.option(
-    "--apply-at", metavar="TIME", help="When to apply the change after its approval, in UTC. By default at once."
+    "--apply-at",
+    metavar="TIME",
+    help="When to apply the change after its approval: a time in UTC, or 2h for two hours from now. By default at"
+    " once.",
 )
 @dry_run_option
 @output_option
@@ -92,7 +95,7 @@ def create(
     FILE is a JSON list of operations, such as {"op": "set_default", "setting": "page_size", "value": 50}.
     """
     operations = _read_operations(file)
-    time = parse_time(apply_at, "--apply-at")
+    time = parse_time(apply_at, "--apply-at", from_now=True)
     with service.connect() as admin:
         if dry_run:
             preview = admin.change(operations, dry_run=True)

@@ -39,8 +39,8 @@ def history() -> None:
 @history.command(name="list")
 @click.argument("name", required=False, shell_complete=complete_settings)
 @click.option("--author", metavar="NAME", help="Only changes by this token or person.")
-@click.option("--since", metavar="TIME", help="Only changes at or after this time, in UTC.")
-@click.option("--until", metavar="TIME", help="Only changes before this time, in UTC.")
+@click.option("--since", metavar="TIME", help="Only changes at or after this time: in UTC, or 2h for two hours ago.")
+@click.option("--until", metavar="TIME", help="Only changes before this time: in UTC, or 2h for two hours ago.")
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The maximum number of changes."
 )
@@ -64,7 +64,8 @@ def list_(
         for row, record in zip(rows, records, strict=True):
             row["by"] = author_text(record.author)
             row["what"] = _summary(record)
-    columns = {"REVISION": "revision", "TIME": "time", "BY": "by", "WHAT": "what", "REASON": "reason"}
+            row["time"] = f"{record.time:%Y-%m-%d %H:%M:%S}"
+    columns = {"REVISION": "revision", "TIME (UTC)": "time", "BY": "by", "WHAT": "what", "REASON": "reason"}
     print_rows(output, rows, columns)
 
 

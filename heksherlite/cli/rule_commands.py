@@ -19,7 +19,6 @@ _WHERE = click.option(
     "--where",
     metavar="FEATURE=VALUE,...",
     multiple=True,
-    required=True,
     shell_complete=complete_features,
     help="The conditions of the rule, separated by commas. Repeat the option for several.",
 )
@@ -29,8 +28,17 @@ _WHERE = click.option(
 @name_argument
 @click.argument("value")
 @_WHERE
-@click.option("--from", "from_", metavar="TIME", help="From when the rule is served, in UTC. By default from now.")
-@click.option("--until", metavar="TIME", help="Until when the rule is served, in UTC. By default without an end.")
+@click.option(
+    "--from",
+    "from_",
+    metavar="TIME",
+    help="From when the rule is served: a time in UTC, or 2h for two hours from now. By default from now.",
+)
+@click.option(
+    "--until",
+    metavar="TIME",
+    help="Until when the rule is served: a time in UTC, or 2h for two hours from now. By default without an end.",
+)
 @change_options
 @service_options
 def set_(
@@ -49,7 +57,11 @@ def set_(
     """
     from heksherlite.admin import NOT_GIVEN, PutRule
 
-    starts_at, ends_at = parse_time(from_, "--from"), parse_time(until, "--until")
+    if not where:
+        raise click.UsageError(
+            f"Missing option '--where'. For all contexts: heksherlite settings default {name} {value}"
+        )
+    starts_at, ends_at = parse_time(from_, "--from", from_now=True), parse_time(until, "--until", from_now=True)
     conditions = parse_conditions(where, "--where")
     with service.connect() as admin:
         put = PutRule(
@@ -71,6 +83,8 @@ def unset(name: str, where: Sequence[str], mode: ChangeMode, service: Service) -
     """Delete the rule of the setting NAME that has exactly these conditions."""
     from heksherlite.admin import DeleteRule
 
+    if not where:
+        raise click.UsageError("Missing option '--where'. heksherlite rules list shows the conditions of the rules.")
     conditions = parse_conditions(where, "--where")
     with service.connect() as admin:
         mode.carry_out(admin, [DeleteRule(setting=name, feature_values=conditions)])
@@ -78,7 +92,19 @@ def unset(name: str, where: Sequence[str], mode: ChangeMode, service: Service) -
 
 @click.group()
 def rules() -> None:
-    """Look at rules."""
+    """Look at rules, and delete them by ID."""
+
+
+@rules.command()
+@click.argument("rule_id", metavar="ID", type=click.IntRange(1))
+@change_options
+@service_options
+def delete(rule_id: int, mode: ChangeMode, service: Service) -> None:
+    """Delete the rule with this ID, which heksherlite rules list shows."""
+    from heksherlite.admin import DeleteRule
+
+    with service.connect() as admin:
+        mode.carry_out(admin, [DeleteRule(rule_id=rule_id)])
 
 
 @rules.command(name="list")

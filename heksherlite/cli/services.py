@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import re
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 DEFAULT_URL: Final = "http://127.0.0.1:8888"
 """Where ``heksherlite serve`` listens by default."""
+
+_MISSING: Final = re.compile(r"setting '([^']+)' does not exist$")
 
 _URL: Final = click.option(
     "--url",
@@ -68,7 +71,21 @@ class Service:
             with admin_client_of(self.url, self.token, self.headers, seconds=seconds) as admin:
                 yield admin
         except (AdminError, ServiceResponseError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(f"{error}{self._hint(error)}") from error
+
+    def _hint(self, error: Exception) -> str:
+        """Return the setting that was probably meant, if one does not exist."""
+        from heksherlite.cli.source import admin_client_of
+        from heksherlite.errors import AdminError
+        from heksherlite.names import nearest_name
+
+        missing = _MISSING.search(str(error))
+        if missing is None:
+            return ""
+        with suppress(AdminError), admin_client_of(self.url, self.token, self.headers) as admin:
+            nearest = nearest_name(missing[1], [each.name for each in admin.list_settings()])
+            return f"; did you mean {nearest}?" if nearest else "; heksherlite settings list lists all settings"
+        return ""
 
 
 def service_options(command: Callable[..., None]) -> Callable[..., None]:

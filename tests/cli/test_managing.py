@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,7 @@ def test_nothing_happens_in_a_dry_run(terminal: Terminal) -> None:
         ("shop.title", '"10"', "10"),
         ("shop.title", "true", "true"),
         ("shop.open", "true", True),
+        ("shop.open", "False", False),
         ("cache_ttl", "10", 10),
     ],
 )
@@ -162,10 +164,18 @@ def test_formats(terminal: Terminal) -> None:
         (("get", "cache_ttl", "--context", "user"), 2, "expected FEATURE=VALUE, such as user=john, not 'user'"),
         (("get", "cache_ttl", "--context", "user=a,user=b"), 2, "'user' is given twice"),
         (("get", "cache_ttl", "--context", "colour=red"), 1, "'colour' is not a context feature"),
-        (("set", "cache_ttl", "1", "--yes"), 2, "Missing option '--where'"),
+        (("set", "cache_ttl", "1", "--yes"), 2, "For all contexts: heksherlite settings default cache_ttl 1"),
+        (("unset", "cache_ttl", "--yes"), 2, "heksherlite rules list shows the conditions"),
+        (("get", "cache_tlt"), 1, "setting 'cache_tlt' does not exist; did you mean cache_ttl?"),
+        (("set", "shop.open", "on", "--where", "user=a"), 2, "the setting is true or false, not 'on'"),
+        (("set", "cache_ttl", "1", "--where", "user=a", "--until", "soon"), 2, "or 30m, 2h or 7d from now, not 'soon'"),
         (("unset", "cache_ttl", "--where", "user=a", "--yes"), 1, "operations[0]: "),
         (("settings", "default", "cache_ttl"), 2, "Give either VALUE or --clear."),
-        (("history", "--since", "yesterday"), 2, "expected a time such as 2030-01-31T12:00, not 'yesterday'"),
+        (
+            ("history", "--since", "yesterday"),
+            2,
+            "expected a time such as 2030-01-31T12:00, or 30m, 2h or 7d ago, not 'yesterday'",
+        ),
         (("get", "cache_ttl", "--url", "http://127.0.0.1:9"), 1, "cannot connect to http://127.0.0.1:9"),
         (("get", "cache_ttl", "--url", "localhost"), 2, "it has no scheme"),
         (("get", "cache_ttl", "--profile", "prod"), 1, "there is no profile 'prod' (there are: none)"),
@@ -260,3 +270,16 @@ def test_profiles_need_urls(url: str, terminal: Terminal) -> None:
     message = terminal.refused("profile", "add", "x", url, status=2)
     assert "Invalid value for URL" in message
     assert "secret" not in message
+
+
+def test_times_may_be_distances(terminal: Terminal) -> None:
+    """An end in two hours, and what happened in the last hour."""
+    terminal.run("set", "cache_ttl", "10", "--where", "user=john", "--until", "2h", "--yes")
+    (rule,) = terminal.json("rules", "list", "cache_ttl")
+    left = datetime.fromisoformat(rule["ends_at"]) - datetime.now(UTC)
+    assert timedelta(hours=1.9) < left <= timedelta(hours=2)
+    assert terminal.json("history", "--since", "1h")[0]["changes"][0]["rule_id"] == rule["rule_id"]
+    assert terminal.json("history", "--until", "1h", "--since", "2h") == []
+    deleted = terminal.try_("rules", "delete", str(rule["rule_id"]), "--yes")
+    assert "- rule " in deleted.stderr
+    assert terminal.api.rule_ids() == []

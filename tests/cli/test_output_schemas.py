@@ -73,6 +73,7 @@ get cache_ttl --context user=john,environment=dev
 explain cache_ttl --context user=john
 explain cache_ttl --context user=john,environment=dev
 rules list cache_ttl
+rules delete 1 --dry-run
 history list
 history show {revision}
 proposals list

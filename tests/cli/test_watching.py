@@ -83,7 +83,7 @@ def test_two_times_and_files_are_compared(terminal: Terminal) -> None:
     [
         ("prod", 1, "there is no profile 'prod'"),
         ("sets/a.yaml", 1, "there is no file sets/a.yaml"),
-        ("@yesterday", 2, "expected a time such as 2030-01-31T12:00, not 'yesterday'"),
+        ("@yesterday", 2, "or 30m, 2h or 7d ago, not 'yesterday'"),
         ("@999999999", 1, "there is no revision 999999999 yet"),
     ],
 )
