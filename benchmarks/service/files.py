@@ -15,7 +15,16 @@ from benchmarks.service.sizes import Sizes
 
 _SETTINGS_PER_FILE = 100
 _TARGET = 10_000
-_LIMITS = ("--max-operations", "1000000", "--max-changes-size", str(256 * 2**20), "--request-timeout", "120")
+_LIMITS = (
+    "--max-operations",
+    "1000000",
+    "--max-changes-size",
+    str(256 * 2**20),
+    "--request-timeout",
+    "120",
+    "--writes-per-second",
+    "1000000",
+)
 
 
 def files(sizes: Sizes) -> list[Row]:
@@ -30,7 +39,10 @@ def files(sizes: Sizes) -> list[Row]:
                 samples["plan"].append(_run(folder, running.url, "plan", "settings", "--out", "saved.plan"))
                 samples["apply"].append(_run(folder, running.url, "apply", "saved.plan", "--yes"))
     what = f"{sizes.file_settings:,} settings and {sizes.file_settings * sizes.file_rules_each:,} rules in files"
-    return [Row("files", f"{command}, {what}", "ms", times, target=_TARGET) for command, times in samples.items()]
+    return [
+        Row("files", f"{command}, {what}", "ms", times, target=_TARGET, against="value")
+        for command, times in samples.items()
+    ]
 
 
 def _write_files(folder: Path, sizes: Sizes) -> list[str]:
