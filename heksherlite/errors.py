@@ -184,11 +184,13 @@ class GrantError(FaktsError):
         message: The problem and its source.
         causes: The errors that caused it.
         refused: Whether an endpoint or a person refused, so that trying again does not help.
+        withdrawn: Whether an endpoint rejected a token that it had granted, so that earlier facts must not be used.
     """
 
     def __init__(self, message: str, causes: Iterable[Exception] = ()) -> None:
         self.causes = tuple(causes)
         self.refused: bool = any(isinstance(cause, GrantError) and cause.refused for cause in self.causes)
+        self.withdrawn: bool = any(isinstance(cause, GrantError) and cause.withdrawn for cause in self.causes)
         super().__init__(message, self.causes)
         self.message = message
 

@@ -108,6 +108,8 @@ class CacheGrant:
         try:
             facts = await load(self._grant, request)
         except GrantError as error:
+            if error.withdrawn:
+                await anyio.to_thread.run_sync(self._forget)
             if usable is None or error.refused:
                 raise
             extra = {"path": str(self._path), "reason": str(error)}
@@ -128,6 +130,14 @@ class CacheGrant:
             as_of=cached.created_at,
         )
         return LayeredFacts([layer])
+
+    def _forget(self) -> None:
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            reason = file_error_reason(error)
+            extra = {"path": str(self._path), "reason": reason}
+            logger.warning("withdrawn facts cannot be deleted: %s: %s", self._path, reason, extra=extra)
 
     def _read_usable(self) -> CachedFacts | None:
         """Return the content of the file if it can be used, at least if the other grant fails."""

@@ -14,6 +14,7 @@ import pytest
 
 from heksherlite.errors import ClaimError, DemandError, DiscoveryError, FactsShapeError, GroupNotFound
 from heksherlite.grants import (
+    CacheGrant,
     DeviceCodeGrant,
     DeviceLogin,
     Endpoint,
@@ -110,6 +111,21 @@ def test_a_revoked_token_is_rejected_once(endpoint: ScriptedEndpoint, log: Log) 
     assert loaded(redeem(endpoint)) == CONFIG
     assert loaded(redeem(endpoint)) == CONFIG
     assert not any(secret in log.caplog.text for secret in HIDDEN)
+
+
+def test_a_cache_of_a_revoked_program(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """A cache file is deleted when the endpoint refuses the program, and stays while the endpoint is away."""
+    file = tmp_path / "cache"
+    loaded(CacheGrant(redeem(endpoint), cache_file=file))
+    endpoint.script["/f/claim/"] = Scripted(status=503)
+    with pytest.raises(ClaimError):
+        loaded(CacheGrant(redeem(endpoint), cache_file=file), force_refresh=True)
+    endpoint.script.clear()
+    assert file.exists()
+    endpoint.tokens.clear()
+    with pytest.raises(DemandError):
+        loaded(CacheGrant(redeem(endpoint), cache_file=file), force_refresh=True)
+    assert not file.exists()
 
 
 def test_a_missing_key_asks_nobody(endpoint: ScriptedEndpoint) -> None:

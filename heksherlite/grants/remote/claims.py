@@ -91,7 +91,12 @@ class Claims:
                 outcome = await self._try(endpoint, http, newer)
                 if outcome is not None:
                     return outcome
-            token = await self._demand(endpoint, http, request)
+            was_rejected = token is not None or newer is not None
+            try:
+                token = await self._demand(endpoint, http, request)
+            except DemandError as error:
+                error.withdrawn = was_rejected
+                raise
             # Kept before it is used, so that the next load can use it if this claim fails.
             await self._tokens.keep(endpoint, token)
         return await claim_facts(endpoint, http, token)
@@ -116,6 +121,7 @@ async def claim_facts(endpoint: Endpoint, http: EndpointClient, token: Secret) -
     """
     outcome = await _send_claim(endpoint, http, token)
     if isinstance(outcome, ClaimError):
+        outcome.withdrawn = True
         raise outcome
     return outcome
 

@@ -14,11 +14,9 @@ from heksherlite.service.console import showing
 from heksherlite.service.console.links import here
 from heksherlite.service.console.people import person_of
 from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.pages.menu import menu_of, theme_of
 
 _PACKAGE: Final = "heksherlite.service.console"
-
-THEMES: Final = ("auto", "light", "dark")
-THEME_COOKIE: Final = "heksherlite_theme"
 
 PAGE_HEADERS: Final = {
     "cache-control": "no-store",
@@ -30,11 +28,6 @@ PAGE_HEADERS: Final = {
     # With no-referrer, browsers would send "Origin: null" with forms.
     "referrer-policy": "same-origin",
 }
-
-SECTIONS: Final = frozenset(
-    {"", "draft", "explain", "history", "proposals", "compare", "features", "access", "service"}
-)
-"""The paths of the sections in the menu, relative to ``/console/``."""
 
 STATIC_TYPES: Final = {"css": "text/css", "js": "text/javascript"}
 
@@ -55,7 +48,6 @@ async def render(
     visitor = context.people.visitor(request)
     identity = getattr(request.state, "identity", None)
     person = None if identity is None or not identity.scopes else person_of(request)
-    theme = request.cookies.get(THEME_COOKIE, "auto")
     html = (
         _environment()
         .get_template(f"{template}.html")
@@ -69,9 +61,9 @@ async def render(
             person=person,
             drafted=await _drafted(request) if person is not None and person.may_edit else 0,
             revision=context.store.catalog.counters.revision,
-            theme=theme if theme in THEMES else "auto",
+            theme=theme_of(request),
             here=here(request),
-            sections=SECTIONS,
+            sections=() if identity is None else menu_of(identity),
         )
     )
     response = Response(html, status, {**PAGE_HEADERS, **(headers or {})}, "text/html")
