@@ -3,7 +3,7 @@
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import sha256
@@ -153,6 +153,38 @@ async def test_the_first_usable_endpoint(port: int, endpoint: ScriptedEndpoint) 
     assert (found.base_url, found.is_pinned) == (endpoint.base_url, False)
     grant = RetrieveGrant(manifest=MANIFEST, redirect_uri="", discovery=advertised(port))
     assert await load_by_beacons(port, partial(load, grant, LoadRequest()), endpoint.url) == CONFIG
+
+
+@pytest.mark.anyio
+async def test_a_chosen_endpoint(port: int, endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function gets all endpoints and chooses one; its choice proves nothing, so that secrets are not sent."""
+    monkeypatch.setattr("heksherlite.grants.remote.advertised._MAX_ENDPOINTS", 2)
+    endpoint.script["/other/.well-known/fakts"] = Scripted({"name": "other", "base_url": f"{endpoint.url}/g/"})
+    urls = [endpoint.url, f"{endpoint.url}/other"]
+    found = await load_by_beacons(port, partial(advertised(port).adiscover_all, at_most=2), *urls)
+    assert sorted(each.name for each in found) == ["other", "scripted"]
+
+    def choose(endpoints: Sequence[Endpoint]) -> Endpoint | None:
+        return next((each for each in endpoints if each.name == "other"), None)
+
+    chosen = await load_by_beacons(port, advertised(port, choose=choose).adiscover, *urls)
+    assert (chosen.name, chosen.is_pinned) == ("other", False)
+    with pytest.raises(DiscoveryError, match="none of the 2 endpoints was chosen"):
+        await load_by_beacons(port, advertised(port, choose=lambda _: None).adiscover, *urls)
+
+
+@pytest.mark.anyio
+async def test_a_spoofed_beacon_gets_a_manifest_only(port: int, endpoint: ScriptedEndpoint) -> None:
+    """Whoever sends a beacon sees what the application calls itself, and nothing that is secret."""
+    grant = RetrieveGrant(manifest=MANIFEST, redirect_uri="", discovery=advertised(port), token_store=None)
+    await load_by_beacons(port, partial(load, grant, LoadRequest()), endpoint.url)
+    sent = [request.body for request in endpoint.received if request.body]
+    assert sent == [{"manifest": MANIFEST.body()}, {"token": "granted-token-1"}]  # its own token
+    endpoint.received.clear()
+    redeem = RedeemGrant(manifest=MANIFEST, token="one-time-token", discovery=advertised(port))  # noqa: S106
+    with pytest.raises(DemandError, match="anybody could have sent the beacon"):
+        await load_by_beacons(port, partial(load, redeem, LoadRequest()), endpoint.url)
+    assert [request.body for request in endpoint.received if request.body] == []
 
 
 @pytest.mark.anyio

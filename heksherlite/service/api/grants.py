@@ -169,7 +169,7 @@ async def describe_endpoint(request: Request, context: Context) -> Response:
     """Return the URLs at which an application requests its configuration."""
     base_url = f"{context.base_url(request)}/f/"
     description = {
-        "name": "heksherlite",
+        "name": context.options.name,
         "base_url": base_url,
         "description": "Configurations of applications, and settings that change while they run",
         "version": __version__,
