@@ -46,6 +46,7 @@ class Node:
         hint: What is permitted, in words.
         fault: Why what was entered is not a value.
         attributes: The attributes of the input.
+        is_new_entry: Whether it is an empty row of a list.
         unit: The unit of a duration.
         origin: What the value was: ``absent``, or a time that the field shows in another form.
     """
@@ -64,6 +65,7 @@ class Node:
     hint: str = ""
     fault: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    is_new_entry: bool = False
     unit: str = "seconds"
     origin: str = ""
 
@@ -122,6 +124,7 @@ class Builder:
         removable = is_row and kind not in SIMPLE
         node.may_be_absent = is_optional or part.is_nullable or removable
         node.is_given = is_given
+        node.is_new_entry = removable and not is_given
         node.origin = "absent" if value is MISSING and is_optional and not was_null else ""
         node.absent = "Keep this entry" if removable else "Set" if is_optional and not part.is_nullable else "Not null"
         if self.size < _MOST_FIELDS:
