@@ -21,6 +21,7 @@ _FLOORS = {
     "removal": "with writes to another setting all the while",
     "streams": "on `--workers 2`; floor: the same without streams",
     "facts": "programs on the same machine",
+    "files": "commands in processes of their own",
     "changes": "floor: the same rules one by one, or none",
     "replicas": "two services on one PostgreSQL, a client at the other one",
     "peers": "multiples of the floor above; floor: those of heksher",

@@ -56,6 +56,7 @@ def test_benchmarks_of_the_service_run_at_the_smallest_size(tmp_path: Path) -> N
         "size",
         "streams",
         "facts",
+        "files",
     }
     assert all(row["ours"] for row in rows)
     for row in rows:

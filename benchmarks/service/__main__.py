@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.service.changes import changes
 from benchmarks.service.databases import postgresql
 from benchmarks.service.facts import facts
+from benchmarks.service.files import files
 from benchmarks.service.ofrep import ofrep
 from benchmarks.service.quotas import quotas
 from benchmarks.service.reads import reads
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         metavar="GROUPS",
-        default="reads,ofrep,quotas,writes,changes,replicas,size,removal,streams,facts",
+        default="reads,ofrep,quotas,writes,changes,replicas,size,removal,streams,facts,files",
         help="some of %(default)s",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples into a file")
@@ -44,6 +45,7 @@ def main() -> None:
             "size": partial(size, sizes, server),
             "streams": partial(streams, sizes),
             "facts": partial(facts, sizes),
+            "files": partial(files, sizes),
             "removal": partial(removal, sizes, server),
         }
         names = arguments.only.split(",")

@@ -23,6 +23,8 @@ class Sizes:
     operations: int = 10_000
     previewed_operations: int = 1_000
     explained_rules: int = 100_000
+    file_settings: int = 5_000
+    file_rules_each: int = 20
 
 
 QUICK = Sizes(
@@ -42,4 +44,6 @@ QUICK = Sizes(
     operations=20,
     previewed_operations=10,
     explained_rules=100,
+    file_settings=3,
+    file_rules_each=2,
 )

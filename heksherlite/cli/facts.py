@@ -115,8 +115,8 @@ def _find(origin: str) -> Fakts[Any]:
         found: Any = import_module(module)
         for name in attribute.split("."):
             found = getattr(found, name)
-        if callable(found) and not hasattr(found, "aload"):
-            found = found()
-        return found if isinstance(found, Fakts) else Fakts(found)
+        is_function = callable(found) and not hasattr(found, "aload")
+        loader: Any = found() if is_function else found
+        return loader if isinstance(loader, Fakts) else Fakts(loader)
     except Exception as error:  # the program's own code can raise anything
         raise click.ClickException(f"{origin} cannot be used: {type(error).__name__}: {error}") from error

@@ -154,7 +154,8 @@ def test_arguments_of_gql(fakts: Fakts) -> None:
     assert client.execute_timeout == 60
     assert client.schema is not None
     with client as session:
-        assert session.client.transport.client.timeout.read == 5
+        transport: Any = session.client.transport
+        assert transport.client.timeout.read == 5
         with pytest.raises(Exception, match="Cannot query field 'nothing'"):
             session.execute(gql("query { nothing }"))
 

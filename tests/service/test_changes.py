@@ -357,7 +357,7 @@ def test_too_many_operations_are_refused(tmp_path: Path) -> None:
             assert change(api, *[PUT_DEV] * 3).status_code == 200
             response = change(api, *[PUT_DEV] * 4)
     assert response.status_code == 422
-    assert response.json()["detail"][0]["msg"] == "there are 4 operations, and one change may have 3"
+    assert response.json()["detail"][0]["msg"] == "there are 4 operations, and one change may have 3 (--max-operations)"
 
 
 @pytest.mark.parametrize("route", ["changes", "proposals"])
@@ -369,7 +369,10 @@ def test_one_operation_too_many_refuses_all(api: Api, route: str) -> None:
     body = {"operations": operations, "reason": "too many"}
     response = api.call("POST", route, body)
     assert response.status_code == 422
-    assert response.json()["detail"][0]["msg"] == "there are 10001 operations, and one change may have 10000"
+    assert (
+        response.json()["detail"][0]["msg"]
+        == "there are 10001 operations, and one change may have 10000 (--max-operations)"
+    )
     assert revision(api) == before
     allowed = change(api, *operations[:10_000], dry_run=True)
     assert allowed.status_code == 200, allowed.text
