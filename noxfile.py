@@ -39,11 +39,11 @@ def thorough(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-m", "thorough", *session.posargs)
 
 
-@nox.session(python=OLDEST)
+@nox.session(python=PYTHONS)
 def foreign(session: nox.Session) -> None:
     """Run the tests of processes beside uWSGI, gevent, eventlet and nest_asyncio, as far as these can be installed."""
     constrained = {"PIP_CONSTRAINT": str(CONSTRAINTS)}
-    tools = ("gunicorn", "pytest", "pytest-timeout", "pytest-xdist")
+    tools = ("gunicorn", "hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
     session.install("-e", ".[service]", *tools, env=constrained)
     lines = [line.partition("#")[0].strip() for line in (ROOT / ".ci" / "foreign.txt").read_text("utf-8").splitlines()]
     missing = []
