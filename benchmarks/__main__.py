@@ -68,6 +68,12 @@ def run(python: Path, module: str, *args: object) -> str:
     return process.stdout.decode()
 
 
+def loop_milliseconds(python: Path) -> float:
+    """Return how long an interpreter takes for a fixed loop, which says how fast the machine is."""
+    code = "import timeit; print(min(timeit.repeat('for i in range(1_000_000): n += i', 'n = 0', number=1)) * 1e3)"
+    return float(subprocess.run([python, "-c", code], stdout=subprocess.PIPE, check=True, text=True).stdout)
+
+
 def _environment() -> dict[str, str]:
     ignored = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     return {name: value for name, value in os.environ.items() if name not in ignored}
@@ -138,7 +144,8 @@ def main() -> None:
     for python in pythons:
         rows, results = measure(python, only, told.size)
         version = version_of(python)
-        print(f"\nCPython {version}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores\n")
+        machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+        print(f"\nCPython {version}, {machine}; {loop_milliseconds(python):.0f} ms for a loop of a million additions\n")
         print(f"{table(rows)}\n\n{peer_table(results)}" if results else table(rows), flush=True)
         written.append(
             {"python": version, "rows": [asdict(row) for row in rows], "peers": [asdict(result) for result in results]}

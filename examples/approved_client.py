@@ -1,5 +1,7 @@
 """A program that knows one address at most, and gets the rest from there once a person has approved it on a page.
 
+The person is asked once: later starts use the token that the first one kept.
+
 Usage: python approved_client.py http://host:port
 
 With ``FAKTS_...`` variables or a ``config.yaml`` that has a group ``heksher``, it asks nobody.
@@ -11,7 +13,6 @@ import sys
 
 from heksherlite import AsyncHeksherClient, Setting
 from heksherlite.grants import (
-    CacheGrant,
     DeviceCodeGrant,
     EnvGrant,
     FailsafeGrant,
@@ -32,7 +33,7 @@ async def main(url: str) -> None:
         timeout=600,
         open_browser=False,
     )
-    grant = FailsafeGrant([EnvGrant(), YamlGrant("config.yaml"), CacheGrant(approval, expires_in=24 * 3600)])
+    grant = FailsafeGrant([EnvGrant(), YamlGrant("config.yaml"), approval])
     async with Fakts(grant), await AsyncHeksherClient.from_fakts():
         print("page_size of john:", page_size.get(user="john"))
 

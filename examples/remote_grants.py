@@ -2,20 +2,20 @@
 
 Usage: python remote_grants.py http://host:port
 
-The next start needs nobody: the facts are kept in ``.fakts_cache.json`` for a day.
+The next start needs nobody: the grant keeps the token that it was granted.
 """
 
 import asyncio
 import sys
 
-from heksherlite.grants import CacheGrant, DeviceCodeGrant, Fakts, GrantError, Manifest, WellKnownDiscovery
+from heksherlite.grants import DeviceCodeGrant, Fakts, GrantError, Manifest, WellKnownDiscovery
 
 
 async def main(url: str) -> None:
     """Print the groups that the endpoint has for this program."""
     manifest = Manifest(identifier="org.example.remote-grants", version="1.0", scopes=("read",))
     approval = DeviceCodeGrant(manifest=manifest, discovery=WellKnownDiscovery(url=url), open_browser=False)
-    async with Fakts(CacheGrant(approval, expires_in=24 * 3600)) as fakts:
+    async with Fakts(approval) as fakts:
         try:
             groups = await fakts.aget()
         except GrantError as error:

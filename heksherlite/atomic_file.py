@@ -37,6 +37,37 @@ def write_private_file(path: Path, content: Iterable[bytes]) -> None:
         raise
 
 
+def read_private_file(path: Path, max_size: int) -> bytes:
+    """Return the content of a file that only the user can read and write.
+
+    Args:
+        path: The path. A symbolic link is not followed.
+        max_size: The maximum size in bytes.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is not private to the user, or is too large.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if path.is_symlink():
+        raise ValueError("it is a symbolic link")
+    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is not a regular file")
+        if hasattr(os, "geteuid"):
+            if status.st_uid != os.geteuid():
+                raise ValueError("it belongs to another user")
+            if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                raise ValueError("other users can write to it")
+            if status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+                raise ValueError("other users can read it")
+        content = file.read(max_size + 1)
+    if len(content) > max_size:
+        raise ValueError(f"it is larger than {max_size:,} bytes")
+    return content
+
+
 def follow_trusted_links(path: Path) -> Path:
     """Return the target of a path that may be a symbolic link.
 

@@ -183,10 +183,14 @@ class GrantError(FaktsError):
     Attributes:
         message: The problem and its source.
         causes: The errors that caused it.
+        refused: Whether an endpoint or a person refused, so that trying again does not help.
+        withdrawn: Whether an endpoint rejected a token that it had granted, so that earlier facts must not be used.
     """
 
     def __init__(self, message: str, causes: Iterable[Exception] = ()) -> None:
         self.causes = tuple(causes)
+        self.refused: bool = any(isinstance(cause, GrantError) and cause.refused for cause in self.causes)
+        self.withdrawn: bool = any(isinstance(cause, GrantError) and cause.withdrawn for cause in self.causes)
         super().__init__(message, self.causes)
         self.message = message
 
@@ -202,9 +206,11 @@ class RemoteGrantError(GrantError):
         url: The URL of the request.
         reason: What went wrong.
         certificate_rejected: Whether the certificate of the endpoint was not accepted.
+        status: The HTTP status of the response to a request for a stream, or ``None``.
     """
 
     certificate_rejected = False
+    status: int | None = None
 
     def __init__(self, url: str, reason: str, causes: Iterable[Exception] = ()) -> None:
         super().__init__(f"{url}: {reason}", causes)

@@ -3,6 +3,7 @@ import signal
 import ssl
 from collections.abc import Iterator
 from functools import cache
+from itertools import count
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -17,7 +18,7 @@ from tests.service.new_schema import SchemaCopy
 
 pytest_plugins = ["pytester"]
 
-settings.register_profile("brief", max_examples=20)
+settings.register_profile("brief", max_examples=20, deadline=None)  # machines stall
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,6 +48,7 @@ def _made_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite, "upgrade_schema", SchemaCopy().upgrade)
         patch.setattr("httpx._transports.default.create_ssl_context", _ssl_context)
+        patch.setattr("httpx.create_ssl_context", _ssl_context)
         yield
 
 
@@ -71,6 +73,19 @@ def _own_main_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     left = main_client.main()
     assert not (isinstance(left, BaseClient) and left.is_live), f"{left!r} was not closed"
+
+
+@pytest.fixture(scope="session")
+def _state_homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the names of folders for the state of programs. They do not exist."""
+    base = tmp_path_factory.mktemp("state")
+    return (str(base / str(number)) for number in count())
+
+
+@pytest.fixture(autouse=True)
+def _own_state_home(monkeypatch: pytest.MonkeyPatch, _state_homes: Iterator[str]) -> None:
+    """Give the programs of each test a folder for their state, such as tokens, that no other test uses."""
+    monkeypatch.setenv("XDG_STATE_HOME", next(_state_homes))
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -48,12 +48,15 @@ def test_benchmarks_of_the_service_run_at_the_smallest_size(tmp_path: Path) -> N
     assert {row["group"] for row in rows} == {
         "reads",
         "ofrep",
+        "quotas",
         "writes",
         "changes",
         "replicas",
         "removal",
         "size",
         "streams",
+        "facts",
+        "files",
     }
     assert all(row["ours"] for row in rows)
     for row in rows:

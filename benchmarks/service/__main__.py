@@ -8,7 +8,10 @@ from pathlib import Path
 
 from benchmarks.service.changes import changes
 from benchmarks.service.databases import postgresql
+from benchmarks.service.facts import facts
+from benchmarks.service.files import files
 from benchmarks.service.ofrep import ofrep
+from benchmarks.service.quotas import quotas
 from benchmarks.service.reads import reads
 from benchmarks.service.removal import removal
 from benchmarks.service.size import size
@@ -25,7 +28,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         metavar="GROUPS",
-        default="reads,ofrep,writes,changes,replicas,size,removal,streams",
+        default="reads,ofrep,quotas,writes,changes,replicas,size,removal,streams,facts,files",
         help="some of %(default)s",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples into a file")
@@ -35,11 +38,14 @@ def main() -> None:
         groups = {
             "reads": partial(reads, sizes),
             "ofrep": partial(ofrep, sizes),
+            "quotas": partial(quotas, sizes),
             "writes": partial(writes, sizes, server),
             "changes": partial(changes, sizes, server),
             "replicas": partial(replicas, sizes, server),
             "size": partial(size, sizes, server),
             "streams": partial(streams, sizes),
+            "facts": partial(facts, sizes),
+            "files": partial(files, sizes),
             "removal": partial(removal, sizes, server),
         }
         names = arguments.only.split(",")

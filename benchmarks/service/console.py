@@ -5,6 +5,7 @@ processor, so that other programs on the machine do not count. Run it with ``pyt
 """
 
 import asyncio
+import gc
 import statistics
 import tempfile
 import time
@@ -40,6 +41,9 @@ PAGES = {
     "compare": "/console/compare?feature=environment&left=staging&right=prod",
     "features": "/console/features",
     "history": "/console/history",
+    "value over time": "/console/history?setting=group_07.setting_0007&c.environment=prod&c.customer=c1&c.user=u17",
+    "proposals": "/console/proposals",
+    "help": "/console/help",
     "service": "/console/service",
 }
 
@@ -72,6 +76,8 @@ async def measure() -> None:
         await store.load()
         changes = catalog_changes()
         store.catalog = store.catalog.after(changes, store.catalog.counters_after(changes))
+        gc.collect()
+        gc.freeze()  # as ``heksherlite serve`` does
         app = create_app(store)
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:

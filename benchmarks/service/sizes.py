@@ -19,9 +19,12 @@ class Sizes:
     large_settings: int = 100
     large_rules_each: int = 10_000
     streams: int = 10_000
+    programs: int = 50
     operations: int = 10_000
     previewed_operations: int = 1_000
     explained_rules: int = 100_000
+    file_settings: int = 5_000
+    file_rules_each: int = 20
 
 
 QUICK = Sizes(
@@ -37,7 +40,10 @@ QUICK = Sizes(
     large_settings=2,
     large_rules_each=500,
     streams=20,
+    programs=2,
     operations=20,
     previewed_operations=10,
     explained_rules=100,
+    file_settings=3,
+    file_rules_each=2,
 )

@@ -5,6 +5,7 @@ It needs ``heksherlite[service,browser]`` and a Chromium that playwright finds.
 
 import shutil
 from pathlib import Path
+from time import sleep
 
 import httpx
 from playwright.sync_api import Page, sync_playwright
@@ -28,6 +29,7 @@ RULES: tuple[tuple[str, object, dict[str, str]], ...] = (
     ("checkout.methods", ["card", "invoice"], {"customer": "acme"}),
     ("checkout.page_size", 50, {"environment": "prod"}),
 )
+LATER = ((120, "the cache was too old"), (600, "the database was slow"), (450, "a compromise"))
 
 
 def main() -> None:
@@ -61,6 +63,11 @@ def fill(url: str) -> None:
             for name, value, conditions in RULES
         ]
         api.post("/changes", json={"operations": operations, "reason": "the first rules"}).raise_for_status()
+        for value, reason in LATER:
+            in_production = {"environment": "prod"}
+            operation = {"op": "put_rule", "setting": "cache_ttl", "feature_values": in_production, "value": value}
+            api.post("/changes", json={"operations": [operation], "reason": reason}).raise_for_status()
+            sleep(0.3)
 
 
 def take(page: Page, url: str, scheme: str) -> None:
@@ -69,6 +76,8 @@ def take(page: Page, url: str, scheme: str) -> None:
     page.screenshot(path=FOLDER / f"console-settings-{scheme}.png")
     page.goto(f"{url}/console/settings/cache_ttl?c.environment=dev")
     page.screenshot(path=FOLDER / f"console-setting-{scheme}.png")
+    page.goto(f"{url}/console/history?setting=cache_ttl&c.environment=prod")
+    page.locator("section", has=page.locator(".chart")).screenshot(path=FOLDER / f"console-values-{scheme}.png")
     page.goto(f"{url}/console/settings/cache_ttl/edit")
     page.get_by_label("environment").fill("staging")
     page.get_by_label("Value", exact=True).fill("30")

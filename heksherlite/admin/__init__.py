@@ -5,6 +5,15 @@
 ...     admin.change([PutRule(setting="cache_ttl", feature_values={"user": "john"}, value=0)], reason="see #42")
 """
 
+from heksherlite.admin.access_results import (
+    ApplicationCredentials,
+    ApplicationDetails,
+    Approval,
+    DeclarerDetails,
+    Invitation,
+    PendingApplication,
+    TokenDetails,
+)
 from heksherlite.admin.clients import AdminClient, AsyncAdminClient
 from heksherlite.admin.explanations import (
     ExplainedRule,
@@ -76,6 +85,9 @@ __all__ = [
     "AdminClient",
     "AdminError",
     "AnyOperation",
+    "ApplicationCredentials",
+    "ApplicationDetails",
+    "Approval",
     "AsyncAdminClient",
     "Author",
     "Change",
@@ -86,6 +98,7 @@ __all__ = [
     "DecidedBy",
     "DeclarationDifference",
     "DeclarationPreview",
+    "DeclarerDetails",
     "DeleteContextFeature",
     "DeleteRule",
     "DeleteSetting",
@@ -95,10 +108,12 @@ __all__ = [
     "FailedCondition",
     "HistoryPage",
     "Impact",
+    "Invitation",
     "Moment",
     "MoveContextFeature",
     "Operation",
     "OperationConflict",
+    "PendingApplication",
     "PossibleValue",
     "Proposal",
     "ProposalPage",
@@ -121,5 +136,6 @@ __all__ = [
     "SetValue",
     "SettingDetails",
     "ShadowedRule",
+    "TokenDetails",
     "ValueChange",
 ]

@@ -23,7 +23,7 @@ def change(
     operations: Iterable[Operation],
     *,
     dry_run: bool = False,
-    base_revision: int | None = None,
+    base_revision: int | str | None = None,
     reason: str | None = None,
     break_glass: bool = False,
 ) -> Call[ChangeResult]:
@@ -31,9 +31,11 @@ def change(
 
     Args:
         operations: The operations, in order. Each one may use what an earlier one made.
-        dry_run: Whether to return the same result, or raise the same error, and change nothing.
-        base_revision: The revision that the author looked at. What others changed since is a conflict, if an operation
-            touches it. None: no conflict.
+        dry_run: Whether to return the same result, or raise the same error, and change nothing. This takes scope
+            ``read`` only.
+        base_revision: The number or the name of the revision that the author looked at. What others changed since is a
+            conflict, if an operation touches it. So is a name of another service, or of a database that was replaced.
+            None: no conflict.
         reason: The reason, for the history.
         break_glass: Whether to change protected settings in an emergency. It requires scope ``admin`` and a reason.
 
@@ -78,6 +80,19 @@ def setting(name: str) -> Call[SettingDetails]:
         AdminError: There is no answer, or the request is refused for another reason.
     """
     return json_call("GET", f"settings/{quoted(name)}", reading.setting_details)
+
+
+def schema(setting: str) -> Call[Mapping[str, Any]]:
+    """Return the JSON Schema of the values of a setting: its type, and the schema that the program declared.
+
+    Args:
+        setting: Its name, or an alias.
+
+    Raises:
+        RequestRefusedError: There is no such setting: status 404.
+        AdminError: There is no answer, or the request is refused for another reason.
+    """
+    return json_call("GET", f"settings/{quoted(setting)}/schema", dict)
 
 
 def rules(setting: str) -> Call[tuple[RuleDetails, ...]]:
@@ -240,10 +255,29 @@ def preview_declaration(declaration: Mapping[str, Any]) -> Call[DeclarationPrevi
     )
 
 
-def export() -> Call[bytes]:
-    """Return all settings and rules as of one revision, in the lines that ``heksherlite import`` reads.
+def undeclared_settings(days: int) -> Call[Mapping[str, datetime | None]]:
+    """Return the settings that no program has declared for some time, by name, each with when it was last declared.
+
+    The time is in UTC. It is None if the service knows of no declaration.
+
+    Args:
+        days: For how many days.
 
     Raises:
         AdminError: There is no answer, or the request is refused.
     """
-    return Call(request_to("GET", "export", None, {}, repeatable=True), reading.export_lines)
+    return json_call("GET", "settings", reading.undeclared_settings, undeclared_for=days)
+
+
+def export(*, at: Moment | None = None) -> Call[bytes]:
+    """Return all settings and rules as of one revision, in the lines that ``heksherlite import`` reads.
+
+    Args:
+        at: The time or revision. None: now.
+
+    Raises:
+        RequestRefusedError: There is no such revision or time (status 404 or 400).
+        AdminError: There is no answer, or the request is refused for another reason.
+    """
+    params = {"at": moment_text(at)}
+    return Call(request_to("GET", "export", None, params, repeatable=True), reading.export_lines)

@@ -1,14 +1,16 @@
 """The clients for operators: the I/O around the calls."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from threading import Lock
 from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, get_args
 
-from heksherlite.admin import calls, proposal_calls
+from heksherlite.admin import access_calls, application_calls, calls, proposal_calls
 from heksherlite.admin.reading import outcome_of
 from heksherlite.admin.requests import Call
+from heksherlite.admin.results import Record
+from heksherlite.admin.watching import Watch
 from heksherlite.clients.portal import PortalThread
 from heksherlite.engine.snapshots import LARGEST
 from heksherlite.errors import ServiceUnavailableError
@@ -100,6 +102,7 @@ class AsyncAdminClient:
     change = _asynchronous(calls.change)
     list_settings = _asynchronous(calls.list_settings)
     setting = _asynchronous(calls.setting)
+    schema = _asynchronous(calls.schema)
     rules = _asynchronous(calls.rules)
     rule = _asynchronous(calls.rule)
     explain = _asynchronous(calls.explain)
@@ -115,7 +118,48 @@ class AsyncAdminClient:
     comment = _asynchronous(proposal_calls.comment)
     context_features = _asynchronous(calls.context_features)
     preview_declaration = _asynchronous(calls.preview_declaration)
+    undeclared_settings = _asynchronous(calls.undeclared_settings)
     export = _asynchronous(calls.export)
+    list_tokens = _asynchronous(access_calls.list_tokens)
+    create_token = _asynchronous(access_calls.create_token)
+    revoke_token = _asynchronous(access_calls.revoke_token)
+    rotate_signing_key = _asynchronous(access_calls.rotate_signing_key)
+    list_groups = _asynchronous(access_calls.list_groups)
+    put_group = _asynchronous(access_calls.put_group)
+    delete_group = _asynchronous(access_calls.delete_group)
+    list_secrets = _asynchronous(access_calls.list_secrets)
+    put_secret = _asynchronous(access_calls.put_secret)
+    delete_secret = _asynchronous(access_calls.delete_secret)
+    declarers = _asynchronous(access_calls.declarers)
+    add_declarer = _asynchronous(access_calls.add_declarer)
+    remove_declarer = _asynchronous(access_calls.remove_declarer)
+    export_audit = _asynchronous(access_calls.export_audit)
+    list_applications = _asynchronous(application_calls.list_applications)
+    invite_application = _asynchronous(application_calls.invite_application)
+    register_application = _asynchronous(application_calls.register_application)
+    open_device_code = _asynchronous(application_calls.open_device_code)
+    approve_device_code = _asynchronous(application_calls.approve_device_code)
+    deny_device_code = _asynchronous(application_calls.deny_device_code)
+    expire_applications = _asynchronous(application_calls.expire_applications)
+    rotate_credentials = _asynchronous(application_calls.rotate_credentials)
+    revoke_applications = _asynchronous(application_calls.revoke_applications)
+    attach_group = _asynchronous(application_calls.attach_group)
+    detach_group = _asynchronous(application_calls.detach_group)
+
+    async def watch(self, take: Callable[[Record], object], settings: Sequence[str] | None = None) -> None:
+        """Call a function with each change from now on, as the stream of changes announces them.
+
+        Lost connections are made again, and what was missed meanwhile comes then. This needs a token with the scope
+        ``read`` and no setting prefix.
+
+        Args:
+            take: Called with each record, the oldest first. An exception that it raises ends the watch.
+            settings: The names of the settings to watch. None: everything.
+
+        Raises:
+            AdminError: The service cannot be reached at the beginning, or refuses the request.
+        """
+        await Watch(self._transport, self.send, take, settings).run()
 
     async def send(self, call: Call[T]) -> T:
         """Send a request, and return its result."""
@@ -183,6 +227,7 @@ class AdminClient:
     change = _synchronous(calls.change)
     list_settings = _synchronous(calls.list_settings)
     setting = _synchronous(calls.setting)
+    schema = _synchronous(calls.schema)
     rules = _synchronous(calls.rules)
     rule = _synchronous(calls.rule)
     explain = _synchronous(calls.explain)
@@ -198,16 +243,60 @@ class AdminClient:
     comment = _synchronous(proposal_calls.comment)
     context_features = _synchronous(calls.context_features)
     preview_declaration = _synchronous(calls.preview_declaration)
+    undeclared_settings = _synchronous(calls.undeclared_settings)
     export = _synchronous(calls.export)
+    list_tokens = _synchronous(access_calls.list_tokens)
+    create_token = _synchronous(access_calls.create_token)
+    revoke_token = _synchronous(access_calls.revoke_token)
+    rotate_signing_key = _synchronous(access_calls.rotate_signing_key)
+    list_groups = _synchronous(access_calls.list_groups)
+    put_group = _synchronous(access_calls.put_group)
+    delete_group = _synchronous(access_calls.delete_group)
+    list_secrets = _synchronous(access_calls.list_secrets)
+    put_secret = _synchronous(access_calls.put_secret)
+    delete_secret = _synchronous(access_calls.delete_secret)
+    declarers = _synchronous(access_calls.declarers)
+    add_declarer = _synchronous(access_calls.add_declarer)
+    remove_declarer = _synchronous(access_calls.remove_declarer)
+    export_audit = _synchronous(access_calls.export_audit)
+    list_applications = _synchronous(application_calls.list_applications)
+    invite_application = _synchronous(application_calls.invite_application)
+    register_application = _synchronous(application_calls.register_application)
+    open_device_code = _synchronous(application_calls.open_device_code)
+    approve_device_code = _synchronous(application_calls.approve_device_code)
+    deny_device_code = _synchronous(application_calls.deny_device_code)
+    expire_applications = _synchronous(application_calls.expire_applications)
+    rotate_credentials = _synchronous(application_calls.rotate_credentials)
+    revoke_applications = _synchronous(application_calls.revoke_applications)
+    attach_group = _synchronous(application_calls.attach_group)
+    detach_group = _synchronous(application_calls.detach_group)
+
+    def watch(self, take: Callable[[Record], object], settings: Sequence[str] | None = None) -> None:
+        """Call a function with each change from now on, as the stream of changes announces them.
+
+        Lost connections are made again, and what was missed meanwhile comes then. This needs a token with the scope
+        ``read`` and no setting prefix.
+
+        Args:
+            take: Called with each record, the oldest first, in another thread. An exception that it raises ends the
+                watch.
+            settings: The names of the settings to watch. None: everything.
+
+        Raises:
+            AdminError: The service cannot be reached at the beginning, or refuses the request.
+        """
+        self._running_portal().call(self._client.watch, take, settings)
 
     def send(self, call: Call[T]) -> T:
         """Send a request, and return its result."""
-        with self._lock:
-            if self._portal is None:
-                self._portal = PortalThread()
-            portal = self._portal
 
         async def exchange() -> T:
             return await self._client.send(call)
 
-        return portal.call(exchange)
+        return self._running_portal().call(exchange)
+
+    def _running_portal(self) -> PortalThread:
+        with self._lock:
+            if self._portal is None:
+                self._portal = PortalThread()
+            return self._portal

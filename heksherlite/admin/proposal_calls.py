@@ -18,7 +18,7 @@ def propose(
     operations: Iterable[Operation],
     *,
     reason: str | None = None,
-    base_revision: int | None = None,
+    base_revision: int | str | None = None,
     apply_at: datetime | None = None,
 ) -> Call[int]:
     """Propose operations for the approval of somebody else, and return the number of the proposal.

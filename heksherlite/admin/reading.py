@@ -116,6 +116,7 @@ def change_result(shown: Any) -> ChangeResult:
     """Return the result of operations."""
     return ChangeResult(
         revision=shown["revision"],
+        revision_name=shown["revision_name"],
         changes=_all(change, shown["changes"]),
         rule_ids=tuple([result.get("rule_id") for result in shown["results"]]),
         impact=impact(shown),
@@ -203,6 +204,11 @@ def declaration_preview(shown: Any) -> DeclarationPreview:
         latest_version=shown.get("latest_version"),
         differences=tuple([DeclarationDifference(**each) for each in shown.get("differences") or ()]),
     )
+
+
+def undeclared_settings(shown: Any) -> dict[str, datetime | None]:
+    """Return when settings were last declared, by name."""
+    return {each["name"]: _optional(_time, each["last_declared_at"]) for each in shown["settings"]}
 
 
 def explanations(shown: Any) -> Explanations:

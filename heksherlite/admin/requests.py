@@ -56,6 +56,24 @@ def json_call(
     return Call(request_to(method, path, body, params, repeatable=repeatable), partial(reading.read_json, read=read))
 
 
+def nothing_call(method: str, path: str, body: Mapping[str, Any]) -> Call[None]:
+    """Return a call that changes something, and whose response is empty."""
+    return Call(request_to(method, path, body or None, {}, repeatable=False), _nothing)
+
+
+def raw_call(path: str, **params: object) -> Call[bytes]:
+    """Return a call whose result is the body of the response as it is."""
+    return Call(request_to("GET", path, None, params, repeatable=True), _content)
+
+
+def _nothing(response: Response) -> None:
+    del response
+
+
+def _content(response: Response) -> bytes:
+    return response.content
+
+
 def request_to(
     method: str, path: str, body: Mapping[str, Any] | None, params: Mapping[str, object], *, repeatable: bool
 ) -> Request:
@@ -86,6 +104,13 @@ def moment_text(moment: Moment | None) -> str | None:
         return None if moment is None else str(moment)
     time = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return time.isoformat().replace("+00:00", "Z")
+
+
+def epoch_seconds(time: datetime | None) -> int | None:
+    """Return a time in seconds since the epoch. A time without an offset is in UTC."""
+    if time is None:
+        return None
+    return int((time.replace(tzinfo=UTC) if time.tzinfo is None else time).timestamp())
 
 
 def quoted(name: str) -> str:

@@ -125,12 +125,14 @@ class ChangeResult:
 
     Attributes:
         revision: The revision of the change; the newest one if nothing changed, or in a dry run.
+        revision_name: The name of this revision, which tells it from the one with the same number elsewhere.
         changes: What changed.
         rule_ids: For each operation, the id of the rule that it added or changed, or None.
         impact: What it does to the values of settings.
     """
 
     revision: int
+    revision_name: str
     changes: tuple[Change, ...]
     rule_ids: tuple[int | None, ...]
     impact: Impact

@@ -12,6 +12,7 @@ import click
 from heksherlite.cli.database import cause, in_access_store, in_store
 from heksherlite.service.domain import settings
 from heksherlite.service.domain.applications import Application, Approval, invited, registered
+from heksherlite.service.domain.credentials import Credentials
 from heksherlite.service.domain.declarers import Declarer, DeclarerKind, declarer_name
 from heksherlite.service.domain.device_codes import DeviceCode
 from heksherlite.service.domain.groups import Group
@@ -122,6 +123,18 @@ class Administration:
     def expire_applications(self, ids: Sequence[str], expires_at: int | None) -> Sequence[Application]:
         """Decide when the credentials of the applications with these IDs expire, of all or none, and return them."""
         return self._run(lambda access: Applications(access).set_expiry(ids, expires_at, self._cause))
+
+    def rotate_credentials(
+        self, application_id: str, *, previous_until: int, expires_at: int | None
+    ) -> Mapping[str, str]:
+        """Replace the credentials of an application, and return the new ones by name."""
+
+        def rotate(access: AccessStore) -> Awaitable[Credentials]:
+            return Applications(access).rotate(
+                application_id, self._cause, now=time.time(), previous_until=previous_until, expires_at=expires_at
+            )
+
+        return self._run(rotate).shown()
 
     def attach(self, group: str, ids: Sequence[str]) -> None:
         """Attach a group to the applications with these IDs, to all or none."""

@@ -165,6 +165,40 @@ def expire(
 
 
 @app.command()
+@click.argument("application_id", metavar="ID")
+@click.option(
+    "--overlap",
+    metavar="WHEN",
+    default="7d",
+    show_default=True,
+    help="Until when the present credentials work as well: a time from now, such as 7d, or a date in UTC, such as"
+    " 2030-01-31. 0h ends them at once.",
+)
+@click.option(
+    "--expires",
+    metavar="WHEN",
+    help="When the new credentials expire: a time from now, such as 90d, or a date in UTC. By default never.",
+)
+@reason_option
+@target_options
+def rotate(application_id: str, *, overlap: str, expires: str | None, reason: str | None, target: Target) -> None:
+    """Replace the credentials of the application ID, and print the new ones as JSON.
+
+    They are printed only this once: claim_token, with which the program claims its configuration, and what follows
+    from it: api_token, the token for the API, and client_id and client_secret for OAuth2. The present credentials work
+    until the end of the overlap, and those of an earlier rotation end at once. Programs of a public application get
+    the new token by themselves.
+    """
+    now = time.time()
+    previous_until, expires_at = parse_expiry(overlap, now, option="--overlap"), parse_expiry(expires, now)
+    administration = administration_of(target, reason)
+    credentials = administration.rotate_credentials(
+        application_id, previous_until=previous_until or 0, expires_at=expires_at
+    )
+    click.echo(json.dumps(credentials, indent=2))
+
+
+@app.command()
 @applications_argument
 @reason_option
 @target_options

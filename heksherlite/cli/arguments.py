@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 import orjson
+
+from heksherlite.cli.completion import complete_features, complete_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +22,15 @@ context_option: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = clic
     "contexts",
     metavar="FEATURE=VALUE,...",
     multiple=True,
+    shell_complete=complete_features,
     help="The context: values of context features, separated by commas. Repeat the option for several.",
+)
+
+_DISTANCE: Final = re.compile(r"([0-9]{1,9})([smhdw])")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+name_argument: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.argument(
+    "name", shell_complete=complete_settings
 )
 
 
@@ -56,6 +67,10 @@ def parse_value(text: str, wire_type: str) -> Any:
     from heksherlite.errors import TypeStringError
     from heksherlite.values.type_strings import parse_type
 
+    if wire_type == "bool":
+        if text.lower() not in {"true", "false"}:
+            raise click.BadParameter(f"the setting is true or false, not {text!r}", param_hint="VALUE")
+        return text.lower() == "true"
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -67,8 +82,13 @@ def parse_value(text: str, wire_type: str) -> Any:
     return text if accepts(text) and not accepts(value) else value
 
 
-def parse_time(text: str | None, option: str) -> datetime | None:
+def parse_time(text: str | None, option: str, *, from_now: bool = False) -> datetime | None:
     """Return a time, in UTC unless it has an offset.
+
+    Args:
+        text: The time in ISO 8601, or its distance from now, such as ``30m``, ``2h`` or ``7d``.
+        option: The option that it comes from, for errors.
+        from_now: Whether a distance leads into the future. Otherwise, it leads into the past.
 
     Raises:
         click.BadParameter: The text is not a time.
@@ -76,11 +96,24 @@ def parse_time(text: str | None, option: str) -> datetime | None:
     if text is None:
         return None
     try:
+        if match := _DISTANCE.fullmatch(text):
+            distance = timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+            now = datetime.now(UTC).replace(microsecond=0)
+            return now + distance if from_now else now - distance
         time = datetime.fromisoformat(text)
-    except ValueError as error:
-        reason = f"expected a time such as 2030-01-31T12:00, not {text!r}"
-        raise click.BadParameter(reason, param_hint=option) from error
+    except (ValueError, OverflowError) as error:
+        reason = f"expected a time such as 2030-01-31T12:00, or 30m, 2h or 7d {'from now' if from_now else 'ago'}"
+        raise click.BadParameter(f"{reason}, not {text!r}", param_hint=option) from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def parse_moment(text: str | None, option: str) -> int | datetime | None:
+    """Return a revision, or a time as `parse_time` reads it.
+
+    Raises:
+        click.BadParameter: The text is neither.
+    """
+    return int(text) if text is not None and text.isascii() and text.isdigit() else parse_time(text, option)
 
 
 def operations_in(shown: Any) -> list[AnyOperation]:

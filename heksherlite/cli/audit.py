@@ -1,11 +1,12 @@
 """``heksherlite audit``: export the audit record as JSON lines."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
 
+from heksherlite.cli.services import Service
 from heksherlite.cli.target import Target, target_options
 
 _AT_ONCE: Final = 1_000
@@ -57,7 +58,7 @@ def audit(target: Target, output: str, **search: Any) -> None:
 def _pieces(target: Target, search: dict[str, Any]) -> Iterator[bytes]:
     if target.url is None:
         return _stored(target.database, search)
-    return _served((target.url, target.token, target.headers), search)
+    return _served(Service(target.url, target.token, target.headers), search)
 
 
 def _stored(location: str | None, search: dict[str, Any]) -> Iterator[bytes]:
@@ -75,14 +76,10 @@ def _stored(location: str | None, search: dict[str, Any]) -> Iterator[bytes]:
         yield b"".join(orjson.dumps(record.as_json(), option=orjson.OPT_APPEND_NEWLINE) for record in records)
 
 
-def _served(service: tuple[str, str | None, Sequence[str]], search: dict[str, Any]) -> Iterator[bytes]:
+def _served(service: Service, search: dict[str, Any]) -> Iterator[bytes]:
     import orjson
 
-    from heksherlite.cli.remote_administration import get
-
-    parameters = {
-        name: value.isoformat() if isinstance(value, datetime) else str(value) for name, value in search.items()
-    }
-    while lines := get(service, "audit/export", {**parameters, "limit": str(_AT_ONCE)}):
-        yield lines
-        parameters["after"] = str(orjson.loads(lines.splitlines()[-1])["id"])
+    with service.connect() as client:
+        while lines := client.export_audit(**search, limit=_AT_ONCE):
+            yield lines
+            search["after"] = orjson.loads(lines.splitlines()[-1])["id"]

@@ -1,6 +1,7 @@
 """``heksherlite beacon`` and ``discover``: announce endpoints on the local network, and find them."""
 
 import socket
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -48,7 +49,7 @@ def beacon(url: str, interfaces: Sequence[str], interval: float, port: int) -> N
         encode_beacon(url)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URL") from error
-    addresses = _broadcast_addresses(interfaces)
+    addresses = broadcast_addresses(interfaces)
     click.echo(f"Sending beacons for {url} to {', '.join(addresses)}, port {port}")
     with suppress(KeyboardInterrupt):
         anyio.run(partial(advertise, url, addresses, port=port, interval=interval))
@@ -109,10 +110,30 @@ async def _discover(seconds: float, address: str, port: int) -> list[str]:
     return found
 
 
-def _broadcast_addresses(interfaces: Sequence[str]) -> list[str]:
+def announce_in_background(url: str, addresses: Sequence[str], port: int = BEACON_PORT) -> None:
+    """Send beacons in a thread until the process ends."""
+    import anyio
+
+    from heksherlite.grants.remote.beacon import advertise
+
+    send = partial(anyio.run, partial(advertise, url, addresses, port=port))
+    threading.Thread(target=send, name="heksherlite-beacon", daemon=True).start()
+
+
+def broadcast_addresses(interfaces: Sequence[str]) -> list[str]:
+    """Return the broadcast addresses of network interfaces, by default of all that are up.
+
+    Raises:
+        ClickException: If psutil is not installed, or an interface does not exist.
+    """
     from ipaddress import IPv4Interface
 
-    import psutil
+    try:
+        import psutil
+    except ModuleNotFoundError:
+        raise click.ClickException(
+            "beacons need psutil, which is not installed: pip install 'heksherlite[login]'"
+        ) from None
 
     up = {name for name, state in psutil.net_if_stats().items() if state.isup}
     addresses = {

@@ -15,7 +15,7 @@ from heksherlite.cli.output import FORMATS, output_option, print_one
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from heksherlite.admin import AdminClient, AnyOperation
+    from heksherlite.admin import AdminClient, AnyOperation, ChangeResult
 
 yes_option: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.option(
     "--yes", "-y", is_flag=True, help="Do not ask before the change, as scripts need it."
@@ -49,15 +49,15 @@ class ChangeMode:
     output: FORMATS
 
     def carry_out(
-        self, admin: AdminClient, operations: Sequence[AnyOperation], *, base_revision: int | None = None
+        self, admin: AdminClient, operations: Sequence[AnyOperation], *, base_revision: str | None = None
     ) -> None:
         """Show what operations do, ask, and make or propose them.
 
         Args:
             admin: The client for the service.
             operations: The operations.
-            base_revision: The revision that the person looked at. What others changed since is a conflict. By default,
-                it is that of the preview.
+            base_revision: The name of the revision that the person looked at. What others changed since is a conflict.
+                By default, it is that of the preview.
 
         Raises:
             click.UsageError: There is nobody to ask.
@@ -81,11 +81,19 @@ class ChangeMode:
         require_consent("Make this change?", yes=self.yes)
         made = admin.change(
             operations,
-            base_revision=preview.revision if base_revision is None else base_revision,
+            base_revision=preview.revision_name if base_revision is None else base_revision,
             break_glass=self.break_glass,
             reason=self.reason,
         )
         print_one(self.output, made, lambda: f"Changed in revision {made.revision}.")
+
+    def print_unchanged(self, result: ChangeResult) -> None:
+        """Print that nothing changed.
+
+        Args:
+            result: The result of no operations.
+        """
+        print_one(self.output, result, lambda: "Nothing was changed.")
 
     def _propose(self, admin: AdminClient, operations: Sequence[AnyOperation]) -> None:
         if self.dry_run:

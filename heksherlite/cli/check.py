@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from heksherlite.cli.output import FORMATS, as_text, conditions_text, output_option, plain, print_rows
+from heksherlite.cli.profiles import complete_profiles
 from heksherlite.cli.services import Service, service_of_profile, service_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from heksherlite.admin import AdminClient, DeclarationDifference, DeclarationPreview
     from heksherlite.setting import Setting
 
+
+UNDECLARED: Final = "undeclared"
 
 _COLUMNS: Final = {"SETTING": "setting", "OUTCOME": "outcome", "DIFFERENCES": "differs", "REJECTED": "count"}
 
@@ -30,7 +33,8 @@ class SettingCheck:
     Attributes:
         setting: Its name.
         outcome: What its declaration would do: ``created``, ``uptodate``, ``upgraded``, ``outdated``, ``mismatch`` or
-            ``rejected``; ``refused`` if it is invalid.
+            ``rejected``; ``refused`` if it is invalid. ``undeclared`` if only the service has it, and no program
+            declares it any more.
         differences: How it differs from the stored setting, in words.
         rejected: The rules and the default of the service that the program would not use, with the reasons.
     """
@@ -48,11 +52,32 @@ class SettingCheck:
 
 @click.command()
 @click.argument("modules", metavar="MODULE...", nargs=-1, required=True)
-@click.option("--against", metavar="PROFILE", help="The profile of the service to compare with, like --profile.")
+@click.option(
+    "--against",
+    metavar="PROFILE",
+    shell_complete=complete_profiles,
+    help="The profile of the service to compare with, like --profile.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit with status 2 if something differs, or a rule would be rejected.")
+@click.option(
+    "--undeclared-for",
+    "days",
+    metavar="DAYS",
+    type=click.IntRange(0),
+    help="Also list the settings of the service that no program has declared for this number of days. They do not"
+    " change the exit status.",
+)
 @output_option
 @service_options
-def check(modules: Sequence[str], *, against: str | None, exit_code: bool, output: FORMATS, service: Service) -> None:
+def check(
+    modules: Sequence[str],
+    *,
+    against: str | None,
+    exit_code: bool,
+    days: int | None,
+    output: FORMATS,
+    service: Service,
+) -> None:
     """Compare the settings of a program with a service, and declare nothing.
 
     The command imports the modules, as Python programs do, from the current folder too. For each setting, it shows what
@@ -64,6 +89,8 @@ def check(modules: Sequence[str], *, against: str | None, exit_code: bool, outpu
         service = service_of_profile(against)
     with service.connect() as admin:
         checks = [_checked(admin, setting) for setting in settings]
+        if days is not None:
+            checks += _undeclared(admin, days, {setting.name for setting in settings})
     rows = plain(checks)
     if output == "table":
         for row, each in zip(rows, checks, strict=True):
@@ -75,8 +102,16 @@ def check(modules: Sequence[str], *, against: str | None, exit_code: bool, outpu
                 click.echo(f"{each.setting}: {line}")
     else:
         print_rows(output, rows, {})
-    if exit_code and any(each.differs for each in checks):
+    if exit_code and any(each.differs for each in checks if each.outcome != UNDECLARED):
         click.get_current_context().exit(2)
+
+
+def _undeclared(admin: AdminClient, days: int, declared: Collection[str]) -> Iterator[SettingCheck]:
+    """Yield the settings that no program has declared for some time, nor these modules."""
+    for name, time in admin.undeclared_settings(days).items():
+        if name not in declared:
+            last = "never declared" if time is None else f"last declared at {time:%Y-%m-%d %H:%M} UTC"
+            yield SettingCheck(setting=name, outcome=UNDECLARED, differences=(last,))
 
 
 def _settings_of(modules: Sequence[str]) -> list[Setting[Any]]:

@@ -30,12 +30,16 @@ COMMANDS: Final = {
     "settings": CommandEntry("settings", "cli", "List, show and change settings."),
     "get": CommandEntry("values", "cli", "Print the value of the setting NAME in a context."),
     "explain": CommandEntry("values", "cli", "Explain why the setting NAME has its value in a context."),
-    "rules": CommandEntry("rule_commands", "cli", "Look at rules."),
+    "rules": CommandEntry("rule_commands", "cli", "Look at rules, and delete them by ID."),
     "set": CommandEntry("rule_commands", "cli", "Give the setting NAME a VALUE in some contexts."),
     "unset": CommandEntry(
         "rule_commands", "cli", "Delete the rule of the setting NAME that has exactly these conditions."
     ),
     "history": CommandEntry("records", "cli", "Look at what was changed, by whom, and why."),
+    "watch": CommandEntry(
+        "watching", "cli", "Print changes as they happen: of the settings with these NAMES, or of everything."
+    ),
+    "diff": CommandEntry("comparing", "cli", "Show what differs between A and B."),
     "revert": CommandEntry("records", "cli", "Revert all changes of a REVISION with a new change."),
     "check": CommandEntry("check", "cli", "Compare the settings of a program with a service, and declare nothing."),
     "edit": CommandEntry("editing", "cli", "Edit the default and the rules of the setting NAME in an editor."),
@@ -43,13 +47,19 @@ COMMANDS: Final = {
     "plan": CommandEntry("repository", "cli", "Show what heksherlite apply would do, and change nothing."),
     "apply": CommandEntry("repository", "cli", "Make the settings of a service those of the files, in one change."),
     "dump": CommandEntry(
-        "repository", "cli", "Write a file with the settings of a service, so that a repository can begin with it."
+        "dumping", "cli", "Write a file with the settings of a service, so that a repository can begin with it."
     ),
     "proposals": CommandEntry("proposals", "cli", "Propose changes, and decide about those of others."),
     "profile": CommandEntry("profile", "cli", "Keep the URLs and tokens of services under names."),
+    "completion": CommandEntry(
+        "shells",
+        "cli",
+        "Print the script with which a SHELL completes commands, options, and the names of settings and profiles.",
+    ),
     "export": CommandEntry("export", "service", "Export a database, or take a snapshot of a service."),
     "import": CommandEntry("importing", "service", "Import an export, or copy another service."),
-    "schema": CommandEntry("schema", "service", "Show the JSON Schema of the values of a setting."),
+    "schema": CommandEntry("schema", "cli", "Show the JSON Schema of the values of a setting."),
+    "facts": CommandEntry("facts", "cli", "Show and check the start-up configuration of a program."),
     "login": CommandEntry("login", "login", "Get the facts of an application after approval on a page."),
     "whoami": CommandEntry("login", "login", "Show which application's facts are stored, without values."),
     "logout": CommandEntry("login", "login", "Delete the stored facts."),

@@ -73,6 +73,8 @@ def _content(before: Any, after: Any) -> str:
         shown = after if before is None else before if after is None else None
         if shown is None:
             return f"{as_text(before)} -> {as_text(after)}"
+        if isinstance(shown, dict) and {"type", "default_value"} <= shown.keys():
+            return f"{shown['type']}, with the default {as_text(shown['default_value'])}"
         return as_text(shown["value"] if isinstance(shown, dict) and "value" in shown else shown)
     fields = [(name, _field(before, name), _field(after, name)) for name in {**before, **after}]
     return ", ".join([f"{name} {one} -> {other}" for name, one, other in fields if one != other])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from heksherlite.cli.arguments import name_argument
 from heksherlite.cli.changing import ChangeMode, change_options
 from heksherlite.cli.services import Service, service_options
 
@@ -22,7 +23,7 @@ _HELP: Final = """\
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @change_options
 @service_options
 def edit(name: str, mode: ChangeMode, service: Service) -> None:
@@ -35,17 +36,17 @@ def edit(name: str, mode: ChangeMode, service: Service) -> None:
     from heksherlite.cli.settings_dump import dumped
 
     with service.connect() as admin:
-        records = admin.history(limit=1).records
-        base_revision = records[0].revision if records else 0
+        unchanged = admin.change((), dry_run=True)
+        base_revision = unchanged.revision_name
         name = admin.setting(name).name
         stored, _ = read_stored(admin, [name])
         wanted = _edited(name, _HELP + dumped(None, stored))
         if wanted is None:
-            click.echo("Nothing was changed.")
+            mode.print_unchanged(unchanged)
             return
         plan = make_plan(wanted, stored, base_revision=base_revision, prune=True, force=True)
         if not plan.operations:
-            click.echo("Nothing was changed.")
+            mode.print_unchanged(unchanged)
             return
         mode.carry_out(admin, plan.operations, base_revision=base_revision)
 

@@ -94,7 +94,12 @@ def login(
             status.update(f"Waiting up to {login.timeout:g} seconds for the approval")
 
         grant = DeviceCodeGrant(
-            manifest=manifest, discovery=discovery, timeout=timeout, open_browser=browser, tell=tell
+            manifest=manifest,
+            discovery=discovery,
+            timeout=timeout,
+            open_browser=browser,
+            tell=tell,
+            token_store=None,
         )
         try:
             facts = anyio.run(load, grant, LoadRequest(force_refresh=True))

@@ -28,10 +28,12 @@ output_option: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click
 def plain(value: Any) -> Any:
     """Return a value as JSON: dataclasses as objects without the fields that are not given, times in UTC."""
     if isinstance(value, Operation):
-        return value.as_json()
+        value = value.as_json()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
         return {name: plain(each) for name, each in fields.items() if each is not NOT_GIVEN}
+    if (as_dictionary := getattr(value, "_asdict", None)) is not None:  # a named tuple
+        value = as_dictionary()
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):

@@ -17,7 +17,7 @@ from heksherlite.operations import NOT_GIVEN, AnyOperation, ClearDefault, Delete
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from heksherlite.admin import AdminClient
+    from heksherlite.admin import AdminClient, ChangeResult
     from heksherlite.cli.settings_files import WantedRule, WantedSetting
 
 APPLIED: Final = "applied"
@@ -99,18 +99,18 @@ class Plan:
     """What has to happen so that a service has the settings of some files.
 
     Attributes:
-        base_revision: The revision that was compared with the files.
-        base_time: When that revision was made; None if the service has no record of it.
+        base_revision: The name of the revision that was compared with the files.
         items: What happens, and what is left alone.
         operations: The operations that make it happen.
         places: For each operation, the place in the files that it is from.
+        preview: What the operations would do; None if there are none.
     """
 
-    base_revision: int
-    base_time: datetime | None = None
+    base_revision: str
     items: list[PlanItem] = field(default_factory=list)
     operations: list[AnyOperation] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
+    preview: ChangeResult | None = None
 
     @property
     def differs(self) -> bool:
@@ -214,7 +214,7 @@ def make_plan(
     wanted: Iterable[WantedSetting],
     stored: Mapping[str, StoredSetting],
     *,
-    base_revision: int,
+    base_revision: str,
     prune: bool = False,
     force: bool = False,
 ) -> Plan:
@@ -223,7 +223,7 @@ def make_plan(
     Args:
         wanted: The settings of the files.
         stored: The same settings of the service, by name.
-        base_revision: The revision of the service.
+        base_revision: The name of the revision of the service.
         prune: Whether to delete what the files do not have.
         force: Whether to overwrite what others have changed.
     """
@@ -240,7 +240,7 @@ def _plan_default(plan: Plan, setting: WantedSetting, there: StoredSetting, *, p
     before, after = there.operator_default, setting.default
     name, what = setting.name, "default"
     if after is not NOT_GIVEN:
-        if before is NOT_GIVEN or not _same(before, after):
+        if before is NOT_GIVEN or not same_value(before, after):
             step: Step = "add" if before is NOT_GIVEN else "change"
             item = PlanItem(step=step, setting=name, what=what, before=before, after=after)
             plan.add(item, SetDefault(setting=name, value=after), setting.default_place or setting.place)
@@ -290,7 +290,7 @@ def _plan_rule(plan: Plan, setting: WantedSetting, rule: WantedRule, there: Stor
     if there is None:
         plan.add(PlanItem(step="add", setting=setting.name, what=what, after=rule.value), put, rule.place)
         return
-    is_same = _same(there.value, rule.value) and (there.starts_at, there.ends_at) == (rule.starts_at, rule.ends_at)
+    is_same = same_value(there.value, rule.value) and (there.starts_at, there.ends_at) == (rule.starts_at, rule.ends_at)
     if is_same and dict(there.metadata) == metadata:
         return
     drift = _drift(setting, there, is_same=is_same)
@@ -333,7 +333,8 @@ def _other_changes(there: StoredRule, rule: WantedRule, metadata: Mapping[str, A
     return ", ".join(changes)
 
 
-def _same(one: Any, other: Any) -> bool:
+def same_value(one: Any, other: Any) -> bool:
+    """Return whether two values are the same as JSON: 1 and 1.0 are."""
     return bool(orjson.dumps(_canonical(one), option=_SORTED) == orjson.dumps(_canonical(other), option=_SORTED))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from heksherlite.cli.output import FORMATS, output_option, print_rows
-from heksherlite.cli.profiles import Profile, read_profiles, write_profiles
+from heksherlite.cli.profiles import Profile, complete_profiles, read_profiles, write_profiles
 
 
 @click.group()
@@ -45,7 +45,7 @@ def add(name: str, url: str, token: str | None) -> None:
 
 
 @profile.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_profiles)
 def use(name: str) -> None:
     """Make NAME the current profile."""
     write_profiles(read_profiles().using(name))
@@ -53,7 +53,7 @@ def use(name: str) -> None:
 
 
 @profile.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_profiles)
 def remove(name: str) -> None:
     """Remove the profile NAME."""
     write_profiles(read_profiles().without(name))

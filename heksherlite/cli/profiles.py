@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 import orjson
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,3 +124,13 @@ def write_profiles(profiles: Profiles) -> None:
         write_private_file(path, [orjson.dumps(asdict(profiles), option=orjson.OPT_INDENT_2)])
     except OSError as error:
         raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
+
+
+def complete_profiles(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the profiles whose names begin with a text, with their URLs, for the completion of shells."""
+    del context, parameter
+    try:
+        profiles = read_profiles().profiles
+    except click.ClickException:
+        return []
+    return [CompletionItem(name, help=each.url) for name, each in profiles.items() if name.startswith(incomplete)]

@@ -8,8 +8,8 @@ import click
 import orjson
 
 from heksherlite.cli.arguments import operations_in, parse_time
-from heksherlite.cli.changing import reason_option, require_consent, yes_option
-from heksherlite.cli.differences import show_conflicts, show_impact
+from heksherlite.cli.changing import dry_run_option, reason_option, require_consent, yes_option
+from heksherlite.cli.differences import show_changes, show_conflicts, show_impact
 from heksherlite.cli.output import FORMATS, as_text, output_option, plain, print_one, print_rows
 from heksherlite.cli.records import author_text
 from heksherlite.cli.services import Service, service_options
@@ -79,18 +79,30 @@ def show(number: int, output: FORMATS, service: Service) -> None:
 @click.argument("file", type=click.File("rb"))
 @reason_option
 @click.option(
-    "--apply-at", metavar="TIME", help="When to apply the change after its approval, in UTC. By default at once."
+    "--apply-at",
+    metavar="TIME",
+    help="When to apply the change after its approval: a time in UTC, or 2h for two hours from now. By default at"
+    " once.",
 )
+@dry_run_option
 @output_option
 @service_options
-def create(file: BinaryIO, reason: str | None, apply_at: str | None, output: FORMATS, service: Service) -> None:
+def create(
+    file: BinaryIO, reason: str | None, apply_at: str | None, dry_run: bool, output: FORMATS, service: Service
+) -> None:
     """Propose the operations in FILE; - is the standard input.
 
     FILE is a JSON list of operations, such as {"op": "set_default", "setting": "page_size", "value": 50}.
     """
     operations = _read_operations(file)
-    time = parse_time(apply_at, "--apply-at")
+    time = parse_time(apply_at, "--apply-at", from_now=True)
     with service.connect() as admin:
+        if dry_run:
+            preview = admin.change(operations, dry_run=True)
+            show_changes(preview.changes)
+            show_impact(preview.impact)
+            print_one(output, preview, lambda: "Nothing was proposed: this was a dry run.")
+            return
         proposal = admin.proposal(admin.propose(operations, reason=reason, apply_at=time))
     if proposal.impact is not None:
         show_impact(proposal.impact)
@@ -101,9 +113,10 @@ def create(file: BinaryIO, reason: str | None, apply_at: str | None, output: FOR
 @click.argument("number", type=click.IntRange(1))
 @_COMMENT
 @yes_option
+@dry_run_option
 @output_option
 @service_options
-def approve(number: int, comment: str | None, yes: bool, output: FORMATS, service: Service) -> None:
+def approve(number: int, comment: str | None, yes: bool, dry_run: bool, output: FORMATS, service: Service) -> None:
     """Approve the proposal NUMBER of somebody else, after you have seen what it does."""
     with service.connect() as admin:
         proposal = admin.proposal(number)
@@ -111,6 +124,9 @@ def approve(number: int, comment: str | None, yes: bool, output: FORMATS, servic
         show_conflicts(proposal.conflicts)
         if proposal.impact is not None and not proposal.conflicts:
             show_impact(proposal.impact)
+        if dry_run:
+            print_one(output, proposal, lambda: "Nothing was changed: this was a dry run.")
+            return
         require_consent("Approve this proposal?", yes=yes)
         approved = admin.approve(number, comment=comment)
 

@@ -8,6 +8,7 @@ import click
 
 from heksherlite.cli.arguments import parse_time
 from heksherlite.cli.changing import dry_run_option, reason_option, require_consent, yes_option
+from heksherlite.cli.completion import complete_settings
 from heksherlite.cli.differences import change_text, show_changes
 from heksherlite.cli.output import FORMATS, output_option, plain, print_one, print_rows
 from heksherlite.cli.services import Service, service_options
@@ -36,10 +37,10 @@ def history() -> None:
 
 
 @history.command(name="list")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_settings)
 @click.option("--author", metavar="NAME", help="Only changes by this token or person.")
-@click.option("--since", metavar="TIME", help="Only changes at or after this time, in UTC.")
-@click.option("--until", metavar="TIME", help="Only changes before this time, in UTC.")
+@click.option("--since", metavar="TIME", help="Only changes at or after this time: in UTC, or 2h for two hours ago.")
+@click.option("--until", metavar="TIME", help="Only changes before this time: in UTC, or 2h for two hours ago.")
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The maximum number of changes."
 )
@@ -63,7 +64,8 @@ def list_(
         for row, record in zip(rows, records, strict=True):
             row["by"] = author_text(record.author)
             row["what"] = _summary(record)
-    columns = {"REVISION": "revision", "TIME": "time", "BY": "by", "WHAT": "what", "REASON": "reason"}
+            row["time"] = f"{record.time:%Y-%m-%d %H:%M:%S}"
+    columns = {"REVISION": "revision", "TIME (UTC)": "time", "BY": "by", "WHAT": "what", "REASON": "reason"}
     print_rows(output, rows, columns)
 
 
@@ -93,11 +95,12 @@ def revert(revision: int, yes: bool, dry_run: bool, reason: str | None, output: 
         click.echo(f"This takes back what {author_text(record.author)} did at {when}:", err=True)
         show_changes(record.changes)
         if dry_run:
-            print_one(output, record, lambda: "Nothing was changed: this was a dry run.")
+            dry = {"revision": None, "reverted": record}
+            print_one(output, dry, lambda: "Nothing was changed: this was a dry run.")
             return
         require_consent("Revert this change?", yes=yes)
         reverted = admin.revert(revision, reason=reason)
-    print_one(output, {"revision": reverted}, lambda: f"Reverted in revision {reverted}.")
+    print_one(output, {"revision": reverted, "reverted": record}, lambda: f"Reverted in revision {reverted}.")
 
 
 def author_text(author: Author) -> str:

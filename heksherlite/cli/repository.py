@@ -1,4 +1,4 @@
-"""``heksherlite validate``, ``plan``, ``apply`` and ``dump``: settings in files that a team keeps in a repository."""
+"""``heksherlite validate``, ``plan`` and ``apply``: settings in files that a team keeps in a repository."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import orjson
 
-from heksherlite.cli.arguments import matches, operations_in, parse_time
-from heksherlite.cli.changing import reason_option, require_consent, yes_option
+from heksherlite.cli.changing import dry_run_option, reason_option, require_consent, yes_option
 from heksherlite.cli.differences import show_impact
 from heksherlite.cli.output import FORMATS, output_option, plain, print_one
+from heksherlite.cli.progress import spinner
 from heksherlite.cli.services import Service, service_options
-from heksherlite.names import PLAN_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
 
-    from heksherlite.admin import AdminClient, AnyOperation
+    from heksherlite.admin import AdminClient
     from heksherlite.cli.planning import Plan
     from heksherlite.cli.settings_files import WantedSetting
     from heksherlite.cli.settings_parsing import FileFault
@@ -117,23 +115,14 @@ def plan(
     FILES are YAML, JSON or TOML files, or folders with such files. Lines with ! are left alone because somebody else
     has changed them, and lines with ? because the files do not have them.
     """
+    from heksherlite.cli.saved_plans import save_plan
+
     wanted = _read(files)
     with service.connect() as admin:
         made = _plan(admin, wanted, prune=prune, force=force, wait=wait)
-        _show(made)
-        _preview(admin, made.operations, made.base_revision)
+    _show(made)
     if out is not None:
-        saved = {
-            "format": PLAN_FORMAT,
-            "version": 1,
-            "base_revision": made.base_revision,
-            "base_time": plain(made.base_time),
-            "operations": [operation.as_json() for operation in made.operations],
-        }
-        try:
-            out.write_bytes(orjson.dumps(saved, option=orjson.OPT_INDENT_2) + b"\n")
-        except OSError as error:
-            raise click.ClickException(f"cannot write {out}: {error.strerror}") from error
+        save_plan(made, out)
     print_one(output, _described(made), made.summary)
     if exit_code and made.differs:
         click.get_current_context().exit(2)
@@ -142,7 +131,14 @@ def plan(
 @click.command()
 @_FILES
 @_comparison_options
+@click.option(
+    "--write-back",
+    is_flag=True,
+    help="Afterwards, write into the files what others have changed and what the files do not have. Comments and the"
+    " order are kept. The files must be YAML.",
+)
 @yes_option
+@dry_run_option
 @reason_option
 @output_option
 @service_options
@@ -153,7 +149,9 @@ def apply(
     force: bool,
     wait: float,
     exit_code: bool,
+    write_back: bool,
     yes: bool,
+    dry_run: bool,
     reason: str | None,
     output: FORMATS,
     service: Service,
@@ -163,59 +161,60 @@ def apply(
     FILES are YAML, JSON or TOML files, or folders with such files, or one file of heksherlite plan --out. Such a plan
     is applied exactly, or refused if somebody has changed what it touches.
     """
-    saved = _saved_plan(files)
+    from heksherlite.cli.saved_plans import read_plan
+
+    saved = read_plan(files)
+    wanted = [] if saved is not None else _read(files)
+    if write_back:
+        _require_yaml(wanted)
     with service.connect() as admin:
-        if saved is not None:
-            _require_same_history(admin, saved)
-            made = saved
+        if saved is None:
+            made = _plan(admin, wanted, prune=prune, force=force, wait=wait)
         else:
-            made = _plan(admin, _read(files), prune=prune, force=force, wait=wait)
-            _show(made)
+            made = saved
+            if made.operations:
+                made.preview = admin.change(made.operations, dry_run=True, base_revision=made.base_revision)
+        _show(made)
         revision = None
-        if made.operations and _preview(admin, made.operations, made.base_revision):
+        if not dry_run and made.preview is not None and made.preview.changes:
             require_consent("Make this change?", yes=yes)
-            changed = admin.change(made.operations, base_revision=made.base_revision, reason=reason)
+            with spinner("applying"):
+                changed = admin.change(made.operations, base_revision=made.base_revision, reason=reason)
             revision = changed.revision
+        written = _write_back(admin, wanted) if write_back and not dry_run else []
     text = "Nothing was changed." if revision is None else f"Changed in revision {revision}."
+    if dry_run:
+        text = "Nothing was changed: this was a dry run."
     summary = "" if saved is not None else f" {made.summary()}"
-    print_one(output, {**_described(made), "revision": revision}, lambda: text + summary)
-    if exit_code and any(item.step in {"drift", "extra"} for item in made.items):
+    print_one(output, {**_described(made), "revision": revision, "written": written}, lambda: text + summary)
+    if exit_code and not write_back and any(item.step in {"drift", "extra"} for item in made.items):
         click.get_current_context().exit(2)
 
 
-@click.command()
-@click.argument("pattern", default="*")
-@click.option("--owner", required=True, help="The owner that the files name, such as a team.")
-@click.option(
-    "--output",
-    "file",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to write. By default the standard output.",
-)
-@service_options
-def dump(pattern: str, owner: str, file: Path | None, service: Service) -> None:
-    """Write a file with the settings of a service, so that a repository can begin with it.
+def _require_yaml(wanted: Sequence[WantedSetting]) -> None:
+    """Refuse to write into other files before anything is changed."""
+    if not wanted:
+        raise click.UsageError("--write-back needs files with settings, not a plan.")
+    for setting in wanted:
+        if Path(setting.place.file).suffix not in {".yaml", ".yml"}:
+            raise click.UsageError(f"--write-back writes YAML files only, and {setting.place.file} is none.")
 
-    PATTERN selects settings by name: the part of a name, or a pattern such as shop.*.
-    """
+
+def _write_back(admin: AdminClient, wanted: Sequence[WantedSetting]) -> list[str]:
+    """Write into the files what the service has now, and return the names of those that became others."""
     from heksherlite.cli.planning import read_stored
-    from heksherlite.cli.settings_dump import dumped
+    from heksherlite.cli.settings_update import update_file
 
-    with service.connect() as admin:
-        names = [each.name for each in admin.list_settings() if matches(each.name, pattern)]
-        if not names:
-            raise click.ClickException(f"the service has no setting that matches {pattern!r}")
-        stored, _ = read_stored(admin, names)
-    text = dumped(owner, stored)
-    if file is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        file.write_text(text, "utf-8")
-    except OSError as error:
-        raise click.ClickException(f"cannot write {file}: {error.strerror}") from error
-    click.echo(f"Wrote {len(stored)} settings to {file}.", err=True)
+    stored, _ = read_stored(admin, [setting.name for setting in wanted])
+    by_file: dict[str, list[WantedSetting]] = {}
+    for setting in wanted:
+        by_file.setdefault(setting.place.file, []).append(setting)
+    written = []
+    for file, settings in by_file.items():
+        if update_file(Path(file), settings, {setting.name: stored[setting.name] for setting in settings}):
+            click.echo(f"Wrote {file}.", err=True)
+            written.append(file)
+    return written
 
 
 def _read(files: Sequence[str], format_: str = "text") -> list[WantedSetting]:
@@ -247,91 +246,41 @@ def _plan(
     from heksherlite.errors import ChangeConflictsError
 
     deadline = time.monotonic() + wait
-    while True:
-        records = admin.history(limit=1).records
-        with _without_collections():
-            stored, present = read_stored(admin, [each.name for each in wanted])
-        faults = missing_faults(wanted, stored, present)
-        if not faults:
-            break
-        if time.monotonic() >= deadline:
-            raise _faulty(faults, format_)
-        time.sleep(_POLL_SECONDS)
-    base_revision = records[0].revision if records else 0
-    made = make_plan(wanted, stored, base_revision=base_revision, prune=prune, force=force)
-    made.base_time = records[0].time if records else None
-    try:
-        if made.operations:
-            admin.change(made.operations, dry_run=True, base_revision=base_revision)
-    except ChangeConflictsError as error:
-        places = [made.places[each.operation or 0] for each in error.conflicts]
-        faults = [FileFault(place, each.reason) for place, each in zip(places, error.conflicts, strict=True)]
-        raise _faulty(faults, format_) from None
+    with spinner("comparing"):
+        while True:
+            base_revision = admin.change((), dry_run=True).revision_name
+            with _without_collections():
+                stored, present = read_stored(admin, [each.name for each in wanted])
+            faults = missing_faults(wanted, stored, present)
+            if not faults:
+                break
+            if time.monotonic() >= deadline:
+                raise _faulty(faults, format_)
+            time.sleep(_POLL_SECONDS)
+        made = make_plan(wanted, stored, base_revision=base_revision, prune=prune, force=force)
+        try:
+            if made.operations:
+                made.preview = admin.change(made.operations, dry_run=True, base_revision=base_revision)
+        except ChangeConflictsError as error:
+            places = [made.places[each.operation or 0] for each in error.conflicts]
+            faults = [FileFault(place, each.reason) for place, each in zip(places, error.conflicts, strict=True)]
+            raise _faulty(faults, format_) from None
     return made
 
 
-def _preview(admin: AdminClient, operations: Sequence[AnyOperation], base_revision: int) -> bool:
-    """Show whose values change, and return whether anything changes."""
-    if not operations:
-        return False
-    preview = admin.change(operations, dry_run=True, base_revision=base_revision)
-    if preview.changes:
-        show_impact(preview.impact)
-    return bool(preview.changes)
-
-
 def _show(made: Plan) -> None:
+    """Print what happens, and whose values change."""
     for item in made.items[:_MOST_LINES]:
         sign, color = _SIGNS[item.step]
         click.secho(f"  {sign} {item}", fg=color, err=True)
     if len(made.items) > _MOST_LINES:
         click.echo(f"    and {len(made.items) - _MOST_LINES} more", err=True)
+    if made.preview is not None and made.preview.changes:
+        show_impact(made.preview.impact)
 
 
 def _described(made: Plan) -> dict[str, Any]:
     return {"base_revision": made.base_revision, "items": plain(made.items), "operations": plain(made.operations)}
-
-
-def _saved_plan(files: Sequence[str]) -> Plan | None:
-    """Return a saved plan, whatever its file is called, or None if the files are not one."""
-    from heksherlite.cli.planning import Plan
-
-    for name in files:
-        if Path(name).suffix in {".yaml", ".yml", ".toml"}:
-            continue
-        try:
-            content = orjson.loads(Path(name).read_bytes())
-        except (OSError, ValueError):
-            continue
-        if isinstance(content, dict) and content.get("format") == PLAN_FORMAT:
-            if len(files) > 1:
-                raise click.UsageError(f"{name} is a plan; apply it alone.")
-            known = content.get("version") == 1 and isinstance(content.get("base_revision"), int)
-            if not known or not isinstance(content.get("base_time", 0), str | None):
-                raise click.ClickException(f"{name} is a plan of another version of heksherlite; make it again")
-            base_time = parse_time(content["base_time"], "base_time")
-            return Plan(content["base_revision"], base_time, operations=operations_in(content.get("operations")))
-    return None
-
-
-def _require_same_history(admin: AdminClient, saved: Plan) -> None:
-    """Refuse a plan that was made with another service, or with a database that has been replaced since.
-
-    Revisions and ids of rules are numbers, which mean something else there.
-    """
-    from heksherlite.errors import RequestRefusedError
-
-    base_time: datetime | None = None
-    try:
-        base_time = admin.record(saved.base_revision).time
-    except RequestRefusedError as error:
-        if error.status != 404:
-            raise
-    if base_time != saved.base_time:
-        raise click.ClickException(
-            f"the plan was made with another service: revision {saved.base_revision} of this one is not the one that"
-            " the plan was made for. Make the plan again with this service"
-        )
 
 
 def _faulty(faults: Sequence[FileFault], format_: str) -> SystemExit:

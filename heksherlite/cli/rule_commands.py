@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heksherlite.cli.arguments import parse_conditions, parse_time, parse_value
+from heksherlite.cli.arguments import name_argument, parse_conditions, parse_time, parse_value
 from heksherlite.cli.changing import ChangeMode, change_options
+from heksherlite.cli.completion import complete_features
 from heksherlite.cli.output import FORMATS, as_text, conditions_text, output_option, plain, print_rows
 from heksherlite.cli.services import Service, service_options
 
@@ -18,17 +19,26 @@ _WHERE = click.option(
     "--where",
     metavar="FEATURE=VALUE,...",
     multiple=True,
-    required=True,
+    shell_complete=complete_features,
     help="The conditions of the rule, separated by commas. Repeat the option for several.",
 )
 
 
 @click.command(name="set")
-@click.argument("name")
+@name_argument
 @click.argument("value")
 @_WHERE
-@click.option("--from", "from_", metavar="TIME", help="From when the rule is served, in UTC. By default from now.")
-@click.option("--until", metavar="TIME", help="Until when the rule is served, in UTC. By default without an end.")
+@click.option(
+    "--from",
+    "from_",
+    metavar="TIME",
+    help="From when the rule is served: a time in UTC, or 2h for two hours from now. By default from now.",
+)
+@click.option(
+    "--until",
+    metavar="TIME",
+    help="Until when the rule is served: a time in UTC, or 2h for two hours from now. By default without an end.",
+)
 @change_options
 @service_options
 def set_(
@@ -47,7 +57,11 @@ def set_(
     """
     from heksherlite.admin import NOT_GIVEN, PutRule
 
-    starts_at, ends_at = parse_time(from_, "--from"), parse_time(until, "--until")
+    if not where:
+        raise click.UsageError(
+            f"Missing option '--where'. For all contexts: heksherlite settings default {name} {value}"
+        )
+    starts_at, ends_at = parse_time(from_, "--from", from_now=True), parse_time(until, "--until", from_now=True)
     conditions = parse_conditions(where, "--where")
     with service.connect() as admin:
         put = PutRule(
@@ -61,7 +75,7 @@ def set_(
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @_WHERE
 @change_options
 @service_options
@@ -69,6 +83,8 @@ def unset(name: str, where: Sequence[str], mode: ChangeMode, service: Service) -
     """Delete the rule of the setting NAME that has exactly these conditions."""
     from heksherlite.admin import DeleteRule
 
+    if not where:
+        raise click.UsageError("Missing option '--where'. heksherlite rules list shows the conditions of the rules.")
     conditions = parse_conditions(where, "--where")
     with service.connect() as admin:
         mode.carry_out(admin, [DeleteRule(setting=name, feature_values=conditions)])
@@ -76,11 +92,23 @@ def unset(name: str, where: Sequence[str], mode: ChangeMode, service: Service) -
 
 @click.group()
 def rules() -> None:
-    """Look at rules."""
+    """Look at rules, and delete them by ID."""
+
+
+@rules.command()
+@click.argument("rule_id", metavar="ID", type=click.IntRange(1))
+@change_options
+@service_options
+def delete(rule_id: int, mode: ChangeMode, service: Service) -> None:
+    """Delete the rule with this ID, which heksherlite rules list shows."""
+    from heksherlite.admin import DeleteRule
+
+    with service.connect() as admin:
+        mode.carry_out(admin, [DeleteRule(rule_id=rule_id)])
 
 
 @rules.command(name="list")
-@click.argument("name")
+@name_argument
 @output_option
 @service_options
 def list_(name: str, output: FORMATS, service: Service) -> None:

@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -38,6 +39,7 @@ def run_service(
     workers: int,
     log_format: "LogFormat",
     first_token_file: Path | None,
+    beacon: bool = False,
 ) -> None:
     """Run a service until a signal arrives.
 
@@ -48,6 +50,7 @@ def run_service(
         workers: The number of processes.
         log_format: The format of the log.
         first_token_file: Where the first token is written; None chooses the place.
+        beacon: Whether to announce the service on the local network.
 
     Raises:
         ClickException: The service cannot start, or ended by itself.
@@ -57,6 +60,7 @@ def run_service(
     stop = _stop_signal()
     try:
         options = make_options()
+        announce = _announcer(address, options) if beacon else None
         opened = open_database(location)
         listener = inherited_listener(options.access) or _listener(address, options)
         raise_file_limit()
@@ -72,7 +76,42 @@ def run_service(
     _deliver_first_token(service, location, first_token_file)
     if options.public_url is not None or not isinstance(address, str):
         click.echo(f"The console is at {options.public_url or service.url}/console/")
+    if announce is not None:
+        announce(service.url)
     _wait(service, stop)
+
+
+def _announcer(address: str | tuple[str, int], options: ServiceOptions) -> Callable[[str], None]:
+    """Return a function that announces a service with this URL, unless it has another public one.
+
+    Raises:
+        ValueError: If other machines cannot use the URL.
+        ClickException: If psutil is not installed, which knows the networks.
+    """
+    from heksherlite.cli.beacons import announce_in_background, broadcast_addresses
+
+    host = "" if isinstance(address, str) else address[0]
+    if options.public_url is None and not _is_reachable(host):
+        raise ValueError("--beacon needs --public-url, or a --host that other machines can reach")
+    addresses = broadcast_addresses(())
+
+    def announce(url: str) -> None:
+        url = options.public_url or url
+        announce_in_background(url, addresses)
+        click.echo(f"Sending beacons for {url} to {', '.join(addresses)}")
+
+    return announce
+
+
+def _is_reachable(host: str) -> bool:
+    """Return whether a host is the name or address of this machine for others."""
+    from heksherlite.http.urls import is_loopback
+
+    try:
+        is_unspecified = ip_address(host).is_unspecified
+    except ValueError:
+        is_unspecified = False
+    return bool(host) and not is_unspecified and not is_loopback(f"http://{host}")
 
 
 def _listener(address: str | tuple[str, int], options: ServiceOptions) -> "socket.socket":

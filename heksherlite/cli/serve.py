@@ -105,6 +105,14 @@ def _require_collector(_context: click.Context, _parameter: click.Parameter, ena
     " their requests, or in the headers of trusted proxies.",
 )
 @click.option(
+    "--name", metavar="TEXT", default="heksherlite", show_default=True, help="The name that applications see."
+)
+@click.option(
+    "--beacon",
+    is_flag=True,
+    help="Announce the service on the local network, at --public-url or at --host and --port.",
+)
+@click.option(
     "--first-token-file",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
@@ -175,6 +183,8 @@ def serve(
     access_log: bool,
     opentelemetry: bool,
     public_url: str | None,
+    name: str,
+    beacon: bool,
     first_token_file: Path | None,
     root_path: str,
     keep_alive: int,
@@ -203,6 +213,7 @@ def serve(
             access_log=access_log,
             opentelemetry=opentelemetry,
             public_url=public_url,
+            name=name,
             root_path=root_path,
             keep_alive=keep_alive,
             drain=drain,
@@ -219,6 +230,7 @@ def serve(
         workers=workers,
         log_format=log_format,
         first_token_file=first_token_file,
+        beacon=beacon,
     )
 
 

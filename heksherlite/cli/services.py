@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import re
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from heksherlite.cli.profiles import read_profiles
+from heksherlite.cli.profiles import complete_profiles, read_profiles
 from heksherlite.cli.source import credential_options
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 DEFAULT_URL: Final = "http://127.0.0.1:8888"
 """Where ``heksherlite serve`` listens by default."""
 
+_MISSING: Final = re.compile(r"setting '([^']+)' does not exist$")
+
 _URL: Final = click.option(
     "--url",
     metavar="URL",
@@ -29,7 +32,10 @@ _URL: Final = click.option(
     help="The URL of the service. By default that of the profile, or a service on this machine.",
 )
 _PROFILE: Final = click.option(
-    "--profile", metavar="NAME", help="The profile to use, in place of the current one. See heksherlite profile."
+    "--profile",
+    metavar="NAME",
+    shell_complete=complete_profiles,
+    help="The profile to use, in place of the current one. See heksherlite profile.",
 )
 
 
@@ -48,8 +54,11 @@ class Service:
     headers: Sequence[str] = ()
 
     @contextmanager
-    def connect(self) -> Iterator[AdminClient]:
+    def connect(self, *, seconds: float = 600) -> Iterator[AdminClient]:
         """Return a client for operators of the service. Its errors become the command's.
+
+        Args:
+            seconds: The time limit for a response.
 
         Raises:
             click.ClickException: The service does not answer, or refuses a request.
@@ -59,10 +68,24 @@ class Service:
         from heksherlite.errors import ServiceResponseError
 
         try:
-            with admin_client_of(self.url, self.token, self.headers) as admin:
+            with admin_client_of(self.url, self.token, self.headers, seconds=seconds) as admin:
                 yield admin
         except (AdminError, ServiceResponseError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(f"{error}{self._hint(error)}") from error
+
+    def _hint(self, error: Exception) -> str:
+        """Return the setting that was probably meant, if one does not exist."""
+        from heksherlite.cli.source import admin_client_of
+        from heksherlite.errors import AdminError
+        from heksherlite.names import nearest_name
+
+        missing = _MISSING.search(str(error))
+        if missing is None:
+            return ""
+        with suppress(AdminError), admin_client_of(self.url, self.token, self.headers) as admin:
+            nearest = nearest_name(missing[1], [each.name for each in admin.list_settings()])
+            return f"; did you mean {nearest}?" if nearest else "; heksherlite settings list lists all settings"
+        return ""
 
 
 def service_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -71,8 +94,7 @@ def service_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(*, url: str | None, token: str | None, headers: Sequence[str], profile: str | None, **others: Any) -> None:
         context = click.get_current_context()
-        sources = {name: context.get_parameter_source(name) for name in ("url", "token")}
-        command(service=_service(url, token, headers, profile, sources), **others)
+        command(service=service_of(context, url, token, headers, profile), **others)
 
     return _URL(_PROFILE(credential_options(run)))
 
@@ -87,19 +109,28 @@ def service_of_profile(name: str) -> Service:
     return Service(chosen.url, chosen.token)
 
 
-def _service(
-    url: str | None,
-    token: str | None,
-    headers: Sequence[str],
-    profile: str | None,
-    sources: dict[str, ParameterSource | None],
+def service_of(
+    context: click.Context, url: str | None, token: str | None, headers: Sequence[str], profile: str | None
 ) -> Service:
-    """Return the service: by the options, or else by the variables, or else by the profile."""
+    """Return the service: by the options, or else by the variables, or else by the profile.
+
+    Args:
+        context: The context of the command, which tells options from variables.
+        url: The value of ``--url``.
+        token: The value of ``--token``.
+        headers: The values of ``--header``.
+        profile: The value of ``--profile``.
+
+    Raises:
+        click.UsageError: The options contradict each other.
+        click.ClickException: There is no such profile.
+    """
     if profile is not None:
-        if sources["url"] is ParameterSource.COMMANDLINE:
+        if context.get_parameter_source("url") is ParameterSource.COMMANDLINE:
             raise click.UsageError("Give either --url or --profile.")
         chosen = read_profiles().get(profile)
-        given = token if sources["token"] in {ParameterSource.COMMANDLINE, ParameterSource.PROMPT} else None
+        is_option = context.get_parameter_source("token") in {ParameterSource.COMMANDLINE, ParameterSource.PROMPT}
+        given = token if is_option else None
         return Service(chosen.url, given or chosen.token, headers)
     if url is not None:
         # The token of a profile goes to the service of the profile only.

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from heksherlite.cli.arguments import context_option, matches, parse_conditions, parse_value
+from heksherlite.cli.arguments import context_option, matches, name_argument, parse_conditions, parse_value
 from heksherlite.cli.changing import ChangeMode, change_options
 from heksherlite.cli.differences import change_text
 from heksherlite.cli.output import FORMATS, as_text, conditions_text, output_option, plain, print_one, print_rows
+from heksherlite.cli.progress import spinner
 from heksherlite.cli.services import Service, service_options
 
 if TYPE_CHECKING:
@@ -29,27 +30,43 @@ def settings() -> None:
 @settings.command(name="list")
 @click.argument("pattern", required=False)
 @context_option
+@click.option(
+    "--search",
+    metavar="TEXT",
+    help="Only settings with this text in a value or a condition, such as --search john or --search user=john. The"
+    " case of letters does not matter.",
+)
 @output_option
 @service_options
-def list_(pattern: str | None, contexts: Sequence[str], output: FORMATS, service: Service) -> None:
+def list_(pattern: str | None, contexts: Sequence[str], search: str | None, output: FORMATS, service: Service) -> None:
     """List settings with their types, values and numbers of rules.
 
     PATTERN selects by name: the part of a name, or a pattern such as shop.*. The value is the one in the context; if
-    it depends on context features that are not given, the command shows how many values are possible.
+    it depends on context features that are not given, the command shows how many values are possible. With --search,
+    it also shows what has the text.
     """
     context = parse_conditions(contexts, "--context")
-    with service.connect() as admin:
+    with service.connect() as admin, spinner("reading"):
         found = [each for each in admin.list_settings() if matches(each.name, pattern)]
+        hits = None if search is None else _containing(admin.export(), search)
+        if hits is not None:
+            found = [each for each in found if each.name in hits]
         explained = {each.setting: each for each in _explained(admin, [each.name for each in found], context)}
     rows = [_row(each, explained[each.name]) for each in found if each.name in explained]
+    columns = {"NAME": "name", "TYPE": "type", "VALUE": "value", "RULES": "rules"}
+    if hits is not None:
+        columns["FOUND"] = "found"
+        for row in rows:
+            row["found"] = hits[row["name"]]
     if output == "table":
         for row in rows:
             row["value"] = as_text(row["value"]) if "value" in row else f"one of {row['possible_values']}"
-    print_rows(output, rows, {"NAME": "name", "TYPE": "type", "VALUE": "value", "RULES": "rules"})
+            row["found"] = "; ".join(row.get("found", ()))
+    print_rows(output, rows, columns)
 
 
 @settings.command()
-@click.argument("name")
+@name_argument
 @output_option
 @service_options
 def show(name: str, output: FORMATS, service: Service) -> None:
@@ -63,7 +80,7 @@ def show(name: str, output: FORMATS, service: Service) -> None:
 
 
 @settings.command()
-@click.argument("name")
+@name_argument
 @click.argument("value", required=False)
 @click.option("--clear", is_flag=True, help="Remove the operator's default, so that the program's is in force.")
 @change_options
@@ -83,7 +100,7 @@ def default(name: str, value: str | None, clear: bool, mode: ChangeMode, service
 
 
 @settings.command()
-@click.argument("name")
+@name_argument
 @click.argument("new_name")
 @change_options
 @service_options
@@ -96,7 +113,7 @@ def rename(name: str, new_name: str, mode: ChangeMode, service: Service) -> None
 
 
 @settings.command()
-@click.argument("name")
+@name_argument
 @change_options
 @service_options
 def delete(name: str, mode: ChangeMode, service: Service) -> None:
@@ -108,7 +125,7 @@ def delete(name: str, mode: ChangeMode, service: Service) -> None:
 
 
 @settings.command()
-@click.argument("name")
+@name_argument
 @click.option("--off", is_flag=True, help="End the protection.")
 @change_options
 @service_options
@@ -121,7 +138,7 @@ def protect(name: str, off: bool, mode: ChangeMode, service: Service) -> None:
 
 
 @settings.command("show-to-clients")
-@click.argument("name")
+@name_argument
 @click.option("--off", is_flag=True, help="Show it no more.")
 @change_options
 @service_options
@@ -131,6 +148,22 @@ def show_to_clients(name: str, off: bool, mode: ChangeMode, service: Service) ->
 
     with service.connect() as admin:
         mode.carry_out(admin, [SetClientVisible(setting=name, client_visible=not off)])
+
+
+def _containing(export: bytes, text: str) -> dict[str, list[str]]:
+    """Return the settings with a text in a default, a value or a condition, each with what has it."""
+    from heksherlite.cli.states import state_of_export
+
+    found = {}
+    for name, parts in state_of_export(export.splitlines()).settings.items():
+        shown = [
+            f"{part}: {as_text(value['value'] if part.startswith('where ') else value)}"
+            for part, value in parts.items()
+            if part.startswith(("where ", "default"))
+        ]
+        if having := [each for each in shown if text.casefold() in each.partition(" ")[2].casefold()]:
+            found[name] = having
+    return found
 
 
 def _explained(admin: AdminClient, names: Sequence[str], context: Mapping[str, str]) -> Iterator[ExplainedSetting]:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from heksherlite.cli.output import plain
-from heksherlite.cli.planning import REASON
+from heksherlite.cli.planning import REASON, StoredRule
 from heksherlite.cli.settings_parsing import plain_scalar
 from heksherlite.operations import NOT_GIVEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from heksherlite.cli.planning import StoredRule, StoredSetting
+    from heksherlite.cli.planning import StoredSetting
+    from heksherlite.cli.settings_files import WantedRule
 
 
 _BEGIN_NUMBERS: Final = frozenset("+-.0123456789")
@@ -47,6 +48,15 @@ _Dumper.add_representer(_InOneLine, _in_one_line)
 _Dumper.add_representer(str, _text)
 
 
+DUMPED_FIELDS: Final = ("value", "reason", "from", "until")
+"""The fields of a rule in a file, beside its conditions."""
+
+SCHEMA_URL: Final = (
+    "https://raw.githubusercontent.com/heksherlite/heksherlite/main/docs/reference/settings-file.schema.json"
+)
+"""Where the JSON Schema of the files is published, for editors."""
+
+
 def dumped(owner: str | None, stored: Mapping[str, StoredSetting]) -> str:
     """Return the text of a file with some settings.
 
@@ -59,15 +69,35 @@ def dumped(owner: str | None, stored: Mapping[str, StoredSetting]) -> str:
         default = {} if setting.operator_default is NOT_GIVEN else {"default": setting.operator_default}
         settings[name] = {**default, "rules": [_rule(rule) for rule in setting.rules]}
     shown = {"settings": settings} if owner is None else {"owner": owner, "settings": settings}
-    return yaml.dump(shown, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    first_line = "" if owner is None else f"# yaml-language-server: $schema={SCHEMA_URL}\n"
+    return first_line + _as_yaml(shown)
+
+
+def dumped_rule(rule: StoredRule) -> str:
+    """Return a rule as YAML."""
+    return _as_yaml(_rule(rule))
+
+
+def dumped_value(value: Any) -> str:
+    """Return a value as YAML, as the only field of an object, ``value``."""
+    return _as_yaml({"value": value})
+
+
+def rule_fields(rule: StoredRule | WantedRule) -> dict[str, Any]:
+    """Return the fields of a rule as a file has them, without its conditions."""
+    reason = rule.metadata.get(REASON) if isinstance(rule, StoredRule) else rule.reason
+    times = {"from": rule.starts_at, "until": rule.ends_at}
+    return {
+        "value": rule.value,
+        **({"reason": reason} if isinstance(reason, str) and reason else {}),
+        **{name: plain(time) for name, time in times.items() if time is not None},
+    }
 
 
 def _rule(rule: StoredRule) -> _InOneLine:
-    reason = rule.metadata.get(REASON)
-    times = {"from": rule.starts_at, "until": rule.ends_at}
-    return _InOneLine(
-        where=_InOneLine(rule.where),
-        value=rule.value,
-        **({"reason": reason} if isinstance(reason, str) else {}),
-        **{name: plain(time) for name, time in times.items() if time is not None},
-    )
+    return _InOneLine(where=_InOneLine(rule.where), **rule_fields(rule))
+
+
+def _as_yaml(shown: Any) -> str:
+    text: str = yaml.dump(shown, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000)
+    return text

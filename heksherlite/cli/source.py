@@ -80,13 +80,16 @@ def transport_to(url: str, token: str | None, headers: Sequence[str]) -> Transpo
         raise click.BadParameter(str(error), param_hint="URL") from error
 
 
-def admin_client_of(url: str, token: str | None, headers: Sequence[str]) -> AdminClient:
+def admin_client_of(
+    url: str, token: str | None, headers: Sequence[str], *, seconds: float = 10 * _SECONDS
+) -> AdminClient:
     """Return a client for operators of the service at a URL.
 
     Args:
         url: Where the service is.
         token: The token to send, or None.
         headers: Further headers, each ``Name: value``.
+        seconds: The time limit for a response.
 
     Raises:
         click.BadParameter: The URL, the token or a header is malformed.
@@ -96,7 +99,7 @@ def admin_client_of(url: str, token: str | None, headers: Sequence[str]) -> Admi
     args = {"headers": _parse_headers(headers)}
     checked = None if token is None else _checked(token)
     try:
-        return AdminClient(url, token=checked, http_client_args=args, response_timeout=10 * _SECONDS)
+        return AdminClient(url, token=checked, http_client_args=args, response_timeout=seconds)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URL") from error
 

@@ -9,12 +9,13 @@ import click
 _SECONDS: Final = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
-def parse_expiry(text: str | None, now: float) -> int | None:
+def parse_expiry(text: str | None, now: float, *, option: str = "--expires") -> int | None:
     """Return when something expires, in seconds since the epoch; None for never.
 
     Args:
         text: A time from now, such as ``90d``, or a date, such as ``2030-01-31``, in UTC unless it has an offset.
         now: The time, in seconds since the epoch.
+        option: The option that the text is the value of.
 
     Raises:
         click.BadParameter: The text is neither.
@@ -30,7 +31,7 @@ def parse_expiry(text: str | None, now: float) -> int | None:
         format_time(expires_at)  # fails beyond the year 9999
     except (ValueError, OverflowError) as error:
         reason = f"{text!r} is neither a time such as 90d nor a date such as 2030-01-31"
-        raise click.BadParameter(reason, param_hint="--expires") from error
+        raise click.BadParameter(reason, param_hint=option) from error
     return expires_at
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heksherlite.cli.arguments import context_option, parse_conditions
+from heksherlite.cli.arguments import context_option, name_argument, parse_conditions, parse_moment
 from heksherlite.cli.differences import region_text
 from heksherlite.cli.output import FORMATS, as_text, conditions_text, output_option, plain, print_one
 from heksherlite.cli.services import Service, service_options
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @context_option
 @output_option
 @service_options
@@ -41,9 +41,13 @@ def get(name: str, contexts: Sequence[str], output: FORMATS, service: Service) -
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @context_option
-@click.option("--at", metavar="TIME", help="A revision, or a time in UTC, to explain instead of now.")
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="The time to explain instead of now: a time in UTC, 2h for two hours ago, or a revision.",
+)
 @output_option
 @service_options
 def explain(name: str, contexts: Sequence[str], at: str | None, output: FORMATS, service: Service) -> None:
@@ -53,7 +57,7 @@ def explain(name: str, contexts: Sequence[str], at: str | None, output: FORMATS,
     """
     context = parse_conditions(contexts, "--context")
     with service.connect() as admin:
-        shown = admin.explain([name], context, at=at)
+        shown = admin.explain([name], context, at=parse_moment(at, "--at"))
     (explained,) = shown.explanations.values()
     print_one(
         output,

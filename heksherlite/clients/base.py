@@ -347,6 +347,18 @@ class BaseClient(ABC):
             self._wake()
         return all_settings
 
+    def _move(self, service_url: str | None, http_client_args: Mapping[str, Any] | None) -> None:
+        """Use another address or other headers from the next request on, which happens soon.
+
+        Raises:
+            ValueError: If that is not possible. Then nothing changes.
+        """
+        if service_url is None or self._transport.is_offline:
+            raise ValueError("a client that has no service, or had none, moves only when the program starts again")
+        self._transport.move(service_url, self._transport_args(http_client_args))
+        logger.info("client uses changed facts: %s", self._transport, extra={"service": str(self._transport)})
+        self._wake()
+
     def _wake(self) -> None:
         """Bring declarations and rules up to date soon, if that happens in the background."""
         background, runner = self._background, self._runner

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from heksherlite.errors import FactsShapeError
 from heksherlite.grants.facts import describe_type
+from heksherlite.grants.values import LIST_NOTATION, as_list
 
 T = TypeVar("T")
 
@@ -56,8 +57,7 @@ class ClientFacts:
 def read_client_facts(facts: object, group: str = GROUP) -> ClientFacts:
     """Return the configuration in a group. Lists may be strings, because the environment has only strings.
 
-    In a string, context features are separated by semicolons, and tracked values by commas. ``push`` may be ``"true"``
-    or ``"false"``.
+    A string is a list as in a field of a class: ``a,b,c`` or JSON. ``push`` may be ``"true"`` or ``"false"``.
 
     Args:
         facts: The group.
@@ -91,7 +91,7 @@ def read_client_facts(facts: object, group: str = GROUP) -> ClientFacts:
     read_facts = ClientFacts(
         service_url=None if without_service else read("service_url", _string),
         update_interval=read("update_interval", _seconds, _UPDATE_INTERVAL),
-        context_features=tuple(read("context_features", lambda value: _list(value, ";")) or ()),
+        context_features=tuple(read("context_features", _list) or ()),
         defaults=read("defaults", _strings, {}),
         track=read("track", _track, {}),
         headers=headers,
@@ -133,12 +133,13 @@ def _flag(value: object) -> bool:
     return flag
 
 
-def _list(value: object, separator: str) -> list[str]:
-    if isinstance(value, str):
-        value = [item.strip() for item in value.split(separator) if item.strip()]
-    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        raise ValueError(f"expected a list of strings, not {describe_type(value)}")
-    return value
+def _list(value: object) -> list[str]:
+    items = as_list(value)
+    if not all(isinstance(item, str) and item for item in items):
+        raise ValueError("expected a list of strings that are not empty")
+    if any(";" in item for item in items):
+        raise ValueError(f"an item contains a semicolon; {LIST_NOTATION}")
+    return items
 
 
 def _strings(value: object) -> dict[str, str]:
@@ -150,4 +151,4 @@ def _strings(value: object) -> dict[str, str]:
 def _track(value: object) -> dict[str, str | list[str]]:
     if not isinstance(value, Mapping):
         raise ValueError(f"expected a mapping of context features to values, not {describe_type(value)}")  # noqa: TRY004 - read() collects
-    return {feature: "*" if tracked == "*" else _list(tracked, ",") for feature, tracked in value.items()}
+    return {feature: "*" if tracked == "*" else _list(tracked) for feature, tracked in value.items()}

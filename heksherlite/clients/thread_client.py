@@ -14,6 +14,7 @@ import anyio
 from heksherlite.clients import forking, uwsgi
 from heksherlite.clients.base import BaseClient
 from heksherlite.clients.facts import GROUP, read_client_facts
+from heksherlite.clients.moving import move_with_facts
 from heksherlite.clients.portal import PortalThread
 from heksherlite.clients.runner import Runner
 from heksherlite.engine import protocol
@@ -47,6 +48,8 @@ class ThreadHeksherClient(BaseClient):
     def from_fakts(cls, fakts: Fakts | None = None, *, group: str = GROUP, **options: Any) -> Self:
         """Create a client from the facts of the application; see ``docs/guides/grants.md``.
 
+        When the facts change, the client moves to their ``service_url`` and ``token`` or ``headers``.
+
         Args:
             fakts: The loader of the facts; by default the one whose ``with`` block encloses the call.
             group: The group that has ``service_url``, ``context_features``, and perhaps ``update_interval``,
@@ -58,10 +61,12 @@ class ThreadHeksherClient(BaseClient):
             FactsShapeError: If the group is malformed. The message lists every offending key.
             FaktsError: If the facts cannot be loaded, or do not have the group.
         """
-        facts = read_client_facts((fakts or get_current_fakts()).get(group), group)
+        fakts = fakts or get_current_fakts()
+        facts = read_client_facts(fakts.get(group), group)
         client = cls(facts.service_url, facts.update_interval, facts.context_features, **facts.options(options))
         client.set_defaults(**facts.defaults)
         client.track_contexts(**facts.track)
+        move_with_facts(client, fakts, group, facts, options)
         return client
 
     def set_as_main(self) -> None:

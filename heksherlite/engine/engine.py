@@ -233,7 +233,7 @@ class Engine:
         lookups: Mapping[int, tuple[Setting[Any], Lookup]] = {}
         if (yield from self._may_change(base, {query: versions[query] for query in changed})):
             lookups = yield from self._read_lookups(changed, responses)
-        if not self.registry.declared:
+        if not self.registry.has_declared:
             self._check_declared()
         return Update(base, State(versions, self._order), list(lookups.values()), responses)
 

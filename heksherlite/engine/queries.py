@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote_plus
@@ -75,8 +76,13 @@ class Query(NamedTuple):
     context_filter: ContextFilter
 
 
-def divide_names(names: Sequence[str], size: QuerySize = _LARGEST) -> list[str]:
+def divide_names(names: Iterable[str], size: QuerySize = _LARGEST) -> Sequence[str]:
     """Join names with commas into as few texts as possible, in order, of which each fits into a URL."""
+    return _divided_names(tuple(names), size)
+
+
+@lru_cache(maxsize=8)  # each poll of a client asks for the same
+def _divided_names(names: tuple[str, ...], size: QuerySize) -> Sequence[str]:
     return [",".join(part) for part in _divided(names, [len(name) + _COMMA for name in names], size.names)]
 
 

@@ -50,7 +50,7 @@ class Querying:
 
     def queries(self) -> list[Query]:
         """Return the current queries."""
-        names = sorted(dict.fromkeys([setting.name for setting in self._registry.declared]))
+        names = sorted({setting.name for setting in self._registry.declared})
         return [Query(part, portion) for part in divide_names(names, self._size) for portion in self.filters()]
 
     def filters(self) -> list[ContextFilter]:

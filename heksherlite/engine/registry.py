@@ -83,6 +83,11 @@ class Registry:
             return list(self._pending.values())
 
     @property
+    def has_declared(self) -> bool:
+        """Whether any setting is declared."""
+        return len(self._declared) > 0
+
+    @property
     def declared(self) -> list[Setting[Any]]:
         """The settings that are declared."""
         with self.lock:

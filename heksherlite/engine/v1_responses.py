@@ -6,9 +6,10 @@ the end of a rule, and a cut is right if what is before it can be parsed: a quot
 it invalid. Text that cannot be cut, because it is not as compact as services write it, is parsed as a whole.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator
-from typing import Any, Final, NoReturn
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
+from operator import itemgetter
+from typing import Any, Final, NoReturn, TypeAlias
 
 import orjson
 
@@ -20,12 +21,18 @@ from heksherlite.rules import RuleBatch
 _BATCH: Final = 1000
 """The maximum number of rules in a batch."""
 
-_PIECE: Final = 1 << 16
-"""The number of bytes after which rules are cut."""
+_PIECE: Final = 1 << 14
+"""The number of bytes after which rules are cut. What is made of them fits into the caches of a processor."""
 
 _MISTAKES: Final = 20
 """The number of wrong cuts after which the rest is parsed as a whole."""
 
+_Group: TypeAlias = tuple[list[Any], list[list[Any]], list[Any], list[Any]]
+"""The names of context features, and in columns what rules want them to be, the ids of the rules, and their values."""
+
+_CONTEXT_FEATURES: Final = itemgetter("context_features")
+_RULE_ID: Final = itemgetter("rule_id")
+_VALUE: Final = itemgetter("value")
 _RULES: Final = b'"rules":['
 _LIST: Final = frozenset({list})
 _IN_RULES: Final = b'{"settings":{"":{"rules":['
@@ -92,10 +99,10 @@ class _Text:
         return self._opening + self._content[self._position :]
 
     def _next_cut(self, start: int) -> int:
-        end = self._content.find(b"}]", start, start + 2 * _PIECE)
-        if end == -1:
-            end = self._content.find(b"},{", start + _PIECE)
-        return end + 1 if end != -1 else -1
+        middle = self._content.find(b"},{", start + _PIECE)
+        end = self._content.find(b"}]", start, middle if middle != -1 else len(self._content))
+        cut = middle if end == -1 else end
+        return cut + 1 if cut != -1 else -1
 
 
 def _parsed(text: bytes) -> Any:
@@ -157,35 +164,77 @@ class _V1Reader:
 
     def _in_columns(self, rules: list[Any]) -> Iterator[RuleBatch[Any]]:
         where = f"settings.{self._setting}.rules"
-        groups: dict[tuple[str, ...], _Group] = defaultdict(_Group)
-        for index, rule in enumerate(rules, self._rules):
-            try:
-                pairs = rule["context_features"]
-                conditions = dict(pairs)
-                are_pairs = isinstance(pairs, list) and _LIST.issuperset(map(type, pairs))
-                if not are_pairs or len(conditions) != len(pairs):
-                    self._refuse(f"{where}[{index}]")
-                group = groups[tuple(conditions)]
-                group.rule_ids.append(rule["rule_id"])
-                group.wanted.append(conditions.values())
-                group.values.append(rule["value"])
-            except (KeyError, TypeError, ValueError):
-                self._refuse(f"{where}[{index}]")
-        self._rules += len(rules)
-        for names, group in groups.items():
-            columns = [list(column) for column in zip(*group.wanted, strict=True)]
-            yield checked_batch(self._response, where, group.rule_ids, list(names), columns, group.values)
+        first, self._rules = self._rules, self._rules + len(rules)
+        try:
+            pairs = list(map(_CONTEXT_FEATURES, rules))
+            columns = [list(map(_RULE_ID, rules)), list(map(_VALUE, rules))]
+            _require_lists(pairs)
+            lengths = list(map(len, pairs))
+            groups = [
+                group
+                for length in dict.fromkeys(lengths)
+                for group in _groups(length, *_selected(lengths, length, [pairs, *columns]))
+            ]
+        except (KeyError, TypeError, ValueError):
+            self._refuse(f"{where}[{first + _first_wrong(rules)}]")
+        for names, wanted, rule_ids, values in groups:
+            yield checked_batch(self._response, where, rule_ids, names, wanted, values)
 
     def _refuse(self, where: str) -> NoReturn:
         self._response.refuse(where, 'an object with "rule_id", "value", and "context_features" as pairs')
 
 
-class _Group:
-    """Rules whose conditions are on the same context features, in the same order."""
+def _groups(length: int, pairs: list[Any], rule_ids: list[Any], values: list[Any]) -> Iterator[_Group]:
+    """Yield rules with so many conditions in columns, by the names of the context features.
 
-    __slots__ = ("rule_ids", "values", "wanted")
+    Nothing here is done rule by rule in Python, unless the rules have conditions on different context features.
 
-    def __init__(self) -> None:
-        self.rule_ids: list[Any] = []
-        self.wanted: list[Collection[Any]] = []
-        self.values: list[Any] = []
+    Raises:
+        TypeError: If conditions are not pairs in lists, or names cannot be names.
+        ValueError: If conditions are not pairs, or two of a rule are on the same context feature.
+    """
+    names: list[tuple[Any, ...]] = []
+    wanted: list[tuple[Any, ...]] = []
+    for conditions in zip(*pairs, strict=True):
+        _require_lists(conditions)
+        of_condition, column = zip(*conditions, strict=True)
+        names.append(of_condition)
+        wanted.append(column)
+    if all(len(set(of_condition)) == 1 for of_condition in names):
+        by_names = [(tuple([of_condition[0] for of_condition in names]), wanted, rule_ids, values)]
+    else:
+        keys = list(zip(*names, strict=True))
+        by_names = []
+        for key in dict.fromkeys(keys):
+            *some_wanted, some_ids, some_values = _selected(keys, key, [*wanted, rule_ids, values])
+            by_names.append((key, some_wanted, some_ids, some_values))
+    for key, some_wanted, some_ids, some_values in by_names:
+        if len(set(key)) != length:
+            raise ValueError
+        yield list(key), [list(column) for column in some_wanted], some_ids, some_values
+
+
+def _require_lists(items: Iterable[Any]) -> None:
+    if not _LIST.issuperset(map(type, items)):
+        raise TypeError("pairs are lists")
+
+
+def _selected(keys: Sequence[Any], key: Any, columns: Sequence[Sequence[Any]]) -> list[Any]:
+    """Return the parts of columns where the column of keys has a key."""
+    if keys.count(key) == len(keys):
+        return list(columns)
+    selectors = [each == key for each in keys]
+    return [list(compress(column, selectors)) for column in columns]
+
+
+def _first_wrong(rules: list[Any]) -> int:
+    """Return the index of the first rule that is not as it must be, for the message."""
+    for index, rule in enumerate(rules):
+        try:
+            pairs = rule["context_features"]
+            is_right = type(pairs) is list and _LIST.issuperset(map(type, pairs)) and len(dict(pairs)) == len(pairs)
+            if not is_right or not {"rule_id", "value"} <= rule.keys():
+                return index
+        except (KeyError, TypeError, ValueError):
+            return index
+    return 0

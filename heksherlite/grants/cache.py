@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
@@ -11,10 +10,12 @@ from typing import Any, Final
 
 import anyio.to_thread
 
-from heksherlite.atomic_file import write_private_file
+from heksherlite.atomic_file import read_private_file, write_private_file
+from heksherlite.errors import GrantError
 from heksherlite.grants.facts import Facts, find_problem
 from heksherlite.grants.grant import GrantLike, LoadRequest, as_grant, load
 from heksherlite.grants.layers import KeyPath, Layer, LayeredFacts
+from heksherlite.grants.watches import RetryWatch, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,9 @@ _FORMAT: Final = "heksherlite-facts"
 _VERSION: Final = 1
 _MAX_SIZE: Final = 64 * 2**20
 """The maximum size of a cache file in bytes."""
+
+_RETRY_SECONDS: Final = 60.0
+"""The time after which a loader that follows changes asks a grant again that failed."""
 
 _MAX_TIME: Final = 2**37
 """The upper limit of a timestamp, in seconds since 1970."""
@@ -67,6 +71,9 @@ class CacheGrant:
         hash: A text that the facts depend on, such as the version of the program. Facts with another hash are not used.
         expires_in: The maximum age of cached facts in seconds, or ``None`` for no limit.
         skip_cache: Whether to ignore the existing file. New facts are still written to it.
+        stale_if_error: The maximum age in seconds of facts that are used, with a warning, if the other grant fails, or
+            ``None`` to use none. They are not used if an endpoint refused, for example because a token was revoked, or
+            if a refresh is forced. With ``expires_in=0``, each start asks the other grant first.
     """
 
     def __init__(
@@ -77,6 +84,7 @@ class CacheGrant:
         hash: str = "",
         expires_in: float | None = None,
         skip_cache: bool = False,
+        stale_if_error: float | None = None,
     ) -> None:
         self._grant = as_grant(grant)
         # Absolute, so that it stays the same if the program changes its working directory.
@@ -84,6 +92,7 @@ class CacheGrant:
         self._hash = hash
         self._expires_in = expires_in
         self._skip_cache = skip_cache
+        self._stale_if_error = stale_if_error
 
     async def aload(self, request: LoadRequest) -> Facts:
         """Return the facts in the file, or those of the other grant if the file cannot be used.
@@ -91,18 +100,47 @@ class CacheGrant:
         Raises:
             GrantError: If the file cannot be used and the other grant fails.
         """
+        usable = None
         if not self._skip_cache and not request.force_refresh:
-            cached = await anyio.to_thread.run_sync(self._read_usable)
-            if cached is not None:
-                source = f"{self._path} (cached facts of {cached.source})"
-                return LayeredFacts([Layer(source=source, facts=cached.facts, secrets=cached.secrets)])
-        facts = await load(self._grant, request)
-        secrets = frozenset(keys for layer in facts.layers for keys in layer.secrets)
-        cached = CachedFacts(dict(facts), self._hash, time(), repr(self._grant), secrets)
-        await anyio.to_thread.run_sync(self._store, cached)
+            usable = await anyio.to_thread.run_sync(self._read_usable)
+            if usable is not None and self._mismatch(usable, self._expires_in) is None:
+                return self._facts_of(usable)
+        try:
+            facts = await load(self._grant, request)
+        except GrantError as error:
+            if error.withdrawn:
+                await anyio.to_thread.run_sync(self._forget)
+            if usable is None or error.refused:
+                raise
+            extra = {"path": str(self._path), "reason": str(error)}
+            logger.warning("grant failed, and cached facts are used: %s: %s", self._path, error, extra=extra)
+            return self._facts_of(usable, RetryWatch(_RETRY_SECONDS))
+        if not facts.is_pending:
+            secrets = frozenset(keys for layer in facts.layers for keys in layer.secrets)
+            cached = CachedFacts(dict(facts), self._hash, time(), repr(self._grant), secrets)
+            await anyio.to_thread.run_sync(self._store, cached)
         return facts
 
+    def _facts_of(self, cached: CachedFacts, *watches: Watch) -> LayeredFacts:
+        layer = Layer(
+            source=f"{self._path} (cached facts of {cached.source})",
+            facts=cached.facts,
+            secrets=cached.secrets,
+            watches=watches,
+            as_of=cached.created_at,
+        )
+        return LayeredFacts([layer])
+
+    def _forget(self) -> None:
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            reason = file_error_reason(error)
+            extra = {"path": str(self._path), "reason": reason}
+            logger.warning("withdrawn facts cannot be deleted: %s: %s", self._path, reason, extra=extra)
+
     def _read_usable(self) -> CachedFacts | None:
+        """Return the content of the file if it can be used, at least if the other grant fails."""
         try:
             cached = read_cache(self._path)
         except FileNotFoundError:
@@ -112,22 +150,23 @@ class CacheGrant:
             extra = {"path": str(self._path), "reason": reason}
             logger.warning("cached facts cannot be used: %s: %s", self._path, reason, extra=extra)
             return None
-        mismatch = self._mismatch(cached)
+        limits = [seconds for seconds in (self._expires_in, self._stale_if_error) if seconds is not None]
+        mismatch = self._mismatch(cached, None if self._expires_in is None else max(limits))
         if mismatch is None:
             return cached
         extra = {"path": str(self._path), "reason": mismatch}
         logger.info("cached facts are out of date: %s: %s", self._path, mismatch, extra=extra)
         return None
 
-    def _mismatch(self, cached: CachedFacts) -> str | None:
+    def _mismatch(self, cached: CachedFacts, max_age: float | None) -> str | None:
         """Return why cached facts are not used, or ``None`` if they are."""
         if cached.hash != self._hash:
             return "they were cached for another hash"
         age = time() - cached.created_at
         if age < -_CLOCK_TOLERANCE:
             return "they are from the future"
-        if self._expires_in is not None and age >= self._expires_in:
-            return f"they are {age:.0f} s old, and expire after {self._expires_in:g} s"
+        if max_age is not None and age >= max_age:
+            return f"they are {age:.0f} s old, and expire after {max_age:g} s"
         return None
 
     def _store(self, cached: CachedFacts) -> None:
@@ -150,7 +189,7 @@ def read_cache(path: Path) -> CachedFacts:
         ValueError: If it is not private to the user, or not a cache file.
     """
     try:
-        return _decode(_read(path))
+        return _decode(read_private_file(path, _MAX_SIZE))
     except RecursionError:
         raise ValueError("it has too many levels") from None
 
@@ -168,27 +207,6 @@ def write_cache(path: Path, cached: CachedFacts) -> None:
 def file_error_reason(error: Exception) -> str:
     """Return why a file cannot be read or written, without its path."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-
-
-def _read(path: Path) -> bytes:
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    if path.is_symlink():
-        raise ValueError("it is a symbolic link")
-    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("it is not a regular file")
-        if hasattr(os, "geteuid"):
-            if status.st_uid != os.geteuid():
-                raise ValueError("it belongs to another user")
-            if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                raise ValueError("other users can write to it")
-            if status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
-                raise ValueError("other users can read it")
-        content = file.read(_MAX_SIZE + 1)
-    if len(content) > _MAX_SIZE:
-        raise ValueError(f"it is larger than {_MAX_SIZE:,} bytes")
-    return content
 
 
 def _decode(content: bytes) -> CachedFacts:

@@ -25,6 +25,12 @@ def in_event_loop() -> bool:
     return True
 
 
+def current_backend() -> str:
+    """Return the event loop that runs in this thread, ``"asyncio"`` or ``"trio"``, or the default one."""
+    trio = sys.modules.get("trio")
+    return "trio" if trio is not None and trio.lowlevel.in_trio_run() else "asyncio"
+
+
 def run_from_sync(function: Callable[[], Coroutine[Any, Any, R]]) -> R:
     """Call an asynchronous function from synchronous code.
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +14,8 @@ from heksherlite.grants.formats import KeyLines, json_lines, parse_json, parse_t
 from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.parse_error import ParseError
-
-_MAX_SIZE: Final = 16 * 2**20
-"""The maximum size of a file in bytes."""
+from heksherlite.grants.text_files import read_text
+from heksherlite.grants.watches import FileWatch, file_state
 
 _MAX_SIZE_WITH_LINES: Final = 2**18
 """The maximum size of a file, in characters, for which the line of each value is known."""
@@ -32,10 +31,21 @@ class YamlGrant:
         path: The path of the file.
         required: Whether it is an error if the file does not exist. With ``False``, a missing file has no facts. A file
             that cannot be read or is malformed is an error in any case.
+        filepath: Another name of ``path``, as in the package ``fakts``.
+
+    Raises:
+        TypeError: If not exactly one of ``path`` and ``filepath`` is given.
     """
 
-    path: str | os.PathLike[str]
+    path: str | os.PathLike[str] = ""
     required: bool = field(default=True, kw_only=True)
+    filepath: InitVar[str | os.PathLike[str] | None] = field(default=None, kw_only=True)
+
+    def __post_init__(self, filepath: str | os.PathLike[str] | None) -> None:
+        if (self.path == "") == (filepath is None):
+            raise TypeError("YamlGrant needs the path of the file, once")
+        if filepath is not None:
+            object.__setattr__(self, "path", filepath)
 
     async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - files are always current
         """Return the current content of the file.
@@ -94,12 +104,13 @@ def _load(
     path: str | os.PathLike[str], parse: Callable[[str], Any], find_lines: Callable[[str], KeyLines], required: bool
 ) -> Facts:
     place = Path(path).absolute()
+    watches = (FileWatch(place, file_state(place)),)  # before it is read, so that no change is missed
     try:
-        text = _read_text(place)
+        text = read_text(place)
         facts = parse(text)
     except FileNotFoundError as error:
         if not required:
-            return LayeredFacts([Layer(source=f"{place} (it does not exist)", facts={})])
+            return LayeredFacts([Layer(source=f"{place} (it does not exist)", facts={}, watches=watches)])
         raise GrantError(f"{place}: {error.strerror}") from None
     except (OSError, ParseError, GrantError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
@@ -110,17 +121,4 @@ def _load(
         raise GrantError(f"{place}: {problem}")
     lines = find_lines(text) if len(text) <= _MAX_SIZE_WITH_LINES else {}
     places = {keys: f"{place}, line {line}" for keys, line in lines.items()}
-    return LayeredFacts([Layer(source=str(place), facts=facts, places=places)])
-
-
-def _read_text(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(_MAX_SIZE + 1)
-    if len(content) > _MAX_SIZE:
-        raise ParseError(f"it is larger than {_MAX_SIZE:,} bytes")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        column = error.start - (before.rfind(b"\n") + 1) + 1
-        raise ParseError("it is not UTF-8", before.count(b"\n") + 1, column) from None
+    return LayeredFacts([Layer(source=str(place), facts=facts, places=places, watches=watches)])

@@ -17,17 +17,19 @@ class LoadRequest:
         force_refresh: Whether cached facts must not be used.
         may_ask: Whether a grant may ask a person. It may not if the facts are loaded again in the background, or
             because a path does not exist.
+        needs_all: Whether a :class:`LazyGrant` must load, because the other layers lack what is read.
     """
 
     force_refresh: bool = False
     may_ask: bool = True
+    needs_all: bool = False
 
 
 @runtime_checkable
 class Grant(Protocol):
     """A source of facts."""
 
-    async def aload(self, request: LoadRequest) -> Mapping[str, Any]:
+    async def aload(self, request: LoadRequest, /) -> Mapping[str, Any]:
         """Return the facts: mappings and values by group, or :class:`LayeredFacts`, which say where they are from.
 
         Raises:

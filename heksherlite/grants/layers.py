@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from heksherlite.errors import GroupNotFound
 from heksherlite.grants.facts import MISSING, Facts, find_keys, merge, value_at
+from heksherlite.grants.spelling import has_loose_keys, respell
+from heksherlite.grants.watches import Watch
 from heksherlite.secret import MASK, SecretText
 
 KeyPath: TypeAlias = tuple[str, ...]
@@ -31,12 +33,18 @@ class Layer:
         places: More exact sources, such as a line of a file, by key path. They also apply to everything below the path.
         secrets: The key paths of the values that must not be displayed, including everything below. An empty path
             means all facts.
+        is_pending: Whether the source has not been asked yet, see :class:`LazyGrant`.
+        watches: What tells that the source has changed, for programs that follow changes.
+        as_of: When the facts were current, in seconds since 1970, if they are from a cache.
     """
 
     source: str
     facts: Mapping[str, Any] = field(repr=False)
     places: Mapping[KeyPath, str] = field(default_factory=dict, repr=False)
     secrets: frozenset[KeyPath] = frozenset()
+    is_pending: bool = False
+    watches: tuple[Watch, ...] = field(default=(), repr=False)
+    as_of: float | None = None
 
     def source_of(self, keys: KeyPath) -> str:
         """Return the most exact source that is known for a key path."""
@@ -61,8 +69,17 @@ class LayeredFacts(Facts):
     """
 
     def __init__(self, layers: Iterable[Layer]) -> None:
-        self.layers = tuple(layers)
+        self.layers = _spell_alike(tuple(layers))
         super().__init__(merge(*(layer.facts for layer in self.layers)))
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a layer has not been asked yet."""
+        return any(layer.is_pending for layer in self.layers)
+
+    def __repr__(self) -> str:
+        """Return the number of layers, and no facts: tracebacks may display it."""
+        return f"<LayeredFacts of {len(self.layers)} layers>"
 
     def map_layers(self, change: Callable[[Layer], Layer]) -> "LayeredFacts":
         """Return the facts of the layers that a function returns for each of these layers."""
@@ -88,12 +105,28 @@ class LayeredFacts(Facts):
 
     def masked(self) -> Facts:
         """Return a copy in which secret texts are :class:`SecretText`, which shows itself only if it is asked to."""
-        return {key: self._masked(value, (key,)) for key, value in self.items()}
+        return {str(key): self._masked(value, (key,)) for key, value in self.items()}
 
     def _masked(self, value: Any, keys: KeyPath) -> Any:
         if isinstance(value, Mapping):
-            return {key: self._masked(item, (*keys, key)) for key, item in value.items()}
+            return {str(key): self._masked(item, (*keys, key)) for key, item in value.items()}
         return _mask_texts(value) if isinstance(value, str | list) and self.is_secret(keys) else value
+
+
+def _spell_alike(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """Return layers in which loose keys are spelled like those of the other layers."""
+    if not any(has_loose_keys(layer.facts) for layer in layers):
+        return layers
+    spelled = respell([layer.facts for layer in layers])
+    return tuple(
+        replace(
+            layer,
+            facts=facts,
+            places={names.translate(keys): place for keys, place in layer.places.items()},
+            secrets=frozenset(map(names.translate, layer.secrets)),
+        )
+        for layer, (facts, names) in zip(layers, spelled, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,27 @@
 """The loader: loads facts by a grant once, and returns them from memory."""
 
+import signal
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, overload
 
+import anyio
+import anyio.to_thread
 from cachetools import LRUCache
 
-from heksherlite.errors import FaktsError, GroupNotFound, NoFaktsFound
+from heksherlite.errors import FactsShapeError, FaktsError, GroupNotFound, NoFaktsFound
+from heksherlite.grants.awaitable import AwaitableGroup, PendingFacts
 from heksherlite.grants.current import Current
 from heksherlite.grants.event_loops import in_event_loop, run_from_sync
 from heksherlite.grants.facts import Facts, deep_copy, find_problem, has_value, look_up, merge
-from heksherlite.grants.grant import GrantLike, LoadRequest, as_grant, load
-from heksherlite.grants.layers import FactsExplanation, Layer, LayeredFacts, explain
-from heksherlite.grants.loading import Loaded, SharedLoad
-from heksherlite.grants.start import Start, check
+from heksherlite.grants.following import STOP_SECONDS, Following
+from heksherlite.grants.grant import GrantLike, as_grant
+from heksherlite.grants.layers import FactsExplanation, explain
+from heksherlite.grants.loads import Loads
+from heksherlite.grants.start import Start
+from heksherlite.grants.status import FaktsStatus
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # which has a default, before Python 3.13
@@ -27,6 +33,7 @@ else:
     S = TypeVar("S")
 M = TypeVar("M")
 D = TypeVar("D")
+F = TypeVar("F", bound=Callable[..., Any])
 
 _NO_DEFAULT: Final[Any] = object()
 
@@ -35,6 +42,9 @@ _MISSING_SECONDS: Final = 60.0
 
 _MAX_MISSING: Final = 1000
 """The maximum number of missing paths that are remembered."""
+
+_LAZY_LOADS: Final = 2
+"""The maximum number of loads for a lazy layer. One that began before does not load it."""
 
 _NOT_LOADED: Final = "facts are not loaded, and auto_load is off: call load() or aload() first"
 
@@ -48,43 +58,77 @@ class Fakts(Generic[S]):
     In the thread of an event loop, the synchronous methods only return facts that are loaded already.
 
     Args:
-        grant: The source of the facts: a grant, or an asynchronous function that takes a :class:`LoadRequest`.
+        grant: The source of the facts: a grant, or an asynchronous function that takes a :class:`LoadRequest`. The
+            default is the attribute ``grant`` of a subclass.
         into: The class for all facts: a dataclass, an attrs class or a pydantic model. Each load converts them, and
             fails with one error that lists every offending key and its source. ``get()`` then returns the instance.
         hard_fakts: Facts that override those of the grant.
         assert_groups: Groups that must exist after a load.
         allow_auto_load: Whether reading facts loads them if necessary.
         load_on_enter: Whether entering a ``with`` block loads the facts.
+        refresh_every: The seconds between loads in the background. A tenth more or less is random.
+        on_change: A function that is called with all facts, or the instance of the class, when they have changed.
+        refresh_on_sighup: Whether the signal SIGHUP loads the facts again.
+
+    The loader *follows changes* if one of the last three arguments is given or :meth:`on_change` is called, inside
+    ``with`` blocks and while it is the main loader. Then a thread loads the facts again at intervals, when a file
+    changes, and when an endpoint announces a change. If a load fails, the last facts stay.
 
     Raises:
         TypeError: If the grant is not a grant, or ``hard_fakts`` are not facts.
+        ValueError: If ``refresh_every`` is not greater than 0, or this system has no SIGHUP.
     """
 
     def __init__(
         self,
-        grant: GrantLike,
+        grant: GrantLike | None = None,
         *,
         into: type[S] | None = None,
         hard_fakts: Mapping[str, Any] | None = None,
         assert_groups: Collection[str] = frozenset(),
         allow_auto_load: bool = True,
         load_on_enter: bool = False,
+        refresh_every: float | None = None,
+        on_change: Callable[[S], object] | None = None,
+        refresh_on_sighup: bool = False,
     ) -> None:
         if isinstance(assert_groups, str):
             raise TypeError("assert_groups must be a collection of names, not a string")
         if problem := find_problem(hard_fakts or {}):
             raise TypeError(f"invalid hard_fakts: {problem}")
+        if refresh_every is not None and not refresh_every > 0:
+            raise ValueError(f"refresh_every must be greater than 0, not {refresh_every!r}")
+        if refresh_on_sighup and not hasattr(signal, "SIGHUP"):
+            raise ValueError("this system has no SIGHUP; omit refresh_on_sighup")
+        grant = getattr(type(self), "grant", None) if grant is None else grant
+        if grant is None:
+            raise TypeError("Fakts needs a grant: pass one, or set the attribute 'grant' of a subclass")
         self._grant: Final = as_grant(grant)
+        self._async_blocks = 0
         self._into: Final = into
-        self._hard_fakts: Final = merge(hard_fakts or {})
-        self._assert_groups: Final = frozenset(assert_groups)
         self._allow_auto_load: Final = allow_auto_load
         self._load_on_enter: Final = load_on_enter
         self._missing_until: Final[LRUCache[str | None, float]] = LRUCache(_MAX_MISSING)
-        self._shared: Final = SharedLoad[Start[S]](self._load_facts)
+        self._following: Final = Following(
+            lambda: self._loads.refresh(may_ask=False),
+            lambda: self._loads.watches,
+            refresh_every=refresh_every,
+            on_sighup=refresh_on_sighup,
+            is_wanted=refresh_every is not None or refresh_on_sighup,
+        )
+        self._loads: Final = Loads(
+            self._grant,
+            into,
+            merge(hard_fakts or {}),
+            frozenset(assert_groups),
+            refresh_every,
+            self._following.renew,
+        )
+        if on_change is not None:
+            self.on_change()(on_change)
 
     def __repr__(self) -> str:
-        return f"<Fakts of {self._grant!r}, {'not ' if self._shared.loaded is None else ''}loaded>"
+        return f"<Fakts of {self._grant!r}, {'not ' if self._loads.loaded is None else ''}loaded>"
 
     @overload
     async def aget(
@@ -180,47 +224,62 @@ class Fakts(Generic[S]):
     ) -> Any:
         """Return a group or value in synchronous code, otherwise as :meth:`aget` does.
 
+        Inside ``async with fakts:``, a group may also be awaited: ``await fakts.get("group")``.
+
         Raises:
             FaktsError: As for :meth:`aget`, and if facts have to be loaded in the thread of an event loop.
         """
         loads = auto_load and self._allow_auto_load
-        loaded = self._shared.loaded
+        loaded = self._loads.loaded
         if force_refresh:
             reason = "a refresh was requested"
         elif loaded is not None:
             try:
-                return self._read(loaded, path, into)
-            except GroupNotFound as error:
-                if default is not _NO_DEFAULT:
-                    return default
-                if not loads or self._was_missing(path):
-                    raise
+                return self._may_be_awaited(self._read(loaded, path, into))
+            except (GroupNotFound, FactsShapeError) as error:
+                if not (loads and loaded.layered.is_pending):
+                    if isinstance(error, FactsShapeError):
+                        raise
+                    if default is not _NO_DEFAULT:
+                        return default
+                    if not loads or self._was_missing(path):
+                        raise
                 reason = str(error)
         elif loads:
             reason = "facts are not loaded yet"
         else:
             raise FaktsError(_NOT_LOADED)
-        return _run_blocking(partial(self._get, path, default, loads, force_refresh, into), "aget", reason)
+        load = partial(self._get, path, default, loads, force_refresh, into)
+        if self._async_blocks and in_event_loop():
+            return PendingFacts(load, _would_block("aget", reason))
+        return _run_blocking(load, "aget", reason)
 
-    async def aload(self, *, force_refresh: bool = False) -> Facts:
+    def _may_be_awaited(self, value: Any) -> Any:
+        return AwaitableGroup(value) if self._async_blocks and type(value) is dict and in_event_loop() else value
+
+    async def aload(self, *, force_refresh: bool = False, may_ask: bool = True) -> Facts:
         """Load the facts unless they are loaded, and return all of them as a dictionary.
 
         Args:
             force_refresh: Whether to load them in any case, bypassing all caches.
+            may_ask: Whether a grant may ask a person.
 
         Raises:
             GrantError: If loading fails. Facts that were loaded before are kept.
             GroupNotFound: If ``assert_groups`` do not exist. Facts that were loaded before are kept.
             FactsShapeError: If the facts do not fit the class of the loader. Facts that were loaded before are kept.
         """
-        return _copy_of((await self._load(loads=True, forced=force_refresh)).value)
+        if not may_ask and (force_refresh or self._loads.loaded is None):
+            return _copy_of(await self._loads.refresh(may_ask=False))
+        return _copy_of(await self._load(loads=True, forced=force_refresh))
 
-    def load(self, *, force_refresh: bool = False) -> Facts:
+    def load(self, *, force_refresh: bool = False, may_ask: bool = True) -> Facts:
         """Load the facts in synchronous code, otherwise as :meth:`aload` does."""
-        if self._shared.loaded is not None and not force_refresh:
-            return _copy_of(self._shared.loaded.value)
-        reason = "facts are not loaded yet" if self._shared.loaded is None else "it was to be loaded again"
-        return _run_blocking(partial(self.aload, force_refresh=force_refresh), "aload", reason)
+        loaded = self._loads.loaded
+        if loaded is not None and not force_refresh:
+            return _copy_of(loaded)
+        reason = "facts are not loaded yet" if loaded is None else "it was to be loaded again"
+        return _run_blocking(partial(self.aload, force_refresh=force_refresh, may_ask=may_ask), "aload", reason)
 
     async def arefresh(self) -> Facts:
         """Load the facts again, bypassing all caches, and return all of them. Raises what :meth:`aload` raises."""
@@ -242,10 +301,10 @@ class Fakts(Generic[S]):
             FaktsError: If the facts are not loaded.
             GroupNotFound: If no source has anything at the path.
         """
-        loaded = self._shared.loaded
+        loaded = self._loads.loaded
         if loaded is None:
             raise FaktsError("facts are not loaded: call load() or aload() before explain()")
-        return explain(loaded.value.layered, path)
+        return explain(loaded.layered, path)
 
     def has_changed(self, value: object, path: str | None = None) -> bool:
         """Return whether a value that was read earlier differs from the loaded facts, or no facts are loaded.
@@ -254,8 +313,43 @@ class Fakts(Generic[S]):
             value: The value that was read.
             path: The path that it was read from.
         """
-        loaded = self._shared.loaded
-        return loaded is None or not has_value(loaded.value.facts, path, value)
+        loaded = self._loads.loaded
+        return loaded is None or not has_value(loaded.facts, path, value)
+
+    @property
+    def status(self) -> FaktsStatus:
+        """How old the facts are, and whether they can be loaded."""
+        return self._loads.record.status(is_following=self._following.is_running)
+
+    def on_change(self, path: str | None = None, *, follow: bool = True) -> Callable[[F], F]:
+        """Return a decorator for a function that is called when a load has changed the value at a path.
+
+        The function, which may be a coroutine function, is called without any lock after each load that changed the
+        value, whoever requested it: in the thread that follows changes, or in the thread or event loop that loaded. An
+        exception that it raises is logged, once for each function.
+
+        Args:
+            path: The path, or ``None`` for all facts. The function is called with the new value, or ``None`` if
+                there is none any more.
+            follow: Whether the loader follows changes from now on. With ``False``, the function is still called after
+                loads that others request.
+        """
+
+        def add(function: F) -> F:
+            added = self._loads.listeners.add(path, function)
+            if follow:
+                self._following.want()
+            return added
+
+        return add
+
+    def remove_on_change(self, function: Callable[..., Any]) -> None:
+        """Remove a function that was added with :meth:`on_change`.
+
+        Raises:
+            ValueError: If it was not added, or was removed already.
+        """
+        self._loads.listeners.remove(function)
 
     def set_as_main(self) -> None:
         """Make this the loader that :func:`get_current_fakts` returns outside of all ``with`` blocks.
@@ -263,16 +357,52 @@ class Fakts(Generic[S]):
         It is the loader for the whole process, including all threads, and event loops and handlers of a web framework.
         It replaces any earlier main loader.
         """
-        _current.main = self
+        if _current.main is not self:
+            self._following.enter()
+            if _current.main is not None:
+                _current.main.unset_as_main()
+            _current.main = self
 
     def unset_as_main(self) -> None:
         """Undo :meth:`set_as_main`. Nothing happens if this is not the main loader."""
         if _current.main is self:
             _current.main = None
+            self._following.leave()
+
+    def enter(self) -> Self:
+        """Enter without a block, for notebooks and programs with a window, and return this loader.
+
+        It becomes the main loader too, so that the code of later cells and of event handlers finds it.
+        """
+        self.__enter__()
+        self.set_as_main()
+        return self
+
+    def exit(self) -> None:
+        """Undo :meth:`enter`."""
+        self.unset_as_main()
+        self.__exit__(None, None, None)
+
+    async def aenter(self) -> Self:
+        """Enter without a block in asynchronous code, otherwise as :meth:`enter` does."""
+        await self.__aenter__()
+        self.set_as_main()
+        return self
+
+    async def aexit(self) -> None:
+        """Undo :meth:`aenter`."""
+        self.unset_as_main()
+        await self.__aexit__(None, None, None)
+
+    @property
+    def loaded_fakts(self) -> Facts:
+        """A copy of the facts that are loaded. It is empty if none are."""
+        return {} if self._loads.loaded is None else _copy_of(self._loads.loaded)
 
     def __enter__(self) -> Self:
         if self._load_on_enter:
             self.load()
+        self._following.enter()
         _current.enter(self)
         return self
 
@@ -280,20 +410,37 @@ class Fakts(Generic[S]):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         _current.leave(self)
+        if thread := self._following.leave():
+            thread.join(STOP_SECONDS)
 
     async def __aenter__(self) -> Self:
         if self._load_on_enter:
             await self.aload()
+        self._following.enter()
         _current.enter(self)
+        self._async_blocks += 1
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._async_blocks -= 1
         _current.leave(self)
+        if thread := self._following.leave():
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(thread.join, STOP_SECONDS)
 
     async def _get(self, path: str | None, default: Any, loads: bool, forced: bool, into: type[Any] | None) -> Any:
+        refreshes = self._loads.refreshes  # before, so that a load by others meanwhile counts as the second one
         loaded = await self._load(loads=loads, forced=forced)
+        for _ in range(_LAZY_LOADS if loads else 0):
+            if loaded.layered.is_pending:
+                try:
+                    return self._read(loaded, path, into)
+                except (GroupNotFound, FactsShapeError):
+                    self._loads.needs_all = True
+                    refreshes = self._loads.refreshes
+                    loaded = await self._loads.refresh(may_ask=False)
         try:
             return self._read(loaded, path, into)
         except GroupNotFound as error:
@@ -301,47 +448,37 @@ class Fakts(Generic[S]):
                 return default
             if not loads or forced or self._was_missing(path):
                 raise
-            return await self._read_again(path, into, error, loaded)
+            missing = error
+        try:
+            return self._read(await self._load_again(missing, refreshes), path, into)
+        except GroupNotFound:
+            self._missing_until[path] = monotonic() + _MISSING_SECONDS
+            raise
 
-    def _read(self, loaded: Loaded[Start[S]], path: str | None, into: type[Any] | None) -> Any:
-        start = loaded.value
+    def _read(self, start: Start[S], path: str | None, into: type[Any] | None) -> Any:
         if into is not None:
             return start.read(path, into)
         if path is None and self._into is not None:
             return start.settings
         return deep_copy(look_up(start.facts, path))
 
-    async def _read_again(
-        self, path: str | None, into: type[Any] | None, missing: GroupNotFound, loaded: Loaded[Start[S]]
-    ) -> Any:
-        """Load the facts again for a missing path, and remember for a while if it is still missing."""
+    async def _load_again(self, missing: GroupNotFound, refreshes: int) -> Start[S]:
+        """Load the facts again because a path is missing."""
         try:
-            reloaded = await self._shared.get(newer_than=loaded.refreshes, may_ask=False)
+            return await self._loads.refresh(may_ask=False, since=refreshes)
         except FaktsError as error:
-            self._missing_until[path] = monotonic() + _MISSING_SECONDS
-            raise GroupNotFound(missing.path, missing.existing, "reloading the facts failed") from error
-        try:
-            return self._read(reloaded, path, into)
-        except GroupNotFound:
-            self._missing_until[path] = monotonic() + _MISSING_SECONDS
-            raise
+            raise GroupNotFound(missing.path, missing.existing, f"reloading the facts failed: {error}") from error
 
     def _was_missing(self, path: str | None) -> bool:
         """Return whether a load for this path found recently that it does not exist."""
         return monotonic() < self._missing_until.get(path, 0)
 
-    async def _load(self, *, loads: bool, forced: bool) -> Loaded[Start[S]]:
-        loaded = self._shared.loaded
+    async def _load(self, *, loads: bool, forced: bool) -> Start[S]:
         if forced:
-            return await self._shared.get(newer_than=0 if loaded is None else loaded.refreshes)
-        if loaded is None and not loads:
+            return await self._loads.refresh()
+        if self._loads.loaded is None and not loads:
             raise FaktsError(_NOT_LOADED)
-        return await self._shared.get()
-
-    async def _load_facts(self, request: LoadRequest) -> Start[S]:
-        facts = await load(self._grant, request)
-        hard = [Layer(source="hard_fakts", facts=self._hard_fakts)] if self._hard_fakts else []
-        return check(LayeredFacts([*facts.layers, *hard]), self._assert_groups, self._into)
+        return await self._loads.get()
 
 
 _current: Final[Current[Fakts[Any]]] = Current("heksherlite_current_fakts")
@@ -370,5 +507,9 @@ def _copy_of(start: Start[Any]) -> Facts:
 
 def _run_blocking(function: Callable[[], Coroutine[Any, Any, M]], name: str, reason: str) -> M:
     if in_event_loop():
-        raise FaktsError(f"{reason}, and loading would block the event loop of this thread: use 'await {name}(...)'")
+        raise FaktsError(_would_block(name, reason))
     return run_from_sync(function)
+
+
+def _would_block(name: str, reason: str) -> str:
+    return f"{reason}, and loading would block the event loop of this thread: use 'await {name}(...)'"

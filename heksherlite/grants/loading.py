@@ -58,13 +58,19 @@ class SharedLoad(Generic[T]):
 
     Args:
         load: The function that loads. Its argument says whether to bypass caches.
+        after: Called after each successful load with the result before, if any, and the new one.
 
     Attributes:
         loaded: The result of the last successful load, or ``None``.
     """
 
-    def __init__(self, load: Callable[[LoadRequest], Awaitable[T]]) -> None:
+    def __init__(
+        self,
+        load: Callable[[LoadRequest], Awaitable[T]],
+        after: "Callable[[Loaded[T] | None, Loaded[T]], Awaitable[None]] | None" = None,
+    ) -> None:
         self._load: Final = load
+        self._after: Final = after
         self._lock = threading.RLock()  # garbage collection can end an abandoned load at any point
         self._flight: _Flight[T] | None = None
         self.loaded: Loaded[T] | None = None
@@ -94,7 +100,10 @@ class SharedLoad(Generic[T]):
                 if flight is None:
                     flight = self._flight = _Flight(LoadRequest(force_refresh=forced, may_ask=may_ask))
             if is_leader:
-                return await self._run(flight)
+                result = await self._run(flight)
+                if self._after is not None:
+                    await self._after(loaded, result)
+                return result
             await wait_for(flight.outcome)
             outcome = flight.outcome.result()
             if outcome is None or (forced and not flight.request.force_refresh):

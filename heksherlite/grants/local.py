@@ -3,19 +3,26 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import anyio.to_thread
 
 from heksherlite.errors import GrantError
 from heksherlite.grants.facts import Facts, deep_copy
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.layers import KeyPath, Layer, LayeredFacts
+from heksherlite.grants.layers import Layer, LayeredFacts
+from heksherlite.grants.nested_names import parse_variables
+from heksherlite.grants.text_files import read_secret_text
+from heksherlite.grants.watches import FileWatch, file_state
 
 
 @dataclass(frozen=True, slots=True)
 class EnvGrant:
     """Facts from environment variables: ``FAKTS_GROUP__KEY=value`` is ``{"group": {"key": "value"}}``.
 
-    Keys are in lower case. Values are strings.
+    Keys are in lower case. Values are strings. In a :class:`ParallelGrant`, a key overrides the key of another layer
+    that differs only in case, hyphens and underscores: ``FAKTS_DATABASE__POOL_SIZE`` overrides ``poolSize``.
 
     Args:
         prepend: The prefix of the variable names. If it is empty, all variables are read, and those with malformed or
@@ -23,11 +30,15 @@ class EnvGrant:
         delimiter: The separator of the keys in a name.
         required: Whether it is an error if there is no such variable. A :class:`FailsafeGrant` then tries its next
             grant. Pass ``False`` for a layer of a :class:`ParallelGrant` that may be empty.
+        file_suffix: The ending of names whose values are paths of files, such as ``_FILE``: with it,
+            ``FAKTS_DATABASE__PASSWORD_FILE=/run/secrets/db`` sets ``database.password`` to the content of the file,
+            without the line break at its end. By default, no name is special.
     """
 
     prepend: str = "FAKTS_"
     delimiter: str = "__"
     required: bool = True
+    file_suffix: str = ""
 
     def __post_init__(self) -> None:
         if not self.delimiter:
@@ -37,14 +48,22 @@ class EnvGrant:
         """Return the facts in the current environment.
 
         Raises:
-            GrantError: If a name is malformed, two names have the same key, a name is both a value and a group, or
-                there is no variable although one is required.
+            GrantError: If a name is malformed, two names have the same key, a name is both a value and a group, a file
+                cannot be read, or there is no variable although one is required.
         """
-        facts, names = parse_environment(os.environ, self.prepend, self.delimiter)
+        variables = dict(os.environ)
+        files: dict[str, str] = {}
+        watches: list[FileWatch] = []
+        if self.file_suffix:
+            files = await anyio.to_thread.run_sync(_read_files, variables, self.prepend, self.file_suffix, watches)
+        facts, names = parse_variables({**variables, **files}, self.prepend, self.delimiter)
         if self.required and not facts:
             raise GrantError(f"no environment variable starts with {self.prepend!r}")
-        places = {keys: f"environment variable {name}" for keys, name in names.items()}
-        return LayeredFacts([Layer(source=f"environment variables {self.prepend}*", facts=facts, places=places)])
+        suffixes = dict.fromkeys(files, self.file_suffix)
+        places = {keys: f"environment variable {name}{suffixes.get(name, '')}" for keys, name in names.items()}
+        secrets = frozenset(keys for keys, name in names.items() if name in files)
+        source = f"environment variables {self.prepend}*"
+        return LayeredFacts([Layer(source=source, facts=facts, places=places, secrets=secrets, watches=tuple(watches))])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -66,52 +85,19 @@ class HardGrant:
         return f"HardGrant(groups={[*self.values]})"
 
 
-def parse_environment(variables: Mapping[str, str], prepend: str, delimiter: str) -> tuple[Facts, dict[KeyPath, str]]:
-    """Return the facts in environment variables, and the name of the variable of each value.
-
-    Without a prefix, most variables belong to other programs. Then names that are malformed, or contradict each other,
-    are no error: groups override values, and names in upper case override others.
-
-    Raises:
-        GrantError: If a name is malformed, or two names contradict each other. The message names them.
-    """
-    if not prepend:
-        return _parse_foreign(variables, delimiter)
-    facts: Facts = {}
-    names: dict[KeyPath, str] = {}
-    for name in sorted(variables, key=lambda name: (name.count(delimiter), name)):
-        if not name.startswith(prepend):
+def _read_files(variables: dict[str, str], prepend: str, suffix: str, watches: list[FileWatch]) -> dict[str, str]:
+    """Remove the variables that name files, and return the contents as variables without the suffix. Blocks."""
+    files: dict[str, str] = {}
+    for name in sorted(variables):
+        base = name.removesuffix(suffix)
+        if not name.startswith(prepend) or base == name:
             continue
-        keys = tuple(name.removeprefix(prepend).lower().split(delimiter))
-        if not all(keys):
-            expected = f"{prepend}GROUP{delimiter}KEY"
-            raise GrantError(f"environment variable {name} has an empty key; the expected form is {expected}")
-        if keys in names:
-            raise GrantError(f"environment variables {names[keys]} and {name} both set {'.'.join(keys)}")
-        group = facts
-        for depth, key in enumerate(keys[:-1], 1):
-            if other := names.get(keys[:depth]):
-                raise GrantError(
-                    f"environment variable {other} makes {'.'.join(keys[:depth])} a value, and {name} makes it a group"
-                )
-            group = group.setdefault(key, {})
-        group[keys[-1]] = variables[name]
-        names[keys] = name
-    return facts, names
-
-
-def _parse_foreign(variables: Mapping[str, str], delimiter: str) -> tuple[Facts, dict[KeyPath, str]]:
-    facts: Facts = {}
-    names: dict[KeyPath, str] = {}
-    # The most nested keys first, so that a value does not replace a group; upper case before lower case.
-    for name in sorted(variables, key=lambda name: (-name.count(delimiter), name)):
-        keys = tuple(name.lower().split(delimiter))
-        if not all(keys):
-            continue
-        group = facts
-        for key in keys[:-1]:
-            group = group.setdefault(key, {})
-        if keys[-1] not in group:
-            group[keys[-1]] = variables[name]
-            names[keys] = name
-    return facts, names
+        if base in variables:
+            raise GrantError(f"environment variables {base} and {name} both set the same value: remove one")
+        path = Path(variables.pop(name))
+        watches.append(FileWatch(path, file_state(path)))
+        try:
+            files[base] = read_secret_text(path)
+        except ValueError as error:
+            raise GrantError(f"environment variable {name}: {error}") from None
+    return files

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, cast,
 
 from heksherlite.errors import FactsShapeError, FaktsError
 from heksherlite.grants.facts import describe_type
-from heksherlite.grants.values import CONVERSIONS, UnfitError, as_choice, as_list, as_mapping, as_member, unfit
+from heksherlite.grants.values import (
+    CONVERSIONS,
+    LIST_NOTATION,
+    MAPPING_NOTATION,
+    UnfitError,
+    as_choice,
+    as_list,
+    as_mapping,
+    as_member,
+    unfit,
+)
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -54,8 +64,10 @@ def structure(found: Any, path: str | None, into: type[M]) -> M:
         try:
             return cast("M", cast("Any", into).model_validate(_parse_texts(found, into)))
         except pydantic.ValidationError as error:
-            problems = {_dotted(item["loc"]): item["msg"] for item in error.errors(include_input=False)}
-            raise FactsShapeError(path, problems) from None
+            problems = {_dotted(item["loc"]): _pydantic_reason(item) for item in error.errors()}
+        except Exception as error:  # noqa: BLE001 - validators of the program raise anything
+            problems = {path or "facts": _reason(error, None)}
+        raise FactsShapeError(path, problems)
     if not isinstance(into, type) and get_origin(into) is None:
         raise TypeError(
             f"into must be a type, such as a dataclass, an attrs class, a pydantic model or int, not {into!r}"
@@ -229,6 +241,17 @@ def _parse_texts(value: Any, type_: Any) -> Any:
     except UnfitError:
         pass
     return value
+
+
+def _pydantic_reason(error: Any) -> str:
+    """Return the reason in an error of pydantic, with the notation if a text is no list or mapping."""
+    reason: str = error["msg"]
+    if isinstance(error["input"], str):
+        notations = {"list": LIST_NOTATION, "tuple": LIST_NOTATION, "set": LIST_NOTATION, "frozen_set": LIST_NOTATION}
+        kind = error["type"].removesuffix("_type")
+        notation = {**notations, "dict": MAPPING_NOTATION, "model": MAPPING_NOTATION}.get(kind)
+        return f"{reason}; {notation}" if notation else reason
+    return reason
 
 
 def _reason(error: BaseException, _: type | None) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from heksherlite.errors import FactsShapeError, GroupNotFound
 from heksherlite.grants.facts import Facts, find_keys, look_up
 from heksherlite.grants.layers import LayeredFacts
+from heksherlite.grants.watches import Watch
 
 S = TypeVar("S")
 M = TypeVar("M")
@@ -25,6 +26,11 @@ class Start(Generic[S]):
     layered: LayeredFacts = field(repr=False)
     facts: Facts = field(repr=False)
     settings: S | None = field(repr=False)
+
+    @property
+    def watches(self) -> tuple[Watch, ...]:
+        """What tells that a source has changed."""
+        return tuple(watch for layer in self.layered.layers for watch in layer.watches)
 
     def read(self, path: str | None, into: type[M]) -> M:
         """Return the value at a path as an instance of a class.

@@ -1,8 +1,11 @@
 """Construction of httpx clients."""
 
+import os
 import re
+import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import httpx
 
@@ -13,6 +16,9 @@ _FORBIDDEN: Final = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
 """The bytes that a header value must not contain, RFC 9110 section 5.5."""
 
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+_tls_contexts: Final[WeakValueDictionary[tuple[str | None, str | None], ssl.SSLContext]] = WeakValueDictionary()
 
 
 async def new_http_client(args: Mapping[str, Any]) -> httpx.AsyncClient:
@@ -26,13 +32,40 @@ async def new_http_client(args: Mapping[str, Any]) -> httpx.AsyncClient:
     return await run_in_daemon_thread(_construct, checked_http_client_args(args))
 
 
+def with_ssl_context(args: Mapping[str, Any] | None, ssl_context: ssl.SSLContext | None) -> dict[str, Any]:
+    """Return checked arguments for :class:`httpx.AsyncClient` that verify certificates by a context, if there is one.
+
+    Raises:
+        ValueError: As for :func:`checked_http_client_args`.
+        TypeError: If the arguments have ``verify`` already.
+    """
+    checked = checked_http_client_args(args)
+    if ssl_context is not None and checked.get("verify", ssl_context) is not ssl_context:
+        raise TypeError("pass either ssl_context or http_client_args={'verify': ...}, not both")
+    return checked if ssl_context is None else {**checked, "verify": ssl_context}
+
+
 def _construct(args: Mapping[str, Any]) -> httpx.AsyncClient:
     # Not at the top, because it takes a while. See start_native_thread() for httpcore in a program with gevent.
     from heksherlite.http.name_resolution import resolve_in_daemon_threads  # noqa: PLC0415
 
+    if args.get("verify", True) is True and not args.get("cert") and args.get("trust_env", True):
+        args = {**args, "verify": _default_tls_context()}
     client = httpx.AsyncClient(**args)
     resolve_in_daemon_threads(client)
     return client
+
+
+def _default_tls_context() -> ssl.SSLContext:
+    """Return the TLS context for the default certificates, which clients share: it takes tens of milliseconds.
+
+    It lives as long as a client that uses it. A client that is created after that reads the certificates again.
+    """
+    places = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    context = _tls_contexts.get(places)
+    if context is None:
+        context = _tls_contexts[places] = httpx.create_ssl_context()
+    return context
 
 
 def checked_http_client_args(args: Mapping[str, Any] | None) -> dict[str, Any]:

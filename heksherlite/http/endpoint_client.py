@@ -3,8 +3,8 @@
 import os
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote_plus
@@ -26,6 +26,23 @@ _MAX_BODY_SIZE: Final = 16 * 2**20
 
 REQUEST_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError)
 """The exceptions of a request. For a malformed host name such as ``xn--a``, httpx raises the exceptions of idna."""
+
+
+_STREAM_READ_TIMEOUT: Final = 60.0
+"""The maximum number of seconds without anything from a stream. The service sends something three times as often."""
+
+
+class StreamRefusedError(Exception):
+    """A response is no stream. It never leaves this module.
+
+    Args:
+        reason: What it is instead.
+        status: Its HTTP status.
+    """
+
+    def __init__(self, reason: str, status: int) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +68,17 @@ class EndpointClient:
     Args:
         client: The HTTP client.
         timeout: The time limit for a complete response, in seconds.
+        args: The arguments of the client.
     """
 
-    def __init__(self, client: httpx.AsyncClient, timeout: float) -> None:
+    def __init__(self, client: httpx.AsyncClient, timeout: float, args: Mapping[str, Any] | None = None) -> None:
         self._client = client
         self._timeout = timeout
+        self._args = args
+
+    def again(self) -> AbstractAsyncContextManager["EndpointClient"]:
+        """Return a context manager for a client with the same arguments, when this one may be closed."""
+        return endpoint_client(self._args, self._timeout)
 
     async def send(
         self,
@@ -90,6 +113,54 @@ class EndpointClient:
         # Raised here without its cause, because the frames of the cause contain the body.
         raised = error(shown, reason)
         raised.certificate_rejected = rejected
+        raise raised
+
+    async def listen(
+        self, url: str, authorization: Secret, take: Callable[[bytes], bool], *, error: type[RemoteGrantError]
+    ) -> None:
+        """Read a stream of server-sent events until it ends or enough was read.
+
+        Args:
+            url: The URL of the stream.
+            authorization: The value of the header ``Authorization``.
+            take: Called with each chunk. It returns whether enough was read.
+            error: The type of the exception to raise.
+
+        Raises:
+            RemoteGrantError: If there is no stream, or nothing arrives for a minute. Its attribute ``status`` is the
+                HTTP status of another response.
+        """
+        shown = shown_url(url)
+        request = self._client.build_request(
+            "GET",
+            url,
+            headers={
+                "Accept": "text/event-stream",
+                "Accept-Encoding": "identity",
+                "Authorization": authorization.reveal(),
+            },
+            timeout=httpx.Timeout(self._timeout, read=_STREAM_READ_TIMEOUT),
+        )
+        try:
+            response = await self._client.send(request, stream=True, follow_redirects=False)
+            try:
+                if response.status_code != 200:
+                    status = describe_status(EndpointResponse(shown, response.status_code, b""))
+                    raise StreamRefusedError(status, response.status_code)
+                async for chunk in response.aiter_raw():
+                    if take(chunk):
+                        return
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await response.aclose()
+        except StreamRefusedError as refused:
+            raised, raised_status = error(shown, str(refused)), refused.status
+        except REQUEST_ERRORS as failure:
+            raised, raised_status = error(shown, request_error_reason(failure, _STREAM_READ_TIMEOUT)), None
+        else:
+            raised, raised_status = error(shown, "the stream has ended"), None
+        # Raised here without its cause, because the frames of the cause contain the token.
+        raised.status = raised_status
         raise raised
 
     def _request(
@@ -139,7 +210,7 @@ async def endpoint_client(
     """
     client = await new_http_client({"timeout": response_timeout, **(http_client_args or {})})
     try:
-        yield EndpointClient(client, response_timeout)
+        yield EndpointClient(client, response_timeout, http_client_args)
     finally:
         with anyio.CancelScope(shield=True):
             await client.aclose()

@@ -26,6 +26,11 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, httpx.TransportError | OSError)
 
 
+def status_of(error: BaseException) -> int | None:
+    """Return the status of the response that an exception is about, or ``None``."""
+    return error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+
+
 def is_same_outage(error: BaseException | None, other: BaseException | None) -> bool:
     """Return whether two requests failed, both because nothing works, and not because of what was requested."""
     if isinstance(error, httpx.HTTPStatusError) and isinstance(other, httpx.HTTPStatusError):

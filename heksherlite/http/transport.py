@@ -98,18 +98,33 @@ class Transport:
     ) -> None:
         self._limits = limits
         self._keep_alive = keep_alive
-        self._service_url = service_url
-        base_url, auth = (httpx.URL(), None) if service_url is None else _split(service_url)
-        self._name = str(base_url)
-        self._given_http_client_args = http_client_args
-        connections = _LIMITS if keep_alive else httpx.Limits(max_keepalive_connections=0)
-        args = {"base_url": base_url, "limits": connections, "auth": auth, **checked_http_client_args(http_client_args)}
-        self._http_client_args = _with_redirect_guard(_with_stream(args))
+        self._moved = False
+        self._address(service_url, http_client_args)
         self._client: httpx.AsyncClient | None = None
         self._failure: Exception | None = None
         self._is_crowded = False
         self._listening: anyio.CancelScope | None = None
         self._urls: LRUCache[Hashable, httpx.URL] = LRUCache(_CACHED_URLS)
+
+    def _address(self, service_url: str | None, http_client_args: Mapping[str, Any] | None) -> None:
+        base_url, auth = (httpx.URL(), None) if service_url is None else _split(service_url)
+        connections = _LIMITS if self._keep_alive else httpx.Limits(max_keepalive_connections=0)
+        args = {"base_url": base_url, "limits": connections, "auth": auth, **checked_http_client_args(http_client_args)}
+        self._http_client_args = _with_redirect_guard(_with_stream(args))
+        self._service_url = service_url
+        self._name = str(base_url)
+        self._given_http_client_args = http_client_args
+
+    def move(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
+        """Send all later requests to another address, or with other arguments. May be called in any thread.
+
+        The connections are closed before the next request.
+
+        Raises:
+            ValueError: If the URL is not the base URL of a service, or a header cannot be sent. Then nothing changes.
+        """
+        self._address(service_url, http_client_args)
+        self._moved = True
 
     def copy(self) -> "Transport":
         """Return a transport to the same service for a forked process.
@@ -238,6 +253,10 @@ class Transport:
             raise RuntimeError("there is no service: service_url is None")
         if self._failure is not None:
             raise self._failure
+        if self._moved:
+            self._moved, self._is_crowded = False, False
+            self._urls.clear()
+            await self.aclose()
         if self._client is None:
             client = await new_http_client(self._http_client_args)
             if self._client is None:

@@ -1,6 +1,6 @@
 """Making changes: what every face of the service does with a list of operations, whether it previews or makes them."""
 
-import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,6 +17,7 @@ from heksherlite.service.domain.deciding import Conflict, Outcome, decide
 from heksherlite.service.domain.history import Change
 from heksherlite.service.domain.impact import Impact, impact_of
 from heksherlite.service.domain.limits import Limits
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.proposals import Proposal
 from heksherlite.service.domain.proposing import Statement
 from heksherlite.service.domain.protection import require_unprotected
@@ -33,6 +34,7 @@ from heksherlite.service.errors import (
 )
 from heksherlite.service.storage.history import Search
 from heksherlite.service.storage.store import Store
+from heksherlite.service.turns import Turns
 
 T = TypeVar("T")
 
@@ -41,6 +43,9 @@ _ATTEMPTS: Final = 6
 
 _MOST_CHARACTERS: Final = 200
 """How much of a value a conflict shows."""
+
+_IMPACT_SECONDS: Final = 5.0
+"""How long the impact of one change is computed. Rules that many features combine can have very many regions."""
 
 _MOST_CONFLICTS: Final = 100
 """How many conflicts with what others changed are described."""
@@ -54,11 +59,13 @@ class Rights:
         scopes: The scopes. None: everything.
         setting_prefix: The prefix of the names of the settings that may be changed.
         ignores_protection: Whether protected settings may be changed.
+        sees_people: Whether conflicts name who made the other change.
     """
 
     scopes: frozenset[Scope] | None = None
     setting_prefix: str = ""
     ignores_protection: bool = False
+    sees_people: bool = True
 
     def breaking_glass(self, cause: Cause) -> tuple["Rights", Cause]:
         """Return the rights to change protected settings in an emergency, and the cause that the history keeps.
@@ -72,6 +79,15 @@ class Rights:
         if cause.reason is None:
             raise InvalidError("break_glass needs a reason", location=("body", "reason"))
         return replace(self, ignores_protection=True), replace(cause, break_glass=True)
+
+    def to_look_ahead(self) -> "Rights":
+        """Return the rights for a dry run: one who may only read sees what one who may make the change would do."""
+        return self if self.may_change else replace(self, scopes=None, sees_people=False)
+
+    @property
+    def may_change(self) -> bool:
+        """Whether any change is permitted."""
+        return self.scopes is None or not self.scopes.isdisjoint({Scope.WRITE, Scope.ADMIN})
 
     def check(self, operations: Iterable[AnyOperation]) -> None:
         """Check that the operations are permitted.
@@ -130,7 +146,7 @@ class Changer:
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
         self._limits = limits
-        self._deciding = asyncio.Lock()  # because what is computed in a thread changes the cache of rules
+        self._turns = Turns()  # because what is computed in a thread changes the cache of rules
         self.ranked_rules = RankedRulesCache()
 
     async def preview(
@@ -154,24 +170,59 @@ class Changer:
             await self._store.catch_up()  # the author looked at another replica
         whole = self._store.catalog
         preview = await self.computed(partial(self._decide, whole, operations, rights))
-        moved = await self._moved(whole, preview.outcome, base_revision)
+        moved = await self._moved(whole, preview.outcome, base_revision, sees_people=rights.sees_people)
         if not moved:
             return preview
         conflicts = sorted([*preview.outcome.conflicts, *moved], key=lambda conflict: conflict.operation)
         return replace(preview, outcome=replace(preview.outcome, conflicts=tuple(conflicts)))
+
+    async def number_of(self, revision: int | str | None) -> int | None:
+        """Return the number of a revision that an author looked at.
+
+        Args:
+            revision: Its number or its name; None for none.
+
+        Raises:
+            ConflictError: The name is that of a revision of another database, or of one that was put back.
+            NotCaughtUpError: The name is not known here, and the database cannot be reached.
+        """
+        name = RevisionId.parse(revision) if isinstance(revision, str) else None
+        if name is None:
+            return None if revision is None else int(revision)
+        if not self._has(name):
+            await self._store.catch_up()  # the author looked at another replica
+            if not self._has(name):
+                raise ConflictError(
+                    f"revision {name} is not one of this service: it is of another service, or the database was put"
+                    " back to an earlier state; look at what there is now, and try again"
+                )
+        return name.number
+
+    def _has(self, revision: RevisionId) -> bool:
+        catalog = self._store.catalog
+        return revision == catalog.counters.revision_id or not catalog.lineage.excludes(revision)
 
     async def impact(self, preview: Preview) -> Impact | None:
         """Return in which contexts a list of operations changes values. None if there are conflicts."""
         outcome = preview.outcome
         if outcome.conflicts:
             return None
-        compute = partial(impact_of, preview.limited, outcome.after, outcome.changes, self.ranked_rules.get)
+
+        def compute() -> Impact:
+            end = time.monotonic() + _IMPACT_SECONDS
+            return impact_of(
+                preview.limited,
+                outcome.after,
+                outcome.changes,
+                self.ranked_rules.get,
+                is_over=lambda: time.monotonic() > end,
+            )
+
         return await self.computed(compute)
 
     async def computed(self, compute: Callable[[], T]) -> T:
         """Return what is computed in a thread, by which `ranked_rules` may be used meanwhile."""
-        async with self._deciding:
-            return await asyncio.to_thread(compute)
+        return await self._turns.compute(compute)
 
     async def make(
         self,
@@ -307,7 +358,9 @@ class Changer:
         self._limits.check(whole, outcome.changes)
         return Preview(catalog=whole, limited=catalog, outcome=outcome)
 
-    async def _moved(self, catalog: Catalog, outcome: Outcome, base_revision: int | None) -> list[Conflict]:
+    async def _moved(
+        self, catalog: Catalog, outcome: Outcome, base_revision: int | None, *, sees_people: bool
+    ) -> list[Conflict]:
         newest = catalog.counters.revision
         if base_revision is None or base_revision == newest:
             return []
@@ -319,11 +372,11 @@ class Changer:
                 "the database was put back to an earlier state; look at what there is now, and try again"
             )
         return [
-            await self._described(catalog, index, change)
+            await self._described(catalog, index, change, sees_people=sees_people)
             for index, change in list(changed_since(undone, outcome.touched))[:_MOST_CONFLICTS]
         ]
 
-    async def _described(self, catalog: Catalog, index: int, change: Change) -> Conflict:
+    async def _described(self, catalog: Catalog, index: int, change: Change, *, sees_people: bool) -> Conflict:
         """Return the conflict with what somebody else changed: who, when, and from what to what."""
         entry = None if change.setting_id is None else catalog.entries.get(change.setting_id)
         name = None if entry is None else entry.setting.name
@@ -336,7 +389,7 @@ class Changer:
             return Conflict(index, f"{what} was changed meanwhile", name, change.rule_id)
         (record,) = page.records
         author = record.cause.author
-        by = f"{author.kind} {author.name}" if author.name else author.kind
+        by = f"{author.kind} {author.name}" if author.name and sees_people else author.kind
         last = next((each for each in record.changes if each.rule_id == change.rule_id), None)
         values = "" if last is None else f" from {_value(change.before)} to {_value(last.after)}"
         reason = f"{what} was changed{values} in revision {record.revision} by {by} at {show_time(record.time)}"

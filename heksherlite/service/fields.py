@@ -19,6 +19,7 @@ from pydantic import (
 from heksherlite import names
 from heksherlite.errors import TypeStringError
 from heksherlite.service.domain import versions
+from heksherlite.service.domain.lineage import REVISION_NAME
 from heksherlite.service.domain.times import read_time
 from heksherlite.service.domain.versions import Version
 from heksherlite.values.type_strings import parse_type
@@ -137,3 +138,18 @@ Time: TypeAlias = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-31T12:00:00Z"]}),
 ]
 """A time in ISO 8601. A time without an offset is in UTC."""
+
+BaseRevision: TypeAlias = Annotated[
+    Annotated[int, Field(ge=0, le=2**63 - 1)]
+    | Annotated[
+        str,
+        AfterValidator(_matching(REVISION_NAME, "name of a revision")),
+        _schema(REVISION_NAME.pattern, "17-3fa2b1c09d8e"),
+    ]
+    | None,
+    Field(
+        default=None,
+        description="The revision that the author looked at: its number or its name, such as `17-3fa2b1c09d8e`. What"
+        " others changed since is a conflict. A name of another database is a conflict too.",
+    ),
+]

@@ -35,6 +35,7 @@ _PROGRESS_SECONDS: Final = 10.0
 """The interval at which to check that the rules of removed settings are being moved."""
 
 _TOKENS_SECONDS: Final = 60.0
+_DECLARATIONS_SECONDS: Final = 60.0
 _PRUNE_SECONDS: Final = 3600.0
 
 
@@ -61,6 +62,7 @@ async def follow(
         asyncio.create_task(apply_proposals(store, changer, until=until)),
         asyncio.create_task(move_removed_rules(store, until=until)),
         asyncio.create_task(watch_tokens(store, until=until)),
+        asyncio.create_task(store_declarations(store, until=until)),
         asyncio.create_task(prune_audit(store, keep=keep_audit, until=until)),
     ]
     if keep_history is not None:
@@ -147,6 +149,14 @@ async def watch_tokens(store: Store, *, until: asyncio.Event) -> None:
         with suppress(DatabaseUnavailableError):  # the store logs it, and this tries again
             await uses.write_due(now)
         await _wait(until, _TOKENS_SECONDS)
+
+
+async def store_declarations(store: Store, *, until: asyncio.Event) -> None:
+    """Store when settings were declared, until an event is set and once more then; run this as a task."""
+    while not until.is_set():
+        await _wait(until, _DECLARATIONS_SECONDS)
+        with suppress(DatabaseUnavailableError):  # the store logs it, and this tries again
+            await store.last_declared.write_due()
 
 
 async def prune_history(store: Store, *, keep: timedelta, until: asyncio.Event) -> None:

@@ -119,6 +119,7 @@ class ServiceOptions:
         access_log: Whether to log each request to ``heksherlite.access``.
         opentelemetry: Whether to set up OpenTelemetry as the environment variables ``OTEL_*`` describe. A setup by the
             program is used in any case.
+        name: The name by which the service describes itself to applications.
         public_url: The URL of the service for its clients, such as ``https://settings.example.com``; None takes it
             from their requests and from trusted proxies.
         root_path: The path that a reverse proxy removes from the URLs of requests, such as ``/heksher``; empty for
@@ -145,6 +146,7 @@ class ServiceOptions:
     cache_max_age: int = 0
     access_log: bool = False
     opentelemetry: bool = False
+    name: str = "heksherlite"
     public_url: str | None = None
     root_path: str = ""
     keep_alive: int = 75
@@ -155,6 +157,8 @@ class ServiceOptions:
     targeting_key_feature: str | None = None
 
     def __post_init__(self) -> None:
+        if not self.name or not self.name.isprintable():
+            raise ValueError("the name of the service must be a printable text that is not empty")
         if self.public_url is not None and _PUBLIC_URL.fullmatch(self.public_url) is None:
             raise ValueError(
                 f"the public URL {self.public_url!r} is invalid; expected a URL such as https://settings.example.com"

@@ -82,7 +82,7 @@ def test_an_answer_that_does_not_come(service: ScriptedService) -> None:
         (Scripted(b"", 302, {"Location": "/login"}), RequestRefusedError, "redirects are not followed"),
         (Scripted(b"slow down", 429), RequestRefusedError, "status 429: slow down"),
         (Scripted(b"<html>"), ServiceResponseError, "malformed: "),
-        (Scripted({"revision": 1}), ServiceResponseError, "the field 'changes' is missing"),
+        (Scripted({"revision": 1}), ServiceResponseError, "the field 'revision_name' is missing"),
         (Scripted([]), ServiceResponseError, "malformed: "),
     ],
 )

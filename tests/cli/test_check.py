@@ -98,3 +98,18 @@ def test_nothing_differs_after_the_program_has_run(terminal: Terminal) -> None:
     shown = run(terminal, "fine", "--exit-code", "-o", "json")
     assert '"outcome": "uptodate"' in shown
     assert '"rejected": []' in shown
+
+
+def test_settings_that_no_program_declares_any_more(terminal: Terminal) -> None:
+    """What only the service has is listed with its last declaration, and does not change the exit status."""
+    program = (
+        "import heksherlite\nttl = heksherlite.Setting('cache_ttl', int, ['environment', 'user'], default_value=60)\n"
+    )
+    Path("one.py").write_text(program, "utf-8")
+    shown = run(terminal, "one", "--exit-code", "--undeclared-for", "0")
+    lines = [line.split() for line in shown.splitlines()]
+    assert [line[:4] for line in lines[2:]] == [
+        ["shop.open", "undeclared", "last", "declared"],
+        ["shop.title", "undeclared", "last", "declared"],
+    ]
+    assert "shop" not in run(terminal, "one", "--undeclared-for", "30")

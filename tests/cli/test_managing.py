@@ -1,12 +1,8 @@
 """The commands that manage settings, against a real service."""
 
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
-from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,14 +13,6 @@ from heksherlite.service.domain.tokens import Scope
 from tests.cli.terminal import Terminal
 from tests.service.api import FEATURES, Api
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
-
-ON_A_TERMINAL = """
-import fcntl, termios
-from heksherlite.cli import main
-
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C there is a signal to this process
-main()
-"""
 
 
 def test_a_value_is_set_read_explained_and_unset(terminal: Terminal) -> None:
@@ -72,6 +60,7 @@ def test_nothing_happens_in_a_dry_run(terminal: Terminal) -> None:
         ("shop.title", '"10"', "10"),
         ("shop.title", "true", "true"),
         ("shop.open", "true", True),
+        ("shop.open", "False", False),
         ("cache_ttl", "10", 10),
     ],
 )
@@ -175,10 +164,18 @@ def test_formats(terminal: Terminal) -> None:
         (("get", "cache_ttl", "--context", "user"), 2, "expected FEATURE=VALUE, such as user=john, not 'user'"),
         (("get", "cache_ttl", "--context", "user=a,user=b"), 2, "'user' is given twice"),
         (("get", "cache_ttl", "--context", "colour=red"), 1, "'colour' is not a context feature"),
-        (("set", "cache_ttl", "1", "--yes"), 2, "Missing option '--where'"),
+        (("set", "cache_ttl", "1", "--yes"), 2, "For all contexts: heksherlite settings default cache_ttl 1"),
+        (("unset", "cache_ttl", "--yes"), 2, "heksherlite rules list shows the conditions"),
+        (("get", "cache_tlt"), 1, "setting 'cache_tlt' does not exist; did you mean cache_ttl?"),
+        (("set", "shop.open", "on", "--where", "user=a"), 2, "the setting is true or false, not 'on'"),
+        (("set", "cache_ttl", "1", "--where", "user=a", "--until", "soon"), 2, "or 30m, 2h or 7d from now, not 'soon'"),
         (("unset", "cache_ttl", "--where", "user=a", "--yes"), 1, "operations[0]: "),
         (("settings", "default", "cache_ttl"), 2, "Give either VALUE or --clear."),
-        (("history", "--since", "yesterday"), 2, "expected a time such as 2030-01-31T12:00, not 'yesterday'"),
+        (
+            ("history", "--since", "yesterday"),
+            2,
+            "expected a time such as 2030-01-31T12:00, or 30m, 2h or 7d ago, not 'yesterday'",
+        ),
         (("get", "cache_ttl", "--url", "http://127.0.0.1:9"), 1, "cannot connect to http://127.0.0.1:9"),
         (("get", "cache_ttl", "--url", "localhost"), 2, "it has no scheme"),
         (("get", "cache_ttl", "--profile", "prod"), 1, "there is no profile 'prod' (there are: none)"),
@@ -206,7 +203,7 @@ def test_proposals_of_two_people(tmp_path: Path) -> None:
                 terminal.run("profile", "add", name, service.url, "--token", token)
             jane, john = ("--profile", "jane"), ("--profile", "john")
             refused = terminal.refused("set", "cache_ttl", "10", "--where", "user=a", "--yes", *jane)
-            assert "requires scope write" in refused
+            assert "requires a token with scope write" in refused
             proposed = terminal.try_(
                 "set", "cache_ttl", "10", "--where", "user=a", "--propose", "--reason", "cold", *jane
             )
@@ -275,30 +272,14 @@ def test_profiles_need_urls(url: str, terminal: Terminal) -> None:
     assert "secret" not in message
 
 
-@pytest.mark.parametrize(
-    ("answer", "status", "rules"), [(b"y\n", 0, 1), (b"n\n", 1, 0), (b"\x04", 1, 0), (b"\x03", 130, 0)]
-)
-def test_a_person_is_asked(answer: bytes, status: int, rules: int, terminal: Terminal) -> None:
-    """On a terminal, the diff and the impact come before the question. Ctrl-C exits with 130 and changes nothing."""
-    controller, end = pty.openpty()
-    command = [sys.executable, "-c", ON_A_TERMINAL, "set", "cache_ttl", "10", "--where", "user=john"]
-    environment = {**os.environ, **terminal.variables}
-    with subprocess.Popen(
-        command, stdin=end, stdout=end, stderr=end, env=environment, start_new_session=True
-    ) as process:
-        os.close(end)
-        shown = b""
-        while b"[y/N]" not in shown:
-            shown += os.read(controller, 10_000)
-        for _ in range(30):  # Python misses a Ctrl-C that comes just before it waits for the answer
-            os.write(controller, answer)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(1)
-                break
-        process.kill()  # if it still waits
-    assert process.returncode == status
-    os.close(controller)
-    assert b"of cache_ttl where user=john: 10" in shown
-    assert b"60 -> 10" in shown
-    assert b"\x1b[32m" in shown  # green
-    assert len(terminal.api.rule_ids()) == rules
+def test_times_may_be_distances(terminal: Terminal) -> None:
+    """An end in two hours, and what happened in the last hour."""
+    terminal.run("set", "cache_ttl", "10", "--where", "user=john", "--until", "2h", "--yes")
+    (rule,) = terminal.json("rules", "list", "cache_ttl")
+    left = datetime.fromisoformat(rule["ends_at"]) - datetime.now(UTC)
+    assert timedelta(hours=1.9) < left <= timedelta(hours=2)
+    assert terminal.json("history", "--since", "1h")[0]["changes"][0]["rule_id"] == rule["rule_id"]
+    assert terminal.json("history", "--until", "1h", "--since", "2h") == []
+    deleted = terminal.try_("rules", "delete", str(rule["rule_id"]), "--yes")
+    assert "- rule " in deleted.stderr
+    assert terminal.api.rule_ids() == []

@@ -1,29 +1,13 @@
 """``heksherlite schema``."""
 
-import json
-
-from click.testing import CliRunner, Result
-
-from heksherlite.cli.commands import heksherlite
-from heksherlite.service import embedded
-from tests.service.api import FEATURES, Api
+from tests.cli.terminal import Terminal
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(heksherlite, ["schema", *arguments])
-
-
-def test_the_schema_of_a_setting_is_shown() -> None:
+def test_the_schema_of_a_setting_is_shown(terminal: Terminal) -> None:
     """It is the answer of the route, indented; what goes wrong is said in one line."""
-    with embedded(context_features=FEATURES) as service:
-        api = Api(service.url)
-        with api.http:
-            api.declare("ttl", schema={"minimum": 1})
-            result = run("ttl", "--url", service.url)
-            assert (result.exit_code, json.loads(result.output)) == (0, api.get("settings/ttl/schema").json())
-            assert '\n  "minimum": 1' in result.output
-            missing = run("none", "--url", service.url)
-            assert (missing.exit_code, "status 404" in missing.output, "none" in missing.output) == (1, True, True)
-    unreachable = run("ttl", "--url", service.url)
-    assert (unreachable.exit_code, "no response from" in unreachable.output) == (1, True)
-    assert "Missing option '--url'" in run("ttl").output
+    terminal.api.declare("ttl", schema={"minimum": 1})
+    shown = terminal.run("schema", "ttl")
+    assert '\n  "minimum": 1' in shown
+    assert terminal.api.get("settings/ttl/schema").json()["minimum"] == 1
+    assert "setting 'none' does not exist" in terminal.refused("schema", "none")
+    assert "cannot connect to" in terminal.refused("schema", "ttl", "--url", "http://127.0.0.1:9")

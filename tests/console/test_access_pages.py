@@ -84,6 +84,34 @@ def test_an_application_is_invited_and_revoked(operator: Browser) -> None:
     ]
 
 
+def test_credentials_are_replaced_and_expire(operator: Browser) -> None:
+    """The new credentials are shown once, and the page tells until when the previous ones and the new ones work."""
+    invited = operator.send(
+        form_to(operator.open("/console/access"), "applications"), identifier="shop.rotated", scope=["read"]
+    )
+    found = re.search(r"hki_([0-9a-f]{8})_\S{43}", invited.text)
+    assert found is not None
+    body = {"manifest": {"identifier": "shop.rotated", "version": "1"}, "token": found[0]}
+    claim_token = operator.http.post("/f/redeem/", json=body).json()["token"]
+    page = operator.open("/console/access")
+    page = operator.send(form_to(page, "applications/rotate"), application=found[1], overlap="1", days="30")
+    new = re.search(r"hkc_[0-9a-f]{8}_[\w-]{43}", page.text)
+    assert new is not None
+    assert claim_token != new[0]
+    for token in (claim_token, new[0]):
+        assert operator.http.post("/f/claim/", json={"token": token}).json()["status"] == "granted"
+    page = operator.open("/console/access")
+    assert "the previous credentials" in page.text
+    assert new[0] not in page.text
+    operator.send(form_to(page, "applications/expire"), application=found[1], days="")
+    assert "expires_at" not in operator.http.post("/f/claim/", json={"token": new[0]}).json()
+    for changed in ({"days": "2"}, {"overlap": "x"}):
+        page = operator.send(form_to(page, "applications/rotate"), {"application": found[1], "days": "", **changed})
+        assert (page.status, "that the form offers" in page.text) == (400, True)
+        page = operator.open("/console/access")
+    operator.send(form_to(page, "applications/revoke", application=found[1]))
+
+
 def test_groups_and_secrets(operator: Browser) -> None:
     """A group refers to a secret, whose value is never shown."""
     page = operator.open("/console/access")
@@ -117,6 +145,10 @@ def test_the_service_tells_how_it_is(api: Api, browser: Browser) -> None:
     assert "The database is reachable, and this process is up to date." in text
     assert f"Revision {api.revision()}" in text
     assert "Max rules 1,000,000" in text
+    assert re.search(r"Responses [\d,]+ on average after [\d.]+ ms", text)
+    assert "Replicas" in text
+    if "PostgreSQL, any number" not in text:
+        assert re.search(r"process \d+ this process \S+ (local socket|127.0.0.1|::1) [1-9]", text)
 
 
 def test_the_location_of_the_database_is_for_operators(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from heksherlite.service import embedded
+from heksherlite.service.domain.limits import Limits
 from tests.cli.terminal import Terminal
-from tests.service.api import Api
+from tests.service.api import FEATURES, Api
 from tests.service.browser import Browser, Page
 
 
@@ -64,7 +66,7 @@ def test_a_rule_is_drafted_looked_at_and_saved(api: Api, browser: Browser) -> No
         ("words", {"item": ["b", "", "c d"]}, ["b", "c d"]),
         ("limits", {"key": ["day", "hour", ""], "item": ["2", "3", ""]}, {"day": 2, "hour": 3}),
         ("text", {"value": " two\r\nlines "}, " two\nlines "),
-        ("weights", {"json": '{"a": [1.5]}'}, {"a": [1.5]}),
+        ("weights", {"mode": "json", "json": '{"a": [1.5]}'}, {"a": [1.5]}),
         ("cache_ttl", {"mode": "json", "json": "9"}, 9),
     ],
 )
@@ -90,7 +92,7 @@ def test_every_type_has_an_editor(
             {"f__user": "a", "value": "1", "ends_at": "2000-01-01T00:00"},
             "2000-01-01T00:00:00Z is in the past",
         ),
-        ("weights/default", {"json": "{"}, "This is not JSON"),
+        ("weights/default", {"mode": "json", "json": "{"}, "This is not JSON"),
         ("limits/default", {"key": ["a", "a"], "item": ["1", "2"]}, "The key 'a' is there twice"),
     ],
 )
@@ -177,6 +179,14 @@ def test_a_draft_is_a_plan_file(api: Api, browser: Browser, tmp_path: Path) -> N
     assert "add a rule where environment is prod" in page.text
     file = tmp_path / "plan.json"
     file.write_bytes(exported.content)
+    base = exported.json()["base_revision"]
+    api.add_rule(7, environment="stage")
+    page = browser.send(browser.open("/console/draft").form("/console/draft/import"), json=exported.text)
+    again = browser.http.get("/console/draft/plan").json()
+    assert again["base_revision"] == base, "a person who imports a plan looked at its revision, not at the newest one"
+    elsewhere = exported.text.replace(base, f"{base.partition('-')[0]}-{'0' * 12}")
+    refused = browser.send(page.form("/console/draft/import"), json=elsewhere)
+    assert (refused.status, "is not one of this service" in refused.text) == (409, True)
     Terminal(api, tmp_path).run("apply", str(file), "--yes", "--reason", "from the console")
     shown = api.get("explain", settings="cache_ttl", context="environment:prod").json()
     assert shown["explanations"][0]["value"] == 5
@@ -232,3 +242,23 @@ def test_drafts_belong_to_one_person(api: Api, browser: Browser) -> None:
     edit(browser, "cache_ttl/default", value="5")
     with Browser(api.url) as other:
         assert "The draft is empty" in other.open("/console/draft").text
+
+
+def test_a_draft_is_no_larger_than_a_change(tmp_path: Path) -> None:
+    """However many requests fill it, a draft keeps to the limits of one change."""
+    limits = Limits(max_changes_size=1_000)
+    with embedded(tmp_path / "a.db", context_features=FEATURES, limits=limits) as service:
+        api = Api(service.url)
+        with api.http, Browser(service.url) as browser:
+            api.declare("text", type="str", default_value="one")
+            for number, status in ((1, 200), (2, 200), (3, 400)):
+                rule = {
+                    "op": "add_rule",
+                    "setting": "text",
+                    "feature_values": {"user": f"u{number}"},
+                    "value": "x" * 300,
+                }
+                form = browser.open("/console/draft").form("/console/draft/import")
+                page = browser.send(form, json=json.dumps({"operations": [rule]}))
+                assert page.status == status
+            assert "at most 1000 are possible" in page.text

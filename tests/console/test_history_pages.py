@@ -97,7 +97,14 @@ def test_values_are_explained_then_and_now(api: Api, browser: Browser) -> None:
     query = f"settings=cache_ttl&c.environment=prod&c.user=ann&at={earlier}&and_at={revision}"
     text = browser.open(f"/console/explain?{query}").text
     assert "1 differ" in text
-    assert f"Revision {revision} somebody : the move" in text
+    assert f"1 rule {api.rule_ids()[-1]} since Revision {revision}" in text
+    assert "somebody : the move" in text
+    later = change(api, {"op": "delete_rule", "setting": "cache_ttl", "feature_values": {"environment": "prod"}})
+    change(api, {**RULE, "feature_values": {"environment": "dev"}}, reason="has nothing to do with it")
+    text = browser.open(f"/console/explain?{query.replace(f'and_at={revision}', 'and_at=')}").text
+    assert "1 differs" not in text  # without a second time, there is nothing to compare with
+    text = browser.open(f"/console/explain?{query.replace(f'and_at={revision}', f'and_at={api.revision()}')}").text
+    assert f"60 default of the program since Revision {later}" in text
     text = browser.open("/console/explain?c.environment=prod&c.user=a&d.environment=staging&d.user=a&only=yes").text
     assert "1 setting · 1 differs" in text
     page = browser.open("/console/explain?settings=cache_ttl&at=99999")

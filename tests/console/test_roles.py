@@ -75,7 +75,7 @@ def test_forms_of_others_are_refused(people: dict[str, Browser], call: tuple[str
 
 
 @pytest.mark.parametrize(
-    "call", [each for each in WRITES if not each.path.endswith("/theme")], ids=lambda call: call.path
+    "call", [each for each in WRITES if not each.path.endswith(("/theme", "/compare/file"))], ids=lambda call: call.path
 )
 def test_viewers_change_nothing(shop: Shop, people: dict[str, Browser], call: tuple[str, str]) -> None:
     """Whatever a viewer sends is refused."""
@@ -198,3 +198,16 @@ def test_every_page_is_closed_without_login(shop: Shop) -> None:
         page = browser.send(page.form("/f/login"), token=shop.tokens["viewer"])
         assert page.url.endswith("/console/settings/cache_ttl?c.environment=dev")
         assert "cache_ttl" in page.headings
+
+
+def test_the_pages_for_approvals_have_the_menu(people: dict[str, Browser]) -> None:
+    """Whoever approves an application finds back to the console by the same menu; before the login, there is none."""
+    boss = people["boss"]
+    page = boss.open("/f/device")
+    links = [str(each.get("href")) for tag, each in page.tags if tag == "a" and each.get("href") != "#main"]
+    assert {"../console/", "../console/draft", "../console/access"} <= set(links)
+    assert {boss.http.get(httpx.URL(page.url).join(link)).status_code for link in links} == {200}
+    viewer = people["viewer"].open("/f/sessions")
+    assert {"../console/draft", "../console/access"}.isdisjoint([each.get("href") for _, each in viewer.tags])
+    with Browser(str(boss.http.base_url)) as stranger:
+        assert "Settings" not in stranger.open("/f/login").text

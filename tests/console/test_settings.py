@@ -66,6 +66,7 @@ def test_all_settings_are_listed(browser: Browser) -> None:
         ("q=nothing-of-the-kind", []),
         ("type=bool", ["shop.enabled"]),
         ("has=no_rules", ["mail.sender", "shop.enabled"]),
+        ("has=undeclared", []),
         ("prefix=shop.", ["shop.enabled", "shop.page_size"]),
         ("closed=shop.", ["cache_ttl", "mail.sender"]),
     ],

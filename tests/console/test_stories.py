@@ -13,6 +13,7 @@ from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.embedding import EmbeddedService
 from heksherlite.service.options import ServiceOptions
 from tests.console.shop import FEATURES, change, open_shop, rule
+from tests.console.test_editors import SHOP, VALUE
 from tests.service.api import Api
 from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
 from tests.service.visits import Visit, running_chromium
@@ -186,7 +187,7 @@ def test_two_people_edit_at_once(chromium: Any, shop: Shop) -> None:
         visit.page.reload()
     visit.page.get_by_label("environment", exact=True).fill("half-typed")
     change(shop.api, "warmer", rule(400, environment="prod"))
-    note = visit.page.get_by_text("operator changed cache_ttl: “warmer”.")
+    note = visit.page.get_by_text("operator changed cache_ttl where environment is prod from 300 to 400: “warmer”.")
     note.wait_for()
     assert visit.page.get_by_label("environment", exact=True).input_value() == "half-typed"
     visit.picture("live")
@@ -258,6 +259,54 @@ def test_the_keyboard_is_enough(chromium: Any, shop: Shop) -> None:
     visit.check()
 
 
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
+def test_rules_are_copied_to_another_environment(chromium: Any, shop: Shop, *, script: bool) -> None:
+    """Rows are ticked by the keyboard, and what staging has and prod has not goes into the draft."""
+    visit = shop.visit(chromium, "jane", "phone", "light", script=script)
+    visit.page.get_by_role("checkbox", name="Choose checkout.page_size").focus()
+    visit.page.keyboard.press("Space")
+    visit.press("Edit the chosen settings")
+    visit.page.locator("#copy-from").fill("staging")
+    visit.page.locator("#copy-to").fill("prod")
+    visit.press("Add the copies to the draft")
+    assert "checkout.page_size" in visit.text()
+    assert "environment is prod and theme is wide" in visit.text()
+    visit.press("Discard all")
+    visit.check()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
+def test_an_object_is_edited_in_its_form(chromium: Any, shop: Shop, *, script: bool) -> None:
+    """With script, whatever is filled in is set; without, its box has to be ticked. What is too short is not sent."""
+    shop.api.declare("delivery", type="Json", schema=SHOP, default_value=VALUE, metadata={})
+    visit = shop.visit(chromium, "jane", "phone", "dark", script=script)
+    visit.open("/console/settings/delivery/default")
+    visit.fill("name", "b")
+    visit.fill("tags 2", "new")
+    visit.press("Add to draft")
+    field = visit.page.get_by_label("name", exact=True)
+    assert (field.evaluate("field => field.validity.tooShort"), visit.heading()) == (True, "Default of delivery")
+    visit.fill("name", "better")
+    visit.page.get_by_text("Add an entry").first.click()
+    visit.page.get_by_label("per", exact=True).nth(2).select_option("hour")
+    entry = visit.page.get_by_role("checkbox", name="Keep this entry: limits 3")
+    if script:
+        assert entry.is_checked()
+    else:
+        entry.check()
+    visit.press("Add to draft")
+    (operation,) = visit.page.request.get(f"{shop.url}/console/draft/export").json()["operations"]
+    assert operation["value"] == {
+        **VALUE,
+        "name": "better",
+        "tags": ["x", "new"],
+        "limits": [*VALUE["limits"], {"per": "hour"}],
+    }
+    visit.press("Discard all")
+    shop.api.call("DELETE", "settings/delivery")
+    visit.check()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", ["phone", "desktop", "wide"])
 def test_every_page_is_accessible(chromium: Any, shop: Shop, size: str, scheme: str) -> None:
@@ -267,6 +316,8 @@ def test_every_page_is_accessible(chromium: Any, shop: Shop, size: str, scheme: 
     number = shop.api.call("POST", "proposals", {"operations": [rule(9, user="axe")], "reason": "axe"}).json()[
         "proposal_id"
     ]
+    shop.api.declare("delivery", type="Json", schema=SHOP, default_value=VALUE, metadata={})
+    rule_id = shop.api.rule_ids()[0]
     visit.open("/console/settings/cache_ttl/default")
     visit.fill("Value", "61")
     visit.press("Add to draft")
@@ -293,6 +344,12 @@ def test_every_page_is_accessible(chromium: Any, shop: Shop, size: str, scheme: 
         "access",
         "service",
         "help",
+        "?has=undeclared&days=1",
+        "settings/delivery/default",
+        "bulk?setting=cache_ttl&setting=checkout.page_size",
+        f"bulk?setting=cache_ttl&rule={rule_id}",
+        "../f/device",
+        "../f/sessions",
     ]
     found = []
     for path in paths:
@@ -303,4 +360,5 @@ def test_every_page_is_accessible(chromium: Any, shop: Shop, size: str, scheme: 
     assert found == []
     visit.open("/console/draft")
     visit.press("Discard all")
+    shop.api.call("DELETE", "settings/delivery")
     visit.check()

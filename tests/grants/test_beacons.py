@@ -3,9 +3,11 @@
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
@@ -18,6 +20,7 @@ from heksherlite.errors import ClaimError, DemandError, DiscoveryError, RemoteGr
 from heksherlite.grants import AdvertisedDiscovery, LoadRequest, Manifest, RedeemGrant, RetrieveGrant, StaticGrant
 from heksherlite.grants.grant import load
 from heksherlite.grants.remote.beacon import advertise, decode_beacon, encode_beacon, listen_for_beacons
+from heksherlite.grants.remote.messages import Endpoint
 from tests.grants.endpoint import CONFIG, WELL_KNOWN, Scripted, ScriptedEndpoint
 from tests.sdk.conftest import Log
 from tests.waiting import SECONDS
@@ -153,6 +156,38 @@ async def test_the_first_usable_endpoint(port: int, endpoint: ScriptedEndpoint) 
 
 
 @pytest.mark.anyio
+async def test_a_chosen_endpoint(port: int, endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function gets all endpoints and chooses one; its choice proves nothing, so that secrets are not sent."""
+    monkeypatch.setattr("heksherlite.grants.remote.advertised._MAX_ENDPOINTS", 2)
+    endpoint.script["/other/.well-known/fakts"] = Scripted({"name": "other", "base_url": f"{endpoint.url}/g/"})
+    urls = [endpoint.url, f"{endpoint.url}/other"]
+    found = await load_by_beacons(port, partial(advertised(port).adiscover_all, at_most=2), *urls)
+    assert sorted(each.name for each in found) == ["other", "scripted"]
+
+    def choose(endpoints: Sequence[Endpoint]) -> Endpoint | None:
+        return next((each for each in endpoints if each.name == "other"), None)
+
+    chosen = await load_by_beacons(port, advertised(port, choose=choose).adiscover, *urls)
+    assert (chosen.name, chosen.is_pinned) == ("other", False)
+    with pytest.raises(DiscoveryError, match="none of the 2 endpoints was chosen"):
+        await load_by_beacons(port, advertised(port, choose=lambda _: None).adiscover, *urls)
+
+
+@pytest.mark.anyio
+async def test_a_spoofed_beacon_gets_a_manifest_only(port: int, endpoint: ScriptedEndpoint) -> None:
+    """Whoever sends a beacon sees what the application calls itself, and nothing that is secret."""
+    grant = RetrieveGrant(manifest=MANIFEST, redirect_uri="", discovery=advertised(port), token_store=None)
+    await load_by_beacons(port, partial(load, grant, LoadRequest()), endpoint.url)
+    sent = [request.body for request in endpoint.received if request.body]
+    assert sent == [{"manifest": MANIFEST.body()}, {"token": "granted-token-1"}]  # its own token
+    endpoint.received.clear()
+    redeem = RedeemGrant(manifest=MANIFEST, token="one-time-token", discovery=advertised(port))  # noqa: S106
+    with pytest.raises(DemandError, match="anybody could have sent the beacon"):
+        await load_by_beacons(port, partial(load, redeem, LoadRequest()), endpoint.url)
+    assert [request.body for request in endpoint.received if request.body] == []
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("options", [{}, {"timeout": SECONDS}])
 async def test_secrets_are_not_sent_to_any_sender(options: Any, port: int, endpoint: ScriptedEndpoint) -> None:
     """Neither a token nor a one-time token is sent to an endpoint that the program did not choose."""
@@ -162,7 +197,9 @@ async def test_secrets_are_not_sent_to_any_sender(options: Any, port: int, endpo
         RedeemGrant(manifest=MANIFEST, token="one-time-token", discovery=discovery),  # noqa: S106
     ]
     for grant, error in zip(grants, (ClaimError, DemandError), strict=True):
-        with pytest.raises(error, match=r"the token was not sent.*pass host= or url= to AdvertisedDiscovery") as caught:
+        with pytest.raises(
+            error, match=r"the token was not sent.*pass host=, url= or fingerprint= to AdvertisedDiscovery"
+        ) as caught:
             await load_by_beacons(port, partial(load, grant, LoadRequest()), endpoint.url)
         assert caught.value.url == endpoint.base_url
     assert [request.body for request in endpoint.received] == [None, None]
@@ -193,6 +230,52 @@ async def test_pinned_host(
     with pytest.raises(DiscoveryError, match="CERTIFICATE_VERIFY_FAILED"):
         await load_by_beacons(port, advertised(port, host="localhost", timeout=2).adiscover, *at_localhost)
     assert endpoint.received == []
+
+
+@pytest.mark.anyio
+async def test_pinned_fingerprint(
+    port: int, endpoint: ScriptedEndpoint, secure: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    """Only the certificate with the fingerprint is accepted, by the grant too, and nobody else hears of a token."""
+    pem = (tmp_path / "certificate").read_text()
+    fingerprint = sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+    urls = [endpoint.url, "https://127.0.0.1:9", secure.url]
+    for written in (fingerprint, f"sha256 Fingerprint={bytes.fromhex(fingerprint).hex(':').upper()}"):
+        discovery = advertised(port, fingerprint=written)
+        grant = StaticGrant(token="static-token", discovery=discovery)  # noqa: S106
+        assert await load_by_beacons(port, partial(load, grant, LoadRequest()), *urls) == CONFIG
+    redeem = RedeemGrant(manifest=MANIFEST, token="one-time-token", discovery=discovery, token_store=None)  # noqa: S106
+    assert await load_by_beacons(port, partial(load, redeem, LoadRequest()), *urls) == CONFIG
+    received = len(secure.received)
+    wrong = advertised(port, fingerprint="00" * 32, timeout=2)
+    with pytest.raises(DiscoveryError, match=rf"fingerprint {bytes.fromhex(fingerprint).hex(':')}, not 00:00"):
+        await load_by_beacons(port, StaticGrant(token="static-token", discovery=wrong).discovery.adiscover, *urls)  # noqa: S106
+    assert (endpoint.received, len(secure.received)) == ([], received)
+
+
+@pytest.mark.anyio
+async def test_only_the_certificate_with_the_fingerprint_is_trusted(
+    secure: ScriptedEndpoint, authority: trustme.CA
+) -> None:
+    """Another certificate of the same authority for the same host is rejected, although it is otherwise valid."""
+    other = authority.issue_cert("127.0.0.1").cert_chain_pems[0].bytes().decode()
+    found = Endpoint(name="x", base_url=f"{secure.url}/f/", certificate=ssl.PEM_cert_to_DER_cert(other))
+
+    class Found:
+        async def adiscover(self) -> Endpoint:
+            return found
+
+    grant = StaticGrant(token="static-token", discovery=Found())  # noqa: S106
+    with pytest.raises(ClaimError, match="CERTIFICATE_VERIFY_FAILED"):
+        await load(grant, LoadRequest())
+    assert secure.received == []
+
+
+@pytest.mark.parametrize("fingerprint", ["", "00", "zz" * 32, "00" * 33, ":" * 64])
+def test_a_wrong_fingerprint_is_named(fingerprint: str) -> None:
+    """The message says what was expected, and how to get it."""
+    with pytest.raises(ValueError, match="openssl x509 -noout -fingerprint -sha256"):
+        AdvertisedDiscovery(fingerprint=fingerprint)
 
 
 @pytest.mark.anyio

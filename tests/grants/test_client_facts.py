@@ -8,12 +8,14 @@ import pytest
 from heksherlite import TRACK_ALL, AsyncHeksherClient, Setting, ThreadHeksherClient
 from heksherlite.clients.facts import read_client_facts
 from heksherlite.errors import FactsShapeError, GroupNotFound, NoFaktsFound, SnapshotError
-from heksherlite.grants import EnvGrant, Fakts, HardGrant
-from tests.sdk.conftest import service, shared_service
+from heksherlite.grants import EnvGrant, Fakts, HardGrant, LoadRequest
+from heksherlite.grants.values import LIST_NOTATION
+from tests.sdk.conftest import Log, log, service, shared_service
 from tests.sdk.scripted_service import QUERY, scripted_service
 from tests.service.api import FEATURES, Api
+from tests.waiting import until, until_async
 
-__all__ = ["service", "shared_service"]
+__all__ = ["log", "service", "shared_service"]
 
 
 def facts(service_url: str, **more: Any) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def test_from_environment_variables(service: Api, monkeypatch: pytest.MonkeyPatc
     variables = {
         "SERVICE_URL": service.url,
         "UPDATE_INTERVAL": "1000",
-        "CONTEXT_FEATURES": "; ".join(FEATURES),
+        "CONTEXT_FEATURES": ", ".join(FEATURES),
         "DEFAULTS__ENVIRONMENT": "dev",
         "TRACK__USER": "a, b",
         "TRACK__ENVIRONMENT": "*",
@@ -123,7 +125,7 @@ def test_further_arguments(service: Api) -> None:
             {
                 "service_url": "expected a string, not a value of type int",
                 "update_interval": "expected a number of seconds greater than 0, not a value of type str",
-                "context_features": "expected a list of strings, not a value of type list",
+                "context_features": "expected a list of strings that are not empty",
                 "defaults": "expected a mapping of strings",
                 "track": "expected a mapping of context features to values, not a value of type str",
             },
@@ -142,7 +144,8 @@ def test_further_arguments(service: Api) -> None:
                 "push": "expected true or false, not a value of type str",
                 "token": "the headers contain Authorization already",
                 "update_interval": "expected a number of seconds greater than 0, not a value of type float",
-                "track": "expected a list of strings, not a value of type int",
+                "context_features": f"an item contains a semicolon; {LIST_NOTATION}",
+                "track": "expected a list, not a value of type int",
             },
         ),
     ],
@@ -161,3 +164,73 @@ def test_without_facts() -> None:
         ThreadHeksherClient.from_fakts()
     with pytest.raises(GroupNotFound, match="there is no 'heksher' in the facts"):
         ThreadHeksherClient.from_fakts(Fakts(HardGrant({})))
+
+
+class Moving:
+    """A grant whose facts change."""
+
+    def __init__(self, url: str, **more: Any) -> None:
+        self.facts = facts(url, **more)
+
+    async def aload(self, _: LoadRequest) -> dict[str, Any]:
+        return self.facts
+
+
+def test_a_thread_client_moves(log: Log) -> None:
+    """A client uses another address and token as soon as its facts have changed, and closes its old connections."""
+    with scripted_service() as before, scripted_service() as after:
+        grant = Moving(before.url, token="hunter2")  # noqa: S106
+        fakts = Fakts(grant)
+        setting = Setting("x", int, ["user"], 1)
+        with ThreadHeksherClient.from_fakts(fakts) as client:
+            client.wait_until_fresh(10)
+            grant.facts = facts(after.url, token="hunter3")  # noqa: S106
+            fakts.refresh()
+            until(lambda: after.of(QUERY))
+            client.wait_until_fresh(10)
+            client.ping()
+            assert setting.get(user="a") == 1
+            seen = len(before.received)
+            client.reload()
+            assert len(before.received) == seen
+        assert {request.headers["Authorization"] for request in after.received} == {"Bearer hunter3"}
+    assert f"client uses changed facts: {after.url}" in log.caplog.text
+    assert "hunter" not in log.caplog.text
+
+
+@pytest.mark.anyio
+async def test_an_asynchronous_client_moves() -> None:
+    """An asynchronous client moves too, with its own arguments; unchanged and other keys leave it where it is."""
+    with scripted_service() as before, scripted_service() as after:
+        grant = Moving(before.url)
+        fakts = Fakts(grant)
+        setting = Setting("x", int, ["user"], 1)
+        args = {"headers": {"x-mine": "1"}}
+        async with await AsyncHeksherClient.from_fakts(fakts, http_client_args=args) as client:
+            grant.facts = facts(before.url, update_interval=2000)
+            await fakts.arefresh()
+            assert after.received == []
+            grant.facts = facts(after.url)
+            await fakts.arefresh()
+            await until_async(lambda: after.of(QUERY))
+            await client.ping()
+            assert setting.get(user="a") == 1
+        assert {request.headers["x-mine"] for request in after.received} == {"1"}
+
+
+@pytest.mark.parametrize(
+    "changed", [{"service_url": 5}, {"service_url": None}, {"service_url": "ftp://x"}, {"token": ""}]
+)
+def test_changed_facts_that_cannot_be_used(changed: Any, log: Log) -> None:
+    """A client stays where it is if the changed group is malformed, and the log says why."""
+    with scripted_service() as scripted:
+        grant = Moving(scripted.url)
+        fakts = Fakts(grant)
+        keep = Setting("x", int, ["user"], 1)
+        with ThreadHeksherClient.from_fakts(fakts) as client:
+            for value in ({"heksher": facts(scripted.url)["heksher"] | changed}, {"heksher": None}, {}):
+                grant.facts = value
+                fakts.refresh()
+            client.ping()
+            assert keep.get(user="a") == 1
+    assert log.caplog.text.count("changed facts of a client cannot be used: ") == 3

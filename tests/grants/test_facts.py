@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from heksherlite.errors import GrantError, GroupNotFound
 from heksherlite.grants.facts import deep_copy, find_problem, has_value, look_up, merge
-from heksherlite.grants.local import parse_environment
+from heksherlite.grants.nested_names import parse_variables
 
 KEYS = st.text("abc", min_size=1, max_size=2)
 LEAVES = st.none() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
@@ -134,7 +134,7 @@ def test_environment_round_trip(facts: Any) -> None:
     """Nested strings that are written to environment variables are read back unchanged."""
     texts = {path: str(value) for path, value in leaves(facts).items() if value != {}}
     variables = {"APP_" + "__".join(path).upper(): text for path, text in texts.items()}
-    parsed = parse_environment({**variables, "OTHER": "1"}, "APP_", "__")[0]
+    parsed = parse_variables({**variables, "OTHER": "1"}, "APP_", "__")[0]
     assert leaves(parsed) == texts
 
 
@@ -142,7 +142,7 @@ def test_environment_round_trip(facts: Any) -> None:
 def test_no_variable_is_lost(variables: dict[str, str]) -> None:
     """For any names, either every variable is in the facts, or the error names one of them."""
     try:
-        facts = parse_environment(variables, "F_", "__")[0]
+        facts = parse_variables(variables, "F_", "__")[0]
     except GrantError as caught:
         error = str(caught)
     else:

@@ -1,10 +1,12 @@
 """Where facts are from: layers, explanations and secrets."""
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +26,7 @@ from heksherlite.grants import (
     YamlGrant,
 )
 from heksherlite.grants.facts import MISSING, merge, value_at
+from heksherlite.grants.formats import json_lines, toml_lines, yaml_lines
 from tests.grants.test_facts import FACTS, leaves
 
 
@@ -89,6 +92,36 @@ def test_lines_of_files(grant: Any, text: str, path: str, tmp_path: Path) -> Non
     line = text.split("\n").index(next(line for line in text.split("\n") if "size" in line and "4" in line)) + 1
     (value,) = fakts.explain(path).values[path]
     assert value.source == f"{file}, line {line}"
+
+
+@given(FACTS, st.sampled_from([None, 0, 2]))
+def test_lines_of_any_json_and_yaml(facts: Any, indent: int | None) -> None:
+    """In any file, each key of each mapping has a line, which contains it."""
+    paths = {keys[:length] for keys in leaves(facts) for length in range(1, len(keys) + 1)}
+    for text, find in (
+        (json.dumps(facts, indent=indent), json_lines),
+        (yaml.safe_dump(facts, default_flow_style=indent is None), yaml_lines),
+    ):
+        found = find(text)
+        assert found.keys() == paths
+        lines = text.split("\n")
+        assert all(keys[-1] in lines[line - 1] for keys, line in found.items())
+
+
+def test_lines_of_toml() -> None:
+    """Tables, dotted keys, inline tables and texts of several lines have the lines of their statements."""
+    text = 'a = """\nb = 1\n"""\n\n[c.d]\n# e\nf.g = [\n 1,\n]\n[[h]]\ni = {j = 1}\n'
+    assert tomllib.loads(text)
+    assert toml_lines(text) == {
+        ("a",): 1,
+        ("c",): 5,
+        ("c", "d"): 5,
+        ("c", "d", "f"): 7,
+        ("c", "d", "f", "g"): 7,
+        ("h",): 10,
+        ("h", "i"): 11,
+        ("h", "i", "j"): 11,
+    }
 
 
 def test_environment_over_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

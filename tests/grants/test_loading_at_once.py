@@ -101,7 +101,7 @@ def test_refresh_during_a_load() -> None:
 
 def _waiting(fakts: Fakts) -> Any:
     """Return what waits for the load under way."""
-    flight = fakts._shared._flight
+    flight = fakts._loads._shared._flight
     return [] if flight is None else vars(flight.outcome)["_done_callbacks"]
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from heksherlite.errors import GrantError
 from heksherlite.grants import EnvGrant, HardGrant
 from heksherlite.grants.facts import look_up
-from heksherlite.grants.local import parse_environment
+from heksherlite.grants.nested_names import parse_variables
 from tests.grants.loads import loaded
 
 
@@ -94,7 +94,7 @@ def test_an_empty_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(st.dictionaries(st.text(alphabet="aAbB_", min_size=1, max_size=8), st.text(max_size=3)))
 def test_an_empty_prefix_with_any_names(variables: dict[str, str]) -> None:
     """Without a prefix, no names of variables are an error, and each well-formed key has a value or is a group."""
-    facts = parse_environment(variables, "", "__")[0]
+    facts = parse_variables(variables, "", "__")[0]
     for name in variables:
         keys = name.lower().split("__")
         assert not all(keys) or look_up(facts, ".".join(keys)) is not None

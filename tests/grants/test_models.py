@@ -12,6 +12,7 @@ import pytest
 
 from heksherlite.errors import FactsShapeError
 from heksherlite.grants import Fakts, HardGrant
+from heksherlite.grants.values import LIST_NOTATION, MAPPING_NOTATION
 
 
 @dataclass
@@ -118,3 +119,29 @@ def test_without_the_extra() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     assert "cattrs, which is not installed: pip install 'heksherlite[models]'" in result.stderr.splitlines()[-1]
+
+
+class PydanticLists(pydantic.BaseModel):
+    hosts: list[str] = []
+    ports: set[int] = set()
+    limits: dict[str, int] = {}
+
+
+@dataclass
+class Lists:
+    hosts: list[str] = field(default_factory=list)
+    ports: set[int] = field(default_factory=set)
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+@pytest.mark.parametrize("into", [Lists, PydanticLists])
+def test_texts_that_are_no_lists(into: type[Any]) -> None:
+    """A text is never taken for a sequence of characters; the error shows how to write a list or mapping."""
+    fakts = Fakts(HardGrant({"hosts": "a,b", "ports": "12", "limits": '{"a": 1}'}))
+    assert fakts.get(into=into) == into(hosts=["a", "b"], ports={12}, limits={"a": 1})
+    with pytest.raises(FactsShapeError) as caught:
+        Fakts(HardGrant({"hosts": "[a", "ports": "{1", "limits": "a"})).get(into=into)
+    assert caught.value.problems.keys() == {"hosts", "ports", "limits"}
+    assert LIST_NOTATION in caught.value.problems["hosts"]
+    assert LIST_NOTATION in caught.value.problems["ports"]
+    assert MAPPING_NOTATION in caught.value.problems["limits"]

@@ -125,7 +125,9 @@ def test_urls_of_the_endpoint(endpoint: ScriptedEndpoint) -> None:
     endpoint.script["/own"] = Scripted({"status": "granted", "token": "own"})
     discovery = WellKnownDiscovery(url=endpoint.url)
     for url in (None, f"{endpoint.url}/own"):
-        grant = RetrieveGrant(manifest=MANIFEST, redirect_uri="", retrieve_url=url, discovery=discovery)
+        grant = RetrieveGrant(
+            manifest=MANIFEST, redirect_uri="", retrieve_url=url, discovery=discovery, token_store=None
+        )
         assert loaded(grant) == {"a": 1}
     assert [request.path for request in endpoint.received if request.path != WELL_KNOWN] == [
         "/f/retrieve/",

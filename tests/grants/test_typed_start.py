@@ -12,6 +12,7 @@ import pytest
 from heksherlite.errors import FactsShapeError, GroupNotFound
 from heksherlite.grants import EnvGrant, Fakts, HardGrant, ParallelGrant, Secret, YamlGrant
 from tests.grants.loads import Counting
+from tests.grants.tracebacks import shown
 
 
 @dataclass
@@ -151,3 +152,37 @@ def test_a_reload_for_a_missing_path_asks_nobody() -> None:
         (True, False),
         (True, True),
     ]
+
+
+class Failing(pydantic.BaseModel):
+    a: int
+
+    @pydantic.field_validator("a")
+    @classmethod
+    def fail(cls, _: int) -> int:
+        raise ZeroDivisionError("hunter2")
+
+
+@dataclass
+class FailingDataclass:
+    a: int
+
+    def __post_init__(self) -> None:
+        raise ZeroDivisionError("hunter2")
+
+
+@pytest.mark.parametrize("into", [Failing, FailingDataclass])
+def test_exceptions_of_classes(into: type[Any]) -> None:
+    """Whatever a class of the program raises becomes the one error, without its text, which may contain a value."""
+    with pytest.raises(FactsShapeError, match=r"it does not fit \(ZeroDivisionError\)") as caught:
+        Fakts(HardGrant({"a": 1}), into=into).load()
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("into", [Settings, AttrsSettings, PydanticSettings])
+def test_no_secret_in_tracebacks(into: type[Any]) -> None:
+    """A traceback with local variables, as error trackers record it, has no value that is known to be secret."""
+    facts = {"database": {"host": "db", "port": "none", "password": "hunter2", "url": "a://me:hunter2@b"}}
+    with pytest.raises(FactsShapeError) as caught:
+        Fakts(Counting(**facts), into=into).load()
+    assert "hunter2" not in shown(caught.value)

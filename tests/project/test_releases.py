@@ -84,7 +84,7 @@ def test_constraints_fit_the_requirements() -> None:
 
 
 def _name(requirement: Requirement) -> str:
-    return requirement.name.lower().replace("_", "-")
+    return re.sub(r"[-_.]+", "-", requirement.name).lower()
 
 
 def test_the_oldest_python_stands_everywhere_the_same() -> None:

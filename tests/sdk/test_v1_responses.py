@@ -116,3 +116,27 @@ def test_many_rules_in_pieces() -> None:
     ((default, found),) = read(body.encode()).values()
     assert default == {"rules": []}
     assert {rule_id for rule_id, _, _ in found} == set(range(3000))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        5,
+        {"value": 1, "context_features": []},
+        {"rule_id": 1, "context_features": []},
+        {"rule_id": 1, "value": 1},
+        {"rule_id": 1, "value": 1, "context_features": {}},
+        {"rule_id": 1, "value": 1, "context_features": ["ab"]},
+        {"rule_id": 1, "value": 1, "context_features": [["user"]]},
+        {"rule_id": 1, "value": 1, "context_features": [["user", "a", "b"]]},
+        {"rule_id": 1, "value": 1, "context_features": [[["user"], "a"]]},
+        {"rule_id": 1, "value": 1, "context_features": [["user", "a"], ["user", "b"]]},
+    ],
+    ids=str,
+)
+def test_a_rule_of_another_form_is_named(wrong: Any) -> None:
+    """The message says which rule of which setting is wrong, and what is expected."""
+    right = {"rule_id": 1, "value": 1, "context_features": [["user", "a"]]}
+    body = {"settings": {"x": {"default_value": 1, "rules": [*[right] * 30, wrong, right]}}}
+    with pytest.raises(ServiceResponseError, match=r'"rule_id", "value".* at settings\.x\.rules\[30\]$'):
+        read(json.dumps(body, separators=(",", ":")).encode())

@@ -136,7 +136,7 @@ class Access(RuleBasedStateMachine):
         if token is not None:
             application = self.state.applications[application_of("claim", token) or ""]
             assert application.status is Status.ACTIVE
-            assert application.has_claim_token(token, self.now)
+            assert application.with_claim_token(token, self.now) == application
 
     @rule(identifier=IDENTIFIERS, approval=APPROVALS)
     def invite(self, identifier: str, approval: Approval) -> None:

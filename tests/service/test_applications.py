@@ -66,9 +66,9 @@ def test_an_application_that_is_approved_gets_a_token(database: str) -> None:
                 assert (token.name, token.scopes) == (SHOP.identifier, READER.scopes)
             active = await other.applications.get(application.id)
             assert active is not None
-            assert active.has_claim_token(claim_token, NOW)
-            assert active.has_client_secret(credentials.client_secret, NOW)
-            assert not active.has_claim_token(credentials.client_secret, NOW)
+            assert active.with_claim_token(claim_token, NOW) == active
+            assert active.with_client_secret(credentials.client_secret, NOW) == active
+            assert active.with_claim_token(credentials.client_secret, NOW) is None
             for nonsense in ("", "\0", "ß", application.id + "\n", "x" * 10_000):
                 assert await one.applications.get(nonsense) is None
             await other.applications.revoke([application.id], BY_JANE)
@@ -100,7 +100,9 @@ def test_no_secret_of_an_application_is_in_the_database(database: str) -> None:
     tables = ("applications", "device_codes", "history", "history_changes")
     stored = repr([run_sql(database, f"SELECT * FROM {table}") for table in tables])  # noqa: S608  # the names above
     assert SHOP.identifier in stored
-    assert not [secret for secret in secrets if secret in stored or secret.split("_", 2)[-1] in stored]
+    # Only tokens have a prefix. The last part of other secrets may be so short that it is found by chance.
+    parts = [part for secret in secrets for part in (secret, secret.split("_", 2)[-1]) if len(part) > 20]
+    assert not [part for part in parts if part in stored]
 
 
 def test_one_of_many_gets_the_token(database: str) -> None:

@@ -349,7 +349,7 @@ def test_pages_are_accessible(desk: Desk) -> None:
     decided = desk.browser.send(asked.form(CONFIGURE), decision="approve")
     problem = desk.browser.send(asked.form(CONFIGURE))
     for page in (login, asked, refused, unknown, decided, problem):
-        assert ("html", {"lang": "en"}) in page.tags
+        assert ("html", {"lang": "en", "data-theme": "auto"}) in page.tags
         tags = [tag for tag, _ in page.tags]
         assert (tags.count("title"), tags.count("h1"), tags.count("main")) == (1, 1, 1)
         assert page.unlabelled == []

@@ -76,6 +76,7 @@ def test_a_dry_run_predicts_the_change(api: Api) -> None:
     assert api.query() == before
     real = change(api, PUT_DEV, PUT_JOHN).json()
     assert dry.pop("revision") == real.pop("revision") - 1
+    assert dry.pop("revision_name") != real.pop("revision_name")
     assert dry == real
 
 
@@ -167,6 +168,20 @@ def test_a_rule_that_somebody_added_meanwhile_is_a_conflict(api: Api) -> None:
     api.add_rule(5, environment="dev")
     ((operation, _),) = conflicts(change(api, PUT_DEV, base_revision=seen))
     assert operation == 0
+
+
+def test_a_base_revision_has_a_name(api: Api) -> None:
+    """The name of a revision does the same as its number, and one of another database is a conflict."""
+    api.declare()
+    seen = change(api, dry_run=True).json()["revision_name"]
+    assert change(api, PUT_DEV, base_revision=seen).json()["revision_name"] != seen
+    assert conflicts(change(api, {**PUT_DEV, "value": 11}, base_revision=seen))
+    number = seen.partition("-")[0]
+    for name in (f"{number}-{'0' * 12}", f"{10**17}-{'0' * 12}"):
+        for path in ("changes", "proposals"):
+            refused = api.call("POST", path, {"operations": [PUT_JOHN], "base_revision": name})
+            assert (refused.status_code, "is not one of this service" in refused.text) == (409, True)
+    assert change(api, base_revision="17").status_code == 422
 
 
 def test_a_base_revision_that_is_ahead_is_refused(api: Api) -> None:
@@ -342,7 +357,7 @@ def test_too_many_operations_are_refused(tmp_path: Path) -> None:
             assert change(api, *[PUT_DEV] * 3).status_code == 200
             response = change(api, *[PUT_DEV] * 4)
     assert response.status_code == 422
-    assert response.json()["detail"][0]["msg"] == "there are 4 operations, and one change may have 3"
+    assert response.json()["detail"][0]["msg"] == "there are 4 operations, and one change may have 3 (--max-operations)"
 
 
 @pytest.mark.parametrize("route", ["changes", "proposals"])
@@ -354,7 +369,10 @@ def test_one_operation_too_many_refuses_all(api: Api, route: str) -> None:
     body = {"operations": operations, "reason": "too many"}
     response = api.call("POST", route, body)
     assert response.status_code == 422
-    assert response.json()["detail"][0]["msg"] == "there are 10001 operations, and one change may have 10000"
+    assert (
+        response.json()["detail"][0]["msg"]
+        == "there are 10001 operations, and one change may have 10000 (--max-operations)"
+    )
     assert revision(api) == before
     allowed = change(api, *operations[:10_000], dry_run=True)
     assert allowed.status_code == 200, allowed.text
@@ -392,7 +410,9 @@ def test_each_operation_needs_its_scope(guarded: dict[str, Api]) -> None:
     assert response.status_code == 403
     assert response.text == "operations[0]: put_rule requires a token with scope write"
     assert change(guarded["reader"], PUT_DEV).status_code == 403
-    assert change(guarded["reader"], PUT_DEV, dry_run=True).status_code == 403
+    assert change(guarded["reader"], PUT_DEV, dry_run=True).status_code == 200
+    assert change(guarded["reader"], PUT_DEV, rename, dry_run=True).status_code == 200
+    assert change(guarded["reader"]).text == "a change requires a token with scope write; dry_run requires read"
     assert guarded["everything"].rule_ids() == []
 
 

@@ -309,3 +309,18 @@ def test_the_work_of_an_operation_does_not_grow_with_the_rules() -> None:
     assert not outcome.conflicts
     assert len(outcome.changes.rules) == 4
     assert len(outcome.changes.removed_rules) == 2
+
+
+@given(lists, lists, st.integers(0, 5))
+def test_an_impact_that_takes_too_long_says_that_it_is_incomplete(
+    first: Sequence[AnyOperation], then: Sequence[AnyOperation], steps: int
+) -> None:
+    """What was found in time is listed, and is a part of everything. It never looks complete if it is not."""
+    catalog = one_by_one(new_catalog(), first)
+    outcome = decide(catalog, then, NOW)
+    after = made(catalog, outcome)
+    left = iter(range(steps))
+    early = impact_of(catalog, after, outcome.changes, ranked_rules, is_over=lambda: next(left, None) is None)
+    whole = impact_of(catalog, after, outcome.changes, ranked_rules)
+    assert early.regions == whole.regions[: len(early.regions)]
+    assert early.regions == whole.regions or (early.truncated and early.counts_are_minimums)

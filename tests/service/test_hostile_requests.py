@@ -138,10 +138,12 @@ def test_other_content_types_are_422(api: Api, kind: str) -> None:
         "/api/v1/settings/%ff",
         "/api/v1/settings/..%2f..%2f",
         "/api/v1/context_features/%0a",
+        "/api/v1/explain?offset=999999999999999999999999",
+        "/api/v1/explain?offset=9223372036854775807",
     ],
 )
 def test_hostile_targets_are_4xx(api: Api, target: str) -> None:
-    """Malformed encodings, NULs and path traversal are 404 or 422."""
+    """Malformed encodings, NULs, path traversal and huge numbers are 404 or 422."""
     with socket.create_connection((api.http.base_url.host, api.http.base_url.port or 80)) as connection:
         connection.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         response = b"".join(iter(lambda: connection.recv(65_536), b""))

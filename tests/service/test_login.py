@@ -444,20 +444,24 @@ def test_pages_of_operators_lead_to_the_login(guarded: Guarded, call: tuple[str,
         assert response.content == b""
 
 
-def test_pages_load_nothing_but_the_style_sheet(guarded: Guarded, browser: Browser) -> None:
+def test_pages_load_nothing_but_style_sheets_and_the_icon(guarded: Guarded, browser: Browser) -> None:
     """No page loads scripts, frames or foreign images, and the policy forbids them."""
     page = browser.log_in(guarded.token)
     policy = dict(part.split(" ", 1) for part in page.response.headers["content-security-policy"].split("; "))
     assert policy == {
         "default-src": "'none'",
         "style-src": "'self'",
+        "img-src": "'self'",
         "form-action": "'self'",
         "frame-ancestors": "'none'",
         "base-uri": "'none'",
     }
     assert not {"script", "iframe", "img", "object", "style"} & {tag for tag, _ in page.tags}
     assert not [attributes for _, attributes in page.tags if "style" in attributes]
-    (sheet,) = [attributes["href"] or "" for tag, attributes in page.tags if tag == "link"]
+    icon, sheet, color = [attributes["href"] or "" for tag, attributes in page.tags if tag == "link"]
+    for path, kind in ((icon, "image/svg+xml"), (color, "text/css")):
+        loaded = browser.http.get(httpx.URL(page.url).join(path))
+        assert (loaded.status_code, loaded.headers["content-type"].partition(";")[0]) == (200, kind)
     response = browser.http.get(httpx.URL(page.url).join(sheet))
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/css")

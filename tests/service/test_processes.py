@@ -9,15 +9,17 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 from click.testing import CliRunner
 
 from heksherlite import __version__
 from heksherlite.cli.commands import heksherlite
+from heksherlite.grants import alisten
 from tests.service.api import FEATURES, Api
 from tests.service.stores import run_sql
 from tests.waiting import until
@@ -116,6 +118,9 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
         (["--host", "nowhere.invalid"], {}, "cannot listen on nowhere.invalid"),
         (["--port", "70000"], {}, "--port"),
         (["--keep-history", "0"], {}, "--keep-history"),
+        (["--beacon"], {}, "--beacon needs --public-url, or a --host that other machines can reach"),
+        (["--host", "0.0.0.0", "--insecure", "--beacon"], {}, "--beacon needs --public-url"),  # noqa: S104
+        (["--name", ""], {}, "the name of the service must be a printable text"),
     ],
 )
 def test_unusable_options_are_refused(
@@ -132,6 +137,21 @@ def test_unusable_options_are_refused(
     assert result.exit_code in {1, 2}
     assert message in result.output.splitlines()[-1]
     assert "secret" not in result.output
+
+
+def test_name_and_beacons(tmp_path: Path) -> None:
+    """The service has the name that it was given, and programs on the network hear where it is."""
+    url = "http://settings.example.com:8888"
+    options = ("--public-url", url, "--beacon", "--name", "Shop, test")
+
+    async def listen() -> str:
+        with anyio.fail_after(60):
+            async with aclosing(alisten()) as urls:
+                return await anext(heard async for heard in urls if heard == url)
+
+    with process("--database", f"sqlite:///{tmp_path}/a.db", *options) as (_, api):
+        assert api.http.get("/.well-known/fakts").json()["name"] == "Shop, test"
+        assert anyio.run(listen) == url
 
 
 @pytest.mark.thorough

@@ -84,6 +84,7 @@ def test_the_walk_finds_the_routes() -> None:
     login = {
         "GET /f/login",
         "POST /f/login",
+        "GET /f/stream/",
         "GET /f/style.css",
         "GET /ofrep/v1/stream",
         "GET /f/oidc/login",

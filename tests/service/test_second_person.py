@@ -85,6 +85,20 @@ def test_the_owner_of_a_token_as_a_person(service: Service) -> None:
         refused(person, token.propose([PUT_DEV]))
 
 
+def test_the_same_token_past_the_proxy(service: Service) -> None:
+    """A person who sends their token through the proxy and past it is one person. A shared token of two is not."""
+    token = make_token(service.path, "shared", *EVERY_SCOPE)
+
+    def client(name: str | None) -> AdminClient:
+        headers = {} if name is None else {"X-Forwarded-Email": name}
+        return AdminClient(service.url, token=token, http_client_args={"headers": headers})
+
+    with client(JANE) as jane, client(None) as nobody, client("john@example.com") as john:
+        refused(nobody, jane.propose([PUT_DEV]))
+        refused(jane, nobody.propose([PUT_DEV]))
+        assert john.approve(jane.propose([PUT_DEV])).state == "applied"
+
+
 def test_a_token_that_somebody_creates_is_theirs(service: Service) -> None:
     """Over HTTP, a token belongs to who creates it, unless another owner is named."""
     with service.person(JANE) as person:

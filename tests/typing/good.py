@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from enum import Enum, Flag, IntFlag
 from typing import Any, assert_type
 
@@ -21,6 +22,7 @@ from heksherlite import (
     setting_type,
 )
 from heksherlite.explain import Explanation
+from heksherlite.grants import Fakts, HardGrant
 
 
 class Theme(Enum):
@@ -122,3 +124,25 @@ def synchronous() -> None:
     with SyncStubHeksherClient() as stub:
         stub[number].rules = [Rule({"user": "a", "theme": None}, 1)]
         stub[number].rules = 5
+
+
+@dataclass
+class Start:
+    host: str
+
+
+typed = Fakts(HardGrant({}), into=Start)
+assert_type(typed, Fakts[Start])
+assert_type(typed.get(), Start)
+assert_type(typed.get("host"), Any)
+assert_type(typed.get("port", into=int), int)
+assert_type(typed.get("port", into=int, default=None), int | None)
+assert_type(Fakts(HardGrant({})).get(), Any)
+untyped: Fakts = typed
+typed.on_change("host")(print)
+Fakts(HardGrant({}), into=Start, on_change=lambda start: start.host, refresh_every=60)
+
+
+async def read_asynchronously() -> None:
+    assert_type(await typed.aget(), Start)
+    assert_type(await typed.aget("port", into=int, default=""), int | str)

@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -100,6 +100,23 @@ def listen_for_beacons(*, address: str = "", port: int = BEACON_PORT) -> Iterato
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         receiver.bind((address, port))
         yield _BeaconReceiver(receiver)
+
+
+async def alisten(*, address: str = "", port: int = BEACON_PORT) -> AsyncGenerator[str, None]:
+    """Yield the URLs in received beacons, without an end. Anybody on the network can send beacons.
+
+    Use it in ``async with contextlib.aclosing(alisten()) as urls``, so that it stops to listen after the loop.
+
+    Args:
+        address: The address to listen on. The default is all addresses.
+        port: The port to listen on. Several programs can listen on it at the same time.
+
+    Raises:
+        OSError: If listening is not possible.
+    """
+    with listen_for_beacons(address=address, port=port) as beacons:
+        async for url in beacons:
+            yield url
 
 
 class _BeaconReceiver:

@@ -1,57 +1,119 @@
 """Tokens and facts: the steps after discovery, which all remote grants have in common."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
 
-from heksherlite.errors import ClaimError, DemandError
-from heksherlite.grants.facts import Facts
+from heksherlite.errors import ClaimError, DemandError, DiscoveryError
+from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.layers import Layer, LayeredFacts
+from heksherlite.grants.remote.configuration_watch import configuration_watch
+from heksherlite.grants.remote.discovery import Discovery
+from heksherlite.grants.remote.kept import KeptFacts, KeptTokens, log_rejection
 from heksherlite.grants.remote.messages import (
     Endpoint,
     GrantedResponse,
     InvalidResponseError,
     read_config,
     read_message,
+    read_secret_paths,
     read_status,
     read_token,
 )
-from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status
+from heksherlite.grants.remote.token_stores import TokenStore
+from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status, endpoint_client
+from heksherlite.http.pinned_certificates import context_that_trusts
 from heksherlite.http.urls import printable, shown_url
 from heksherlite.secret import Secret
 
-DemandToken = Callable[[Endpoint, EndpointClient], Awaitable[Secret]]
+TEMPORARY_STATUSES: Final = (408, 425, 429, 500, 502, 503, 504)
+"""The HTTP statuses after which it helps to try again."""
+
+DemandToken = Callable[[Endpoint, EndpointClient, LoadRequest], Awaitable[Secret]]
 """Requests a token from an endpoint."""
 
 
-class TokenCache:
-    """The tokens of a grant by claim URL. They are kept while the program runs.
+Connect = Callable[[Endpoint], AbstractAsyncContextManager[EndpointClient]]
+"""Returns an HTTP client for an endpoint."""
 
-    Without them, each refresh would ask a person again, or send a one-time token a second time.
+
+class Claims:
+    """Loads the facts of an application by a token that is kept, so that no start needs a new one.
+
+    Args:
+        store: Where to keep the token between starts, or ``None`` to keep it only while the program runs.
+        identifier: The identifier of the application.
+        discovery: How to find the endpoint.
+        demand: Requests a token if none is kept, or the endpoint has rejected the kept one.
     """
 
-    def __init__(self) -> None:
-        self._tokens: dict[str, Secret] = {}
+    def __init__(self, store: TokenStore | None, identifier: str, discovery: Discovery, demand: DemandToken) -> None:
+        self._identifier = identifier
+        self._discovery = discovery
+        self._demand = demand
+        self._tokens = KeptTokens(store, identifier)
+        self._facts = KeptFacts(store, identifier, discovery)
 
-    async def claim_facts(self, endpoint: Endpoint, http: EndpointClient, demand: DemandToken) -> Facts:
-        """Return the facts for the cached token, or for a new one if there is none or the endpoint rejects it.
+    async def load(self, request: LoadRequest, connect: Connect) -> LayeredFacts:
+        """Return the facts of the endpoint, or, unless a refresh is forced, the kept ones if the endpoint is away.
+
+        Args:
+            request: The request.
+            connect: Returns an HTTP client for an endpoint, which is not entered yet.
 
         Raises:
+            DiscoveryError: If no endpoint is found.
             DemandError: If the endpoint grants no token.
             ClaimError: If the endpoint has no facts for the token.
         """
-        url = endpoint.url("claim")
-        token = self._tokens.get(url)
+        try:
+            endpoint = await self._discovery.adiscover()
+            async with connect(endpoint) as http:
+                facts = await self._claim(endpoint, http, request)
+        except (ClaimError, DiscoveryError) as error:
+            kept = None if request.force_refresh else await self._facts.instead_of(error)
+            if kept is None:
+                raise
+            return kept
+        await self._facts.keep(facts)
+        return facts
+
+    async def _claim(self, endpoint: Endpoint, http: EndpointClient, request: LoadRequest) -> LayeredFacts:
+        token = await self._tokens.find(endpoint)
         if token is not None:
-            outcome = await _send_claim(endpoint, http, token)
-            if not isinstance(outcome, ClaimError):
+            outcome = await self._try(endpoint, http, token)
+            if outcome is not None:
                 return outcome
-            self._tokens.pop(url, None)  # unless a concurrent load removed it
-        # Stored before it is used, so that the next load can use it if this claim fails.
-        token = self._tokens[url] = await demand(endpoint, http)
+        async with self._tokens.demanding(endpoint):
+            # Another process may have got one while this one waited.
+            newer = await self._tokens.find(endpoint, unlike=token)
+            if newer is not None:
+                outcome = await self._try(endpoint, http, newer)
+                if outcome is not None:
+                    return outcome
+            was_rejected = token is not None or newer is not None
+            try:
+                token = await self._demand(endpoint, http, request)
+            except DemandError as error:
+                error.withdrawn = was_rejected
+                raise
+            # Kept before it is used, so that the next load can use it if this claim fails.
+            await self._tokens.keep(endpoint, token)
         return await claim_facts(endpoint, http, token)
 
+    async def _try(self, endpoint: Endpoint, http: EndpointClient, token: Secret) -> LayeredFacts | None:
+        """Return the facts for a kept token, or ``None`` if the endpoint rejects it. Then it is kept no longer."""
+        outcome = await _send_claim(endpoint, http, token)
+        if not isinstance(outcome, ClaimError):
+            await self._tokens.keep(endpoint, token)
+            return outcome
+        log_rejection(endpoint, self._identifier, outcome)
+        await self._tokens.forget(endpoint, token)
+        await self._facts.forget()
+        return None
 
-async def claim_facts(endpoint: Endpoint, http: EndpointClient, token: Secret) -> Facts:
+
+async def claim_facts(endpoint: Endpoint, http: EndpointClient, token: Secret) -> LayeredFacts:
     """Return the facts for a token.
 
     Raises:
@@ -59,8 +121,26 @@ async def claim_facts(endpoint: Endpoint, http: EndpointClient, token: Secret) -
     """
     outcome = await _send_claim(endpoint, http, token)
     if isinstance(outcome, ClaimError):
+        outcome.withdrawn = True
         raise outcome
     return outcome
+
+
+def connecting(http_client_args: Mapping[str, Any] | None, response_timeout: float) -> Connect:
+    """Return a function that returns an HTTP client for an endpoint, which accepts only the certificate that it needs.
+
+    Args:
+        http_client_args: Arguments for :class:`httpx.AsyncClient`.
+        response_timeout: The time limit for each response, in seconds.
+    """
+
+    def connect(endpoint: Endpoint) -> AbstractAsyncContextManager[EndpointClient]:
+        args = dict(http_client_args or {})
+        if endpoint.certificate is not None:
+            args["verify"] = context_that_trusts(endpoint.certificate)
+        return endpoint_client(args, response_timeout)
+
+    return connect
 
 
 def require_pinned(endpoint: Endpoint, error: type[DemandError | ClaimError]) -> None:
@@ -76,7 +156,7 @@ def require_pinned(endpoint: Endpoint, error: type[DemandError | ClaimError]) ->
     if not endpoint.is_pinned:
         reason = (
             "the token was not sent, because anybody could have sent the beacon of this endpoint: "
-            "pass host= or url= to AdvertisedDiscovery"
+            "pass host=, url= or fingerprint= to AdvertisedDiscovery"
         )
         raise error(shown_url(endpoint.base_url), reason)
 
@@ -97,7 +177,16 @@ async def demand_token(http: EndpointClient, url: str, body: Mapping[str, Any], 
     try:
         return read_token(read_granted(response))
     except InvalidResponseError as error:
-        raise DemandError(response.url, secret.mask(str(error))) from None
+        failure = DemandError(response.url, secret.mask(str(error)))
+        failure.refused = is_refusal(response)
+        raise failure from None
+
+
+def is_refusal(response: EndpointResponse) -> bool:
+    """Return whether an endpoint refused, so that trying again does not help."""
+    if response.status in TEMPORARY_STATUSES:
+        return False
+    return 400 <= response.status < 500 or _is_error_response(response)
 
 
 def read_granted(response: EndpointResponse) -> GrantedResponse:
@@ -117,17 +206,25 @@ def read_granted(response: EndpointResponse) -> GrantedResponse:
     raise InvalidResponseError(f"the response has the unknown status {printable(status)!r}")
 
 
-async def _send_claim(endpoint: Endpoint, http: EndpointClient, token: Secret) -> Facts | ClaimError:
+async def _send_claim(endpoint: Endpoint, http: EndpointClient, token: Secret) -> LayeredFacts | ClaimError:
     """Return the facts, or an error if the endpoint rejects the token. All other errors are raised."""
     response = await http.send("POST", endpoint.url("claim"), {"token": token}, error=ClaimError)
     try:
-        facts = read_config(read_granted(response))
-        return LayeredFacts([Layer(source=response.url, facts=facts)])
+        return _read_facts(response, endpoint, token, http)
     except InvalidResponseError as error:
         failure = ClaimError(response.url, token.mask(str(error)))
+    failure.refused = is_refusal(response)
     if response.status in (401, 403) or _is_error_response(response):
         return failure
     raise failure
+
+
+def _read_facts(response: EndpointResponse, endpoint: Endpoint, token: Secret, http: EndpointClient) -> LayeredFacts:
+    """Return the facts in a response. A function of its own, so that no traceback contains them."""
+    granted = read_granted(response)
+    facts, secrets = read_config(granted), read_secret_paths(granted)
+    watches = configuration_watch(granted, endpoint.url("claim"), token, http)
+    return LayeredFacts([Layer(source=response.url, facts=facts, secrets=secrets, watches=watches)])
 
 
 def _is_error_response(response: EndpointResponse) -> bool:

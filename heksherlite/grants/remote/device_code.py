@@ -1,6 +1,7 @@
 """The remote grant that a person approves on a page of the endpoint."""
 
 import secrets
+import ssl
 import sys
 import threading
 import webbrowser
@@ -15,7 +16,7 @@ import anyio
 from heksherlite.errors import DemandError
 from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.remote.claims import TokenCache, read_granted
+from heksherlite.grants.remote.claims import TEMPORARY_STATUSES, Claims, connecting, is_refusal, read_granted
 from heksherlite.grants.remote.discovery import Discovery
 from heksherlite.grants.remote.messages import (
     Endpoint,
@@ -26,15 +27,18 @@ from heksherlite.grants.remote.messages import (
     read_status,
     read_token,
 )
-from heksherlite.http.construction import checked_http_client_args
-from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status, endpoint_client
+from heksherlite.grants.remote.token_stores import FileTokenStore, TokenStore
+from heksherlite.http.construction import with_ssl_context
+from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status
 from heksherlite.http.urls import shown_url
 from heksherlite.secret import Secret
 
 _UNDECIDED: Final = ("waiting", "pending")
 _ENDED: Final = {"denied": "access was denied", "expired": "the code has expired"}
+_RESPONSE_TIMEOUT: Final = 10
+"""In seconds."""
+
 _CALL_MISSING: Final = (404, 405, 501)
-_TEMPORARY: Final = (408, 425, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,10 @@ class DeviceCodeGrant:
         tell: Called with a :class:`DeviceLogin` to instruct the person. The default prints to the standard error
             stream.
         poll_interval: The time between polls in seconds. It is longer if the endpoint sends ``Retry-After``.
+        token_store: Where to keep the token for the next start of the program, and the facts for when the endpoint is
+            away then: by default, in files that only the user can read. ``None`` keeps both in memory only.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
+        ssl_context: The TLS context of HTTPS requests, instead of ``verify``.
     """
 
     manifest: Manifest
@@ -83,25 +90,29 @@ class DeviceCodeGrant:
     open_browser: bool = True
     tell: Callable[[DeviceLogin], object] = field(default=print_instructions, repr=False)
     poll_interval: float = 1
+    token_store: TokenStore | None = field(default_factory=FileTokenStore, repr=False)
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
-    _tokens: TokenCache = field(default_factory=TokenCache, init=False, repr=False)
+    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
+    _claims: Claims = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        checked_http_client_args(self.http_client_args)
+        self.http_client_args = with_ssl_context(self.http_client_args, self.ssl_context)
+        self._claims = Claims(self.token_store, self.manifest.identifier, self.discovery, self._demand)
 
-    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - endpoints return current facts
-        """Return the facts. Later loads ask the person again only if the approval was revoked.
+    async def aload(self, request: LoadRequest) -> Facts:
+        """Return the facts. Later loads and starts ask the person again only if the approval was revoked.
 
         Raises:
             DiscoveryError: If no endpoint is found.
             DemandError: If the person denies access, or does not decide in time.
             ClaimError: If the endpoint has no facts for the application.
         """
-        endpoint = await self.discovery.adiscover()
-        async with endpoint_client(self.http_client_args, 10) as http:
-            return await self._tokens.claim_facts(endpoint, http, self._demand)
+        return await self._claims.load(request, connecting(self.http_client_args, _RESPONSE_TIMEOUT))
 
-    async def _demand(self, endpoint: Endpoint, http: EndpointClient) -> Secret:
+    async def _demand(self, endpoint: Endpoint, http: EndpointClient, request: LoadRequest) -> Secret:
+        if not request.may_ask:
+            reason = "a person has to approve, and this load may not ask: start the program again, or call refresh()"
+            raise DemandError(shown_url(endpoint.base_url), reason)
         codes = await self._start(endpoint, http)
         manifest = None
         if codes is None:
@@ -124,7 +135,9 @@ class DeviceCodeGrant:
             granted = read_granted(response)
             return _Codes(read_code(granted), read_device_code(granted))
         except InvalidResponseError as error:
-            raise DemandError(response.url, str(error)) from None
+            failure = DemandError(response.url, str(error))
+            failure.refused = is_refusal(response)
+            raise failure from None
 
     async def _wait(self, endpoint: Endpoint, http: EndpointClient, codes: "_Codes") -> Secret:
         problem = ""
@@ -136,7 +149,9 @@ class DeviceCodeGrant:
                 problem = decision.problem
                 await anyio.sleep(max(self.poll_interval, decision.retry_after))
         reason = f"nobody approved or denied within {self.timeout:g} s{problem and '; last problem: ' + problem}"
-        raise DemandError(shown_url(endpoint.base_url), reason)
+        failure = DemandError(shown_url(endpoint.base_url), reason)
+        failure.refused = True  # the person must not be asked again and again
+        raise failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +200,14 @@ async def _poll(endpoint: Endpoint, http: EndpointClient, codes: _Codes) -> Secr
         response = await http.send("POST", endpoint.url("challenge"), codes.body(), error=DemandError)
     except DemandError as error:
         return _Undecided(error.reason)
-    if response.status in _TEMPORARY:
+    if response.status in TEMPORARY_STATUSES:
         return _Undecided(describe_status(response), response.retry_after)
     try:
         return _read_decision(response) or _Undecided(retry_after=response.retry_after)
     except InvalidResponseError as error:
-        raise DemandError(response.url, codes.mask(str(error))) from None
+        failure = DemandError(response.url, codes.mask(str(error)))
+        failure.refused = True
+        raise failure from None
 
 
 def _read_decision(response: EndpointResponse) -> Secret | None:

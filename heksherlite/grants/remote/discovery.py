@@ -1,12 +1,13 @@
 """Discovery of an endpoint by its URL."""
 
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from heksherlite.errors import DiscoveryError
 from heksherlite.grants.remote.messages import WELL_KNOWN, Endpoint, InvalidResponseError, read_endpoint
-from heksherlite.http.construction import checked_http_client_args
+from heksherlite.http.construction import with_ssl_context
 from heksherlite.http.endpoint_client import EndpointClient, describe_status, endpoint_client
 from heksherlite.http.urls import http_url, is_loopback, shown_url
 
@@ -57,6 +58,7 @@ class WellKnownDiscovery:
         allow_appending_slash: Whether to try ``.well-known/fakts/`` if ``.well-known/fakts`` does not exist.
         timeout: The time limit for each response, in seconds.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
+        ssl_context: The TLS context of HTTPS requests, instead of ``verify``.
 
     Raises:
         ValueError: If the URL is not an HTTP URL, or has no scheme and ``auto_protocols`` is empty, or a header
@@ -68,9 +70,10 @@ class WellKnownDiscovery:
     allow_appending_slash: bool = True
     timeout: float = 3
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
+    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        checked_http_client_args(self.http_client_args)
+        object.__setattr__(self, "http_client_args", with_ssl_context(self.http_client_args, self.ssl_context))
         for url in self._urls():
             http_url(url)
 

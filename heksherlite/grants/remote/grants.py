@@ -1,5 +1,6 @@
 """Remote grants that need no person: the token is known, or the endpoint grants one for a manifest."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 from heksherlite.errors import ClaimError, DemandError
 from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.remote.claims import TokenCache, claim_facts, demand_token, require_pinned
+from heksherlite.grants.remote.claims import Claims, claim_facts, connecting, demand_token, require_pinned
 from heksherlite.grants.remote.discovery import Discovery
 from heksherlite.grants.remote.messages import Endpoint, Manifest
-from heksherlite.http.construction import checked_http_client_args
-from heksherlite.http.endpoint_client import EndpointClient, endpoint_client
+from heksherlite.grants.remote.token_stores import FileTokenStore, TokenStore
+from heksherlite.http.construction import with_ssl_context
+from heksherlite.http.endpoint_client import EndpointClient
 from heksherlite.http.urls import http_url
 from heksherlite.secret import Secret
 
@@ -27,16 +29,18 @@ class StaticGrant:
         discovery: How to find the endpoint.
         timeout: The time limit for each response, in seconds.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
+        ssl_context: The TLS context of HTTPS requests, instead of ``verify``.
     """
 
     token: str | Secret = field(repr=False)
     discovery: Discovery
     timeout: float = 10
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
+    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.token = _as_secret(self.token)
-        checked_http_client_args(self.http_client_args)
+        self.http_client_args = with_ssl_context(self.http_client_args, self.ssl_context)
 
     async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - endpoints return current facts
         """Return the facts.
@@ -47,7 +51,7 @@ class StaticGrant:
         """
         endpoint = await self.discovery.adiscover()
         require_pinned(endpoint, ClaimError)
-        async with endpoint_client(self.http_client_args, self.timeout) as http:
+        async with connecting(self.http_client_args, self.timeout)(endpoint) as http:
             return await claim_facts(endpoint, http, _as_secret(self.token))
 
 
@@ -61,7 +65,10 @@ class RetrieveGrant:
         retrieve_url: The URL that grants the token, if it is not that of the endpoint.
         discovery: How to find the endpoint.
         timeout: The time limit for each response, in seconds.
+        token_store: Where to keep the token for the next start of the program, and the facts for when the endpoint is
+            away then: by default, in files that only the user can read. ``None`` keeps both in memory only.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
+        ssl_context: The TLS context of HTTPS requests, instead of ``verify``.
 
     Raises:
         ValueError: If ``retrieve_url`` is not an HTTP URL, or a header cannot be sent.
@@ -72,15 +79,18 @@ class RetrieveGrant:
     discovery: Discovery
     retrieve_url: str | None = None
     timeout: float = 10
+    token_store: TokenStore | None = field(default_factory=FileTokenStore, repr=False)
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
-    _tokens: TokenCache = field(default_factory=TokenCache, init=False, repr=False)
+    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
+    _claims: Claims = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        checked_http_client_args(self.http_client_args)
+        self.http_client_args = with_ssl_context(self.http_client_args, self.ssl_context)
         if self.retrieve_url is not None:
             http_url(self.retrieve_url)
+        self._claims = Claims(self.token_store, self.manifest.identifier, self.discovery, self._demand)
 
-    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - endpoints return current facts
+    async def aload(self, request: LoadRequest) -> Facts:
         """Return the facts.
 
         Raises:
@@ -88,11 +98,9 @@ class RetrieveGrant:
             DemandError: If the endpoint grants no token to the application.
             ClaimError: If the endpoint has no facts for the token.
         """
-        endpoint = await self.discovery.adiscover()
-        async with endpoint_client(self.http_client_args, self.timeout) as http:
-            return await self._tokens.claim_facts(endpoint, http, self._demand)
+        return await self._claims.load(request, connecting(self.http_client_args, self.timeout))
 
-    async def _demand(self, endpoint: Endpoint, http: EndpointClient) -> Secret:
+    async def _demand(self, endpoint: Endpoint, http: EndpointClient, _: LoadRequest) -> Secret:
         url = self.retrieve_url or endpoint.url("retrieve")
         return await demand_token(http, url, {"manifest": self.manifest.body()}, _NO_SECRET)
 
@@ -103,25 +111,31 @@ class RedeemGrant:
 
     Args:
         manifest: The application.
-        token: The one-time token. White space around it is ignored. It is never displayed. The token that the endpoint
-            grants for it is kept while the program runs.
+        token: The one-time token. White space around it is ignored. It is never displayed. It is needed until a token
+            is kept in the token store, and again after that token was revoked.
         discovery: How to find the endpoint.
         timeout: The time limit for each response, in seconds.
+        token_store: Where to keep the token for the next start of the program, and the facts for when the endpoint is
+            away then: by default, in files that only the user can read. ``None`` keeps both in memory only.
         http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``verify``.
+        ssl_context: The TLS context of HTTPS requests, instead of ``verify``.
     """
 
     manifest: Manifest
     token: str | Secret = field(repr=False)
     discovery: Discovery
     timeout: float = 10
+    token_store: TokenStore | None = field(default_factory=FileTokenStore, repr=False)
     http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
-    _tokens: TokenCache = field(default_factory=TokenCache, init=False, repr=False)
+    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
+    _claims: Claims = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.token = _as_secret(self.token)
-        checked_http_client_args(self.http_client_args)
+        self.http_client_args = with_ssl_context(self.http_client_args, self.ssl_context)
+        self._claims = Claims(self.token_store, self.manifest.identifier, self.discovery, self._demand)
 
-    async def aload(self, request: LoadRequest) -> Facts:  # noqa: ARG002 - endpoints return current facts
+    async def aload(self, request: LoadRequest) -> Facts:
         """Return the facts.
 
         Raises:
@@ -130,11 +144,9 @@ class RedeemGrant:
                 sent led to it.
             ClaimError: If the endpoint has no facts for the token.
         """
-        endpoint = await self.discovery.adiscover()
-        async with endpoint_client(self.http_client_args, self.timeout) as http:
-            return await self._tokens.claim_facts(endpoint, http, self._demand)
+        return await self._claims.load(request, connecting(self.http_client_args, self.timeout))
 
-    async def _demand(self, endpoint: Endpoint, http: EndpointClient) -> Secret:
+    async def _demand(self, endpoint: Endpoint, http: EndpointClient, _: LoadRequest) -> Secret:
         require_pinned(endpoint, DemandError)
         token = _as_secret(self.token)
         body = {"manifest": self.manifest.body(), "token": token}

@@ -1,7 +1,7 @@
 """The wire protocol of endpoints: the manifest, the endpoint and the responses. No I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -35,9 +35,11 @@ class Manifest:
         version: The version of the application.
         scopes: The scopes that it requests.
         image: The URL of a picture of the application, which is displayed to people.
+        logo: The URL of its logo, for endpoints that read this field.
+        further: Further fields for the endpoint, as JSON. An endpoint ignores fields that it does not know.
 
     Raises:
-        ValueError: If identifier or version is empty.
+        ValueError: If identifier or version is empty, or a further field has the name of another one.
         TypeError: If scopes is a string.
     """
 
@@ -45,6 +47,8 @@ class Manifest:
     version: str
     scopes: tuple[str, ...] = ()
     image: str | None = None
+    logo: str | None = None
+    further: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.scopes, str):
@@ -52,11 +56,14 @@ class Manifest:
         object.__setattr__(self, "scopes", tuple(self.scopes))
         if not self.identifier or not self.version:
             raise ValueError("a manifest needs an identifier and a version that are not empty")
+        if taken := sorted(set(self.further) & {*self.__slots__}):
+            raise ValueError(f"{taken[0]} is a field of the manifest itself, and cannot be a further one")
 
     def body(self) -> dict[str, Any]:
         """Return the manifest as JSON."""
-        image = {} if self.image is None else {"image": self.image}
-        return {"identifier": self.identifier, "version": self.version, "scopes": list(self.scopes), **image}
+        pictures = {name: url for name, url in (("image", self.image), ("logo", self.logo)) if url is not None}
+        own = {"identifier": self.identifier, "version": self.version, "scopes": list(self.scopes)}
+        return {**own, **pictures, **self.further}
 
     def parameters(self) -> dict[str, str]:
         """Return the manifest as query parameters of a page."""
@@ -77,6 +84,7 @@ class Endpoint:
         version: The version of the endpoint.
         is_pinned: Whether the program chose this endpoint. Secrets that the program has beforehand are only sent to
             pinned endpoints.
+        certificate: The only certificate, in DER, that is accepted in connections to it. None: any valid one.
 
     Raises:
         ValueError: If one of the URLs is not an HTTP URL.
@@ -89,6 +97,7 @@ class Endpoint:
     claim_url: str | None = None
     version: str = ""
     is_pinned: bool = True
+    certificate: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", http_url(self.base_url).rstrip("/") + "/")
@@ -231,6 +240,13 @@ def read_config(granted: GrantedResponse) -> Facts:
     if problem := find_problem(config):
         raise InvalidResponseError(f"'config': {problem}")
     return dict(config)
+
+
+def read_secret_paths(granted: GrantedResponse) -> frozenset[tuple[str, ...]]:
+    """Return the key paths of the facts that the endpoint calls secret. Endpoints may not say that."""
+    paths = granted.get("secrets")
+    paths = paths if isinstance(paths, list) else []
+    return frozenset(tuple(map(str, keys)) for keys in paths if isinstance(keys, list) and keys)
 
 
 def _is_https(url: str) -> bool:

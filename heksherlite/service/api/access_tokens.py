@@ -1,7 +1,8 @@
 """The access tokens of OAuth2 clients: signed, short-lived, and valid no longer than the token that they stand for.
 
 They are not stored. Each service verifies the signature with the key that all services on the database share, and
-looks up the token of the application. A revoked application has none.
+looks up the token of the application. A revoked application has none, and one whose credentials were rotated has two
+until the previous ones expire.
 """
 
 import time
@@ -19,6 +20,7 @@ LIFETIME: Final = 900
 """The lifetime of an access token, in seconds."""
 
 _LEEWAY_SECONDS: Final = 60
+_FINGERPRINT_LENGTH: Final = 16
 _PREFIX: Final = "hka_"
 _SALT: Final = "access token"
 
@@ -53,7 +55,8 @@ class AccessTokens:
             token: The token of the application.
             scopes: The scopes of the access token. Scopes that the token does not have are ignored.
         """
-        return _PREFIX + str(self._serializer().dumps([token.public_prefix, " ".join(sorted(scopes))]))
+        claims = [token.public_prefix, " ".join(sorted(scopes)), _fingerprint(token)]
+        return _PREFIX + str(self._serializer().dumps(claims))
 
     def find(self, text: bytes) -> Token | None:
         """Return the token that an access token stands for, which may have expired, or None if there is none."""
@@ -63,8 +66,10 @@ class AccessTokens:
             claims, issued_at = self._serializer().loads(text[len(_PREFIX) :], return_timestamp=True)
         except BadData:
             return None
-        public_prefix, scopes = claims
-        token = self._tokens().get(public_prefix)
+        public_prefix, scopes, fingerprint = claims
+        known = self._tokens().get(public_prefix)
+        candidates = () if known is None else (known, known.previous)
+        token = next((each for each in candidates if each is not None and _fingerprint(each) == fingerprint), None)
         if token is None or secret_digest(text.decode("latin-1")) in self._revoked():
             return None
         issued = int(issued_at.timestamp())
@@ -89,6 +94,11 @@ class AccessTokens:
     def _serializer(self) -> URLSafeTimedSerializer:
         arguments = {"digest_method": sha256, "key_derivation": "hmac", "clock": self._clock}
         return URLSafeTimedSerializer(list(self._keys()), _SALT, signer=_Signer, signer_kwargs=arguments)
+
+
+def _fingerprint(token: Token) -> str:
+    """Return what tells the token of an application from the one that replaced it."""
+    return token.digest.hex()[:_FINGERPRINT_LENGTH]
 
 
 class _Signer(TimestampSigner):

@@ -90,6 +90,26 @@ class ChosenForExpiry(ChosenApplications):
     expires_at: EpochSeconds | None
 
 
+class Rotation(RequestBody):
+    """An application whose credentials are replaced, and how long the present and the new ones work."""
+
+    id: str
+    previous_until: Annotated[
+        EpochSeconds, Field(description="Until when the present credentials work as well; 0 ends them at once.")
+    ]
+    expires_at: Annotated[EpochSeconds | None, Field(description="Until when the new ones work.")] = None
+
+
+class NewCredentials(BaseModel):
+    """The new credentials of an application, which are in this response only."""
+
+    id: str
+    claim_token: str
+    api_token: str
+    client_id: str
+    client_secret: str
+
+
 class ChosenForGroup(ChosenApplications):
     """Applications by their IDs, and a configuration group."""
 
@@ -165,6 +185,20 @@ async def expire_applications(body: ChosenForExpiry, store: Administered, cause:
     """Decide when the credentials of applications expire, of all or none, and return the applications."""
     expiring = await store.applications.set_expiry(body.ids, body.expires_at, cause)
     return json_response({"applications": [application.described() for application in expiring]})
+
+
+@router.post("/applications/rotate", response_model=NewCredentials, responses=ADMINISTRATION)
+@requires(Scope.ADMIN, all_settings=True)
+async def rotate_credentials(body: Rotation, store: Administered, cause: ChangeCause) -> Response:
+    """Replace the credentials of an application, and return the new ones."""
+    credentials = await store.applications.rotate(
+        body.id,
+        cause,
+        now=store.now().timestamp(),
+        previous_until=body.previous_until,
+        expires_at=body.expires_at,
+    )
+    return json_response({"id": body.id, **credentials.shown()}, headers=NOT_STORED)
 
 
 @router.post("/applications/attach", status_code=204, responses=ADMINISTRATION)

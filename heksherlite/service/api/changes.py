@@ -14,9 +14,10 @@ from heksherlite.service.api.routes import OperationsRoute, requires
 from heksherlite.service.changing import Preview
 from heksherlite.service.domain.history import changes_between
 from heksherlite.service.domain.impact import Impact
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.errors import OperationConflictsError
-from heksherlite.service.fields import RequestBody
+from heksherlite.service.errors import NotPermittedError, OperationConflictsError
+from heksherlite.service.fields import BaseRevision, RequestBody
 
 router = APIRouter(prefix="/api/v1/changes", tags=["changes"], route_class=OperationsRoute)
 
@@ -28,12 +29,7 @@ class ChangesBody(RequestBody):
 
     operations: list[AnyOperationBody] = Field(description="The operations. Each is decided after the ones before it.")
     reason: Annotated[str | None, Field(max_length=MAX_REASON_LENGTH)] = None
-    base_revision: int | None = Field(
-        None,
-        ge=0,
-        le=2**63 - 1,
-        description="The revision that the author looked at. What others changed since is a conflict.",
-    )
+    base_revision: BaseRevision = None
     dry_run: bool = Field(False, description="Whether to return the same response without changing anything.")
     break_glass: bool = Field(
         False, description="Whether to change protected settings in an emergency. It takes scope `admin` and a reason."
@@ -54,6 +50,7 @@ class ChangesMade(BaseModel):
     """A change that was made, or that would be."""
 
     revision: int
+    revision_name: str = Field(description="The name of the revision, which a `base_revision` may be.")
     changes: list[ChangeModel]
     results: list[dict[str, Any]]
     impact: list[ImpactRegion]
@@ -79,27 +76,36 @@ CONFLICTS: Any = {409: {"model": OperationConflicts, "description": "Operations 
 
 
 @router.post("", response_model=ChangesMade, responses={**text_responses(404), **CONFLICTS, **EVERY_WRITE})
-@requires(Scope.WRITE, Scope.ADMIN)
+@requires(Scope.WRITE, Scope.ADMIN, Scope.READ)
 async def make_changes(body: ChangesBody, context: Context, cause: ChangeCause, rights: CallerRights) -> Response:
-    """Make operations as one change, with one revision, or none of them. Or preview what they would do."""
+    """Make operations as one change, with one revision, or none of them. Or preview what they would do.
+
+    The scope `read` is enough for a preview.
+    """
     operations = operations_of(body.operations, most=context.options.limits.max_operations)
     if body.break_glass:
         rights, cause = rights.breaking_glass(cause)
+    base_revision = await context.changer.number_of(body.base_revision)
     if body.dry_run:
-        preview = await context.changer.preview(operations, rights, base_revision=body.base_revision)
+        preview = await context.changer.preview(operations, rights.to_look_ahead(), base_revision=base_revision)
         if preview.outcome.conflicts:
             raise OperationConflictsError(preview.conflicts)
         impact = await context.changer.impact(preview)
-        return json_response(show_change_of(preview, impact, preview.catalog.counters.revision))
-    made = await context.changer.make(operations, rights, cause, base_revision=body.base_revision)
-    return json_response(show_change_of(made.preview, await context.changer.impact(made.preview), made.revision))
+        return json_response(_show_change(preview, impact, preview.catalog.counters.revision_id))
+    if not rights.may_change:
+        raise NotPermittedError(f"a change requires a token with scope {Scope.WRITE}; dry_run requires {Scope.READ}")
+    made = await context.changer.make(operations, rights, cause, base_revision=base_revision)
+    impact = await context.changer.impact(made.preview)
+    counters, lineage = context.store.catalog.counters, context.store.catalog.lineage
+    return json_response(_show_change(made.preview, impact, lineage.revision(made.revision) or counters.revision_id))
 
 
-def show_change_of(preview: Preview, impact: Impact | None, revision: int) -> dict[str, Any]:
+def _show_change(preview: Preview, impact: Impact | None, revision: RevisionId) -> dict[str, Any]:
     """Return a change that has no conflicts, as the API shows it."""
     changes = changes_between(preview.catalog, preview.outcome.changes)
     return {
-        "revision": revision,
+        "revision": revision.number,
+        "revision_name": str(revision),
         "changes": [show_change(change) for change in changes],
         "results": preview.outcome.results,
         **show_impact(impact),

@@ -102,7 +102,7 @@ class ServiceContext:
             options: The options of the service.
             multiprocess: The directory shared with other processes of the service; None for a single process.
         """
-        streams = Streams(store.catalog)
+        streams = Streams(store.catalog, store.access.read)
         store.on_replaced = streams.publish
         quotas = Quotas(options.limits)
         store.on_recorded = quotas.add_history

@@ -107,7 +107,11 @@ async def declare_setting(body: DeclarationBody, request: Request, store: Writab
     """Create a setting, upgrade it with a higher version, or compare a declaration to it."""
     rights = DeclarationRights.of_token(request.state.identity.token, strict=declarations_are_strict(context))
     decide = partial(declarations.declare, declaration=_declaration(body), rights=rights)
-    return json_response(await store.write(decide, is_declaration=True))
+    outcome = await store.write(decide, is_declaration=True)
+    entry = context.store.catalog.find(body.name)
+    if entry is not None:
+        context.store.last_declared.pending[entry.setting.id] = int(store.now().timestamp())
+    return json_response(outcome)
 
 
 @router.post(

@@ -61,7 +61,8 @@ async def explain_settings(
     and_at: Annotated[str | None, Query(description="A second revision or time, to compare with.")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="At most how many rules of each setting to list.")] = 100,
     offset: Annotated[
-        int | None, Query(ge=0, description="How many rules to skip. If absent, so many that the winner is listed.")
+        int | None,
+        Query(ge=0, le=2**32, description="How many rules to skip. If absent, so many that the winner is listed."),
     ] = None,
 ) -> Response:
     """Explain the values of settings in a context, now or earlier, or what differs between two times."""

@@ -13,14 +13,16 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from heksherlite._version import __version__
+from heksherlite.service.api.configurations import PATH as STREAM_PATH
+from heksherlite.service.api.configurations import UNKNOWN_TOKEN, configured
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.responses import EVERY_WRITE, json_response
 from heksherlite.service.api.routes import ServiceRoute, public
 from heksherlite.service.domain.audit import Action, AuditEvent
 from heksherlite.service.domain.authors import Author, Cause
-from heksherlite.service.domain.configurations import claimed, configuration
-from heksherlite.service.domain.credentials import Credentials, application_of
+from heksherlite.service.domain.configurations import claimed
+from heksherlite.service.domain.credentials import application_of
 from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, CodeState, code_digest
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.errors import ConflictError, InvalidError
@@ -80,6 +82,15 @@ class GrantedConfiguration(BaseModel):
 
     status: Literal["granted"]
     config: dict[str, dict[str, Any]]
+    version: str
+    """A text that differs if the configuration differs."""
+    secrets: list[list[str]]
+    """The keys that lead to each value that must not be displayed."""
+    stream_url: str
+    """The URL of the stream that announces new versions."""
+    expires_at: Annotated[
+        int | None, Field(description="When the token expires, in seconds since the epoch. Left out if it does not.")
+    ] = None
 
 
 class CodeStatus(BaseModel):
@@ -158,7 +169,7 @@ async def describe_endpoint(request: Request, context: Context) -> Response:
     """Return the URLs at which an application requests its configuration."""
     base_url = f"{context.base_url(request)}/f/"
     description = {
-        "name": "heksherlite",
+        "name": context.options.name,
         "base_url": base_url,
         "description": "Configurations of applications, and settings that change while they run",
         "version": __version__,
@@ -171,33 +182,31 @@ async def describe_endpoint(request: Request, context: Context) -> Response:
 @router.post("/f/claim/", response_model=GrantedConfiguration | ErrorResponse, responses=EVERY_WRITE)
 @router.post("/f/claim", include_in_schema=False)
 @public
-async def claim(body: Claim, request: Request, store: ReadableStore, context: Context) -> Response:
+async def claim(body: Claim, request: Request, context: Context) -> Response:
     """Return the configuration of the application that has the token."""
-    application_id = application_of("claim", body.token)
-    application = None if application_id is None else await store.applications.get(application_id)
-    if application is None or not application.has_claim_token(body.token, store.now().timestamp()):
-        reason = "the token is unknown, was revoked or has expired"
-        context.audit.record_denial(request, Action.CLAIM_CONFIGURATION, reason, claimed_id=application_id)
-        return _error(reason)
+    base_url = context.base_url(request)
+    found = configured(await context.store.access.read(), body.token, base_url, context)
+    if found is None:
+        context.audit.record_denial(
+            request, Action.CLAIM_CONFIGURATION, UNKNOWN_TOKEN, claimed_id=application_of("claim", body.token)
+        )
+        return _error(UNKNOWN_TOKEN)
+    application = found.application
     context.store.access.token_uses.used.add(application.token_prefix)
-    groups, secrets = await store.groups.with_secrets()
-    config = configuration(
-        application,
-        Credentials(application.id, body.token),
-        base_url=context.base_url(request),
-        context_features=store.catalog.context_features,
-        groups=groups,
-        secrets=secrets,
-    )
     await context.audit.record(
         AuditEvent(
             action=Action.CLAIM_CONFIGURATION,
             actor=Author("application", application.identifier, request.state.identity.address, application.id),
             subject=application.id,
-            details=claimed(application, groups),
+            details={
+                **claimed(application, found.groups),
+                "with_previous_credentials": found.with_previous_credentials,
+            },
         )
     )
-    return _granted(config=config)
+    expiry = {} if application.expires_at is None else {"expires_at": application.expires_at}
+    stream_url = f"{base_url}{STREAM_PATH}"
+    return _granted(config=found.config, **expiry, version=found.version, secrets=found.secrets, stream_url=stream_url)
 
 
 @router.post("/f/retrieve/", response_model=GrantedToken | ErrorResponse, responses=EVERY_WRITE)

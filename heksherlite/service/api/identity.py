@@ -51,7 +51,8 @@ class Identity:
     def author(self) -> Author:
         """The client as the author of changes."""
         person = self.person or (self.token.owner if self.token else None)
-        return Author(self.kind, self.name, self.address, self.id, person)
+        token = self.token.public_prefix if self.token else None
+        return Author(self.kind, self.name, self.address, self.id, person, token)
 
     @property
     def owner(self) -> Owner:

@@ -74,6 +74,14 @@ class MetricsCollector:
         self._multiprocess.publish(own)
         return merge(self._multiprocess.snapshots())
 
+    def processes(self) -> int:
+        """Return how many processes of this machine share their metrics.
+
+        Raises:
+            OSError: The multiprocess directory cannot be read.
+        """
+        return 1 if self._multiprocess is None else len(self._multiprocess.snapshots())
+
     async def publish(self, until: asyncio.Event) -> None:
         """Publish the metrics of this process once per second, until an event is set; run this as a task."""
         while self._multiprocess is not None and not until.is_set():

@@ -138,8 +138,9 @@ async def _by_device_code(request: Request, context: ServiceContext, parameters:
 async def _by_refresh_token(request: Request, context: ServiceContext, parameters: dict[str, str]) -> tuple[Token, str]:
     sent = parameters.get("refresh_token", "")
     application_id = application_of("claim", sent)
-    application = None if application_id is None else await context.store.applications.get(application_id)
-    if application is None or not application.has_claim_token(sent, context.store.now().timestamp()):
+    known = None if application_id is None else await context.store.applications.get(application_id)
+    application = None if known is None else known.with_claim_token(sent, context.store.now().timestamp())
+    if application is None:
         raise refuse_client(context, request.state.identity.address or "", error="invalid_grant")
     if parameters.get("client_id", application.id) not in {application.id, application.identifier}:
         raise OAuth2Error("invalid_grant", "the refresh token belongs to another client")

@@ -120,9 +120,12 @@ async def authenticate(request: Request, context: ServiceContext, parameters: Ma
         OAuth2Error: The credentials are missing or malformed, or the client is unknown.
     """
     client_id, client_secret = client_credentials(request, parameters)
-    application = await context.store.applications.get(client_id)
+    known = await context.store.applications.get(client_id)
     now = context.store.now().timestamp()
-    if application is None or client_secret is None or not application.has_client_secret(client_secret, now):
+    application = None
+    if known is not None and client_secret is not None:
+        application = known.with_client_secret(client_secret, now)
+    if application is None:
         raise refuse_client(context, request.state.identity.address or "")
     return application
 

@@ -124,7 +124,7 @@ async def _owner(context: ServiceContext, sent: str) -> Application | None:
     if application_id is not None:
         application = await context.store.applications.get(application_id)
         now = context.store.now().timestamp()
-        return application if application is not None and application.has_claim_token(sent, now) else None
+        return None if application is None else application.with_claim_token(sent, now)
     token = context.authorizer.find_token(sent.encode())
     if token is None or token.application_id is None:
         return None

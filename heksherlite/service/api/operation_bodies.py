@@ -262,6 +262,7 @@ def operations_of(bodies: Sequence[OperationBody], *, most: int) -> list[AnyOper
     """
     if len(bodies) > most:
         raise InvalidError(
-            f"there are {len(bodies)} operations, and one change may have {most}", location=("body", "operations")
+            f"there are {len(bodies)} operations, and one change may have {most} (--max-operations)",
+            location=("body", "operations"),
         )
     return [body.operation() for body in bodies]

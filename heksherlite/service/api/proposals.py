@@ -30,7 +30,7 @@ from heksherlite.service.errors import (
     OutsidePrefixError,
     RequestError,
 )
-from heksherlite.service.fields import RequestBody, Time
+from heksherlite.service.fields import BaseRevision, RequestBody, Time
 
 router = APIRouter(prefix="/api/v1/proposals", tags=["changes"], route_class=OperationsRoute)
 
@@ -47,7 +47,7 @@ class NewProposal(RequestBody):
 
     operations: Annotated[list[AnyOperationBody], Field(min_length=1)]
     reason: Annotated[str | None, Field(max_length=MAX_REASON_LENGTH)] = None
-    base_revision: int | None = Field(None, ge=0, le=2**63 - 1, description="The revision that the author looked at.")
+    base_revision: BaseRevision = None
     apply_at: Time | None = Field(
         None, description="When the proposal is applied after its approval; at once if absent."
     )
@@ -105,7 +105,8 @@ async def propose(
     if body.apply_at is not None and body.apply_at <= now:
         raise InvalidError(f"apply_at is over: {show_time(body.apply_at)}", location=("body", "apply_at"))
     rights = Rights(None, request.state.identity.setting_prefix, ignores_protection=True)
-    preview = await context.changer.preview(operations, rights, base_revision=body.base_revision)
+    base_revision = await context.changer.number_of(body.base_revision)
+    preview = await context.changer.preview(operations, rights, base_revision=base_revision)
     if preview.outcome.conflicts:
         raise OperationConflictsError(preview.conflicts)
     proposal_id = await store.write_proposal(
@@ -114,7 +115,7 @@ async def propose(
             operations=operations,
             by=_statement(request, now),
             reason=cause.reason,
-            base_revision=body.base_revision,
+            base_revision=base_revision,
             apply_at=body.apply_at,
         )
     )

@@ -17,6 +17,7 @@ from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.quotas import Quotas, client_of
 from heksherlite.service.api.responses import text_responses
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.turns import current_client
 
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
@@ -167,6 +168,7 @@ def _hold_quotas(quotas: Quotas, request: Request, route: ServiceRoute) -> None:
     identity = request.state.identity
     is_shared = identity.scopes == _SHARED
     client = client_network(identity.address or "") if is_shared else client_of(identity.author)
+    current_client.set(client)
     if request.method != "GET" and not route.is_read:
         quotas.require_history(client)
     elif route.is_stream:

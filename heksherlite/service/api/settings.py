@@ -1,6 +1,7 @@
 """``/api/v1/settings``: the settings."""
 
 import asyncio
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
@@ -14,9 +15,11 @@ from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.rules import RuleDetails, rule_details
 from heksherlite.service.domain import settings
 from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.declarations import MOST_DAYS, is_undeclared
 from heksherlite.service.domain.entities import Setting
 from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit
+from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.fields import DistinctFeatures, RequestBody, SettingName, SettingType, SettingVersion
 from heksherlite.service.responses.entity_tags import setting_tag
@@ -38,6 +41,9 @@ class SettingSummary(BaseModel):
     type: str
     default_value: Any
     version: str
+    last_declared_at: str | None = Field(
+        None, description="Only with `undeclared_for`: when a program last declared it, or null if none did."
+    )
 
 
 class SettingDetails(SettingSummary):
@@ -100,20 +106,34 @@ class NewConfigurableFeatures(RequestBody):
     version: SettingVersion
 
 
-@router.get("", response_model=SettingList, responses=INVALID)
+@router.get("", response_model=SettingList, responses={**text_responses(503), **INVALID})
 @requires(Scope.READ)
 async def list_settings(
     store: ReadableStore,
     *,
     include_additional_data: Annotated[bool, Query(description="Whether to include all properties.")] = False,
+    undeclared_for: Annotated[
+        int | None,
+        Query(
+            ge=0,
+            le=MOST_DAYS,
+            description="Only settings that no program has declared for so many days. Each has `last_declared_at`.",
+        ),
+    ] = None,
 ) -> Response:
     """List all settings, sorted by name."""
     catalog = store.catalog
+    declared = None if undeclared_for is None else await store.last_declared.all()
+    before = store.now() - timedelta(days=undeclared_for or 0)
 
     def respond() -> Response:
         shown = [
-            _details(catalog, entry.setting) if include_additional_data else _summary(entry.setting)
+            {
+                **(_details(catalog, entry.setting) if include_additional_data else _summary(entry.setting)),
+                **({} if declared is None else {"last_declared_at": _shown(declared.get(entry.setting.id))}),
+            }
             for entry in sorted(catalog.entries.values(), key=lambda entry: entry.setting.name)
+            if declared is None or is_undeclared(declared, entry.setting, before)
         ]
         return json_response({"settings": shown})
 
@@ -234,6 +254,10 @@ async def _metadata_editor(
 router.include_router(
     metadata_router(MetadataOwner("/{name}", _metadata_of, _metadata_editor, text_responses(404, 409, 412)), tags=_TAGS)
 )
+
+
+def _shown(time: datetime | None) -> str | None:
+    return None if time is None else show_time(time)
 
 
 def _summary(setting: Setting) -> dict[str, Any]:

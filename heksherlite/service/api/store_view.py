@@ -15,6 +15,7 @@ from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.device_codes import DeviceCodes
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.history import History
+from heksherlite.service.storage.last_declared import LastDeclared
 from heksherlite.service.storage.proposals import Proposals
 from heksherlite.service.storage.store import Store
 
@@ -80,6 +81,11 @@ class StoreView:
     def history(self) -> History:
         """The history of all settings."""
         return self._store.history
+
+    @property
+    def last_declared(self) -> LastDeclared:
+        """When programs last declared each setting."""
+        return self._store.last_declared
 
     @property
     def proposals(self) -> Proposals:

@@ -42,25 +42,27 @@ class StreamTickets:
             return ""
         if token is None or token.public_prefix not in self._tokens():
             return None
-        return f"{token.public_prefix}{_SEPARATOR}{_signature(self._keys()[-1], token.public_prefix)}"
+        return f"{token.public_prefix}{_SEPARATOR}{_signature(self._keys()[-1], token)}"
 
     def access(self, ticket: str) -> Access | None:
         """Return what the token of a ticket allows, or None if the ticket is not valid."""
         if not self._requires_tokens:
             return FULL_ACCESS
         public_prefix, _, signature = ticket.partition(_SEPARATOR)
-        token = self._tokens().get(public_prefix)
-        if token is None or token.expired(self._clock()):
-            return None
-        sent = signature.encode("utf-8", "replace")
-        signed = [compare_digest(sent, _signature(key, public_prefix).encode()) for key in self._keys()]
-        return token.access if any(signed) else None
+        sent, now, token = signature.encode("utf-8", "replace"), self._clock(), self._tokens().get(public_prefix)
+        for known in () if token is None else (token, token.previous):
+            if known is None or known.expired(now):
+                continue
+            signed = [compare_digest(sent, _signature(key, known).encode()) for key in self._keys()]
+            if any(signed):
+                return known.access
+        return None
 
     def is_valid(self, ticket: str) -> bool:
         """Return whether a ticket is valid now."""
         return self.access(ticket) is not None
 
 
-def _signature(key: str, public_prefix: str) -> str:
-    message = f"stream of flags {public_prefix}".encode()
+def _signature(key: str, token: Token) -> str:
+    message = f"stream of flags {token.public_prefix} {token.digest.hex()}".encode()
     return urlsafe_b64encode(digest(key.encode(), message, "sha256")).rstrip(b"=").decode()

@@ -2,15 +2,50 @@
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
+from heksherlite.service.domain.access.state import AccessState
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.change_feed import ChangeFeed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from heksherlite.service.domain.counters import Counters
 
 _SPREAD_PER_STREAM: Final = 0.0005  # seconds; a query that follows an event takes about that long
+
+
+class LatestAccess:
+    """The access state of the newest catalog, read once for all streams that ask for it.
+
+    Args:
+        read: Reads the stored state.
+        counters: Returns the counters of the newest catalog.
+    """
+
+    def __init__(self, read: Callable[[], Awaitable[AccessState]], counters: Callable[[], Counters]) -> None:
+        self._read = read
+        self._counters = counters
+        self._read_at: tuple[object, ...] = ()
+        self._reading: asyncio.Task[AccessState] | None = None
+
+    async def get(self) -> AccessState:
+        """Return the state.
+
+        Raises:
+            DatabaseUnavailableError: It cannot be read.
+        """
+        counters = self._counters()
+        at = counters.database_id, counters.access_id
+        if self._reading is None or at != self._read_at or _has_failed(self._reading):
+            self._read_at = at
+            self._reading = asyncio.create_task(self._read_state())
+        return await asyncio.shield(self._reading)
+
+    async def _read_state(self) -> AccessState:
+        return await self._read()
+
+
+def _has_failed(task: asyncio.Task[AccessState]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 class Streams:
@@ -18,10 +53,12 @@ class Streams:
 
     Args:
         catalog: The current catalog.
+        read_access: Reads the stored access state.
         heartbeat: The time without an event after which a heartbeat is sent to detect broken connections, in seconds.
 
     Attributes:
         feed: The recent changes.
+        latest_access: The access state of the newest catalog.
         count: The number of open streams.
         ended: The number of streams that have ended, by reason.
         stopping: Whether the service is stopping, and should receive no more requests.
@@ -29,8 +66,11 @@ class Streams:
         has_room: Returns whether the process can have another stream.
     """
 
-    def __init__(self, catalog: Catalog, *, heartbeat: float = 20.0) -> None:
+    def __init__(
+        self, catalog: Catalog, read_access: Callable[[], Awaitable[AccessState]], *, heartbeat: float = 20.0
+    ) -> None:
         self.feed = ChangeFeed(catalog)
+        self.latest_access = LatestAccess(read_access, lambda: self.feed.catalog.counters)
         self.heartbeat = heartbeat
         self.count = 0
         self.ended: Counter[str] = Counter()

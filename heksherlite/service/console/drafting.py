@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,6 +20,7 @@ from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.deciding import Conflict
 from heksherlite.service.domain.drafts import Draft
 from heksherlite.service.domain.impact import Impact
+from heksherlite.service.domain.limits import Limits
 from heksherlite.service.errors import BadRequestError, NotPermittedError, RequestError
 
 _OPERATION: Any = TypeAdapter(AnyOperationBody)
@@ -153,12 +155,26 @@ async def add_to_draft(
     def edit(present: Draft) -> Draft:
         if present.base_revision is not None and known_base is not None:
             present = replace(present, base_revision=max(present.base_revision, known_base))
-        return present.with_operations(operations, base)
+        return _within_limits(present.with_operations(operations, base), context.options.limits)
 
-    most = context.options.limits.max_operations
-    if len(draft.operations) + len(operations) > most:
-        raise BadRequestError(f"a draft may have {most} edits; save or discard some first")
     return await context.store.drafts.change(owner, edit, now=time.time())
+
+
+def _within_limits(draft: Draft, limits: Limits) -> Draft:
+    """Return a draft that is no larger than a change may be.
+
+    Raises:
+        BadRequestError: It is larger.
+    """
+    if len(draft.operations) > limits.max_operations:
+        raise BadRequestError(f"a draft may have {limits.max_operations} edits; save or discard some first")
+    size = sum(len(orjson.dumps(operation.as_json())) for operation in draft.operations)
+    if size > limits.max_changes_size:
+        raise BadRequestError(
+            f"the draft would have {size} bytes, and at most {limits.max_changes_size} are possible; save or discard"
+            " some edits first"
+        )
+    return draft
 
 
 def cause_of(request: Request, reason: str) -> Cause:
@@ -180,4 +196,5 @@ class Entered:
     starts_at: str = ""
     ends_at: str = ""
     raw: str | None = None
+    value_faults: Mapping[str, str] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)

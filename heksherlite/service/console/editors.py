@@ -6,8 +6,11 @@ from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
+from heksherlite.service.console.field_reader import Reader
+from heksherlite.service.console.object_editor import Node, fields_of
 from heksherlite.service.domain.entities import Setting
 from heksherlite.service.pages.form import Form
+from heksherlite.values.json_schemas import combined
 from heksherlite.values.wire_types import (
     EnumType,
     FlagsType,
@@ -17,7 +20,7 @@ from heksherlite.values.wire_types import (
     WireType,
 )
 
-Kind: TypeAlias = Literal["bool", "int", "float", "str", "enum", "flags", "list", "mapping", "json"]
+Kind: TypeAlias = Literal["bool", "int", "float", "str", "enum", "flags", "list", "mapping", "form", "json"]
 
 _BLANKS: Final = 3
 """How many empty rows a list or a table of keys offers."""
@@ -45,6 +48,8 @@ class Editor:
         limits: The limits of a number, as attributes of its field.
         hint: What is permitted, in words.
         json: The value as JSON, for the raw field.
+        fields: The fields of an object, or of a text or number with a format.
+        others: The faults that stand beside none of the fields.
     """
 
     kind: Kind
@@ -55,20 +60,40 @@ class Editor:
     limits: Mapping[str, Any]
     hint: str
     json: str
+    fields: Node | None = None
+    others: Sequence[str] = ()
 
 
 class EditError(ValueError):
-    """What a person entered is not a value of the setting."""
+    """What a person entered is not a value of the setting.
+
+    Attributes:
+        value: What was entered, to be shown again.
+        faults: Why parts of it are no values, by the path to each.
+    """
+
+    def __init__(self, message: str, value: Any = None, faults: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.value = value
+        self.faults = faults or {}
 
 
-def editor_of(setting: Setting, value: Any, *, raw: str | None = None) -> Editor:
+def editor_of(
+    setting: Setting, value: Any, *, raw: str | None = None, faults: Mapping[str, str] | None = None
+) -> Editor:
     """Return the editor of a setting.
 
     Args:
         setting: The setting.
         value: The value to begin with.
         raw: What the person entered as JSON, if it is to be shown again.
+        faults: Why parts of the value are no values, by the path to each.
     """
+    if _has_form(setting):
+        node, others = fields_of(_schema(setting), value, faults or {})
+        if node is not None:
+            shown = raw if raw is not None else orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
+            return Editor("form", "", (), (), "", {}, "", shown, node, others)
     type_ = setting.type
     document = setting.schema.document if setting.schema is not None else {}
     document = document if isinstance(document, dict) else {}
@@ -108,11 +133,50 @@ def read_value(setting: Setting, form: Form, kind: str) -> Any:
     Raises:
         EditError: It is not a value of the setting; the message says why.
     """
+    if kind == "form" and _has_form(setting):
+        return _of_fields(setting, form)
     value = _read(setting.type, form, kind)
     if problem := setting.type.problem(value):
         raise EditError(problem)
     if setting.schema is not None and (faults := setting.schema.faults(value)):
         raise EditError("; ".join(faults))
+    return value
+
+
+def read_again(setting: Setting, form: Form) -> Any:
+    """Return what a person has entered into the fields of an object so far, to show it with more empty rows."""
+    return Reader(_schema(setting), form).read()
+
+
+def _schema(setting: Setting) -> Mapping[str, Any]:
+    return combined(setting.type, None if setting.schema is None else setting.schema.document)
+
+
+def _has_form(setting: Setting) -> bool:
+    """Return whether the schema of a setting makes better fields than its type."""
+    if _kind(setting.type) == "json":
+        return True
+    document = setting.schema.document if setting.schema is not None else {}
+    return isinstance(setting.type, PrimitiveType) and (
+        isinstance(document, dict)
+        and (setting.type.name == "str" or document.get("unit") == "s")
+        and not {"format", "pattern", "unit"}.isdisjoint(document)
+    )
+
+
+def _of_fields(setting: Setting, form: Form) -> Any:
+    reader = Reader(_schema(setting), form)
+    value = reader.read()
+    faults = reader.faults
+    if not faults:
+        if problem := setting.type.problem(value):
+            faults = {"$": problem}
+        elif setting.schema is not None:
+            for fault in setting.schema.faults(value):
+                path, _, reason = fault.partition(": ")
+                faults.setdefault(path, reason)
+    if faults:
+        raise EditError("; ".join(f"{path}: {fault}" for path, fault in faults.items()), value, faults)
     return value
 
 

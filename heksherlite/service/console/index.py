@@ -1,8 +1,10 @@
 """An index of the settings and rules of a catalog, so that searches and suggestions do not go through all rules."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 import orjson
@@ -12,6 +14,9 @@ from heksherlite.service.domain.entities import Entry
 
 _MOST_SUGGESTIONS: Final = 100
 """How many values of a context feature are suggested."""
+
+_MOST_RULES_FOR_SUGGESTIONS: Final = 50_000
+"""How many rules are looked at to find suggestions for all settings."""
 
 
 @dataclass(eq=False)
@@ -38,12 +43,9 @@ class Indexed:
 
     @cached_property
     def contents(self) -> str:
-        """The default and all rules with their conditions and values, in lower case."""
-        lines = [orjson.dumps(self.entry.setting.default_value).decode()]
-        for rule in self.entry.rules.values():
-            lines.append(" ".join([f"{feature}={value}" for feature, value in rule.conditions]))
-            lines.append(orjson.dumps(rule.value).decode())
-        return "\n".join(lines).casefold()
+        """The default and all rules with their conditions and values, as one JSON text, in lower case."""
+        rules = [(rule.conditions, rule.value) for rule in self.entry.rules.values()]
+        return orjson.dumps((self.entry.setting.default_value, rules)).decode().casefold()
 
     @cached_property
     def values(self) -> Mapping[str, Sequence[str]]:
@@ -58,7 +60,15 @@ class Indexed:
 
     def matches(self, words: Sequence[str]) -> bool:
         """Return whether each word is in the name, an alias, the description, a condition or a value."""
-        return all(word in self.about or word in self.contents for word in words)
+        return all(
+            word in self.about or ("=" in word and _condition(word) in self.contents) or word in self.contents
+            for word in words
+        )
+
+
+def _condition(word: str) -> str:
+    """Return a condition, such as ``environment=dev``, as it is in the contents of a setting."""
+    return word.replace("=", '","', 1)
 
 
 @dataclass(eq=False)
@@ -68,15 +78,27 @@ class View:
     catalog: Catalog
     settings: Sequence[Indexed]
 
+    def indexed(self, entry: Entry) -> Indexed:
+        """Return what is looked up about a setting of the catalog."""
+        place = bisect_left(self.settings, entry.setting.name, key=lambda indexed: indexed.name)
+        return self.settings[place]
+
+    def prepare_search(self) -> None:
+        """Index the contents of all settings, so that the next search does not have to."""
+        for setting in self.settings:
+            _ = setting.contents, setting.about
+
     @cached_property
     def suggestions(self) -> Mapping[str, Sequence[str]]:
-        """Values that conditions have, by context feature."""
+        """Values that conditions have, by context feature. If there are many rules, only some are looked at."""
         found: dict[str, dict[str, None]] = {feature: {} for feature in self.catalog.context_features}
+        rules_of_each = max(1, _MOST_RULES_FOR_SUGGESTIONS // max(1, len(self.settings)))
         for setting in self.settings:
-            for feature, values in setting.values.items():
-                if len(found[feature]) < _MOST_SUGGESTIONS:
-                    found[feature].update(dict.fromkeys(values))
-        return {feature: sorted(values)[:_MOST_SUGGESTIONS] for feature, values in found.items()}
+            for rule in islice(setting.entry.rules.values(), rules_of_each):
+                for feature, value in rule.conditions:
+                    if len(found[feature]) < _MOST_SUGGESTIONS:
+                        found[feature][value] = None
+        return {feature: sorted(values) for feature, values in found.items()}
 
 
 @dataclass(eq=False)

@@ -9,16 +9,15 @@ from typing import Any, Final
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.api.context import context_of
 from heksherlite.service.console import showing
 from heksherlite.service.console.links import here
 from heksherlite.service.console.people import person_of
 from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.pages.menu import menu_of, theme_of
 
 _PACKAGE: Final = "heksherlite.service.console"
-
-THEMES: Final = ("auto", "light", "dark")
-THEME_COOKIE: Final = "heksherlite_theme"
 
 PAGE_HEADERS: Final = {
     "cache-control": "no-store",
@@ -30,11 +29,6 @@ PAGE_HEADERS: Final = {
     # With no-referrer, browsers would send "Origin: null" with forms.
     "referrer-policy": "same-origin",
 }
-
-SECTIONS: Final = frozenset(
-    {"", "draft", "explain", "history", "proposals", "compare", "features", "access", "service"}
-)
-"""The paths of the sections in the menu, relative to ``/console/``."""
 
 STATIC_TYPES: Final = {"css": "text/css", "js": "text/javascript"}
 
@@ -55,7 +49,6 @@ async def render(
     visitor = context.people.visitor(request)
     identity = getattr(request.state, "identity", None)
     person = None if identity is None or not identity.scopes else person_of(request)
-    theme = request.cookies.get(THEME_COOKIE, "auto")
     html = (
         _environment()
         .get_template(f"{template}.html")
@@ -69,9 +62,9 @@ async def render(
             person=person,
             drafted=await _drafted(request) if person is not None and person.may_edit else 0,
             revision=context.store.catalog.counters.revision,
-            theme=theme if theme in THEMES else "auto",
+            theme=theme_of(request),
             here=here(request),
-            sections=SECTIONS,
+            sections=() if identity is None else menu_of(identity),
         )
     )
     response = Response(html, status, {**PAGE_HEADERS, **(headers or {})}, "text/html")
@@ -123,4 +116,5 @@ def _environment() -> Environment:
         loader=PackageLoader(_PACKAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= showing.FILTERS
+    environment.tests["no_value"] = lambda value: value is NO_VALUE
     return environment

@@ -1,6 +1,6 @@
 """How the pages show values, times and authors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -60,7 +60,12 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-FILTERS: Final[Mapping[str, Callable[..., str]]] = {
+def items_of(conditions: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """Return conditions by context feature."""
+    return dict(conditions)
+
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "value": value,
     "short": short,
     "pretty": pretty,
@@ -69,4 +74,5 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "author": author,
     "sentence": sentence,
     "count": count,
+    "items_of": items_of,
 }

@@ -1,7 +1,7 @@
 """Applications that get their configuration from the service, and the approval of each one."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -82,6 +82,19 @@ class Approval:
                 raise BadRequestError(f"{value[:100]!r} is not a value of a context feature")
 
 
+@dataclass(frozen=True, slots=True)
+class PreviousCredentials:
+    """Credentials of an application that were replaced.
+
+    Attributes:
+        digests: Their digests.
+        expires_at: Until when they work, in seconds since the epoch.
+    """
+
+    digests: Digests = field(repr=False)
+    expires_at: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """An application that was approved, invited or registered.
@@ -98,6 +111,8 @@ class Application:
         invite_digest: The SHA-256 of the one-time token of an invited application.
         public_token: The claim token of a public application. It is not secret: everyone gets it.
         digests: The digests of its credentials, if it has them.
+        previous: The credentials that were rotated last; None if they never were.
+        rotated_at: When its credentials were last rotated, in seconds since the epoch; None if they never were.
         last_used_at: When its credentials were last used, within about an hour, in seconds since the epoch; None if
             they were not used, or if that was not looked up.
     """
@@ -112,6 +127,8 @@ class Application:
     invite_digest: bytes | None = field(default=None, repr=False)
     public_token: str | None = field(default=None, repr=False)
     digests: Digests | None = field(default=None, repr=False)
+    previous: PreviousCredentials | None = None
+    rotated_at: int | None = None
     last_used_at: int | None = None
 
     @property
@@ -128,13 +145,59 @@ class Application:
         """Return whether it has expired at a time, in seconds since the epoch."""
         return self.expires_at is not None and now >= self.expires_at
 
-    def has_claim_token(self, secret: str, now: float) -> bool:
-        """Return whether a secret is its claim token, and works at a time, in seconds since the epoch."""
-        return self.digests is not None and matches(secret, self.digests.claim_token) and not self.expired(now)
+    def with_claim_token(self, secret: str, now: float) -> "Application | None":
+        """Return the application with the credentials to which a claim token belongs, current or previous ones.
 
-    def has_client_secret(self, secret: str, now: float) -> bool:
-        """Return whether a secret is its OAuth2 client secret, and works at a time, in seconds since the epoch."""
-        return self.digests is not None and matches(secret, self.digests.client_secret) and not self.expired(now)
+        Args:
+            secret: What is sent as its claim token.
+            now: The time, in seconds since the epoch.
+
+        Returns:
+            The application as if it had no other credentials. None if the secret is wrong or does not work any more.
+        """
+        return self._with_credentials(now, lambda digests: matches(secret, digests.claim_token))
+
+    def with_client_secret(self, secret: str, now: float) -> "Application | None":
+        """Return the application with the credentials to which a client secret belongs, as for a claim token."""
+        return self._with_credentials(now, lambda digests: matches(secret, digests.client_secret))
+
+    def _with_credentials(self, now: float, belongs: Callable[[Digests], bool]) -> "Application | None":
+        for each in (self, self._before_rotation()):
+            if each is not None and each.digests is not None and belongs(each.digests) and not each.expired(now):
+                return each
+        return None
+
+    def _before_rotation(self) -> "Application | None":
+        if self.previous is None:
+            return None
+        before = self.previous
+        return replace(self, digests=before.digests, expires_at=before.expires_at, previous=None, rotated_at=None)
+
+    def rotated(self, digests: Digests, *, now: float, previous_until: int, expires_at: int | None) -> "Application":
+        """Return the application with new credentials.
+
+        Args:
+            digests: The digests of the new credentials.
+            now: The time, in seconds since the epoch.
+            previous_until: Until when the present credentials work, in seconds since the epoch. They do not work longer
+                than they would have without this.
+            expires_at: Until when the new ones work; None for no limit.
+
+        Raises:
+            ValueError: It has no credentials, or the new ones would have expired already.
+        """
+        if self.digests is None:
+            raise ValueError(f"the application {self.id} has no credentials yet; nothing can be rotated")
+        if expires_at is not None and expires_at <= now:
+            raise ValueError("the new credentials would have expired already: choose a later time")
+        until = previous_until if self.expires_at is None else min(previous_until, self.expires_at)
+        return replace(
+            self,
+            digests=digests,
+            expires_at=expires_at,
+            previous=PreviousCredentials(self.digests, until),
+            rotated_at=int(now),
+        )
 
     def described(self) -> dict[str, Any]:
         """Return the application as JSON, without its credentials."""
@@ -153,6 +216,8 @@ class Application:
             "groups": list(approval.groups),
             "created_at": self.created_at,
             "expires_at": self.expires_at,
+            "rotated_at": self.rotated_at,
+            "previous_expires_at": self.previous and self.previous.expires_at,
             "redirect_uri": self.redirect_uri,
         }
 
@@ -160,15 +225,17 @@ class Application:
         """Return its token for the API as it is stored, or None if it has not claimed it yet."""
         if self.digests is None:
             return None
+        before = self._before_rotation()
         return Token(
             name=self.identifier,
             public_prefix=self.token_prefix,
             digest=self.digests.settings_token,
             scopes=self.approval.scopes,
             setting_prefix=self.approval.setting_prefix,
-            created_at=self.created_at,
+            created_at=self.rotated_at or self.created_at,
             expires_at=self.expires_at,
             application_id=self.id,
+            previous=None if before is None else before.token(),
         )
 
 

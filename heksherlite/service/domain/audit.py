@@ -29,6 +29,7 @@ class Action(StrEnum):
     DENY_APPLICATION = "application.deny"
     CHANGE_APPLICATION = "application.change"
     ACTIVATE_APPLICATION = "application.activate"
+    ROTATE_CREDENTIALS = "application.rotate"
     REVOKE_APPLICATION = "application.revoke"
     PUT_GROUP = "group.put"
     DELETE_GROUP = "group.delete"

@@ -19,6 +19,7 @@ class Author:
         id: What identifies the author among those of its kind: the public prefix of a token, the id of an application,
             the name of a person, or the user of the machine. None in records from before there were ids.
         person: The person behind the author: the person, or the owner of the token. None if nobody said it.
+        token: The public prefix of the token that the request came with. None without one.
     """
 
     kind: AuthorKind
@@ -26,13 +27,19 @@ class Author:
     address: str | None = None
     id: str | None = None
     person: str | None = None
+    token: str | None = None
 
     def is_same_as(self, other: "Author") -> bool:
         """Return whether both are the same, or belong to the same person.
 
+        A token that two known persons share does not make them the same. If one of them is not known, it does: the same
+        person may have sent the token through a proxy that names people, and past it.
+
         Authors without ids count as different: a service that does not authenticate people cannot tell them apart.
         """
-        if self.person is not None and self.person == other.person:
+        if self.person is not None and other.person is not None:
+            return self.person == other.person
+        if self.token is not None and self.token == other.token:
             return True
         return self.id is not None and (self.kind, self.id) == (other.kind, other.id)
 

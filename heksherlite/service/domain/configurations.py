@@ -1,11 +1,14 @@
 """The configuration that an application claims."""
 
+import json
 from collections.abc import Mapping, Sequence
+from hmac import digest
 from typing import Any
 
 from heksherlite.service.domain.applications import Application
 from heksherlite.service.domain.credentials import Credentials
 from heksherlite.service.domain.groups import Group, filled_in, references
+from heksherlite.service.domain.groups import secret_paths as groups_secret_paths
 
 
 def configuration(
@@ -44,6 +47,18 @@ def configuration(
         if name in groups:
             built[name] = {**built.get(name, {}), **filled_in(groups[name].values, secrets)}
     return built
+
+
+def secret_paths(application: Application, groups: Mapping[str, Group]) -> list[tuple[str, ...]]:
+    """Return the keys that lead to the secret values in the configuration of an application."""
+    attached = [groups[name] for name in application.approval.groups if name in groups]
+    in_groups = [(group.name, *keys) for group in attached for keys in groups_secret_paths(group.values)]
+    return [("heksher", "token"), ("oauth2", "client_secret"), *in_groups]
+
+
+def version(configured: Mapping[str, Any], claim_token: str) -> str:
+    """Return a text that differs if a configuration differs, and does not tell what is in it."""
+    return digest(claim_token.encode(), json.dumps(configured, sort_keys=True).encode(), "sha256").hex()[:32]
 
 
 def claimed(application: Application, groups: Mapping[str, Group]) -> dict[str, list[str]]:

@@ -29,6 +29,10 @@ class Digests:
     settings_token: bytes
     client_secret: bytes
 
+    def each(self) -> tuple[bytes, bytes, bytes]:
+        """Return the digests, in the order of the attributes."""
+        return self.claim_token, self.settings_token, self.client_secret
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -51,6 +55,15 @@ class Credentials:
     def client_secret(self) -> str:
         """The OAuth2 client secret."""
         return self._derived(b"client secret")
+
+    def shown(self) -> dict[str, str]:
+        """Return the credentials as JSON, for the operator who asked for them."""
+        return {
+            "claim_token": self.claim_token,
+            "api_token": self.settings_token,
+            "client_id": self.application_id,
+            "client_secret": self.client_secret,
+        }
 
     def digests(self) -> Digests:
         """Return the digests, which are stored."""

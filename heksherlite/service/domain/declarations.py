@@ -1,8 +1,9 @@
 """Declarations of settings by programs, compared with the stored settings."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.declarers import EVERY_RIGHT, DeclarationRights, Declarer
@@ -11,6 +12,9 @@ from heksherlite.service.domain.entities import Entry, Setting
 from heksherlite.service.domain.value_schemas import ValueSchema, same_schema
 from heksherlite.service.domain.versions import INITIAL, Version
 from heksherlite.service.errors import BadRequestError, DeclarationConflictError, DifferencesError, NotFoundError
+
+MOST_DAYS: Final = 36_500
+"""The longest time for which settings are undeclared that can be asked for, in days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +179,15 @@ def _renaming_only_on_purpose(declaration: Declaration, entry: Entry) -> Shape:
 
 def _listed(found: Iterable[Difference]) -> list[dict[str, Any]]:
     return [difference.as_json() for difference in found]
+
+
+def is_undeclared(declared: Mapping[int, datetime], setting: Setting, since: datetime) -> bool:
+    """Return whether no program has declared a setting after some time.
+
+    Args:
+        declared: When the settings were last declared, by their ids.
+        setting: The setting.
+        since: The time.
+    """
+    last = declared.get(setting.id)
+    return last is None or last <= since

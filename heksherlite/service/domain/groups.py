@@ -85,6 +85,15 @@ def references(value: Json) -> Iterator[str]:
             yield from references(item)
 
 
+def secret_paths(value: Json, *keys: str) -> Iterator[tuple[str, ...]]:
+    """Yield the keys that lead to the values in a group for which secrets are filled in."""
+    if isinstance(value, Mapping) and _REFERENCE not in value:
+        for key, item in value.items():
+            yield from secret_paths(item, *keys, key)
+    elif any(references(value)):
+        yield keys
+
+
 def check_references(group: Group, secrets: Mapping[str, str]) -> None:
     """Check that the secrets that a group refers to exist.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from heksherlite.regions import RankedRules, Region, differences
@@ -41,7 +40,18 @@ class Impact:
         return bool(self.counts)
 
 
-def impact_of(before: Catalog, after: Catalog, changes: Changes, ranked: RankedRulesOf) -> Impact:
+class _OverError(Exception):
+    """There is no time left."""
+
+
+def impact_of(
+    before: Catalog,
+    after: Catalog,
+    changes: Changes,
+    ranked: RankedRulesOf,
+    *,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Impact:
     """Compute the impact of changes.
 
     Args:
@@ -49,22 +59,29 @@ def impact_of(before: Catalog, after: Catalog, changes: Changes, ranked: RankedR
         after: The same with the changes.
         changes: The changes.
         ranked: Returns the rules of a setting of ``before``.
+        is_over: Tells whether to stop, because it takes too long. What was not looked at is not counted.
     """
     regions: list[dict[str, Any]] = []
     counts: dict[str, int] = {}
-    counted = 0
+    counted, is_complete = 0, True
     for setting_id in sorted(_affected(before, after, changes)):
         entry = after.entries.get(setting_id) or before.entries[setting_id]
-        found = _of_setting(before, after, changes, setting_id, ranked)
-        listed = list(islice(found, MOST_REGIONS - len(regions)))
-        count = len(listed) + sum(1 for _ in islice(found, max(0, _MOST_COUNTED - counted)))
-        regions += listed
+        count = 0
+        try:
+            for region in _of_setting(before, after, changes, setting_id, ranked, is_over):
+                if len(regions) < MOST_REGIONS:
+                    regions.append(region)
+                elif counted + count >= _MOST_COUNTED:
+                    break
+                count += 1
+        except _OverError:
+            is_complete = False
         counted += count
-        if count:
+        if count or not is_complete:
             counts[entry.setting.name] = count
-    if counted == len(regions):
+    if is_complete and counted == len(regions):
         return Impact(regions)
-    return Impact(regions, counts, counted >= _MOST_COUNTED)
+    return Impact(regions, counts, not is_complete or counted >= _MOST_COUNTED)
 
 
 def decided_by(setting: Setting, rule: Rule | None) -> dict[str, Any]:
@@ -85,8 +102,15 @@ def _affected(before: Catalog, after: Catalog, changes: Changes) -> set[int]:
 
 
 def _of_setting(
-    before: Catalog, after: Catalog, changes: Changes, setting_id: int, ranked: RankedRulesOf
+    before: Catalog,
+    after: Catalog,
+    changes: Changes,
+    setting_id: int,
+    ranked: RankedRulesOf,
+    is_over: Callable[[], bool],
 ) -> Iterator[dict[str, Any]]:
+    if is_over():
+        raise _OverError
     entry = before.entries.get(setting_id)
     if entry is None:
         return
@@ -101,6 +125,8 @@ def _of_setting(
     default, default_after = entry.setting.default_value, entry_after.setting.default_value
 
     def same(one: Rule | None, other: Rule | None) -> bool:
+        if is_over():
+            raise _OverError
         return same_json(default if one is None else one.value, default_after if other is None else other.value)
 
     changed = {
@@ -120,6 +146,8 @@ def _of_setting(
             "after_by": decided_by(entry_after.setting, other),
         }
     for rule_id in sorted(changed_ids & entry_after.rules.keys()):
+        if is_over():
+            raise _OverError
         yield from _shadowed(entry_after, rules_after, entry_after.rules[rule_id], entry.rules.get(rule_id))
 
 

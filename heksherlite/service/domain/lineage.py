@@ -18,7 +18,8 @@ NO_NONCE: Final = "00" * NONCE_BYTES
 MOST_REVISIONS: Final = 100_000
 """The maximum number of revisions in a lineage. The oldest ones are removed."""
 
-_TEXT: Final = re.compile(r"([0-9]{1,18})-([0-9a-f]{12})")
+REVISION_NAME: Final = re.compile(r"([0-9]{1,18})-([0-9a-f]{12})")
+"""The names of revisions."""
 
 
 class RevisionId(NamedTuple):
@@ -38,7 +39,7 @@ class RevisionId(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "RevisionId | None":
         """Parse the name of a revision, or return None if it is malformed."""
-        match = _TEXT.fullmatch(text)
+        match = REVISION_NAME.fullmatch(text)
         return None if match is None else cls(int(match[1]), match[2])
 
 

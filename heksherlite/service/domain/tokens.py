@@ -57,6 +57,7 @@ class Token:
             nobody said it. Nobody approves proposals that they made with another token.
         last_used_at: When the token was last used, within about an hour, in seconds since the epoch; None if it was
             not used, or if that was not looked up.
+        previous: The token of an application before its credentials were rotated. It works as well until it expires.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Token:
     application_id: str | None = None
     owner: str | None = None
     last_used_at: int | None = None
+    previous: "Token | None" = None
 
     def described(self) -> dict[str, Any]:
         """Return the token as JSON, without its secret."""
@@ -159,5 +161,8 @@ def find_token(tokens: Tokens, text: bytes) -> Token | None:
     The time that this takes depends on the public prefix only.
     """
     token = tokens.get(text[:_PUBLIC_LENGTH].decode("latin-1"))
-    matches = compare_digest(sha256(text).digest(), _NO_DIGEST if token is None else token.digest)
-    return token if matches else None
+    previous, sent = None if token is None else token.previous, sha256(text).digest()
+    is_current = compare_digest(sent, _NO_DIGEST if token is None else token.digest)
+    if previous is not None and compare_digest(sent, previous.digest):
+        return previous
+    return token if is_current else None

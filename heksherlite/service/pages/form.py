@@ -28,6 +28,10 @@ class Form:
         """Return all values of a field."""
         return self._fields.get(name, [])
 
+    def names(self) -> Sequence[str]:
+        """Return the names of all fields."""
+        return list(self._fields)
+
 
 async def read_form(request: Request) -> Form:
     """Return the form that a request submits.

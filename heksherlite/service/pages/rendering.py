@@ -1,4 +1,4 @@
-"""Renders pages from templates. All values are escaped, and pages load nothing but the style sheet."""
+"""Renders pages from templates. All values are escaped, and pages load nothing but style sheets and the icon."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -12,16 +12,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from heksherlite.service.api.context import context_of
 from heksherlite.service.api.identity import Identity
+from heksherlite.service.pages.menu import menu_of, theme_of
 
 PAGES: Final = "/f/"
 """The path of the pages for logins and approvals."""
 
 _PACKAGE: Final = "heksherlite.service.pages"
+_CONSOLE: Final = "heksherlite.service.console"
 
 PAGE_HEADERS: Final = {
     "cache-control": "no-store",
     "content-security-policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none';"
+        " base-uri 'none'"
     ),
     "cross-origin-opener-policy": "same-origin",
     # With no-referrer, browsers would send "Origin: null" with forms.
@@ -43,6 +46,7 @@ def render(
     """
     people = context_of(request).people
     visitor = people.visitor(request)
+    identity = getattr(request.state, "identity", None) or Identity()
     html = (
         _environment()
         .get_template(f"{template}.html")
@@ -51,8 +55,11 @@ def render(
             root=root_of(request),
             style=style_sheet()[1],
             service_title=context_of(request).options.title,
+            service_color=context_of(request).options.color,
+            sections=menu_of(identity),
+            theme=theme_of(request),
             form_token=visitor.form_token,
-            identity=getattr(request.state, "identity", None) or Identity(),
+            identity=identity,
         )
     )
     response = Response(html, status, {**PAGE_HEADERS, **(headers or {})}, "text/html")
@@ -88,8 +95,12 @@ def redirect(request: Request, page: str) -> Response:
 
 @cache
 def style_sheet() -> tuple[str, str]:
-    """Return the style sheet and the digest that identifies its version."""
-    text = files(_PACKAGE).joinpath("style.css").read_text("utf-8")
+    """Return the style sheet and the digest that identifies its version.
+
+    It is that of the console, and what only these pages need.
+    """
+    shared = files(_CONSOLE).joinpath("static/console.css").read_text("utf-8")
+    text = shared + files(_PACKAGE).joinpath("style.css").read_text("utf-8")
     return text, sha256(text.encode()).hexdigest()[:16]
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.access.state import AccessChanges, AccessState
-from heksherlite.service.domain.applications import Application, Approval, Status
+from heksherlite.service.domain.applications import Application, Approval, PreviousCredentials, Status
 from heksherlite.service.domain.credentials import Digests
 from heksherlite.service.domain.device_codes import DeviceCode
 from heksherlite.service.domain.groups import Group
@@ -219,11 +219,17 @@ def _application(row: Row[Any], cipher: SecretCipher) -> Application:
         invite_digest=row.invite_digest and bytes.fromhex(row.invite_digest),
         public_token=row.public_token and cipher.decrypt(row.public_token),
         digests=Digests(*map(bytes.fromhex, digests)) if all(digests) else None,
+        previous=None if row.previous_digests is None else _previous(row.previous_digests, row.previous_expires_at),
+        rotated_at=row.rotated_at,
     )
 
 
+def _previous(digests: str, expires_at: int) -> PreviousCredentials:
+    return PreviousCredentials(Digests(*map(bytes.fromhex, digests.split())), expires_at)
+
+
 def _application_row(application: Application, cipher: SecretCipher) -> dict[str, Any]:
-    digests, approval = application.digests, application.approval
+    digests, approval, previous = application.digests, application.approval, application.previous
     approved = {
         "scopes": sorted(approval.scopes),
         "setting_prefix": approval.setting_prefix,
@@ -244,6 +250,9 @@ def _application_row(application: Application, cipher: SecretCipher) -> dict[str
         "claim_digest": digests and digests.claim_token.hex(),
         "token_digest": digests and digests.settings_token.hex(),
         "secret_digest": digests and digests.client_secret.hex(),
+        "previous_digests": previous and " ".join(each.hex() for each in previous.digests.each()),
+        "previous_expires_at": previous and previous.expires_at,
+        "rotated_at": application.rotated_at,
     }
 
 

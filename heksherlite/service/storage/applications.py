@@ -7,7 +7,7 @@ from functools import partial
 from heksherlite.service.domain.access import applications
 from heksherlite.service.domain.applications import Application, Approval
 from heksherlite.service.domain.authors import Cause
-from heksherlite.service.domain.credentials import new_random_part, secret_digest
+from heksherlite.service.domain.credentials import Credentials, new_random_part, secret_digest
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.storage.access import AccessStore
 
@@ -73,6 +73,31 @@ class Applications:
             The applications after the change.
         """
         return await self._access.write(partial(applications.set_expiry, ids=ids, expires_at=expires_at), cause)
+
+    async def rotate(
+        self, application_id: str, cause: Cause, *, now: float, previous_until: int, expires_at: int | None
+    ) -> Credentials:
+        """Replace the credentials of an application.
+
+        Args:
+            application_id: The id of the application.
+            cause: Who replaces them, and why.
+            now: The time, in seconds since the epoch.
+            previous_until: Until when the present ones work as well, in seconds since the epoch.
+            expires_at: Until when the new ones work; None for no limit.
+
+        Returns:
+            The new credentials.
+        """
+        decide = partial(
+            applications.rotate,
+            application_id=application_id,
+            random_part=new_random_part(),
+            now=now,
+            previous_until=previous_until,
+            expires_at=expires_at,
+        )
+        return await self._access.write(decide, cause)
 
     async def revoke(self, ids: Sequence[str], cause: Cause) -> Sequence[Application]:
         """Remove applications; their tokens and one-time tokens no longer work.

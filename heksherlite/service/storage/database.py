@@ -1,11 +1,14 @@
 """The interface of a database."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heksherlite.service.storage.replicas import Replica
 
 
 class Database(Protocol):
@@ -74,6 +77,14 @@ class Database(Protocol):
 
         Raises:
             DatabaseUnavailableError: The database cannot be read.
+        """
+        ...
+
+    async def replicas(self) -> Sequence[Replica] | None:
+        """Return the processes of the service that use the database, or None if the database does not know them.
+
+        Raises:
+            DatabaseUnavailableError: The database cannot be reached.
         """
         ...
 

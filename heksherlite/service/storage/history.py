@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.authors import Author, Cause
@@ -184,6 +184,34 @@ class History:
             fitting = max(1, sum(total <= _PAGE_CHARACTERS for total in characters))
             records = await _records(connection, rows[:fitting], totals, _up_to(changes_per_record, ranked))
         return Page(records, more=len(rows) > fitting)
+
+    async def changes_of_setting(
+        self, setting_id: int, *, until: int, limit: int
+    ) -> tuple[list[tuple[int, Change]], bool]:
+        """Return the latest changes of a setting, of its rules, and of the order of the context features.
+
+        Args:
+            setting_id: The id of the setting.
+            until: The newest revision to look at.
+            limit: The maximum number of changes to read.
+
+        Returns:
+            The changes with their revisions, the newest first, with all changes of each revision; and whether there
+            are earlier ones.
+        """
+        is_order = and_(_changes.setting_id.is_(None), _changes.subject.is_(None))
+        query = (
+            select(tables.history_changes)
+            .where(_changes.revision <= until, or_(_changes.setting_id == setting_id, is_order))
+            .order_by(_changes.revision.desc(), _changes.position.desc())
+            .limit(limit + 1)
+        )
+        async with self._database.reading() as connection:
+            found = [(row.revision, _change(row)) async for row in _in_portions(connection, query)]
+        if len(found) <= limit:
+            return found, False
+        incomplete = found[-1][0]
+        return [each for each in found if each[0] != incomplete], True
 
     async def headers(self, revisions: Collection[int]) -> Mapping[int, Record]:
         """Return the records of some revisions without their changes, as far as the history has them."""
@@ -372,10 +400,14 @@ async def _changes_of(
     changes: dict[int, list[Change]] = {revision: [] for revision in revisions}
     query = query.where(column.revision.in_(revisions)).order_by(column.revision, column.position)
     async for row in _in_portions(connection, query):
-        before, after = _json(row.before), _json(row.after)
-        about = (row.subject, row.subject_name)
-        changes[row.revision].append(Change(row.setting_id, row.rule_id, row.setting_name, before, after, *about))
+        changes[row.revision].append(_change(row))
     return changes
+
+
+def _change(row: Any) -> Change:
+    before, after = _json(row.before), _json(row.after)
+    about = (row.subject, row.subject_name)
+    return Change(row.setting_id, row.rule_id, row.setting_name, before, after, *about)
 
 
 async def _in_portions(connection: AsyncConnection, query: Select[Any]) -> AsyncIterator[Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -18,10 +18,10 @@ from heksherlite.errors import ServiceStartError
 from heksherlite.service.errors import DatabaseUnavailableError, InterruptedWriteError, UnknownOutcomeError
 from heksherlite.service.storage.idle_timeout import close_when_idle
 from heksherlite.service.storage.notifications import Notifications
+from heksherlite.service.storage.replicas import SELECT_REPLICAS, Replica, application_name, replicas_in
 from heksherlite.service.storage.schema import check_schema, upgrade_schema
 
 _CONNECTION: Final[dict[str, Any]] = {
-    "application_name": "heksherlite",
     "connect_timeout": 3,
     # A server that disappears silently is detected in about 10 s.
     "keepalives_idle": 5,
@@ -97,7 +97,7 @@ class PostgresqlDatabase:
 
     def __init__(self, url: str) -> None:
         given = _parsed(url)
-        self._conninfo = make_conninfo(**{**_CONNECTION, **given})
+        self._conninfo = make_conninfo(**{**_CONNECTION, "application_name": application_name(), **given})
         self._location = _without_secrets(given)
         self._engine = create_async_engine(
             "postgresql+psycopg://",
@@ -194,6 +194,12 @@ class PostgresqlDatabase:
         newest = _name_in(await self._newest())
         before, self._seen = self._seen, newest
         return before != newest
+
+    async def replicas(self) -> Sequence[Replica]:
+        """Return the processes that are connected, as far as their URLs do not set another application name."""
+        async with self._connection(_LOOK_SECONDS) as (_, driver):
+            rows = await (await driver.execute(SELECT_REPLICAS, prepare=False)).fetchall()
+        return replicas_in(rows)
 
     async def close(self) -> None:
         """Close all connections."""

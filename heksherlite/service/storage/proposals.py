@@ -171,6 +171,7 @@ def _of_author(author: Author) -> dict[str, Json]:
         "address": author.address,
         "id": author.id,
         "person": author.person,
+        "token": author.token,
     }
 
 

@@ -118,6 +118,9 @@ class SqliteDatabase:
         before, self._data_version = self._data_version, version
         return before != version
 
+    async def replicas(self) -> None:
+        """Return None: SQLite does not know which processes use a file."""
+
     async def close(self) -> None:
         """Close all connections."""
         await self._close_connections()

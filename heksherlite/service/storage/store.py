@@ -30,8 +30,10 @@ from heksherlite.service.storage.drafts import Drafts
 from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.heartbeat import Heartbeat
 from heksherlite.service.storage.history import History, write_record
+from heksherlite.service.storage.last_declared import LastDeclared
 from heksherlite.service.storage.proposals import Proposals
 from heksherlite.service.storage.removed_settings import require_deleted, too_large
+from heksherlite.service.storage.replicas import Replica
 from heksherlite.service.storage.rows import (
     read_changes,
     read_counters,
@@ -80,6 +82,7 @@ class Store:
         self.rules_are_hidden = asyncio.Event()
         """Set when a write has removed a setting whose rules are still to be deleted."""
         self.drafts = Drafts(database, self._writer)
+        self.last_declared = LastDeclared(database, self._writer)
         self.writes = 0
         """The number of writes that this process has committed."""
         self.newest_at = time.monotonic()
@@ -133,6 +136,10 @@ class Store:
     def location(self) -> str:
         """The location of the database, for people."""
         return self._database.location
+
+    async def replicas(self) -> Sequence[Replica] | None:
+        """Do the same as `Database.replicas`."""
+        return await self._database.replicas()
 
     def now(self) -> datetime:
         """Return the time of the clock that all services on the database agree on."""

@@ -241,8 +241,12 @@ applications = Table(
     Column("claim_digest", String),
     Column("token_digest", String),
     Column("secret_digest", String),
+    Column("previous_digests", Text),
+    Column("previous_expires_at", BigInteger),
+    Column("rotated_at", BigInteger),
 )
-"""``manifest`` and ``approval`` are JSON, digests are SHA-256 in hexadecimal, times are in seconds since the epoch. A
+"""``manifest`` and ``approval`` are JSON, digests are SHA-256 in hexadecimal, the previous ones are in the order of the
+other columns and separated by spaces, times are in seconds since the epoch. A
 write here changes the revision of the state, as a write of tokens does."""
 
 device_codes = Table(
@@ -294,6 +298,14 @@ token_uses = Table(
     Column("last_used_at", BigInteger, nullable=False),
 )
 """When tokens were last used. A write here does not change the revision of the state."""
+
+setting_declarations = Table(
+    "setting_declarations",
+    metadata,
+    Column("setting_id", ForeignKey("settings.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("declared_at", BigInteger, nullable=False),
+)
+"""When programs last declared settings. A write here does not change the revision of the state."""
 
 sessions = Table(
     "sessions",

@@ -15,6 +15,17 @@ async function refresh(form, signal) {
   history.replaceState(null, "", url);
 }
 
+// Whoever enters something into an optional part wants it to be set.
+export function setWhatIsEntered() {
+  document.addEventListener("input", (event) => {
+    if (event.target.name?.startsWith("g$")) return;
+    for (let part = event.target.closest(".part, .row"); part; part = part.parentElement.closest(".part, .row")) {
+      const box = part.querySelector('input[name^="g$"]');
+      if (box && box.closest(".part, .row") === part) box.checked = true;
+    }
+  });
+}
+
 export function refreshWhileTyping() {
   for (const form of document.querySelectorAll("form[data-live]")) {
     let waiting = 0;

@@ -4,7 +4,9 @@ from typing import Final
 
 from heksherlite.service.console.views import (
     access,
+    bulk,
     compare,
+    compare_file,
     draft,
     editing,
     events,
@@ -23,11 +25,13 @@ CONSOLE: Final = (
     settings,
     setting,
     editing,
+    bulk,
     draft,
     explain,
     history,
     proposals,
     compare,
+    compare_file,
     features,
     access,
     service,

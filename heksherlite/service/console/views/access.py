@@ -23,6 +23,7 @@ from heksherlite.service.storage.tokens import list_tokens
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 _LIFETIMES: Final = {"": "never", "1": "in a day", "7": "in a week", "30": "in 30 days", "365": "in a year"}
+_OVERLAPS: Final = {"7": "for a week", "1": "for a day", "30": "for 30 days", "0": "not any more"}
 _INVITATION: Final = timedelta(hours=24)
 
 
@@ -38,9 +39,7 @@ async def show_access(request: Request, store: Administered) -> Response:
 async def create_token(request: Request, store: Administered) -> Response:
     """Create a token, and show it once."""
     form = await read_form(request)
-    days = form.text("days")
-    if days not in _LIFETIMES:
-        raise BadRequestError(f"{days[:100]!r} is not one of the lifetimes that the form offers")
+    expires_at = _expiry(form, store)
     try:
         body = _validated(
             tokens.NewToken,
@@ -48,7 +47,7 @@ async def create_token(request: Request, store: Administered) -> Response:
                 "name": form.text("name"),
                 "scopes": list(form.texts("scope")),
                 "setting_prefix": form.text("setting_prefix"),
-                "expires_at": int((store.now() + timedelta(days=int(days))).timestamp()) if days else None,
+                "expires_at": expires_at,
             },
         )
         response = await tokens.create_token(body, store, _cause(request, form))
@@ -96,6 +95,45 @@ async def revoke_application(request: Request, store: Administered) -> Response:
     return redirect(request, "access")
 
 
+@router.post("/console/access/applications/expire")
+@requires_operator
+async def expire_application(request: Request, store: Administered) -> Response:
+    """Decide when the credentials of an application expire."""
+    form = await read_form(request)
+    body = {"ids": [form.text("application")], "expires_at": _expiry(form, store)}
+    try:
+        await applications.expire_applications(
+            _validated(applications.ChosenForExpiry, body), store, _cause(request, form)
+        )
+    except RequestError as error:
+        return await _show(request, store, problem=error.message, status=422)
+    return redirect(request, "access")
+
+
+@router.post("/console/access/applications/rotate")
+@requires_operator
+async def rotate_credentials(request: Request, store: Administered) -> Response:
+    """Replace the credentials of an application, and show the new ones once."""
+    form = await read_form(request)
+    overlap = form.text("overlap")
+    if overlap not in _OVERLAPS:
+        raise BadRequestError(f"{overlap[:100]!r} is not one of the overlaps that the form offers")
+    body = {
+        "id": form.text("application"),
+        "previous_until": int((store.now() + timedelta(days=int(overlap))).timestamp()),
+        "expires_at": _expiry(form, store),
+    }
+    try:
+        response = await applications.rotate_credentials(
+            _validated(applications.Rotation, body), store, _cause(request, form)
+        )
+    except RequestError as error:
+        return await _show(request, store, problem=error.message, status=422)
+    new = {name: value for name, value in orjson.loads(bytes(response.body)).items() if name != "id"}
+    shown = orjson.dumps(new, option=orjson.OPT_INDENT_2).decode()
+    return await _show(request, store, made=("New credentials", shown))
+
+
 @router.post("/console/access/groups")
 @requires_operator
 async def put_group(request: Request, store: Administered) -> Response:
@@ -132,6 +170,13 @@ async def put_secret(request: Request, store: Administered) -> Response:
     return redirect(request, "access")
 
 
+def _expiry(form: Form, store: Administered) -> int | None:
+    days = form.text("days")
+    if days not in _LIFETIMES:
+        raise BadRequestError(f"{days[:100]!r} is not one of the lifetimes that the form offers")
+    return int((store.now() + timedelta(days=int(days))).timestamp()) if days else None
+
+
 def _validated(model: type[Any], values: dict[str, Any]) -> Any:
     try:
         body: BaseModel = model.model_validate(values)
@@ -166,7 +211,15 @@ async def _show(
             for known in await list_tokens(store.access)
         ],
         applications=[
-            {**known.described(), "expires": _time(known.expires_at)} for known in await store.applications.all()
+            {
+                **known.described(),
+                "expires": _time(known.expires_at),
+                "previous_expires": _time(known.previous.expires_at)
+                if known.previous is not None and known.previous.expires_at > store.now().timestamp()
+                else None,
+                "has_credentials": known.digests is not None,
+            }
+            for known in await store.applications.all()
         ],
         groups=await store.groups.all(),
         secrets=await store.groups.secret_names(),
@@ -174,6 +227,7 @@ async def _show(
         descriptions=DESCRIPTIONS,
         powerful=POWERFUL,
         lifetimes=_LIFETIMES,
+        overlaps=_OVERLAPS,
     )
 
 

@@ -1,24 +1,19 @@
 """``/console/compare``: what differs between two values of a context feature, to be copied into a draft."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from heksherlite import operations as ops
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
+from heksherlite.service.console.differing import Row, copied, differing_rules
 from heksherlite.service.console.drafting import add_to_draft
 from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.numbers import read_number
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.console.views.editing import may_edit
-from heksherlite.service.domain.catalog import Catalog
-from heksherlite.service.domain.entities import Rule
-from heksherlite.service.domain.json_values import same_json
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError
 from heksherlite.service.pages.form import read_form
@@ -26,17 +21,6 @@ from heksherlite.service.pages.form import read_form
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 _PAGE_SIZE: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A rule for one value of the feature beside the rule for the other value with the same further conditions."""
-
-    setting: str
-    others: Mapping[str, str]
-    left: Rule | None
-    right: Rule | None
-    key: str
 
 
 @router.get("/console/compare")
@@ -53,7 +37,9 @@ async def show_comparison(request: Request, store: ReadableStore, context: Conte
     asked = bool(feature and left and right)
     if asked:
         rows = await context.changer.computed(
-            lambda: list(islice(_rows(catalog, feature, left, right), start, start + _PAGE_SIZE + 1))
+            lambda: list(
+                islice(differing_rules(catalog.entries.values(), feature, left, right), start, start + _PAGE_SIZE + 1)
+            )
         )
     return await render(
         request,
@@ -80,44 +66,10 @@ async def copy(request: Request, store: ReadableStore, context: Context) -> Resp
     if not (feature and left and right):
         raise BadRequestError("the form does not say what to copy")
     catalog = store.catalog
-    rows = await context.changer.computed(lambda: list(_rows(catalog, feature, left, right)))
+    rows = await context.changer.computed(lambda: list(differing_rules(catalog.entries.values(), feature, left, right)))
     chosen = frozenset(form.texts("row"))
-    operations = [_copied(row, feature, right) for row in rows if row.key in chosen or (form.text("all") and row.left)]
+    operations = [copied(row, feature, right) for row in rows if row.key in chosen or (form.text("all") and row.left)]
     if not operations:
         raise BadRequestError("choose at least one row")
     await add_to_draft(request, operations)
     return redirect(request, "draft")
-
-
-def _rows(catalog: Catalog, feature: str, left: str, right: str) -> Iterator[Row]:
-    for entry in sorted(catalog.entries.values(), key=lambda entry: entry.setting.name):
-        if feature not in entry.setting.configurable_features:
-            continue
-        conditions = ((feature, left), (feature, right))
-        sides: dict[tuple[tuple[str, str], ...], list[Rule | None]] = {}
-        for rule in entry.rules.values():
-            for place, condition in enumerate(conditions):
-                if condition in rule.conditions:
-                    others = tuple([each for each in rule.conditions if each[0] != feature])
-                    sides.setdefault(others, [None, None])[place] = rule
-        for others, (one, other) in sorted(sides.items(), key=lambda item: item[0]):
-            if one is None or other is None or not _same(one, other):
-                key = f"{entry.setting.id} {0 if one is None else one.id} {0 if other is None else other.id}"
-                yield Row(entry.setting.name, dict(others), one, other, key)
-
-
-def _same(one: Rule, other: Rule) -> bool:
-    times = [
-        None if rule.schedule is None else (rule.schedule.starts_at, rule.schedule.ends_at) for rule in (one, other)
-    ]
-    return same_json(one.value, other.value) and times[0] == times[1]
-
-
-def _copied(row: Row, feature: str, right: str) -> ops.AnyOperation:
-    conditions = {**row.others, feature: right}
-    if row.left is None:
-        return ops.DeleteRule(setting=row.setting, feature_values=conditions)
-    times: dict[str, Any] = {"starts_at": None, "ends_at": None}
-    if row.left.schedule is not None:
-        times = {"starts_at": row.left.schedule.starts_at, "ends_at": row.left.schedule.ends_at}
-    return ops.PutRule(setting=row.setting, feature_values=conditions, value=row.left.value, **times)

@@ -19,8 +19,8 @@ from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.console.views.editing import may_edit
 from heksherlite.service.domain.drafts import Draft
-from heksherlite.service.domain.times import read_time, show_time
-from heksherlite.service.errors import BadRequestError, NotFoundError, OperationConflictsError, RequestError
+from heksherlite.service.domain.times import read_time
+from heksherlite.service.errors import BadRequestError, OperationConflictsError, RequestError
 from heksherlite.service.pages.form import read_form
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
@@ -52,8 +52,7 @@ async def export_plan(request: Request, context: Context) -> Response:
     plan = {
         "format": PLAN_FORMAT,
         "version": 1,
-        "base_revision": base_revision,
-        "base_time": await _time_of(context, base_revision),
+        "base_revision": str(context.store.catalog.lineage.revision(base_revision) or base_revision),
         "operations": [operation.as_json() for operation in draft.operations],
     }
     headers = {"content-disposition": 'attachment; filename="plan.json"', "cache-control": "no-store"}
@@ -70,7 +69,7 @@ async def import_draft(request: Request, context: Context) -> Response:
         if isinstance(given, dict) and given.get("format") == PLAN_FORMAT:
             if given.get("version") != 1:
                 raise BadRequestError("this is a plan of another version of heksherlite; make it again")
-            given = {name: value for name, value in given.items() if name not in {"format", "version", "base_time"}}
+            given = {name: value for name, value in given.items() if name not in {"format", "version"}}
         body = ChangesBody.model_validate(given)
     except orjson.JSONDecodeError as error:
         return await _show(request, context, problem=f"this is not JSON: {error}", status=422)
@@ -78,7 +77,8 @@ async def import_draft(request: Request, context: Context) -> Response:
         faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:10]]
         return await _show(request, context, problem="; ".join(faults), status=422)
     operations = operations_of(body.operations, most=context.options.limits.max_operations)
-    await add_to_draft(request, operations)
+    base_revision = await context.changer.number_of(body.base_revision)
+    await add_to_draft(request, operations, base_revision=base_revision)
     return redirect(request, "draft")
 
 
@@ -164,15 +164,6 @@ async def propose(request: Request, context: Context, store: WritableStore) -> R
         return await _show(request, context, problem=text, reason=reason, status=422)
     await _clear(request, context, draft)
     return redirect(request, f"proposals/{orjson.loads(bytes(answer.body))['proposal_id']}")
-
-
-async def _time_of(context: Context, revision: int) -> str | None:
-    """Return when a revision was made, or None if the history does not have it."""
-    try:
-        record = await context.store.history.record(revision)
-    except NotFoundError:
-        return None
-    return show_time(record.time)
 
 
 async def _draft_of(request: Request, context: Context) -> Draft:

@@ -10,13 +10,14 @@ from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
 from heksherlite.service.changing import Rights
 from heksherlite.service.console.drafting import Entered, add_to_draft, checked
-from heksherlite.service.console.editors import EditError, editor_of, read_value
+from heksherlite.service.console.editors import EditError, editor_of, read_again, read_value
 from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.links import CONTEXT
 from heksherlite.service.console.owners import owner_of
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.console.schema_fields import UNITS
 from heksherlite.service.domain.entities import Entry, Rule
 from heksherlite.service.domain.times import read_time, show_time
 from heksherlite.service.domain.tokens import Scope
@@ -67,6 +68,8 @@ async def take_rule(request: Request, name: str, store: ReadableStore, context: 
     else:
         entered.conditions = {each: form.text(_CONDITION + each) for each in setting.configurable_features}
     value = setting.default_value if rule is None else rule.value
+    if form.text("mode") == "more":
+        return await _show_rule(request, store, entry, rule, read_again(setting, form), entered)
     value = _value(entry, form, entered, value)
     conditions = {feature: text for feature, text in entered.conditions.items() if text}
     if not conditions:
@@ -102,6 +105,8 @@ async def take_default(request: Request, name: str, store: ReadableStore, contex
     form = await read_form(request)
     entry = store.catalog.entry(name)
     entered = Entered()
+    if form.text("mode") == "more":
+        return await _show_default(request, entry, read_again(entry.setting, form), entered)
     value = _value(entry, form, entered, entry.setting.default_value)
     if not entered.faults:
         try:
@@ -175,7 +180,8 @@ def _value(entry: Entry, form: Form, entered: Entered, before: Any) -> Any:
         return read_value(entry.setting, form, kind)
     except EditError as error:
         entered.faults["value"] = str(error)
-        return before
+        entered.value_faults = error.faults
+        return error.value if error.faults else before
 
 
 def _rule(entry: Entry, number: str) -> Rule | None:
@@ -210,8 +216,9 @@ async def _show_rule(
         rule=rule,
         features=store.catalog.in_order(entry.setting.configurable_features),
         suggestions=view.suggestions,
-        editor=editor_of(entry.setting, value, raw=entered.raw),
+        editor=editor_of(entry.setting, value, raw=entered.raw, faults=entered.value_faults),
         entered=entered,
+        units=UNITS,
         owner=owner_of(rule),
         for_everybody=False,
     )
@@ -226,8 +233,9 @@ async def _show_default(request: Request, entry: Entry, value: Any, entered: Ent
         rule=None,
         features=[],
         suggestions={},
-        editor=editor_of(entry.setting, value, raw=entered.raw),
+        editor=editor_of(entry.setting, value, raw=entered.raw, faults=entered.value_faults),
         entered=entered,
+        units=UNITS,
         owner="",
         for_everybody=True,
     )

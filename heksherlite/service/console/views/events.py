@@ -12,12 +12,15 @@ from starlette.types import Receive, Scope, Send
 from heksherlite.service.api.context import Context, ServiceContext
 from heksherlite.service.api.head import IS_HEAD
 from heksherlite.service.api.routes import requires_person
+from heksherlite.service.console.describing import Description, describe_change
 from heksherlite.service.console.people import Person, person_of
 from heksherlite.service.console.routes import ConsoleStreamRoute
-from heksherlite.service.console.showing import author, count
+from heksherlite.service.console.showing import author, count, sentence, short
 from heksherlite.service.domain import tokens
 from heksherlite.service.domain.change_feed import Interest
+from heksherlite.service.domain.history import Record
 from heksherlite.service.domain.lineage import RevisionId
+from heksherlite.service.storage.history import Search
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleStreamRoute)
 
@@ -25,6 +28,12 @@ _LIFETIME: Final = 300.0
 """After how many seconds a stream ends. The browser opens a new one, which checks that the session still exists."""
 
 _HEARTBEAT: Final = 20.0
+
+_MOST_NAMES: Final = 100
+"""How many names of settings a note has at most."""
+
+_MOST_RECORDS: Final = 4
+"""How many records a note looks at to name their authors."""
 
 
 @router.get("/console/events")
@@ -88,9 +97,9 @@ class _Notes(Response):
                 changed = feed.since(sent)
                 interest = Interest(None, None, self._person.setting_prefix)
                 names = None if changed is None else interest.names_in(changed, feed.catalog)
-                sent = feed.revision
+                before, sent = sent, feed.revision
                 if names is None or names:
-                    note = await self._note(sent.number, names)
+                    note = await self._note(before.number, sent.number, names)
                     text = b"event: change\nid: %b\ndata: %b\n\n" % (str(sent).encode(), orjson.dumps(note))
             else:
                 awaited = (streams.next_change, gone)
@@ -100,18 +109,46 @@ class _Notes(Response):
         await send({"type": "http.response.body"})
         return "stopped" if streams.closed else "disconnected" if gone.done() else "refused"
 
-    async def _note(self, revision: int, names: Sequence[str] | None) -> dict[str, Any]:
-        what = "Settings" if names is None else names[0] if len(names) == 1 else count(len(names), "setting")
-        record = (await self._context.store.history.headers({revision})).get(revision)
-        if record is None or not self._person.sees_everything:
-            return {"text": f"{what} changed.", "link": None, "label": None}
-        reason = f": “{record.cause.reason}”" if record.cause.reason else ""
-        who = author(record.cause.author) if self._person.sees_people else "Somebody"
-        return {
-            "text": f"{who} changed {what}{reason}.",
-            "link": f"history/{revision}",
-            "label": "See the change",
+    async def _note(self, before: int, revision: int, names: Sequence[str] | None) -> dict[str, Any]:
+        what = "settings" if names is None else names[0] if len(names) == 1 else count(len(names), "setting")
+        note = {
+            "text": f"{sentence(what) if names is None else what} changed.",
+            "settings": None if names is None or len(names) > _MOST_NAMES else names,
+            "link": None,
+            "label": None,
         }
+        if not self._person.sees_everything:
+            return note
+        search = Search(limit=_MOST_RECORDS, before=revision + 1)
+        page = await self._context.store.history.search(search, changes_per_record=1)
+        records = [record for record in page.records if record.revision > before and _is_about_settings(record)]
+        if not records:
+            return note
+        authors = dict.fromkeys(author(record.cause.author) for record in reversed(records))
+        who = " and ".join(authors) if self._person.sees_people and len(authors) < _MOST_RECORDS else "Somebody"
+        if len(records) > 1:
+            return {**note, "text": f"{sentence(who)} changed {what}.", "link": "history", "label": "See the changes"}
+        (record,) = records
+        if record.change_count == 1 and names is not None and len(names) == 1:
+            what = _in_words(describe_change(record.changes[0], complete=False)) or what
+        reason = f": “{record.cause.reason}”" if record.cause.reason else ""
+        text = f"{sentence(who)} changed {what}{reason}."
+        return {**note, "text": text, "link": f"history/{revision}", "label": "See the change"}
+
+
+def _is_about_settings(record: Record) -> bool:
+    return any(change.subject is None for change in record.changes)
+
+
+def _in_words(change: Description) -> str:
+    """Return which value changed from what to what, or nothing if it is something else."""
+    values = [field for field in change.fields if field.label == "value"]
+    if change.setting is None or not change.where or not values:
+        return ""
+    where = " and ".join(f"{feature} is {value}" for feature, value in change.where.items())
+    before = short(values[0].before) if values[0].has_before else "no rule"
+    after = short(values[0].after) if values[0].has_after else "no rule"
+    return f"{change.setting} where {where} from {before} to {after}"
 
 
 async def _disconnect(receive: Receive) -> None:

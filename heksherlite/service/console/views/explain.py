@@ -1,18 +1,21 @@
 """``/console/explain``: why settings have their values, then and now, here and there."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.context import Context, ReadableStore, ServiceContext
 from heksherlite.service.api.explain import differing, explained
 from heksherlite.service.api.routes import requires_person
+from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.console.bar import bar_of
 from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import render
 from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.console.value_changes import value_changes
 from heksherlite.service.domain.explanations import Page
 from heksherlite.service.domain.filters import parse_setting_names
 from heksherlite.service.domain.history import Record
@@ -55,7 +58,10 @@ async def show_explanations(request: Request, store: ReadableStore, context: Con
     rows = [] if first is None else _rows(first, second)
     if query.get("only") and second is not None:
         rows = [row for row in rows if row["differs"]]
-    causes = await _causes(request, store, rows, first, second) if second is not None else {}
+    causes: Mapping[str, Sequence[Record | None]] = {}
+    if first is not None and second is not None and person_of(request).sees_everything:
+        sides = (_Side(bar.context, first["revision"]), _Side(other.context or bar.context, second["revision"]))
+        causes = await _causes(context, store, rows, sides)
     return await render(
         request,
         "explain",
@@ -76,6 +82,14 @@ async def show_explanations(request: Request, store: ReadableStore, context: Con
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A side of a comparison: the context, and the revision."""
+
+    known: Mapping[str, str]
+    revision: int
+
+
 def _rows(first: Mapping[str, Any], second: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     before = {each["setting"]: each for each in first["explanations"]}
     after = {} if second is None else {each["setting"]: each for each in second["explanations"]}
@@ -87,31 +101,27 @@ def _rows(first: Mapping[str, Any], second: Mapping[str, Any] | None) -> list[di
 
 
 async def _causes(
-    request: Request,
-    store: ReadableStore,
-    rows: Sequence[Mapping[str, Any]],
-    first: Mapping[str, Any] | None,
-    second: Mapping[str, Any] | None,
-) -> Mapping[str, Record]:
-    """Return, for values that differ between two times, the last change of what decides the later one."""
-    if first is None or second is None or not person_of(request).sees_everything:
-        return {}
-    revisions = sorted([first["revision"], second["revision"]])
-    if revisions[0] == revisions[1]:
-        return {}
-    later = "second" if second["revision"] == revisions[1] else "first"
-    causes: dict[str, Record] = {}
+    context: ServiceContext, store: StoreView, rows: Sequence[Mapping[str, Any]], sides: Sequence[_Side]
+) -> Mapping[str, Sequence[Record | None]]:
+    """Return, for each setting that differs, the change that made the value of each side."""
+    causes = {}
     for row in [row for row in rows if row["differs"]][:_MOST_CAUSES]:
-        decided = (row[later] or {}).get("decided_by", {})
-        is_rule = decided.get("kind") == "rule"
-        search = Search(
-            limit=1,
-            before=revisions[1] + 1,
-            rule_id=decided["rule_id"] if is_rule else None,
-            setting_name=None if is_rule else row["name"],
-        )
-        found = await store.history.search(search, changes_per_record=1)
-        for record in found.records:
-            if record.revision > revisions[0]:
-                causes[row["name"]] = record
+        explanations = (row["first"], row["second"])
+        causes[row["name"]] = [
+            await _cause(context, store, row["name"], explanation, side)
+            for explanation, side in zip(explanations, sides, strict=True)
+        ]
     return causes
+
+
+async def _cause(
+    context: ServiceContext, store: StoreView, name: str, explanation: Mapping[str, Any] | None, side: _Side
+) -> Record | None:
+    entry = store.catalog.find(name)
+    if entry is not None and explanation is not None and not explanation["missing"]:
+        change = (await value_changes(context, store, entry, side.known)).last_until(side.revision)
+        return None if change is None else change.record
+    # Several values are possible, or there is no setting: the last change of any of its rules is the best answer.
+    search = Search(limit=1, before=side.revision + 1, setting_name=name)
+    found = await store.history.search(search, changes_per_record=1)
+    return found.records[0] if found.records else None

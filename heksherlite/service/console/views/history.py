@@ -1,6 +1,7 @@
 """``/console/history``: every change, and how to undo one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,12 +10,19 @@ from fastapi import APIRouter, Request, Response
 from heksherlite.service.api import history
 from heksherlite.service.api.context import Context, ReadableStore, WritableStore
 from heksherlite.service.api.routes import requires_operator, requires_person
+from heksherlite.service.api.store_view import StoreView
+from heksherlite.service.console.bar import Bar, bar_of
 from heksherlite.service.console.describing import describe_record
 from heksherlite.service.console.drafting import add_to_draft
+from heksherlite.service.console.indexes import index_of
+from heksherlite.service.console.links import CONTEXT
 from heksherlite.service.console.numbers import read_number
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.console.value_changes import ValueChange, value_changes
+from heksherlite.service.console.value_chart import Chart, chart_of
+from heksherlite.service.domain.entities import Entry
 from heksherlite.service.domain.times import read_time
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.domain.undoing import operations_to_undo
@@ -29,14 +37,16 @@ reads_history = requires_person(Scope.READ, all_settings=True)
 PAGE_SIZE: Final = 30
 _CHANGES_SHOWN: Final = 10
 _MOST_CHANGES: Final = 500
+_MOST_VALUES: Final = 100
 
 
 @router.get("/console/history")
 @reads_history
-async def show_history(request: Request, store: ReadableStore) -> Response:
+async def show_history(request: Request, store: ReadableStore, context: Context) -> Response:
     """Show the changes that some filters leave, the newest first."""
     given = {name: value.strip() for name, value in request.query_params.items() if value.strip()}
     known = store.catalog.find(given["setting"]) if "setting" in given else None
+    since, until = _time(given, "since"), _time(given, "until")
     author = given.get("author") if person_of(request).sees_people else None
     search = Search(
         limit=PAGE_SIZE,
@@ -45,8 +55,8 @@ async def show_history(request: Request, store: ReadableStore) -> Response:
         setting_id=None if known is None else known.setting.id,
         author_name=author,
         reason=given.get("reason"),
-        since=_time(given, "since"),
-        until=_time(given, "until"),
+        since=since,
+        until=until,
     )
     page = await store.history.search(search, changes_per_record=_CHANGES_SHOWN)
     return await render(
@@ -55,8 +65,36 @@ async def show_history(request: Request, store: ReadableStore) -> Response:
         records=[describe_record(record, complete=person_of(request).sees_people) for record in page.records],
         more=page.more,
         given=given,
-        is_filtered=bool(given.keys() - {"before"}),
+        is_filtered=any(name != "before" and not name.startswith(CONTEXT) for name in given),
+        values=None if known is None else await _values(request, context, store, known, since, until),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """A setting's value over time in a context."""
+
+    entry: Entry
+    bar: Bar
+    chart: Chart | None
+    changes: Sequence[ValueChange]
+    count: int
+    is_complete: bool
+
+
+async def _values(
+    request: Request, context: Context, store: StoreView, entry: Entry, since: datetime | None, until: datetime | None
+) -> _Values:
+    catalog, now = store.catalog, store.now()
+    indexed = index_of(request).view(catalog).indexed(entry)
+    bar = bar_of(request, catalog, indexed.values, features=catalog.in_order(entry.setting.configurable_features))
+    found = await value_changes(context, store, entry, bar.context)
+    ends = now if until is None else min(now, until)
+    chart = chart_of(found.changes, since, ends)
+    listed = [
+        each for each in found.changes if (since is None or each.record.time >= since) and each.record.time < ends
+    ]
+    return _Values(entry, bar, chart, listed[:_MOST_VALUES], len(listed), found.is_complete)
 
 
 @router.get("/console/history/{revision}")
@@ -108,4 +146,4 @@ def _time(given: Mapping[str, Any], name: str) -> datetime | None:
     try:
         return read_time(given[name])
     except ValueError as error:
-        raise BadRequestError(f"{name}: {error}") from error
+        raise BadRequestError(f"{'From' if name == 'since' else 'Until'}: {error}") from error

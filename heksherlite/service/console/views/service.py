@@ -1,6 +1,7 @@
 """``/console/service``: how the service is, in words; and ``/console/help``."""
 
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -12,10 +13,17 @@ from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.metrics.snapshot import BOUNDS, Latencies, MetricsSnapshot
+from heksherlite.service.storage.replicas import Replica
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 _BYTES: Final = frozenset({"max_body_size", "max_value_size", "max_changes_size", "history_bytes_per_second"})
+
+
+_FIRST_FAILURE: Final = 500
+_SLOW_SECONDS: Final = 0.25
 
 
 @router.get("/console/help")
@@ -29,12 +37,15 @@ async def show_help(request: Request) -> Response:
 @requires_person(Scope.READ)
 async def show_service(request: Request, context: Context) -> Response:
     """Show the state of this process, its catalog and its limits."""
-    store, options = context.store, context.options
+    store, options, metrics = context.store, context.options, context.metrics.collect()
     return await render(
         request,
         "service",
         version=__version__,
-        metrics=context.metrics.collect(),
+        metrics=metrics,
+        traffic=_traffic(metrics),
+        processes=context.metrics.processes(),
+        replicas=await _replicas(context),
         counters=store.catalog.counters,
         location=store.location if person_of(request).is_operator else None,
         features=store.catalog.context_features,
@@ -48,3 +59,40 @@ async def show_service(request: Request, context: Context) -> Response:
             for each in fields(options.limits)
         ],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Traffic:
+    """What a service has done since it started."""
+
+    responses: int
+    failures: int
+    milliseconds: float
+    slow: int
+    refused_tokens: int
+    ended_streams: int
+
+
+def _traffic(metrics: MetricsSnapshot) -> _Traffic:
+    latencies = Latencies()
+    failures = 0
+    for labels, each in metrics.totals.responses.items():
+        latencies = latencies.plus(each)
+        failures += sum(each.counts) if labels.status >= _FIRST_FAILURE else 0
+    number = sum(latencies.counts)
+    slow = sum(count for bound, count in zip(BOUNDS, latencies.counts, strict=False) if bound > _SLOW_SECONDS)
+    return _Traffic(
+        responses=number,
+        failures=failures,
+        milliseconds=1000 * latencies.seconds / max(1, number),
+        slow=slow + latencies.counts[-1],
+        refused_tokens=metrics.totals.refused_tokens.total(),
+        ended_streams=metrics.totals.ended_streams.total(),
+    )
+
+
+async def _replicas(context: Context) -> Sequence[Replica] | None:
+    try:
+        return await context.store.replicas()
+    except DatabaseUnavailableError:
+        return None  # the page says that the database cannot be reached

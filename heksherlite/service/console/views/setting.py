@@ -39,8 +39,7 @@ async def show_setting(request: Request, name: str, store: ReadableStore, contex
         return redirect(request, f"settings/{entry.setting.name}")
     setting = entry.setting
     features = catalog.in_order(setting.configurable_features)
-    indexed = index_of(request).view(catalog)
-    own = next(each for each in indexed.settings if each.entry is entry)
+    own = index_of(request).view(catalog).indexed(entry)
     bar = bar_of(request, catalog, own.values, features=features)
     words = request.query_params.get("rules", "").casefold().split()
     number = read_number(request.query_params.get("page", "1"), "page")

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import groupby
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
+from starlette.background import BackgroundTask
 
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
@@ -17,6 +19,7 @@ from heksherlite.service.console.numbers import read_number
 from heksherlite.service.console.rendering import render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.declarations import MOST_DAYS, is_undeclared
 from heksherlite.service.domain.explanations import Page, explain
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError
@@ -33,7 +36,11 @@ FILTERS: Final[Mapping[str, str]] = {
     "default": "with an operator's default",
     "protected": "protected",
     "no_rules": "without rules",
+    "undeclared": "undeclared for long",
 }
+
+UNDECLARED_DAYS: Final = 30
+"""For how many days no program has declared a setting that is undeclared for long, unless the URL says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +66,26 @@ async def show_settings(request: Request, store: ReadableStore, context: Context
     if has and has not in FILTERS:
         raise BadRequestError(f"there is no filter {has[:100]!r}; the filters are {', '.join(FILTERS)}")
     number = read_number(query.get("page", "1"), "page")
+    days = min(read_number(query.get("days") or str(UNDECLARED_DAYS), "day"), MOST_DAYS)
+    declared = await store.last_declared.all() if has == "undeclared" else {}
+    before = store.now() - timedelta(days=days)
 
     def found() -> tuple[View, list[tuple[str, list[Indexed]]]]:
         view = index.view(catalog)
+        _ = view.suggestions  # here, because it may take long
         chosen = [
             each
             for each in view.settings
             if (not prefix or each.name.startswith(prefix))
             and (not kind or str(each.entry.setting.type).startswith(kind))
-            and (not has or _has(catalog, each, has))
+            and (
+                not has
+                or (
+                    is_undeclared(declared, each.entry.setting, before)
+                    if has == "undeclared"
+                    else _has(catalog, each, has)
+                )
+            )
             and (not words or each.matches(words))
         ]
         grouped = groupby(sorted(chosen, key=lambda each: _group(each.name, prefix)), lambda e: _group(e.name, prefix))
@@ -89,11 +107,12 @@ async def show_settings(request: Request, store: ReadableStore, context: Context
             "indexed": each,
             "explained": values[each.name],
             "changed": changed.get(each.entry.setting.revision),
+            "declared": declared.get(each.entry.setting.id),
         }
         for _, each in on_page
     }
     names = {group for group, _ in on_page}
-    return await render(
+    response = await render(
         request,
         "settings",
         bar=bar,
@@ -112,8 +131,11 @@ async def show_settings(request: Request, store: ReadableStore, context: Context
         q=query.get("q", ""),
         kind=kind,
         has=has,
+        days=days,
         prefix=prefix,
     )
+    response.background = BackgroundTask(view.prepare_search)
+    return response
 
 
 def _values(

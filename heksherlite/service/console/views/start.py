@@ -7,9 +7,10 @@ from starlette.exceptions import HTTPException
 
 from heksherlite.service.api.context import context_of
 from heksherlite.service.api.routes import public, requires_person
-from heksherlite.service.console.rendering import STATIC_TYPES, THEME_COOKIE, THEMES, asset_version, assets, redirect
+from heksherlite.service.console.rendering import STATIC_TYPES, asset_version, assets, redirect
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.pages.form import read_form
+from heksherlite.service.pages.menu import THEME_COOKIE, THEMES
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from heksherlite.service.domain.access.state import AccessChanges, AccessDecision, AccessState
 from heksherlite.service.domain.applications import Application, Approval, Status, change
-from heksherlite.service.domain.credentials import application_of, credentials_of, matches
+from heksherlite.service.domain.credentials import Credentials, application_of, credentials_of, matches
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.errors import BadRequestError, NotFoundError
 
@@ -66,6 +66,41 @@ def set_expiry(state: AccessState, ids: Sequence[str], expires_at: int | None) -
         applications=tuple(new for _, new in changed), history=tuple(change(old, new) for old, new in changed)
     )
     return AccessDecision(after, changes)
+
+
+def rotate(
+    state: AccessState,
+    application_id: str,
+    *,
+    random_part: str,
+    now: float,
+    previous_until: int,
+    expires_at: int | None,
+) -> AccessDecision[Credentials]:
+    """Replace the credentials of an application; the result is the new ones.
+
+    Args:
+        state: The access state.
+        application_id: The id of the application.
+        random_part: The random part of its new claim token.
+        now: The time, in seconds since the epoch.
+        previous_until: Until when the present credentials work as well, in seconds since the epoch. The ones before
+            them, which a rotation replaced, do not work any more.
+        expires_at: Until when the new ones work; None for no limit.
+
+    Raises:
+        NotFoundError: The application does not exist.
+        BadRequestError: It has no credentials yet, or the new ones would have expired already.
+    """
+    (before,) = _with_ids(state, [application_id])
+    credentials = credentials_of(application_id, random_part)
+    try:
+        after = before.rotated(credentials.digests(), now=now, previous_until=previous_until, expires_at=expires_at)
+    except ValueError as error:
+        raise BadRequestError(str(error)) from error
+    if after.status is Status.PUBLIC:
+        after = replace(after, public_token=credentials.claim_token)
+    return AccessDecision(credentials, AccessChanges(applications=(after,), history=(change(before, after),)))
 
 
 def revoke(state: AccessState, ids: Sequence[str]) -> AccessDecision[Sequence[Application]]:

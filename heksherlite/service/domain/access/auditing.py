@@ -100,6 +100,8 @@ def _action(before: Application | None, after: Application) -> Action:
         return _ADDED[after.status]
     if before.status is not after.status:
         return Action.ACTIVATE_APPLICATION
+    if before.digests != after.digests:
+        return Action.ROTATE_CREDENTIALS
     return Action.CHANGE_APPLICATION
 
 
@@ -115,4 +117,6 @@ def _of_application(application: Application) -> dict[str, Any]:
         "scopes": sorted(approval.scopes),
         "setting_prefix": approval.setting_prefix,
         "groups": list(approval.groups),
+        "expires_at": application.expires_at,
+        "previous_expires_at": application.previous and application.previous.expires_at,
     }

@@ -1,0 +1,175 @@
+"""``/console/bulk``: the same edit of several settings or rules. What the forms send goes into the draft."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from heksherlite import operations as ops
+from heksherlite.service.api.access_denied import AccessDeniedError
+from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.store_view import StoreView
+from heksherlite.service.changing import Rights
+from heksherlite.service.console.differing import copied, differing_rules
+from heksherlite.service.console.drafting import add_to_draft, checked
+from heksherlite.service.console.indexes import index_of
+from heksherlite.service.console.people import person_of
+from heksherlite.service.console.rendering import redirect, render
+from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.console.views.editing import may_edit
+from heksherlite.service.domain.entities import Entry, Rule
+from heksherlite.service.errors import BadRequestError, RequestError
+from heksherlite.service.pages.form import Form, read_form
+
+router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
+
+_MOST: Final = 1_000
+"""The maximum number of settings or rules that are edited together."""
+
+_FOR_OPERATORS: Final = frozenset({"protect", "end_protection", "delete"})
+
+
+@router.get("/console/bulk")
+@may_edit
+async def show_bulk(request: Request, store: ReadableStore) -> Response:
+    """Show what can be done with the chosen settings, or with the chosen rules of a setting."""
+    query = request.query_params
+    return await _show(request, store, query.getlist("setting"), query.getlist("rule"))
+
+
+@router.post("/console/bulk")
+@may_edit
+async def take_bulk(request: Request, store: ReadableStore, context: Context) -> Response:
+    """Take the edits into the draft, or show the forms again with what is wrong."""
+    form = await read_form(request)
+    names, numbers, do = form.texts("setting"), form.texts("rule"), form.text("do")
+    if do in _FOR_OPERATORS and not person_of(request).may_administer:
+        raise AccessDeniedError(403, "this requires the scope admin")
+    entries, rules = _entries(store, names), _rules(store, names, numbers)
+    try:
+        operations = _of_rules(entries[0], rules, form, do) if numbers else _of_settings(entries, form, do)
+        if not operations:
+            raise BadRequestError("there is nothing to do: no rule of the chosen settings is concerned")
+        operations = [checked(each) for each in operations]
+        preview = await context.changer.preview(
+            operations, Rights(None, request.state.identity.setting_prefix, ignores_protection=True)
+        )
+        if preview.outcome.conflicts:
+            raise BadRequestError("; ".join(dict.fromkeys(each.reason for each in preview.outcome.conflicts[:10])))
+        await add_to_draft(request, operations)
+    except RequestError as error:
+        return await _show(request, store, names, numbers, form=form, problem=error.message)
+    return redirect(request, "draft")
+
+
+def _of_settings(entries: Sequence[Entry], form: Form, do: str) -> list[ops.AnyOperation]:
+    names = [entry.setting.name for entry in entries]
+    feature, value, to = form.text("feature"), form.text("from"), form.text("to")
+    match do:
+        case "value":
+            conditions = {each[2:]: form.text(each) for each in form.names() if each.startswith("f.")}
+            conditions = {each: text for each, text in conditions.items() if text}
+            new = _json(form)
+            if not conditions:
+                return [ops.SetDefault(setting=name, value=new) for name in names]
+            return [ops.PutRule(setting=name, feature_values=conditions, value=new) for name in names]
+        case "copy":
+            if not (feature and value and to):
+                raise BadRequestError("fill in the context feature and both of its values")
+            rows = differing_rules(entries, feature, value, to)
+            return [copied(row, feature, to) for row in rows if row.left is not None or form.text("exactly")]
+        case "delete_rules":
+            if not (feature and value):
+                raise BadRequestError("fill in the context feature and its value")
+            return [
+                ops.DeleteRule(setting=entry.setting.name, feature_values=dict(rule.conditions))
+                for entry in entries
+                for rule in entry.rules.values()
+                if (feature, value) in rule.conditions
+            ]
+        case "protect" | "end_protection":
+            return [ops.SetProtection(setting=name, protected=do == "protect") for name in names]
+        case "delete":
+            return [ops.DeleteSetting(setting=name) for name in names]
+    raise BadRequestError(f"there is no action {do[:100]!r} for settings")
+
+
+def _of_rules(entry: Entry, rules: Sequence[Rule], form: Form, do: str) -> list[ops.AnyOperation]:
+    name = entry.setting.name
+    match do:
+        case "value":
+            value = _json(form)
+            return [ops.PutRule(setting=name, feature_values=dict(rule.conditions), value=value) for rule in rules]
+        case "copy":
+            feature, to = form.text("feature"), form.text("to")
+            if not (feature and to):
+                raise BadRequestError("fill in the context feature and its other value")
+            return [_copy(name, rule, feature, to) for rule in rules if feature in dict(rule.conditions)]
+        case "delete_rules":
+            return [ops.DeleteRule(setting=name, feature_values=dict(rule.conditions)) for rule in rules]
+    raise BadRequestError(f"there is no action {do[:100]!r} for rules")
+
+
+def _copy(name: str, rule: Rule, feature: str, to: str) -> ops.AnyOperation:
+    times: dict[str, Any] = {"starts_at": None, "ends_at": None}
+    if rule.schedule is not None:
+        times = {"starts_at": rule.schedule.starts_at, "ends_at": rule.schedule.ends_at}
+    return ops.PutRule(setting=name, feature_values={**dict(rule.conditions), feature: to}, value=rule.value, **times)
+
+
+def _json(form: Form) -> Any:
+    text = (form.texts("json") or [""])[-1]
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadRequestError(f"the value is not JSON: {error}; a text is written in quotation marks") from error
+
+
+def _entries(store: StoreView, names: Sequence[str]) -> Sequence[Entry]:
+    if not names:
+        raise BadRequestError("choose at least one row: tick the boxes at the beginning of the rows, then continue")
+    if len(names) > _MOST:
+        raise BadRequestError(f"at most {_MOST} settings are edited together; these are {len(names)}")
+    return [store.catalog.entry(name) for name in dict.fromkeys(names)]
+
+
+def _rules(store: StoreView, names: Sequence[str], numbers: Sequence[str]) -> Sequence[Rule]:
+    if not numbers:
+        return ()
+    if len(names) != 1 or len(numbers) > _MOST:
+        raise BadRequestError(f"at most {_MOST} rules of one setting are edited together")
+    rules = store.catalog.entry(names[0]).rules
+    found = [rules.get(int(each)) if each.isascii() and each.isdigit() and len(each) < 19 else None for each in numbers]
+    if missing := [number for number, rule in zip(numbers, found, strict=True) if rule is None]:
+        raise BadRequestError(f"setting {names[0]!r} has no rule {missing[0][:100]}; it may have been deleted")
+    return [rule for rule in found if rule is not None]
+
+
+async def _show(
+    request: Request,
+    store: StoreView,
+    names: Sequence[str],
+    numbers: Sequence[str],
+    *,
+    form: Form | None = None,
+    problem: str = "",
+) -> Response:
+    entries, rules = _entries(store, names), _rules(store, names, numbers)
+    common = frozenset.intersection(*[entry.setting.configurable_features for entry in entries])
+    some = frozenset[str]().union(*[entry.setting.configurable_features for entry in entries])
+    entered = {} if form is None else {name: (form.texts(name) or [""])[-1] for name in form.names()}
+    return await render(
+        request,
+        "bulk",
+        status=422 if problem else 200,
+        problem=problem,
+        entries=entries,
+        rules=rules,
+        common=store.catalog.in_order(common),
+        features=store.catalog.in_order(some),
+        types=sorted({str(entry.setting.type) for entry in entries}),
+        example=orjson.dumps(rules[0].value if rules else entries[0].setting.default_value).decode(),
+        suggestions=index_of(request).view(store.catalog).suggestions,
+        entered=entered,
+    )

@@ -1,0 +1,110 @@
+"""Changes of other people on pages that are open, in a real browser."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.console.shop import change, rule
+from tests.console.test_stories import Shop
+from tests.service.visits import Visit, running_chromium
+
+pytestmark = pytest.mark.thorough
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with Shop(tmp_path_factory.mktemp("live") / "a.db") as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def chromium(shop: Shop) -> Iterator[Any]:  # noqa: ARG001 - no tokens can be made beside playwright's event loop
+    """Return Chromium."""
+    with running_chromium() as browser:
+        yield browser
+
+
+def open_live(visit: Visit, path: str) -> None:
+    """Open a page, and wait until it hears of changes."""
+    with visit.page.expect_response(lambda response: "/console/events" in response.url):
+        visit.open(path)
+    visit.page.evaluate("window.isSamePage = true")
+
+
+def place(visit: Visit, selector: str) -> object:
+    """Return where an element is in the window."""
+    return visit.page.evaluate(
+        "s => { const r = document.querySelector(s).getBoundingClientRect(); return [r.x, r.y] }", selector
+    )
+
+
+PATHS = [
+    "",
+    "settings/cache_ttl?c.environment=prod&c.user=ann",
+    "settings/cache_ttl/edit",
+    "draft",
+    "history?setting=cache_ttl&c.environment=prod",
+    "explain?settings=cache_ttl&c.environment=prod&d.environment=dev",
+    "proposals",
+    "compare?feature=environment&left=staging&right=prod",
+    "features",
+    "service",
+]
+
+
+@pytest.mark.parametrize("size", ["phone", "desktop"])
+def test_every_page_tells_of_a_change(chromium: Any, shop: Shop, size: str) -> None:
+    """With who, what and why, without a reload, and without moving what the reader looks at or types."""
+    visit = shop.visit(chromium, "jane", size, "light")
+    for number, path in enumerate(PATHS, 1000):
+        open_live(visit, f"/console/{path}")
+        visit.page.evaluate("window.scrollTo(0, 200)")
+        before = [place(visit, selector) for selector in ("h1", "main > :last-child", "footer")]
+        was = shop.value("cache_ttl", environment="prod", user="ann")
+        change(shop.api, f"reason {number}", rule(number, environment="prod"))
+        visit.page.get_by_text(
+            f"operator changed cache_ttl where environment is prod from {was} to {number}: “reason {number}”."
+        ).wait_for()
+        assert [place(visit, selector) for selector in ("h1", "main > :last-child", "footer")] == before, path
+        assert visit.page.evaluate("window.isSamePage"), path
+    visit.check()
+
+
+def test_values_are_replaced_where_they_are(chromium: Any, shop: Shop) -> None:
+    """The row of the table, the answer and the row of the rule have the new value, and only they."""
+    visit = shop.visit(chromium, "jane", "desktop", "light")
+    open_live(visit, "/console/?c.environment=prod&c.user=ann")
+    visit.fill("Search", "cache")
+    visit.page.wait_for_url("**=cache*")
+    change(shop.api, "first", rule(71, environment="prod"))
+    row = visit.page.locator("tr[data-fresh=cache_ttl]")
+    row.get_by_text("71", exact=True).wait_for()
+    assert "changed" in str(row.get_attribute("class"))
+    assert visit.page.locator("tr[data-fresh].changed").count() == 1
+    assert visit.page.get_by_label("Search", exact=True).input_value() == "cache"
+
+    open_live(visit, "/console/settings/cache_ttl?c.environment=prod&c.user=ann")
+    change(shop.api, "second", rule(72, environment="prod"))
+    visit.page.locator("p.answer").get_by_text("72", exact=True).wait_for()
+    visit.page.locator("tr.wins").get_by_text("72", exact=True).wait_for()
+    visit.picture("live-values")
+    assert visit.page.evaluate("window.isSamePage")
+    visit.check()
+
+
+def test_other_settings_and_many_changes(chromium: Any, shop: Shop) -> None:
+    """The page of a setting tells of no others; notes are dismissed, and only the last ones stay."""
+    visit = shop.visit(chromium, "jane", "desktop", "light")
+    open_live(visit, "/console/settings/mail.limits")
+    change(shop.api, "something else", rule(73, environment="prod"))
+    for day in range(5):
+        operation: dict[str, object] = {"op": "set_default", "setting": "mail.limits", "value": {"day": day}}
+        change(shop.api, f"day {day}", operation)
+        visit.page.get_by_text(f"operator changed mail.limits: “day {day}”.").wait_for()
+    assert visit.page.get_by_text("something else").count() == 0
+    assert visit.page.locator("#live p").count() == 3
+    for _ in range(3):
+        visit.press("Dismiss")
+    assert visit.page.locator("#live p").count() == 0
+    visit.check()
