@@ -133,11 +133,10 @@ class Reader:
 
 def _time(text: str, origin: str) -> str:
     """Return a time that was entered in UTC. What nobody touched stays as it was."""
-    if text and text == moment_of(origin):
+    whole = f"{text}:00" if text.count(":") == 1 else text  # browsers leave out seconds that are 0
+    if whole and whole == moment_of(origin):
         return origin
-    if moment_of(f"{text}Z") is None:
-        return text
-    return f"{text}:00Z" if text.count(":") == 1 else f"{text}Z"
+    return text if moment_of(f"{whole}Z") is None else f"{whole}Z"
 
 
 def moment_of(text: str) -> str | None:

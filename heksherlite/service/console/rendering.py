@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from heksherlite.rules import NO_VALUE
 from heksherlite.service.api.context import context_of
 from heksherlite.service.console import showing
 from heksherlite.service.console.links import here
@@ -115,4 +116,5 @@ def _environment() -> Environment:
         loader=PackageLoader(_PACKAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= showing.FILTERS
+    environment.tests["no_value"] = lambda value: value is NO_VALUE
     return environment

@@ -1,0 +1,149 @@
+"""``/console/compare/file``: what differs between this service and an export, to be copied into a draft."""
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from pydantic import TypeAdapter, ValidationError
+
+from heksherlite import operations as ops
+from heksherlite.rules import NO_VALUE
+from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.operation_bodies import AnyOperationBody
+from heksherlite.service.api.routes import requires_person
+from heksherlite.service.console.drafting import add_to_draft
+from heksherlite.service.console.rendering import redirect, render
+from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.console.views.editing import may_edit
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.entities import Entry, Rule, Setting
+from heksherlite.service.domain.json_values import same_json
+from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.errors import BadRequestError, ExportError
+from heksherlite.service.pages.form import read_form
+from heksherlite.service.transfer.lines import ExportReader
+
+router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
+
+_MOST: Final = 1_000
+"""The maximum number of differences that are shown."""
+
+_OPERATION: Final[Any] = TypeAdapter(AnyOperationBody)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A difference: what the file has, what the service has, and the operation that makes the service like the file."""
+
+    setting: str
+    conditions: Mapping[str, str]
+    file: Any
+    here: Any
+    operation: str
+
+
+@router.get("/console/compare/file")
+@requires_person(Scope.READ)
+async def ask_for_file(request: Request) -> Response:
+    """Ask for an export."""
+    return await render(request, "compare_file", asked=False, problem="", rows=[], missing=[], has_more=False)
+
+
+@router.post("/console/compare/file")
+@requires_person(Scope.READ)
+async def compare_file(request: Request, store: ReadableStore, context: Context) -> Response:
+    """Show what differs between an export and the service."""
+    text = ((await read_form(request)).texts("export") or [""])[-1].strip()
+    catalog = store.catalog
+    missing: list[str] = []
+    try:
+        rows = await context.changer.computed(lambda: list(_differences(catalog, text, missing)))
+    except ExportError as error:
+        problem = str(error)
+        return await render(
+            request, "compare_file", status=422, asked=False, problem=problem, rows=[], missing=[], has_more=False
+        )
+    return await render(
+        request,
+        "compare_file",
+        asked=True,
+        problem="",
+        rows=rows[:_MOST],
+        missing=missing,
+        has_more=len(rows) > _MOST,
+    )
+
+
+@router.post("/console/compare/file/copy")
+@may_edit
+async def copy_from_file(request: Request) -> Response:
+    """Take the chosen differences, or all that are shown, into the draft."""
+    form = await read_form(request)
+    texts = form.texts("shown") if form.text("all") else form.texts("row")
+    if not texts:
+        raise BadRequestError("choose at least one row")
+    try:
+        operations = [_OPERATION.validate_json(each).operation() for each in texts]
+    except ValidationError as error:
+        raise BadRequestError("the form does not say what to copy") from error
+    await add_to_draft(request, operations)
+    return redirect(request, "draft")
+
+
+def _differences(catalog: Catalog, text: str, missing: list[str]) -> Iterator[FileRow]:
+    lines = io.BytesIO(text.replace("\r\n", "\n").encode() + b"\n")
+    reader = ExportReader(lines)
+    setting: Setting | None = None
+    rules: list[Rule] = []
+    for item in reader.read(last_setting_id=0, revision=catalog.counters.revision_id):
+        if isinstance(item, Rule):
+            rules.append(item)
+            continue
+        if setting is not None:
+            yield from _of_setting(catalog, setting, rules, missing)
+        setting, rules = item, []
+    if setting is not None:
+        yield from _of_setting(catalog, setting, rules, missing)
+
+
+def _of_setting(catalog: Catalog, setting: Setting, rules: list[Rule], missing: list[str]) -> Iterator[FileRow]:
+    number = catalog.ids_by_name.get(setting.name)
+    entry: Entry | None = None if number is None else catalog.entries.get(number)
+    if entry is None:
+        missing.append(setting.name)
+        return
+    name, here = entry.setting.name, entry.setting
+    if not same_json(setting.default_value, here.default_value):
+        operation: ops.AnyOperation = ops.ClearDefault(setting=name)
+        if setting.has_operator_default or not here.has_operator_default:
+            operation = ops.SetDefault(setting=name, value=setting.default_value)
+        yield _row(name, {}, setting.default_value, here.default_value, operation)
+    theirs = {rule.conditions: rule for rule in rules}
+    ours = {rule.conditions: rule for rule in entry.rules.values()}
+    for conditions in sorted(theirs.keys() | ours.keys()):
+        one, other = theirs.get(conditions), ours.get(conditions)
+        if one is not None and other is not None and same_json(one.value, other.value) and _times(one) == _times(other):
+            continue
+        shown = dict(conditions)
+        operation = ops.DeleteRule(setting=name, feature_values=shown)
+        if one is not None:
+            starts_at, ends_at = _times(one)
+            operation = ops.PutRule(
+                setting=name, feature_values=shown, value=one.value, starts_at=starts_at, ends_at=ends_at
+            )
+        yield _row(name, shown, _value(one), _value(other), operation)
+
+
+def _row(name: str, conditions: Mapping[str, str], file: Any, here: Any, operation: ops.AnyOperation) -> FileRow:
+    return FileRow(name, conditions, file, here, orjson.dumps(operation.as_json()).decode())
+
+
+def _value(rule: Rule | None) -> Any:
+    return NO_VALUE if rule is None else rule.value
+
+
+def _times(rule: Rule) -> tuple[Any, Any]:
+    return (None, None) if rule.schedule is None else (rule.schedule.starts_at, rule.schedule.ends_at)
