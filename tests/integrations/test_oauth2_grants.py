@@ -137,7 +137,13 @@ async def test_device_authorization(service: tuple[str, Path]) -> None:
         decide(approve, path, login)
 
     auth = OAuth2Auth(
-        None, "shop.checkout", issuer=url, grant_type="device_code", scopes=["read"], tell=tell, open_browser=False
+        None,
+        "shop.checkout",
+        issuer=url,
+        grant_type="device_code",
+        scopes=["read", "declare"],
+        tell=tell,
+        open_browser=False,
     )
     async with httpx.AsyncClient(auth=auth) as http:
         assert (await http.get(f"{url}/api/v1/query")).status_code == 200
