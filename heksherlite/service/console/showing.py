@@ -9,6 +9,7 @@ import orjson
 from heksherlite.service.domain.authors import Author
 
 _SHORT: Final = 90
+_LONGEST_TOOLTIP: Final = 1_000
 
 _AUTHORS: Final = {
     "anonymous": "somebody",
@@ -27,6 +28,12 @@ def short(shown: Any) -> str:
     """Return a value as JSON on one line, shortened if it is long."""
     text = value(shown)
     return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
+
+
+def tooltip(shown: Any) -> str:
+    """Return a value as JSON on one line, cut where it is too long for a tooltip, so that pages stay small."""
+    text = value(shown)
+    return text if len(text) <= _LONGEST_TOOLTIP else f"{text[: _LONGEST_TOOLTIP - 1]}…"
 
 
 def pretty(shown: Any) -> str:
@@ -69,6 +76,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "value": value,
     "short": short,
     "pretty": pretty,
+    "tooltip": tooltip,
     "moment": moment,
     "iso": iso,
     "author": author,
