@@ -132,7 +132,7 @@ def broadcast_addresses(interfaces: Sequence[str]) -> list[str]:
         import psutil
     except ModuleNotFoundError:
         raise click.ClickException(
-            "beacons need psutil, which is not installed: pip install 'heksherlite[login]'"
+            "this command needs psutil, which is not installed: pip install 'heksherlite[login]'"
         ) from None
 
     up = {name for name, state in psutil.net_if_stats().items() if state.isup}

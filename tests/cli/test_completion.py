@@ -33,6 +33,7 @@ def completed(terminal: Terminal, words: str, **variables: str) -> list[str]:
 
 
 @pytest.mark.skipif(not BASH, reason="bash is not installed")
+@pytest.mark.thorough
 def test_bash_completes_names(terminal: Terminal) -> None:
     """Commands, options, settings, context features and profiles are proposed; without a service there are no names."""
     terminal.run("profile", "add", "prod", terminal.api.url)

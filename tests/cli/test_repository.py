@@ -119,6 +119,7 @@ def test_a_saved_plan_is_applied_exactly_or_refused(terminal: Terminal) -> None:
     assert "make it again" in run(terminal, "apply old.json --yes", 1)[1]
 
 
+@pytest.mark.thorough
 def test_a_saved_plan_is_refused_by_another_service(terminal: Terminal, tmp_path: Path) -> None:
     """Ids and revisions mean something else in another database. A plan for one may not delete the rules of another."""
     terminal.run("set", "cache_ttl", "1", "--where", "user=x", "--yes")

@@ -45,6 +45,7 @@ def test_published_introduction_runs(tmp_path: Path) -> None:
     assert (process.stdout, process.stderr) == ("cache_ttl of john: 60\nbackground_color: white\n", "")
 
 
+@pytest.mark.thorough
 def test_limits_in_a_dataclass_and_in_a_pydantic_model(tmp_path: Path) -> None:
     """The service refuses wrong objects with the paths of their faults, and the program has instances."""
     output = run("typed_limits.py", folder=tmp_path).stdout

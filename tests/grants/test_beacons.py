@@ -233,6 +233,7 @@ async def test_pinned_host(
 
 
 @pytest.mark.anyio
+@pytest.mark.thorough
 async def test_pinned_fingerprint(
     port: int, endpoint: ScriptedEndpoint, secure: ScriptedEndpoint, tmp_path: Path
 ) -> None:

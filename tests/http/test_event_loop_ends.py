@@ -38,6 +38,7 @@ def port() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("addresses", [1, 2])
+@pytest.mark.thorough
 def test_while_connecting(port: int, addresses: int) -> None:
     """No attempt to connect leaves anything behind that was not started."""
 

@@ -169,6 +169,7 @@ def test_mistakes_fail_the_test(pytester: pytest.Pytester) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_missing_context_is_an_error_if_asked_for(pytester: pytest.Pytester) -> None:
     """Without a client, defaults need no context and log nothing; with ``heksher_strict`` they need it."""
     tests = """

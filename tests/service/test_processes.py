@@ -139,6 +139,7 @@ def test_unusable_options_are_refused(
     assert "secret" not in result.output
 
 
+@pytest.mark.thorough
 def test_name_and_beacons(tmp_path: Path) -> None:
     """The service has the name that it was given, and programs on the network hear where it is."""
     url = "http://settings.example.com:8888"

@@ -186,6 +186,7 @@ def test_a_large_record_is_pruned_in_portions(database: str, monkeypatch: pytest
 
 @given(st.lists(WRITES | st.none(), min_size=4, max_size=25))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.thorough
 def test_every_state_can_be_looked_back_to(
     tmp_path_factory: pytest.TempPathFactory, writes: list[Write | None]
 ) -> None:
