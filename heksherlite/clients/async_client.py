@@ -16,6 +16,7 @@ from heksherlite.engine import protocol
 from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.protocol import SettingData
 from heksherlite.grants.loader import Fakts, get_current_fakts
+from heksherlite.http.transport import Transport
 
 _CLOSING: Final = 2.0
 """How many seconds closing may take."""
@@ -159,12 +160,21 @@ class AsyncHeksherClient(BaseClient):
         await self.aclose()
 
     async def _send(self, request: Request) -> Response:
+        """Send a request that can be repeated. A client that is not running has connections for this request only."""
+        if self.is_live:
+            try:
+                return await self._transport.send(request)
+            except Exception:
+                if self.is_live:
+                    raise  # otherwise another task closed the client meanwhile
+            finally:
+                if not self.is_live:
+                    await _close(self._transport)
+        transport = self._transport.again()
         try:
-            return await self._transport.send(request)
+            return await transport.send(request)
         finally:
-            if not self.is_live:
-                with anyio.CancelScope(shield=True):
-                    await self._transport.aclose()
+            await _close(transport)
 
     def _running(self) -> Runner:
         self._notice_fork()
@@ -184,3 +194,9 @@ class AsyncHeksherClient(BaseClient):
             return False
         self._keep_running(self._new_runner(self.modification_lock))
         return True
+
+
+async def _close(transport: Transport) -> None:
+    """Close a transport, also if the task is being cancelled."""
+    with anyio.CancelScope(shield=True):
+        await transport.aclose()

@@ -236,15 +236,23 @@ class ThreadHeksherClient(BaseClient):
                 self._portal.call(self._start_in_child)
 
     def _send(self, request: Request) -> Response:
-        """Send a request, on the client's thread if there is one."""
+        """Send a request that can be repeated: on the client's thread, or else on one of its own.
+
+        Connections belong to an event loop. So a thread of its own has its own connections, too, because other threads
+        may send requests at the same time.
+        """
         portal = self._portal
         if portal is not None:
-            return portal.call(self._transport.send, request)
-        portal = PortalThread()
+            try:
+                return portal.call(self._transport.send, request)
+            except Exception:
+                if self._portal is portal or portal.is_current:
+                    raise  # otherwise another thread closed the client meanwhile
+        portal, transport = PortalThread(), self._transport.again()
         try:
-            return portal.call(self._transport.send, request)
+            return portal.call(transport.send, request)
         finally:
-            portal.stop(self._transport.aclose, _CLOSING)
+            portal.stop(transport.aclose, _CLOSING)
 
 
 class _FromThread:

@@ -126,6 +126,10 @@ class Transport:
         self._address(service_url, http_client_args)
         self._moved = True
 
+    def again(self) -> "Transport":
+        """Return a transport to the same service, with connections of its own unless the program passed a transport."""
+        return Transport(self._service_url, self._given_http_client_args, self._limits, keep_alive=self._keep_alive)
+
     def copy(self) -> "Transport":
         """Return a transport to the same service for a forked process.
 

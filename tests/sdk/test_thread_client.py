@@ -122,6 +122,31 @@ def test_ping(scripted: ScriptedService) -> None:
             client_of(UNREACHABLE).ping()
 
 
+def test_ping_beside_close(service: Api, connect: Connect) -> None:
+    """Pings of several threads succeed while the client is closed, and after that."""
+    client = connect(service.url)
+    failures: list[BaseException] = []
+    is_closed = threading.Event()
+
+    def ping_often() -> None:
+        try:
+            for _ in range(3):
+                client.ping()
+            is_closed.wait(10)
+            client.ping()
+        except BaseException as error:  # noqa: BLE001 - the test fails with it
+            failures.append(error)
+
+    threads = [threading.Thread(target=ping_often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    client.close()
+    is_closed.set()
+    for thread in threads:
+        thread.join(30)
+    assert failures == []
+
+
 def test_get_settings(service: Api) -> None:
     """``get_settings`` returns all settings of the service, main client or not."""
     service.declare("a.b", configurable_features=["user", "environment"], metadata={"k": [1]})
