@@ -36,8 +36,8 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """How many times the floor ours is, or None without a floor."""
-        if not self.floor:
+        """How many times the floor ours is, or None without a floor, or with one that is too small to be measured."""
+        if not self.floor or min(self.floor) <= 0:
             return None
         if len(self.floor) == len(self.ours):
             # Taken in turns, so what disturbed one disturbed the other.

@@ -119,7 +119,10 @@ def test_failed_login(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     start = ["--identifier", "app", "--no-browser"]
     for arguments, message in [
         ([endpoint.url, *start], f"Error: {endpoint.base_url}challenge/: access was denied\n"),
-        (["http://127.0.0.1:9", *start], "Error: http://127.0.0.1:9/.well-known/fakts: ConnectError: All connection"),
+        (
+            ["http://127.0.0.1:9", *start],
+            "Error: http://127.0.0.1:9/.well-known/fakts: ConnectError: Connection refused",
+        ),
         (["ftp://host", *start], "Error: Invalid value: expected a URL like 'https://host:port'"),
         ([endpoint.url, "--identifier", ""], "Error: Invalid value: a manifest needs an identifier and a version"),
     ]:

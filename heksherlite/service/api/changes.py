@@ -72,7 +72,13 @@ class OperationConflicts(BaseModel):
     conflicts: list[OperationConflict]
 
 
-CONFLICTS: Any = {409: {"model": OperationConflicts, "description": "Operations cannot be made. Nothing is changed."}}
+CONFLICTS: Any = {
+    409: {
+        "model": OperationConflicts,
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+        "description": "Operations cannot be made, or the base revision is not one of this service. Nothing is changed.",
+    }
+}
 
 
 @router.post("", response_model=ChangesMade, responses={**text_responses(404), **CONFLICTS, **EVERY_WRITE})
