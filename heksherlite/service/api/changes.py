@@ -76,7 +76,7 @@ CONFLICTS: Any = {
     409: {
         "model": OperationConflicts,
         "content": {"text/plain": {"schema": {"type": "string"}}},
-        "description": "Operations cannot be made, or the base revision is not one of this service. Nothing is changed.",
+        "description": "Operations cannot be made, or the base revision is of another service. Nothing is changed.",
     }
 }
 
