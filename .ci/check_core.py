@@ -14,6 +14,7 @@ OF_AN_EXTRA = (
     "heksherlite.cli.",
     "heksherlite.integrations.",
     "heksherlite.grants.safe_yaml",
+    "heksherlite.testing.service",
     "heksherlite.values.msgspec_types",
     "heksherlite.values.pydantic_types",
 )
