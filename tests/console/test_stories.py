@@ -43,7 +43,6 @@ class Shop:
         self.service.__enter__()
         self.url = self.service.url
         self.api = Api(self.url, token=self.tokens["operator"])
-        open_shop(self.api)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -64,13 +63,20 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def running_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with Shop(tmp_path_factory.mktemp("stories") / "a.db") as shop:
         yield shop
 
 
+@pytest.fixture
+def shop(running_shop: Shop) -> Shop:
+    """Return the shop as it is when it opens, whatever other tests have changed."""
+    open_shop(running_shop.api)
+    return running_shop
+
+
 @pytest.fixture(scope="module")
-def chromium(shop: Shop) -> Iterator[Any]:  # noqa: ARG001 - no tokens can be made beside playwright's event loop
+def chromium(running_shop: Shop) -> Iterator[Any]:  # noqa: ARG001 - no tokens can be made beside playwright's event loop
     """Return Chromium."""
     with running_chromium() as browser:
         yield browser
