@@ -45,8 +45,9 @@ def test_what_the_history_has_forgotten_is_null(tmp_path: Path) -> None:
             api.declare("a")
             api.declare("b")
             with closing(sqlite3.connect(path)) as connection, connection:
-                for table in ("history_changes", "history"):
-                    connection.execute(f"DELETE FROM {table} WHERE revision = ?", [api.revision() - 1])
+                revision = [api.revision() - 1]
+                connection.execute("DELETE FROM history_changes WHERE revision = ?", revision)
+                connection.execute("DELETE FROM history WHERE revision = ?", revision)
             assert last_changes(api)["a"] is None
             assert last_changes(api)["b"]["revision"] == api.revision()
 
