@@ -27,6 +27,23 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportResult:
+    """What an import stored, or would store.
+
+    Attributes:
+        settings: The number of settings.
+        rules: The number of rules.
+        revision: The revision that the import made. In a dry run, the newest one.
+        revision_name: The name of the revision.
+    """
+
+    settings: int
+    rules: int
+    revision: int
+    revision_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecidedBy:
     """What a value comes from.
 

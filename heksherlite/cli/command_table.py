@@ -56,7 +56,7 @@ COMMANDS: Final = {
         "cli",
         "Print the script with which a SHELL completes commands, options, and the names of settings and profiles.",
     ),
-    "export": CommandEntry("export", "service", "Export a database, or take a snapshot of a service."),
+    "export": CommandEntry("export", "service", "Export a database or a service, or take a snapshot of a service."),
     "import": CommandEntry("importing", "service", "Import an export, or copy another service."),
     "schema": CommandEntry("schema", "cli", "Show the JSON Schema of the values of a setting."),
     "facts": CommandEntry("facts", "cli", "Show and check the start-up configuration of a program."),
