@@ -60,9 +60,9 @@ COMMANDS: Final = {
     "import": CommandEntry("importing", "service", "Import an export, or copy another service."),
     "schema": CommandEntry("schema", "cli", "Show the JSON Schema of the values of a setting."),
     "facts": CommandEntry("facts", "cli", "Show and check the start-up configuration of a program."),
-    "login": CommandEntry("login", "login", "Get the facts of an application after approval on a page."),
+    "login": CommandEntry("login", "login", "Keep the token of an application after approval on a page."),
     "whoami": CommandEntry("login", "login", "Show which application's facts are stored, without values."),
-    "logout": CommandEntry("login", "login", "Delete the stored facts."),
+    "logout": CommandEntry("login", "login", "Delete the stored facts, and the token that was kept with them."),
     "beacon": CommandEntry("beacons", "login", "Announce an endpoint on the local network."),
     "discover": CommandEntry("beacons", "login", "List the endpoints that are announced on the local network."),
 }
