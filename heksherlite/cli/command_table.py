@@ -50,7 +50,7 @@ SECTIONS: Final = {
     },
     "The service and who may use it": {
         "serve": CommandEntry("serve", "service", "Run the service."),
-        "export": CommandEntry("export", "service", "Export a database, or take a snapshot of a service."),
+        "export": CommandEntry("export", "service", "Export a database or a service, or take a snapshot of a service."),
         "import": CommandEntry("importing", "service", "Import an export, or copy another service."),
         "audit": CommandEntry("audit", "service", "Export the audit record as JSON lines, oldest first."),
         "token": CommandEntry("token", "service", "Create, list and revoke tokens."),
@@ -61,9 +61,9 @@ SECTIONS: Final = {
     },
     "Start-up configuration": {
         "facts": CommandEntry("facts", "cli", "Show and check the start-up configuration of a program."),
-        "login": CommandEntry("login", "login", "Get the facts of an application after approval on a page."),
+        "login": CommandEntry("login", "login", "Keep the token of an application after approval on a page."),
         "whoami": CommandEntry("login", "login", "Show which application's facts are stored, without values."),
-        "logout": CommandEntry("login", "login", "Delete the stored facts."),
+        "logout": CommandEntry("login", "login", "Delete the stored facts, and the token that was kept with them."),
         "discover": CommandEntry("beacons", "login", "List the endpoints that are announced on the local network."),
         "beacon": CommandEntry("beacons", "login", "Announce an endpoint on the local network."),
     },
