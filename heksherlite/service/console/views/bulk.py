@@ -10,7 +10,6 @@ from heksherlite import operations as ops
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.store_view import StoreView
-from heksherlite.service.changing import Rights
 from heksherlite.service.console.differing import copied, differing_rules
 from heksherlite.service.console.drafting import add_to_draft, checked
 from heksherlite.service.console.indexes import index_of
@@ -19,6 +18,7 @@ from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.console.views.editing import may_edit
 from heksherlite.service.domain.entities import Entry, Rule
+from heksherlite.service.domain.rights import Rights
 from heksherlite.service.errors import BadRequestError, RequestError
 from heksherlite.service.pages.form import Form, read_form
 

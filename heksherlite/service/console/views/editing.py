@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request, Response
 from heksherlite import operations as ops
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
-from heksherlite.service.changing import Rights
 from heksherlite.service.console.drafting import Entered, add_to_draft, checked
 from heksherlite.service.console.editors import EditError, editor_of, read_again, read_value
 from heksherlite.service.console.indexes import index_of
@@ -20,6 +19,7 @@ from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.console.schema_fields import UNITS
 from heksherlite.service.domain.entities import Entry, Rule
+from heksherlite.service.domain.rights import Rights
 from heksherlite.service.domain.times import read_time, show_time
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, RequestError
