@@ -63,13 +63,13 @@ def make_examples(api: Api) -> Examples:
     revision = made.raise_for_status().json()["revision"]
     value = {"op": "put_rule", "setting": "checkout.page_size", "feature_values": {"user": "ann"}, "value": 9}
     features = {"op": "set_configurable_features", "setting": "mail.limits", "configurable_features": ["environment"]}
-    proposals = [
+    proposal, administration = [
         api.call("POST", "proposals", {"operations": [each], "reason": "for the newsletter"}).json()["proposal_id"]
         for each in (value, features)
     ]
     manifest = {"identifier": "shop.checkout", "version": "1.2", "scopes": ["read", "write"]}
     code = api.http.post("/f/start/", json={"manifest": manifest}).json()["code"]
-    return Examples(api.rule_ids()[0], revision, removal, *proposals, code)
+    return Examples(api.rule_ids()[0], revision, removal, proposal, administration, code)
 
 
 def addresses(examples: Examples) -> Mapping[str, Sequence[str]]:
