@@ -51,7 +51,7 @@ def test_all_settings_are_listed(browser: Browser) -> None:
     """Settings without a dot come first, then groups by the first part of the name."""
     page = browser.open("/console/")
     assert names_on(page) == ["cache_ttl", "mail.sender", "shop.enabled", "shop.page_size"]
-    assert "3 possible values otherwise 60" in page.text
+    assert "3 possible values by environment and user otherwise 60" in page.text
     assert page.unlabelled == []
 
 
@@ -80,7 +80,7 @@ def test_the_context_shows_what_a_program_gets(shop: Api, browser: Browser) -> N
     """With the whole context there is one value, and who decides it."""
     winner = max(shop.rule_ids())
     assert (
-        f"How long answers are cached. 0 rule {winner} int"
+        f"How long answers are cached. 0 rule {winner} where environment is dev and user is john int"
         in browser.open("/console/?c.environment=dev&c.user=john").text
     )
     page = browser.open("/console/settings/cache_ttl?c.environment=dev")

@@ -80,6 +80,9 @@ class ServiceRoute(APIRoute):
     takes_operations = False
     """Whether bodies may be as large as those with operations."""
 
+    reads_body = False
+    """Whether the handler reads the body by itself, piece by piece, and takes as long as that needs."""
+
     is_stream = False
     """Whether responses have no end."""
 
@@ -133,9 +136,9 @@ class ServiceRoute(APIRoute):
             if not required.is_public:
                 _hold_quotas(context.quotas, request, self)
             seconds = context.options.limits.request_timeout
-            deadline = asyncio.timeout(seconds)
+            deadline = asyncio.timeout(None if self.reads_body else seconds)
             try:
-                if not has_body(request.scope):
+                if self.reads_body or not has_body(request.scope):
                     async with deadline:
                         return await handle(StrictJsonRequest(request.scope, request.receive))
                 max_bytes = context.options.limits.max_changes_size if self.takes_operations else None
@@ -158,6 +161,12 @@ class StreamRoute(ServiceRoute):
     """A route whose responses have no end."""
 
     is_stream = True
+
+
+class UploadRoute(ServiceRoute):
+    """A route whose body is larger than what fits into the memory."""
+
+    reads_body = True
 
 
 class OperationsRoute(ServiceRoute):

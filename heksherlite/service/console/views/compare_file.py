@@ -86,7 +86,7 @@ async def copy_from_file(request: Request) -> Response:
     if not texts:
         raise BadRequestError("choose at least one row")
     try:
-        operations = [_OPERATION.validate_json(each).operation() for each in texts]
+        operations = [_OPERATION.validate_json(each).operation for each in texts]
     except ValidationError as error:
         raise BadRequestError("the form does not say what to copy") from error
     await add_to_draft(request, operations)

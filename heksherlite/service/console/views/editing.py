@@ -1,7 +1,8 @@
 """Forms that change a setting or one of its rules. What they send goes into the draft."""
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -29,6 +30,9 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 may_edit_values = requires_person(Scope.WRITE, Scope.PROPOSE, reads=True)
 
 _CONDITION = "f."
+
+_LIFETIMES: Final[Mapping[str, str]] = {"1": "1 hour", "8": "8 hours", "24": "1 day", "168": "1 week"}
+"""After how many hours a rule may end, with their names."""
 
 
 @router.get("/console/settings/{name}/edit")
@@ -62,7 +66,9 @@ async def take_rule(request: Request, name: str, store: ReadableStore, context: 
     entry = store.catalog.entry(name)
     setting = entry.setting
     rule = _rule(entry, form.text("rule"))
-    entered = Entered(starts_at=form.text("starts_at"), ends_at=form.text("ends_at"))
+    entered = Entered(
+        starts_at=form.text("starts_at"), ends_at=form.text("ends_at"), ends_after=form.text("ends_after")
+    )
     if rule is not None:
         entered.conditions = dict(rule.conditions)
     else:
@@ -74,12 +80,7 @@ async def take_rule(request: Request, name: str, store: ReadableStore, context: 
     conditions = {feature: text for feature, text in entered.conditions.items() if text}
     if not conditions:
         entered.faults["conditions"] = "fill in at least one condition, or set the default for everybody instead"
-    times: dict[str, datetime | None] = {}
-    for field in ("starts_at", "ends_at"):
-        try:
-            times[field] = read_time(getattr(entered, field)) if getattr(entered, field) else None
-        except ValueError as error:
-            entered.faults[field] = str(error)
+    times = _times(entered, store.now())
     if not entered.faults:
         operation = ops.PutRule(setting=setting.name, feature_values=conditions, value=value, **times)  # type: ignore[arg-type]  # both are times
         try:
@@ -184,6 +185,24 @@ def _value(entry: Entry, form: Form, entered: Entered, before: Any) -> Any:
         return error.value if error.faults else before
 
 
+def _times(entered: Entered, now: datetime) -> dict[str, datetime | None]:
+    """Return when a rule starts and ends. What is wrong is added to the faults."""
+    times: dict[str, datetime | None] = {}
+    for field in ("starts_at", "ends_at"):
+        try:
+            times[field] = read_time(getattr(entered, field)) if getattr(entered, field) else None
+        except ValueError as error:
+            entered.faults[field] = str(error)
+    if not entered.ends_after:
+        return times
+    if entered.ends_at or entered.ends_after not in _LIFETIMES:
+        entered.faults["ends_at"] = "choose either a time or after how long the rule ends"
+        return times
+    begins = max(now, times.get("starts_at") or now)
+    times["ends_at"] = (begins + timedelta(hours=int(entered.ends_after))).replace(second=0, microsecond=0)
+    return times
+
+
 def _rule(entry: Entry, number: str) -> Rule | None:
     if not number:
         return None
@@ -220,6 +239,8 @@ async def _show_rule(
         entered=entered,
         units=UNITS,
         owner=owner_of(rule),
+        lifetimes=_LIFETIMES,
+        now=store.now(),
         for_everybody=False,
     )
 

@@ -12,7 +12,7 @@ from starlette.background import BackgroundTask
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
 from heksherlite.service.changing import Changer
-from heksherlite.service.console.bar import bar_of
+from heksherlite.service.console.bar import Bar, Field, bar_of
 from heksherlite.service.console.index import Indexed, View
 from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.numbers import read_number
@@ -36,7 +36,7 @@ FILTERS: Final[Mapping[str, str]] = {
     "default": "with an operator's default",
     "protected": "protected",
     "no_rules": "without rules",
-    "undeclared": "undeclared for long",
+    "undeclared": "probably unused (undeclared for long)",
 }
 
 UNDECLARED_DAYS: Final = 30
@@ -106,6 +106,7 @@ async def show_settings(request: Request, store: ReadableStore, context: Context
         each.name: {
             "indexed": each,
             "explained": values[each.name],
+            "winner": _winner(each, values[each.name]),
             "changed": changed.get(each.entry.setting.revision),
             "declared": declared.get(each.entry.setting.id),
         }
@@ -125,6 +126,7 @@ async def show_settings(request: Request, store: ReadableStore, context: Context
         everything=len(view.settings),
         number=number,
         pages=pages,
+        meant=_meant(words, view.suggestions, bar),
         types=TYPES,
         filters=FILTERS,
         closed=sorted(closed),
@@ -145,6 +147,22 @@ def _values(
         each.name: explain(catalog, each.entry, changer.ranked_rules.get(catalog, each.entry), known, Page(10, 0))
         for each in settings
     }
+
+
+def _winner(indexed: Indexed, explanation: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Return the conditions of the rule that decides the value, or None if no rule does for sure."""
+    rule = indexed.entry.rules.get(explanation.get("decided_by", {}).get("rule_id"))
+    return None if rule is None else dict(rule.conditions)
+
+
+def _meant(words: Sequence[str], suggestions: Mapping[str, Sequence[str]], bar: Bar) -> Sequence[Field]:
+    """Return the values of context features that somebody searches for who wants to see the values in that context."""
+    return [
+        Field(field.feature, value, (), field.parameter)
+        for field in bar.fields
+        for value in suggestions.get(field.feature, ())
+        if value.casefold() in words and not field.value
+    ]
 
 
 def _has(catalog: Catalog, indexed: Indexed, what: str) -> bool:
