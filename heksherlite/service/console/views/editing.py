@@ -27,7 +27,7 @@ from heksherlite.service.pages.form import Form, read_form
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
-may_edit = requires_person(Scope.WRITE, Scope.PROPOSE, Scope.ADMIN)
+may_edit_values = requires_person(Scope.WRITE, Scope.PROPOSE, reads=True)
 
 _CONDITION = "f."
 
@@ -36,7 +36,7 @@ _LIFETIMES: Final[Mapping[str, str]] = {"1": "1 hour", "8": "8 hours", "24": "1 
 
 
 @router.get("/console/settings/{name}/edit")
-@may_edit
+@may_edit_values
 async def edit_rule(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Show the form for a new rule, or for the one that the query names."""
     entry = store.catalog.entry(name)
@@ -59,7 +59,7 @@ async def edit_rule(request: Request, name: str, store: ReadableStore, context: 
 
 
 @router.post("/console/settings/{name}/edit")
-@may_edit
+@may_edit_values
 async def take_rule(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Take a rule into the draft, or show the form again with what is wrong."""
     form = await read_form(request)
@@ -92,7 +92,7 @@ async def take_rule(request: Request, name: str, store: ReadableStore, context: 
 
 
 @router.get("/console/settings/{name}/default")
-@may_edit
+@may_edit_values
 async def edit_default(request: Request, name: str, store: ReadableStore) -> Response:
     """Show the form for the operator's default."""
     entry = store.catalog.entry(name)
@@ -100,7 +100,7 @@ async def edit_default(request: Request, name: str, store: ReadableStore) -> Res
 
 
 @router.post("/console/settings/{name}/default")
-@may_edit
+@may_edit_values
 async def take_default(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Take a default into the draft, or show the form again with what is wrong."""
     form = await read_form(request)
@@ -119,7 +119,7 @@ async def take_default(request: Request, name: str, store: ReadableStore, contex
 
 
 @router.post("/console/settings/{name}/clear-default")
-@may_edit
+@may_edit_values
 async def clear_default(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Take the removal of the operator's default into the draft."""
     await read_form(request)
@@ -128,7 +128,7 @@ async def clear_default(request: Request, name: str, store: ReadableStore, conte
 
 
 @router.post("/console/settings/{name}/delete-rule")
-@may_edit
+@may_edit_values
 async def delete_rule(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Take the deletion of a rule into the draft."""
     form = await read_form(request)
