@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from heksherlite import operations as ops
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.routes import requires_person
 from heksherlite.service.api.store_view import StoreView
-from heksherlite.service.changing import Rights
 from heksherlite.service.console.differing import copied, differing_rules
 from heksherlite.service.console.drafting import add_to_draft, checked
 from heksherlite.service.console.editors import EditError, editor_of, read_again, read_value
@@ -20,21 +20,24 @@ from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.console.schema_fields import UNITS
 from heksherlite.service.console.searching import search_of
-from heksherlite.service.console.views.editing import may_edit
 from heksherlite.service.domain.entities import Entry, Rule, Setting
+from heksherlite.service.domain.rights import Rights
+from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, RequestError
 from heksherlite.service.pages.form import Form, read_form
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
+may_edit_many = requires_person(Scope.WRITE, Scope.PROPOSE, Scope.ADMIN, reads=True)
+
 _MOST: Final = 1_000
 """The maximum number of settings or rules that are edited together."""
 
-_FOR_OPERATORS: Final = frozenset({"protect", "end_protection", "delete"})
+_FOR_ADMINISTRATORS: Final = frozenset({"protect", "end_protection", "delete"})
 
 
 @router.get("/console/bulk")
-@may_edit
+@may_edit_many
 async def show_bulk(request: Request, store: ReadableStore, context: Context) -> Response:
     """Show what can be done with the chosen settings, all that a search finds, or the chosen rules of a setting."""
     query = request.query_params
@@ -47,13 +50,16 @@ async def show_bulk(request: Request, store: ReadableStore, context: Context) ->
 
 
 @router.post("/console/bulk")
-@may_edit
+@may_edit_many
 async def take_bulk(request: Request, store: ReadableStore, context: Context) -> Response:
     """Take the edits into the draft, or show the forms again with what is wrong."""
     form = await read_form(request)
     names, numbers, do = form.texts("setting"), form.texts("rule"), form.text("do")
-    if do in _FOR_OPERATORS and not person_of(request).may_administer:
+    person = person_of(request)
+    if do in _FOR_ADMINISTRATORS and not person.may_administer:
         raise AccessDeniedError(403, "this requires the scope admin")
+    if do not in _FOR_ADMINISTRATORS and not person.may_propose:
+        raise AccessDeniedError(403, "this requires the scope write or propose")
     entries, rules = _entries(store, names), _rules(store, names, numbers)
     shared = _shared(entries)
     if shared is not None and do == "more":

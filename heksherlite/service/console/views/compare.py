@@ -14,7 +14,7 @@ from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.numbers import read_number
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
-from heksherlite.service.console.views.editing import may_edit
+from heksherlite.service.console.views.editing import may_edit_values
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError
 from heksherlite.service.pages.form import read_form
@@ -61,7 +61,7 @@ async def show_comparison(request: Request, store: ReadableStore, context: Conte
 
 
 @router.post("/console/compare")
-@may_edit
+@may_edit_values
 async def copy(request: Request, store: ReadableStore, context: Context) -> Response:
     """Take what makes the right side like the left one into the draft: the chosen rows, or all values."""
     form = await read_form(request)

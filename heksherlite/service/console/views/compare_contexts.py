@@ -14,7 +14,7 @@ from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.numbers import read_number
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
-from heksherlite.service.console.views.editing import may_edit
+from heksherlite.service.console.views.editing import may_edit_values
 from heksherlite.service.domain.filters import parse_feature_values
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, RequestError
@@ -66,7 +66,7 @@ async def show_comparison_of_contexts(request: Request, store: ReadableStore, co
 
 
 @router.post("/console/compare/contexts")
-@may_edit
+@may_edit_values
 async def copy_values(request: Request, store: ReadableStore, context: Context) -> Response:
     """Take rules into the draft that give the second context the values of the first: the chosen ones, or all."""
     form = await read_form(request)

@@ -17,7 +17,7 @@ from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.drafting import add_to_draft
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleOperationsRoute
-from heksherlite.service.console.views.editing import may_edit
+from heksherlite.service.console.views.editing import may_edit_values
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.entities import Entry, Rule, Setting
 from heksherlite.service.domain.json_values import same_json
@@ -78,7 +78,7 @@ async def compare_file(request: Request, store: ReadableStore, context: Context)
 
 
 @router.post("/console/compare/file/copy")
-@may_edit
+@may_edit_values
 async def copy_from_file(request: Request) -> Response:
     """Take the chosen differences, or all that are shown, into the draft."""
     form = await read_form(request)
