@@ -7,6 +7,7 @@ decides a list of operations together: it makes all of them, in order and as one
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, ClassVar, Final, Literal, TypeAlias, get_args
 
 NOT_GIVEN: Final[Any] = type("NotGiven", (), {"__slots__": (), "__repr__": lambda _: "NOT_GIVEN"})()
@@ -26,11 +27,16 @@ class Operation:
     def as_json(self) -> dict[str, Any]:
         """Return the operation as the service reads it, without the fields that are not given."""
         shown = {"op": self.op}
-        for each in fields(self):
-            value = getattr(self, each.name)
+        for name in _field_names(self.op):
+            value = getattr(self, name)
             if value is not NOT_GIVEN:
-                shown[each.name] = _as_json(value)
+                shown[name] = _as_json(value)
         return shown
+
+
+@cache
+def _field_names(op: str) -> tuple[str, ...]:
+    return tuple([each.name for each in fields(OPERATIONS[op])])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +169,12 @@ class SetDefault(OfSetting):
 
     Attributes:
         value: The value, as JSON.
+        metadata: The metadata of the default. Not given: unchanged, or empty for a new default.
     """
 
     op: ClassVar[str] = "set_default"
     value: Any
+    metadata: Mapping[str, Any] = NOT_GIVEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,7 +398,12 @@ def _from_json(name: str, value: Any) -> Any:
     return tuple(value) if name == "configurable_features" else value
 
 
+_AS_THEY_ARE: Final = (str, int, float, list, type(None))
+
+
 def _as_json(value: Any) -> Any:
+    if isinstance(value, _AS_THEY_ARE):
+        return value
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):

@@ -1,6 +1,7 @@
 """The calls of the service's API for operators: what is sent, and how the answer is read. No I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace as with_fields
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -12,10 +13,12 @@ from heksherlite.admin.results import (
     ChangeResult,
     DeclarationPreview,
     HistoryPage,
+    ImportResult,
     Record,
     RuleDetails,
     SettingDetails,
 )
+from heksherlite.engine.protocol import LINES
 from heksherlite.operations import Operation
 
 
@@ -56,8 +59,11 @@ def change(
     return json_call("POST", "changes", reading.change_result, body=body, changes_nothing=dry_run)
 
 
-def list_settings() -> Call[tuple[SettingDetails, ...]]:
+def list_settings(*, last_change: bool = False) -> Call[tuple[SettingDetails, ...]]:
     """Return all settings, sorted by name.
+
+    Args:
+        last_change: Whether to say when, by whom and why each of them was changed last.
 
     Raises:
         AdminError: There is no answer, or the request is refused.
@@ -66,7 +72,7 @@ def list_settings() -> Call[tuple[SettingDetails, ...]]:
     def read(shown: Any) -> tuple[SettingDetails, ...]:
         return tuple([reading.setting_details(each) for each in shown["settings"]])
 
-    return json_call("GET", "settings", read, include_additional_data="true")
+    return json_call("GET", "settings", read, include_additional_data="true", include_last_change=_flag(last_change))
 
 
 def setting(name: str) -> Call[SettingDetails]:
@@ -281,3 +287,26 @@ def export(*, at: Moment | None = None) -> Call[bytes]:
     """
     params = {"at": moment_text(at)}
     return Call(request_to("GET", "export", None, params, repeatable=True), reading.export_lines)
+
+
+def import_export(*, replace: bool, dry_run: bool, break_glass: bool, reason: str | None) -> Call[ImportResult]:
+    """Return the call of an import, whose body is the export."""
+    params = {"replace": _flag(replace), "dry_run": _flag(dry_run), "break_glass": _flag(break_glass)}
+    request = request_to("POST", "import", None, params, repeatable=dry_run)
+    headers = {"Content-Type": LINES, **request.headers}
+    if reason is not None:
+        headers["X-Change-Reason"] = " ".join(reason.split())
+    return Call(with_fields(request, headers=headers), partial(reading.read_json, read=_import_result))
+
+
+def _flag(value: bool) -> str | None:
+    return "true" if value else None
+
+
+def _import_result(shown: Any) -> ImportResult:
+    return ImportResult(
+        settings=int(shown["settings"]),
+        rules=int(shown["rules"]),
+        revision=int(shown["revision"]),
+        revision_name=str(shown["revision_name"]),
+    )

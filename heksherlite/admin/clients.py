@@ -1,21 +1,24 @@
 """The clients for operators: the I/O around the calls."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from threading import Lock
 from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, get_args
 
 from heksherlite.admin import access_calls, application_calls, calls, proposal_calls
+from heksherlite.admin.downloads import ExportDownload
 from heksherlite.admin.reading import outcome_of
-from heksherlite.admin.requests import Call
-from heksherlite.admin.results import Record
+from heksherlite.admin.requests import Call, Moment
+from heksherlite.admin.results import ImportResult, Record
 from heksherlite.admin.watching import Watch
 from heksherlite.clients.portal import PortalThread
+from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.snapshots import LARGEST
 from heksherlite.errors import ServiceUnavailableError
 from heksherlite.http.failures import is_outage, was_not_sent
 from heksherlite.http.sync_adapters import async_http_client_args
+from heksherlite.http.transfers import ReadableFile
 from heksherlite.http.transport import ResponseLimits, Transport
 
 P = ParamSpec("P")
@@ -161,16 +164,70 @@ class AsyncAdminClient:
         """
         await Watch(self._transport, self.send, take, settings).run()
 
+    async def download_export(self, take: Callable[[bytes], object], *, at: Moment | None = None) -> None:
+        """Pass an export of all settings and rules to a function, piece by piece, so that there may be any number.
+
+        Args:
+            take: Called with each piece of the lines that ``heksherlite import`` reads. An exception that it
+                raises ends the download.
+            at: The time or revision. None: now.
+
+        Raises:
+            RequestRefusedError: There is no such revision or time (status 404 or 400).
+            ServiceResponseError: The response is something else, or was cut off.
+            AdminError: There is no answer, or the request is refused for another reason.
+        """
+        call = calls.export(at=at)
+        download = ExportDownload(take)
+        try:
+            response = await self._exchange(call.request, self._transport.download(call.request, download.take))
+        except Exception:
+            if download.failure is not None:
+                raise download.failure from None
+            raise
+        call.result(response)
+        download.require_end(call.request)
+
+    async def import_export(
+        self,
+        file: ReadableFile,
+        *,
+        replace: bool = False,
+        dry_run: bool = False,
+        break_glass: bool = False,
+        reason: str | None = None,
+    ) -> ImportResult:
+        """Store the settings, rules and context features of an export, all of them or none, as one change.
+
+        It is sent piece by piece, so there may be any number. This needs a token with the scope ``admin`` and no
+        setting prefix.
+
+        Args:
+            file: The export, such as :meth:`download_export` returns it. It is read to its end.
+            replace: Whether to delete the existing settings and rules first. Without it, there must be none.
+            dry_run: Whether to check the export, and change nothing.
+            break_glass: Whether to delete protected settings in an emergency. It requires a reason.
+            reason: The reason, for the history.
+
+        Raises:
+            RequestRefusedError: There are settings (status 409), or the export is malformed (status 422).
+            AdminError: There is no answer, or the request is refused for another reason.
+        """
+        call = calls.import_export(replace=replace, dry_run=dry_run, break_glass=break_glass, reason=reason)
+        return call.result(await self._exchange(call.request, self._transport.upload(call.request, file)))
+
     async def send(self, call: Call[T]) -> T:
         """Send a request, and return its result."""
+        return call.result(await self._exchange(call.request, self._transport.send(call.request)))
+
+    async def _exchange(self, request: Request, exchange: Awaitable[Response]) -> Response:
         try:
-            response = await self._transport.send(call.request)
+            return await exchange
         except Exception as error:
             if not is_outage(error):
                 raise
-            reason = str(error) if was_not_sent(error) else f"{error}{outcome_of(call.request)}"
-            raise ServiceUnavailableError(str(call.request), reason) from error
-        return call.result(response)
+            reason = str(error) if was_not_sent(error) else f"{error}{outcome_of(request)}"
+            raise ServiceUnavailableError(str(request), reason) from error
 
 
 class AdminClient:
@@ -286,6 +343,58 @@ class AdminClient:
             AdminError: The service cannot be reached at the beginning, or refuses the request.
         """
         self._running_portal().call(self._client.watch, take, settings)
+
+    def download_export(self, take: Callable[[bytes], object], *, at: Moment | None = None) -> None:
+        """Pass an export of all settings and rules to a function, piece by piece, so that there may be any number.
+
+        Args:
+            take: Called with each piece of the lines that ``heksherlite import`` reads, in another thread. An exception
+                that it raises ends the download.
+            at: The time or revision. None: now.
+
+        Raises:
+            RequestRefusedError: There is no such revision or time (status 404 or 400).
+            ServiceResponseError: The response is something else, or was cut off.
+            AdminError: There is no answer, or the request is refused for another reason.
+        """
+
+        async def download() -> None:
+            await self._client.download_export(take, at=at)
+
+        self._running_portal().call(download)
+
+    def import_export(
+        self,
+        file: ReadableFile,
+        *,
+        replace: bool = False,
+        dry_run: bool = False,
+        break_glass: bool = False,
+        reason: str | None = None,
+    ) -> ImportResult:
+        """Store the settings, rules and context features of an export, all of them or none, as one change.
+
+        It is sent piece by piece, so there may be any number. This needs a token with the scope ``admin`` and no
+        setting prefix.
+
+        Args:
+            file: The export, such as :meth:`download_export` returns it. It is read to its end, in another thread.
+            replace: Whether to delete the existing settings and rules first. Without it, there must be none.
+            dry_run: Whether to check the export, and change nothing.
+            break_glass: Whether to delete protected settings in an emergency. It requires a reason.
+            reason: The reason, for the history.
+
+        Raises:
+            RequestRefusedError: There are settings (status 409), or the export is malformed (status 422).
+            AdminError: There is no answer, or the request is refused for another reason.
+        """
+
+        async def upload() -> ImportResult:
+            return await self._client.import_export(
+                file, replace=replace, dry_run=dry_run, break_glass=break_glass, reason=reason
+            )
+
+        return self._running_portal().call(upload)
 
     def send(self, call: Call[T]) -> T:
         """Send a request, and return its result."""

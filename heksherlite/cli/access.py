@@ -151,6 +151,13 @@ _OPTIONS = (
         help="The largest body of a request with operations, in bytes.",
     ),
     click.option(
+        "--max-import-size",
+        type=click.IntRange(min=1),
+        default=_DEFAULTS.max_import_size,
+        show_default=True,
+        help="The largest export that is imported over HTTP, in bytes. It takes as much space for temporary files.",
+    ),
+    click.option(
         "--request-timeout",
         type=click.FloatRange(min=0, min_open=True),
         default=_DEFAULTS.request_timeout,

@@ -151,6 +151,15 @@ def require_consent(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
+    require_terminal()
+    click.confirm(question, abort=True, err=True)
+
+
+def require_terminal() -> None:
+    """Refuse to go on if there is no terminal to ask on.
+
+    Raises:
+        click.UsageError: There is none.
+    """
     if not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask on; --yes makes the change without asking.")
-    click.confirm(question, abort=True, err=True)

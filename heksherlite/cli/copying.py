@@ -41,7 +41,7 @@ def copy_service(admin: AdminClient, transport: Transport, file: BinaryIO) -> No
         ServiceResponseError: A response is malformed.
     """
     try:
-        file.write(admin.export())
+        admin.download_export(file.write)
     except RequestRefusedError as error:
         if error.status not in _NO_SUCH_ROUTE:
             raise

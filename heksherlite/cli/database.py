@@ -35,12 +35,17 @@ def existing_database(location: str | None) -> Database:
         ServiceStartError: The database is a file that does not exist, or the URL has an unknown scheme.
     """
     database = open_database(location or default_database())
-    if isinstance(database, SqliteDatabase) and not Path(database.location).exists():
+    if is_missing(database):
         raise ServiceStartError(
             f"there is no database {database.location}; give the one of the service by --database. The service prints"
             " it at its start"
         )
     return database
+
+
+def is_missing(database: Database) -> bool:
+    """Return whether a database is a file that does not exist."""
+    return isinstance(database, SqliteDatabase) and not Path(database.location).exists()
 
 
 def in_access_store(

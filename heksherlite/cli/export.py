@@ -1,4 +1,4 @@
-"""``heksherlite export``: write a database into a file for an import, or a snapshot of a service for programs."""
+"""``heksherlite export``: write settings into a file for an import, or a snapshot of a service for programs."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from heksherlite.cli.location import database_option
-from heksherlite.cli.source import credential_options, refuse_credentials
+from heksherlite.cli.arguments import parse_moment
+from heksherlite.cli.source import refuse_credentials
+from heksherlite.cli.target import chosen_service, place_options
 
 
 @click.command()
-@click.argument("url", required=False)
+@click.argument("snapshot_url", metavar="[URL]", required=False)
 @click.option(
     "--output",
     metavar="FILE",
@@ -19,8 +20,10 @@ from heksherlite.cli.source import credential_options, refuse_credentials
     type=click.Path(dir_okay=False, allow_dash=True),
     help="The file to write; - is the standard output.",
 )
-@database_option
-@credential_options
+@place_options
+@click.option(
+    "--at", metavar="TIME", help="Export the settings of a service as of this time or revision. By default, as of now."
+)
 @click.option(
     "--settings", metavar="NAMES", help="The settings of the snapshot, separated by commas. By default all of them."
 )
@@ -28,31 +31,45 @@ from heksherlite.cli.source import credential_options, refuse_credentials
 def export(
     context: click.Context,
     *,
-    url: str | None,
+    snapshot_url: str | None,
     output: str,
     database: str | None,
+    url: str | None,
+    profile: str | None,
     token: str | None,
     headers: Sequence[str],
+    at: str | None,
     settings: str | None,
 ) -> None:
-    """Export a database, or take a snapshot of a service.
+    """Export a database or a service, or take a snapshot of a service.
 
-    Without URL, the settings and rules of the database go into a file that heksherlite import reads. With the URL of
-    a service, a snapshot goes into the file. Programs start from it when they cannot reach the service.
+    The settings and rules of the database go into a file that heksherlite import reads. With --url or --profile, they
+    are those of a service, which the token reads with the scope read. With URL, which has no option in front of it, a
+    snapshot goes into the file. Programs start from it when they cannot reach the service.
     """
-    if url is None:
-        refuse_credentials(context, "URL")
-        if settings is not None:
-            raise click.UsageError("--settings needs URL, the URL of a service.")
-        from heksherlite.cli.backup import exported
-
-        with exported(database) as lines:
-            write_pieces(output, lines)
-    else:
+    service = chosen_service(context, url, token, headers, profile)
+    if snapshot_url is not None and service is not None:
+        raise click.UsageError("Give either URL, for a snapshot, or --url or --profile, for an export.")
+    if settings is not None and snapshot_url is None:
+        raise click.UsageError("--settings needs URL, the URL of a service.")
+    if at is not None and service is None:
+        raise click.UsageError("--at needs --url or --profile, a service that keeps its history.")
+    if snapshot_url is not None:
         names = _parse_names(settings)
         from heksherlite.cli.snapshot import take_snapshot
 
-        write_pieces(output, [take_snapshot(url, token, headers, names)])
+        write_pieces(output, [take_snapshot(snapshot_url, token, headers, names)])
+    elif service is not None:
+        from heksherlite.cli.transfers import exported_by
+
+        with exported_by(service, parse_moment(at, "--at")) as pieces:
+            write_pieces(output, pieces)
+    else:
+        refuse_credentials(context, "URL or --url")
+        from heksherlite.cli.backup import exported
+
+        with exported(database) as pieces:
+            write_pieces(output, pieces)
 
 
 def write_pieces(output: str, pieces: Iterable[bytes]) -> None:

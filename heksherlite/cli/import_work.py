@@ -4,51 +4,61 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, Final
 
 import anyio
 import click
 
-from heksherlite.admin import AdminClient
+from heksherlite.admin import AdminClient, ImportResult
 from heksherlite.cli.copying import copy_service
-from heksherlite.cli.database import cause
+from heksherlite.cli.database import cause, is_missing
+from heksherlite.cli.import_mode import ImportMode
 from heksherlite.cli.location import default_database
 from heksherlite.cli.progress import progress
 from heksherlite.cli.source import admin_client_of, transport_to
 from heksherlite.errors import AdminError, ServiceResponseError, ServiceStartError
 from heksherlite.http.transport import Transport
 from heksherlite.service.domain.authors import Cause
+from heksherlite.service.domain.catalog import Catalog
+from heksherlite.service.domain.counters import Counters
+from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.errors import DatabaseUnavailableError, ExportError, NotEmptyError, UnknownOutcomeError
+from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.rows import read_catalog
 from heksherlite.service.storage.urls import open_database
-from heksherlite.service.transfer.importing import import_export
+from heksherlite.service.transfer.importing import ImportPolicy, check_export, import_export, writing_to
 from heksherlite.service.transfer.lines import ExportReader
 
 _NOTHING_CHANGED: Final = "nothing was changed"
 
 
-def import_file(file: str, database: str | None, *, replace: bool) -> None:
+def import_file(file: str, database: str | None, mode: ImportMode) -> tuple[ImportResult, str]:
     """Import an export.
 
     Args:
         file: The path of the export; ``-`` is the standard input.
         database: The URL of the database; None for the default one.
-        replace: Whether to delete the existing settings and rules first.
+        mode: How to import it.
+
+    Returns:
+        What was imported, or would be, and the location of the database.
 
     Raises:
         click.ClickException: The export is malformed, there are settings, or the database cannot be used.
     """
-    reason = f"import of {file}"
+    what = f"import of {file}"
     with click.open_file(file, "rb") as lines, _errors_in_words():
         length = None if file == "-" else os.fstat(lines.fileno()).st_size
         try:
-            _import_lines(lines, length, reason, database, replace=replace)
+            return _import_lines(lines, length, mode.reason or what, database, mode)
         except ExportError as error:
-            raise click.ClickException(f"{reason}: {error}; {_NOTHING_CHANGED}") from error
+            raise click.ClickException(f"{what}: {error}; {_NOTHING_CHANGED}") from error
 
 
-def import_service(url: str, token: str | None, headers: Sequence[str], database: str | None, *, replace: bool) -> None:
+def import_service(
+    url: str, token: str | None, headers: Sequence[str], database: str | None, mode: ImportMode
+) -> tuple[ImportResult, str]:
     """Copy a service.
 
     Args:
@@ -56,22 +66,25 @@ def import_service(url: str, token: str | None, headers: Sequence[str], database
         token: The token to send, or None.
         headers: Further headers, each ``Name: value``.
         database: The URL of the database; None for the default one.
-        replace: Whether to delete the existing settings and rules first.
+        mode: How to import it.
+
+    Returns:
+        What was imported, or would be, and the location of the database.
 
     Raises:
         click.ClickException: The service cannot be copied, there are settings, or the database cannot be used.
     """
     admin, transport = admin_client_of(url, token, headers), transport_to(url, token, headers)
-    reason = f"import from {transport}"
+    what = f"import from {transport}"
     with TemporaryFile() as copied, _errors_in_words():
         _copy(admin, transport, copied)
         length = copied.tell()
         copied.seek(0)
         try:
-            _import_lines(copied, length, reason, database, replace=replace)
+            return _import_lines(copied, length, mode.reason or what, database, mode)
         except ExportError as error:
             # The numbers of lines are left out: nobody sees the lines of a copy.
-            raise click.ClickException(f"{reason}: {error.reason}; {_NOTHING_CHANGED}") from error
+            raise click.ClickException(f"{what}: {error.reason}; {_NOTHING_CHANGED}") from error
 
 
 @contextmanager
@@ -97,22 +110,38 @@ def _copy(admin: AdminClient, transport: Transport, copied: BinaryIO) -> None:
 
 
 def _import_lines(
-    lines: Iterable[bytes], length: int | None, reason: str, database: str | None, *, replace: bool
-) -> None:
-    with progress("importing", length) as advance:
+    lines: Iterable[bytes], length: int | None, reason: str, database: str | None, mode: ImportMode
+) -> tuple[ImportResult, str]:
+    policy = ImportPolicy(replace=mode.replace)
+    with progress("checking" if mode.dry_run else "importing", length) as advance:
         export = ExportReader(_counted(lines, advance))
-        location = anyio.run(partial(_import, export, cause(reason), database or default_database(), replace=replace))
-    click.echo(f"Imported {export.settings} settings with {export.rules} rules into {location}")
+        opened = open_database(database or default_database())
+        revision = anyio.run(partial(_check if mode.dry_run else _import, opened, export, cause(reason), policy))
+    result = ImportResult(
+        settings=export.settings, rules=export.rules, revision=revision.number, revision_name=str(revision)
+    )
+    return result, opened.location
 
 
-async def _import(export: ExportReader, cause: Cause, location: str | Path, *, replace: bool) -> str:
-    database = open_database(location)
+async def _import(database: Database, export: ExportReader, cause: Cause, policy: ImportPolicy) -> RevisionId:
     try:
         await database.prepare()
-        await import_export(database, export, cause, replace=replace)
+        return await import_export(writing_to(database), export, cause, policy, now=database.now())
     finally:
         await database.close()
-    return database.location
+
+
+async def _check(database: Database, export: ExportReader, _cause: Cause, policy: ImportPolicy) -> RevisionId:
+    catalog = Catalog(Counters(database_id=""))
+    if not is_missing(database):
+        try:
+            await database.prepare()
+            async with database.reading() as connection:
+                catalog = await read_catalog(connection)
+        finally:
+            await database.close()
+    check_export(catalog, export, policy)
+    return catalog.counters.revision_id
 
 
 def _counted(lines: Iterable[bytes], advance: Callable[[int], object]) -> Iterator[bytes]:

@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from heksherlite.admin import ChangeResult, ExplainedSetting, Proposal, Record, RuleDetails, SettingDetails
+from heksherlite.admin import (
+    ChangeResult,
+    ExplainedSetting,
+    ImportResult,
+    Proposal,
+    Record,
+    RuleDetails,
+    SettingDetails,
+)
 from heksherlite.cli.check import SettingCheck
 from heksherlite.cli.output_types import AppliedPlan, MadePlan, ProfileRow, Revert, SettingRow
 from heksherlite.cli.states import StateDifference
@@ -21,7 +29,7 @@ _Changed: TypeAlias = ChangeResult | Proposal
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _ShownSetting(SettingDetails):
     rules: tuple[RuleDetails, ...]
-    last_change: Record | None
+    last_change: Record | None  # type: ignore[assignment]  # the whole record
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +46,7 @@ OUTPUTS: Final[Mapping[str, Any]] = {
     "get": Any,
     "history list": tuple[Record, ...],
     "history show": Record,
+    "import": ImportResult,
     "plan": MadePlan,
     "profile list": tuple[ProfileRow, ...],
     "proposals approve": Proposal,

@@ -13,7 +13,7 @@ import orjson
 
 from heksherlite.cli.changing import dry_run_option, reason_option, require_consent, yes_option
 from heksherlite.cli.differences import show_impact
-from heksherlite.cli.output import FORMATS, output_option, plain, print_one
+from heksherlite.cli.output import FORMATS, output_option, print_one
 from heksherlite.cli.progress import spinner
 from heksherlite.cli.services import Service, service_options
 
@@ -257,7 +257,8 @@ def _plan(
             if time.monotonic() >= deadline:
                 raise _faulty(faults, format_)
             time.sleep(_POLL_SECONDS)
-        made = make_plan(wanted, stored, base_revision=base_revision, prune=prune, force=force)
+        with _without_collections():
+            made = make_plan(wanted, stored, base_revision=base_revision, prune=prune, force=force)
         try:
             if made.operations:
                 made.preview = admin.change(made.operations, dry_run=True, base_revision=base_revision)
@@ -280,7 +281,7 @@ def _show(made: Plan) -> None:
 
 
 def _described(made: Plan) -> dict[str, Any]:
-    return {"base_revision": made.base_revision, "items": plain(made.items), "operations": plain(made.operations)}
+    return {"base_revision": made.base_revision, "items": made.items, "operations": made.operations}
 
 
 def _faulty(faults: Sequence[FileFault], format_: str) -> SystemExit:

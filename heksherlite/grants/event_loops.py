@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import anyio.from_thread
 
+from heksherlite.errors import FaktsError
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -42,6 +44,27 @@ def run_from_sync(function: Callable[[], Coroutine[Any, Any, R]]) -> R:
     except RuntimeError:  # no event loop waits for this thread
         return anyio.run(function)
     return anyio.from_thread.run(function)
+
+
+def run_blocking(function: Callable[[], Coroutine[Any, Any, R]], name: str, reason: str) -> R:
+    """Call an asynchronous function from synchronous code, unless that would block an event loop.
+
+    Args:
+        function: The function.
+        name: The name of the asynchronous method that does the same, for the error.
+        reason: Why it is called, for the error.
+
+    Raises:
+        FaktsError: If this is the thread of an event loop.
+    """
+    if in_event_loop():
+        raise FaktsError(would_block(name, reason))
+    return run_from_sync(function)
+
+
+def would_block(name: str, reason: str) -> str:
+    """Return the message for a call in the thread of an event loop that has to load."""
+    return f"{reason}, and loading would block the event loop of this thread: use 'await {name}(...)'"
 
 
 async def wait_for(future: "Future[Any]") -> None:

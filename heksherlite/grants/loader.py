@@ -1,55 +1,31 @@
 """The loader: loads facts by a grant once, and returns them from memory."""
 
 import signal
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, overload
+from typing import Any, Final, Self, TypeVar, cast
 
 import anyio
 import anyio.to_thread
-from cachetools import LRUCache
 
-from heksherlite.errors import FactsShapeError, FaktsError, GroupNotFound, NoFaktsFound
-from heksherlite.grants.awaitable import AwaitableGroup, PendingFacts
+from heksherlite.errors import FaktsError, NoFaktsFound
+from heksherlite.grants.awaitable import PendingFacts, awaitable
 from heksherlite.grants.current import Current
-from heksherlite.grants.event_loops import in_event_loop, run_from_sync
-from heksherlite.grants.facts import Facts, deep_copy, find_problem, has_value, look_up, merge
+from heksherlite.grants.event_loops import run_blocking, would_block
+from heksherlite.grants.facts import Facts, deep_copy, find_problem, has_value, merge
 from heksherlite.grants.following import STOP_SECONDS, Following
 from heksherlite.grants.grant import GrantLike, as_grant
 from heksherlite.grants.layers import FactsExplanation, explain
 from heksherlite.grants.loads import Loads
+from heksherlite.grants.reading import FactsReader, S
 from heksherlite.grants.start import Start
 from heksherlite.grants.status import FaktsStatus
 
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar  # which has a default, before Python 3.13
-
-    S = TypeVar("S", default=Any)
-else:
-    from typing import TypeVar
-
-    S = TypeVar("S")
-M = TypeVar("M")
-D = TypeVar("D")
 F = TypeVar("F", bound=Callable[..., Any])
 
-_NO_DEFAULT: Final[Any] = object()
 
-_MISSING_SECONDS: Final = 60.0
-"""The time for which a missing path does not cause another load."""
-
-_MAX_MISSING: Final = 1000
-"""The maximum number of missing paths that are remembered."""
-
-_LAZY_LOADS: Final = 2
-"""The maximum number of loads for a lazy layer. One that began before does not load it."""
-
-_NOT_LOADED: Final = "facts are not loaded, and auto_load is off: call load() or aload() first"
-
-
-class Fakts(Generic[S]):
+class Fakts(FactsReader[S]):
     """The start-up configuration of an application: *facts* that a grant loads.
 
     Facts are loaded on first use, once for all tasks and threads, and then kept in memory. Inside ``with fakts:`` and
@@ -104,11 +80,7 @@ class Fakts(Generic[S]):
         if grant is None:
             raise TypeError("Fakts needs a grant: pass one, or set the attribute 'grant' of a subclass")
         self._grant: Final = as_grant(grant)
-        self._async_blocks = 0
-        self._into: Final = into
-        self._allow_auto_load: Final = allow_auto_load
         self._load_on_enter: Final = load_on_enter
-        self._missing_until: Final[LRUCache[str | None, float]] = LRUCache(_MAX_MISSING)
         self._following: Final = Following(
             lambda: self._loads.refresh(may_ask=False),
             lambda: self._loads.watches,
@@ -116,7 +88,7 @@ class Fakts(Generic[S]):
             on_sighup=refresh_on_sighup,
             is_wanted=refresh_every is not None or refresh_on_sighup,
         )
-        self._loads: Final = Loads(
+        loads = Loads(
             self._grant,
             into,
             merge(hard_fakts or {}),
@@ -124,138 +96,12 @@ class Fakts(Generic[S]):
             refresh_every,
             self._following.renew,
         )
+        super().__init__(loads, into, allow_auto_load=allow_auto_load)
         if on_change is not None:
             self.on_change()(on_change)
 
     def __repr__(self) -> str:
         return f"<Fakts of {self._grant!r}, {'not ' if self._loads.loaded is None else ''}loaded>"
-
-    @overload
-    async def aget(
-        self, path: None = None, *, auto_load: bool = True, force_refresh: bool = False, into: None = None
-    ) -> S: ...
-
-    @overload
-    async def aget(
-        self,
-        path: str | None = None,
-        *,
-        default: Any = ...,
-        auto_load: bool = True,
-        force_refresh: bool = False,
-        into: None = None,
-    ) -> Any: ...
-
-    @overload
-    async def aget(
-        self, path: str | None = None, *, auto_load: bool = True, force_refresh: bool = False, into: type[M]
-    ) -> M: ...
-
-    @overload
-    async def aget(
-        self, path: str, *, default: D, auto_load: bool = True, force_refresh: bool = False, into: type[M]
-    ) -> M | D: ...
-
-    async def aget(
-        self,
-        path: str | None = None,
-        *,
-        default: Any = _NO_DEFAULT,
-        auto_load: bool = True,
-        force_refresh: bool = False,
-        into: type[Any] | None = None,
-    ) -> Any:
-        """Return a copy of a group, or of any value below one.
-
-        Secret texts are strings whose ``repr`` is masked, so that ``print(fakts.get())`` does not display them.
-
-        Args:
-            path: Keys separated by dots, such as ``group.key``, or ``None`` for all facts: a dictionary, or an instance
-                of the class of the loader.
-            default: What to return if the path does not exist. Then the facts are not loaded again.
-            auto_load: Whether to load the facts if they are not loaded, and once more if the path does not exist. A
-                path that was missing after that does not cause another load for a minute.
-            force_refresh: Whether to load the facts in any case, bypassing all caches.
-            into: The type to convert the value to: ``int``, ``timedelta`` and the like, or a dataclass, an attrs class,
-                ``list[int]`` and the like (``heksherlite[models]``), or a pydantic model.
-
-        Raises:
-            GroupNotFound: If the path does not exist, even after one forced load.
-            FaktsError: If the facts are not loaded, and loading is not allowed.
-            FactsShapeError: If the value does not fit the class.
-            GrantError: If loading fails.
-        """
-        return await self._get(path, default, auto_load and self._allow_auto_load, force_refresh, into)
-
-    @overload
-    def get(
-        self, path: None = None, *, auto_load: bool = True, force_refresh: bool = False, into: None = None
-    ) -> S: ...
-
-    @overload
-    def get(
-        self,
-        path: str | None = None,
-        *,
-        default: Any = ...,
-        auto_load: bool = True,
-        force_refresh: bool = False,
-        into: None = None,
-    ) -> Any: ...
-
-    @overload
-    def get(
-        self, path: str | None = None, *, auto_load: bool = True, force_refresh: bool = False, into: type[M]
-    ) -> M: ...
-
-    @overload
-    def get(
-        self, path: str, *, default: D, auto_load: bool = True, force_refresh: bool = False, into: type[M]
-    ) -> M | D: ...
-
-    def get(
-        self,
-        path: str | None = None,
-        *,
-        default: Any = _NO_DEFAULT,
-        auto_load: bool = True,
-        force_refresh: bool = False,
-        into: type[Any] | None = None,
-    ) -> Any:
-        """Return a group or value in synchronous code, otherwise as :meth:`aget` does.
-
-        Inside ``async with fakts:``, a group may also be awaited: ``await fakts.get("group")``.
-
-        Raises:
-            FaktsError: As for :meth:`aget`, and if facts have to be loaded in the thread of an event loop.
-        """
-        loads = auto_load and self._allow_auto_load
-        loaded = self._loads.loaded
-        if force_refresh:
-            reason = "a refresh was requested"
-        elif loaded is not None:
-            try:
-                return self._may_be_awaited(self._read(loaded, path, into))
-            except (GroupNotFound, FactsShapeError) as error:
-                if not (loads and loaded.layered.is_pending):
-                    if isinstance(error, FactsShapeError):
-                        raise
-                    if default is not _NO_DEFAULT:
-                        return default
-                    if not loads or self._was_missing(path):
-                        raise
-                reason = str(error)
-        elif loads:
-            reason = "facts are not loaded yet"
-        else:
-            raise FaktsError(_NOT_LOADED)
-        load = partial(self._get, path, default, loads, force_refresh, into)
-        if self._async_blocks and in_event_loop():
-            return PendingFacts(load, _would_block("aget", reason))
-        return _run_blocking(load, "aget", reason)
-
-    def _may_be_awaited(self, value: Any) -> Any:
-        return AwaitableGroup(value) if self._async_blocks and type(value) is dict and in_event_loop() else value
 
     async def aload(self, *, force_refresh: bool = False, may_ask: bool = True) -> Facts:
         """Load the facts unless they are loaded, and return all of them as a dictionary.
@@ -271,15 +117,25 @@ class Fakts(Generic[S]):
         """
         if not may_ask and (force_refresh or self._loads.loaded is None):
             return _copy_of(await self._loads.refresh(may_ask=False))
-        return _copy_of(await self._load(loads=True, forced=force_refresh))
+        return _copy_of(await self._load(may_load=True, forced=force_refresh))
 
     def load(self, *, force_refresh: bool = False, may_ask: bool = True) -> Facts:
-        """Load the facts in synchronous code, otherwise as :meth:`aload` does."""
+        """Load the facts in synchronous code, otherwise as :meth:`aload` does.
+
+        Inside ``async with fakts:``, it may be awaited.
+
+        Raises:
+            FaktsError: As for :meth:`aload`, and if facts have to be loaded in the thread of an event loop.
+        """
         loaded = self._loads.loaded
         if loaded is not None and not force_refresh:
-            return _copy_of(loaded)
+            facts: Facts = awaitable(_copy_of(loaded), None) if self._is_in_async_block() else _copy_of(loaded)
+            return facts
         reason = "facts are not loaded yet" if loaded is None else "it was to be loaded again"
-        return _run_blocking(partial(self.aload, force_refresh=force_refresh, may_ask=may_ask), "aload", reason)
+        load = partial(self.aload, force_refresh=force_refresh, may_ask=may_ask)
+        if self._is_in_async_block():
+            return cast("Facts", PendingFacts(load, None, would_block("aload", reason)))
+        return run_blocking(load, "aload", reason)
 
     async def arefresh(self) -> Facts:
         """Load the facts again, bypassing all caches, and return all of them. Raises what :meth:`aload` raises."""
@@ -430,56 +286,6 @@ class Fakts(Generic[S]):
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(thread.join, STOP_SECONDS)
 
-    async def _get(self, path: str | None, default: Any, loads: bool, forced: bool, into: type[Any] | None) -> Any:
-        refreshes = self._loads.refreshes  # before, so that a load by others meanwhile counts as the second one
-        loaded = await self._load(loads=loads, forced=forced)
-        for _ in range(_LAZY_LOADS if loads else 0):
-            if loaded.layered.is_pending:
-                try:
-                    return self._read(loaded, path, into)
-                except (GroupNotFound, FactsShapeError):
-                    self._loads.needs_all = True
-                    refreshes = self._loads.refreshes
-                    loaded = await self._loads.refresh(may_ask=False)
-        try:
-            return self._read(loaded, path, into)
-        except GroupNotFound as error:
-            if default is not _NO_DEFAULT:
-                return default
-            if not loads or forced or self._was_missing(path):
-                raise
-            missing = error
-        try:
-            return self._read(await self._load_again(missing, refreshes), path, into)
-        except GroupNotFound:
-            self._missing_until[path] = monotonic() + _MISSING_SECONDS
-            raise
-
-    def _read(self, start: Start[S], path: str | None, into: type[Any] | None) -> Any:
-        if into is not None:
-            return start.read(path, into)
-        if path is None and self._into is not None:
-            return start.settings
-        return deep_copy(look_up(start.facts, path))
-
-    async def _load_again(self, missing: GroupNotFound, refreshes: int) -> Start[S]:
-        """Load the facts again because a path is missing."""
-        try:
-            return await self._loads.refresh(may_ask=False, since=refreshes)
-        except FaktsError as error:
-            raise GroupNotFound(missing.path, missing.existing, f"reloading the facts failed: {error}") from error
-
-    def _was_missing(self, path: str | None) -> bool:
-        """Return whether a load for this path found recently that it does not exist."""
-        return monotonic() < self._missing_until.get(path, 0)
-
-    async def _load(self, *, loads: bool, forced: bool) -> Start[S]:
-        if forced:
-            return await self._loads.refresh()
-        if self._loads.loaded is None and not loads:
-            raise FaktsError(_NOT_LOADED)
-        return await self._loads.get()
-
 
 _current: Final[Current[Fakts[Any]]] = Current("heksherlite_current_fakts")
 
@@ -503,13 +309,3 @@ def get_current_fakts() -> Fakts[Any]:
 def _copy_of(start: Start[Any]) -> Facts:
     facts: Facts = deep_copy(start.facts)
     return facts
-
-
-def _run_blocking(function: Callable[[], Coroutine[Any, Any, M]], name: str, reason: str) -> M:
-    if in_event_loop():
-        raise FaktsError(_would_block(name, reason))
-    return run_from_sync(function)
-
-
-def _would_block(name: str, reason: str) -> str:
-    return f"{reason}, and loading would block the event loop of this thread: use 'await {name}(...)'"

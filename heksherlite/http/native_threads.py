@@ -24,6 +24,9 @@ def start_native_thread(function: Callable[[], object], name: str) -> None:
     if monkey is not None and monkey.is_module_patched("threading"):
         # It imports trio, which runs a program. In a program that is patched, only this thread can do that.
         import_module("httpcore")
+        # Each thread gets a hub of its own. The first hub imports modules, and two threads that do that at once wait
+        # for ever: gevent has patched the import locks too, and taking one of them may need a hub.
+        import_module("gevent").get_hub()
         monkey.get_original("_thread", "start_new_thread")(function, ())
     elif patcher is not None and patcher.is_monkey_patched("thread"):
         raise RuntimeError(

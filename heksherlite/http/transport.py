@@ -1,12 +1,11 @@
 """The transport of a client: sends the engine's requests to the service."""
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import anyio
-import anyio.lowlevel
 import httpx
 import orjson
 from cachetools import LRUCache
@@ -15,13 +14,15 @@ from heksherlite.cancellation import is_cancellation, let_signals_pass
 from heksherlite.engine.messages import Request, Response, unwrap
 from heksherlite.errors import ServiceResponseError
 from heksherlite.http.bodies import BodyTooLargeError, read_body
+from heksherlite.http.client_args import STREAM, with_redirect_guard, with_stream
 from heksherlite.http.compression import DECOMPRESSORS
 from heksherlite.http.construction import checked_http_client_args, new_http_client
 from heksherlite.http.failures import describe_failure
 from heksherlite.http.forked import without_connections
-from heksherlite.http.redirects import only_safe_headers_elsewhere
+from heksherlite.http.responses import response_of, without_coding
 from heksherlite.http.sync_adapters import SyncTransportAdapter
 from heksherlite.http.task_groups import start_soon
+from heksherlite.http.transfers import ReadableFile, pieces_of, take_body
 from heksherlite.http.urls import split_service_url
 
 _CONCURRENT_REQUESTS: Final = 10
@@ -35,18 +36,9 @@ _LIMITS: Final = httpx.Limits(max_keepalive_connections=_IDLE_CONNECTIONS)
 _CACHED_URLS: Final = 16
 """The number of encoded URLs that are cached."""
 
-_MAX_ETAG_LENGTH: Final = 1000
-"""The maximum length of an ETag that is sent back. Servers limit the size of headers."""
-
-_MONITOR: Final = 'rel="monitor"'
-"""The link relation by which a service offers its stream of changes, RFC 5989."""
-
 _STREAM_CONNECT_TIMEOUT: Final = 10.0
 _STREAM_READ_TIMEOUT: Final = 60.0
 """In seconds. The service sends something three times as often."""
-
-_STREAM: Final = "heksherlite.stream"
-"""The request extension that marks streams."""
 
 _CODINGS: Final = ", ".join(DECOMPRESSORS)
 """The accepted content codings. Not those of httpx, which decompresses without limit."""
@@ -110,7 +102,7 @@ class Transport:
         base_url, auth = (httpx.URL(), None) if service_url is None else _split(service_url)
         connections = _LIMITS if self._keep_alive else httpx.Limits(max_keepalive_connections=0)
         args = {"base_url": base_url, "limits": connections, "auth": auth, **checked_http_client_args(http_client_args)}
-        self._http_client_args = _with_redirect_guard(_with_stream(args))
+        self._http_client_args = with_redirect_guard(with_stream(args))
         self._service_url = service_url
         self._name = str(base_url)
         self._given_http_client_args = http_client_args
@@ -218,27 +210,63 @@ class Transport:
 
     async def _listen(self, request: Request, take: Callable[[bytes], object]) -> None:
         client = await self._http_client()
-        failure: Exception | None = None
         async with client.stream(
             request.method,
             self._url(client.base_url, request),
             headers={"Accept": "text/event-stream", "Accept-Encoding": "identity", "Cache-Control": "no-store"},
             timeout=httpx.Timeout(_STREAM_CONNECT_TIMEOUT, read=_STREAM_READ_TIMEOUT),
-            extensions={_STREAM: True},
+            extensions={STREAM: True},
         ) as response:
             response.raise_for_status()
-            with anyio.CancelScope() as scope:
-                async for chunk in response.aiter_raw():
-                    try:
-                        if failure is None:
-                            take(chunk)
-                    except Exception as error:  # noqa: BLE001 - raised below; see read_raw_body
-                        failure = error
-                        scope.cancel()
-                    # Received data may contain many chunks. Other tasks of the program run in between.
-                    await anyio.lowlevel.cancel_shielded_checkpoint()
-        if failure is not None:
-            raise failure
+            await take_body(response, take)
+
+    async def download(self, request: Request, take: Callable[[bytes], object]) -> Response:
+        """Send a request, and call a function with each piece of the body of its response.
+
+        Args:
+            request: The request.
+            take: Called with each piece, if the status is 200. An exception that it raises ends the download, and is
+                raised.
+
+        Returns:
+            The response. Its body is empty if the function got it.
+
+        Raises:
+            httpx.HTTPError: If the service is unreachable, sends nothing for a while, or its status is not an accepted
+                one.
+            ServiceResponseError: If the body of another status is too large or malformed.
+        """
+        return await self._transfer(request, take=take)
+
+    async def upload(self, request: Request, file: ReadableFile) -> Response:
+        """Send a request once, with the rest of a file as its body, and return the response.
+
+        Raises:
+            httpx.HTTPError: If the service is unreachable, does not respond for a while, or its status is not an
+                accepted one.
+            ServiceResponseError: If the body of the response is too large or malformed.
+        """
+        return await self._transfer(request, file=file)
+
+    async def _transfer(
+        self, request: Request, *, file: ReadableFile | None = None, take: Callable[[bytes], object] | None = None
+    ) -> Response:
+        client = await self._http_client()
+        headers = {**request.headers, "Accept-Encoding": "identity"}
+        try:
+            async with client.stream(
+                request.method,
+                self._url(client.base_url, request),
+                content=None if file is None else pieces_of(file),
+                headers=[(name.encode(), value.encode()) for name, value in headers.items()],
+                extensions={STREAM: True},
+            ) as response:
+                if take is None or response.status_code != 200:
+                    return await self._read(request, response)
+                await take_body(response, take)
+                return response_of(request, response, b"")
+        except httpx.TransportError as error:
+            raise describe_failure(error, self._name)  # noqa: B904 - the same exception
 
     def _give_up_stream(self) -> None:
         """End the stream for good: a transport that the program passed has too few connections for it."""
@@ -322,12 +350,10 @@ class Transport:
             status = f"{response.status_code} {response.reason_phrase}"
             message = f"unexpected status {status} for {request}: {body[:200]!r}"
             kept = httpx.Response(
-                response.status_code, headers=_decoded(headers), content=body, request=response.request
+                response.status_code, headers=without_coding(headers), content=body, request=response.request
             )
             raise httpx.HTTPStatusError(message, request=response.request, response=kept)
-        media_type, _, _ = headers.get("Content-Type", "").partition(";")
-        offers_stream = _MONITOR in headers.get("Link", "")
-        return Response(request, response.status_code, body, _etag(headers), media_type.strip(), offers_stream)
+        return response_of(request, response, body)
 
     def _url(self, base_url: httpx.URL, request: Request) -> httpx.URL:
         # Cached, because encoding the names of a thousand settings takes longer than the rest of an idle poll.
@@ -362,54 +388,9 @@ class _Trace:
         )
 
 
-def _etag(headers: httpx.Headers) -> str | None:
-    """Return the ETag if it can be sent back. A malformed one would make all later requests fail."""
-    tags = headers.get_list("ETag")
-    tag = tags[0] if len(tags) == 1 else ""
-    return tag if tag.isascii() and tag.isprintable() and 0 < len(tag) <= _MAX_ETAG_LENGTH else None
-
-
-def _decoded(headers: httpx.Headers) -> httpx.Headers:
-    """Return the headers of the decompressed body."""
-    about_the_body = {"content-encoding", "content-length", "transfer-encoding"}
-    return httpx.Headers([item for item in headers.multi_items() if item[0].lower() not in about_the_body])
-
-
 def _split(service_url: str) -> tuple[httpx.URL, tuple[str, str] | None]:
     base_url, auth = split_service_url(service_url)
     try:
         return httpx.URL(base_url), auth
     except (httpx.InvalidURL, UnicodeError) as error:
         raise ValueError(f"service_url is not a URL: {base_url!r}: {error}") from None
-
-
-def _with_stream(http_client_args: dict[str, Any]) -> dict[str, Any]:
-    """Add a connection for the stream, and skip response hooks for streams, because they may read whole responses."""
-    limits = http_client_args["limits"]
-    if limits.max_connections is not None:
-        limits = httpx.Limits(
-            max_connections=limits.max_connections + 1,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-        )
-    hooks = http_client_args.get("event_hooks") or {}
-    response_hooks = [_except_streams(hook) for hook in hooks.get("response", ())]
-    return {**http_client_args, "limits": limits, "event_hooks": {**hooks, "response": response_hooks}}
-
-
-def _with_redirect_guard(http_client_args: dict[str, Any]) -> dict[str, Any]:
-    """Keep credentials from other hosts if the program follows redirects."""
-    if not http_client_args.get("follow_redirects"):
-        return http_client_args
-    hooks = http_client_args.get("event_hooks") or {}
-    # Last, because the hooks of the program may add credentials.
-    request_hooks = [*hooks.get("request", ()), only_safe_headers_elsewhere(http_client_args["base_url"])]
-    return {**http_client_args, "event_hooks": {**hooks, "request": request_hooks}}
-
-
-def _except_streams(hook: Callable[[httpx.Response], Awaitable[object]]) -> Callable[[httpx.Response], Awaitable[None]]:
-    async def call(response: httpx.Response) -> None:
-        if _STREAM not in response.request.extensions:
-            await hook(response)
-
-    return call

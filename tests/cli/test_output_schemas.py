@@ -97,6 +97,8 @@ edit cache_ttl
 unset cache_ttl --where user=john --yes
 revert {revision} --dry-run
 revert {revision} --yes
+import export.jsonl --url {url} --replace --dry-run
+import export.jsonl --url {url} --replace --yes
 profile list
 """
 
@@ -105,9 +107,10 @@ def test_outputs_have_their_schemas(alone: Terminal) -> None:
     """A session with every command: each output is valid, and is the same in all formats."""
     Path("operations.json").write_text('[{"op": "set_default", "setting": "cache_ttl", "value": 5}]', "utf-8")
     alone.run("profile", "add", "here", alone.api.url)
+    alone.run("export", "--url", alone.api.url, "--output", "export.jsonl")
     ran = set()
     for line in SESSION.splitlines():
-        words = shlex.split(line.format(revision=alone.api.revision()))
+        words = shlex.split(line.format(revision=alone.api.revision(), url=alone.api.url))
         (command,) = {" ".join(words[:2]), words[0]} & OUTPUTS.keys()
         ran.add(command)
         shown = json.loads(alone.run(*words, "-o", "json", VISUAL="true"))

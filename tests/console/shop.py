@@ -6,7 +6,9 @@ FEATURES = ["environment", "customer", "user", "theme"]
 
 
 def open_shop(api: Api) -> None:
-    """Declare the settings of the shop, and make some changes."""
+    """Delete all settings, declare those of the shop, and make some changes."""
+    for setting in api.get("settings").json()["settings"]:
+        api.call("DELETE", f"settings/{setting['name']}")
     described = {"description": "How long answers are cached, in seconds.", "owner": "platform"}
     api.declare(metadata=described)
     api.declare(

@@ -19,7 +19,9 @@ def test_one_click_from_the_table_explains_the_value_of_a_user(api: Api, browser
     change(api, "one user", rule(10, environment="dev", user="john"))
     page = browser.open("/console/?c.environment=dev&c.user=john&c.theme=dark")
     page = follow(browser, page, "/console/settings/cache_ttl")
-    assert f"10 because of the rule {api.rule_ids()[0]}" in page.text
+    assert f"10 because of rule {api.rule_ids()[0]} where environment is dev and user is john" in page.text
+    assert f"since Revision {api.revision()} by somebody" in page.text
+    assert "(just now) : one user Compare" in page.text
 
 
 def test_four_clicks_make_a_change_with_a_reason_that_can_be_undone(api: Api, browser: Browser) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.console.shop import change, rule
+from tests.console.shop import change, open_shop, rule
 from tests.console.test_stories import Shop
 from tests.service.visits import Visit, running_chromium
 
@@ -15,6 +15,7 @@ pytestmark = pytest.mark.thorough
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with Shop(tmp_path_factory.mktemp("live") / "a.db") as shop:
+        open_shop(shop.api)
         yield shop
 
 

@@ -51,7 +51,7 @@ def test_all_settings_are_listed(browser: Browser) -> None:
     """Settings without a dot come first, then groups by the first part of the name."""
     page = browser.open("/console/")
     assert names_on(page) == ["cache_ttl", "mail.sender", "shop.enabled", "shop.page_size"]
-    assert "3 possible values otherwise 60" in page.text
+    assert "3 possible values by environment and user otherwise 60" in page.text
     assert page.unlabelled == []
 
 
@@ -80,7 +80,7 @@ def test_the_context_shows_what_a_program_gets(shop: Api, browser: Browser) -> N
     """With the whole context there is one value, and who decides it."""
     winner = max(shop.rule_ids())
     assert (
-        f"How long answers are cached. 0 rule {winner} int"
+        f"How long answers are cached. 0 rule {winner} where environment is dev and user is john int"
         in browser.open("/console/?c.environment=dev&c.user=john").text
     )
     page = browser.open("/console/settings/cache_ttl?c.environment=dev")
@@ -169,6 +169,17 @@ def test_rules_from_a_repository_are_marked(api: Api, browser: Browser) -> None:
     edited = browser.open(f"/console/settings/cache_ttl/edit?rule={rule_id}")
     assert "managed in a repository by checkout <team>" in edited.text
     assert "managed in a repository" not in browser.open(f"/console/settings/cache_ttl/edit?rule={other}").text
+
+
+def test_a_default_from_a_repository_is_marked(api: Api, browser: Browser) -> None:
+    """The pages of a setting and of its default say who manages the default in a repository."""
+    api.declare()
+    assert "managed in a repository" not in browser.open("/console/settings/cache_ttl/default").text
+    default = {"op": "set_default", "setting": "cache_ttl", "value": 5, "metadata": {"managed_by": "checkout"}}
+    assert api.call("POST", "changes", {"operations": [default]}).is_success
+    assert "managed in a repository by checkout" in browser.open("/console/settings/cache_ttl").text
+    edited = browser.open("/console/settings/cache_ttl/default")
+    assert "This default is managed in a repository by checkout" in edited.text
 
 
 @pytest.mark.usefixtures("shop")

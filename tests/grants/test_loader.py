@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from heksherlite.errors import FaktsError, GrantError, GroupNotFound, NoFaktsFound
-from heksherlite.grants import Fakts, HardGrant, LoadRequest, get_current_fakts, loader
+from heksherlite.grants import Fakts, HardGrant, LoadRequest, get_current_fakts, reading
 from heksherlite.grants.facts import Facts
 from tests.grants.loads import Counting, Failing
 from tests.waiting import until
@@ -333,7 +333,7 @@ def test_missing_path_is_remembered() -> None:
 
 def test_missing_path_is_read_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """After some time, a missing path causes another load."""
-    monkeypatch.setattr(loader, "_MISSING_SECONDS", -1)
+    monkeypatch.setattr(reading, "_MISSING_SECONDS", -1)
     grant = Counting()
     fakts = Fakts(grant)
     for _ in range(2):

@@ -133,6 +133,38 @@ def test_a_program_that_gevent_has_patched(service: Api) -> None:
     assert (out, errors, program.returncode) == ("7 1\nclosed\n", "", 0)
 
 
+IMPORTS = """
+from gevent import monkey
+monkey.patch_all()
+import socket, sys
+from heksherlite.http.native_threads import start_native_thread
+thread = monkey.get_original("_thread", "get_ident")
+main = thread()
+ended = []
+imported = []
+class Finder:
+    def find_spec(name, path, target=None):
+        if thread() != main:
+            imported.append(name)
+sys.meta_path.insert(0, Finder)
+def work():
+    socket.socketpair()
+    ended.append(True)
+start_native_thread(work, "work")
+while not ended:
+    monkey.get_original("time", "sleep")(0.01)  # without a hub
+print(imported)
+"""
+
+
+@pytest.mark.skipif(find_spec("gevent") is None, reason="gevent is not installed")
+def test_the_first_thread_beside_gevent() -> None:
+    """The first thread imports nothing for its hub: two threads that did would wait for each other for ever."""
+    command = [sys.executable, "-c", IMPORTS]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    assert (ended.stdout, ended.stderr) == ("[]\n", "")
+
+
 EVENTLET = """
 import eventlet
 eventlet.monkey_patch()

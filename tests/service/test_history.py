@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -29,15 +30,25 @@ SETTING = {
 Write = Callable[[Api, int, dict[str, str]], httpx.Response]
 
 
-def calling(method: str, path: str, json: Any = None) -> Write:
+def calling(method: str, path: str, body: Any = None) -> Write:
     def call(api: Api, rule_id: int, headers: dict[str, str]) -> httpx.Response:
-        return api.call(method, path.format(rule_id=rule_id), json, headers=headers)
+        return api.call(method, path.format(rule_id=rule_id), body, headers=headers)
 
     return call
 
 
 def reverting(api: Api, _rule_id: int, headers: dict[str, str]) -> httpx.Response:
     return api.call("POST", f"history/{api.revision()}/revert", headers=headers)
+
+
+def importing(api: Api, _rule_id: int, headers: dict[str, str]) -> httpx.Response:
+    lines = [
+        {"format": "heksherlite-export", "version": 1, "context_features": FEATURES},
+        {"setting": {**SETTING, "default_value": 61}},
+        {"end": {"settings": 1, "rules": 0, "last_rule_id": 0}},
+    ]
+    content = "".join(json.dumps(line) + "\n" for line in lines)
+    return api.http.post("/api/v1/import", params={"replace": "true"}, content=content, headers=headers)
 
 
 DECLARATION = {"name": "new", "type": "int", "default_value": 1, "configurable_features": ["user"]}
@@ -89,6 +100,7 @@ WRITES: dict[tuple[str, str], Write] = {
         "DELETE", "settings/cache_ttl/metadata/a", {"version": "1.1"}
     ),
     ("post", "/api/v1/changes"): calling("POST", "changes", OPERATIONS),
+    ("post", "/api/v1/import"): importing,
     ("post", "/api/v1/proposals"): calling("POST", "proposals", OPERATIONS),
     ("post", "/api/v1/rules"): calling("POST", "rules", RULE),
     ("put", "/api/v1/rules/{rule_id}/value"): calling("PUT", "rules/{rule_id}/value", {"value": 2}),

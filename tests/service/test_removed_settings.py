@@ -17,7 +17,7 @@ from heksherlite.service.errors import ConflictError, NotFoundError, RequestErro
 from heksherlite.service.following import move_removed_rules
 from heksherlite.service.storage import history, removed_settings, rule_removal
 from heksherlite.service.storage.store import Store
-from heksherlite.service.transfer.importing import import_export
+from heksherlite.service.transfer.importing import ImportPolicy, import_export, writing_to
 from heksherlite.service.transfer.lines import ExportReader, lines_of
 from tests.service.stores import Write, opened, prepare, run_sql, without_logs
 from tests.service.test_store import WRITES, declaration
@@ -151,7 +151,9 @@ def test_an_import_over_the_rest(database: str) -> None:
             await fill(store)
             exported = [line for portion in [list(lines_of(store.catalog))] for line in portion]
             await store.write(REMOVE)
-            await import_export(store._database, ExportReader(iter(exported)), BY_SERVICE, replace=True)
+            policy = ImportPolicy(replace=True)
+            write = writing_to(store._database)
+            await import_export(write, ExportReader(iter(exported)), BY_SERVICE, policy, now=store.now())
             await store.load()
             assert len(store.catalog.rules) == RULES
 

@@ -139,6 +139,14 @@ assert_type(typed.get("port", into=int), int)
 assert_type(typed.get("port", into=int, default=None), int | None)
 assert_type(Fakts(HardGrant({})).get(), Any)
 untyped: Fakts = typed
+
+
+async def reads() -> None:
+    async with Fakts(HardGrant({})) as fakts:
+        assert_type(await fakts.get("group.key"), Any)
+        assert_type(await fakts.aget("group.key", into=int), int)
+
+
 typed.on_change("host")(print)
 Fakts(HardGrant({}), into=Start, on_change=lambda start: start.host, refresh_every=60)
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from math import isfinite
-from typing import Any, Final, NoReturn
+from typing import Any, BinaryIO, Final, NoReturn
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -129,6 +129,34 @@ class BodyReader:
             yield complete
         finally:
             self._buffered_bytes -= len(body)
+
+    async def save(self, request: Request, file: BinaryIO, *, max_bytes: int) -> None:
+        """Write the body of a request into a file, which may be larger than the memory.
+
+        Args:
+            request: The request.
+            file: The file.
+            max_bytes: The maximal size of the body, in bytes.
+
+        Raises:
+            BodyError: The body is too large, or a part of it does not arrive in time.
+        """
+        size, more = 0, True
+        while more:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    message = await request.receive()
+            except TimeoutError:
+                reason = f"nothing of the body arrived for {self._timeout:g} s"
+                raise BodyError(408, reason, connection="close") from None
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > max_bytes:
+                raise BodyError(413, f"the body is larger than {max_bytes} bytes", connection="close")
+            await asyncio.to_thread(file.write, chunk)
+            more = message.get("more_body", False)
 
     async def _receive(self, request: Request, max_bytes: int, body: bytearray) -> None:
         """Append to a body what arrives, and count it."""

@@ -30,10 +30,17 @@ def author_of(request: Request) -> Author:
 
 
 async def _cause(request: Request, reason_header: _ReasonHeader = None) -> Cause:
-    if reason_header is None:
-        location, reason = ("body", "reason"), await _reason_field(request)
-    else:
-        location, reason = ("header", REASON_HEADER), _decode_header(reason_header)
+    if reason_header is not None:
+        return await _header_cause(request, reason_header)
+    return _cause_of(request, await _reason_field(request), ("body", "reason"))
+
+
+async def _header_cause(request: Request, reason_header: _ReasonHeader = None) -> Cause:
+    reason = None if reason_header is None else _decode_header(reason_header)
+    return _cause_of(request, reason, ("header", REASON_HEADER))
+
+
+def _cause_of(request: Request, reason: object, location: tuple[str, str]) -> Cause:
     if reason is None:
         return Cause(author_of(request))
     if not isinstance(reason, str) or len(reason) > MAX_REASON_LENGTH or "\0" in reason:
@@ -45,6 +52,9 @@ async def _cause(request: Request, reason_header: _ReasonHeader = None) -> Cause
 
 ChangeCause: TypeAlias = Annotated[Cause, Depends(_cause)]
 """The author of the request, and the reason from its header, or else from the field ``reason`` of its body."""
+
+HeaderCause: TypeAlias = Annotated[Cause, Depends(_header_cause)]
+"""The author of the request, and the reason from its header. The body is not read."""
 
 
 async def _reason_field(request: Request) -> object:

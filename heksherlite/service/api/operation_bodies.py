@@ -1,9 +1,9 @@
 """Operations as they come in requests, checked and described for OpenAPI."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from heksherlite.operations import OPERATIONS, AnyOperation
 from heksherlite.service.domain.declarers import DeclarerKind
@@ -26,27 +26,28 @@ FeatureValues: TypeAlias = Annotated[dict[ContextFeatureName, ContextFeatureValu
 RuleId: TypeAlias = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
+_SHOWN_AS_TEXT: Final = (Version, WireType)
+
+
 class OperationBody(RequestBody):
     """An operation. What it does not know is refused, because it would get lost."""
 
     model_config = ConfigDict(extra="forbid")
 
     op: Any  # a literal in each operation
+    _operation: AnyOperation = PrivateAttr()
 
+    @property
     def operation(self) -> AnyOperation:
-        """Return the operation, with the fields that were sent.
-
-        Raises:
-            ValueError: Fields contradict each other.
-        """
-        given = {name: _plain(getattr(self, name)) for name in self.model_fields_set - {"op"}}
-        if "configurable_features" in given:
-            given["configurable_features"] = tuple(given["configurable_features"])
-        return OPERATIONS[self.op](**given)
+        """The operation, with the fields that were sent."""
+        return self._operation
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
-        self.operation()
+        given = {name: _plain(getattr(self, name)) for name in self.model_fields_set - {"op"}}
+        if "configurable_features" in given:
+            given["configurable_features"] = tuple(given["configurable_features"])
+        self._operation = OPERATIONS[self.op](**given)  # refuses fields that contradict each other
         return self
 
 
@@ -117,10 +118,11 @@ class _OfSetting(OperationBody):
 
 
 class SetDefault(_OfSetting):
-    """Set the operator's default, which is in force in place of the declared one."""
+    """Set the operator's default, which is in force in place of the declared one. Metadata that is left out stays."""
 
     op: Literal["set_default"]
     value: Any
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class ClearDefault(_OfSetting):
@@ -247,7 +249,7 @@ AnyOperationBody: TypeAlias = Annotated[
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Version | WireType) else value
+    return str(value) if isinstance(value, _SHOWN_AS_TEXT) else value
 
 
 def operations_of(bodies: Sequence[OperationBody], *, most: int) -> list[AnyOperation]:
@@ -265,4 +267,4 @@ def operations_of(bodies: Sequence[OperationBody], *, most: int) -> list[AnyOper
             f"there are {len(bodies)} operations, and one change may have {most} (--max-operations)",
             location=("body", "operations"),
         )
-    return [body.operation() for body in bodies]
+    return [body.operation for body in bodies]

@@ -46,7 +46,7 @@ def requires(scope: Scope, *alternatives: Scope, all_settings: bool = False) -> 
 
 
 def requires_person(
-    scope: Scope | None = None, *alternatives: Scope, all_settings: bool = False
+    scope: Scope | None = None, *alternatives: Scope, all_settings: bool = False, reads: bool = False
 ) -> Callable[[Endpoint], Endpoint]:
     """Declare that the routes of an endpoint require a person who is logged in.
 
@@ -54,8 +54,10 @@ def requires_person(
         scope: The scope that the person must have; None for any person.
         alternatives: Scopes that are as good.
         all_settings: Whether the person must not be limited to a setting prefix.
+        reads: Whether the person must have the scope ``read`` as well.
     """
-    return _declaring(RequiredScope(scope, all_settings, person=True, alternatives=frozenset(alternatives)))
+    required = RequiredScope(scope, all_settings, person=True, alternatives=frozenset(alternatives), reads=reads)
+    return _declaring(required)
 
 
 def requires_operator(endpoint: Endpoint) -> Endpoint:
@@ -77,6 +79,9 @@ class ServiceRoute(APIRoute):
 
     takes_operations = False
     """Whether bodies may be as large as those with operations."""
+
+    reads_body = False
+    """Whether the handler reads the body by itself, piece by piece, and takes as long as that needs."""
 
     is_stream = False
     """Whether responses have no end."""
@@ -131,9 +136,9 @@ class ServiceRoute(APIRoute):
             if not required.is_public:
                 _hold_quotas(context.quotas, request, self)
             seconds = context.options.limits.request_timeout
-            deadline = asyncio.timeout(seconds)
+            deadline = asyncio.timeout(None if self.reads_body else seconds)
             try:
-                if not has_body(request.scope):
+                if self.reads_body or not has_body(request.scope):
                     async with deadline:
                         return await handle(StrictJsonRequest(request.scope, request.receive))
                 max_bytes = context.options.limits.max_changes_size if self.takes_operations else None
@@ -156,6 +161,12 @@ class StreamRoute(ServiceRoute):
     """A route whose responses have no end."""
 
     is_stream = True
+
+
+class UploadRoute(ServiceRoute):
+    """A route whose body is larger than what fits into the memory."""
+
+    reads_body = True
 
 
 class OperationsRoute(ServiceRoute):

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from heksherlite import operations as ops
+from heksherlite.service.console.showing import Words, moment
 from heksherlite.service.domain import snapshots
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.entities import Rule
 from heksherlite.service.domain.history import Change, Record
 from heksherlite.service.domain.json_values import same_json
 from heksherlite.service.domain.rules import conditions_of
+from heksherlite.service.domain.times import read_time
 from heksherlite.service.errors import RequestError
 
 _NOTHING: Final[Any] = object()
@@ -19,10 +21,12 @@ _FIELDS: Final = {
     "value": "value",
     "default_value": "default of the program",
     "operator_default_value": "operator's default",
+    "operator_default_metadata": "metadata of the operator's default",
     "configurable_features": "configurable features",
     "starts_at": "starts",
     "ends_at": "ends",
     "phase": "phase",
+    "declarers": "declared by",
     "protected": "protected",
     "client_visible": "visible to clients",
 }
@@ -63,6 +67,11 @@ class DescribedRecord:
     record: Record
     changes: Sequence[Description]
 
+    @property
+    def concerns_settings(self) -> bool:
+        """Whether it changed settings, rules or context features, which a draft can undo."""
+        return any(change.subject is None for change in self.record.changes)
+
 
 def describe_record(record: Record, *, complete: bool) -> DescribedRecord:
     """Return a record with its changes in words.
@@ -102,12 +111,15 @@ def _fields(before: Any, after: Any) -> Iterator[FieldChange]:
         yield FieldChange("value", True, before, True, after)
         return
     is_whole = not before or not after
+    before, after = _with_times(before, is_whole=is_whole), _with_times(after, is_whole=is_whole)
     for name in dict.fromkeys([*before, *after]):
         one, other = before.get(name, _NOTHING), after.get(name, _NOTHING)
         if name == "feature_values" or (one is not _NOTHING and other is not _NOTHING and same_json(one, other)):
             continue
         if is_whole and (other if one is _NOTHING else one) in (None, {}, []):
             continue
+        if name == "phase" and (one is _NOTHING or other is _NOTHING):
+            continue  # it follows from the times
         yield FieldChange(
             _FIELDS.get(name) or name,
             one is not _NOTHING,
@@ -115,6 +127,18 @@ def _fields(before: Any, after: Any) -> Iterator[FieldChange]:
             other is not _NOTHING,
             None if other is _NOTHING else other,
         )
+
+
+def _with_times(snapshot: Mapping[str, Any], *, is_whole: bool) -> Mapping[str, Any]:
+    """Return a snapshot in which the times of a rule's schedule are words; without a time, only if it changes."""
+    words = {}
+    for name, otherwise in (("starts_at", "at once"), ("ends_at", "never")):
+        time = snapshot.get(name)
+        if isinstance(time, str):
+            words[name] = Words(moment(read_time(time)))
+        elif "feature_values" in snapshot and not is_whole:
+            words[name] = Words(otherwise)
+    return {**snapshot, **words}
 
 
 def describe_operation(operation: ops.AnyOperation, catalog: Catalog) -> Description:
@@ -139,7 +163,12 @@ def _describe_default(operation: ops.SetDefault | ops.ClearDefault, catalog: Cat
     before = entry.setting.default_value if entry is not None else None
     if isinstance(operation, ops.SetDefault):
         field = FieldChange("default", known, before, True, operation.value)
-        return Description("set the operator's default", operation.setting, None, [field])
+        fields = [field]
+        if operation.metadata is not ops.NOT_GIVEN and entry is not None:
+            metadata = entry.setting.operator_default_metadata
+            if not same_json(metadata, operation.metadata):
+                fields.append(FieldChange("metadata of the default", True, metadata, True, operation.metadata))
+        return Description("set the operator's default", operation.setting, None, fields)
     declared = entry.setting.declared_default_value if entry is not None else None
     field = FieldChange("default", known, before, known, declared)
     return Description("remove the operator's default", operation.setting, None, [field])
@@ -161,9 +190,6 @@ def _describe_rule(
     if before is not None:
         after.pop("phase", None)
         before.pop("phase", None)
-        for name in ("starts_at", "ends_at"):
-            before.setdefault(name, None)
-            after.setdefault(name, None)
     title = "add a rule" if rule is None else "change the rule"
     return Description(title, setting, where, list(_fields(before, after)))
 

@@ -13,14 +13,16 @@ from heksherlite.operations import AnyOperation
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, author_of
 from heksherlite.service.api.context import ServiceContext, context_of
 from heksherlite.service.api.operation_bodies import AnyOperationBody
-from heksherlite.service.changing import Preview, Rights
+from heksherlite.service.changing import Preview
 from heksherlite.service.console.describing import Description, describe_operation
+from heksherlite.service.console.later import Later, impacts_later, loses_value
 from heksherlite.service.console.people import person_of
 from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.deciding import Conflict
 from heksherlite.service.domain.drafts import Draft
 from heksherlite.service.domain.impact import Impact
 from heksherlite.service.domain.limits import Limits
+from heksherlite.service.domain.rights import Rights
 from heksherlite.service.errors import BadRequestError, NotPermittedError, RequestError
 
 _OPERATION: Any = TypeAdapter(AnyOperationBody)
@@ -38,6 +40,8 @@ class Look:
         is_protected: Whether the reason is that a setting is protected.
         problem: Why the draft cannot be looked at, or nothing.
         others_changed: Whether others changed what the draft changes, and nothing else stands in the way.
+        later: In which contexts values change later, when rules start or end.
+        loses_value: Whether a rule gets an end that has none now, so that its present value does not come back.
     """
 
     edits: Sequence[tuple[Description, Sequence[Conflict]]]
@@ -47,6 +51,8 @@ class Look:
     is_protected: bool = False
     problem: str = ""
     others_changed: bool = False
+    later: Sequence[Later] = ()
+    loses_value: bool = False
 
     @property
     def has_conflicts(self) -> bool:
@@ -88,6 +94,7 @@ async def look_at(
         if conflicts:
             again = await context.changer.preview(operations, may_propose)
             without_base = not again.outcome.conflicts
+        later = () if conflicts else await impacts_later(context, catalog, operations, rights.setting_prefix)
     except RequestError as error:
         return Look([(each, ()) for each in words], refusal=refusal, problem=error.message)
     return Look(
@@ -97,6 +104,8 @@ async def look_at(
         refusal=refusal,
         is_protected=is_protected,
         others_changed=without_base,
+        later=later,
+        loses_value=loses_value(operations, catalog),
     )
 
 
@@ -122,7 +131,7 @@ def checked(operation: AnyOperation) -> AnyOperation:
         BadRequestError: A field is malformed.
     """
     try:
-        checked_operation: AnyOperation = _OPERATION.validate_python(operation.as_json()).operation()
+        checked_operation: AnyOperation = _OPERATION.validate_python(operation.as_json()).operation
     except ValidationError as error:
         texts = [f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in error.errors()]
         raise BadRequestError("; ".join(texts)) from error
@@ -195,6 +204,7 @@ class Entered:
     conditions: dict[str, str] = field(default_factory=dict)
     starts_at: str = ""
     ends_at: str = ""
+    ends_after: str = ""
     raw: str | None = None
     value_faults: Mapping[str, str] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """How the pages show values, times and authors."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -10,6 +10,9 @@ from heksherlite.service.domain.authors import Author
 
 _SHORT: Final = 90
 _LONGEST_TOOLTIP: Final = 1_000
+_MINUTE: Final = 60
+_HOUR: Final = 3_600
+_LONGEST_AGO: Final = 48 * _HOUR
 
 _AUTHORS: Final = {
     "anonymous": "somebody",
@@ -19,9 +22,15 @@ _AUTHORS: Final = {
 }
 
 
+class Words(str):
+    """A text that is shown as it is, and not as JSON."""
+
+    __slots__ = ()
+
+
 def value(shown: Any) -> str:
     """Return a value as JSON on one line."""
-    return orjson.dumps(shown).decode()
+    return shown if isinstance(shown, Words) else orjson.dumps(shown).decode()
 
 
 def short(shown: Any) -> str:
@@ -46,6 +55,23 @@ def moment(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M}"
 
 
+def ago(time: datetime, now: datetime | None = None) -> str:
+    """Return how long ago a time of the last two days was, such as ``3 hours ago``, or nothing.
+
+    Args:
+        time: The time.
+        now: The present time; None for that of the clock.
+    """
+    seconds = ((now or datetime.now(UTC)) - time).total_seconds()
+    if not 0 <= seconds < _LONGEST_AGO:
+        return ""
+    if seconds < _MINUTE:
+        return "just now"
+    return (
+        f"{count(int(seconds // _MINUTE), 'minute') if seconds < _HOUR else count(int(seconds // _HOUR), 'hour')} ago"
+    )
+
+
 def iso(time: datetime) -> str:
     """Return a time for programs, in UTC."""
     return f"{time:%Y-%m-%dT%H:%M:%SZ}"
@@ -67,6 +93,16 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def open_features(explanation: Mapping[str, Any]) -> str:
+    """Return the context features that the possible values of an explanation depend on, in words."""
+    found: dict[str, None] = {}
+    for region in explanation["regions"]:
+        for conditions in (region["where"], *region["except"]):
+            found |= dict.fromkeys(conditions)
+    *others, last = found
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def items_of(conditions: Iterable[tuple[str, str]]) -> Mapping[str, str]:
     """Return conditions by context feature."""
     return dict(conditions)
@@ -83,4 +119,6 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "sentence": sentence,
     "count": count,
     "items_of": items_of,
+    "ago": ago,
+    "open_features": open_features,
 }

@@ -172,9 +172,9 @@ class Catalog:
             return self.counters
         return replace(
             self.counters,
-            last_setting_id=max([self.counters.last_setting_id, *(setting.id for setting in changes.settings)]),
-            last_rule_id=max([self.counters.last_rule_id, *(rule.id for rule in changes.rules)]),
-            last_proposal_id=max([self.counters.last_proposal_id, *(proposal.id for proposal in changes.proposals)]),
+            last_setting_id=max([self.counters.last_setting_id, *[setting.id for setting in changes.settings]]),
+            last_rule_id=max([self.counters.last_rule_id, *[rule.id for rule in changes.rules]]),
+            last_proposal_id=max([self.counters.last_proposal_id, *[proposal.id for proposal in changes.proposals]]),
         )
 
     def touched_settings(self, changes: Changes) -> set[int]:
@@ -198,7 +198,7 @@ class Catalog:
         is_logged = counters.revision > self.counters.revision
         logged = counters.revision_id if is_logged else None
         entries, names = copied(self.entries), copied(self.ids_by_name)
-        removed = [entries.pop(setting_id) for setting_id in changes.removed_settings & entries.keys()]
+        removed = [entries.pop(setting_id) for setting_id in changes.removed_settings if setting_id in entries]
         self._store_settings(changes, entries, logged)
         for entry in removed:
             _forget_names(names, entry.setting)
@@ -260,7 +260,9 @@ class Catalog:
         for rule in changes.rules:
             stored.setdefault(rule.setting_id, []).append(rule)
         listed = {setting.id for setting in changes.settings}
-        for setting_id in self.touched_settings(changes) & entries.keys():
+        for setting_id in self.touched_settings(changes):
+            if setting_id not in entries:
+                continue
             logged_at = logged.number if logged is not None and setting_id in self.entries else None
             entry = entries[setting_id].with_rules(
                 stored.get(setting_id, []), changes.removed_rules, logged_at, copied=copied

@@ -64,11 +64,12 @@ def impact_of(
     regions: list[dict[str, Any]] = []
     counts: dict[str, int] = {}
     counted, is_complete = 0, True
+    changed = _changed_rules(before, changes)
     for setting_id in sorted(_affected(before, after, changes)):
         entry = after.entries.get(setting_id) or before.entries[setting_id]
         count = 0
         try:
-            for region in _of_setting(before, after, changes, setting_id, ranked, is_over):
+            for region in _of_setting(before, after, changed.get(setting_id, set()), setting_id, ranked, is_over):
                 if len(regions) < MOST_REGIONS:
                     regions.append(region)
                 elif counted + count >= _MOST_COUNTED:
@@ -101,10 +102,19 @@ def _affected(before: Catalog, after: Catalog, changes: Changes) -> set[int]:
     return touched & (before.entries.keys() | after.entries.keys())
 
 
+def _changed_rules(before: Catalog, changes: Changes) -> dict[int, set[int]]:
+    """Return the ids of the rules that changes store or remove, by the id of their setting."""
+    removed = [before.rules[rule_id] for rule_id in changes.removed_rules if rule_id in before.rules]
+    changed: dict[int, set[int]] = {}
+    for rule in (*changes.rules, *removed):
+        changed.setdefault(rule.setting_id, set()).add(rule.id)
+    return changed
+
+
 def _of_setting(
     before: Catalog,
     after: Catalog,
-    changes: Changes,
+    changed_ids: set[int],
     setting_id: int,
     ranked: RankedRulesOf,
     is_over: Callable[[], bool],
@@ -118,8 +128,6 @@ def _of_setting(
         yield {"setting": entry.setting.name, "where": {}, "except": [], "deleted": True}
         return
     entry_after = after.entries[setting_id]
-    changed_ids = {rule.id for rule in changes.rules if rule.setting_id == setting_id}
-    changed_ids |= {rule for rule in changes.removed_rules if rule in entry.rules}
     rules = ranked(before, entry)
     rules_after = _rules_after(before, after, entry_after, rules, changed_ids)
     default, default_after = entry.setting.default_value, entry_after.setting.default_value

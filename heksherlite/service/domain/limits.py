@@ -32,6 +32,8 @@ class Limits:
     """The maximum number of operations in one change."""
     max_changes_size: int = 16 * 2**20
     """The maximum size of a request body with operations, in bytes."""
+    max_import_size: int = 2**31
+    """The maximum size of an export that is imported over HTTP, in bytes. It is kept in a temporary file meanwhile."""
     request_timeout: float = 30.0
     """The maximum time for a request to arrive, and then for its response, in seconds each."""
     writes_per_second: float = 500.0
@@ -64,10 +66,28 @@ class Limits:
         added = sum(rule.id not in catalog.rules for rule in changes.rules)
         if added and len(catalog.rules) - len(changes.removed_rules) + added > self.max_rules:
             raise ConflictError(f"there are {len(catalog.rules)} rules; the maximum is {self.max_rules}")
+        self.check_values(catalog, changes)
+
+    def check_values(self, catalog: Catalog, changes: Changes) -> None:
+        """Check that a write stays within the limit on the size of values.
+
+        Raises:
+            TooLargeError: A value would be too large.
+        """
         for what, value in _new_values(catalog, changes):
             size = len(orjson.dumps(value))
             if size > self.max_value_size:
                 raise TooLargeError(f"the {what} has {size} bytes; the maximum is {self.max_value_size}")
+
+    def check_counts(self, settings: int, rules: int) -> None:
+        """Check that there may be so many settings and rules.
+
+        Raises:
+            ConflictError: There are too many.
+        """
+        for number, most, what in ((settings, self.max_settings, "settings"), (rules, self.max_rules, "rules")):
+            if number > most:
+                raise ConflictError(f"there are more than {most} {what}, which is the maximum")
 
 
 def _new_values(catalog: Catalog, changes: Changes) -> Iterator[tuple[str, Json]]:
@@ -90,6 +110,8 @@ def _new_values_of(setting: Setting, stored: Setting | None) -> Iterator[tuple[s
     known_default = NO_VALUE if stored is None else stored.operator_default_value
     if setting.has_operator_default and setting.operator_default_value is not known_default:
         yield "operator's default value", setting.operator_default_value
+    if stored is None or setting.operator_default_metadata is not stored.operator_default_metadata:
+        yield "metadata of the operator's default", setting.operator_default_metadata
     if stored is None or setting.metadata is not stored.metadata:
         yield "metadata", setting.metadata
     if stored is None or setting.type is not stored.type:

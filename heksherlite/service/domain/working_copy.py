@@ -40,6 +40,13 @@ class Overlay(MutableMapping[K, V]):
             raise KeyError(key)
         return self._below[key]
 
+    def get(self, key: K, default: Any = None) -> Any:
+        """Return the value of a key, or a default. It is called for each operation, so it raises nothing."""
+        for mapping in (self.added, self.changed):
+            if key in mapping:
+                return mapping[key]
+        return default if key in self.removed else self._below.get(key, default)
+
     def __contains__(self, key: object) -> bool:
         return key in self.changed or key in self.added or (key in self._below and key not in self.removed)
 

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -213,6 +213,28 @@ class Store:
         written = await self._writer.write(partial(self._write, decide, cause), committed=self._committed)
         return written.decision.result
 
+    async def write_once(self, work: Callable[[AsyncConnection, Catalog], Awaitable[T]]) -> T:
+        """Do some work in a transaction, which is not repeated if it is interrupted, and read what it changed.
+
+        Args:
+            work: What to do, given an up-to-date catalog.
+
+        Returns:
+            What the work returned.
+
+        Raises:
+            DatabaseUnavailableError: The database cannot be reached; nothing changes.
+            UnknownOutcomeError: The connection was lost during the commit; everything was written, or nothing.
+        """
+
+        async def transaction(connection: AsyncConnection) -> T:
+            return await work(connection, await self._newest(connection))
+
+        result = await self._writer.write(transaction, attempts=1)
+        self.writes += 1
+        await self._reload_after_write()
+        return result
+
     async def at(self, moment: int | RevisionId | datetime) -> Catalog:
         """Return the catalog as it was at a revision or at a time.
 
@@ -287,7 +309,7 @@ class Store:
         if hidden:
             self.rules_are_hidden.set()
         if cause.break_glass:
-            await write_events(connection, [_break_glass(catalog, changes, counters, cause)])
+            await write_events(connection, [break_glass_event(catalog, changes, counters, cause)])
         return _Written(decision, catalog.after(changes, counters))
 
     def _committed(self, written: "_Written[T]") -> None:
@@ -356,7 +378,8 @@ class Store:
         self._database.wake_up.set()
 
 
-def _break_glass(catalog: Catalog, changes: Changes, counters: Counters, cause: Cause) -> DatedEvent:
+def break_glass_event(catalog: Catalog, changes: Changes, counters: Counters, cause: Cause) -> DatedEvent:
+    """Return the event for the audit record of a write that ignored the protection of settings."""
     names = sorted(catalog.entries[each].setting.name for each in catalog.touched_settings(changes))
     details = {"reason": cause.reason, "revision": counters.revision, "settings": names[:_MOST_AUDITED_SETTINGS]}
     return DatedEvent(

@@ -1,67 +1,170 @@
 """Putting an export into a database, as one write."""
 
 import secrets
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from dataclasses import replace as with_fields
 from datetime import datetime
+from typing import TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog, Changes
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.history import Change, added_rule, added_setting, changes_between
-from heksherlite.service.domain.lineage import NONCE_BYTES
+from heksherlite.service.domain.limits import Limits
+from heksherlite.service.domain.lineage import NONCE_BYTES, RevisionId
+from heksherlite.service.domain.protection import require_unprotected
 from heksherlite.service.errors import NotEmptyError
+from heksherlite.service.storage.audit import write_events
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history import write_changes_of_record, write_record
 from heksherlite.service.storage.portions import portions
 from heksherlite.service.storage.rows import insert_settings, read_catalog, write_changes, write_counters
 from heksherlite.service.storage.rule_removal import move_portion
 from heksherlite.service.storage.rule_rows import insert_rules
+from heksherlite.service.storage.store import break_glass_event
 from heksherlite.service.storage.writing import Writer
 from heksherlite.service.transfer.lines import ExportReader
 
+Write: TypeAlias = Callable[
+    [Callable[[AsyncConnection, Catalog], Awaitable[RevisionId]]],
+    Awaitable[RevisionId],
+]
+"""Does some work in a transaction, given what there is, once: an export can be read only once."""
 
-async def import_export(database: Database, export: ExportReader, cause: Cause, *, replace: bool) -> None:
+_EMPTY = Catalog(Counters(database_id=""))
+
+
+def writing_to(database: Database) -> Write:
+    """Return a function that writes to a database that no service of this process uses."""
+
+    async def write(work: Callable[[AsyncConnection, Catalog], Awaitable[RevisionId]]) -> RevisionId:
+        async def transaction(connection: AsyncConnection) -> RevisionId:
+            return await work(connection, await read_catalog(connection))
+
+        return await Writer(database).write(transaction, attempts=1)
+
+    return write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPolicy:
+    """What an import may do.
+
+    Attributes:
+        replace: Whether to delete the existing settings first. Without it, there must be none.
+        limits: The limits to stay within; None for whoever has the database itself.
+        keeps_protected: Whether protected settings must not be deleted.
+    """
+
+    replace: bool
+    limits: Limits | None = None
+    keeps_protected: bool = False
+
+    def making_room(self, catalog: Catalog, export: ExportReader) -> Changes:
+        """Return the changes that come before the export.
+
+        Raises:
+            NotEmptyError: There are settings, and they are not to be replaced.
+            NotPermittedError: A protected setting would be deleted.
+        """
+        if catalog.entries and not self.replace:
+            raise NotEmptyError(len(catalog.entries))
+        features = None if export.context_features == catalog.context_features else export.context_features
+        changes = Changes(context_features=features, removed_settings=frozenset(catalog.entries))
+        if self.keeps_protected:
+            require_unprotected(catalog, changes)
+        return changes
+
+    def read(
+        self, export: ExportReader, *, last_setting_id: int, revision: RevisionId
+    ) -> Iterator[Sequence[Setting | Rule]]:
+        """Yield the settings and rules of an export in portions.
+
+        Raises:
+            ExportError: The export is malformed.
+            ConflictError: There are too many settings or rules.
+            TooLargeError: A value is too large.
+        """
+        for portion in portions(export.read(last_setting_id=last_setting_id, revision=revision)):
+            if self.limits is not None:
+                self.limits.check_counts(export.settings, export.rules)
+                self.limits.check_values(_EMPTY, Changes(settings=_settings(portion), rules=_rules(portion)))
+            yield portion
+
+
+def check_export(catalog: Catalog, export: ExportReader, policy: ImportPolicy) -> None:
+    """Check all that an import checks, and store nothing.
+
+    Args:
+        catalog: What there is.
+        export: The export.
+        policy: What the import may do.
+
+    Raises:
+        ServiceError: As for `import_export`.
+    """
+    policy.making_room(catalog, export)
+    counters = catalog.counters
+    for _ in policy.read(export, last_setting_id=counters.last_setting_id, revision=counters.revision_id):
+        continue
+
+
+async def import_export(
+    write: Write, export: ExportReader, cause: Cause, policy: ImportPolicy, *, now: datetime
+) -> RevisionId:
     """Make the settings, rules and context features of an export those of a database, all of them or none.
 
     They are stored as they are read, so there may be any number. It is one write, with a record in the history, which
     services on the database notice like any other.
 
     Args:
-        database: The database, already prepared.
+        write: Writes to the database, which is already prepared.
         export: The export.
         cause: Who imports it, and why.
-        replace: Whether to delete the existing settings first.
+        policy: What the import may do.
+        now: The time.
+
+    Returns:
+        The revision that the import made.
 
     Raises:
         NotEmptyError: There are settings, and they are not to be replaced.
         ExportError: The export is malformed.
+        RequestError: A limit is exceeded, or a protected setting would be deleted.
         DatabaseUnavailableError: The database cannot be reached.
     """
 
-    async def work(connection: AsyncConnection) -> None:
-        catalog = await read_catalog(connection)
-        if catalog.entries and not replace:
-            raise NotEmptyError(len(catalog.entries))
+    async def work(connection: AsyncConnection, catalog: Catalog) -> RevisionId:
+        making_room = policy.making_room(catalog, export)
         while await move_portion(connection):  # the export may have rules with the ids of these
             continue
-        await _import(connection, catalog, export, cause, database.now())
+        state = catalog.counters_after(making_room, secrets.token_hex(NONCE_BYTES)).dated(now)
+        await write_changes(connection, catalog, making_room, state)
+        await _store(connection, catalog, export, cause, policy, making_room, state)
+        if cause.break_glass:
+            await write_events(connection, [break_glass_event(catalog, making_room, state, cause)])
+        return state.revision_id
 
-    await Writer(database).write(work, attempts=1)  # the export can be read only once
+    return await write(work)
 
 
-async def _import(
-    connection: AsyncConnection, catalog: Catalog, export: ExportReader, cause: Cause, now: datetime
+async def _store(
+    connection: AsyncConnection,
+    catalog: Catalog,
+    export: ExportReader,
+    cause: Cause,
+    policy: ImportPolicy,
+    making_room: Changes,
+    state: Counters,
 ) -> None:
-    features = None if export.context_features == catalog.context_features else export.context_features
-    making_room = Changes(context_features=features, removed_settings=frozenset(catalog.entries))
-    state = catalog.counters_after(making_room, secrets.token_hex(NONCE_BYTES)).dated(now)
-    await write_changes(connection, catalog, making_room, state)
     written = await write_record(connection, state, cause, changes_between(catalog, making_room))
     setting_name = ""
     last_setting_id = catalog.counters.last_setting_id
-    for portion in portions(export.read(last_setting_id=last_setting_id, revision=state.revision_id)):
+    for portion in policy.read(export, last_setting_id=last_setting_id, revision=state.revision_id):
         changes: list[Change] = []
         for item in portion:
             if isinstance(item, Setting):
@@ -69,8 +172,16 @@ async def _import(
                 changes.append(added_setting(item))
             else:
                 changes.append(added_rule(setting_name, item))
-        await insert_settings(connection, [item for item in portion if isinstance(item, Setting)])
-        await insert_rules(connection, [item for item in portion if isinstance(item, Rule)], state.revision)
+        await insert_settings(connection, _settings(portion))
+        await insert_rules(connection, _rules(portion), state.revision)
         written = await write_changes_of_record(connection, state.revision, changes, written)
     last_rule_id = max(state.last_rule_id, export.last_rule_id)
     await write_counters(connection, with_fields(state, last_setting_id=last_setting_id, last_rule_id=last_rule_id))
+
+
+def _settings(items: Sequence[Setting | Rule]) -> tuple[Setting, ...]:
+    return tuple([item for item in items if isinstance(item, Setting)])
+
+
+def _rules(items: Sequence[Setting | Rule]) -> tuple[Rule, ...]:
+    return tuple([item for item in items if isinstance(item, Rule)])

@@ -1,24 +1,25 @@
 """Forms that change a setting or one of its rules. What they send goes into the draft."""
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
 from heksherlite import operations as ops
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
-from heksherlite.service.changing import Rights
 from heksherlite.service.console.drafting import Entered, add_to_draft, checked
 from heksherlite.service.console.editors import EditError, editor_of, read_again, read_value
 from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.links import CONTEXT
-from heksherlite.service.console.owners import owner_of
+from heksherlite.service.console.owners import owner_of, owner_of_default
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.console.schema_fields import UNITS
 from heksherlite.service.domain.entities import Entry, Rule
+from heksherlite.service.domain.rights import Rights
 from heksherlite.service.domain.times import read_time, show_time
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, RequestError
@@ -26,13 +27,16 @@ from heksherlite.service.pages.form import Form, read_form
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
-may_edit = requires_person(Scope.WRITE, Scope.PROPOSE, Scope.ADMIN)
+may_edit_values = requires_person(Scope.WRITE, Scope.PROPOSE, reads=True)
 
 _CONDITION = "f."
 
+_LIFETIMES: Final[Mapping[str, str]] = {"1": "1 hour", "8": "8 hours", "24": "1 day", "168": "1 week"}
+"""After how many hours a rule may end, with their names."""
+
 
 @router.get("/console/settings/{name}/edit")
-@may_edit
+@may_edit_values
 async def edit_rule(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Show the form for a new rule, or for the one that the query names."""
     entry = store.catalog.entry(name)
@@ -55,14 +59,16 @@ async def edit_rule(request: Request, name: str, store: ReadableStore, context: 
 
 
 @router.post("/console/settings/{name}/edit")
-@may_edit
+@may_edit_values
 async def take_rule(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Take a rule into the draft, or show the form again with what is wrong."""
     form = await read_form(request)
     entry = store.catalog.entry(name)
     setting = entry.setting
     rule = _rule(entry, form.text("rule"))
-    entered = Entered(starts_at=form.text("starts_at"), ends_at=form.text("ends_at"))
+    entered = Entered(
+        starts_at=form.text("starts_at"), ends_at=form.text("ends_at"), ends_after=form.text("ends_after")
+    )
     if rule is not None:
         entered.conditions = dict(rule.conditions)
     else:
@@ -74,12 +80,7 @@ async def take_rule(request: Request, name: str, store: ReadableStore, context: 
     conditions = {feature: text for feature, text in entered.conditions.items() if text}
     if not conditions:
         entered.faults["conditions"] = "fill in at least one condition, or set the default for everybody instead"
-    times: dict[str, datetime | None] = {}
-    for field in ("starts_at", "ends_at"):
-        try:
-            times[field] = read_time(getattr(entered, field)) if getattr(entered, field) else None
-        except ValueError as error:
-            entered.faults[field] = str(error)
+    times = _times(entered, store.now())
     if not entered.faults:
         operation = ops.PutRule(setting=setting.name, feature_values=conditions, value=value, **times)  # type: ignore[arg-type]  # both are times
         try:
@@ -91,7 +92,7 @@ async def take_rule(request: Request, name: str, store: ReadableStore, context: 
 
 
 @router.get("/console/settings/{name}/default")
-@may_edit
+@may_edit_values
 async def edit_default(request: Request, name: str, store: ReadableStore) -> Response:
     """Show the form for the operator's default."""
     entry = store.catalog.entry(name)
@@ -99,7 +100,7 @@ async def edit_default(request: Request, name: str, store: ReadableStore) -> Res
 
 
 @router.post("/console/settings/{name}/default")
-@may_edit
+@may_edit_values
 async def take_default(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Take a default into the draft, or show the form again with what is wrong."""
     form = await read_form(request)
@@ -118,7 +119,7 @@ async def take_default(request: Request, name: str, store: ReadableStore, contex
 
 
 @router.post("/console/settings/{name}/clear-default")
-@may_edit
+@may_edit_values
 async def clear_default(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Take the removal of the operator's default into the draft."""
     await read_form(request)
@@ -127,7 +128,7 @@ async def clear_default(request: Request, name: str, store: ReadableStore, conte
 
 
 @router.post("/console/settings/{name}/delete-rule")
-@may_edit
+@may_edit_values
 async def delete_rule(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Take the deletion of a rule into the draft."""
     form = await read_form(request)
@@ -184,6 +185,24 @@ def _value(entry: Entry, form: Form, entered: Entered, before: Any) -> Any:
         return error.value if error.faults else before
 
 
+def _times(entered: Entered, now: datetime) -> dict[str, datetime | None]:
+    """Return when a rule starts and ends. What is wrong is added to the faults."""
+    times: dict[str, datetime | None] = {}
+    for field in ("starts_at", "ends_at"):
+        try:
+            times[field] = read_time(getattr(entered, field)) if getattr(entered, field) else None
+        except ValueError as error:
+            entered.faults[field] = str(error)
+    if not entered.ends_after:
+        return times
+    if entered.ends_at or entered.ends_after not in _LIFETIMES:
+        entered.faults["ends_at"] = "choose either a time or after how long the rule ends"
+        return times
+    begins = max(now, times.get("starts_at") or now)
+    times["ends_at"] = (begins + timedelta(hours=int(entered.ends_after))).replace(second=0, microsecond=0)
+    return times
+
+
 def _rule(entry: Entry, number: str) -> Rule | None:
     if not number:
         return None
@@ -220,6 +239,8 @@ async def _show_rule(
         entered=entered,
         units=UNITS,
         owner=owner_of(rule),
+        lifetimes=_LIFETIMES,
+        now=store.now(),
         for_everybody=False,
     )
 
@@ -236,6 +257,6 @@ async def _show_default(request: Request, entry: Entry, value: Any, entered: Ent
         editor=editor_of(entry.setting, value, raw=entered.raw, faults=entered.value_faults),
         entered=entered,
         units=UNITS,
-        owner="",
+        owner=owner_of_default(entry.setting),
         for_everybody=True,
     )

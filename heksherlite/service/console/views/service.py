@@ -19,7 +19,9 @@ from heksherlite.service.storage.replicas import Replica
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
-_BYTES: Final = frozenset({"max_body_size", "max_value_size", "max_changes_size", "history_bytes_per_second"})
+_BYTES: Final = frozenset(
+    {"max_body_size", "max_value_size", "max_changes_size", "max_import_size", "history_bytes_per_second"}
+)
 
 
 _FIRST_FAILURE: Final = 500

@@ -7,15 +7,18 @@ from fastapi import APIRouter, Request, Response
 
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
+from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.console.bar import bar_of
 from heksherlite.service.console.describing import describe_record
 from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.numbers import read_number
-from heksherlite.service.console.owners import owner_of
+from heksherlite.service.console.owners import owner_of, owner_of_default
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.domain.entities import Rule
 from heksherlite.service.domain.explanations import Page, explain
+from heksherlite.service.domain.history import Record
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage.history import Search
@@ -61,9 +64,12 @@ async def show_setting(request: Request, name: str, store: ReadableStore, contex
         search = Search(limit=10, setting_name=setting.name, setting_id=setting.id)
         page_of_records = await store.history.search(search, changes_per_record=5)
         records = [describe_record(record, complete=person.sees_people) for record in page_of_records.records]
+    winner = entry.rules.get(explanation.get("decided_by", {}).get("rule_id"))
     return await render(
         request,
         "setting",
+        winner=winner,
+        made=await _last_change(store, winner) if winner is not None and person.sees_everything else None,
         setting=setting,
         entry=entry,
         description=own.description,
@@ -73,12 +79,21 @@ async def show_setting(request: Request, name: str, store: ReadableStore, contex
         regions=explanation.get("regions", [])[:_MOST_REGIONS],
         rules=[{**rule, "rule": entry.rules[rule["rule_id"]]} for rule in listed],
         owners=sorted({owner for rule in listed if (owner := owner_of(entry.rules[rule["rule_id"]]))}),
+        default_owner=owner_of_default(setting),
         rule_count=count,
         words=request.query_params.get("rules", ""),
         number=number,
         pages=max(1, -(-count // PAGE_SIZE)),
         records=records,
     )
+
+
+async def _last_change(store: StoreView, rule: Rule) -> Record | None:
+    """Return the record of the last change of a rule, if the history has it."""
+    found = await store.history.search(
+        Search(limit=1, setting_id=rule.setting_id, rule_id=rule.id), changes_per_record=1
+    )
+    return found.records[0] if found.records else None
 
 
 def _matches(rule: Mapping[str, Any], words: Sequence[str]) -> bool:
