@@ -1,10 +1,8 @@
 """Creates the schema of new SQLite databases from a copy, which is faster than the migrations."""
 
 import secrets
-from collections.abc import Coroutine
 from typing import Any
 
-import aiosqlite
 from sqlalchemy import Connection
 
 from heksherlite.service.storage.schema import upgrade_schema
@@ -48,12 +46,12 @@ class SchemaCopy:
 def _execute(connection: Connection, statements: list[str]) -> None:
     """Execute statements on the thread of the driver, which SQLAlchemy would go to and come back from for each one."""
 
-    def execute(driver: aiosqlite.Connection) -> Coroutine[Any, Any, None]:
+    async def execute(driver: Any) -> None:
         def execute_all() -> None:
             for statement in statements:
                 driver._conn.execute(statement)
 
-        return driver._execute(execute_all)
+        await driver._execute(execute_all)
 
     adapter: Any = connection.connection.dbapi_connection
     adapter.run_async(execute)
