@@ -27,7 +27,7 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 may_edit_many = requires_person(Scope.WRITE, Scope.PROPOSE, Scope.ADMIN, reads=True)
 
-_MOST: Final = 1_000
+_MOST: Final = 200
 """The maximum number of settings or rules that are edited together."""
 
 _FOR_ADMINISTRATORS: Final = frozenset({"protect", "end_protection", "delete"})
