@@ -30,7 +30,7 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 may_edit_many = requires_person(Scope.WRITE, Scope.PROPOSE, Scope.ADMIN, reads=True)
 
-_MOST: Final = 200
+_MOST: Final = 1_000
 """The maximum number of settings or rules that are edited together."""
 
 _FOR_ADMINISTRATORS: Final = frozenset({"protect", "end_protection", "delete"})
@@ -54,7 +54,8 @@ async def show_bulk(request: Request, store: ReadableStore, context: Context) ->
 async def take_bulk(request: Request, store: ReadableStore, context: Context) -> Response:
     """Take the edits into the draft, or show the forms again with what is wrong."""
     form = await read_form(request)
-    names, numbers, do = form.texts("setting"), form.texts("rule"), form.text("do")
+    names, numbers = (" ".join(form.texts(each)).split() for each in ("setting", "rule"))
+    do = form.text("do")
     person = person_of(request)
     if do in _FOR_ADMINISTRATORS and not person.may_administer:
         raise AccessDeniedError(403, "this requires the scope admin")
