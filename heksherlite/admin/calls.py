@@ -59,8 +59,11 @@ def change(
     return json_call("POST", "changes", reading.change_result, body=body, changes_nothing=dry_run)
 
 
-def list_settings() -> Call[tuple[SettingDetails, ...]]:
+def list_settings(*, last_change: bool = False) -> Call[tuple[SettingDetails, ...]]:
     """Return all settings, sorted by name.
+
+    Args:
+        last_change: Whether to say when, by whom and why each of them was changed last.
 
     Raises:
         AdminError: There is no answer, or the request is refused.
@@ -69,7 +72,7 @@ def list_settings() -> Call[tuple[SettingDetails, ...]]:
     def read(shown: Any) -> tuple[SettingDetails, ...]:
         return tuple([reading.setting_details(each) for each in shown["settings"]])
 
-    return json_call("GET", "settings", read, include_additional_data="true")
+    return json_call("GET", "settings", read, include_additional_data="true", include_last_change=_flag(last_change))
 
 
 def setting(name: str) -> Call[SettingDetails]:

@@ -23,6 +23,7 @@ from heksherlite.admin.results import (
     DeclarationPreview,
     HistoryPage,
     Impact,
+    LastChange,
     Proposal,
     ProposalPage,
     Record,
@@ -191,8 +192,10 @@ def setting_details(shown: Any) -> SettingDetails:
         aliases=tuple(shown["aliases"]),
         declared_default_value=shown.get("declared_default_value", shown["default_value"]),
         operator_default_value=shown.get("operator_default_value", NOT_GIVEN),
+        operator_default_metadata=shown.get("operator_default_metadata", {}),
         protected=shown.get("protected", False),
         client_visible=shown.get("client_visible", False),
+        last_change=None if shown.get("last_change") is None else _last_change(shown["last_change"]),
     )
 
 
@@ -274,6 +277,15 @@ def _optional(read: Callable[[Any], T], shown: Any) -> T | None:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _last_change(shown: Any) -> LastChange:
+    return LastChange(
+        revision=shown["revision"],
+        time=_time(shown["time"]),
+        author=_author(shown["author"]),
+        reason=shown["reason"],
+    )
 
 
 def _author(shown: Any) -> Author:

@@ -196,6 +196,23 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LastChange:
+    """The last write that changed a setting or one of its rules.
+
+    Attributes:
+        revision: The revision of the write.
+        time: When it happened, in UTC.
+        author: Who made it, as far as the token may know.
+        reason: Why, as far as the token may know.
+    """
+
+    revision: int
+    time: datetime
+    author: Author
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryPage:
     """Records of the history, the newest first.
 
@@ -247,8 +264,11 @@ class SettingDetails:
         aliases: Its earlier names.
         declared_default_value: The program's default.
         operator_default_value: The operator's default, or `NOT_GIVEN` if there is none.
+        operator_default_metadata: The metadata of the operator's default.
         protected: Whether only proposals change it.
         client_visible: Whether tokens that have only the scope ``evaluate`` see its values.
+        last_change: The last write that changed it or one of its rules. None if it was not requested, or the history
+            does not go back so far.
     """
 
     name: str
@@ -260,8 +280,10 @@ class SettingDetails:
     aliases: tuple[str, ...]
     declared_default_value: Any
     operator_default_value: Any = NOT_GIVEN
+    operator_default_metadata: Mapping[str, Any] = field(default_factory=dict)
     protected: bool = False
     client_visible: bool = False
+    last_change: LastChange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

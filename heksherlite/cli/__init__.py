@@ -6,7 +6,7 @@ Click alone, and without Click there is still a list of commands.
 
 import sys
 
-from heksherlite.cli.command_table import COMMANDS, SUMMARY
+from heksherlite.cli.command_table import COMMANDS, SECTIONS, SUMMARY
 
 _HELP: tuple[list[str], ...] = ([], ["-h"], ["--help"])
 
@@ -32,9 +32,13 @@ def main() -> None:
 
 def _help_without_click() -> str:
     width = max(map(len, COMMANDS))
-    commands = "\n".join(f"  {name:{width}}  {entry.summary}" for name, entry in COMMANDS.items())
+    sections = [
+        "\n".join([f"{title}:", *[f"  {name:{width}}  {entry.summary}" for name, entry in section.items()]])
+        for title, section in SECTIONS.items()
+    ]
+    commands = "\n\n".join(sections)
     return (
-        f"Usage: heksherlite COMMAND [OPTIONS]\n\n  {SUMMARY}\n\nCommands:\n{commands}\n\n"
+        f"Usage: heksherlite COMMAND [OPTIONS]\n\n  {SUMMARY}\n\n{commands}\n\n"
         "The commands need an extra: pip install 'heksherlite[service]', or 'heksherlite[cli]' and 'heksherlite[login]'"
         " without the service."
     )

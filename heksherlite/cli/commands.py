@@ -8,10 +8,12 @@ from typing import Any, Final
 import click
 
 from heksherlite._version import __version__
-from heksherlite.cli.command_table import COMMANDS, SUMMARY
+from heksherlite.cli.command_table import COMMANDS, SECTIONS, SUMMARY
 
 _INTERRUPTED: Final = 130
 """The exit status after Ctrl-C, as shells have it."""
+
+_WIDTH: Final = max(map(len, COMMANDS))
 
 
 class _LazyGroup(click.Group):
@@ -38,8 +40,9 @@ class _LazyGroup(click.Group):
         raise click.exceptions.Exit(_INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{_WIDTH}}", entry.summary) for name, entry in section.items()])
 
 
 @click.group(

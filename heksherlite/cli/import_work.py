@@ -14,7 +14,7 @@ import click
 from heksherlite.admin import AdminClient, ImportResult
 from heksherlite.cli.copying import copy_service
 from heksherlite.cli.database import cause, is_missing
-from heksherlite.cli.importing import ImportMode
+from heksherlite.cli.import_mode import ImportMode
 from heksherlite.cli.location import default_database
 from heksherlite.cli.progress import progress
 from heksherlite.cli.source import admin_client_of, transport_to

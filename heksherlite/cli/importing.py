@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from heksherlite.cli.changing import dry_run_option, reason_option, yes_option
+from heksherlite.cli.import_mode import ImportMode
 from heksherlite.cli.output import FORMATS, output_option, print_one
 from heksherlite.cli.source import refuse_credentials
 from heksherlite.cli.target import chosen_service, place_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportMode:
-    """How a command imports.
-
-    Attributes:
-        replace: Whether to delete the existing settings and rules first.
-        dry_run: Whether to change nothing.
-        yes: Whether not to ask.
-        break_glass: Whether to delete protected settings.
-        block_writes: Whether services may be kept from writing for long.
-        reason: Why, or None.
-    """
-
-    replace: bool = False
-    dry_run: bool = False
-    yes: bool = False
-    break_glass: bool = False
-    block_writes: bool = False
-    reason: str | None = None
 
 
 @click.command("import")

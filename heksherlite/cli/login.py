@@ -1,9 +1,9 @@
-"""``heksherlite login``, ``whoami`` and ``logout``: facts that a person approves, stored for programs."""
+"""``heksherlite login``, ``whoami`` and ``logout``: tokens and facts of applications, stored for programs."""
 
 from __future__ import annotations
 
 import sys
-import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from heksherlite.grants.cache import CachedFacts
     from heksherlite.grants.remote.device_code import DeviceLogin
+    from heksherlite.grants.remote.discovery import Discovery
+    from heksherlite.grants.remote.token_stores import FileTokenStore
 
 _CACHE_FILE: Final = click.option(
     "--cache-file",
@@ -26,6 +28,16 @@ _CACHE_FILE: Final = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file that CacheGrant reads.",
 )
+
+_TOKEN_STORE: Final = click.option(
+    "--token-store",
+    metavar="DIRECTORY",
+    default=None,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The directory of the token store, as in FileTokenStore.  [default: that of programs]",
+)
+_RESPONSE_TIMEOUT: Final = 10.0
+"""In seconds."""
 
 
 @click.command()
@@ -39,7 +51,17 @@ _CACHE_FILE: Final = click.option(
     multiple=True,
     help="The scopes to request. Separate several by commas, or repeat the option.",
 )
+@click.option(
+    "--claim-token",
+    prompt="Claim token",
+    prompt_required=False,
+    hide_input=True,
+    help="Keep this token of the application, as heksherlite app rotate prints it, instead of asking for approval."
+    " No file for CacheGrant is written. Without a value, the command asks for the token, which other users of the"
+    " machine could otherwise see in the list of processes.",
+)
 @_CACHE_FILE
+@_TOKEN_STORE
 @click.option("--hash", "hash_", default="", help="The hash that the program passes to CacheGrant.")
 @click.option(
     "--timeout",
@@ -55,35 +77,44 @@ def login(
     identifier: str,
     app_version: str,
     scopes: Sequence[str],
+    claim_token: str | None,
     cache_file: Path,
+    token_store: Path | None,
     hash_: str,
     timeout: float,
     qr: bool,
     browser: bool,
 ) -> None:
-    """Get the facts of an application after approval on a page.
+    """Keep the token of an application after approval on a page.
 
-    The endpoint at URL shows the page. The facts are stored in a file that only you can read, where CacheGrant finds
-    them.
+    The endpoint at URL shows the page. The token is kept in the token store, where programs with the same identifier
+    find it: they start without approval. The facts are stored in a file that only you can read, where CacheGrant finds
+    them. A token that is kept already is used, so that nobody has to approve again.
     """
     import anyio
     import segno
     from rich.console import Console
 
     from heksherlite.errors import GrantError
-    from heksherlite.grants.cache import CachedFacts, file_error_reason, write_cache
+    from heksherlite.grants.cache import cached_facts, file_error_reason, write_cache
     from heksherlite.grants.grant import LoadRequest, load
     from heksherlite.grants.remote.device_code import DeviceCodeGrant
     from heksherlite.grants.remote.discovery import WellKnownDiscovery
     from heksherlite.grants.remote.messages import Manifest
+    from heksherlite.grants.remote.token_stores import FileTokenStore
     from heksherlite.http.urls import shown_url
 
     console = Console(stderr=True, highlight=False)
+    store = FileTokenStore(token_store)
     try:
         discovery = WellKnownDiscovery(url=url)
         manifest = Manifest(identifier=identifier, version=app_version, scopes=tuple(split_scopes(scopes)))
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+    if claim_token is not None:
+        _keep(claim_token, identifier, discovery, store)
+        click.echo(f"Kept the token of {identifier} in {store.directory}.")
+        return
     with console.status("Contacting the endpoint") as status:
 
         def tell(login: DeviceLogin) -> None:
@@ -99,18 +130,47 @@ def login(
             timeout=timeout,
             open_browser=browser,
             tell=tell,
-            token_store=None,
+            token_store=store,
         )
         try:
             facts = anyio.run(load, grant, LoadRequest(force_refresh=True))
+            endpoint = anyio.run(discovery.adiscover)
         except GrantError as error:
             raise click.ClickException(str(error)) from error
-    stored = CachedFacts(facts, hash_, time.time(), f"{identifier} {app_version} at {shown_url(url)}")
+    stored = replace(
+        cached_facts(facts, f"{identifier} {app_version} at {shown_url(url)}", hash_),
+        token_key=(endpoint.url("claim"), identifier),
+    )
     try:
         write_cache(cache_file.absolute(), stored)
     except (OSError, TypeError, ValueError) as error:
         raise click.ClickException(f"cannot write {cache_file}: {file_error_reason(error)}") from error
     click.echo(f"Stored the facts of {identifier} in {cache_file}: {_groups(stored)}")
+
+
+def _keep(claim_token: str, identifier: str, discovery: Discovery, store: FileTokenStore) -> None:
+    """Keep a token that the endpoint accepts."""
+    import anyio
+
+    from heksherlite.errors import GrantError
+    from heksherlite.grants.remote.claims import claim_facts, connecting
+    from heksherlite.grants.remote.holders import Holder
+    from heksherlite.secret import Secret
+
+    token = Secret(claim_token.strip())
+
+    async def check() -> str:
+        endpoint = await discovery.adiscover()
+        async with connecting(None, _RESPONSE_TIMEOUT)(endpoint) as http:
+            await claim_facts(endpoint, http, token, Holder(identifier))
+        return endpoint.url("claim")
+
+    try:
+        store.set(anyio.run(check), identifier, token)
+    except GrantError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"cannot keep the token in {store.directory}: {error.strerror or error}") from error
 
 
 @click.command()
@@ -129,14 +189,20 @@ def whoami(cache_file: Path) -> None:
 
 @click.command()
 @_CACHE_FILE
-def logout(cache_file: Path) -> None:
-    """Delete the stored facts."""
+@_TOKEN_STORE
+def logout(cache_file: Path, token_store: Path | None) -> None:
+    """Delete the stored facts, and the token that was kept with them."""
     from heksherlite.grants.cache import file_error_reason
+    from heksherlite.grants.remote.token_stores import FileTokenStore
 
-    if _read(cache_file) is None:
+    cached = _read(cache_file)
+    if cached is None:
         click.echo(f"{cache_file} does not exist.")
         return
+    store = FileTokenStore(token_store)
     try:
+        if cached.token_key is not None:
+            store.delete(*cached.token_key)
         cache_file.unlink()
     except OSError as error:
         raise click.ClickException(f"cannot delete {cache_file}: {file_error_reason(error)}") from error

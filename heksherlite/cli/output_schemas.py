@@ -29,7 +29,7 @@ _Changed: TypeAlias = ChangeResult | Proposal
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _ShownSetting(SettingDetails):
     rules: tuple[RuleDetails, ...]
-    last_change: Record | None
+    last_change: Record | None  # type: ignore[assignment]  # the whole record
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from typing import Any, NotRequired, TypedDict
 
-from heksherlite.admin import AnyOperation, Record
+from heksherlite.admin import AnyOperation, LastChange, Record
 from heksherlite.cli.planning import PlanItem
 
 
@@ -12,6 +12,7 @@ class SettingRow(TypedDict):
     name: str
     type: str
     rules: int
+    last_change: LastChange | None
     value: NotRequired[Any]
     missing: NotRequired[list[str]]
     possible_values: NotRequired[int]

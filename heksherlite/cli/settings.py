@@ -12,11 +12,12 @@ from heksherlite.cli.differences import change_text
 from heksherlite.cli.output import FORMATS, as_text, conditions_text, output_option, plain, print_one, print_rows
 from heksherlite.cli.progress import spinner
 from heksherlite.cli.services import Service, service_options
+from heksherlite.names import MANAGED_BY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from heksherlite.admin import AdminClient, ExplainedSetting, Record, RuleDetails, SettingDetails
+    from heksherlite.admin import AdminClient, ExplainedSetting, LastChange, Record, RuleDetails, SettingDetails
 
 _SETTINGS_AT_ONCE: Final = 100
 """The number of settings that one request explains."""
@@ -39,7 +40,7 @@ def settings() -> None:
 @output_option
 @service_options
 def list_(pattern: str | None, contexts: Sequence[str], search: str | None, output: FORMATS, service: Service) -> None:
-    """List settings with their types, values and numbers of rules.
+    """List settings with their types, values, numbers of rules, and last changes.
 
     PATTERN selects by name: the part of a name, or a pattern such as shop.*. The value is the one in the context; if
     it depends on context features that are not given, the command shows how many values are possible. With --search,
@@ -47,13 +48,13 @@ def list_(pattern: str | None, contexts: Sequence[str], search: str | None, outp
     """
     context = parse_conditions(contexts, "--context")
     with service.connect() as admin, spinner("reading"):
-        found = [each for each in admin.list_settings() if matches(each.name, pattern)]
+        found = [each for each in admin.list_settings(last_change=True) if matches(each.name, pattern)]
         hits = None if search is None else _containing(admin.export(), search)
         if hits is not None:
             found = [each for each in found if each.name in hits]
         explained = {each.setting: each for each in _explained(admin, [each.name for each in found], context)}
     rows = [_row(each, explained[each.name]) for each in found if each.name in explained]
-    columns = {"NAME": "name", "TYPE": "type", "VALUE": "value", "RULES": "rules"}
+    columns = {"NAME": "name", "TYPE": "type", "VALUE": "value", "RULES": "rules", "LAST CHANGE": "last_change"}
     if hits is not None:
         columns["FOUND"] = "found"
         for row in rows:
@@ -62,6 +63,7 @@ def list_(pattern: str | None, contexts: Sequence[str], search: str | None, outp
         for row in rows:
             row["value"] = as_text(row["value"]) if "value" in row else f"one of {row['possible_values']}"
             row["found"] = "; ".join(row.get("found", ()))
+            row["last_change"] = _last_change_text(row["last_change"])
     print_rows(output, rows, columns)
 
 
@@ -179,10 +181,19 @@ def _marks(setting: SettingDetails) -> str:
 def _row(setting: SettingDetails, explained: ExplainedSetting) -> dict[str, Any]:
     from heksherlite.admin import NOT_GIVEN
 
-    row = {"name": setting.name, "type": setting.type, "rules": explained.rule_count}
+    row = {
+        "name": setting.name,
+        "type": setting.type,
+        "rules": explained.rule_count,
+        "last_change": setting.last_change,
+    }
     if explained.value is not NOT_GIVEN:
         return {**row, "value": explained.value}
     return {**row, "missing": list(explained.missing), "possible_values": len(explained.possible_values)}
+
+
+def _last_change_text(change: LastChange | None) -> str:
+    return "" if change is None else f"{change.time:%Y-%m-%d %H:%M} {change.author.name or change.author.kind}"
 
 
 def _description(setting: SettingDetails, rules: Sequence[RuleDetails], last: Sequence[Record]) -> Iterator[str]:
@@ -194,7 +205,9 @@ def _description(setting: SettingDetails, rules: Sequence[RuleDetails], last: Se
         yield f"aliases: {', '.join(setting.aliases)}"
     yield f"default of the program: {as_text(setting.declared_default_value)}"
     if setting.operator_default_value is not NOT_GIVEN:
-        yield f"default of the operator: {as_text(setting.operator_default_value)}"
+        owner = setting.operator_default_metadata.get(MANAGED_BY)
+        managed = f", managed in a repository by {owner}" if owner else ""
+        yield f"default of the operator: {as_text(setting.operator_default_value)}{managed}"
     if setting.metadata:
         yield f"metadata: {as_text(dict(setting.metadata))}"
     for record in last:

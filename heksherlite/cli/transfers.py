@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from heksherlite.admin import ImportResult
-    from heksherlite.cli.importing import ImportMode
+    from heksherlite.cli.import_mode import ImportMode
     from heksherlite.cli.services import Service
     from heksherlite.http.transfers import ReadableFile
 

@@ -78,7 +78,7 @@ class _Used:
 
     def __del__(self) -> None:
         if not self._is_used:
-            what = "get()" if self._path is None else f"get({self._path!r})"
+            what = "a result" if self._path is None else f"get({self._path!r})"
             warnings.warn(f"{what} of Fakts was not awaited inside of 'async with'", RuntimeWarning, stacklevel=2)
 
 

@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import time
 from typing import Any, Final
@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from heksherlite.atomic_file import read_private_file, write_private_file
 from heksherlite.errors import GrantError
+from heksherlite.grants.expiry import CredentialExpiry
 from heksherlite.grants.facts import Facts, find_problem
 from heksherlite.grants.grant import GrantLike, LoadRequest, as_grant, load
 from heksherlite.grants.layers import KeyPath, Layer, LayeredFacts
@@ -47,6 +48,8 @@ class CachedFacts:
         created_at: When the facts were loaded, in seconds since 1970.
         source: A description of the grant that loaded them.
         secrets: The key paths of the values that must not be displayed.
+        expiry: The end of the credentials by which the facts were claimed, if it is known.
+        token_key: The endpoint and the identifier under which ``heksherlite login`` has kept the token.
     """
 
     facts: Facts
@@ -54,9 +57,35 @@ class CachedFacts:
     created_at: float
     source: str
     secrets: frozenset[KeyPath] = frozenset()
+    expiry: CredentialExpiry | None = None
+    token_key: tuple[str, str] | None = None
 
     def __repr__(self) -> str:
         return f"<CachedFacts of {self.source}>"
+
+    def layered(self, source: str, *watches: Watch) -> LayeredFacts:
+        """Return the facts as those of a source."""
+        layer = Layer(
+            source=source,
+            facts=self.facts,
+            secrets=self.secrets,
+            watches=watches,
+            as_of=self.created_at,
+            expiry=self.expiry,
+        )
+        return LayeredFacts([layer])
+
+
+def cached_facts(facts: LayeredFacts, source: str, hash_: str = "") -> CachedFacts:
+    """Return facts as they are cached now.
+
+    Args:
+        facts: The facts.
+        source: A description of the grant that loaded them.
+        hash_: The ``hash`` of the :class:`CacheGrant`.
+    """
+    secrets = frozenset(keys for layer in facts.layers for keys in layer.secrets)
+    return CachedFacts(dict(facts), hash_, time(), source, secrets, next(iter(facts.expiries), None))
 
 
 class CacheGrant:
@@ -116,20 +145,12 @@ class CacheGrant:
             logger.warning("grant failed, and cached facts are used: %s: %s", self._path, error, extra=extra)
             return self._facts_of(usable, RetryWatch(_RETRY_SECONDS))
         if not facts.is_pending:
-            secrets = frozenset(keys for layer in facts.layers for keys in layer.secrets)
-            cached = CachedFacts(dict(facts), self._hash, time(), repr(self._grant), secrets)
+            cached = cached_facts(facts, repr(self._grant), self._hash)
             await anyio.to_thread.run_sync(self._store, cached)
         return facts
 
     def _facts_of(self, cached: CachedFacts, *watches: Watch) -> LayeredFacts:
-        layer = Layer(
-            source=f"{self._path} (cached facts of {cached.source})",
-            facts=cached.facts,
-            secrets=cached.secrets,
-            watches=watches,
-            as_of=cached.created_at,
-        )
-        return LayeredFacts([layer])
+        return cached.layered(f"{self._path} (cached facts of {cached.source})", *watches)
 
     def _forget(self) -> None:
         try:
@@ -233,7 +254,28 @@ def _decode(content: bytes) -> CachedFacts:
         created_at,
         str(data.get("source", "")),
         frozenset(tuple(map(str, keys)) for keys in secrets),
+        _read_expiry(data.get("expiry")),
+        _read_token_key(data.get("token_key")),
     )
+
+
+def _read_token_key(data: Any) -> tuple[str, str] | None:
+    if data is None:
+        return None
+    if not isinstance(data, list) or len(data) != 2 or not all(isinstance(text, str) for text in data):
+        raise ValueError("token_key is not an endpoint and an identifier")
+    return data[0], data[1]
+
+
+def _read_expiry(data: Any) -> CredentialExpiry | None:
+    """Return the end of credentials, or None if there is none: files of earlier versions have none."""
+    if data is None:
+        return None
+    members = data if isinstance(data, dict) else {}
+    at, holder, remedy = members.get("at"), members.get("holder"), members.get("remedy")
+    if isinstance(at, int | float) and 0 <= at < _MAX_TIME and isinstance(holder, str):
+        return CredentialExpiry(at, holder, None if remedy is None else str(remedy))
+    raise ValueError("expiry is not the end of credentials")
 
 
 def _encode(cached: CachedFacts) -> bytes:
@@ -244,6 +286,8 @@ def _encode(cached: CachedFacts) -> bytes:
         "hash": cached.hash,
         "source": cached.source,
         "secrets": sorted(cached.secrets),
+        "expiry": None if cached.expiry is None else asdict(cached.expiry),
+        "token_key": cached.token_key,
         "facts": cached.facts,
     }
     return json.dumps(data, indent=2).encode()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from heksherlite.errors import GroupNotFound
+from heksherlite.grants.expiry import CredentialExpiry
 from heksherlite.grants.facts import MISSING, Facts, find_keys, merge, value_at
 from heksherlite.grants.spelling import has_loose_keys, respell
 from heksherlite.grants.watches import Watch
@@ -36,6 +37,7 @@ class Layer:
         is_pending: Whether the source has not been asked yet, see :class:`LazyGrant`.
         watches: What tells that the source has changed, for programs that follow changes.
         as_of: When the facts were current, in seconds since 1970, if they are from a cache.
+        expiry: The end of the credentials by which the facts were claimed, if it is known.
     """
 
     source: str
@@ -45,6 +47,7 @@ class Layer:
     is_pending: bool = False
     watches: tuple[Watch, ...] = field(default=(), repr=False)
     as_of: float | None = None
+    expiry: CredentialExpiry | None = None
 
     def source_of(self, keys: KeyPath) -> str:
         """Return the most exact source that is known for a key path."""
@@ -76,6 +79,12 @@ class LayeredFacts(Facts):
     def is_pending(self) -> bool:
         """Whether a layer has not been asked yet."""
         return any(layer.is_pending for layer in self.layers)
+
+    @property
+    def expiries(self) -> tuple[CredentialExpiry, ...]:
+        """The known ends of the credentials by which the facts were claimed, the first one first."""
+        known = {layer.expiry for layer in self.layers if layer.expiry is not None}
+        return tuple(sorted(known, key=lambda expiry: expiry.at))
 
     def __repr__(self) -> str:
         """Return the number of layers, and no facts: tracebacks may display it."""

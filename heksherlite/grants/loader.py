@@ -4,14 +4,15 @@ import signal
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 import anyio
 import anyio.to_thread
 
 from heksherlite.errors import FaktsError, NoFaktsFound
+from heksherlite.grants.awaitable import PendingFacts, awaitable
 from heksherlite.grants.current import Current
-from heksherlite.grants.event_loops import run_blocking
+from heksherlite.grants.event_loops import run_blocking, would_block
 from heksherlite.grants.facts import Facts, deep_copy, find_problem, has_value, merge
 from heksherlite.grants.following import STOP_SECONDS, Following
 from heksherlite.grants.grant import GrantLike, as_grant
@@ -119,12 +120,22 @@ class Fakts(FactsReader[S]):
         return _copy_of(await self._load(may_load=True, forced=force_refresh))
 
     def load(self, *, force_refresh: bool = False, may_ask: bool = True) -> Facts:
-        """Load the facts in synchronous code, otherwise as :meth:`aload` does."""
+        """Load the facts in synchronous code, otherwise as :meth:`aload` does.
+
+        Inside ``async with fakts:``, it may be awaited.
+
+        Raises:
+            FaktsError: As for :meth:`aload`, and if facts have to be loaded in the thread of an event loop.
+        """
         loaded = self._loads.loaded
         if loaded is not None and not force_refresh:
-            return _copy_of(loaded)
+            facts: Facts = awaitable(_copy_of(loaded), None) if self._is_in_async_block() else _copy_of(loaded)
+            return facts
         reason = "facts are not loaded yet" if loaded is None else "it was to be loaded again"
-        return run_blocking(partial(self.aload, force_refresh=force_refresh, may_ask=may_ask), "aload", reason)
+        load = partial(self.aload, force_refresh=force_refresh, may_ask=may_ask)
+        if self._is_in_async_block():
+            return cast("Facts", PendingFacts(load, None, would_block("aload", reason)))
+        return run_blocking(load, "aload", reason)
 
     async def arefresh(self) -> Facts:
         """Load the facts again, bypassing all caches, and return all of them. Raises what :meth:`aload` raises."""

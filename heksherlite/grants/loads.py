@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Final, Generic, TypeVar
 
 from heksherlite.errors import FactsShapeError, GroupNotFound
+from heksherlite.grants.expiry import ExpiryWarnings
 from heksherlite.grants.grant import Grant, LoadRequest, load
 from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.listening import FactsListeners
@@ -45,6 +46,7 @@ class Loads(Generic[S]):
         self.record: Final = LoadRecord(refresh_every)
         self.listeners: Final = FactsListeners()
         self.needs_all = False
+        self._warnings: Final = ExpiryWarnings()
         self._grant = grant
         self._into = into
         self._hard = [Layer(source="hard_fakts", facts=hard_fakts)] if hard_fakts else []
@@ -89,7 +91,11 @@ class Loads(Generic[S]):
             raise
         times = [layer.as_of for layer in start.layered.layers if layer.as_of is not None]
         is_substitute = any(isinstance(watch, RetryWatch) for watch in start.watches)
-        self.record.note_success(min(times, default=None), is_substitute=is_substitute)
+        expiries = start.layered.expiries
+        self.record.note_success(
+            min(times, default=None), is_substitute=is_substitute, expiry=next(iter(expiries), None)
+        )
+        self._warnings.check(expiries)
         return start
 
     async def _load_and_check(self, request: LoadRequest) -> Start[S]:

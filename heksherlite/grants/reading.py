@@ -162,7 +162,7 @@ class FactsReader(Generic[S]):
         may_load = auto_load and self._allow_auto_load
         read = partial(self._get, path, default, may_load, force_refresh, into)
         is_typed = into is not None or (path is None and self._into is not None)
-        is_awaitable = self._async_blocks > 0 and not is_typed and in_event_loop()
+        is_awaitable = not is_typed and self._is_in_async_block()
         try:
             value = self._get_loaded(path, default, may_load, force_refresh, into)
         except _NotLoaded as reason:
@@ -170,6 +170,10 @@ class FactsReader(Generic[S]):
                 return PendingFacts(read, path, would_block("aget", str(reason)))
             return run_blocking(read, "aget", str(reason))
         return awaitable(value, path) if is_awaitable else value
+
+    def _is_in_async_block(self) -> bool:
+        """Return whether results may be awaited."""
+        return self._async_blocks > 0 and in_event_loop()
 
     def _get_loaded(self, path: str | None, default: Any, may_load: bool, forced: bool, into: type[Any] | None) -> Any:
         """Return what a read returns without loading.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from heksherlite.errors import FactsShapeError, GroupNotFound
+from heksherlite.grants.expiry import ExpiryWatch
 from heksherlite.grants.facts import Facts, find_keys, look_up
 from heksherlite.grants.layers import LayeredFacts
 from heksherlite.grants.watches import Watch
@@ -29,8 +30,9 @@ class Start(Generic[S]):
 
     @property
     def watches(self) -> tuple[Watch, ...]:
-        """What tells that a source has changed."""
-        return tuple(watch for layer in self.layered.layers for watch in layer.watches)
+        """What tells that a source has changed, or that credentials end soon."""
+        sources = tuple(watch for layer in self.layered.layers for watch in layer.watches)
+        return sources + tuple(ExpiryWatch(expiry) for expiry in self.layered.expiries if not expiry.is_soon)
 
     def read(self, path: str | None, into: type[M]) -> M:
         """Return the value at a path as an instance of a class.

@@ -6,6 +6,8 @@ from math import inf
 from time import monotonic, time
 from typing import Final, Literal, TypeAlias
 
+from heksherlite.grants.expiry import CredentialExpiry
+
 FaktsState: TypeAlias = Literal["starting", "fresh", "stale", "failed"]
 
 _INTERVALS: Final = 3
@@ -27,6 +29,9 @@ class FaktsStatus:
         last_error: What last went wrong with a load. A success does not remove it.
         consecutive_failures: The number of loads that failed since one succeeded.
         is_following: Whether the loader follows changes.
+        credentials_expire_at: When the first credentials end by which the facts were claimed, in UTC, or ``None`` if no
+            end is known.
+        remedy: What somebody has to do before, or ``None`` for nothing.
     """
 
     state: FaktsState
@@ -35,6 +40,8 @@ class FaktsStatus:
     last_error: Exception | None
     consecutive_failures: int
     is_following: bool
+    credentials_expire_at: datetime | None = None
+    remedy: str | None = None
 
 
 class LoadRecord:
@@ -50,18 +57,21 @@ class LoadRecord:
         self._age_then = 0.0
         self._is_substitute = False
         self._last_error: Exception | None = None
+        self._expiry: CredentialExpiry | None = None
         self.failures = 0
 
-    def note_success(self, as_of: float | None, *, is_substitute: bool) -> None:
+    def note_success(self, as_of: float | None, *, is_substitute: bool, expiry: CredentialExpiry | None = None) -> None:
         """Note that facts were loaded.
 
         Args:
             as_of: When they were current, in seconds since 1970, or ``None`` for now.
             is_substitute: Whether they are old ones in the place of those that were not available.
+            expiry: The end of the credentials by which they were claimed, if it is known.
         """
         self._age_then = 0.0 if as_of is None else max(0.0, time() - as_of)
         self._succeeded_at = monotonic()
         self._is_substitute = is_substitute
+        self._expiry = expiry
         self.failures = 0
 
     def note_failure(self, error: Exception) -> None:
@@ -74,7 +84,17 @@ class LoadRecord:
         succeeded_at = self._succeeded_at
         age = None if succeeded_at is None else monotonic() - succeeded_at + self._age_then
         last_success = None if age is None else datetime.now(UTC) - timedelta(seconds=age)
-        return FaktsStatus(self._state(age), last_success, age, self._last_error, self.failures, is_following)
+        expiry = self._expiry
+        return FaktsStatus(
+            state=self._state(age),
+            last_success=last_success,
+            age=age,
+            last_error=self._last_error,
+            consecutive_failures=self.failures,
+            is_following=is_following,
+            credentials_expire_at=None if expiry is None else expiry.date,
+            remedy=None if expiry is None else expiry.remedy,
+        )
 
     def _state(self, age: float | None) -> FaktsState:
         if age is None:

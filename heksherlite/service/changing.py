@@ -1,7 +1,7 @@
 """Making changes: what every face of the service does with a list of operations, whether it previews or makes them."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from heksherlite.operations import AnyOperation, scope_of
+from heksherlite.operations import AnyOperation
 from heksherlite.service.domain import proposing
 from heksherlite.service.domain.authors import BY_SCHEDULE, Cause
 from heksherlite.service.domain.catalog import Catalog, Decision
@@ -22,12 +22,11 @@ from heksherlite.service.domain.proposals import Proposal
 from heksherlite.service.domain.proposing import Statement
 from heksherlite.service.domain.protection import require_unprotected
 from heksherlite.service.domain.ranked_rules import RankedRulesCache
+from heksherlite.service.domain.rights import Rights
 from heksherlite.service.domain.times import show_time
-from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.domain.touched import changed_since, same_touched
 from heksherlite.service.errors import (
     ConflictError,
-    InvalidError,
     NotFoundError,
     NotPermittedError,
     OperationConflictsError,
@@ -49,57 +48,6 @@ _IMPACT_SECONDS: Final = 5.0
 
 _MOST_CONFLICTS: Final = 100
 """How many conflicts with what others changed are described."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rights:
-    """What the one who makes changes may do.
-
-    Attributes:
-        scopes: The scopes. None: everything.
-        setting_prefix: The prefix of the names of the settings that may be changed.
-        ignores_protection: Whether protected settings may be changed.
-        sees_people: Whether conflicts name who made the other change.
-    """
-
-    scopes: frozenset[Scope] | None = None
-    setting_prefix: str = ""
-    ignores_protection: bool = False
-    sees_people: bool = True
-
-    def breaking_glass(self, cause: Cause) -> tuple["Rights", Cause]:
-        """Return the rights to change protected settings in an emergency, and the cause that the history keeps.
-
-        Raises:
-            NotPermittedError: The scope ``admin`` is missing.
-            InvalidError: There is no reason.
-        """
-        if self.scopes is not None and Scope.ADMIN not in self.scopes:
-            raise NotPermittedError(f"break_glass requires a token with scope {Scope.ADMIN}")
-        if cause.reason is None:
-            raise InvalidError("break_glass needs a reason", location=("body", "reason"))
-        return replace(self, ignores_protection=True), replace(cause, break_glass=True)
-
-    def to_look_ahead(self) -> "Rights":
-        """Return the rights for a dry run: one who may only read sees what one who may make the change would do."""
-        return self if self.may_change else replace(self, scopes=None, sees_people=False)
-
-    @property
-    def may_change(self) -> bool:
-        """Whether any change is permitted."""
-        return self.scopes is None or not self.scopes.isdisjoint({Scope.WRITE, Scope.ADMIN})
-
-    def check(self, operations: Iterable[AnyOperation]) -> None:
-        """Check that the operations are permitted.
-
-        Raises:
-            NotPermittedError: One is not.
-        """
-        if self.scopes is None:
-            return
-        for index, operation in enumerate(operations):
-            if (scope := scope_of(operation)) not in self.scopes:
-                raise NotPermittedError(f"operations[{index}]: {operation.op} requires a token with scope {scope}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

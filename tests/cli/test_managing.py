@@ -95,8 +95,11 @@ def test_settings_are_listed_and_shown(terminal: Terminal) -> None:
     ]
     assert [row["name"] for row in terminal.json("settings", "list", "*_ttl")] == ["cache_ttl"]
     table = terminal.run("settings", "list").splitlines()
-    assert table[0].split() == ["NAME", "TYPE", "VALUE", "RULES"]
-    assert re.split("  +", table[3]) == ["shop.title", "str", "one of 2", "1"]
+    assert re.split("  +", table[0]) == ["NAME", "TYPE", "VALUE", "RULES", "LAST CHANGE"]
+    changed = terminal.json("history", "list", "shop.title")[0]
+    assert [rows[1]["last_change"][name] for name in ("revision", "time")] == [changed["revision"], changed["time"]]
+    when = changed["time"][:16].replace("T", " ")
+    assert re.split("  +", table[3]) == ["shop.title", "str", "one of 2", "1", f"{when} anonymous"]
     shown = terminal.run("settings", "show", "shop.title")
     for part in (
         "shop.title (str), version 1.0",

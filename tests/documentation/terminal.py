@@ -38,6 +38,7 @@ class Terminal:
             "PYTHONPATH": str(ROOT),
             "PROJECT": str(ROOT / "pyproject.toml"),
             "PYTHONUNBUFFERED": "1",
+            "HEKSHER_URL": self.url(),  # commands find a service on port 8888 without it
             "SERVICE_PORT": str(self._port),
             "SERVICE_FOLDER": str(folder),
         }

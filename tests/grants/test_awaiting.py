@@ -83,3 +83,13 @@ async def test_typed_values_are_read_directly() -> None:
             fakts.get("a.b", into=int)
         assert await fakts.aget("a.b", into=int) == 5
         assert fakts.get("a.b", into=int) == 5
+
+
+@pytest.mark.anyio
+async def test_load_is_awaited_too() -> None:
+    """Programs for fakts await load(), the first time and later."""
+    async with Fakts(HardGrant({"a": 1})) as fakts:
+        for _ in range(2):
+            loading: Any = fakts.load()
+            assert await loading == {"a": 1}
+        assert fakts.load() == {"a": 1}

@@ -15,7 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from heksherlite.grants import CacheGrant, DeviceCodeGrant, Manifest, StaticDiscovery
+from heksherlite.grants import (
+    CacheGrant,
+    DeviceCodeGrant,
+    FileTokenStore,
+    Manifest,
+    RedeemGrant,
+    StaticDiscovery,
+    WellKnownDiscovery,
+)
 from heksherlite.grants.remote.beacon import encode_beacon
 from tests.grants.endpoint import CONFIG, Received, Scripted, ScriptedEndpoint
 from tests.grants.loads import loaded
@@ -26,18 +34,20 @@ COMMAND = [sys.executable, "-W", "error", "-m", "heksherlite"]
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT
+        [*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False, env=environment()
     )
 
 
-ENVIRONMENT = {**os.environ, "COLUMNS": "80", "BROWSER": "true"}
+def environment() -> dict[str, str]:
+    """Return the environment of a command, in which the state of this test is its own."""
+    return {**os.environ, "COLUMNS": "80", "BROWSER": "true"}
 
 
 @contextmanager
 def running(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Run a command during the block, and end it as a person would."""
     with subprocess.Popen(
-        [*COMMAND, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        [*COMMAND, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     ) as process:
         try:
             yield process
@@ -91,7 +101,15 @@ def test_login_whoami_logout(endpoint: ScriptedEndpoint, tmp_path: Path) -> None
     for output in (result, who):
         assert not re.search("hunter2|granted-token", output.stdout + output.stderr)
 
+    assert set(FileTokenStore().directory.glob("*.token"))
+    program = DeviceCodeGrant(
+        manifest=Manifest(identifier="app", version="1"), discovery=WellKnownDiscovery(url=endpoint.url)
+    )
+    assert loaded(program) == CONFIG  # the token of login is kept for it
+    assert len(endpoint.of("start")) == 1
+
     assert run("logout", folder=tmp_path).stdout == "Deleted .fakts_cache.json.\n"
+    assert not set(FileTokenStore().directory.glob("*.token"))
     assert not path.exists()
     assert run("logout", folder=tmp_path).stdout == ".fakts_cache.json does not exist.\n"
     who = run("whoami", folder=tmp_path)
@@ -110,6 +128,20 @@ def test_programs_use_the_facts_of_login(endpoint: ScriptedEndpoint, tmp_path: P
         manifest=Manifest(identifier="app", version="1"), discovery=StaticDiscovery(base_url="http://127.0.0.1:9/")
     )
     assert loaded(CacheGrant(asks, cache_file=tmp_path / "facts.json", hash="v1")) == CONFIG
+
+
+def test_a_token_that_the_operator_has(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """Login keeps a claim token for programs if the endpoint accepts it, and writes no facts."""
+    arguments = ["login", endpoint.url, "--identifier", "app", "--claim-token"]
+    result = run(*arguments, "unknown-token", folder=tmp_path)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "there is no token ********" in result.stderr
+    result = run(*arguments, " static-token ", folder=tmp_path)
+    assert result.stdout == f"Kept the token of app in {FileTokenStore().directory}.\n", result.stderr
+    assert list(tmp_path.iterdir()) == []
+    manifest, discovery = Manifest(identifier="app", version="1"), WellKnownDiscovery(url=endpoint.url)
+    assert loaded(RedeemGrant(manifest=manifest, token="spent", discovery=discovery)) == CONFIG  # noqa: S106
+    assert endpoint.of("redeem") == []
 
 
 @pytest.mark.thorough

@@ -11,6 +11,7 @@ import httpx
 
 from heksherlite.service import embedded
 from tests.interop.comparison import Comparison, Programs
+from tests.interop.differences import compare_differences
 from tests.interop.environment import SDK, NotInstallableError
 from tests.interop.loader import compare_loader
 from tests.interop.scenario import (
@@ -180,6 +181,7 @@ def main() -> int:
     try:
         exit_code = compare_sdk()
         compare_loader()
+        compare_differences()
     except NotInstallableError as error:
         print(f"An original does not install here:\n{error}")
         if sys.version_info >= (3, 12):

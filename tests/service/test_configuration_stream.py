@@ -1,7 +1,9 @@
 """Changes of groups, secrets and applications reach the programs that have them."""
 
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -38,6 +40,13 @@ class Served:
 
     def put_secret(self, value: str) -> None:
         assert self.api.call("PUT", "secrets/password", {"value": value}).status_code == 204
+
+    def rotate(self) -> str:
+        """Replace the credentials of the application, and return its new claim token."""
+        (application,) = self.api.call("GET", "applications").json()["applications"]
+        body = {"id": application["id"], "previous_until": int(time.time()) + 86_400}
+        token: str = self.api.call("POST", "applications/rotate", body).json()["claim_token"]
+        return token
 
     def redeem(self, **options: Any) -> RedeemGrant:
         discovery = WellKnownDiscovery(url=self.url)
@@ -122,6 +131,17 @@ def test_a_program_follows(served: Served) -> None:
         served.put_secret("hunter3")
         until(lambda: seen[-1] == {"password": "hunter3"})
         assert fakts.status.state == "fresh"
+
+
+def test_rotated_credentials_are_announced(served: Served, log: Log) -> None:
+    """A program that follows changes learns at once that its credentials were replaced, and until when they work."""
+    with Fakts(served.redeem(), refresh_every=3600) as fakts:
+        fakts.load()
+        until(lambda: fakts.status.is_following)
+        assert fakts.status.credentials_expire_at is None
+        served.rotate()
+        until(lambda: fakts.status.credentials_expire_at is not None)
+    assert log.caplog.text.count("credentials expire soon: shop.checkout at") == 1
 
 
 def test_another_replica(served: Served) -> None:
@@ -210,6 +230,11 @@ class Life:
         line: str = self._process.stdout.readline()
         return line.strip()
 
+    def log_line(self) -> str:
+        """Return the next warning that it logs."""
+        lines = iter(self._process.stderr.readline, "")
+        return next((line for line in lines if line.startswith("WARNING")), "")
+
     def end(self) -> str:
         """End it, and return what it logged."""
         _, errors = self._process.communicate("\n", timeout=60)
@@ -219,7 +244,7 @@ class Life:
 
 @pytest.mark.thorough
 def test_the_life_of_a_server(tmp_path: Path) -> None:
-    """A server is invited, started, restarted while the endpoint is away, changed, revoked, and invited again."""
+    """A server is invited, started, restarted while the endpoint is away, changed, rotated, revoked, invited again."""
     path = tmp_path / "a.db"
     operator = make_token(path, "operator", *EVERY_SCOPE)
     shown: list[str] = []
@@ -252,7 +277,16 @@ def test_the_life_of_a_server(tmp_path: Path) -> None:
         assert server.line() == "{'host': 'three', 'password': '********'}"
         served.put_secret("hunter3")
         assert server.line() == "{'host': 'three', 'password': '********'}"
+        command = f"heksherlite login {url} --identifier shop.checkout --claim-token"
+        new = served.rotate()  # its credentials are replaced: the running program says what to do, in time
+        warning = server.log_line()
+        assert re.search(f"credentials expire soon: shop.checkout at .*{command}", warning)
+        shown.append(warning + server.end())
+        subprocess.run([sys.executable, "-m", *command.split(), new], check=True, stdout=subprocess.DEVNULL)
+        server = Life(url, token)
+        assert server.line() == "{'host': 'three', 'password': 'hunter3'}"
         shown.append(server.end())
+        assert "expire" not in shown[-1]
         revoke(path)
         server = Life(url, token)
         assert "the one-time token is unknown, used, expired" in server.line()

@@ -12,8 +12,8 @@ from heksherlite.service.domain.tokens import Scope, new_token
 from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.database import Database
-from heksherlite.service.storage.sqlite import SqliteDatabase
 from heksherlite.service.storage.tokens import add_token, remove_token
+from heksherlite.service.storage.urls import open_database
 
 T = TypeVar("T")
 
@@ -23,9 +23,11 @@ REFUSED = {401, 429}
 """What a token that is of no use gets: whoever tries it again and again is told to do so more slowly."""
 
 
-def in_database(path: Path, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+def in_database(database_of: str | Path, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+    """Do something in a database: that of a URL, or the SQLite file of a path."""
+
     async def prepare_and_work() -> T:
-        database = SqliteDatabase(path)
+        database = open_database(database_of)
         await database.prepare()
         try:
             return await work(database)
@@ -36,7 +38,7 @@ def in_database(path: Path, work: Callable[[Database], Coroutine[Any, Any, T]]) 
 
 
 def make_token(
-    path: Path,
+    database_of: str | Path,
     name: str,
     *scopes: Scope,
     setting_prefix: str = "",
@@ -52,7 +54,7 @@ def make_token(
         expires_at=expires_at,
         owner=owner,
     )
-    in_database(path, lambda database: add_token(AccessStore(database), token, BY_SERVICE))
+    in_database(database_of, lambda database: add_token(AccessStore(database), token, BY_SERVICE))
     return text
 
 

@@ -2,19 +2,21 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from heksherlite.errors import ClaimError, DemandError, DiscoveryError
 from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.remote.configuration_watch import configuration_watch
 from heksherlite.grants.remote.discovery import Discovery
+from heksherlite.grants.remote.holders import Holder
 from heksherlite.grants.remote.kept import KeptFacts, KeptTokens, log_rejection
 from heksherlite.grants.remote.messages import (
     Endpoint,
     GrantedResponse,
     InvalidResponseError,
     read_config,
+    read_expiry,
     read_message,
     read_secret_paths,
     read_status,
@@ -25,6 +27,8 @@ from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, d
 from heksherlite.http.pinned_certificates import context_that_trusts
 from heksherlite.http.urls import printable, shown_url
 from heksherlite.secret import Secret
+
+E = TypeVar("E", DemandError, ClaimError)
 
 TEMPORARY_STATUSES: Final = (408, 425, 429, 500, 502, 503, 504)
 """The HTTP statuses after which it helps to try again."""
@@ -42,17 +46,17 @@ class Claims:
 
     Args:
         store: Where to keep the token between starts, or ``None`` to keep it only while the program runs.
-        identifier: The identifier of the application.
+        holder: The application, whose name is its identifier.
         discovery: How to find the endpoint.
         demand: Requests a token if none is kept, or the endpoint has rejected the kept one.
     """
 
-    def __init__(self, store: TokenStore | None, identifier: str, discovery: Discovery, demand: DemandToken) -> None:
-        self._identifier = identifier
+    def __init__(self, store: TokenStore | None, holder: Holder, discovery: Discovery, demand: DemandToken) -> None:
+        self._holder = holder
         self._discovery = discovery
         self._demand = demand
-        self._tokens = KeptTokens(store, identifier)
-        self._facts = KeptFacts(store, identifier, discovery)
+        self._tokens = KeptTokens(store, holder.name)
+        self._facts = KeptFacts(store, holder.name, discovery)
 
     async def load(self, request: LoadRequest, connect: Connect) -> LayeredFacts:
         """Return the facts of the endpoint, or, unless a refresh is forced, the kept ones if the endpoint is away.
@@ -83,7 +87,7 @@ class Claims:
         if token is not None:
             outcome = await self._try(endpoint, http, token)
             if outcome is not None:
-                return outcome
+                return await self._renew(endpoint, http, request, outcome)
         async with self._tokens.demanding(endpoint):
             # Another process may have got one while this one waited.
             newer = await self._tokens.find(endpoint, unlike=token)
@@ -99,31 +103,54 @@ class Claims:
                 raise
             # Kept before it is used, so that the next load can use it if this claim fails.
             await self._tokens.keep(endpoint, token)
-        return await claim_facts(endpoint, http, token)
+        return await claim_facts(endpoint, http, token, self._holder)
+
+    async def _renew(
+        self, endpoint: Endpoint, http: EndpointClient, request: LoadRequest, facts: LayeredFacts
+    ) -> LayeredFacts:
+        """Return the facts for the current token if the kept one ends soon and another one can simply be demanded."""
+        if not self._holder.renews or not any(expiry.is_soon for expiry in facts.expiries):
+            return facts
+        try:
+            token = await self._demand(endpoint, http, request)
+        except DemandError:  # the warning about the end of the kept token says what to do
+            return facts
+        return await self._try(endpoint, http, token) or facts
 
     async def _try(self, endpoint: Endpoint, http: EndpointClient, token: Secret) -> LayeredFacts | None:
         """Return the facts for a kept token, or ``None`` if the endpoint rejects it. Then it is kept no longer."""
-        outcome = await _send_claim(endpoint, http, token)
+        outcome = await _send_claim(endpoint, http, token, self._holder)
         if not isinstance(outcome, ClaimError):
             await self._tokens.keep(endpoint, token)
             return outcome
-        log_rejection(endpoint, self._identifier, outcome)
+        log_rejection(endpoint, self._holder.name, outcome)
         await self._tokens.forget(endpoint, token)
         await self._facts.forget()
         return None
 
 
-async def claim_facts(endpoint: Endpoint, http: EndpointClient, token: Secret) -> LayeredFacts:
+async def claim_facts(endpoint: Endpoint, http: EndpointClient, token: Secret, holder: Holder) -> LayeredFacts:
     """Return the facts for a token.
 
     Raises:
         ClaimError: If the endpoint has no facts for it.
     """
-    outcome = await _send_claim(endpoint, http, token)
+    outcome = await _send_claim(endpoint, http, token, holder)
     if isinstance(outcome, ClaimError):
-        outcome.withdrawn = True
-        raise outcome
+        failure = with_remedy(outcome, holder, endpoint)
+        failure.withdrawn = True
+        raise failure
     return outcome
+
+
+def with_remedy(error: E, holder: Holder, endpoint: Endpoint) -> E:
+    """Return an error that says what somebody has to do, if the endpoint refused the application."""
+    remedy = holder.remedy_at(endpoint)
+    if remedy is None or not error.refused:
+        return error
+    failure = type(error)(error.url, f"{error.reason}; {remedy}")
+    failure.refused = True
+    return failure
 
 
 def connecting(http_client_args: Mapping[str, Any] | None, response_timeout: float) -> Connect:
@@ -206,11 +233,13 @@ def read_granted(response: EndpointResponse) -> GrantedResponse:
     raise InvalidResponseError(f"the response has the unknown status {printable(status)!r}")
 
 
-async def _send_claim(endpoint: Endpoint, http: EndpointClient, token: Secret) -> LayeredFacts | ClaimError:
+async def _send_claim(
+    endpoint: Endpoint, http: EndpointClient, token: Secret, holder: Holder
+) -> LayeredFacts | ClaimError:
     """Return the facts, or an error if the endpoint rejects the token. All other errors are raised."""
     response = await http.send("POST", endpoint.url("claim"), {"token": token}, error=ClaimError)
     try:
-        return _read_facts(response, endpoint, token, http)
+        return _read_facts(response, endpoint, token, http, holder)
     except InvalidResponseError as error:
         failure = ClaimError(response.url, token.mask(str(error)))
     failure.refused = is_refusal(response)
@@ -219,12 +248,16 @@ async def _send_claim(endpoint: Endpoint, http: EndpointClient, token: Secret) -
     raise failure
 
 
-def _read_facts(response: EndpointResponse, endpoint: Endpoint, token: Secret, http: EndpointClient) -> LayeredFacts:
+def _read_facts(
+    response: EndpointResponse, endpoint: Endpoint, token: Secret, http: EndpointClient, holder: Holder
+) -> LayeredFacts:
     """Return the facts in a response. A function of its own, so that no traceback contains them."""
     granted = read_granted(response)
     facts, secrets = read_config(granted), read_secret_paths(granted)
     watches = configuration_watch(granted, endpoint.url("claim"), token, http)
-    return LayeredFacts([Layer(source=response.url, facts=facts, secrets=secrets, watches=watches)])
+    at = read_expiry(granted)
+    expiry = None if at is None else holder.expiry(endpoint, at)
+    return LayeredFacts([Layer(source=response.url, facts=facts, secrets=secrets, watches=watches, expiry=expiry)])
 
 
 def _is_error_response(response: EndpointResponse) -> bool:

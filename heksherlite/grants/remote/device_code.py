@@ -1,11 +1,10 @@
 """The remote grant that a person approves on a page of the endpoint."""
 
 import secrets
-import ssl
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
@@ -14,10 +13,10 @@ from typing import Any, Final
 import anyio
 
 from heksherlite.errors import DemandError
-from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.remote.claims import TEMPORARY_STATUSES, Claims, connecting, is_refusal, read_granted
-from heksherlite.grants.remote.discovery import Discovery
+from heksherlite.grants.remote.claims import TEMPORARY_STATUSES, is_refusal, read_granted
+from heksherlite.grants.remote.demanding import DemandingGrant
+from heksherlite.grants.remote.holders import Holder, approve_again
 from heksherlite.grants.remote.messages import (
     Endpoint,
     InvalidResponseError,
@@ -27,8 +26,6 @@ from heksherlite.grants.remote.messages import (
     read_status,
     read_token,
 )
-from heksherlite.grants.remote.token_stores import FileTokenStore, TokenStore
-from heksherlite.http.construction import with_ssl_context
 from heksherlite.http.endpoint_client import EndpointClient, EndpointResponse, describe_status
 from heksherlite.http.urls import shown_url
 from heksherlite.secret import Secret
@@ -67,7 +64,7 @@ def print_instructions(login: DeviceLogin) -> None:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class DeviceCodeGrant:
+class DeviceCodeGrant(DemandingGrant):
     """The facts that an endpoint has for an application that a person approves on a page.
 
     Args:
@@ -85,29 +82,13 @@ class DeviceCodeGrant:
     """
 
     manifest: Manifest
-    discovery: Discovery
     timeout: float = 60
     open_browser: bool = True
     tell: Callable[[DeviceLogin], object] = field(default=print_instructions, repr=False)
     poll_interval: float = 1
-    token_store: TokenStore | None = field(default_factory=FileTokenStore, repr=False)
-    http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
-    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
-    _claims: Claims = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        self.http_client_args = with_ssl_context(self.http_client_args, self.ssl_context)
-        self._claims = Claims(self.token_store, self.manifest.identifier, self.discovery, self._demand)
-
-    async def aload(self, request: LoadRequest) -> Facts:
-        """Return the facts. Later loads and starts ask the person again only if the approval was revoked.
-
-        Raises:
-            DiscoveryError: If no endpoint is found.
-            DemandError: If the person denies access, or does not decide in time.
-            ClaimError: If the endpoint has no facts for the application.
-        """
-        return await self._claims.load(request, connecting(self.http_client_args, _RESPONSE_TIMEOUT))
+    def _holder(self) -> Holder:
+        return Holder(self.manifest.identifier, approve_again)
 
     async def _demand(self, endpoint: Endpoint, http: EndpointClient, request: LoadRequest) -> Secret:
         if not request.may_ask:

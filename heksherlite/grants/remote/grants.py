@@ -8,16 +8,23 @@ from typing import Any
 from heksherlite.errors import ClaimError, DemandError
 from heksherlite.grants.facts import Facts
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.remote.claims import Claims, claim_facts, connecting, demand_token, require_pinned
+from heksherlite.grants.remote.claims import claim_facts, connecting, demand_token, require_pinned, with_remedy
+from heksherlite.grants.remote.demanding import DemandingGrant
 from heksherlite.grants.remote.discovery import Discovery
+from heksherlite.grants.remote.holders import (
+    Holder,
+    give_it_the_new_token,
+    keep_the_new_token,
+    replace_the_registered,
+)
 from heksherlite.grants.remote.messages import Endpoint, Manifest
-from heksherlite.grants.remote.token_stores import FileTokenStore, TokenStore
 from heksherlite.http.construction import with_ssl_context
 from heksherlite.http.endpoint_client import EndpointClient
 from heksherlite.http.urls import http_url
 from heksherlite.secret import Secret
 
 _NO_SECRET = Secret("")
+_STATIC = Holder("StaticGrant", give_it_the_new_token)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -52,11 +59,11 @@ class StaticGrant:
         endpoint = await self.discovery.adiscover()
         require_pinned(endpoint, ClaimError)
         async with connecting(self.http_client_args, self.timeout)(endpoint) as http:
-            return await claim_facts(endpoint, http, _as_secret(self.token))
+            return await claim_facts(endpoint, http, _as_secret(self.token), _STATIC)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class RetrieveGrant:
+class RetrieveGrant(DemandingGrant):
     """The facts that an endpoint has for a registered public application.
 
     Args:
@@ -76,29 +83,18 @@ class RetrieveGrant:
 
     manifest: Manifest
     redirect_uri: str
-    discovery: Discovery
     retrieve_url: str | None = None
     timeout: float = 10
-    token_store: TokenStore | None = field(default_factory=FileTokenStore, repr=False)
-    http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
-    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
-    _claims: Claims = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        self.http_client_args = with_ssl_context(self.http_client_args, self.ssl_context)
+    def _check(self) -> None:
         if self.retrieve_url is not None:
             http_url(self.retrieve_url)
-        self._claims = Claims(self.token_store, self.manifest.identifier, self.discovery, self._demand)
 
-    async def aload(self, request: LoadRequest) -> Facts:
-        """Return the facts.
+    def _response_timeout(self) -> float:
+        return self.timeout
 
-        Raises:
-            DiscoveryError: If no endpoint is found.
-            DemandError: If the endpoint grants no token to the application.
-            ClaimError: If the endpoint has no facts for the token.
-        """
-        return await self._claims.load(request, connecting(self.http_client_args, self.timeout))
+    def _holder(self) -> Holder:
+        return Holder(self.manifest.identifier, replace_the_registered, renews=True)
 
     async def _demand(self, endpoint: Endpoint, http: EndpointClient, _: LoadRequest) -> Secret:
         url = self.retrieve_url or endpoint.url("retrieve")
@@ -106,7 +102,7 @@ class RetrieveGrant:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class RedeemGrant:
+class RedeemGrant(DemandingGrant):
     """The facts that an endpoint has for an application with a one-time token, for example in CI or a fleet.
 
     Args:
@@ -123,34 +119,25 @@ class RedeemGrant:
 
     manifest: Manifest
     token: str | Secret = field(repr=False)
-    discovery: Discovery
     timeout: float = 10
-    token_store: TokenStore | None = field(default_factory=FileTokenStore, repr=False)
-    http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
-    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
-    _claims: Claims = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         self.token = _as_secret(self.token)
-        self.http_client_args = with_ssl_context(self.http_client_args, self.ssl_context)
-        self._claims = Claims(self.token_store, self.manifest.identifier, self.discovery, self._demand)
 
-    async def aload(self, request: LoadRequest) -> Facts:
-        """Return the facts.
+    def _response_timeout(self) -> float:
+        return self.timeout
 
-        Raises:
-            DiscoveryError: If no endpoint is found.
-            DemandError: If the endpoint grants no token for the one-time token, or a beacon that anybody could have
-                sent led to it.
-            ClaimError: If the endpoint has no facts for the token.
-        """
-        return await self._claims.load(request, connecting(self.http_client_args, self.timeout))
+    def _holder(self) -> Holder:
+        return Holder(self.manifest.identifier, keep_the_new_token)
 
     async def _demand(self, endpoint: Endpoint, http: EndpointClient, _: LoadRequest) -> Secret:
         require_pinned(endpoint, DemandError)
         token = _as_secret(self.token)
         body = {"manifest": self.manifest.body(), "token": token}
-        return await demand_token(http, endpoint.url("redeem"), body, token)
+        try:
+            return await demand_token(http, endpoint.url("redeem"), body, token)
+        except DemandError as error:
+            raise with_remedy(error, self._holder(), endpoint) from None
 
 
 def _as_secret(token: str | Secret) -> Secret:

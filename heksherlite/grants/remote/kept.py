@@ -11,9 +11,9 @@ from typing import Final, TypeVar
 import anyio.to_thread
 
 from heksherlite.errors import RemoteGrantError
-from heksherlite.grants.cache import CachedFacts, file_error_reason, read_cache, write_cache
+from heksherlite.grants.cache import CachedFacts, cached_facts, file_error_reason, read_cache, write_cache
 from heksherlite.grants.file_lock import file_lock
-from heksherlite.grants.layers import Layer, LayeredFacts
+from heksherlite.grants.layers import LayeredFacts
 from heksherlite.grants.remote.messages import Endpoint
 from heksherlite.grants.remote.token_stores import TokenStore, digest, make_private_directory, state_directory
 from heksherlite.grants.watches import RetryWatch
@@ -124,9 +124,7 @@ class KeptFacts:
         """Keep facts."""
         if self._store is None:
             return
-        secrets = frozenset(keys for layer in facts.layers for keys in layer.secrets)
-        source = ", ".join(layer.source for layer in facts.layers)
-        cached = CachedFacts(dict(facts), "", time(), source, secrets)
+        cached = cached_facts(facts, ", ".join(layer.source for layer in facts.layers))
         try:
             await anyio.to_thread.run_sync(_write, self._path(self._store), cached)
         except (OSError, TypeError, ValueError) as error:
@@ -151,14 +149,7 @@ class KeptFacts:
             error,
             extra={"age": age, "path": str(path), "reason": str(error)},
         )
-        layer = Layer(
-            source=f"{cached.source} (kept in {path})",
-            facts=cached.facts,
-            secrets=cached.secrets,
-            watches=(RetryWatch(_RETRY_SECONDS),),
-            as_of=cached.created_at,
-        )
-        return LayeredFacts([layer])
+        return cached.layered(f"{cached.source} (kept in {path})", RetryWatch(_RETRY_SECONDS))
 
     async def forget(self) -> None:
         """Delete the facts, because the endpoint has withdrawn them."""

@@ -22,6 +22,9 @@ _MESSAGE_MEMBERS: Final = ("message", "error_description", "error", "detail")
 
 _MAX_DEVICE_CODE_LENGTH: Final = 1024
 
+_MAX_TIME: Final = 2**37
+"""The upper limit of a timestamp, in seconds since 1970."""
+
 GrantedResponse = Mapping[str, Any]
 """The body of a response with the status "granted"."""
 
@@ -240,6 +243,14 @@ def read_config(granted: GrantedResponse) -> Facts:
     if problem := find_problem(config):
         raise InvalidResponseError(f"'config': {problem}")
     return dict(config)
+
+
+def read_expiry(granted: GrantedResponse) -> float | None:
+    """Return when the token of a response expires, in seconds since 1970. Endpoints may not say that."""
+    expires_at = granted.get("expires_at")
+    if not isinstance(expires_at, int | float) or isinstance(expires_at, bool):
+        return None
+    return expires_at if 0 <= expires_at < _MAX_TIME else None
 
 
 def read_secret_paths(granted: GrantedResponse) -> frozenset[tuple[str, ...]]:

@@ -1,16 +1,13 @@
 """A remote grant whose steps are the program's own."""
 
-import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from heksherlite.grants.grant import LoadRequest
-from heksherlite.grants.remote.claims import Claims, connecting
-from heksherlite.grants.remote.discovery import Discovery
+from heksherlite.grants.remote.demanding import DemandingGrant
+from heksherlite.grants.remote.holders import Holder
 from heksherlite.grants.remote.messages import Endpoint
-from heksherlite.grants.remote.token_stores import FileTokenStore, TokenStore
-from heksherlite.http.construction import with_ssl_context
 from heksherlite.http.endpoint_client import EndpointClient
 from heksherlite.secret import Secret
 
@@ -40,7 +37,7 @@ class Claim(Protocol):
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class RemoteGrant:
+class RemoteGrant(DemandingGrant):
     """The facts of an endpoint, found, demanded and claimed in the program's own way.
 
     Args:
@@ -57,18 +54,9 @@ class RemoteGrant:
     """
 
     identifier: str
-    discovery: Discovery
     demand: Demand
     claim: Claim | None = None
     timeout: float = 10
-    token_store: TokenStore | None = field(default_factory=FileTokenStore, repr=False)
-    http_client_args: Mapping[str, Any] | None = field(default=None, repr=False)
-    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
-    _claims: Claims = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self.http_client_args = with_ssl_context(self.http_client_args, self.ssl_context)
-        self._claims = Claims(self.token_store, self.identifier, self.discovery, self._demand)
 
     async def aload(self, request: LoadRequest) -> Mapping[str, Any]:
         """Return the facts.
@@ -79,11 +67,17 @@ class RemoteGrant:
             ClaimError: If the endpoint has no facts for the token.
         """
         if self.claim is None:
-            return await self._claims.load(request, connecting(self.http_client_args, self.timeout))
+            return await DemandingGrant.aload(self, request)
         endpoint = await self.discovery.adiscover()
         return await self.claim.aclaim(endpoint, await self._token(endpoint, request))
 
-    async def _demand(self, endpoint: Endpoint, _: EndpointClient, request: LoadRequest) -> Secret:
+    def _response_timeout(self) -> float:
+        return self.timeout
+
+    def _holder(self) -> Holder:
+        return Holder(self.identifier)
+
+    async def _demand(self, endpoint: Endpoint, http: EndpointClient, request: LoadRequest) -> Secret:  # noqa: ARG002 - it has its own
         return await self._token(endpoint, request)
 
     async def _token(self, endpoint: Endpoint, request: LoadRequest) -> Secret:

@@ -1,6 +1,7 @@
 """What the routes for tokens, applications and groups have in common.
 
-They require a token with scope ``admin`` and no setting prefix that belongs to a person, like the pages for operators.
+They require a person with scope ``admin`` and no setting prefix, whom the service knows by a token, or on the pages by
+a trusted proxy or an identity provider.
 """
 
 from collections.abc import Iterator
@@ -29,14 +30,15 @@ EpochSeconds: TypeAlias = Annotated[int, Field(ge=0, le=253_402_300_799)]
 
 
 async def _administered(request: Request, context: Context) -> Store:
-    token = request.state.identity.token
-    if token is None:
+    identity = request.state.identity
+    if not identity.is_accountable:
         raise AccessDeniedError(
             403,
             "without --auth tokens, everyone could create tokens for later; use the command line on the database",
             needed_scope=Scope.ADMIN,
         )
-    if await context.store.applications.get(token.public_prefix.removeprefix("hkl_")) is not None:
+    token = identity.token
+    if token is not None and await context.store.applications.get(token.public_prefix.removeprefix("hkl_")) is not None:
         raise AccessDeniedError(
             403, "the token belongs to an application; only people manage access", needed_scope=Scope.ADMIN
         )

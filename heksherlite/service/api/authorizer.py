@@ -46,12 +46,14 @@ class RequiredScope:
         all_settings: Whether the token or person must not be limited to a setting prefix.
         person: Whether the request must come from a person who is logged in, instead of having a token.
         alternatives: Scopes that are as good as ``scope``.
+        reads: Whether the scope ``read`` is required as well.
     """
 
     scope: Scope | None
     all_settings: bool = False
     person: bool = False
     alternatives: frozenset[Scope] = frozenset()
+    reads: bool = False
 
     @property
     def is_public(self) -> bool:
@@ -59,7 +61,9 @@ class RequiredScope:
         return self.scope is None and not self.person
 
     def permits(self, scopes: frozenset[Scope]) -> bool:
-        """Return whether somebody with these scopes has the one that is required."""
+        """Return whether somebody with these scopes has what is required."""
+        if self.reads and Scope.READ not in scopes:
+            return False
         return self.scope is None or self.scope in scopes or not self.alternatives.isdisjoint(scopes)
 
 
@@ -181,7 +185,8 @@ class Authorizer:
             request.state.identity = Identity(token, address=address)  # for the audit record
             raise
         granted = NO_ACCESS if self._requires_tokens else FULL_ACCESS
-        request.state.identity = Identity(token, self.proxy_headers.person(request.scope), address, granted)
+        person = self.proxy_headers.person(request.scope)
+        request.state.identity = Identity(token, person, address, granted, is_anybody=not self._requires_tokens)
 
     def _require_scope(self, token: Token, required: RequiredScope, scope: Scope) -> None:
         if not required.permits(token.scopes):

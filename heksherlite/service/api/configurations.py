@@ -89,7 +89,7 @@ def configured(state: AccessState, token: str, base_url: str, context: ServiceCo
         application=application,
         groups=state.groups,
         config=config,
-        version=version(config, token),
+        version=version(config, token, application.expires_at),
         secrets=secrets,
         with_previous_credentials=application.digests != known.digests,
     )

@@ -25,7 +25,8 @@ from heksherlite.service.api.repetition import Repetition
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView, WritableStoreView
 from heksherlite.service.api.stream_tickets import StreamTickets
 from heksherlite.service.api.streams import Streams
-from heksherlite.service.changing import Changer, Rights
+from heksherlite.service.changing import Changer
+from heksherlite.service.domain.rights import Rights
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.responses.bodies import ResponseBodies

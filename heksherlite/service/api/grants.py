@@ -83,7 +83,7 @@ class GrantedConfiguration(BaseModel):
     status: Literal["granted"]
     config: dict[str, dict[str, Any]]
     version: str
-    """A text that differs if the configuration differs."""
+    """A text that differs if the configuration, or the end of its token, differs."""
     secrets: list[list[str]]
     """The keys that lead to each value that must not be displayed."""
     stream_url: str

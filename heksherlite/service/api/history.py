@@ -40,6 +40,15 @@ class AuthorModel(BaseModel):
     address: str | None
 
 
+class LastChange(BaseModel):
+    """The last write that changed a setting or one of its rules."""
+
+    revision: int
+    time: str
+    author: AuthorModel
+    reason: str | None = Field(description="Null also for tokens that are limited to a setting prefix.")
+
+
 class ChangeModel(BaseModel):
     """A change of a setting, a rule, the context features, an application, a configuration group or a secret.
 
@@ -176,18 +185,28 @@ async def revert_change(
 
 
 def _record_json(record: Record, *, complete: bool) -> dict[str, Any]:
-    author = record.cause.author
-    if not complete:
-        author = Author(author.kind)
+    return {
+        **show_header(record, complete=complete),
+        "reverts": record.cause.reverts,
+        **({"break_glass": True} if record.cause.break_glass else {}),
+        "changes": [show_change(change, complete=complete) for change in record.changes],
+        "change_count": record.change_count,
+    }
+
+
+def show_header(record: Record, *, complete: bool) -> dict[str, Any]:
+    """Return when, by whom and why something was written, as the API shows it.
+
+    Args:
+        record: The record of the write.
+        complete: Whether to show who the author is.
+    """
+    author = record.cause.author if complete else Author(record.cause.author.kind)
     return {
         "revision": record.revision,
         "time": show_time(record.time),
         "author": {"kind": author.kind, "id": author.id, "name": author.name, "address": author.address},
         "reason": record.cause.reason,
-        "reverts": record.cause.reverts,
-        **({"break_glass": True} if record.cause.break_glass else {}),
-        "changes": [show_change(change, complete=complete) for change in record.changes],
-        "change_count": record.change_count,
     }
 
 

@@ -18,6 +18,7 @@ class Identity:
         address: The address of the client, in front of all trusted proxies.
         granted: What the client may do without a token; with a token, the token decides.
         session_id: The public id of the session of a person who is logged in; None without a session.
+        is_anybody: Whether the service requires no tokens, so that anybody may do everything.
     """
 
     token: Token | None = None
@@ -25,6 +26,7 @@ class Identity:
     address: str | None = None
     granted: Access = NO_ACCESS
     session_id: str | None = None
+    is_anybody: bool = False
 
     @property
     def kind(self) -> Literal["anonymous", "token", "application", "person"]:
@@ -78,3 +80,8 @@ class Identity:
     def is_operator(self) -> bool:
         """Whether the client may decide about the whole service: it has scope ``admin`` and no setting prefix."""
         return Scope.ADMIN in self.scopes and not self.setting_prefix
+
+    @property
+    def is_accountable(self) -> bool:
+        """Whether the service knows who the client is, by a token, a trusted proxy or an identity provider."""
+        return not self.is_anybody and (self.token is not None or self.person is not None)

@@ -28,7 +28,7 @@ from heksherlite.service.domain.sessions import (
     new_secret,
     session_digest,
 )
-from heksherlite.service.domain.tokens import FULL_ACCESS, NO_ACCESS, Access
+from heksherlite.service.domain.tokens import FULL_ACCESS, NO_ACCESS, Access, Scope
 from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.sessions import Sessions
 
@@ -105,8 +105,9 @@ class People:
         who = identity.name or "an anonymous person"
         if not required.permits(identity.scopes):
             granted = ", ".join(sorted(identity.scopes)) or "no scope"
+            needed = f"{required.scope} and {Scope.READ}" if required.reads else required.scope
             raise AccessDeniedError(
-                403, f"this page requires scope {required.scope}; {who} has {granted}", needed_scope=required.scope
+                403, f"this page requires scope {needed}; {who} has {granted}", needed_scope=required.scope
             )
         if required.all_settings and identity.setting_prefix:
             raise AccessDeniedError(
@@ -128,7 +129,7 @@ class People:
         """
         address, person = self._proxy_headers.address(request.scope), self._proxy_headers.person(request.scope)
         if not self._authorizer.requires_tokens:
-            return Identity(person=person, address=address, granted=FULL_ACCESS)
+            return Identity(person=person, address=address, granted=FULL_ACCESS, is_anybody=True)
         secret = self._secret(request)
         if secret is not None:
             active = await self._sessions.use(

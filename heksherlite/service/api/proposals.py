@@ -15,12 +15,12 @@ from heksherlite.service.api.context import CallerRights, Context, ReadableStore
 from heksherlite.service.api.operation_bodies import AnyOperationBody, operations_of
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, text_responses
 from heksherlite.service.api.routes import OperationsRoute, requires
-from heksherlite.service.changing import Rights
 from heksherlite.service.domain import proposing
 from heksherlite.service.domain.authors import Author
 from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.proposals import Proposal, ProposalState
 from heksherlite.service.domain.proposing import Statement
+from heksherlite.service.domain.rights import Rights
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Access, Scope
 from heksherlite.service.errors import (

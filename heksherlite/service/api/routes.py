@@ -46,7 +46,7 @@ def requires(scope: Scope, *alternatives: Scope, all_settings: bool = False) -> 
 
 
 def requires_person(
-    scope: Scope | None = None, *alternatives: Scope, all_settings: bool = False
+    scope: Scope | None = None, *alternatives: Scope, all_settings: bool = False, reads: bool = False
 ) -> Callable[[Endpoint], Endpoint]:
     """Declare that the routes of an endpoint require a person who is logged in.
 
@@ -54,8 +54,10 @@ def requires_person(
         scope: The scope that the person must have; None for any person.
         alternatives: Scopes that are as good.
         all_settings: Whether the person must not be limited to a setting prefix.
+        reads: Whether the person must have the scope ``read`` as well.
     """
-    return _declaring(RequiredScope(scope, all_settings, person=True, alternatives=frozenset(alternatives)))
+    required = RequiredScope(scope, all_settings, person=True, alternatives=frozenset(alternatives), reads=reads)
+    return _declaring(required)
 
 
 def requires_operator(endpoint: Endpoint) -> Endpoint:

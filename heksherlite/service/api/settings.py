@@ -1,14 +1,16 @@
 """``/api/v1/settings``: the settings."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from heksherlite.service.api.context import ReadableStore, WritableStore
+from heksherlite.service.api.history import LastChange, show_header
 from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, no_content, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
@@ -17,6 +19,7 @@ from heksherlite.service.domain import settings
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.declarations import MOST_DAYS, is_undeclared
 from heksherlite.service.domain.entities import Setting
+from heksherlite.service.domain.history import Record
 from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.times import show_time
@@ -44,6 +47,9 @@ class SettingSummary(BaseModel):
     last_declared_at: str | None = Field(
         None, description="Only with `undeclared_for`: when a program last declared it, or null if none did."
     )
+    last_change: LastChange | None = Field(
+        None, description="Only with `include_last_change`: null if the history does not go back so far."
+    )
 
 
 class SettingDetails(SettingSummary):
@@ -54,6 +60,9 @@ class SettingDetails(SettingSummary):
     aliases: list[str]
     declared_default_value: Any = Field(None, description="Only if an operator set another default value.")
     operator_default_value: Any = Field(None, description="Only if an operator set it. It is the one in force.")
+    operator_default_metadata: dict[str, Any] | None = Field(
+        None, description="Only if there is any: who manages the operator's default, and more."
+    )
     json_schema: dict[str, Any] | None = Field(
         None, alias="schema", description="Only if one was declared: values satisfy it in addition to the type."
     )
@@ -109,9 +118,13 @@ class NewConfigurableFeatures(RequestBody):
 @router.get("", response_model=SettingList, responses={**text_responses(503), **INVALID})
 @requires(Scope.READ)
 async def list_settings(
+    request: Request,
     store: ReadableStore,
     *,
     include_additional_data: Annotated[bool, Query(description="Whether to include all properties.")] = False,
+    include_last_change: Annotated[
+        bool, Query(description="Whether to include when, by whom and why each setting or its rules last changed.")
+    ] = False,
     undeclared_for: Annotated[
         int | None,
         Query(
@@ -125,12 +138,17 @@ async def list_settings(
     catalog = store.catalog
     declared = None if undeclared_for is None else await store.last_declared.all()
     before = store.now() - timedelta(days=undeclared_for or 0)
+    changes: Mapping[int, Record] = {}
+    if include_last_change:
+        changes = await store.history.headers({entry.setting.revision for entry in catalog.entries.values()})
+    complete = request.state.identity.sees_people and not catalog.setting_prefix
 
     def respond() -> Response:
         shown = [
             {
                 **(_details(catalog, entry.setting) if include_additional_data else _summary(entry.setting)),
                 **({} if declared is None else {"last_declared_at": _shown(declared.get(entry.setting.id))}),
+                **(_last_change(catalog, entry.setting, changes, complete=complete) if include_last_change else {}),
             }
             for entry in sorted(catalog.entries.values(), key=lambda entry: entry.setting.name)
             if declared is None or is_undeclared(declared, entry.setting, before)
@@ -256,6 +274,17 @@ router.include_router(
 )
 
 
+def _last_change(
+    catalog: Catalog, setting: Setting, changes: Mapping[int, Record], *, complete: bool
+) -> dict[str, Any]:
+    record = changes.get(setting.revision)
+    if record is None:
+        return {"last_change": None}
+    shown = show_header(record, complete=complete)
+    # The same write may be about settings beyond the prefix, and so may its reason.
+    return {"last_change": {**shown, "reason": None} if catalog.setting_prefix else shown}
+
+
 def _shown(time: datetime | None) -> str | None:
     return None if time is None else show_time(time)
 
@@ -286,6 +315,8 @@ def _of_operators(setting: Setting) -> dict[str, Any]:
     if setting.has_operator_default:
         shown["declared_default_value"] = setting.declared_default_value
         shown["operator_default_value"] = setting.operator_default_value
+    if setting.operator_default_metadata:
+        shown["operator_default_metadata"] = setting.operator_default_metadata
     if setting.is_protected:
         shown["protected"] = True
     if setting.is_client_visible:

@@ -13,7 +13,7 @@ from heksherlite.operations import AnyOperation
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, author_of
 from heksherlite.service.api.context import ServiceContext, context_of
 from heksherlite.service.api.operation_bodies import AnyOperationBody
-from heksherlite.service.changing import Preview, Rights
+from heksherlite.service.changing import Preview
 from heksherlite.service.console.describing import Description, describe_operation
 from heksherlite.service.console.later import Later, impacts_later, loses_value
 from heksherlite.service.console.people import person_of
@@ -22,6 +22,7 @@ from heksherlite.service.domain.deciding import Conflict
 from heksherlite.service.domain.drafts import Draft
 from heksherlite.service.domain.impact import Impact
 from heksherlite.service.domain.limits import Limits
+from heksherlite.service.domain.rights import Rights
 from heksherlite.service.errors import BadRequestError, NotPermittedError, RequestError
 
 _OPERATION: Any = TypeAdapter(AnyOperationBody)

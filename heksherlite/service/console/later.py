@@ -7,10 +7,10 @@ from typing import Final
 
 from heksherlite import operations as ops
 from heksherlite.service.api.context import ServiceContext
-from heksherlite.service.changing import Rights
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.entities import Rule
 from heksherlite.service.domain.impact import Impact
+from heksherlite.service.domain.rights import Rights
 from heksherlite.service.domain.rules import conditions_of
 
 _MOST_OPERATIONS: Final = 200

@@ -20,7 +20,7 @@ class Person:
         draft_owner: Whose draft the person edits: the person's own, or that of the browser if there is no name.
         logged_in: Whether the person has a session, and can log out.
         sees_people: Whether the person sees who made changes.
-        has_token: Whether the person logged in with a token, as those must who manage access.
+        is_accountable: Whether the service knows who the person is, as it must of those who manage access.
     """
 
     name: str | None
@@ -29,7 +29,7 @@ class Person:
     draft_owner: str
     logged_in: bool
     sees_people: bool
-    has_token: bool
+    is_accountable: bool
 
     @property
     def may_write(self) -> bool:
@@ -43,7 +43,7 @@ class Person:
 
     @property
     def may_edit(self) -> bool:
-        """Whether the person may have a draft."""
+        """Whether the person may have a draft. Edits of values require `may_propose`."""
         return self.may_propose or self.may_administer
 
     @property
@@ -57,9 +57,24 @@ class Person:
         return Scope.READ in self.scopes
 
     @property
+    def may_approve(self) -> bool:
+        """Whether the person may approve proposals; each operation also requires its own scope."""
+        return self.may_write or self.may_administer
+
+    @property
+    def may_decide(self) -> bool:
+        """Whether the person takes part in what becomes of a proposal."""
+        return self.may_propose or self.may_approve
+
+    @property
     def sees_everything(self) -> bool:
-        """Whether the person's access is not limited to some settings, which the history requires."""
+        """Whether the person's access is not limited to some settings."""
         return not self.setting_prefix
+
+    @property
+    def sees_history(self) -> bool:
+        """Whether the person may read the history, which is that of all settings."""
+        return self.may_read and self.sees_everything
 
     @property
     def is_operator(self) -> bool:
@@ -69,7 +84,7 @@ class Person:
     @property
     def manages_access(self) -> bool:
         """Whether the person creates tokens and approves applications here."""
-        return self.is_operator and self.has_token
+        return self.is_operator and self.is_accountable
 
 
 def person_of(request: Request) -> Person:
@@ -86,5 +101,5 @@ def person_of(request: Request) -> Person:
         draft_owner=owner,
         logged_in=identity.session_id is not None,
         sees_people=identity.sees_people,
-        has_token=identity.token is not None,
+        is_accountable=identity.is_accountable,
     )

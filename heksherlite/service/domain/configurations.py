@@ -56,9 +56,10 @@ def secret_paths(application: Application, groups: Mapping[str, Group]) -> list[
     return [("heksher", "token"), ("oauth2", "client_secret"), *in_groups]
 
 
-def version(configured: Mapping[str, Any], claim_token: str) -> str:
-    """Return a text that differs if a configuration differs, and does not tell what is in it."""
-    return digest(claim_token.encode(), json.dumps(configured, sort_keys=True).encode(), "sha256").hex()[:32]
+def version(configured: Mapping[str, Any], claim_token: str, expires_at: int | None) -> str:
+    """Return a text that differs if a configuration or the end of its credentials differs, and does not tell either."""
+    content = [configured, expires_at]
+    return digest(claim_token.encode(), json.dumps(content, sort_keys=True).encode(), "sha256").hex()[:32]
 
 
 def claimed(application: Application, groups: Mapping[str, Group]) -> dict[str, list[str]]:

@@ -33,10 +33,10 @@ def menu_of(identity: Identity) -> Sequence[tuple[str, str]]:
         ("explain", "Explain", reads),
         ("history", "History", reads and not is_limited),
         ("draft", "Draft", not scopes.isdisjoint({Scope.WRITE, Scope.PROPOSE, Scope.ADMIN})),
-        ("proposals", "Proposals", True),
+        ("proposals", "Proposals", not scopes.isdisjoint({Scope.READ, Scope.WRITE, Scope.PROPOSE})),
         ("compare", "Compare", reads),
         ("features", "Context features", reads),
-        ("access", "Access", Scope.ADMIN in scopes and not is_limited and identity.token is not None),
+        ("access", "Access", Scope.ADMIN in scopes and not is_limited and identity.is_accountable),
         ("service", "Service", reads),
     )
     return [(path, name) for path, name, offered in offers if offered]

@@ -216,10 +216,13 @@ class History:
 
     async def headers(self, revisions: Collection[int]) -> Mapping[int, Record]:
         """Return the records of some revisions without their changes, as far as the history has them."""
-        query = select(tables.history).where(_history.revision.in_(revisions))
+        records = {}
         async with self._database.reading() as connection:
-            rows = (await connection.execute(query)).all()
-        return {row.revision: Record(row.revision, row.time, _cause(row), 0, ()) for row in rows}
+            for portion in portions(revisions):
+                query = select(tables.history).where(_history.revision.in_(portion))
+                for row in (await connection.execute(query)).all():
+                    records[row.revision] = Record(row.revision, row.time, _cause(row), 0, ())
+        return records
 
     async def record(self, revision: int, *, most_changes: float = inf) -> Record:
         """Return a record with all its changes.

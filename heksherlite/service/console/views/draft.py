@@ -13,17 +13,22 @@ from heksherlite.service.api import proposals
 from heksherlite.service.api.changes import ChangesBody
 from heksherlite.service.api.context import Context, WritableStore
 from heksherlite.service.api.operation_bodies import operations_of
+from heksherlite.service.api.responses import status_of
+from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.drafting import add_to_draft, cause_of, look_at, rights_of
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
-from heksherlite.service.console.routes import ConsoleRoute
-from heksherlite.service.console.views.editing import may_edit
+from heksherlite.service.console.routes import ConsoleOperationsRoute
 from heksherlite.service.domain.drafts import Draft
 from heksherlite.service.domain.times import read_time
+from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, OperationConflictsError, RequestError
 from heksherlite.service.pages.form import read_form
 
-router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
+router = APIRouter(include_in_schema=False, route_class=ConsoleOperationsRoute)
+
+
+may_edit = requires_person(Scope.WRITE, Scope.PROPOSE, Scope.ADMIN)
 
 
 @router.get("/console/draft")
@@ -63,9 +68,9 @@ async def export_plan(request: Request, context: Context) -> Response:
 @may_edit
 async def import_draft(request: Request, context: Context) -> Response:
     """Add the operations of an exported draft, a saved plan, or any body of ``POST /api/v1/changes``."""
-    form = await read_form(request)
+    form = await read_form(request, with_files=True)
     try:
-        given = orjson.loads((form.texts("json") or [""])[-1])
+        given = orjson.loads(next((each for each in (*form.texts("file"), *form.texts("json")) if each.strip()), ""))
         if isinstance(given, dict) and given.get("format") == PLAN_FORMAT:
             if given.get("version") != 1:
                 raise BadRequestError("this is a plan of another version of heksherlite; make it again")
@@ -132,13 +137,13 @@ async def save(request: Request, context: Context) -> Response:
     except OperationConflictsError:
         return await _show(request, context, reason=reason, status=409)
     except RequestError as error:
-        return await _show(request, context, problem=error.message, reason=reason, status=409)
+        return await _show(request, context, problem=error.message, reason=reason, status=status_of(error))
     await _clear(request, context, draft)
     return redirect(request, f"history/{made.revision}?saved=1" if made.preview.outcome.changes else "draft?nothing=1")
 
 
 @router.post("/console/draft/propose")
-@may_edit
+@requires_person(Scope.WRITE, Scope.PROPOSE)
 async def propose(request: Request, context: Context, store: WritableStore) -> Response:
     """Propose the draft to somebody else."""
     form = await read_form(request)

@@ -9,17 +9,17 @@ from fastapi import APIRouter, Request, Response
 from heksherlite import operations as ops
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
-from heksherlite.service.changing import Rights
 from heksherlite.service.console.drafting import Entered, add_to_draft, checked
 from heksherlite.service.console.editors import EditError, editor_of, read_again, read_value
 from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.links import CONTEXT
-from heksherlite.service.console.owners import owner_of
+from heksherlite.service.console.owners import owner_of, owner_of_default
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.console.schema_fields import UNITS
 from heksherlite.service.domain.entities import Entry, Rule
+from heksherlite.service.domain.rights import Rights
 from heksherlite.service.domain.times import read_time, show_time
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, RequestError
@@ -27,7 +27,7 @@ from heksherlite.service.pages.form import Form, read_form
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
-may_edit = requires_person(Scope.WRITE, Scope.PROPOSE, Scope.ADMIN)
+may_edit_values = requires_person(Scope.WRITE, Scope.PROPOSE, reads=True)
 
 _CONDITION = "f."
 
@@ -36,7 +36,7 @@ _LIFETIMES: Final[Mapping[str, str]] = {"1": "1 hour", "8": "8 hours", "24": "1 
 
 
 @router.get("/console/settings/{name}/edit")
-@may_edit
+@may_edit_values
 async def edit_rule(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Show the form for a new rule, or for the one that the query names."""
     entry = store.catalog.entry(name)
@@ -59,7 +59,7 @@ async def edit_rule(request: Request, name: str, store: ReadableStore, context: 
 
 
 @router.post("/console/settings/{name}/edit")
-@may_edit
+@may_edit_values
 async def take_rule(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Take a rule into the draft, or show the form again with what is wrong."""
     form = await read_form(request)
@@ -92,7 +92,7 @@ async def take_rule(request: Request, name: str, store: ReadableStore, context: 
 
 
 @router.get("/console/settings/{name}/default")
-@may_edit
+@may_edit_values
 async def edit_default(request: Request, name: str, store: ReadableStore) -> Response:
     """Show the form for the operator's default."""
     entry = store.catalog.entry(name)
@@ -100,7 +100,7 @@ async def edit_default(request: Request, name: str, store: ReadableStore) -> Res
 
 
 @router.post("/console/settings/{name}/default")
-@may_edit
+@may_edit_values
 async def take_default(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Take a default into the draft, or show the form again with what is wrong."""
     form = await read_form(request)
@@ -119,7 +119,7 @@ async def take_default(request: Request, name: str, store: ReadableStore, contex
 
 
 @router.post("/console/settings/{name}/clear-default")
-@may_edit
+@may_edit_values
 async def clear_default(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Take the removal of the operator's default into the draft."""
     await read_form(request)
@@ -128,7 +128,7 @@ async def clear_default(request: Request, name: str, store: ReadableStore, conte
 
 
 @router.post("/console/settings/{name}/delete-rule")
-@may_edit
+@may_edit_values
 async def delete_rule(request: Request, name: str, store: ReadableStore, context: Context) -> Response:
     """Take the deletion of a rule into the draft."""
     form = await read_form(request)
@@ -257,6 +257,6 @@ async def _show_default(request: Request, entry: Entry, value: Any, entered: Ent
         editor=editor_of(entry.setting, value, raw=entered.raw, faults=entered.value_faults),
         entered=entered,
         units=UNITS,
-        owner="",
+        owner=owner_of_default(entry.setting),
         for_everybody=True,
     )

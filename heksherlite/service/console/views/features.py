@@ -7,11 +7,11 @@ from fastapi import APIRouter, Request, Response
 from heksherlite import operations as ops
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_operator, requires_person
-from heksherlite.service.changing import Rights
 from heksherlite.service.console.drafting import add_to_draft, checked
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.domain.rights import Rights
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError
 from heksherlite.service.pages.form import Form, read_form

@@ -117,7 +117,7 @@ async def show_record(request: Request, revision: str, store: ReadableStore) -> 
 
 
 @router.post("/console/history/{revision}/undo")
-@requires_person(Scope.WRITE, Scope.PROPOSE, Scope.ADMIN, all_settings=True)
+@requires_person(Scope.WRITE, Scope.PROPOSE, Scope.ADMIN, all_settings=True, reads=True)
 async def undo(request: Request, revision: str, store: ReadableStore, context: Context) -> Response:
     """Take the operations that undo a change into the draft."""
     await read_form(request)
