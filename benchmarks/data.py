@@ -88,3 +88,26 @@ def v1_response(settings: Mapping[str, Rules]) -> bytes:
             listed.append({"rule_id": rule_id, "value": value, "context_features": conditions})
         response[name] = {"default_value": DEFAULT, "rules": listed}
     return json.dumps({"settings": response}, separators=(",", ":")).encode()
+
+
+def lines_response(settings: Mapping[str, Rules], *, rules_per_line: int = 1000) -> bytes:
+    """Return the body of our service's response in lines, for settings whose rules are all of one shape."""
+    lines: list[Mapping[str, object]] = [{"context_features": FEATURES}]
+    rule_id = 0
+    for name, rules in settings.items():
+        lines.append({"setting": name, "default_value": DEFAULT, "whole": True})
+        conditions, values = list(rules), list(rules.values())
+        for start in range(0, len(rules), rules_per_line):
+            some = conditions[start : start + rules_per_line]
+            ids = list(range(rule_id + 1, rule_id + 1 + len(some)))
+            rule_id += len(some)
+            lines.append(
+                {
+                    "rule_ids": ids,
+                    "context_features": [feature for feature, _ in some[0]],
+                    "context_values": list(zip(*[[value for _, value in each] for each in some], strict=True)),
+                    "values": values[start : start + rules_per_line],
+                }
+            )
+    lines.append({"settings": len(settings)})
+    return b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)

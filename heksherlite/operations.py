@@ -169,10 +169,12 @@ class SetDefault(OfSetting):
 
     Attributes:
         value: The value, as JSON.
+        metadata: The metadata of the default. Not given: unchanged, or empty for a new default.
     """
 
     op: ClassVar[str] = "set_default"
     value: Any
+    metadata: Mapping[str, Any] = NOT_GIVEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

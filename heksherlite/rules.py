@@ -110,9 +110,13 @@ class RuleShape(Generic[T]):
         return next(rule_id for rule_id, key in zip(self.rule_ids, self.values, strict=True) if key == selected)
 
 
-@lru_cache(maxsize=1024)
-def _selector(positions: tuple[int, ...]) -> Callable[[Context], Any]:
-    return itemgetter(*positions) if positions else _select_nothing
+@lru_cache(maxsize=1024)  # settings share them
+def _selection(
+    features: tuple[str, ...], positions: tuple[int, ...]
+) -> tuple[tuple[str, ...], Callable[[Context], Any]]:
+    """Return the features at some positions, and what takes their values out of a context."""
+    select = itemgetter(*positions) if positions else _select_nothing
+    return tuple([features[position] for position in positions]), select
 
 
 def _select_nothing(_: Context) -> tuple[()]:
@@ -177,6 +181,8 @@ class RuleSetBuilder(Generic[T]):
         conflicts: The rules that took the place of an earlier one with the same conditions.
     """
 
+    __slots__ = ("_base", "_features", "_shapes", "conflicts")
+
     def __init__(self, features: Sequence[str], base: RuleSet[T] | None = None) -> None:
         self._features = tuple(features)
         self._base = {shape.features: shape for shape in base.shapes} if base is not None else {}
@@ -189,25 +195,28 @@ class RuleSetBuilder(Generic[T]):
         Raises:
             ValueError: If there are conditions on something else than the features.
         """
-        order = sorted(range(len(batch.features)), key=lambda index: self._features.index(batch.features[index]))
+        positions = [self._features.index(feature) for feature in batch.features]
         selected: Sequence[Any]
-        if len(order) == 1:
+        if len(positions) == 1:
             selected = batch.columns[0]
-        elif order:
-            selected = list(zip(*[batch.columns[index] for index in order], strict=True))
+        elif positions:
+            columns = dict(zip(positions, batch.columns, strict=True))
+            positions.sort()
+            selected = list(zip(*[columns[position] for position in positions], strict=True))
         else:
             selected = [()] * len(batch.rule_ids)
-        features = tuple([batch.features[index] for index in order])
-        shape = self._shape_to_change(features)
+        features, select = _selection(self._features, tuple(positions))
+        shape = self._shape_to_change(features, select)
         if features in self._base:
             _change(shape, selected, batch)
         else:
             self._fill(shape, selected, batch)
 
     def _fill(self, shape: RuleShape[T], selected: Sequence[Any], batch: RuleBatch[T]) -> None:
-        known = len(shape.values)
-        shape.values.update(zip(selected, batch.values, strict=True))
-        if len(shape.values) == known + len(selected):
+        values = shape.values
+        known = len(values)
+        values.update(zip(selected, batch.values, strict=True))
+        if len(values) == known + len(selected):
             shape.rule_ids.extend(batch.rule_ids)
             return
         rule_ids = dict(zip(islice(shape.values, known), shape.rule_ids, strict=True))
@@ -224,7 +233,7 @@ class RuleSetBuilder(Generic[T]):
             return
         for features, shape in self._shapes.items():
             if found := leaving.intersection(shape.rule_ids):
-                _remove(self._shape_to_change(features), found)
+                _remove(self._shape_to_change(features, shape.select), found)
 
     def build(self, global_order: Sequence[str]) -> RuleSet[T]:
         """Return the rule set. The builder is not to be used any more.
@@ -240,10 +249,10 @@ class RuleSetBuilder(Generic[T]):
             shapes.sort(key=lambda shape: sum([weight[feature] for feature in shape.features]), reverse=True)
         return RuleSet(self._features, tuple(shapes))
 
-    def _shape_to_change(self, features: tuple[str, ...]) -> RuleShape[T]:
+    def _shape_to_change(self, features: tuple[str, ...], select: Callable[[Context], Any]) -> RuleShape[T]:
         shape = self._shapes.get(features)
         if shape is None:
-            shape = RuleShape(features, _selector(tuple([self._features.index(feature) for feature in features])))
+            shape = RuleShape(features, select)
         elif shape is self._base.get(features):
             shape = shape.copy()
         else:

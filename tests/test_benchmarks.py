@@ -7,8 +7,38 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.data import lines_response, one_setting, v1_response
+
 RUN = Path(__file__).parents[1] / "benchmarks" / "run.py"
 RUN_SERVICE = RUN.parent / "service" / "run.py"
+INSTRUCTIONS = RUN.parent / "instructions.py"
+
+
+def test_instructions_are_not_counted_without_valgrind() -> None:
+    """Where valgrind is missing, the program says so, and does not fail."""
+    process = subprocess.run(
+        [sys.executable, str(INSTRUCTIONS)], env={"PATH": ""}, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert process.stdout == "The instructions were not counted: valgrind is not installed.\n"
+
+
+@pytest.mark.parametrize(
+    "work", ["parse lines", "parse v1", "load lines", "load v1", "get hit", "get miss", "get feature"]
+)
+def test_what_is_counted_runs(work: str, tmp_path: Path) -> None:
+    """Each kind of work is done and checked, without valgrind."""
+    kind, form = work.split()
+    subject = "ours"
+    if kind != "get":
+        build = lines_response if form == "lines" else v1_response
+        subject = str(tmp_path / "1")
+        Path(subject).write_bytes(build(one_setting(100)))
+    for times in ("0", "1"):
+        arguments = ["-m", "benchmarks.measures.counted", str(RUN.parents[1]), kind, form, subject, times]
+        process = subprocess.run(
+            [sys.executable, *arguments], cwd=RUN.parents[1], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.thorough

@@ -117,10 +117,14 @@ def bounded_memory_row(rules: Rules, size: Size) -> Row:
     )
 
 
+def one_feature() -> tuple[Setting[int], FloorOfOne]:
+    """Return a setting of one feature, which is a constant, and its floor."""
+    return loaded({(("environment", ENVIRONMENT),): 7}, ["environment"]), FloorOfOne({ENVIRONMENT: 7})
+
+
 def one_feature_row(size: Size) -> Row:
     """Measure a setting of one feature, which is left out."""
-    setting = loaded({(("environment", ENVIRONMENT),): 7}, ["environment"])
-    floor = FloorOfOne({ENVIRONMENT: 7})
+    setting, floor = one_feature()
     assert setting.get() == floor.get() == 7
     loops = {**loops_of(setting, floor, ""), "as specified": Loop("subject.get_as_specified()", subject=floor)}
     samples = per_call(loops, repeated([""], size.calls, size.repeats))

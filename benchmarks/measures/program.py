@@ -32,7 +32,9 @@ class MeasuredAsyncClient(AsyncHeksherClient):
     """
 
     def __init__(self, url: str, http_client_args: Mapping[str, Any], when_updated: Callable[[], object]) -> None:
-        super().__init__(url, NEVER, FEATURES, http_client_args=http_client_args, push=False)
+        super().__init__(
+            url, NEVER, FEATURES, http_client_args=http_client_args, push=False, startup_timeout=_STARTUP_TIMEOUT
+        )
         self._when_updated = when_updated
         _configure(self)
 

@@ -192,6 +192,7 @@ def setting_details(shown: Any) -> SettingDetails:
         aliases=tuple(shown["aliases"]),
         declared_default_value=shown.get("declared_default_value", shown["default_value"]),
         operator_default_value=shown.get("operator_default_value", NOT_GIVEN),
+        operator_default_metadata=shown.get("operator_default_metadata", {}),
         protected=shown.get("protected", False),
         client_visible=shown.get("client_visible", False),
         last_change=None if shown.get("last_change") is None else _last_change(shown["last_change"]),

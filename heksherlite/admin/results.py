@@ -264,6 +264,7 @@ class SettingDetails:
         aliases: Its earlier names.
         declared_default_value: The program's default.
         operator_default_value: The operator's default, or `NOT_GIVEN` if there is none.
+        operator_default_metadata: The metadata of the operator's default.
         protected: Whether only proposals change it.
         client_visible: Whether tokens that have only the scope ``evaluate`` see its values.
         last_change: The last write that changed it or one of its rules. None if it was not requested, or the history
@@ -279,6 +280,7 @@ class SettingDetails:
     aliases: tuple[str, ...]
     declared_default_value: Any
     operator_default_value: Any = NOT_GIVEN
+    operator_default_metadata: Mapping[str, Any] = field(default_factory=dict)
     protected: bool = False
     client_visible: bool = False
     last_change: LastChange | None = None

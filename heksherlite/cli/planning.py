@@ -60,10 +60,12 @@ class StoredSetting:
 
     Attributes:
         operator_default: The operator's default, or `NOT_GIVEN`.
+        default_metadata: The metadata of the operator's default.
         rules: Its rules.
     """
 
     operator_default: Any = NOT_GIVEN
+    default_metadata: Mapping[str, Any] = field(default_factory=dict)
     rules: Sequence[StoredRule] = ()
 
 
@@ -173,7 +175,11 @@ def read_stored(admin: AdminClient, names: Sequence[str]) -> tuple[dict[str, Sto
     else:
         _read_export(admin.export(), rules)
     stored = {
-        name: StoredSetting(operator_default=each.operator_default_value, rules=rules[name])
+        name: StoredSetting(
+            operator_default=each.operator_default_value,
+            default_metadata=each.operator_default_metadata,
+            rules=rules[name],
+        )
         for name, each in found.items()
     }
     return stored, present
@@ -230,26 +236,56 @@ def make_plan(
     plan = Plan(base_revision)
     for setting in wanted:
         there = stored[setting.name]
-        _plan_default(plan, setting, there, prune=prune)
+        if setting.default is NOT_GIVEN:
+            _plan_extra_default(plan, setting, there, prune=prune, force=force)
+        else:
+            _plan_default(plan, setting, there, force=force)
         if setting.rules is not None:
             _plan_rules(plan, setting, setting.rules, there, prune=prune, force=force)
     return plan
 
 
-def _plan_default(plan: Plan, setting: WantedSetting, there: StoredSetting, *, prune: bool) -> None:
+def _plan_default(plan: Plan, setting: WantedSetting, there: StoredSetting, *, force: bool) -> None:
     before, after = there.operator_default, setting.default
-    name, what = setting.name, "default"
-    if after is not NOT_GIVEN:
-        if before is NOT_GIVEN or not same_value(before, after):
-            step: Step = "add" if before is NOT_GIVEN else "change"
-            item = PlanItem(step=step, setting=name, what=what, before=before, after=after)
-            plan.add(item, SetDefault(setting=name, value=after), setting.default_place or setting.place)
-    elif before is not NOT_GIVEN:
-        if prune:
-            item = PlanItem(step="delete", setting=name, what=what, before=before)
-            plan.add(item, ClearDefault(setting=name), setting.place)
-        else:
-            plan.items.append(PlanItem(step="extra", setting=name, what=what, before=before))
+    metadata = dict(there.default_metadata)
+    if setting.owner is not None:
+        metadata |= {MANAGED_BY: setting.owner, APPLIED: digest_of(after, None, None)}
+    is_same = before is not NOT_GIVEN and same_value(before, after)
+    if is_same and there.default_metadata == metadata:
+        return
+    drift = ""
+    if before is not NOT_GIVEN:
+        digest = digest_of(before, None, None)
+        changed = "changed this default"
+        drift = _drift(setting, there.default_metadata, digest, "set this default", changed, is_same=is_same)
+    step: Step = "add" if before is NOT_GIVEN else "drift" if drift and not force else "change"
+    is_new_here = is_same and metadata.get(MANAGED_BY) != there.default_metadata.get(MANAGED_BY)
+    note = drift or ("it becomes managed here" if is_new_here else "")
+    item = PlanItem(step=step, setting=setting.name, what="default", before=before, after=after, note=note)
+    if step == "drift":
+        plan.items.append(item)
+    else:
+        put = SetDefault(setting=setting.name, value=after, metadata=metadata)
+        plan.add(item, put, setting.default_place or setting.place)
+
+
+def _plan_extra_default(plan: Plan, setting: WantedSetting, there: StoredSetting, *, prune: bool, force: bool) -> None:
+    if there.operator_default is NOT_GIVEN:
+        return
+    step, note = _of_extra(setting, there.default_metadata, prune=prune, force=force)
+    item = PlanItem(step=step, setting=setting.name, what="default", before=there.operator_default, note=note)
+    if step == "delete":
+        plan.add(item, ClearDefault(setting=setting.name), setting.place)
+    else:
+        plan.items.append(item)
+
+
+def _of_extra(setting: WantedSetting, metadata: Mapping[str, Any], *, prune: bool, force: bool) -> tuple[Step, str]:
+    """Return what happens to something that the files do not have, and who manages it if somebody else does."""
+    owner = metadata.get(MANAGED_BY)
+    is_foreign = owner is not None and owner != setting.owner
+    step: Step = "extra" if not prune else "drift" if is_foreign and not force else "delete"
+    return step, f"managed by {owner}" if is_foreign else ""
 
 
 def _plan_rules(
@@ -259,11 +295,8 @@ def _plan_rules(
     for rule in rules:
         _plan_rule(plan, setting, rule, left.pop(frozenset(rule.where.items()), None), force=force)
     for extra in left.values():
-        owner = extra.metadata.get(MANAGED_BY)
-        foreign = owner is not None and owner != setting.owner
-        note = f"managed by {owner}" if foreign else ""
+        step, note = _of_extra(setting, extra.metadata, prune=prune, force=force)
         what = f"where {conditions_text(extra.where)}"
-        step: Step = "extra" if not prune else "drift" if foreign and not force else "delete"
         item = PlanItem(step=step, setting=setting.name, what=what, before=extra.value, note=note)
         if step == "delete":
             plan.add(item, DeleteRule(rule_id=extra.rule_id), setting.place)
@@ -293,7 +326,8 @@ def _plan_rule(plan: Plan, setting: WantedSetting, rule: WantedRule, there: Stor
     is_same = same_value(there.value, rule.value) and (there.starts_at, there.ends_at) == (rule.starts_at, rule.ends_at)
     if is_same and dict(there.metadata) == metadata:
         return
-    drift = _drift(setting, there, is_same=is_same)
+    digest = digest_of(there.value, there.starts_at, there.ends_at)
+    drift = _drift(setting, there.metadata, digest, "made this rule", "changed this rule", is_same=is_same)
     item = PlanItem(
         step="drift" if drift and not force else "change",
         setting=setting.name,
@@ -308,18 +342,27 @@ def _plan_rule(plan: Plan, setting: WantedSetting, rule: WantedRule, there: Stor
         plan.add(item, put, rule.place)
 
 
-def _drift(setting: WantedSetting, there: StoredRule, *, is_same: bool) -> str:
-    """Return why a rule is not to be overwritten without force, or nothing."""
-    owner = there.metadata.get(MANAGED_BY)
+def _drift(
+    setting: WantedSetting, metadata: Mapping[str, Any], applied: str, made: str, changed: str, *, is_same: bool
+) -> str:
+    """Return why something is not to be overwritten without force, or nothing.
+
+    Args:
+        setting: The setting of the files.
+        metadata: The metadata of what is there.
+        applied: The digest of what is there.
+        made: What to say if nobody manages it.
+        changed: What to say if it is not as it was applied.
+        is_same: Whether it is what the files want.
+    """
+    owner = metadata.get(MANAGED_BY)
     if owner is not None and owner != setting.owner:
         return f"managed by {owner}"
     if is_same:
         return ""
     if owner is None:
-        return "somebody has made this rule"
-    if there.metadata.get(APPLIED) != digest_of(there.value, there.starts_at, there.ends_at):
-        return "somebody has changed this rule since it was applied"
-    return ""
+        return f"somebody has {made}"
+    return "" if metadata.get(APPLIED) == applied else f"somebody has {changed} since it was applied"
 
 
 def _other_changes(there: StoredRule, rule: WantedRule, metadata: Mapping[str, Any]) -> str:

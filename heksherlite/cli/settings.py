@@ -12,6 +12,7 @@ from heksherlite.cli.differences import change_text
 from heksherlite.cli.output import FORMATS, as_text, conditions_text, output_option, plain, print_one, print_rows
 from heksherlite.cli.progress import spinner
 from heksherlite.cli.services import Service, service_options
+from heksherlite.names import MANAGED_BY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -204,7 +205,9 @@ def _description(setting: SettingDetails, rules: Sequence[RuleDetails], last: Se
         yield f"aliases: {', '.join(setting.aliases)}"
     yield f"default of the program: {as_text(setting.declared_default_value)}"
     if setting.operator_default_value is not NOT_GIVEN:
-        yield f"default of the operator: {as_text(setting.operator_default_value)}"
+        owner = setting.operator_default_metadata.get(MANAGED_BY)
+        managed = f", managed in a repository by {owner}" if owner else ""
+        yield f"default of the operator: {as_text(setting.operator_default_value)}{managed}"
     if setting.metadata:
         yield f"metadata: {as_text(dict(setting.metadata))}"
     for record in last:

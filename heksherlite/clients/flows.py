@@ -46,8 +46,8 @@ class FlowRunner:
                         let_signals_pass(error)
                         outcomes = [error] * len(requests)
                     self._slice_began = perf_counter()
-                else:
-                    await self.checkpoint()
+                elif perf_counter() - self._slice_began > _SLICE:
+                    await self._let_others_run()
                 requests = flow.send(outcomes)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
@@ -55,9 +55,12 @@ class FlowRunner:
     async def checkpoint(self) -> None:
         """Let other tasks and threads run, if this one has worked for a while."""
         if perf_counter() - self._slice_began > _SLICE:
-            # Other threads wait for the interpreter until its holder has kept it for 5 ms (sys.getswitchinterval). An
-            # event loop with work to do lets go of it more often, but takes it back before they wake up, and their
-            # time begins again. Without sleep they would wait until all is done.
-            sleep(_MOMENT)  # noqa: ASYNC251
-            await anyio.lowlevel.checkpoint()
-            self._slice_began = perf_counter()
+            await self._let_others_run()
+
+    async def _let_others_run(self) -> None:
+        # Other threads wait for the interpreter until its holder has kept it for 5 ms (sys.getswitchinterval). An
+        # event loop with work to do lets go of it more often, but takes it back before they wake up, and their time
+        # begins again. Without sleep they would wait until all is done.
+        sleep(_MOMENT)  # noqa: ASYNC251
+        await anyio.lowlevel.checkpoint()
+        self._slice_began = perf_counter()

@@ -236,6 +236,8 @@ class ResponseReader:
 
     def member(self, data: Any, name: str, kind: type[T], where: str) -> T:
         """Return a member of an object. It must be of a type."""
+        if isinstance(data, dict) and isinstance(value := data.get(name), kind) and (value is not None or name in data):
+            return value
         if not isinstance(data, dict):
             self.refuse(where, "an object")
         place = f"{where}.{name}" if where else name

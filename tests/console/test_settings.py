@@ -171,6 +171,17 @@ def test_rules_from_a_repository_are_marked(api: Api, browser: Browser) -> None:
     assert "managed in a repository" not in browser.open(f"/console/settings/cache_ttl/edit?rule={other}").text
 
 
+def test_a_default_from_a_repository_is_marked(api: Api, browser: Browser) -> None:
+    """The pages of a setting and of its default say who manages the default in a repository."""
+    api.declare()
+    assert "managed in a repository" not in browser.open("/console/settings/cache_ttl/default").text
+    default = {"op": "set_default", "setting": "cache_ttl", "value": 5, "metadata": {"managed_by": "checkout"}}
+    assert api.call("POST", "changes", {"operations": [default]}).is_success
+    assert "managed in a repository by checkout" in browser.open("/console/settings/cache_ttl").text
+    edited = browser.open("/console/settings/cache_ttl/default")
+    assert "This default is managed in a repository by checkout" in edited.text
+
+
 @pytest.mark.usefixtures("shop")
 def test_a_context_as_in_the_api_fills_the_context_bar(browser: Browser) -> None:
     """The parameter context of the API works in the URL of a page, and keeps the rest of the query."""

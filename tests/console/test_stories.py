@@ -226,7 +226,7 @@ def test_staging_is_moved_to_production(chromium: Any, shop: Shop) -> None:
     visit.fill("To", "prod")
     visit.press("Compare")
     visit.picture("compare")
-    visit.press("Copy all values")
+    visit.press("Copy all values to prod")
     visit.fill("Reason", "the release")
     visit.picture("draft-copied")
     visit.page.get_by_role("button", name="Save").click()

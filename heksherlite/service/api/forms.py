@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 FORM: Final = "application/x-www-form-urlencoded"
 """The media type of forms."""
 
-_MAX_FIELDS: Final = 1_000
+MAX_FIELDS: Final = 10_000
 
 Fields: TypeAlias = Mapping[str, Sequence[str]]
 """All values of each field, by name."""
@@ -26,8 +26,8 @@ def parse_form(content_type: str, body: bytes) -> Fields:
 
     Raises:
         NotAFormError: The body is not a form.
-        ValueError: The form is malformed or has more than 1,000 fields.
+        ValueError: The form is malformed or has more than 10,000 fields.
     """
     if content_type.partition(";")[0].strip().lower() != FORM:
         raise NotAFormError(f"the body must be {FORM}")
-    return parse_qs(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+    return parse_qs(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)

@@ -118,10 +118,11 @@ class _OfSetting(OperationBody):
 
 
 class SetDefault(_OfSetting):
-    """Set the operator's default, which is in force in place of the declared one."""
+    """Set the operator's default, which is in force in place of the declared one. Metadata that is left out stays."""
 
     op: Literal["set_default"]
     value: Any
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class ClearDefault(_OfSetting):

@@ -60,6 +60,9 @@ class SettingDetails(SettingSummary):
     aliases: list[str]
     declared_default_value: Any = Field(None, description="Only if an operator set another default value.")
     operator_default_value: Any = Field(None, description="Only if an operator set it. It is the one in force.")
+    operator_default_metadata: dict[str, Any] | None = Field(
+        None, description="Only if there is any: who manages the operator's default, and more."
+    )
     json_schema: dict[str, Any] | None = Field(
         None, alias="schema", description="Only if one was declared: values satisfy it in addition to the type."
     )
@@ -312,6 +315,8 @@ def _of_operators(setting: Setting) -> dict[str, Any]:
     if setting.has_operator_default:
         shown["declared_default_value"] = setting.declared_default_value
         shown["operator_default_value"] = setting.operator_default_value
+    if setting.operator_default_metadata:
+        shown["operator_default_metadata"] = setting.operator_default_metadata
     if setting.is_protected:
         shown["protected"] = True
     if setting.is_client_visible:

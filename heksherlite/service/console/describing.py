@@ -21,6 +21,7 @@ _FIELDS: Final = {
     "value": "value",
     "default_value": "default of the program",
     "operator_default_value": "operator's default",
+    "operator_default_metadata": "metadata of the operator's default",
     "configurable_features": "configurable features",
     "starts_at": "starts",
     "ends_at": "ends",
@@ -162,7 +163,12 @@ def _describe_default(operation: ops.SetDefault | ops.ClearDefault, catalog: Cat
     before = entry.setting.default_value if entry is not None else None
     if isinstance(operation, ops.SetDefault):
         field = FieldChange("default", known, before, True, operation.value)
-        return Description("set the operator's default", operation.setting, None, [field])
+        fields = [field]
+        if operation.metadata is not ops.NOT_GIVEN and entry is not None:
+            metadata = entry.setting.operator_default_metadata
+            if not same_json(metadata, operation.metadata):
+                fields.append(FieldChange("metadata of the default", True, metadata, True, operation.metadata))
+        return Description("set the operator's default", operation.setting, None, fields)
     declared = entry.setting.declared_default_value if entry is not None else None
     field = FieldChange("default", known, before, known, declared)
     return Description("remove the operator's default", operation.setting, None, [field])

@@ -42,6 +42,12 @@ class ConsoleRoute(ServiceRoute):
         return handle_page
 
 
+class ConsoleOperationsRoute(ConsoleRoute):
+    """A route of the console whose body may be a file, or a list of operations."""
+
+    takes_operations = True
+
+
 class ConsoleStreamRoute(ConsoleRoute):
     """A route of the console whose responses have no end."""
 

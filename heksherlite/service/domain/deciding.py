@@ -177,7 +177,8 @@ def _change_setting(operation: ops.SettingOperation, catalog: Catalog) -> Decisi
     setting = catalog.entry(name).setting
     match operation:
         case ops.SetDefault():
-            decision = settings.set_default(catalog, name, operation.value)
+            metadata = None if operation.metadata is ops.NOT_GIVEN else dict(operation.metadata)
+            decision = settings.set_default(catalog, name, operation.value, metadata)
         case ops.ClearDefault():
             decision = settings.clear_default(catalog, name)
         case ops.SetSettingMetadata():

@@ -34,9 +34,10 @@ class Setting:
 
     ``id`` never changes and is never used again, so rules keep their setting when it is renamed. ``revision``
     is the revision at which the setting or one of its rules last changed. ``operator_default_value`` is `NO_VALUE` if
-    no operator set one. Only proposals change a setting that ``is_protected``. Tokens that have only the scope
-    ``evaluate`` see the settings that are ``is_client_visible``. ``schema`` is None if every value of the
-    type is accepted. ``declarers`` may upgrade it: who declared it first, and those that operators added.
+    no operator set one, and ``operator_default_metadata`` is about it. Only proposals change a setting that
+    ``is_protected``. Tokens that have only the scope ``evaluate`` see the settings that are ``is_client_visible``.
+    ``schema`` is None if every value of the type is accepted. ``declarers`` may upgrade it: who declared it first, and
+    those that operators added.
     """
 
     id: int
@@ -49,6 +50,7 @@ class Setting:
     aliases: frozenset[str]
     revision: int
     operator_default_value: Json = NO_VALUE
+    operator_default_metadata: Metadata = field(default_factory=dict)
     is_protected: bool = False
     is_client_visible: bool = False
     nonce: str = NO_NONCE

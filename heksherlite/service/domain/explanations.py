@@ -39,20 +39,29 @@ def explain(
     """
     known = {feature: context[feature] for feature in rules.features if feature in context}
     missing = [feature for feature in rules.features if feature not in context]
-    shown: dict[str, Any] = {"setting": entry.setting.name}
-    if missing:
-        shown |= _possible_values(entry, rules, known, page)
-    else:
-        _, winner = rules.covering(known, above=len(rules)) or (None, None)
-        value = entry.setting.default_value if winner is None else winner.value
-        shown |= {"value": value, "decided_by": decided_by(entry.setting, winner)}
+    shown = {"setting": entry.setting.name, **possible_values(entry, rules, context, limit=page.limit)}
     total = len(entry.rules)
     offset = page.offset if page.offset is not None else _offset_of_winner(rules, known, page.limit, total)
     listed = islice(_listed(catalog, entry, rules, known), offset, offset + page.limit)
     return {**shown, "missing": missing, "rules": list(listed), "rule_count": total, "rule_offset": offset}
 
 
-def _possible_values(entry: Entry, rules: RankedRules[Rule], known: Mapping[str, str], page: Page) -> dict[str, Any]:
+def possible_values(
+    entry: Entry, rules: RankedRules[Rule], context: Mapping[str, str], *, limit: int
+) -> dict[str, Any]:
+    """Return the value of a setting in a context and what decides it, or the regions with the possible values.
+
+    Args:
+        entry: The setting.
+        rules: The setting's served rules.
+        context: As for `explain`.
+        limit: The maximum number of regions.
+    """
+    known = {feature: context[feature] for feature in rules.features if feature in context}
+    if len(known) == len(rules.features):
+        _, winner = rules.covering(known, above=len(rules)) or (None, None)
+        value = entry.setting.default_value if winner is None else winner.value
+        return {"value": value, "decided_by": decided_by(entry.setting, winner)}
     found = winning_regions(rules, known)
     regions = [
         {
@@ -60,7 +69,7 @@ def _possible_values(entry: Entry, rules: RankedRules[Rule], known: Mapping[str,
             "value": entry.setting.default_value if winning.winner is None else winning.winner.value,
             "decided_by": decided_by(entry.setting, winning.winner),
         }
-        for winning in islice(found, page.limit)
+        for winning in islice(found, limit)
     ]
     more = next(found, None) is not None
     if len(regions) == 1 and not more:

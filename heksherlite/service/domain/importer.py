@@ -46,6 +46,7 @@ class Importer:
         metadata: Metadata,
         aliases: Sequence[str],
         operator_default_value: Json = NO_VALUE,
+        operator_default_metadata: Metadata | None = None,
         protected: bool = False,
         client_visible: bool = False,
         schema: Json = None,
@@ -69,12 +70,15 @@ class Importer:
             revision=self._revision.number,
             nonce=self._revision.nonce,
             operator_default_value=operator_default_value,
+            operator_default_metadata=operator_default_metadata or {},
             is_protected=protected,
             is_client_visible=client_visible,
             schema=None if schema is None else ValueSchema(schema),
         )
         if setting.schema is not None:
             _check(setting.schema)
+        if setting.operator_default_metadata and not setting.has_operator_default:
+            raise ValueError("there is operator_default_metadata, but no operator_default_value")
         for misfit in default_misfits(setting):
             raise ValueError(misfit)
         for known_as in (name, *aliases):

@@ -110,6 +110,8 @@ def _new_values_of(setting: Setting, stored: Setting | None) -> Iterator[tuple[s
     known_default = NO_VALUE if stored is None else stored.operator_default_value
     if setting.has_operator_default and setting.operator_default_value is not known_default:
         yield "operator's default value", setting.operator_default_value
+    if stored is None or setting.operator_default_metadata is not stored.operator_default_metadata:
+        yield "metadata of the operator's default", setting.operator_default_metadata
     if stored is None or setting.metadata is not stored.metadata:
         yield "metadata", setting.metadata
     if stored is None or setting.type is not stored.type:

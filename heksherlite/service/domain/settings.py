@@ -89,14 +89,24 @@ def edit_metadata(catalog: Catalog, name: str, edit: MetadataEdit, version: Vers
     return _stored(catalog, replace(setting, metadata=edit(setting.metadata), version=version))
 
 
-def set_default(catalog: Catalog, name: str, value: Json) -> Decision[None]:
-    """Set the operator's default, which is in force in place of the declared one."""
+def set_default(catalog: Catalog, name: str, value: Json, metadata: Metadata | None = None) -> Decision[None]:
+    """Set the operator's default, which is in force in place of the declared one.
+
+    Args:
+        catalog: What there is.
+        name: The name of the setting.
+        value: The default.
+        metadata: The metadata of the default. None: as it is.
+    """
     setting = catalog.entry(name).setting
     for misfit in value_misfits(setting, value):
         raise BadRequestError(misfit)
-    if setting.has_operator_default and same_json(setting.operator_default_value, value):
+    if metadata is None:
+        metadata = setting.operator_default_metadata
+    is_same = setting.has_operator_default and same_json(setting.operator_default_value, value)
+    if is_same and same_json(setting.operator_default_metadata, metadata):
         return Decision(None)
-    return _stored(catalog, replace(setting, operator_default_value=value))
+    return _stored(catalog, replace(setting, operator_default_value=value, operator_default_metadata=metadata))
 
 
 def clear_default(catalog: Catalog, name: str) -> Decision[None]:
@@ -104,7 +114,7 @@ def clear_default(catalog: Catalog, name: str) -> Decision[None]:
     setting = catalog.entry(name).setting
     if not setting.has_operator_default:
         return Decision(None)
-    return _stored(catalog, replace(setting, operator_default_value=NO_VALUE))
+    return _stored(catalog, replace(setting, operator_default_value=NO_VALUE, operator_default_metadata={}))
 
 
 def set_metadata(catalog: Catalog, name: str, metadata: Metadata) -> Decision[None]:

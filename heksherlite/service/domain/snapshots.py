@@ -27,6 +27,8 @@ def of_setting(setting: Setting) -> dict[str, Any]:
     }
     if setting.has_operator_default:
         snapshot["operator_default_value"] = setting.operator_default_value
+    if setting.operator_default_metadata:
+        snapshot["operator_default_metadata"] = setting.operator_default_metadata
     if setting.is_protected:
         snapshot["protected"] = True
     if setting.is_client_visible:
@@ -51,6 +53,7 @@ def setting_from(snapshot: Json, *, setting_id: int, revision: int) -> Setting:
         aliases=frozenset(snapshot["aliases"]),
         revision=revision,
         operator_default_value=snapshot.get("operator_default_value", NO_VALUE),
+        operator_default_metadata=snapshot.get("operator_default_metadata", {}),
         is_protected=snapshot.get("protected", False),
         is_client_visible=snapshot.get("client_visible", False),
         declarers=frozenset(Declarer(**each) for each in snapshot.get("declarers", ())),

@@ -69,10 +69,13 @@ def _of_setting(change: Change, name: str, problems: list[str]) -> Iterator[ops.
     def differs(field: str) -> bool:
         return not same_json(before.get(field), after.get(field)) or (field in before) != (field in after)
 
-    if differs("operator_default_value") and "operator_default_value" not in before:
-        yield ops.ClearDefault(setting=name)
+    if differs("operator_default_value") or differs("operator_default_metadata"):
+        if "operator_default_value" in before:
+            metadata = before.get("operator_default_metadata", {})
+            yield ops.SetDefault(setting=name, value=before["operator_default_value"], metadata=metadata)
+        else:
+            yield ops.ClearDefault(setting=name)
     made: Mapping[str, Callable[[Any], ops.AnyOperation]] = {
-        "operator_default_value": lambda value: ops.SetDefault(setting=name, value=value),
         "metadata": lambda metadata: ops.SetSettingMetadata(setting=name, metadata=metadata),
         "type": lambda type_: ops.SetType(setting=name, type=type_),
         "configurable_features": lambda features: ops.SetConfigurableFeatures(

@@ -220,6 +220,7 @@ async def _settings_since(connection: AsyncConnection, revision: int) -> tuple[S
             operator_default_value=(
                 NO_VALUE if row.operator_default_value is None else orjson.loads(row.operator_default_value)
             ),
+            operator_default_metadata=orjson.loads(row.operator_default_metadata),
             is_protected=row.is_protected,
             is_client_visible=row.is_client_visible,
             declarers=frozenset(Declarer(**each) for each in orjson.loads(row.declarers)),
@@ -295,6 +296,7 @@ def _setting_row(setting: Setting) -> dict[str, Any]:
         "revision": setting.revision,
         "nonce": setting.nonce,
         "operator_default_value": _text(setting.operator_default_value) if setting.has_operator_default else None,
+        "operator_default_metadata": _text(setting.operator_default_metadata),
         "is_protected": setting.is_protected,
         "is_client_visible": setting.is_client_visible,
         "declarers": _text([each.as_json() for each in sorted(setting.declarers)]),

@@ -22,6 +22,15 @@ from heksherlite.service.storage.sqlite_files import SqliteFiles
 
 _BUSY_TIMEOUT = 10.0  # seconds that one process waits for another's write
 
+# FULL: an acknowledged write is on the disk, so it survives a crash of the process and a loss of power. With NORMAL it
+# would survive the former only.
+# The limit: an import of a million rules makes the -wal large, and SQLite would keep it so.
+_PRAGMAS = """
+    PRAGMA foreign_keys = ON;
+    PRAGMA synchronous = FULL;
+    PRAGMA journal_size_limit = 67108864;
+"""
+
 
 class SqliteDatabase:
     """A SQLite file, which is created if it does not exist.
@@ -190,14 +199,8 @@ def _engine(path: Path, **options: Any) -> AsyncEngine:
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys = ON")
-    # FULL: an acknowledged write is on the disk, so it survives a crash of the process and a loss of power.
-    # With NORMAL it would survive the former only.
-    cursor.execute("PRAGMA synchronous = FULL")
-    # An import of a million rules makes the -wal large, and SQLite would keep it so.
-    cursor.execute("PRAGMA journal_size_limit = 67108864")
-    cursor.close()
+    # One script, because each statement would go to the driver's thread and back several times.
+    connection.run_async(lambda driver: driver.executescript(_PRAGMAS))
 
 
 async def _switch_to_wal(connection: AsyncConnection) -> None:

@@ -77,6 +77,7 @@ settings = Table(
     Column("revision", BigInteger, nullable=False, index=True),
     Column("nonce", String, nullable=False),
     Column("operator_default_value", Text),
+    Column("operator_default_metadata", Text, nullable=False, server_default="{}"),
     Column("is_protected", Boolean, nullable=False, server_default=false()),
     Column("is_client_visible", Boolean, nullable=False, server_default=false()),
     Column("declarers", Text, nullable=False, server_default="[]"),

@@ -46,6 +46,7 @@ class SettingRecord(_Record):
     metadata: Metadata
     aliases: list[SettingName]
     operator_default_value: Any = NO_VALUE
+    operator_default_metadata: Metadata | None = None
     protected: bool = False
     client_visible: bool = False
     json_schema: dict[str, Any] | None = Field(None, alias="schema")

@@ -13,11 +13,14 @@ from heksherlite.service.api.routes import requires_person
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.console.differing import copied, differing_rules
 from heksherlite.service.console.drafting import add_to_draft, checked
+from heksherlite.service.console.editors import EditError, editor_of, read_again, read_value
 from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
-from heksherlite.service.domain.entities import Entry, Rule
+from heksherlite.service.console.schema_fields import UNITS
+from heksherlite.service.console.searching import search_of
+from heksherlite.service.domain.entities import Entry, Rule, Setting
 from heksherlite.service.domain.rights import Rights
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, RequestError
@@ -35,10 +38,15 @@ _FOR_ADMINISTRATORS: Final = frozenset({"protect", "end_protection", "delete"})
 
 @router.get("/console/bulk")
 @may_edit_many
-async def show_bulk(request: Request, store: ReadableStore) -> Response:
-    """Show what can be done with the chosen settings, or with the chosen rules of a setting."""
+async def show_bulk(request: Request, store: ReadableStore, context: Context) -> Response:
+    """Show what can be done with the chosen settings, all that a search finds, or the chosen rules of a setting."""
     query = request.query_params
-    return await _show(request, store, query.getlist("setting"), query.getlist("rule"))
+    names = query.getlist("setting")
+    if query.get("found"):
+        search = await search_of(query, store)
+        view = index_of(request).view(store.catalog)
+        names = [each.name for each in await context.changer.computed(lambda: search.found(view))]
+    return await _show(request, store, names, query.getlist("rule"))
 
 
 @router.post("/console/bulk")
@@ -53,6 +61,9 @@ async def take_bulk(request: Request, store: ReadableStore, context: Context) ->
     if do not in _FOR_ADMINISTRATORS and not person.may_propose:
         raise AccessDeniedError(403, "this requires the scope write or propose")
     entries, rules = _entries(store, names), _rules(store, names, numbers)
+    shared = _shared(entries)
+    if shared is not None and do == "more":
+        return await _show(request, store, names, numbers, form=form, value=read_again(shared, form))
     try:
         operations = _of_rules(entries[0], rules, form, do) if numbers else _of_settings(entries, form, do)
         if not operations:
@@ -64,6 +75,9 @@ async def take_bulk(request: Request, store: ReadableStore, context: Context) ->
         if preview.outcome.conflicts:
             raise BadRequestError("; ".join(dict.fromkeys(each.reason for each in preview.outcome.conflicts[:10])))
         await add_to_draft(request, operations)
+    except EditError as error:
+        problem = "the value was not added; the message beside it says why"
+        return await _show(request, store, names, numbers, form=form, problem=problem, fault=error)
     except RequestError as error:
         return await _show(request, store, names, numbers, form=form, problem=error.message)
     return redirect(request, "draft")
@@ -73,10 +87,10 @@ def _of_settings(entries: Sequence[Entry], form: Form, do: str) -> list[ops.AnyO
     names = [entry.setting.name for entry in entries]
     feature, value, to = form.text("feature"), form.text("from"), form.text("to")
     match do:
-        case "value":
+        case "value" | "json":
             conditions = {each[2:]: form.text(each) for each in form.names() if each.startswith("f.")}
             conditions = {each: text for each, text in conditions.items() if text}
-            new = _json(form)
+            new = _value(entries, form, do)
             if not conditions:
                 return [ops.SetDefault(setting=name, value=new) for name in names]
             return [ops.PutRule(setting=name, feature_values=conditions, value=new) for name in names]
@@ -104,8 +118,8 @@ def _of_settings(entries: Sequence[Entry], form: Form, do: str) -> list[ops.AnyO
 def _of_rules(entry: Entry, rules: Sequence[Rule], form: Form, do: str) -> list[ops.AnyOperation]:
     name = entry.setting.name
     match do:
-        case "value":
-            value = _json(form)
+        case "value" | "json":
+            value = _value([entry], form, do)
             return [ops.PutRule(setting=name, feature_values=dict(rule.conditions), value=value) for rule in rules]
         case "copy":
             feature, to = form.text("feature"), form.text("to")
@@ -124,6 +138,30 @@ def _copy(name: str, rule: Rule, feature: str, to: str) -> ops.AnyOperation:
     return ops.PutRule(setting=name, feature_values={**dict(rule.conditions), feature: to}, value=rule.value, **times)
 
 
+def _shared(entries: Sequence[Entry]) -> Setting | None:
+    """Return the first setting if all of them have the same type and schema, so that one editor fits them."""
+    first = entries[0].setting
+    same = all(_constraints(each.setting) == _constraints(first) for each in entries)
+    return first if same else None
+
+
+def _constraints(setting: Setting) -> tuple[str, Any]:
+    return str(setting.type), None if setting.schema is None else setting.schema.document
+
+
+def _value(entries: Sequence[Entry], form: Form, do: str) -> Any:
+    """Return the value that a person entered.
+
+    Raises:
+        EditError: It is no value of the settings, which have a common type.
+        BadRequestError: It is not JSON.
+    """
+    shared = _shared(entries)
+    if shared is None or not form.text("kind"):
+        return _json(form)
+    return read_value(shared, form, "json" if do == "json" else form.text("kind"))
+
+
 def _json(form: Form) -> Any:
     text = (form.texts("json") or [""])[-1]
     try:
@@ -136,7 +174,9 @@ def _entries(store: StoreView, names: Sequence[str]) -> Sequence[Entry]:
     if not names:
         raise BadRequestError("choose at least one row: tick the boxes at the beginning of the rows, then continue")
     if len(names) > _MOST:
-        raise BadRequestError(f"at most {_MOST} settings are edited together; these are {len(names)}")
+        raise BadRequestError(
+            f"at most {_MOST} settings are edited together; these are {len(names)}, so narrow the search"
+        )
     return [store.catalog.entry(name) for name in dict.fromkeys(names)]
 
 
@@ -160,14 +200,28 @@ async def _show(
     *,
     form: Form | None = None,
     problem: str = "",
+    fault: EditError | None = None,
+    value: Any = None,
 ) -> Response:
     entries, rules = _entries(store, names), _rules(store, names, numbers)
     common = frozenset.intersection(*[entry.setting.configurable_features for entry in entries])
     some = frozenset[str]().union(*[entry.setting.configurable_features for entry in entries])
     entered = {} if form is None else {name: (form.texts(name) or [""])[-1] for name in form.names()}
+    shared, editor, is_raw = _shared(entries), None, entered.get("do") == "json"
+    if shared is not None:
+        if value is None:
+            value = rules[0].value if rules else shared.default_value
+        if fault is not None and fault.faults:
+            value = fault.value
+        faults = {} if fault is None else fault.faults
+        editor = editor_of(shared, value, raw=entered.get("json") if is_raw else None, faults=faults)
     return await render(
         request,
         "bulk",
+        editor=editor,
+        fault="" if fault is None else str(fault),
+        is_raw=is_raw,
+        units=UNITS,
         status=422 if problem else 200,
         problem=problem,
         entries=entries,

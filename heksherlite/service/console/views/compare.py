@@ -1,5 +1,6 @@
 """``/console/compare``: what differs between two values of a context feature, to be copied into a draft."""
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
@@ -34,13 +35,14 @@ async def show_comparison(request: Request, store: ReadableStore, context: Conte
     feature, left, right = (query.get(name, "").strip() for name in ("feature", "left", "right"))
     view = index_of(request).view(catalog)
     rows: list[Row] = []
-    asked = bool(feature and left and right)
+    asked, only = bool(feature and left and right), bool(query.get("only"))
+
+    def found() -> Iterator[Row]:
+        differing = differing_rules(catalog.entries.values(), feature, left, right)
+        return (row for row in differing if row.left is not None) if only else differing
+
     if asked:
-        rows = await context.changer.computed(
-            lambda: list(
-                islice(differing_rules(catalog.entries.values(), feature, left, right), start, start + _PAGE_SIZE + 1)
-            )
-        )
+        rows = await context.changer.computed(lambda: list(islice(found(), start, start + _PAGE_SIZE + 1)))
     return await render(
         request,
         "compare",
@@ -48,8 +50,9 @@ async def show_comparison(request: Request, store: ReadableStore, context: Conte
         features=catalog.context_features,
         left=left,
         right=right,
-        suggestions=sorted({value for values in view.suggestions.values() for value in values})[:200],
+        suggestions=[(each, value) for each, values in view.suggestions.items() for value in values][:200],
         asked=asked,
+        only=only,
         rows=rows[:_PAGE_SIZE],
         start=start,
         number=number,

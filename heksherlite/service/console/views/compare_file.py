@@ -16,7 +16,7 @@ from heksherlite.service.api.operation_bodies import AnyOperationBody
 from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.drafting import add_to_draft
 from heksherlite.service.console.rendering import redirect, render
-from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.console.routes import ConsoleOperationsRoute
 from heksherlite.service.console.views.editing import may_edit_values
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.entities import Entry, Rule, Setting
@@ -26,7 +26,7 @@ from heksherlite.service.errors import BadRequestError, ExportError
 from heksherlite.service.pages.form import read_form
 from heksherlite.service.transfer.lines import ExportReader
 
-router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
+router = APIRouter(include_in_schema=False, route_class=ConsoleOperationsRoute)
 
 _MOST: Final = 1_000
 """The maximum number of differences that are shown."""
@@ -49,23 +49,23 @@ class FileRow:
 @requires_person(Scope.READ)
 async def ask_for_file(request: Request) -> Response:
     """Ask for an export."""
-    return await render(request, "compare_file", asked=False, problem="", rows=[], missing=[], has_more=False)
+    return await _ask(request)
 
 
 @router.post("/console/compare/file")
 @requires_person(Scope.READ)
 async def compare_file(request: Request, store: ReadableStore, context: Context) -> Response:
     """Show what differs between an export and the service."""
-    text = ((await read_form(request)).texts("export") or [""])[-1].strip()
+    form = await read_form(request, with_files=True)
+    text = next((each for each in (*form.texts("file"), *form.texts("export")) if each.strip()), "").strip()
+    if not text:
+        return await _ask(request, "choose a file, or paste its content", status=422)
     catalog = store.catalog
     missing: list[str] = []
     try:
         rows = await context.changer.computed(lambda: list(_differences(catalog, text, missing)))
     except ExportError as error:
-        problem = str(error)
-        return await render(
-            request, "compare_file", status=422, asked=False, problem=problem, rows=[], missing=[], has_more=False
-        )
+        return await _ask(request, str(error), status=422)
     return await render(
         request,
         "compare_file",
@@ -91,6 +91,12 @@ async def copy_from_file(request: Request) -> Response:
         raise BadRequestError("the form does not say what to copy") from error
     await add_to_draft(request, operations)
     return redirect(request, "draft")
+
+
+async def _ask(request: Request, problem: str = "", *, status: int = 200) -> Response:
+    return await render(
+        request, "compare_file", status=status, asked=False, problem=problem, rows=[], missing=[], has_more=False
+    )
 
 
 def _differences(catalog: Catalog, text: str, missing: list[str]) -> Iterator[FileRow]:

@@ -18,14 +18,14 @@ from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.drafting import add_to_draft, cause_of, look_at, rights_of
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
-from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.console.routes import ConsoleOperationsRoute
 from heksherlite.service.domain.drafts import Draft
 from heksherlite.service.domain.times import read_time
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, OperationConflictsError, RequestError
 from heksherlite.service.pages.form import read_form
 
-router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
+router = APIRouter(include_in_schema=False, route_class=ConsoleOperationsRoute)
 
 
 may_edit = requires_person(Scope.WRITE, Scope.PROPOSE, Scope.ADMIN)
@@ -68,9 +68,9 @@ async def export_plan(request: Request, context: Context) -> Response:
 @may_edit
 async def import_draft(request: Request, context: Context) -> Response:
     """Add the operations of an exported draft, a saved plan, or any body of ``POST /api/v1/changes``."""
-    form = await read_form(request)
+    form = await read_form(request, with_files=True)
     try:
-        given = orjson.loads((form.texts("json") or [""])[-1])
+        given = orjson.loads(next((each for each in (*form.texts("file"), *form.texts("json")) if each.strip()), ""))
         if isinstance(given, dict) and given.get("format") == PLAN_FORMAT:
             if given.get("version") != 1:
                 raise BadRequestError("this is a plan of another version of heksherlite; make it again")

@@ -13,7 +13,7 @@ from heksherlite.service.console.drafting import Entered, add_to_draft, checked
 from heksherlite.service.console.editors import EditError, editor_of, read_again, read_value
 from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.links import CONTEXT
-from heksherlite.service.console.owners import owner_of
+from heksherlite.service.console.owners import owner_of, owner_of_default
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
@@ -257,6 +257,6 @@ async def _show_default(request: Request, entry: Entry, value: Any, entered: Ent
         editor=editor_of(entry.setting, value, raw=entered.raw, faults=entered.value_faults),
         entered=entered,
         units=UNITS,
-        owner="",
+        owner=owner_of_default(entry.setting),
         for_everybody=True,
     )

@@ -12,7 +12,7 @@ from heksherlite.service.console.bar import bar_of
 from heksherlite.service.console.describing import describe_record
 from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.numbers import read_number
-from heksherlite.service.console.owners import owner_of
+from heksherlite.service.console.owners import owner_of, owner_of_default
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
@@ -79,6 +79,7 @@ async def show_setting(request: Request, name: str, store: ReadableStore, contex
         regions=explanation.get("regions", [])[:_MOST_REGIONS],
         rules=[{**rule, "rule": entry.rules[rule["rule_id"]]} for rule in listed],
         owners=sorted({owner for rule in listed if (owner := owner_of(entry.rules[rule["rule_id"]]))}),
+        default_owner=owner_of_default(setting),
         rule_count=count,
         words=request.query_params.get("rules", ""),
         number=number,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import groupby
 from typing import Any, Final
 
@@ -18,29 +17,16 @@ from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.numbers import read_number
 from heksherlite.service.console.rendering import render
 from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.console.searching import FILTERS, search_of
 from heksherlite.service.domain.catalog import Catalog
-from heksherlite.service.domain.declarations import MOST_DAYS, is_undeclared
 from heksherlite.service.domain.explanations import Page, explain
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.errors import BadRequestError
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 PAGE_SIZE: Final = 50
 
 TYPES: Final = ("bool", "int", "float", "str", "Enum", "Flags", "Sequence", "Mapping")
-
-FILTERS: Final[Mapping[str, str]] = {
-    "rules": "with rules",
-    "scheduled": "with scheduled rules",
-    "default": "with an operator's default",
-    "protected": "protected",
-    "no_rules": "without rules",
-    "undeclared": "probably unused (undeclared for long)",
-}
-
-UNDECLARED_DAYS: Final = 30
-"""For how many days no program has declared a setting that is undeclared for long, unless the URL says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,34 +46,15 @@ async def show_settings(request: Request, store: ReadableStore, context: Context
     query = request.query_params
     catalog = store.catalog
     index = index_of(request)
-    words = query.get("q", "").casefold().split()
-    kind, prefix, closed = query.get("type", ""), query.get("prefix", ""), frozenset(query.getlist("closed"))
-    has = query.get("has", "")
-    if has and has not in FILTERS:
-        raise BadRequestError(f"there is no filter {has[:100]!r}; the filters are {', '.join(FILTERS)}")
+    search = await search_of(query, store)
+    closed = frozenset(query.getlist("closed"))
+    prefix = search.prefix
     number = read_number(query.get("page", "1"), "page")
-    days = min(read_number(query.get("days") or str(UNDECLARED_DAYS), "day"), MOST_DAYS)
-    declared = await store.last_declared.all() if has == "undeclared" else {}
-    before = store.now() - timedelta(days=days)
 
     def found() -> tuple[View, list[tuple[str, list[Indexed]]]]:
         view = index.view(catalog)
         _ = view.suggestions  # here, because it may take long
-        chosen = [
-            each
-            for each in view.settings
-            if (not prefix or each.name.startswith(prefix))
-            and (not kind or str(each.entry.setting.type).startswith(kind))
-            and (
-                not has
-                or (
-                    is_undeclared(declared, each.entry.setting, before)
-                    if has == "undeclared"
-                    else _has(catalog, each, has)
-                )
-            )
-            and (not words or each.matches(words))
-        ]
+        chosen = search.found(view)
         grouped = groupby(sorted(chosen, key=lambda each: _group(each.name, prefix)), lambda e: _group(e.name, prefix))
         return view, [(group, list(settings)) for group, settings in grouped]
 
@@ -108,7 +75,7 @@ async def show_settings(request: Request, store: ReadableStore, context: Context
             "explained": values[each.name],
             "winner": _winner(each, values[each.name]),
             "changed": changed.get(each.entry.setting.revision),
-            "declared": declared.get(each.entry.setting.id),
+            "declared": search.declared.get(each.entry.setting.id),
         }
         for _, each in on_page
     }
@@ -126,14 +93,14 @@ async def show_settings(request: Request, store: ReadableStore, context: Context
         everything=len(view.settings),
         number=number,
         pages=pages,
-        meant=_meant(words, view.suggestions, bar),
+        meant=_meant(search.words, view.suggestions, bar),
         types=TYPES,
         filters=FILTERS,
         closed=sorted(closed),
         q=query.get("q", ""),
-        kind=kind,
-        has=has,
-        days=days,
+        kind=search.kind,
+        has=search.has,
+        days=search.days,
         prefix=prefix,
     )
     response.background = BackgroundTask(view.prepare_search)
@@ -163,28 +130,6 @@ def _meant(words: Sequence[str], suggestions: Mapping[str, Sequence[str]], bar: 
         for value in suggestions.get(field.feature, ())
         if value.casefold() in words and not field.value
     ]
-
-
-def _has(catalog: Catalog, indexed: Indexed, what: str) -> bool:
-    entry = indexed.entry
-    match what:
-        case "rules":
-            return bool(entry.rules)
-        case "no_rules":
-            return not entry.rules
-        case "default":
-            return entry.setting.has_operator_default
-        case "protected":
-            return entry.setting.is_protected
-        case "scheduled":
-            return _is_scheduled(catalog.scheduled, entry.rules)
-    raise AssertionError(f"the filter {what!r} was checked before")
-
-
-def _is_scheduled(scheduled: Mapping[int, Any], rules: Mapping[int, Any]) -> bool:
-    if len(scheduled) < len(rules):
-        return any(rule_id in rules for rule_id in scheduled)
-    return any(rule_id in scheduled for rule_id in rules)
 
 
 def _group(name: str, prefix: str) -> str:

@@ -1,0 +1,112 @@
+"""The values of two contexts side by side, which are copied into the draft as rules for the second one."""
+
+from typing import Any
+
+import pytest
+
+from tests.console.shop import change, rule
+from tests.service.api import Api
+from tests.service.browser import Browser, Form, Page
+
+PAGE = "/console/compare/contexts"
+GLOBEX_AND_ACME = "?c.environment=prod&c.user=globex&d.environment=prod&d.user=acme"
+
+
+@pytest.fixture(autouse=True)
+def shop(api: Api) -> Api:
+    """Declare settings whose values differ for several reasons."""
+    api.declare("by_user", default_value=60)
+    api.declare("by_both", default_value=60)
+    api.declare("same", default_value=60)
+    api.declare("elsewhere", default_value=60, configurable_features=["environment", "theme"])
+    change(
+        api,
+        "some rules",
+        rule(1, "by_user", user="globex"),
+        rule(2, "by_both", user="acme", environment="prod"),
+        rule(3, "by_both", environment="prod"),
+        rule(4, "same", user="globex"),
+        rule(4, "same", environment="prod", user="acme"),
+        rule(5, "elsewhere", environment="prod"),
+        rule(6, "elsewhere", theme="dark"),
+    )
+    return api
+
+
+def names_on(page: Page) -> list[str]:
+    return [
+        str(each["href"]).rpartition("/")[2]
+        for tag, each in page.tags
+        if tag == "a" and "/settings/" in str(each.get("href"))
+    ]
+
+
+def form_of(page: Page) -> Form:
+    """Return the form with the differences."""
+    (form,) = [form for form in page.forms if form.method == "post" and form.action.endswith(PAGE)]
+    return form
+
+
+def drafted(browser: Browser) -> list[dict[str, Any]]:
+    operations: list[dict[str, Any]] = browser.http.get("/console/draft/export").json()["operations"]
+    return operations
+
+
+def test_values_that_differ(browser: Browser) -> None:
+    """Whichever rules are the cause; what has the same value by other rules, or no such feature, is left out."""
+    page = browser.open(PAGE + GLOBEX_AND_ACME)
+    assert page.unlabelled == []
+    assert names_on(page) == ["by_both", "by_user"]
+    assert "2 differences" in page.text
+    assert "by_user 1 rule" in page.text
+    assert "60 default of the program" in page.text
+
+
+def test_values_are_copied(browser: Browser) -> None:
+    """A chosen row, or all of them, become rules with the conditions of the second context."""
+    form = form_of(browser.open(PAGE + GLOBEX_AND_ACME))
+    page = browser.send(form, row="by_user")
+    acme = {"environment": "prod", "user": "acme"}
+    assert drafted(browser) == [{"op": "put_rule", "setting": "by_user", "feature_values": acme, "value": 1}]
+    assert "by_user where environment is prod and user is acme : 60 → 1" in page.text
+    browser.send(form, all="yes")
+    assert [(each["setting"], each["value"]) for each in drafted(browser)] == [("by_user", 1), ("by_both", 3)]
+    browser.send(browser.open("/console/draft").form("/console/draft/save"), reason="as for globex")
+    assert "Nothing differs" in browser.open(PAGE + GLOBEX_AND_ACME).text
+
+
+def test_several_possible_values(browser: Browser) -> None:
+    """Where the first context leaves several values possible, they are listed, and nothing can be copied."""
+    page = browser.open(f"{PAGE}?c.environment=prod&d.environment=dev")
+    assert "elsewhere 6 where theme is dark 5 everywhere, except where theme is dark" in page.text
+    assert "elsewhere" not in form_of(page).offered.get("row", [])
+    response = browser.send(form_of(page), row="elsewhere")
+    assert (response.status, "exactly one value" in response.text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("", "First context"),
+        ("?c.user=globex", "Fill in at least one field of each context"),
+        ("?c.user=a&d.user=b", "Nothing differs"),
+        (f"{GLOBEX_AND_ACME}&page=2", "There are no more differences"),
+    ],
+)
+def test_what_there_is_to_say(browser: Browser, query: str, text: str) -> None:
+    """A page without rows says why, and how to go on."""
+    page = browser.open(PAGE + query)
+    assert (page.status, text in page.text) == (200, True), page.text
+
+
+def test_a_form_of_another_page_is_refused(browser: Browser) -> None:
+    """A form without contexts says what is missing."""
+    page = browser.send(form_of(browser.open(PAGE + GLOBEX_AND_ACME)), left="?", row="by_user")
+    assert (page.status, "the form does not say what to copy" in page.text.casefold()) == (400, True)
+
+
+def test_what_only_the_second_value_has_is_hidden(browser: Browser) -> None:
+    """So that a long list has only what would be copied."""
+    path = "/console/compare?feature=user&left=globex&right=acme"
+    assert names_on(browser.open(path)) == ["by_both", "by_user", "same", "same"]
+    assert names_on(browser.open(f"{path}&only=copied")) == ["by_user", "same"]
