@@ -221,20 +221,23 @@ def record(revision: int) -> Call[Record]:
     return json_call("GET", f"history/{revision}", reading.record)
 
 
-def revert(revision: int, *, reason: str | None = None) -> Call[int]:
+def revert(revision: int, *, reason: str | None = None, dry_run: bool = False) -> Call[int]:
     """Revert all changes of a revision with a new change, and return its revision.
 
     Args:
         revision: The revision to revert.
         reason: The reason, for the history.
+        dry_run: Whether to raise the same error if it cannot be reverted, and change nothing. Then the newest revision
+            is returned.
 
     Raises:
         RequestRefusedError: There is no such revision: status 404.
         ChangeConflictsError: Others have changed the same things since. The message lists the conflicts.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    body = without_none(reason=reason)
-    return json_call("POST", f"history/{revision}/revert", lambda shown: int(shown["revision"]), body=body)
+    body = without_none(reason=reason, dry_run=dry_run or None)
+    path = f"history/{revision}/revert"
+    return json_call("POST", path, lambda shown: int(shown["revision"]), body=body, changes_nothing=dry_run)
 
 
 def context_features() -> Call[tuple[str, ...]]:

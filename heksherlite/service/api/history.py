@@ -86,13 +86,14 @@ class HistoryPage(BaseModel):
 
 
 class RevertBody(RequestBody):
-    """The reason why a change is reverted."""
+    """Why a change is reverted, and whether it really is."""
 
     reason: Annotated[str | None, Field(max_length=MAX_REASON_LENGTH)] = None
+    dry_run: bool = Field(False, description="Whether to find out if the change can be reverted, and change nothing.")
 
 
 class Reverted(BaseModel):
-    """The revision of the write that reverted a change."""
+    """The revision of the write that reverted a change. After a dry run, the newest one."""
 
     revision: int
 
@@ -168,7 +169,7 @@ async def revert_change(
     revision: Annotated[Number, Path()],
     store: WritableStore,
     context: Context,
-    body: RevertBody | None = None,  # noqa: ARG001  # the store reads the reason
+    body: RevertBody | None = None,
 ) -> Response:
     """Revert a change with a new write, if it is not larger than one write may be."""
     most = context.options.limits.max_operations
@@ -181,6 +182,9 @@ async def revert_change(
         )
         raise ConflictsError([conflict]) from error
     decide = partial(revert, record=record, now=store.now())
+    if body is not None and body.dry_run:
+        store.preview(decide)
+        return json_response({"revision": store.catalog.counters.revision})
     return json_response({"revision": await store.write(decide, reverts=revision)})
 
 
