@@ -38,6 +38,9 @@ T = TypeVar("T")
 
 _INVITATION: Final = timedelta(hours=24)
 
+_MOST_WAITING: Final = 10
+"""How many applications are listed that wait for an approval."""
+
 
 @router.get("/console/access")
 @requires_operator
@@ -238,6 +241,10 @@ async def _show(
         chosen=request.query_params.get("group", ""),
         longest=_LONGEST_GROUP,
         secrets=secrets,
+        waiting=[
+            {"identifier": each.manifest.identifier, "address": each.address, "requested": _time(each.created_at)}
+            for each in await store.device_codes.waiting(store.now().timestamp(), limit=_MOST_WAITING)
+        ],
         scopes=list(Scope),
         descriptions=DESCRIPTIONS,
         powerful=POWERFUL,
