@@ -5,10 +5,11 @@ from tests.service.api import Api
 FEATURES = ["environment", "customer", "user", "theme"]
 
 
-def open_shop(api: Api) -> None:
-    """Delete all settings, declare those of the shop, and make some changes."""
+def open_shop(api: Api, *, keep: str = "") -> None:
+    """Delete all settings but those whose names begin with a prefix, declare those of the shop, and change some."""
     for setting in api.get("settings").json()["settings"]:
-        api.call("DELETE", f"settings/{setting['name']}")
+        if not keep or not setting["name"].startswith(keep):
+            api.call("DELETE", f"settings/{setting['name']}")
     described = {"description": "How long answers are cached, in seconds.", "owner": "platform"}
     api.declare(metadata=described)
     api.declare(

@@ -13,6 +13,7 @@ from heksherlite.service.domain.access.state import AccessDecision, AccessState
 from heksherlite.service.domain.audit import DatedEvent
 from heksherlite.service.domain.authors import BY_SERVICE, Author, Cause
 from heksherlite.service.domain.counters import Counters
+from heksherlite.service.domain.device_codes import DeviceCode
 from heksherlite.service.domain.lineage import NONCE_BYTES
 from heksherlite.service.storage.access_rows import (
     count_device_codes,
@@ -20,6 +21,7 @@ from heksherlite.service.storage.access_rows import (
     read_access_state,
     read_device_codes,
     read_sessions,
+    read_waiting_codes,
     write_access_changes,
 )
 from heksherlite.service.storage.audit import write_events
@@ -133,6 +135,16 @@ class AccessStore:
             if decision.changes.is_new_revision:
                 await self._after_write()
         return decision.result
+
+    async def waiting_codes(self, now: float, *, limit: int) -> list[DeviceCode]:
+        """Return the newest device codes that nobody has decided on yet, the newest first.
+
+        Args:
+            now: The time, in seconds since the epoch.
+            limit: The maximum number of codes.
+        """
+        async with self._database.reading() as connection:
+            return await read_waiting_codes(connection, now, limit=limit)
 
     async def newest(
         self, connection: AsyncConnection, counters: Counters, lookup: Lookup = NOTHING_ELSE

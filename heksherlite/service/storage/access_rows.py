@@ -68,6 +68,13 @@ async def count_device_codes(connection: AsyncConnection, *, expired_before: int
     return await connection.scalar(count) or 0
 
 
+async def read_waiting_codes(connection: AsyncConnection, now: float, *, limit: int) -> list[DeviceCode]:
+    """Return the newest device codes that nobody has decided on in time yet, the newest first."""
+    waiting = select(tables.device_codes).where(_codes.decision.is_(None), _codes.expires_at > int(now))
+    rows = await connection.execute(waiting.order_by(_codes.created_at.desc(), _codes.digest).limit(limit))
+    return [_device_code(row) for row in rows.mappings()]
+
+
 async def read_sessions(connection: AsyncConnection, digest: bytes | None) -> Mapping[bytes, Session]:
     """Return the session with a digest, if it exists, or all sessions."""
     rows = select(tables.sessions)

@@ -29,6 +29,15 @@ class DeviceCodes:
         digest = code_digest(code)
         return (await self._access.read(Lookup(code=digest))).device_codes.get(digest)
 
+    async def waiting(self, now: float, *, limit: int) -> list[DeviceCode]:
+        """Return the newest codes that nobody has decided on yet, the newest first.
+
+        Args:
+            now: The time.
+            limit: The maximum number of codes.
+        """
+        return await self._access.waiting_codes(now, limit=limit)
+
     async def start(self, manifest: Manifest, address: str | None, now: float, *, lifetime: int = LIFETIME) -> str:
         """Make a code for an application.
 

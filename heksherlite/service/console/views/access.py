@@ -26,6 +26,9 @@ _LIFETIMES: Final = {"": "never", "1": "in a day", "7": "in a week", "30": "in 3
 _OVERLAPS: Final = {"7": "for a week", "1": "for a day", "30": "for 30 days", "0": "not any more"}
 _INVITATION: Final = timedelta(hours=24)
 
+_MOST_WAITING: Final = 10
+"""How many applications are listed that wait for an approval."""
+
 
 @router.get("/console/access")
 @requires_operator
@@ -220,6 +223,10 @@ async def _show(
                 "has_credentials": known.digests is not None,
             }
             for known in await store.applications.all()
+        ],
+        waiting=[
+            {"identifier": each.manifest.identifier, "address": each.address, "requested": _time(each.created_at)}
+            for each in await store.device_codes.waiting(store.now().timestamp(), limit=_MOST_WAITING)
         ],
         groups=await store.groups.all(),
         secrets=await store.groups.secret_names(),
