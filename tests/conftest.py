@@ -3,7 +3,7 @@ import os
 import signal
 import ssl
 from collections.abc import Generator, Iterator
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from typing import Any
 from weakref import WeakValueDictionary
@@ -58,12 +58,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job in the back
 
 @pytest.fixture(scope="session", autouse=True)
 def _made_once() -> Iterator[None]:
-    """Share what takes long and is always the same: the schema of new databases, and the TLS context of httpx."""
+    """Share what takes long and is always the same: the schema of new databases, their compiled statements, and TLS."""
     # The process that distributes the tests needs no database.
-    from heksherlite.service.storage import sqlite  # noqa: PLC0415
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+
+    from heksherlite.service.storage import postgresql, sqlite  # noqa: PLC0415
+    from tests.service.compiled_statements import CompiledStatements  # noqa: PLC0415
     from tests.service.new_schema import SchemaCopy  # noqa: PLC0415
 
+    options = {"compiled_cache": CompiledStatements()}
     with pytest.MonkeyPatch.context() as patch:
+        for module in (sqlite, postgresql):
+            patch.setattr(module, "create_async_engine", partial(create_async_engine, execution_options=options))
         patch.setattr(sqlite, "upgrade_schema", SchemaCopy().upgrade)
         patch.setattr("httpx._transports.default.create_ssl_context", _ssl_context)
         patch.setattr("httpx.create_ssl_context", _ssl_context)

@@ -45,14 +45,25 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             yield Shop(api, tokens)
 
 
+class People(dict[str, Browser]):
+    """A browser for each role, in which the person logs in when a test first needs it."""
+
+    def __init__(self, shop: Shop) -> None:
+        super().__init__()
+        self._shop = shop
+
+    def __missing__(self, role: str) -> Browser:
+        browser = self[role] = Browser(self._shop.api.url)
+        browser.log_in(self._shop.tokens[role], "/console/")
+        return browser
+
+
 @pytest.fixture
-def people(shop: Shop) -> Iterator[dict[str, Browser]]:
-    """Return a browser for each role, in which the person is logged in."""
-    browsers = {name: Browser(shop.api.url) for name in shop.tokens}
-    for name, browser in browsers.items():
-        browser.log_in(shop.tokens[name], "/console/")
-    yield browsers
-    for browser in browsers.values():
+def people(shop: Shop) -> Iterator[People]:
+    """Return the browsers of the people."""
+    people = People(shop)
+    yield people
+    for browser in people.values():
         browser.http.close()
 
 
@@ -63,7 +74,7 @@ def token_of(browser: Browser) -> str:
 
 
 @pytest.mark.parametrize("call", WRITES, ids=lambda call: call.path)
-def test_forms_of_others_are_refused(people: dict[str, Browser], call: tuple[str, str]) -> None:
+def test_forms_of_others_are_refused(people: People, call: tuple[str, str]) -> None:
     """A form without the token of this browser, or from another site, does nothing."""
     operator = people["boss"].http
     path = call[1].format(name="cache_ttl", revision=1, number=1, key="k", id="a")
@@ -77,7 +88,7 @@ def test_forms_of_others_are_refused(people: dict[str, Browser], call: tuple[str
 @pytest.mark.parametrize(
     "call", [each for each in WRITES if not each.path.endswith(("/theme", "/compare/file"))], ids=lambda call: call.path
 )
-def test_viewers_change_nothing(shop: Shop, people: dict[str, Browser], call: tuple[str, str]) -> None:
+def test_viewers_change_nothing(shop: Shop, people: People, call: tuple[str, str]) -> None:
     """Whatever a viewer sends is refused."""
     before = shop.api.get("settings", include_additional_data=True).json()
     viewer = people["viewer"]
@@ -87,7 +98,7 @@ def test_viewers_change_nothing(shop: Shop, people: dict[str, Browser], call: tu
     assert shop.api.get("settings", include_additional_data=True).json() == before
 
 
-def test_what_one_may_not_do_is_not_offered(people: dict[str, Browser]) -> None:
+def test_what_one_may_not_do_is_not_offered(people: People) -> None:
     """Viewers have no draft and no buttons that change something."""
     page = people["viewer"].open("/console/settings/cache_ttl")
     assert "Add a rule" not in page.text
@@ -100,14 +111,14 @@ def test_what_one_may_not_do_is_not_offered(people: dict[str, Browser]) -> None:
     assert "Protect this setting" not in people["editor"].open("/console/settings/cache_ttl").text
 
 
-def test_viewers_do_not_see_people(people: dict[str, Browser]) -> None:
+def test_viewers_do_not_see_people(people: People) -> None:
     """Who made a change is for those who may know it."""
     assert "boss" not in people["viewer"].open("/console/history").text
     assert "boss" in people["boss"].open("/console/history").text
     assert "boss" not in people["viewer"].open("/console/").text
 
 
-def test_a_proposer_proposes_and_an_editor_approves(shop: Shop, people: dict[str, Browser]) -> None:
+def test_a_proposer_proposes_and_an_editor_approves(shop: Shop, people: People) -> None:
     """The proposer's draft is not saved, whatever is sent; the author of a proposal does not approve it."""
     proposer, editor = people["proposer"], people["editor"]
     form = proposer.open("/console/settings/cache_ttl/default")
@@ -134,7 +145,7 @@ def test_a_proposer_proposes_and_an_editor_approves(shop: Shop, people: dict[str
     assert shop.api.setting()["operator_default_value"] == 7
 
 
-def test_a_limited_person_sees_only_their_settings(shop: Shop, people: dict[str, Browser]) -> None:
+def test_a_limited_person_sees_only_their_settings(shop: Shop, people: People) -> None:
     """Neither the table, a page, the suggestions nor the draft show other settings, and the history is closed."""
     change(shop.api, "a customer of others", rule("x@example.com", "mail.sender", environment="hidden-place"))
     limited = people["limited"]
@@ -154,7 +165,7 @@ def test_a_limited_person_sees_only_their_settings(shop: Shop, people: dict[str,
 
 
 @pytest.mark.parametrize("role", ["viewer", "boss", "limited"])
-def test_whatever_is_stored_is_text(shop: Shop, people: dict[str, Browser], role: str) -> None:
+def test_whatever_is_stored_is_text(shop: Shop, people: People, role: str) -> None:
     """Markup in values, reasons, descriptions, metadata, comments and queries is shown as it is, and runs nothing."""
     name = f"checkout.evil_{role}"
     shop.api.declare(
@@ -200,7 +211,7 @@ def test_every_page_is_closed_without_login(shop: Shop) -> None:
         assert "cache_ttl" in page.headings
 
 
-def test_the_pages_for_approvals_have_the_menu(people: dict[str, Browser]) -> None:
+def test_the_pages_for_approvals_have_the_menu(people: People) -> None:
     """Whoever approves an application finds back to the console by the same menu; before the login, there is none."""
     boss = people["boss"]
     page = boss.open("/f/device")

@@ -70,7 +70,7 @@ def test_empty_files(kind: str, text: str, tmp_path: Path) -> None:
         ("yaml", b"a: &a\n  b: *a", "line 1, column 4: an alias makes it contain itself"),
         ("yaml", BOMB.encode(), "its aliases expand to more than 100,000 values"),
         ("yaml", MERGE_BOMB.encode(), "its aliases expand to more than 100,000 values"),
-        ("yaml", b"[" * 100_000, "it has too many levels"),
+        ("yaml", b"[" * 10_000, "it has too many levels"),
         ("yaml", b"a: " + b"[" * 200 + b"]" * 200, "it has "),
         ("toml", b"a = 1\nb = hunter2", "line 2, column 5: Invalid value"),
         ("toml", b"a = 1\na = 2", "line 2, column 6: Cannot overwrite a value"),

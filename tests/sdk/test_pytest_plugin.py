@@ -15,7 +15,7 @@ SETTINGS = """
 def program(pytester: pytest.Pytester) -> None:
     """Write the program under test."""
     pytester.makepyfile(program=SETTINGS)
-    pytester.makeini("[pytest]\naddopts = -p no:cacheprovider -p no:randomly\n")
+    pytester.makeini("[pytest]\naddopts = -p no:cacheprovider -p no:randomly -p no:schemathesis\n")
 
 
 def run(pytester: pytest.Pytester, tests: str, *options: str) -> pytest.RunResult:
@@ -264,8 +264,6 @@ def test_the_plugin_imports_nothing_until_it_is_used(pytester: pytest.Pytester) 
             assert ours == {"heksherlite_pytest"}
             assert not {"httpx", "orjson", "cachetools"} & set(sys.modules)
         """,
-        "-p",
-        "no:schemathesis",
     )
     result.assert_outcomes(passed=1)
 

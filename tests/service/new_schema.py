@@ -1,6 +1,7 @@
 """Creates the schema of new SQLite databases from a copy, which is faster than the migrations."""
 
 import secrets
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -26,11 +27,10 @@ class SchemaCopy:
             if is_empty:
                 self._copy(connection)
             return
-        renewed = [secrets.token_hex(len(drawn) // 2) for drawn in self._drawn]
-        for statement in self._statements:
-            for old, new in zip(self._drawn, renewed, strict=True):
-                statement = statement.replace(old, new)  # noqa: PLW2901
-            connection.exec_driver_sql(statement)
+        script = "\0".join(self._statements)
+        for drawn in self._drawn:
+            script = script.replace(drawn, secrets.token_hex(len(drawn) // 2))
+        _execute(connection, script.split("\0"))
 
     def _copy(self, connection: Connection) -> None:
         schema = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql NOT LIKE '%sqlite_sequence%'")
@@ -41,3 +41,17 @@ class SchemaCopy:
                 values = ", ".join("NULL" if value is None else repr(value) for value in row)
                 self._statements.append(f"INSERT INTO {table} VALUES ({values})")  # noqa: S608
         self._drawn = tuple(connection.exec_driver_sql(_DRAWN).one())
+
+
+def _execute(connection: Connection, statements: list[str]) -> None:
+    """Execute statements on the thread of the driver, which SQLAlchemy would go to and come back from for each one."""
+
+    async def execute(driver: Any) -> None:
+        def execute_all() -> None:
+            for statement in statements:
+                driver._conn.execute(statement)
+
+        await driver._execute(execute_all)
+
+    adapter: Any = connection.connection.dbapi_connection
+    adapter.run_async(execute)

@@ -9,7 +9,7 @@ import orjson
 from heksherlite.service.domain.authors import Author
 
 _SHORT: Final = 90
-_LONGEST_TOOLTIP: Final = 1_000
+_LONGEST_TOOLTIP: Final = 300
 _MINUTE: Final = 60
 _HOUR: Final = 3_600
 _LONGEST_AGO: Final = 48 * _HOUR
