@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 from ariadne import MutationType, QueryType, SubscriptionType, make_executable_schema
@@ -144,6 +145,32 @@ async def test_subscription_without_an_address() -> None:
     async with await agraphql_client(fakts) as session:
         with pytest.raises(FaktsError, match="ws_endpoint_url"):
             await anext(session.subscribe(gql("subscription { counter(to: 3) }")))
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.anyio
+async def test_a_rejected_token_is_renewed(fakts: Fakts, endpoint: ScriptedEndpoint) -> None:
+    """A request that the server rejects is sent once more with a new token, by both kinds of clients."""
+    for _ in range(2):
+        endpoint.script["/token/"] = Scripted({"access_token": "outdated"})
+        auth = await OAuth2Auth.afrom_fakts(fakts)
+        assert await auth.aget_token() == "outdated"
+        endpoint.script["/token/"] = Scripted({"access_token": "access"})
+        async with await agraphql_client(fakts, auth=auth) as session:
+            assert await session.execute(gql(QUERY)) == {"viewer": "me"}
+
+    def query() -> Any:
+        with graphql_client(fakts, auth=OAuth2Auth.from_fakts(fakts)) as session:
+            return session.execute(gql(QUERY))
+
+    assert await asyncio.to_thread(query) == {"viewer": "me"}
+
+
+def test_other_authentication(fakts: Fakts) -> None:
+    """Any authentication of httpx signs requests; a server that rejects it says so."""
+    client = graphql_client(fakts, auth=httpx.BasicAuth("me", "hunter2"), retries=0)
+    with client as session, pytest.raises(TransportServerError, match="401"):
+        session.execute(gql(QUERY))
 
 
 def test_arguments_of_gql(fakts: Fakts) -> None:
