@@ -189,7 +189,7 @@ def test_arguments_of_gql(fakts: Fakts) -> None:
 
 def test_retries(fakts: Fakts, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Queries are repeated after temporary failures; mutations, and what stays a failure, are not."""
-    monkeypatch.setattr("heksherlite.integrations.graphql._delay", lambda _: 0)
+    monkeypatch.setattr("heksherlite.integrations.graphql.clients._delay", lambda _: 0)
     auth = OAuth2Auth.from_fakts(fakts)
     with graphql_client(fakts, auth=auth) as session:
         server.failures = [503, 502]

@@ -1,4 +1,4 @@
-"""GraphQL clients by gql, configured from facts. Requires ``heksherlite[graphql]``."""
+"""The clients, and how they send requests."""
 
 import random
 import time
@@ -19,7 +19,7 @@ from heksherlite.errors import FactsShapeError, FaktsError
 from heksherlite.grants.facts import describe_type
 from heksherlite.grants.loader import Fakts, get_current_fakts
 from heksherlite.http.urls import http_url, shown_url
-from heksherlite.integrations.graphql_http import HTTP, auth_for_gql
+from heksherlite.integrations.graphql.http import HTTP, auth_for_gql
 
 _TEMPORARY: Final = (429, 502, 503, 504)
 _LONGEST_DELAY: Final = 10.0
