@@ -292,9 +292,12 @@ def export(*, at: Moment | None = None) -> Call[bytes]:
     return Call(request_to("GET", "export", None, params, repeatable=True), reading.export_lines)
 
 
-def import_export(*, replace: bool, dry_run: bool, break_glass: bool, reason: str | None) -> Call[ImportResult]:
+def import_export(
+    *, replace: bool, dry_run: bool, break_glass: bool, block_writes: bool, reason: str | None
+) -> Call[ImportResult]:
     """Return the call of an import, whose body is the export."""
-    params = {"replace": _flag(replace), "dry_run": _flag(dry_run), "break_glass": _flag(break_glass)}
+    flags = {"replace": replace, "dry_run": dry_run, "break_glass": break_glass, "block_writes": block_writes}
+    params = {name: _flag(value) for name, value in flags.items()}
     request = request_to("POST", "import", None, params, repeatable=dry_run)
     headers = {"Content-Type": LINES, **request.headers}
     if reason is not None:

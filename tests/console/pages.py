@@ -122,6 +122,10 @@ def addresses(examples: Examples) -> Mapping[str, Sequence[str]]:
             "/console/compare?feature=environment&left=dev&right=prod",
             "/console/compare?feature=customer&left=acme&right=globex",
         ],
+        "/console/compare/contexts": [
+            "/console/compare/contexts",
+            "/console/compare/contexts?c.customer=acme&d.customer=globex",
+        ],
         "/console/compare/file": ["/console/compare/file"],
         "/console/features": ["/console/features"],
         "/console/access": ["/console/access"],

@@ -62,7 +62,7 @@ LOGGED_IN, BY_TOKEN = frozenset({"token", "proxy"}), frozenset({"token"})
 
 PAGES = (
     Permission((), "help"),
-    Permission((READS,), " settings/{name} explain compare compare/file features service"),
+    Permission((READS,), " settings/{name} explain compare compare/contexts compare/file features service"),
     Permission((READS,), "history history/{revision}", everything=True),
     Permission(({READ, PROPOSE, WRITE},), "proposals proposals/{number}"),
     Permission((EDITS,), "draft"),
@@ -83,7 +83,7 @@ ACTIONS = (
     Permission((READS, EDITS), "history/{revision}/undo", everything=True),
     Permission((DECIDES,), "draft/save proposals/{number}/approve"),
     Permission((PROPOSES,), "draft/propose proposals/{number}/comments proposals/{number}/withdraw"),
-    Permission((READS, PROPOSES), f"compare compare/file/copy {SETTING}/edit {SETTING}/default"),
+    Permission((READS, PROPOSES), f"compare compare/contexts compare/file/copy {SETTING}/edit {SETTING}/default"),
     Permission((READS, PROPOSES), f"{SETTING}/clear-default {SETTING}/delete-rule"),
     Permission((READS, EDITS), "bulk"),
     Permission(({WRITE},), "proposals/{number}/reject"),
