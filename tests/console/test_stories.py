@@ -4,8 +4,10 @@ What a person sees is kept as pictures in the folder ``screenshots``.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -263,6 +265,95 @@ def test_the_keyboard_is_enough(chromium: Any, shop: Shop) -> None:
     visit.page.keyboard.press("ArrowDown")
     visit.page.keyboard.press("Enter")
     visit.page.get_by_role("heading", name="checkout.methods", level=1).wait_for()
+    visit.check()
+
+
+def test_back_and_links_keep_what_was_typed(chromium: Any, shop: Shop) -> None:
+    """A search with a context is a URL, so it is there again after Back, and for whoever gets the URL."""
+    visit = shop.visit(chromium, "jane", "desktop", "light")
+    visit.page.get_by_label("Search", exact=True).press_sequentially("cache")
+    visit.page.get_by_label("user", exact=True).press_sequentially("john")
+    visit.page.get_by_text("1 of 6 settings").wait_for()
+    visit.page.wait_for_url("**c.user=john**")
+    searched = visit.page.url
+    visit.follow("cache_ttl")
+    visit.page.get_by_role("heading", name="cache_ttl", level=1).wait_for()
+    visit.page.go_back()
+    assert visit.page.url == searched
+    assert visit.page.get_by_label("Search", exact=True).input_value() == "cache"
+    assert visit.page.get_by_label("user", exact=True).input_value() == "john"
+    colleague = shop.visit(chromium, "auditor", "phone", "dark")
+    colleague.page.goto(searched)
+    assert "1 of 6 settings · values where user is john" in colleague.text()
+    visit.check()
+    colleague.check()
+
+
+def test_times_are_shown_in_the_zone_of_the_reader(chromium: Any, shop: Shop) -> None:
+    """In UTC at first; the choice is kept, also for rows that are loaded later, and the other time is the tooltip."""
+    context = chromium.new_context(timezone_id="Europe/Berlin")
+    page = context.new_page()
+    page.goto(shop.url)
+    page.get_by_label("Token").fill(shop.tokens["jane"])
+    page.get_by_role("button", name="Log in").click()
+    to_local, to_utc = (page.get_by_role("button", name=f"Show them in {zone}") for zone in ("Europe/Berlin", "UTC"))
+    to_local.wait_for()
+    time = page.locator("main time").first
+    utc = datetime.fromisoformat(str(time.get_attribute("datetime")))
+    shown = {zone: f"{utc.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}" for zone in ("UTC", "Europe/Berlin")}
+    assert (time.inner_text(), time.get_attribute("title")) == (shown["UTC"], f"{shown['Europe/Berlin']} Europe/Berlin")
+    to_local.click()
+    assert (time.inner_text(), time.get_attribute("title")) == (shown["Europe/Berlin"], f"{shown['UTC']} UTC")
+    page.reload()
+    to_utc.wait_for()
+    assert time.inner_text() == shown["Europe/Berlin"]
+    page.get_by_label("Search", exact=True).press_sequentially("cache")
+    page.get_by_text("1 of 6 settings").wait_for()
+    at = datetime.fromisoformat(str(time.get_attribute("datetime"))).astimezone(ZoneInfo("Europe/Berlin"))
+    assert time.inner_text() == f"{at:%Y-%m-%d %H:%M}"
+    to_utc.click()
+    assert time.inner_text() == str(time.get_attribute("datetime"))[:16].replace("T", " ")
+    context.close()
+
+
+def test_a_file_is_chosen(chromium: Any, shop: Shop, tmp_path: Path) -> None:
+    """An export from the file chooser is compared with the service, and all that differs is copied and saved."""
+    backup = tmp_path / "backup.jsonl"
+    backup.write_bytes(shop.api.get("export").content)
+    change(shop.api, "later", rule(999, environment="prod"))
+    visit = shop.visit(chromium, "jane", "phone", "light")
+    visit.follow("Compare")
+    visit.follow("This service and a file")
+    with visit.page.expect_file_chooser() as choosing:
+        visit.page.get_by_label("File", exact=True).click()
+    choosing.value.set_files(backup)
+    visit.picture("compare-file")
+    visit.press("Compare")
+    assert "1 difference" in visit.text()
+    visit.picture("compare-file-differences")
+    visit.press("Copy all rows")
+    assert "999 → 300" in visit.text()
+    visit.fill("Reason", "as in the backup")
+    visit.press("Save 1 edit as one change")
+    assert shop.value("cache_ttl", environment="prod", user="ann") == 300
+    visit.check()
+
+
+def test_two_customers_are_compared(chromium: Any, shop: Shop) -> None:
+    """What one customer gets is given to another, whichever rule it comes from."""
+    visit = shop.visit(chromium, "jane", "desktop", "dark")
+    visit.follow("Compare")
+    visit.follow("Values in two contexts")
+    for name, customer in (("first", "acme"), ("second", "globex")):
+        visit.fill(f"environment, {name} context", "prod")
+        visit.fill(f"customer, {name} context", customer)
+    visit.press("Compare")
+    assert '["card","invoice"] rule' in visit.text()
+    visit.picture("compare-contexts")
+    visit.page.get_by_role("checkbox", name="Copy checkout.methods").check()
+    visit.press("Copy the chosen values")
+    assert '["card"] → ["card","invoice"]' in visit.text()
+    visit.press("Discard all")
     visit.check()
 
 

@@ -57,7 +57,10 @@ LOGGED_IN, BY_TOKEN = frozenset({"token", "proxy"}), frozenset({"token"})
 
 PAGES = (
     Permission((), "help"),
-    Permission((READS,), " settings/{name} explain compare compare/contexts compare/file features service"),
+    Permission(
+        (READS,),
+        " settings/{name} settings/{name}/value explain compare compare/contexts compare/file features service",
+    ),
     Permission((READS,), "history history/{revision}", everything=True),
     Permission(({READ, PROPOSE, WRITE},), "proposals proposals/{number}"),
     Permission((EDITS,), "draft"),

@@ -39,6 +39,11 @@ def short(shown: Any) -> str:
     return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
 
 
+def is_cut(shown: Any) -> bool:
+    """Return whether `short` leaves out a part of a value."""
+    return len(value(shown)) > _SHORT
+
+
 def tooltip(shown: Any) -> str:
     """Return a value as JSON on one line, cut where it is too long for a tooltip, so that pages stay small."""
     text = value(shown)
@@ -113,6 +118,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "short": short,
     "pretty": pretty,
     "tooltip": tooltip,
+    "is_cut": is_cut,
     "moment": moment,
     "iso": iso,
     "author": author,
