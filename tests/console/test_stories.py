@@ -296,19 +296,22 @@ def test_times_are_shown_in_the_zone_of_the_reader(chromium: Any, shop: Shop) ->
     page.goto(shop.url)
     page.get_by_label("Token").fill(shop.tokens["jane"])
     page.get_by_role("button", name="Log in").click()
+    to_local, to_utc = (page.get_by_role("button", name=f"Show them in {zone}") for zone in ("Europe/Berlin", "UTC"))
+    to_local.wait_for()
     time = page.locator("main time").first
     utc = datetime.fromisoformat(str(time.get_attribute("datetime")))
     shown = {zone: f"{utc.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}" for zone in ("UTC", "Europe/Berlin")}
     assert (time.inner_text(), time.get_attribute("title")) == (shown["UTC"], f"{shown['Europe/Berlin']} Europe/Berlin")
-    page.get_by_role("button", name="Show them in Europe/Berlin").click()
+    to_local.click()
     assert (time.inner_text(), time.get_attribute("title")) == (shown["Europe/Berlin"], f"{shown['UTC']} UTC")
     page.reload()
+    to_utc.wait_for()
     assert time.inner_text() == shown["Europe/Berlin"]
     page.get_by_label("Search", exact=True).press_sequentially("cache")
     page.get_by_text("1 of 6 settings").wait_for()
     at = datetime.fromisoformat(str(time.get_attribute("datetime"))).astimezone(ZoneInfo("Europe/Berlin"))
     assert time.inner_text() == f"{at:%Y-%m-%d %H:%M}"
-    page.get_by_role("button", name="Show them in UTC").click()
+    to_utc.click()
     assert time.inner_text() == str(time.get_attribute("datetime"))[:16].replace("T", " ")
     context.close()
 
