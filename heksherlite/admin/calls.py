@@ -221,20 +221,23 @@ def record(revision: int) -> Call[Record]:
     return json_call("GET", f"history/{revision}", reading.record)
 
 
-def revert(revision: int, *, reason: str | None = None) -> Call[int]:
+def revert(revision: int, *, reason: str | None = None, dry_run: bool = False) -> Call[int]:
     """Revert all changes of a revision with a new change, and return its revision.
 
     Args:
         revision: The revision to revert.
         reason: The reason, for the history.
+        dry_run: Whether to raise the same error if it cannot be reverted, and change nothing. Then the newest revision
+            is returned.
 
     Raises:
         RequestRefusedError: There is no such revision: status 404.
         ChangeConflictsError: Others have changed the same things since. The message lists the conflicts.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    body = without_none(reason=reason)
-    return json_call("POST", f"history/{revision}/revert", lambda shown: int(shown["revision"]), body=body)
+    body = without_none(reason=reason, dry_run=dry_run or None)
+    path = f"history/{revision}/revert"
+    return json_call("POST", path, lambda shown: int(shown["revision"]), body=body, changes_nothing=dry_run)
 
 
 def context_features() -> Call[tuple[str, ...]]:
@@ -289,9 +292,12 @@ def export(*, at: Moment | None = None) -> Call[bytes]:
     return Call(request_to("GET", "export", None, params, repeatable=True), reading.export_lines)
 
 
-def import_export(*, replace: bool, dry_run: bool, break_glass: bool, reason: str | None) -> Call[ImportResult]:
+def import_export(
+    *, replace: bool, dry_run: bool, break_glass: bool, block_writes: bool, reason: str | None
+) -> Call[ImportResult]:
     """Return the call of an import, whose body is the export."""
-    params = {"replace": _flag(replace), "dry_run": _flag(dry_run), "break_glass": _flag(break_glass)}
+    flags = {"replace": replace, "dry_run": dry_run, "break_glass": break_glass, "block_writes": block_writes}
+    params = {name: _flag(value) for name, value in flags.items()}
     request = request_to("POST", "import", None, params, repeatable=dry_run)
     headers = {"Content-Type": LINES, **request.headers}
     if reason is not None:

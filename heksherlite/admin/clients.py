@@ -195,6 +195,7 @@ class AsyncAdminClient:
         replace: bool = False,
         dry_run: bool = False,
         break_glass: bool = False,
+        block_writes: bool = False,
         reason: str | None = None,
     ) -> ImportResult:
         """Store the settings, rules and context features of an export, all of them or none, as one change.
@@ -207,13 +208,17 @@ class AsyncAdminClient:
             replace: Whether to delete the existing settings and rules first. Without it, there must be none.
             dry_run: Whether to check the export, and change nothing.
             break_glass: Whether to delete protected settings in an emergency. It requires a reason.
+            block_writes: Whether the import may keep others from writing for longer than 5 seconds. They wait for 8
+                seconds, and are then refused with status 503.
             reason: The reason, for the history.
 
         Raises:
-            RequestRefusedError: There are settings (status 409), or the export is malformed (status 422).
+            RequestRefusedError: There are settings, or it takes too long (status 409); the export is malformed (422).
             AdminError: There is no answer, or the request is refused for another reason.
         """
-        call = calls.import_export(replace=replace, dry_run=dry_run, break_glass=break_glass, reason=reason)
+        call = calls.import_export(
+            replace=replace, dry_run=dry_run, break_glass=break_glass, block_writes=block_writes, reason=reason
+        )
         return call.result(await self._exchange(call.request, self._transport.upload(call.request, file)))
 
     async def send(self, call: Call[T]) -> T:
@@ -370,6 +375,7 @@ class AdminClient:
         replace: bool = False,
         dry_run: bool = False,
         break_glass: bool = False,
+        block_writes: bool = False,
         reason: str | None = None,
     ) -> ImportResult:
         """Store the settings, rules and context features of an export, all of them or none, as one change.
@@ -382,16 +388,23 @@ class AdminClient:
             replace: Whether to delete the existing settings and rules first. Without it, there must be none.
             dry_run: Whether to check the export, and change nothing.
             break_glass: Whether to delete protected settings in an emergency. It requires a reason.
+            block_writes: Whether the import may keep others from writing for longer than 5 seconds. They wait for 8
+                seconds, and are then refused with status 503.
             reason: The reason, for the history.
 
         Raises:
-            RequestRefusedError: There are settings (status 409), or the export is malformed (status 422).
+            RequestRefusedError: There are settings, or it takes too long (status 409); the export is malformed (422).
             AdminError: There is no answer, or the request is refused for another reason.
         """
 
         async def upload() -> ImportResult:
             return await self._client.import_export(
-                file, replace=replace, dry_run=dry_run, break_glass=break_glass, reason=reason
+                file,
+                replace=replace,
+                dry_run=dry_run,
+                break_glass=break_glass,
+                block_writes=block_writes,
+                reason=reason,
             )
 
         return self._running_portal().call(upload)

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from heksherlite.cli.access_mode import AccessMode, access_options
 from heksherlite.cli.applications import applications_argument, print_applications, select
 from heksherlite.cli.approvals import approval_options
-from heksherlite.cli.location import reason_option
+from heksherlite.cli.output import FORMATS, output_option, print_one, print_rows
 from heksherlite.cli.target import Target, administration_of, target_options
 from heksherlite.cli.times import format_time, parse_expiry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from heksherlite.cli.administration import Administration
     from heksherlite.cli.remote_administration import RemoteAdministration
-    from heksherlite.service.domain.applications import Approval
+    from heksherlite.service.domain.applications import Application, Approval
 
 
 @click.group()
@@ -30,23 +33,31 @@ def app() -> None:
 
 
 @app.command(name="list")
+@output_option
 @target_options
-def list_(target: Target) -> None:
+def list_(output: FORMATS, target: Target) -> None:
     """List the applications."""
-    print_applications(administration_of(target).list_applications())
+    applications = administration_of(target).list_applications()
+    if output == "table":
+        print_applications(applications)
+    else:
+        _print_details(output, applications)
 
 
 @app.command()
 @click.argument("application_id", metavar="ID")
+@output_option
 @target_options
-def show(application_id: str, target: Target) -> None:
+def show(application_id: str, output: FORMATS, target: Target) -> None:
     """Show the application ID as JSON, without secrets."""
-    for application in administration_of(target).list_applications():
-        if application.id == application_id:
-            described = {**application.described(), "last_used_at": application.last_used_at}
-            click.echo(json.dumps(described, indent=2, ensure_ascii=False))
-            return
-    raise click.ClickException(f"there is no application with the ID {application_id!r}; see heksherlite app list")
+    from heksherlite.cli.access_rows import application_details
+
+    applications = administration_of(target).list_applications()
+    found = next((each for each in applications if each.id == application_id), None)
+    if found is None:
+        raise click.ClickException(f"there is no application with the ID {application_id!r}; see heksherlite app list")
+    described = {**found.described(), "last_used_at": found.last_used_at}
+    print_one(output, application_details(found), lambda: json.dumps(described, indent=2, ensure_ascii=False))
 
 
 @app.command()
@@ -59,15 +70,18 @@ def show(application_id: str, target: Target) -> None:
     show_default=True,
     help="When the one-time token expires: a time from now, such as 12h, or a date in UTC, such as 2030-01-31.",
 )
-@reason_option
-@target_options
-def invite(identifier: str, approval: "Approval", expires: str, reason: str | None, target: Target) -> None:
+@access_options
+def invite(identifier: str, approval: "Approval", expires: str, mode: AccessMode) -> None:
     """Create a one-time token for the application IDENTIFIER.
 
     The command prints the token, which is shown only this once. One application can use it, one time.
     """
     expires_at = parse_expiry(expires, time.time())
-    click.echo(administration_of(target, reason).invite(identifier, approval, expires_at=expires_at))
+    if mode.dry_run:
+        mode.report("invite application", identifier)
+        return
+    text = mode.administration.invite(identifier, approval, expires_at=expires_at)
+    print_one(mode.output, {"identifier": identifier, "one_time_token": text}, lambda: text)
 
 
 @app.command()
@@ -78,8 +92,7 @@ def invite(identifier: str, approval: "Approval", expires: str, reason: str | No
 )
 @approval_options
 @click.option("--force", is_flag=True, help="Allow the scopes write and admin, and groups with secrets.")
-@reason_option
-@target_options
+@access_options
 def register(
     identifier: str,
     approval: "Approval",
@@ -87,55 +100,60 @@ def register(
     public: bool,  # noqa: ARG001  # required, so that nobody registers an application by accident
     redirect_uri: str | None,
     force: bool,
-    reason: str | None,
-    target: Target,
+    mode: AccessMode,
 ) -> None:
     """Register the public application IDENTIFIER.
 
     Every program that claims to be IDENTIFIER gets its configuration and the same token, so the token should allow
     little. The scopes write, audit and admin, and groups with secrets, need --force.
     """
-    administration = administration_of(target, reason)
+    administration = mode.administration
     if not force and (exposed := _exposed(administration, approval)):
         raise click.ClickException(
             f"every program that claims to be {identifier!r} would get {exposed}; --force registers it all the same"
         )
-    click.echo(administration.register(identifier, approval, redirect_uri=redirect_uri))
+    if mode.dry_run:
+        mode.report("register application", identifier)
+        return
+    _print_id(mode, administration.register(identifier, approval, redirect_uri=redirect_uri))
 
 
 @app.command()
 @click.argument("code")
 @approval_options
 @click.option("--yes", is_flag=True, help="Approve without asking.")
-@reason_option
-@target_options
-def approve(code: str, approval: "Approval", *, yes: bool, reason: str | None, target: Target) -> None:
+@access_options
+def approve(code: str, approval: "Approval", *, yes: bool, mode: AccessMode) -> None:
     """Approve the application that shows CODE.
 
     The command prints what the application requests and what it is granted, and asks before it approves. Then it
     prints the ID of the application.
     """
-    administration = administration_of(target, reason)
+    administration = mode.administration
     pending = administration.open_code(code)
     manifest = pending.manifest
     click.echo(f"application: {manifest.identifier} {manifest.version}", err=True)
     click.echo(f"address: {pending.address or 'unknown'}", err=True)
     click.echo(f"requested scopes: {', '.join(manifest.scopes) or 'none'}", err=True)
     click.echo(f"granted scopes: {', '.join(sorted(approval.scopes)) or 'none'}", err=True)
+    if mode.dry_run:
+        mode.report("approve application", manifest.identifier)
+        return
     if not yes:
         click.confirm("Approve this application?", abort=True, err=True)
-    click.echo(administration.approve(code, approval))
+    _print_id(mode, administration.approve(code, approval))
 
 
 @app.command()
 @click.argument("code")
-@reason_option
-@target_options
-def deny(code: str, reason: str | None, target: Target) -> None:
+@access_options
+def deny(code: str, mode: AccessMode) -> None:
     """Deny the application that shows CODE."""
-    administration = administration_of(target, reason)
-    administration.open_code(code)
-    administration.deny(code)
+    administration = mode.administration
+    pending = administration.open_code(code)
+    if not mode.dry_run:
+        administration.deny(code)
+    mode.report("deny application", pending.manifest.identifier)
 
 
 @app.command()
@@ -146,20 +164,25 @@ def deny(code: str, reason: str | None, target: Target) -> None:
     required=True,
     help="When they expire: a time from now, such as 90d, a date in UTC, such as 2030-01-31, or never.",
 )
-@reason_option
-@target_options
-def expire(
-    ids: tuple[str, ...], *, identifier: str | None, yes: bool, expires: str, reason: str | None, target: Target
-) -> None:
+@access_options
+def expire(ids: tuple[str, ...], *, identifier: str | None, yes: bool, expires: str, mode: AccessMode) -> None:
     """Decide when the credentials of the applications with these IDs expire.
 
     From then on, the applications are refused, as if they were revoked, until their expiry is changed. A time in the
     past or 0h ends them at once. With --identifier, the command lists the applications and asks before it changes them.
     """
     expires_at = None if expires == "never" else parse_expiry(expires, time.time())
-    administration = administration_of(target, reason)
-    chosen = select(administration, ids, identifier, question="Change the expiry of these applications?", yes=yes)
-    for application in administration.expire_applications(chosen, expires_at):
+    administration = mode.administration
+    asked = yes or mode.dry_run
+    chosen = select(administration, ids, identifier, question="Change the expiry of these applications?", yes=asked)
+    if mode.dry_run:
+        _report_known(mode, "change the expiry of", chosen)
+        return
+    applications = administration.expire_applications(chosen, expires_at)
+    if mode.output != "table":
+        _print_details(mode.output, applications)
+        return
+    for application in applications:
         when = "never" if application.expires_at is None else f"{format_time(application.expires_at)} UTC"
         click.echo(f"{application.id} ({application.identifier}) expires: {when}")
 
@@ -179,9 +202,8 @@ def expire(
     metavar="WHEN",
     help="When the new credentials expire: a time from now, such as 90d, or a date in UTC. By default never.",
 )
-@reason_option
-@target_options
-def rotate(application_id: str, *, overlap: str, expires: str | None, reason: str | None, target: Target) -> None:
+@access_options
+def rotate(application_id: str, *, overlap: str, expires: str | None, mode: AccessMode) -> None:
     """Replace the credentials of the application ID, and print the new ones as JSON.
 
     They are printed only this once: claim_token, with which the program claims its configuration, and what follows
@@ -191,27 +213,54 @@ def rotate(application_id: str, *, overlap: str, expires: str | None, reason: st
     """
     now = time.time()
     previous_until, expires_at = parse_expiry(overlap, now, option="--overlap"), parse_expiry(expires, now)
-    administration = administration_of(target, reason)
-    credentials = administration.rotate_credentials(
+    if mode.dry_run:
+        _report_known(mode, "replace the credentials of", [application_id])
+        return
+    credentials = mode.administration.rotate_credentials(
         application_id, previous_until=previous_until or 0, expires_at=expires_at
     )
-    click.echo(json.dumps(credentials, indent=2))
+    print_one(mode.output, credentials, lambda: json.dumps(credentials, indent=2))
 
 
 @app.command()
 @applications_argument
-@reason_option
-@target_options
-def revoke(ids: tuple[str, ...], *, identifier: str | None, yes: bool, reason: str | None, target: Target) -> None:
+@access_options
+def revoke(ids: tuple[str, ...], *, identifier: str | None, yes: bool, mode: AccessMode) -> None:
     """Revoke the applications with these IDs.
 
     Their tokens, and one-time tokens that are not used yet, stop working. With --identifier, the command lists the
     applications and asks before it revokes them.
     """
-    administration = administration_of(target, reason)
-    chosen = select(administration, ids, identifier, question="Revoke these applications?", yes=yes)
-    for application in administration.revoke_applications(chosen):
+    administration = mode.administration
+    question = "Revoke these applications?"
+    chosen = select(administration, ids, identifier, question=question, yes=yes or mode.dry_run)
+    if mode.dry_run:
+        _report_known(mode, "revoke", chosen)
+        return
+    applications = administration.revoke_applications(chosen)
+    if mode.output != "table":
+        _print_details(mode.output, applications)
+        return
+    for application in applications:
         click.echo(f"revoked {application.id} ({application.identifier})")
+
+
+def _print_id(mode: AccessMode, application_id: str) -> None:
+    print_one(mode.output, {"id": application_id}, lambda: application_id)
+
+
+def _print_details(output: FORMATS, applications: "Sequence[Application]") -> None:
+    from heksherlite.cli.access_rows import application_details
+
+    print_rows(output, [application_details(each) for each in applications], {})
+
+
+def _report_known(mode: AccessMode, action: str, ids: "Sequence[str]") -> None:
+    """Print what a dry run would do to applications, which must exist."""
+    known = {application.id for application in mode.administration.list_applications()}
+    if unknown := [each for each in ids if each not in known]:
+        raise click.ClickException(f"there is no application with the ID {unknown[0]!r}; see heksherlite app list")
+    mode.report(action, *ids)
 
 
 def _exposed(administration: "Administration | RemoteAdministration", approval: "Approval") -> str | None:

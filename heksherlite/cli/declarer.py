@@ -1,18 +1,16 @@
 """``heksherlite declarer``: who may upgrade a setting by declaring it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
-from heksherlite.cli.location import reason_option
-from heksherlite.cli.tables import print_table
+from heksherlite.cli.access_mode import AccessMode, access_options
+from heksherlite.cli.output import FORMATS, output_option, print_rows
 from heksherlite.cli.target import Target, administration_of, target_options
 
 if TYPE_CHECKING:
     from heksherlite.service.domain.declarers import DeclarerKind
-
-_TITLES: Final = ("KIND", "ID", "NAME")
 
 
 def _declarer_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -39,30 +37,43 @@ def declarer() -> None:
 
 @declarer.command(name="list")
 @click.argument("setting")
+@output_option
 @target_options
-def list_(setting: str, target: Target) -> None:
+def list_(setting: str, output: FORMATS, target: Target) -> None:
     """List the declarers of SETTING."""
-    print_table(_TITLES, [(kind, id_, name or "-") for kind, id_, name in administration_of(target).declarers(setting)])
+    found = administration_of(target).declarers(setting)
+    rows = [{"kind": kind, "id": id_, "name": name} for kind, id_, name in found]
+    print_rows(output, rows, {"KIND": "kind", "ID": "id", "NAME": "name"})
 
 
 @declarer.command()
 @click.argument("setting")
 @_declarer_options
-@reason_option
-@target_options
-def add(setting: str, *, application: str | None, token_id: str | None, reason: str | None, target: Target) -> None:
+@access_options
+def add(setting: str, *, application: str | None, token_id: str | None, mode: AccessMode) -> None:
     """Add a declarer to SETTING: an application or a token."""
-    administration_of(target, reason).add_declarer(setting, *_declarer(application, token_id))
+    kind, declarer_id = _declarer(application, token_id)
+    administration = mode.administration
+    if mode.dry_run:
+        administration.declarers(setting)  # which refuses a setting that does not exist
+    else:
+        administration.add_declarer(setting, kind, declarer_id)
+    mode.report("add declarer", setting, declarer_id)
 
 
 @declarer.command()
 @click.argument("setting")
 @_declarer_options
-@reason_option
-@target_options
-def remove(setting: str, *, application: str | None, token_id: str | None, reason: str | None, target: Target) -> None:
+@access_options
+def remove(setting: str, *, application: str | None, token_id: str | None, mode: AccessMode) -> None:
     """Remove a declarer from SETTING."""
-    administration_of(target, reason).remove_declarer(setting, *_declarer(application, token_id))
+    kind, declarer_id = _declarer(application, token_id)
+    administration = mode.administration
+    if mode.dry_run:
+        administration.declarers(setting)  # which refuses a setting that does not exist
+    else:
+        administration.remove_declarer(setting, kind, declarer_id)
+    mode.report("remove declarer", setting, declarer_id)
 
 
 def _declarer(application: str | None, token_id: str | None) -> "tuple[DeclarerKind, str]":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
+import orjson
 
 from heksherlite.cli.arguments import matches
 from heksherlite.cli.completion import complete_settings
@@ -31,14 +32,24 @@ if TYPE_CHECKING:
     help="The YAML file to write. If it exists, it is updated, and its comments and its order are kept. By default the"
     " standard output.",
 )
+@click.option(
+    "-o",
+    "output",
+    type=click.Choice(["yaml", "json", "jsonl"]),
+    default="yaml",
+    show_default=True,
+    help="The form of the file: YAML, or JSON, also in one line.",
+)
 @service_options
-def dump(pattern: str, owner: str | None, file: Path | None, service: Service) -> None:
+def dump(
+    pattern: str, owner: str | None, file: Path | None, output: Literal["yaml", "json", "jsonl"], service: Service
+) -> None:
     """Write a file with the settings of a service, so that a repository can begin with it.
 
     PATTERN selects settings by name: the part of a name, or a pattern such as shop.*.
     """
     from heksherlite.cli.planning import read_stored
-    from heksherlite.cli.settings_dump import dumped
+    from heksherlite.cli.settings_dump import dumped, dumped_fields
 
     if owner is None and (file is None or not file.exists()):
         raise click.UsageError("Missing option '--owner', such as --owner checkout-team.")
@@ -47,13 +58,20 @@ def dump(pattern: str, owner: str | None, file: Path | None, service: Service) -
         if not names:
             raise click.ClickException(f"the service has no setting that matches {pattern!r}")
         stored, _ = read_stored(admin, names)
+    if output != "yaml" and file is not None and file.exists():
+        raise click.UsageError(f"{file} exists, and only YAML files are updated.")
+    if output == "yaml":
+        text = dumped(owner, stored)
+    else:
+        option = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if output == "json" else 0)
+        text = orjson.dumps(dumped_fields(owner, stored), option=option).decode()
     if file is None:
-        click.echo(dumped(owner, stored), nl=False)
+        click.echo(text, nl=False)
     elif file.exists():
         _update(file, owner, stored)
     else:
         try:
-            file.write_text(dumped(owner, stored), "utf-8")
+            file.write_text(text, "utf-8")
         except OSError as error:
             raise click.ClickException(f"cannot write {file}: {error.strerror}") from error
         click.echo(f"Wrote {_settings(len(stored))} to {file}.", err=True)

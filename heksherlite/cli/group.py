@@ -6,12 +6,12 @@ from typing import Any, Final, TextIO
 
 import click
 
+from heksherlite.cli.access_mode import AccessMode, access_options
 from heksherlite.cli.applications import applications_argument, select
-from heksherlite.cli.location import reason_option
-from heksherlite.cli.tables import print_table
+from heksherlite.cli.output import FORMATS, output_option, print_one, print_rows
 from heksherlite.cli.target import Target, administration_of, target_options
 
-_TITLES: Final = ("NAME", "KEYS", "SECRETS", "ATTACHED TO")
+_COLUMNS: Final = {"NAME": "name", "KEYS": "keys", "SECRETS": "secrets", "ATTACHED TO": "applications"}
 
 
 @click.group()
@@ -24,38 +24,41 @@ def group() -> None:
 
 
 @group.command(name="list")
+@output_option
 @target_options
-def list_(target: Target) -> None:
+def list_(output: FORMATS, target: Target) -> None:
     """List the groups, and the applications that get them."""
     from heksherlite.service.domain.groups import references
 
     administration = administration_of(target)
     groups, applications = administration.list_groups(), administration.list_applications()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, values in groups.items():
         users = dict.fromkeys(known.identifier for known in applications if name in known.approval.groups)
-        texts = (values, sorted(set(references(values))), users)
-        rows.append((name, *(",".join(text) or "-" for text in texts)))
-    print_table(_TITLES, rows)
+        secrets = sorted(set(references(values)))
+        rows.append({"name": name, "keys": list(values), "secrets": secrets, "applications": list(users)})
+    if output == "table":
+        rows = [{field: cell if field == "name" else ",".join(cell) for field, cell in row.items()} for row in rows]
+    print_rows(output, rows, _COLUMNS)
 
 
 @group.command()
 @click.argument("name")
+@output_option
 @target_options
-def show(name: str, target: Target) -> None:
+def show(name: str, output: FORMATS, target: Target) -> None:
     """Show the group NAME as JSON, without its secrets."""
     groups = administration_of(target).list_groups()
     if name not in groups:
         raise click.ClickException(f"there is no configuration group {name!r}; see heksherlite group list")
-    click.echo(json.dumps(groups[name], indent=2, ensure_ascii=False))
+    print_one(output, groups[name], lambda: json.dumps(groups[name], indent=2, ensure_ascii=False))
 
 
 @group.command(name="set")
 @click.argument("name")
 @click.argument("file", type=click.File("rb"), default="-")
-@reason_option
-@target_options
-def set_(name: str, file: Any, reason: str | None, target: Target) -> None:
+@access_options
+def set_(name: str, file: Any, mode: AccessMode) -> None:
     """Set the group NAME to the JSON object in FILE.
 
     By default, the object is read from the standard input.
@@ -72,47 +75,53 @@ def set_(name: str, file: Any, reason: str | None, target: Target) -> None:
         raise click.ClickException(f"the group is not JSON: {error}") from error
     if not isinstance(values, dict):
         raise click.ClickException('the group is not a JSON object such as {"host": "db.local"}')
-    administration_of(target, reason).put_group(name, values)
+    if not mode.dry_run:
+        mode.administration.put_group(name, values)
+    mode.report("set group", name)
 
 
 @group.command()
 @click.argument("name")
-@reason_option
-@target_options
-def remove(name: str, reason: str | None, target: Target) -> None:
+@access_options
+def remove(name: str, mode: AccessMode) -> None:
     """Delete the group NAME, which must not be attached to an application."""
-    administration_of(target, reason).remove_group(name)
+    administration = mode.administration
+    if not mode.dry_run:
+        administration.remove_group(name)
+    elif name not in administration.list_groups():
+        raise click.ClickException(f"there is no configuration group {name!r}; see heksherlite group list")
+    mode.report("delete group", name)
 
 
 @group.command()
 @click.argument("name")
 @applications_argument
-@reason_option
-@target_options
-def attach(
-    name: str, ids: tuple[str, ...], *, identifier: str | None, yes: bool, reason: str | None, target: Target
-) -> None:
+@access_options
+def attach(name: str, ids: tuple[str, ...], *, identifier: str | None, yes: bool, mode: AccessMode) -> None:
     """Attach the group NAME to the applications with these IDs.
 
     They get the group when they claim their configuration next.
     """
-    administration = administration_of(target, reason)
+    administration = mode.administration
     question = f"Attach the group {name!r} to these applications?"
-    administration.attach(name, select(administration, ids, identifier, question=question, yes=yes))
+    chosen = select(administration, ids, identifier, question=question, yes=yes or mode.dry_run)
+    if not mode.dry_run:
+        administration.attach(name, chosen)
+    mode.report("attach group", name, *chosen)
 
 
 @group.command()
 @click.argument("name")
 @applications_argument
-@reason_option
-@target_options
-def detach(
-    name: str, ids: tuple[str, ...], *, identifier: str | None, yes: bool, reason: str | None, target: Target
-) -> None:
+@access_options
+def detach(name: str, ids: tuple[str, ...], *, identifier: str | None, yes: bool, mode: AccessMode) -> None:
     """Detach the group NAME from the applications with these IDs."""
-    administration = administration_of(target, reason)
+    administration = mode.administration
     question = f"Detach the group {name!r} from these applications?"
-    administration.detach(name, select(administration, ids, identifier, question=question, yes=yes))
+    chosen = select(administration, ids, identifier, question=question, yes=yes or mode.dry_run)
+    if not mode.dry_run:
+        administration.detach(name, chosen)
+    mode.report("detach group", name, *chosen)
 
 
 @group.group()
@@ -122,32 +131,42 @@ def secret() -> None:
 
 @secret.command(name="set")
 @click.argument("name")
-@reason_option
-@target_options
-def set_secret(name: str, reason: str | None, target: Target) -> None:
+@access_options
+def set_secret(name: str, mode: AccessMode) -> None:
     """Set the secret NAME.
 
     The value is read from the standard input. At a terminal, the command asks for it.
     """
     value = _read_secret(sys.stdin)
-    administration_of(target, reason).put_secret(name, value)
+    if not mode.dry_run:
+        mode.administration.put_secret(name, value)
+    mode.report("set secret", name)
 
 
 @secret.command(name="list")
+@output_option
 @target_options
-def list_secrets(target: Target) -> None:
+def list_secrets(output: FORMATS, target: Target) -> None:
     """List the names of the secrets."""
-    for name in administration_of(target).list_secrets():
-        click.echo(name)
+    names = administration_of(target).list_secrets()
+    if output == "table":
+        for name in names:
+            click.echo(name)
+    else:
+        print_rows(output, names, {})
 
 
 @secret.command(name="remove")
 @click.argument("name")
-@reason_option
-@target_options
-def remove_secret(name: str, reason: str | None, target: Target) -> None:
+@access_options
+def remove_secret(name: str, mode: AccessMode) -> None:
     """Delete the secret NAME, to which no group must refer."""
-    administration_of(target, reason).remove_secret(name)
+    administration = mode.administration
+    if not mode.dry_run:
+        administration.remove_secret(name)
+    elif name not in administration.list_secrets():
+        raise click.ClickException(f"there is no secret {name!r}; see heksherlite group secret list")
+    mode.report("delete secret", name)
 
 
 def _longest() -> int:

@@ -12,6 +12,7 @@ class ImportMode:
         dry_run: Whether to change nothing.
         yes: Whether not to ask.
         break_glass: Whether to delete protected settings.
+        block_writes: Whether services may be kept from writing for long.
         reason: Why, or None.
     """
 
@@ -19,4 +20,5 @@ class ImportMode:
     dry_run: bool = False
     yes: bool = False
     break_glass: bool = False
+    block_writes: bool = False
     reason: str | None = None

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from tempfile import TemporaryFile
 from typing import BinaryIO, Final
@@ -23,11 +24,23 @@ from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.lineage import RevisionId
-from heksherlite.service.errors import DatabaseUnavailableError, ExportError, NotEmptyError, UnknownOutcomeError
+from heksherlite.service.errors import (
+    DatabaseUnavailableError,
+    ExportError,
+    NotEmptyError,
+    TakesTooLongError,
+    UnknownOutcomeError,
+)
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.rows import read_catalog
 from heksherlite.service.storage.urls import open_database
-from heksherlite.service.transfer.importing import ImportPolicy, check_export, import_export, writing_to
+from heksherlite.service.transfer.importing import (
+    SECONDS_OTHERS_WAIT,
+    ImportPolicy,
+    check_export,
+    import_export,
+    writing_to,
+)
 from heksherlite.service.transfer.lines import ExportReader
 
 _NOTHING_CHANGED: Final = "nothing was changed"
@@ -93,6 +106,11 @@ def _errors_in_words() -> Iterator[None]:
         yield
     except NotEmptyError as error:
         raise click.ClickException(f"{error}; --replace would delete them first. {_NOTHING_CHANGED}") from error
+    except TakesTooLongError as error:
+        raise click.ClickException(
+            f"{error}, while services use the database. Stop them first, or let them wait with --block-writes."
+            f" {_NOTHING_CHANGED}"
+        ) from error
     except UnknownOutcomeError as error:
         raise click.ClickException(
             f"the connection was lost at the very end, so either everything or nothing was imported: {error}"
@@ -112,7 +130,7 @@ def _copy(admin: AdminClient, transport: Transport, copied: BinaryIO) -> None:
 def _import_lines(
     lines: Iterable[bytes], length: int | None, reason: str, database: str | None, mode: ImportMode
 ) -> tuple[ImportResult, str]:
-    policy = ImportPolicy(replace=mode.replace)
+    policy = ImportPolicy(replace=mode.replace, max_seconds=None if mode.block_writes else SECONDS_OTHERS_WAIT)
     with progress("checking" if mode.dry_run else "importing", length) as advance:
         export = ExportReader(_counted(lines, advance))
         opened = open_database(database or default_database())
@@ -125,6 +143,8 @@ def _import_lines(
 
 async def _import(database: Database, export: ExportReader, cause: Cause, policy: ImportPolicy) -> RevisionId:
     try:
+        if not await database.has_other_users():
+            policy = replace(policy, max_seconds=None)
         await database.prepare()
         return await import_export(writing_to(database), export, cause, policy, now=database.now())
     finally:

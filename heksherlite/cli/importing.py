@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Delete protected settings of a service in an emergency. This needs a reason, and the history keeps it.",
 )
+@click.option(
+    "--block-writes",
+    is_flag=True,
+    help="Keep services on the database from writing for as long as the import takes. Without this, an import that"
+    " takes longer than 5 s while services run is given up.",
+)
 @output_option
 @place_options
 @click.pass_context
@@ -53,6 +59,7 @@ def import_(
     yes: bool,
     dry_run: bool,
     break_glass: bool,
+    block_writes: bool,
     reason: str | None,
 ) -> None:
     """Import an export, or copy another service.
@@ -63,7 +70,14 @@ def import_(
     """
     if (file is None) == (from_url is None):
         raise click.UsageError("Give either FILE or --from-url.")
-    mode = ImportMode(replace=replace, dry_run=dry_run, yes=yes, break_glass=break_glass, reason=reason)
+    mode = ImportMode(
+        replace=replace,
+        dry_run=dry_run,
+        yes=yes,
+        break_glass=break_glass,
+        block_writes=block_writes,
+        reason=reason,
+    )
     service = chosen_service(context, url, token, headers, profile)
     if service is not None and file is not None:
         from heksherlite.cli.transfers import import_into

@@ -5,11 +5,13 @@
 
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from heksherlite.admin import (
+    ApplicationCredentials,
+    ApplicationDetails,
     ChangeResult,
     ExplainedSetting,
     ImportResult,
@@ -17,9 +19,24 @@ from heksherlite.admin import (
     Record,
     RuleDetails,
     SettingDetails,
+    TokenDetails,
 )
 from heksherlite.cli.check import SettingCheck
-from heksherlite.cli.output_types import AppliedPlan, MadePlan, ProfileRow, Revert, SettingRow
+from heksherlite.cli.output_types import (
+    AccessChange,
+    AppliedPlan,
+    CreatedInvitation,
+    CreatedToken,
+    DeclarerRow,
+    DumpedFile,
+    GroupRow,
+    MadePlan,
+    NewApplication,
+    ProfileRow,
+    Revert,
+    SettingRow,
+    Validation,
+)
 from heksherlite.cli.states import StateDifference
 from heksherlite.operations import NOT_GIVEN, Operation
 
@@ -38,21 +55,46 @@ class _Explained(ExplainedSetting):
 
 
 OUTPUTS: Final[Mapping[str, Any]] = {
+    "app approve": NewApplication | AccessChange,
+    "app deny": AccessChange,
+    "app expire": tuple[ApplicationDetails, ...] | AccessChange,
+    "app invite": CreatedInvitation | AccessChange,
+    "app list": tuple[ApplicationDetails, ...],
+    "app register": NewApplication | AccessChange,
+    "app revoke": tuple[ApplicationDetails, ...] | AccessChange,
+    "app rotate": ApplicationCredentials | AccessChange,
+    "app show": ApplicationDetails,
     "apply": AppliedPlan,
     "check": tuple[SettingCheck, ...],
+    "declarer add": AccessChange,
+    "declarer list": tuple[DeclarerRow, ...],
+    "declarer remove": AccessChange,
     "diff": tuple[StateDifference, ...],
+    "dump": DumpedFile,
     "edit": _Changed,
     "explain": _Explained,
     "get": Any,
+    "group attach": AccessChange,
+    "group detach": AccessChange,
+    "group list": tuple[GroupRow, ...],
+    "group remove": AccessChange,
+    "group secret list": tuple[str, ...],
+    "group secret remove": AccessChange,
+    "group secret set": AccessChange,
+    "group set": AccessChange,
+    "group show": Mapping[str, Any],
     "history list": tuple[Record, ...],
     "history show": Record,
     "import": ImportResult,
     "plan": MadePlan,
     "profile list": tuple[ProfileRow, ...],
     "proposals approve": Proposal,
+    "proposals comment": Proposal,
     "proposals create": _Changed,
     "proposals list": tuple[Proposal, ...],
+    "proposals reject": Proposal,
     "proposals show": Proposal,
+    "proposals withdraw": Proposal,
     "revert": Revert,
     "rules delete": _Changed,
     "rules list": tuple[RuleDetails, ...],
@@ -64,7 +106,12 @@ OUTPUTS: Final[Mapping[str, Any]] = {
     "settings rename": _Changed,
     "settings show": _ShownSetting,
     "settings show-to-clients": _Changed,
+    "token create": CreatedToken | AccessChange,
+    "token list": tuple[TokenDetails, ...],
+    "token revoke": AccessChange,
+    "token rotate-signing-key": AccessChange,
     "unset": _Changed,
+    "validate": Validation,
     "watch": Record,
 }
 """The type of what each command prints. ``watch`` prints one for each change."""
@@ -107,7 +154,7 @@ def _schema_of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"anyOf": [each for index, each in enumerate(choices) if each not in choices[:index]]}
     if origin is Literal:
         return {"enum": list(args)}
-    if origin in {tuple, list, Mapping}:
+    if origin in {tuple, list, Mapping, Sequence}:
         members = _schema_of(args[-1] if origin is Mapping else args[0], definitions)
         return {"type": "object", "additionalProperties": members} if origin is Mapping else _array_of(members)
     if isinstance(kind, type) and issubclass(kind, Operation):

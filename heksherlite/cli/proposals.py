@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from heksherlite.admin import AnyOperation, Proposal
 
 _STATES: Final = ("open", "approved", "applied", "rejected", "withdrawn", "failed")
+_OPEN: Final = frozenset({"open", "approved"})
+
 _COMMENT: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.option(
     "--comment", metavar="TEXT", help="A comment for the discussion."
 )
@@ -141,34 +143,50 @@ def approve(number: int, comment: str | None, yes: bool, dry_run: bool, output: 
 @proposals.command()
 @click.argument("number", type=click.IntRange(1))
 @_COMMENT
+@dry_run_option
+@output_option
 @service_options
-def reject(number: int, comment: str | None, service: Service) -> None:
+def reject(number: int, comment: str | None, dry_run: bool, output: FORMATS, service: Service) -> None:
     """Reject the proposal NUMBER."""
     with service.connect() as admin:
-        admin.reject(number, comment=comment)
-    click.echo(f"Rejected proposal {number}.")
+        if not dry_run:
+            admin.reject(number, comment=comment)
+        proposal = admin.proposal(number)
+    if dry_run and proposal.state not in _OPEN:
+        raise click.ClickException(f"proposal {number} is {proposal.state} already")
+    done = "Nothing was changed: this was a dry run." if dry_run else f"Rejected proposal {number}."
+    print_one(output, proposal, lambda: done)
 
 
 @proposals.command()
 @click.argument("number", type=click.IntRange(1))
 @_COMMENT
+@dry_run_option
+@output_option
 @service_options
-def withdraw(number: int, comment: str | None, service: Service) -> None:
+def withdraw(number: int, comment: str | None, dry_run: bool, output: FORMATS, service: Service) -> None:
     """Withdraw your own proposal NUMBER."""
     with service.connect() as admin:
-        admin.withdraw(number, comment=comment)
-    click.echo(f"Withdrew proposal {number}.")
+        if not dry_run:
+            admin.withdraw(number, comment=comment)
+        proposal = admin.proposal(number)
+    if dry_run and proposal.state not in _OPEN:
+        raise click.ClickException(f"proposal {number} is {proposal.state} already")
+    done = "Nothing was changed: this was a dry run." if dry_run else f"Withdrew proposal {number}."
+    print_one(output, proposal, lambda: done)
 
 
 @proposals.command()
 @click.argument("number", type=click.IntRange(1))
 @click.argument("text")
+@output_option
 @service_options
-def comment(number: int, text: str, service: Service) -> None:
+def comment(number: int, text: str, output: FORMATS, service: Service) -> None:
     """Comment on the proposal NUMBER."""
     with service.connect() as admin:
         admin.comment(number, text)
-    click.echo(f"Commented on proposal {number}.")
+        proposal = admin.proposal(number)
+    print_one(output, proposal, lambda: f"Commented on proposal {number}.")
 
 
 def _read_operations(file: BinaryIO) -> list[AnyOperation]:

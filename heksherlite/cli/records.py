@@ -94,6 +94,7 @@ def revert(revision: int, yes: bool, dry_run: bool, reason: str | None, output: 
         when = f"{record.time:%Y-%m-%d %H:%M:%S} UTC"
         click.echo(f"This takes back what {author_text(record.author)} did at {when}:", err=True)
         show_changes(record.changes)
+        admin.revert(revision, dry_run=True)  # which raises an error that lists the conflicts
         if dry_run:
             dry = {"revision": None, "reverted": record}
             print_one(output, dry, lambda: "Nothing was changed: this was a dry run.")

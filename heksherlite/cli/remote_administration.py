@@ -11,7 +11,8 @@ from heksherlite.admin import access_calls, application_calls
 from heksherlite.admin.requests import Call
 from heksherlite.cli.services import Service
 from heksherlite.errors import RequestRefusedError
-from heksherlite.service.domain.applications import Application, Approval, Status
+from heksherlite.service.domain.applications import Application, Approval, PreviousCredentials, Status
+from heksherlite.service.domain.credentials import Digests
 from heksherlite.service.domain.declarers import DeclarerKind
 from heksherlite.service.domain.device_codes import DeviceCode
 from heksherlite.service.domain.manifests import Manifest
@@ -221,6 +222,12 @@ def _token(known: admin.TokenDetails) -> Token:
     )
 
 
+def _previous(expires_at: datetime | None) -> PreviousCredentials | None:
+    if expires_at is None:
+        return None
+    return PreviousCredentials(digests=Digests(b"", b"", b""), expires_at=int(expires_at.timestamp()))
+
+
 def _application(known: admin.ApplicationDetails) -> Application:
     granted = known.approval
     return Application(
@@ -238,6 +245,7 @@ def _application(known: admin.ApplicationDetails) -> Application:
         ),
         created_at=int(known.created_at.timestamp()),
         expires_at=_seconds(known.expires_at),
+        previous=_previous(known.previous_expires_at),
         rotated_at=_seconds(known.rotated_at),
         redirect_uri=known.redirect_uri,
         last_used_at=_seconds(known.last_used_at),

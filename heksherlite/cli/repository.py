@@ -6,7 +6,7 @@ import gc
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 import orjson
@@ -68,8 +68,11 @@ def _comparison_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--print-schema", is_flag=True, help="Print the JSON Schema of the files, for editors, and do nothing else."
 )
+@output_option
 @service_options
-def validate(files: Sequence[str], *, online: bool, format_: str, print_schema: bool, service: Service) -> None:
+def validate(
+    files: Sequence[str], *, online: bool, format_: str, print_schema: bool, output: FORMATS, service: Service
+) -> None:
     """Check files with settings, and report all faults at once.
 
     FILES are YAML, JSON or TOML files, or folders with such files.
@@ -81,11 +84,18 @@ def validate(files: Sequence[str], *, online: bool, format_: str, print_schema: 
         return
     if not files:
         raise click.UsageError("Missing argument 'FILES...'.")
-    wanted = _read(files, format_)
-    if online:
-        with service.connect() as admin:
-            _plan(admin, wanted, prune=False, force=True, wait=0, format_=format_)
-    click.echo(f"{len(wanted)} {'setting is' if len(wanted) == 1 else 'settings are'} valid.")
+    try:
+        wanted = _read(files, format_)
+        if online:
+            with service.connect() as admin:
+                _plan(admin, wanted, prune=False, force=True, wait=0, format_=format_)
+    except FaultyFilesError as error:
+        if output != "table":
+            faults = [{**fault.place._asdict(), "message": fault.message} for fault in error.faults]
+            print_one(output, {"settings": None, "faults": faults}, str)
+        raise
+    text = f"{len(wanted)} {'setting is' if len(wanted) == 1 else 'settings are'} valid."
+    print_one(output, {"settings": len(wanted), "faults": []}, lambda: text)
 
 
 @click.command()
@@ -224,7 +234,7 @@ def _read(files: Sequence[str], format_: str = "text") -> list[WantedSetting]:
         with _without_collections():
             return read_settings_files(files)
     except SettingsFilesError as error:
-        raise _faulty(error.faults, format_) from None
+        raise FaultyFilesError(error.faults, format_) from None
 
 
 @contextmanager
@@ -255,7 +265,7 @@ def _plan(
             if not faults:
                 break
             if time.monotonic() >= deadline:
-                raise _faulty(faults, format_)
+                raise FaultyFilesError(faults, format_)
             time.sleep(_POLL_SECONDS)
         with _without_collections():
             made = make_plan(wanted, stored, base_revision=base_revision, prune=prune, force=force)
@@ -265,7 +275,7 @@ def _plan(
         except ChangeConflictsError as error:
             places = [made.places[each.operation or 0] for each in error.conflicts]
             faults = [FileFault(place, each.reason) for place, each in zip(places, error.conflicts, strict=True)]
-            raise _faulty(faults, format_) from None
+            raise FaultyFilesError(faults, format_) from None
     return made
 
 
@@ -284,9 +294,22 @@ def _described(made: Plan) -> dict[str, Any]:
     return {"base_revision": made.base_revision, "items": made.items, "operations": made.operations}
 
 
-def _faulty(faults: Sequence[FileFault], format_: str) -> SystemExit:
-    """Print faults, and return the end of the command."""
-    for fault in faults:
-        click.echo(fault.as_annotation() if format_ == "github" else str(fault), err=format_ != "github")
-    click.echo(f"Error: {len(faults)} {'fault' if len(faults) == 1 else 'faults'} in the files.", err=True)
-    return SystemExit(1)
+class FaultyFilesError(click.ClickException):
+    """Files are malformed, or the service would refuse them.
+
+    Args:
+        faults: Everything that is wrong.
+        format_: How to print the faults.
+    """
+
+    def __init__(self, faults: Sequence[FileFault], format_: str) -> None:
+        super().__init__(f"{len(faults)} {'fault' if len(faults) == 1 else 'faults'} in the files.")
+        self.faults = faults
+        self.format = format_
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the faults and their number."""
+        for fault in self.faults:
+            is_annotation = self.format == "github"
+            click.echo(fault.as_annotation() if is_annotation else str(fault), err=not is_annotation)
+        super().show(file)

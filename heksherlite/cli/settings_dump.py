@@ -64,13 +64,17 @@ def dumped(owner: str | None, stored: Mapping[str, StoredSetting]) -> str:
         owner: The owner that the file names, or None.
         stored: The settings of the service, by name.
     """
+    first_line = "" if owner is None else f"# yaml-language-server: $schema={SCHEMA_URL}\n"
+    return first_line + _as_yaml(dumped_fields(owner, stored))
+
+
+def dumped_fields(owner: str | None, stored: Mapping[str, StoredSetting]) -> dict[str, Any]:
+    """Return what `dumped` writes, as JSON."""
     settings: dict[str, Any] = {}
     for name, setting in sorted(stored.items()):
         default = {} if setting.operator_default is NOT_GIVEN else {"default": setting.operator_default}
         settings[name] = {**default, "rules": [_rule(rule) for rule in setting.rules]}
-    shown = {"settings": settings} if owner is None else {"owner": owner, "settings": settings}
-    first_line = "" if owner is None else f"# yaml-language-server: $schema={SCHEMA_URL}\n"
-    return first_line + _as_yaml(shown)
+    return {"settings": settings} if owner is None else {"owner": owner, "settings": settings}
 
 
 def dumped_rule(rule: StoredRule) -> str:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from heksherlite.cli.access_mode import AccessMode, access_options
+from heksherlite.cli.output import FORMATS, output_option, print_one, print_rows
 from heksherlite.cli.scopes import scope_option
 from heksherlite.cli.tables import print_table
 from heksherlite.cli.target import Target, administration_of, target_options
@@ -52,9 +54,9 @@ def token() -> None:
     help="The person that the token belongs to, such as jane@example.com: the name that a proxy or identity provider"
     " gives them. Nobody approves their own proposals, whichever of their tokens they use.",
 )
-@target_options
+@access_options
 def create(
-    name: str, scopes: frozenset[Any], setting_prefix: str, expires: str | None, owner: str | None, target: Target
+    name: str, scopes: frozenset[Any], setting_prefix: str, expires: str | None, owner: str | None, mode: AccessMode
 ) -> None:
     """Create a token named NAME.
 
@@ -67,29 +69,47 @@ def create(
             f"the name of a setting cannot begin with {setting_prefix!r}", param_hint="--setting-prefix"
         )
     expires_at = parse_expiry(expires, time.time())
-    administration = administration_of(target)
+    administration = mode.administration
+    if mode.dry_run:
+        if any(known.name == name for known in administration.list_tokens()):
+            raise click.ClickException(f"there is a token named {name!r} already")
+        mode.report("create token", name)
+        return
     text = administration.create_token(name, scopes, setting_prefix=setting_prefix, expires_at=expires_at, owner=owner)
-    click.echo(text)
+    print_one(mode.output, {"name": name, "token": text}, lambda: text)
 
 
 @token.command(name="list")
+@output_option
 @target_options
-def list_(target: Target) -> None:
+def list_(output: FORMATS, target: Target) -> None:
     """List the tokens, without their secrets."""
+    from heksherlite.cli.access_rows import token_details
+
     now = time.time()
-    print_table(_TITLES, [_row(known, now) for known in administration_of(target).list_tokens()])
+    tokens = administration_of(target).list_tokens()
+    if output == "table":
+        print_table(_TITLES, [_row(known, now) for known in tokens])
+    else:
+        print_rows(output, [token_details(known) for known in tokens], {})
 
 
 @token.command()
 @click.argument("name")
-@target_options
-def revoke(name: str, target: Target) -> None:
+@access_options
+def revoke(name: str, mode: AccessMode) -> None:
     """Revoke the token NAME.
 
     NAME is the name of the token, or its beginning as heksherlite token list shows it.
     """
-    if not administration_of(target).revoke_token(name):
+    administration = mode.administration
+    if mode.dry_run:
+        exists = any(name in {known.name, known.public_prefix} for known in administration.list_tokens())
+    else:
+        exists = administration.revoke_token(name)
+    if not exists:
         raise click.ClickException(f"there is no token named {name!r}; heksherlite token list shows all")
+    mode.report("revoke token", name)
 
 
 @token.command()
@@ -99,10 +119,12 @@ def revoke(name: str, target: Target) -> None:
     help="Refuse the access tokens and device codes that the previous key signed at once, because others may know it."
     " By default they remain valid until they expire, within 15 minutes.",
 )
-@target_options
-def rotate_signing_key(*, at_once: bool, target: Target) -> None:
+@access_options
+def rotate_signing_key(*, at_once: bool, mode: AccessMode) -> None:
     """Sign access tokens and device codes with a new key."""
-    administration_of(target).rotate_signing_key(at_once=at_once)
+    if not mode.dry_run:
+        mode.administration.rotate_signing_key(at_once=at_once)
+    mode.report("replace the signing key")
 
 
 def _expiry(known: "Token", now: float) -> str:

@@ -70,6 +70,7 @@ def import_into(service: Service, file: str, mode: ImportMode) -> ImportResult:
                     replace=mode.replace,
                     dry_run=dry_run,
                     break_glass=mode.break_glass,
+                    block_writes=mode.block_writes,
                     reason=mode.reason or f"import of {file}",
                 )
 

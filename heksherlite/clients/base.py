@@ -109,7 +109,8 @@ class BaseClient(ABC):
         self._create_lock()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {str(self._transport) or 'no service'}>"
+        transport = getattr(self, "_transport", "")  # the constructor may have failed
+        return f"<{type(self).__name__} of {str(transport) or 'no service'}>"
 
     def track_contexts(self, /, **features: str | Iterable[str]) -> None:
         """Track values of context features. Only rules whose conditions all have tracked values are fetched.

@@ -98,6 +98,7 @@ def read_client_facts(facts: object, group: str = GROUP) -> ClientFacts:
         push=read("push", _flag) if facts.get("push") is not None else None,
     )
     if problems:
+        del headers  # error trackers record local variables
         raise FactsShapeError(group, problems)
     return read_facts
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-import anyio.to_thread
-
 from heksherlite.errors import GrantError
 from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.nested_names import parse_variables
+from heksherlite.grants.outcomes import read_in_thread
 from heksherlite.grants.parse_error import ParseError
 from heksherlite.grants.text_files import read_text
 from heksherlite.grants.watches import FileWatch, file_state
@@ -51,7 +50,7 @@ class DotenvGrant:
         Raises:
             GrantError: If it cannot be read or is malformed, a variable does not exist, or names contradict each other.
         """
-        return await anyio.to_thread.run_sync(self._load)
+        return await read_in_thread(self._load)
 
     def _load(self) -> LayeredFacts:
         place = Path(self.path).absolute()

@@ -6,13 +6,12 @@ from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import anyio.to_thread
-
 from heksherlite.errors import GrantError
 from heksherlite.grants.facts import Facts, find_problem
 from heksherlite.grants.formats import KeyLines, json_lines, parse_json, parse_toml, parse_yaml, toml_lines, yaml_lines
 from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.layers import Layer, LayeredFacts
+from heksherlite.grants.outcomes import read_in_thread
 from heksherlite.grants.parse_error import ParseError
 from heksherlite.grants.text_files import read_text
 from heksherlite.grants.watches import FileWatch, file_state
@@ -53,7 +52,7 @@ class YamlGrant:
         Raises:
             GrantError: If it cannot be read, is malformed, or does not contain a mapping.
         """
-        return await anyio.to_thread.run_sync(_load, self.path, parse_yaml, yaml_lines, self.required)
+        return await read_in_thread(_load, self.path, parse_yaml, yaml_lines, self.required)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class TomlGrant:
         Raises:
             GrantError: If it cannot be read or is malformed.
         """
-        return await anyio.to_thread.run_sync(_load, self.path, parse_toml, toml_lines, self.required)
+        return await read_in_thread(_load, self.path, parse_toml, toml_lines, self.required)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +96,12 @@ class JsonGrant:
         Raises:
             GrantError: If it cannot be read, is malformed, or does not contain an object.
         """
-        return await anyio.to_thread.run_sync(_load, self.path, parse_json, json_lines, self.required)
+        return await read_in_thread(_load, self.path, parse_json, json_lines, self.required)
 
 
 def _load(
     path: str | os.PathLike[str], parse: Callable[[str], Any], find_lines: Callable[[str], KeyLines], required: bool
-) -> Facts:
+) -> LayeredFacts:
     place = Path(path).absolute()
     watches = (FileWatch(place, file_state(place)),)  # before it is read, so that no change is missed
     try:

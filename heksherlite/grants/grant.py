@@ -83,6 +83,7 @@ async def load(grant: Grant, request: LoadRequest) -> LayeredFacts:
     """
     facts = await grant.aload(request)
     if problem := find_problem(facts):
+        del facts  # error trackers record local variables
         raise GrantError(f"{grant!r} returned invalid facts: {problem}")
     if isinstance(facts, LayeredFacts) and facts == merge(*(layer.facts for layer in facts.layers)):
         return facts

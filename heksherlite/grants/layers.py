@@ -16,7 +16,7 @@ KeyPath: TypeAlias = tuple[str, ...]
 """The keys that lead to a value."""
 
 _SECRET_KEY: Final = re.compile(
-    r"(password|passwd|passphrase|secret|token|credentials?|(api|private|secret|access|signing|encryption)[_-]?key)$",
+    r"(password|passwd|passphrase|secret|token|credentials?|authorization|cookie|(api|private|secret|access|signing|encryption)[_-]?key)$",
     re.IGNORECASE,
 )
 """The keys whose values are secret, whatever their source says."""
@@ -72,6 +72,7 @@ class LayeredFacts(Facts):
     """
 
     def __init__(self, layers: Iterable[Layer]) -> None:
+        self.layers: tuple[Layer, ...] = ()  # for the repr in tracebacks if the next line fails
         self.layers = _spell_alike(tuple(layers))
         super().__init__(merge(*(layer.facts for layer in self.layers)))
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
-
 from heksherlite.errors import GrantError
 from heksherlite.grants.facts import Facts, deep_copy
 from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.layers import Layer, LayeredFacts
 from heksherlite.grants.nested_names import parse_variables
+from heksherlite.grants.outcomes import outcome_of, raised, read_in_thread
 from heksherlite.grants.text_files import read_secret_text
 from heksherlite.grants.watches import FileWatch, file_state
 
@@ -51,11 +50,16 @@ class EnvGrant:
             GrantError: If a name is malformed, two names have the same key, a name is both a value and a group, a file
                 cannot be read, or there is no variable although one is required.
         """
+        if self.file_suffix:
+            return await read_in_thread(self._load)
+        return raised(outcome_of(self._load))
+
+    def _load(self) -> LayeredFacts:
         variables = dict(os.environ)
         files: dict[str, str] = {}
         watches: list[FileWatch] = []
         if self.file_suffix:
-            files = await anyio.to_thread.run_sync(_read_files, variables, self.prepend, self.file_suffix, watches)
+            files = _read_files(variables, self.prepend, self.file_suffix, watches)
         facts, names = parse_variables({**variables, **files}, self.prepend, self.delimiter)
         if self.required and not facts:
             raise GrantError(f"no environment variable starts with {self.prepend!r}")

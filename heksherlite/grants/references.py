@@ -9,6 +9,7 @@ from heksherlite.errors import GrantError, GroupNotFound
 from heksherlite.grants.facts import describe_type, find_keys, look_up
 from heksherlite.grants.grant import GrantLike, LoadRequest, as_grant, load
 from heksherlite.grants.layers import KeyPath, Layer, LayeredFacts
+from heksherlite.grants.outcomes import outcome_of, raised
 
 _REFERENCE: Final = re.compile(r"(\$?)\$\{([^{}]*)\}")
 _MAX_SIZE: Final = 1_000_000
@@ -35,7 +36,7 @@ class ReferencesGrant:
         Raises:
             GrantError: If the other grant fails, or a reference leads nowhere or in a circle.
         """
-        return resolve_references(await load(self._grant, request))
+        return raised(outcome_of(resolve_references, await load(self._grant, request)))
 
     def __repr__(self) -> str:
         return f"ReferencesGrant({self._grant!r})"

@@ -1,5 +1,6 @@
 """YAML by the safe loader of PyYAML, with limits for aliases and errors that name the place."""
 
+import re
 from typing import Any, Final
 
 import yaml
@@ -8,6 +9,10 @@ from heksherlite.grants.parse_error import ParseError
 
 _MAX_NODES: Final = 100_000
 """The maximum number of values in a document after its aliases are expanded."""
+
+_NAMED: Final = re.compile(r"(alias|anchor|tag|tag handle) '.*'", re.DOTALL)
+_WITHOUT_NAME: Final = r"\1; quote a text that begins with &, * or !"
+"""A text that begins so names an alias or a tag, and may be a secret."""
 
 _STRING: Final = "tag:yaml.org,2002:str"
 _MERGE: Final = "tag:yaml.org,2002:merge"
@@ -54,7 +59,7 @@ def parse_safe_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         # Without the text of the error, which quotes the lines around it.
         mark = error.problem_mark or error.context_mark
-        reason = error.problem or error.context or "it is not YAML"
+        reason = _NAMED.sub(_WITHOUT_NAME, error.problem or error.context or "it is not YAML")
         if mark is None:
             raise ParseError(reason) from None
         raise ParseError(reason, mark.line + 1, mark.column + 1) from None

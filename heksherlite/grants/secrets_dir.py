@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import anyio.to_thread
-
 from heksherlite.errors import GrantError
 from heksherlite.grants.grant import LoadRequest
 from heksherlite.grants.layers import KeyPath, Layer, LayeredFacts
 from heksherlite.grants.nested_names import nest
+from heksherlite.grants.outcomes import read_in_thread
 from heksherlite.grants.spelling import LooseKey
 from heksherlite.grants.text_files import read_secret_text
 from heksherlite.grants.watches import FileWatch, file_state
@@ -52,7 +51,7 @@ class SecretsDirGrant:
         Raises:
             GrantError: If the directory or a file cannot be read, or two names contradict each other.
         """
-        return await anyio.to_thread.run_sync(self._load)
+        return await read_in_thread(self._load)
 
     def _load(self) -> LayeredFacts:
         place = Path(self.path or os.environ.get(_SYSTEMD) or _DOCKER).absolute()

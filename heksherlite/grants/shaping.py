@@ -9,6 +9,7 @@ from heksherlite.errors import GrantError
 from heksherlite.grants.facts import MISSING, Facts, deep_copy, describe_type, find_keys, merge, value_at
 from heksherlite.grants.grant import GrantLike, LoadRequest, as_grant, load
 from heksherlite.grants.layers import KeyPath, Layer, LayeredFacts
+from heksherlite.grants.outcomes import outcome_of, raised
 
 
 class BelowGrant:
@@ -103,7 +104,9 @@ class RenameGrant:
         Raises:
             GrantError: If the other grant fails, or something else is at a new path already.
         """
-        facts = await load(self._grant, request)
+        return raised(outcome_of(self._rename, await load(self._grant, request)))
+
+    def _rename(self, facts: LayeredFacts) -> LayeredFacts:
         moves = {keys: new for old, new in self._names.items() if (keys := find_keys(facts, old)) is not None}
         others: Facts = deep_copy(facts) if self._keep_others else {}
         for keys in moves:

@@ -10,6 +10,8 @@
     │   ├── NotPermittedError           the one who makes it may not do this
     │   ├── PreconditionFailedError     what it changes is not what its author has seen
     │   ├── ConflictError               it contradicts what is stored
+    │   │   ├── TakesTooLongError       it would keep others from writing for too long
+    │   │   ├── TooManyChangesError     what it refers to changed more than one write may
     │   │   ├── ConflictsError          in several ways, all of which are listed
     │   │   ├── OperationConflictsError     some of its operations do, and all of them are listed
     │   │   └── DeclarationConflictError    a declaration contradicts the stored settings
@@ -18,6 +20,7 @@
     │   └── OutsidePrefixError          it names a setting that its token is not limited to
     ├── AccessDeniedError               a request is not authorized        (in `heksherlite.service.api.access_denied`)
     ├── DatabaseUnavailableError        the database cannot be used; nothing was written
+    │   ├── DatabaseBusyError           another write takes long
     │   ├── DatabaseMovedError          its file was moved, removed or replaced
     │   ├── InterruptedWriteError       a transaction was interrupted; trying again may help
     │   ├── UnknownOutcomeError         the connection was lost during a commit
@@ -110,6 +113,29 @@ class OperationConflictsError(ConflictError):
         self.conflicts = list(conflicts)
 
 
+class TakesTooLongError(ConflictError):
+    """The request would keep others from writing for too long.
+
+    Args:
+        seconds: How long it was tried.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"this takes longer than {seconds:g} s, and nobody else could write meanwhile")
+
+
+class TooManyChangesError(ConflictError):
+    """A revision changed more than one write may.
+
+    Args:
+        revision: The revision.
+        count: How many settings and rules it changed.
+    """
+
+    def __init__(self, revision: int, count: int) -> None:
+        super().__init__(f"revision {revision} changed {count} settings and rules")
+
+
 class DeclarationConflictError(ConflictError):
     """A declaration contradicts the stored settings."""
 
@@ -157,6 +183,10 @@ class OutsidePrefixError(RequestError):
 
 class DatabaseUnavailableError(ServiceError):
     """The database cannot be reached or used right now; nothing was written."""
+
+
+class DatabaseBusyError(DatabaseUnavailableError):
+    """Another write takes long; nothing was written."""
 
 
 class DatabaseMovedError(DatabaseUnavailableError):

@@ -29,6 +29,7 @@ class Received:
     path: str
     body: Any
     headers: Mapping[str, str]
+    query: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def form(self) -> dict[str, str]:
@@ -138,7 +139,7 @@ def _app(endpoint: ScriptedEndpoint) -> Starlette:
         content = await request.body()
         is_json = request.headers.get("content-type") == "application/json"
         body = orjson.loads(content) if is_json else content or None
-        received = Received(request.method, request.url.path, body, dict(request.headers))
+        received = Received(request.method, request.url.path, body, dict(request.headers), dict(request.query_params))
         endpoint.received.append(received)
         response = endpoint.respond(received)
         sent = response.body if isinstance(response.body, bytes) else orjson.dumps(response.body)

@@ -101,7 +101,10 @@ class KeptTokens:
         try:
             return await anyio.to_thread.run_sync(function, *arguments)
         except Exception as error:  # noqa: BLE001 - stores of the program raise anything
-            _warn(problem, f"{self._store!r}: {file_error_reason(error)}")
+            reason = file_error_reason(error)
+            for token in (*arguments, *self._in_memory.values()):
+                reason = token.mask(reason) if isinstance(token, Secret) else reason
+            _warn(problem, f"{self._store!r}: {reason}")
             return None
 
 

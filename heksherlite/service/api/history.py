@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH
-from heksherlite.service.api.context import ReadableStore, WritableStore
+from heksherlite.service.api.context import Context, ReadableStore, WritableStore
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain.authors import Author, AuthorKind
@@ -15,7 +15,7 @@ from heksherlite.service.domain.history import Change, ChangeKind, Record
 from heksherlite.service.domain.reverting import revert
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.errors import NotPermittedError
+from heksherlite.service.errors import ConflictsError, NotPermittedError, TooManyChangesError
 from heksherlite.service.fields import RequestBody, SettingName, Time
 from heksherlite.service.storage.history import Search
 
@@ -86,13 +86,14 @@ class HistoryPage(BaseModel):
 
 
 class RevertBody(RequestBody):
-    """The reason why a change is reverted."""
+    """Why a change is reverted, and whether it really is."""
 
     reason: Annotated[str | None, Field(max_length=MAX_REASON_LENGTH)] = None
+    dry_run: bool = Field(False, description="Whether to find out if the change can be reverted, and change nothing.")
 
 
 class Reverted(BaseModel):
-    """The revision of the write that reverted a change."""
+    """The revision of the write that reverted a change. After a dry run, the newest one."""
 
     revision: int
 
@@ -167,11 +168,23 @@ async def get_record(request: Request, revision: Annotated[Number, Path()], stor
 async def revert_change(
     revision: Annotated[Number, Path()],
     store: WritableStore,
-    body: RevertBody | None = None,  # noqa: ARG001  # the store reads the reason
+    context: Context,
+    body: RevertBody | None = None,
 ) -> Response:
-    """Revert a change with a new write."""
-    record = await store.history.record(revision)
+    """Revert a change with a new write, if it is not larger than one write may be."""
+    most = context.options.limits.max_operations
+    try:
+        record = await store.history.record(revision, most_changes=most)
+    except TooManyChangesError as error:
+        conflict = (
+            f"{error}, and others would wait while more than {most} are reverted (--max-operations). To restore the"
+            f" state before, save GET /api/v1/export?at={revision - 1}, and import it with replace"
+        )
+        raise ConflictsError([conflict]) from error
     decide = partial(revert, record=record, now=store.now())
+    if body is not None and body.dry_run:
+        store.preview(decide)
+        return json_response({"revision": store.catalog.counters.revision})
     return json_response({"revision": await store.write(decide, reverts=revision)})
 
 

@@ -16,8 +16,8 @@ from heksherlite.service.api.routes import UploadRoute, requires
 from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.errors import ConflictError, ExportError, InvalidError, NotEmptyError
-from heksherlite.service.transfer.importing import ImportPolicy, check_export, import_export
+from heksherlite.service.errors import ConflictError, ExportError, InvalidError, NotEmptyError, TakesTooLongError
+from heksherlite.service.transfer.importing import SECONDS_OTHERS_WAIT, ImportPolicy, check_export, import_export
 from heksherlite.service.transfer.lines import MEDIA_TYPE, ExportReader
 
 router = APIRouter(tags=["settings"], route_class=UploadRoute)
@@ -57,17 +57,27 @@ async def import_settings(
     break_glass: Annotated[
         bool, Query(description="Whether to delete protected settings in an emergency. It takes a reason.")
     ] = False,
+    block_writes: Annotated[
+        bool,
+        Query(description="Whether the import may take longer than 5 s. Other writes wait for 8 s, and then get 503."),
+    ] = False,
 ) -> Response:
     """Store the settings, rules and context features of an export, as `GET /api/v1/export` returns it: all or none.
 
-    They are one change. Other writes wait meanwhile.
+    They are one change. Other writes wait meanwhile. An import that takes longer than 5 s is given up with 409, unless
+    `block_writes` says that it may.
     """
     if break_glass:
         if cause.reason is None:
             raise InvalidError("break_glass needs a reason in the header X-Change-Reason", location=("query", "reason"))
         cause = with_fields(cause, break_glass=True)
     limits = context.options.limits
-    policy = ImportPolicy(replace=replace, limits=limits, keeps_protected=not break_glass)
+    policy = ImportPolicy(
+        replace=replace,
+        limits=limits,
+        keeps_protected=not break_glass,
+        max_seconds=None if block_writes else SECONDS_OTHERS_WAIT,
+    )
     with TemporaryFile() as file:
         await context.body_reader.save(request, file, max_bytes=limits.max_import_size)
         file.seek(0)
@@ -78,6 +88,8 @@ async def import_settings(
             raise InvalidError(str(error), location=("body",)) from error
         except NotEmptyError as error:
             raise ConflictError(f"{error}; an import with replace deletes them first") from error
+        except TakesTooLongError as error:
+            raise ConflictError(f"{error}; an import with block_writes may do that. Nothing was changed") from error
     shown = {"settings": export.settings, "rules": export.rules}
     return json_response({**shown, "revision": revision.number, "revision_name": str(revision)})
 

@@ -17,6 +17,7 @@ from heksherlite.service.errors import (
     BadRequestError,
     ConflictError,
     ConflictsError,
+    DatabaseBusyError,
     DatabaseUnavailableError,
     DeclarationConflictError,
     DifferencesError,
@@ -197,6 +198,8 @@ async def respond_to_unavailable(request: Request, error: Exception) -> Response
     text, retry_after = "the database is not available; nothing was changed", 5
     if isinstance(error, UnknownOutcomeError):
         text = "the database connection was lost during the write; it was applied either completely or not at all"
+    elif isinstance(error, DatabaseBusyError):
+        text = "another write takes long, or what it changed is being read; nothing was changed, and trying again helps"
     elif isinstance(error, NotCaughtUpError):
         text = "this replica has not caught up with a revision known to the client, and the database is not available"
         retry_after = 1

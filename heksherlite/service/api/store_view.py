@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from heksherlite.service.domain.authors import Cause
@@ -161,21 +162,36 @@ class WritableStoreView(StoreView):
             ConflictError: The write would exceed the number of settings or rules.
             TooLargeError: The write would store a value that is too large.
         """
-
-        def decide_within_limits(catalog: Catalog) -> Decision[T]:
-            limited = self._limited_catalogs.of(catalog, self._setting_prefix)
-            if tag is not None and self._if_match and not self._if_match & {"*", tag(limited)}:
-                raise PreconditionFailedError(
-                    "this was changed meanwhile: it does not have the tag in If-Match; read it again"
-                )
-            decision = decide(limited)
-            limited.require_within_limit(decision.changes)
-            if not is_declaration:
-                require_unprotected(catalog, decision.changes)
-            self._limits.check(catalog, decision.changes)
-            return decision
-
+        decide_within_limits = partial(self._decide, decide, tag, is_declaration=is_declaration)
         return await self._store.write(decide_within_limits, replace(self._cause, reverts=reverts))
+
+    def preview(self, decide: Callable[[Catalog], Decision[T]]) -> Decision[T]:
+        """Decide as `write` does, and write nothing.
+
+        Raises:
+            RequestError: As for `write`.
+        """
+        return self._decide(decide, None, self._store.catalog, is_declaration=False)
+
+    def _decide(
+        self,
+        decide: Callable[[Catalog], Decision[T]],
+        tag: Callable[[Catalog], str] | None,
+        catalog: Catalog,
+        *,
+        is_declaration: bool,
+    ) -> Decision[T]:
+        limited = self._limited_catalogs.of(catalog, self._setting_prefix)
+        if tag is not None and self._if_match and not self._if_match & {"*", tag(limited)}:
+            raise PreconditionFailedError(
+                "this was changed meanwhile: it does not have the tag in If-Match; read it again"
+            )
+        decision = decide(limited)
+        limited.require_within_limit(decision.changes)
+        if not is_declaration:
+            require_unprotected(catalog, decision.changes)
+        self._limits.check(catalog, decision.changes)
+        return decision
 
     async def write_proposal(self, decide: Callable[[Catalog], Decision[T]]) -> T:
         """Do the same as `Store.write`, for what is proposed and said about it, and changes no setting."""

@@ -23,12 +23,16 @@ class ValueRow:
         left: The explanation in the first context.
         right: The explanation in the second context.
         conditions: The conditions of a rule for the second context.
+        left_rule: The conditions of the rule that decides in the first context, or None if no rule does for sure.
+        right_rule: The same for the second context.
     """
 
     setting: str
     left: Mapping[str, Any]
     right: Mapping[str, Any]
     conditions: Mapping[str, str]
+    left_rule: Mapping[str, str] | None
+    right_rule: Mapping[str, str] | None
 
     @property
     def can_be_copied(self) -> bool:
@@ -56,7 +60,12 @@ def differing_values(
         ranked = changer.ranked_rules.get(catalog, entry)
         one, two = (possible_values(entry, ranked, side, limit=_MOST_REGIONS) for side in (known, other))
         if not _same(one, two):
-            yield ValueRow(entry.setting.name, one, two, other)
+            yield ValueRow(entry.setting.name, one, two, other, _decides(entry, one), _decides(entry, two))
+
+
+def _decides(entry: Entry, shown: Mapping[str, Any]) -> Mapping[str, str] | None:
+    rule = entry.rules.get(shown.get("decided_by", {}).get("rule_id"))
+    return None if rule is None else dict(rule.conditions)
 
 
 def _same(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:

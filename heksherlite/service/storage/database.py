@@ -28,6 +28,14 @@ class Database(Protocol):
         """Return the time of the clock that all processes that use the database agree on."""
         ...
 
+    async def has_other_users(self) -> bool:
+        """Return whether another process seems to use the database. Call this before anything else.
+
+        Raises:
+            DatabaseUnavailableError: The database cannot be reached.
+        """
+        ...
+
     async def prepare(self) -> None:
         """Check that the database is empty or belongs to the service, and create or upgrade its schema.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import accumulate
+from math import inf
 from typing import Any, Final
 
 import orjson
@@ -17,7 +18,7 @@ from heksherlite.service.domain.history import Change, Record
 from heksherlite.service.domain.json_values import Json
 from heksherlite.service.domain.lineage import Lineage, RevisionId
 from heksherlite.service.domain.times import show_time
-from heksherlite.service.errors import NotFoundError
+from heksherlite.service.errors import NotFoundError, TooManyChangesError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.bulk import insert_many
 from heksherlite.service.storage.database import Database
@@ -223,11 +224,16 @@ class History:
                     records[row.revision] = Record(row.revision, row.time, _cause(row), 0, ())
         return records
 
-    async def record(self, revision: int) -> Record:
+    async def record(self, revision: int, *, most_changes: float = inf) -> Record:
         """Return a record with all its changes.
+
+        Args:
+            revision: The revision of the record.
+            most_changes: The maximum number of changes to read.
 
         Raises:
             NotFoundError: There is no such record.
+            TooManyChangesError: It has more changes.
         """
         query = select(tables.history).where(_history.revision == revision, _is_whole)
         async with self._database.reading() as connection:
@@ -235,6 +241,8 @@ class History:
             if not rows:
                 raise NotFoundError(f"the history has no revision {revision}")
             totals = await _totals(connection, [revision])
+            if (count := totals[revision].change_count) > most_changes:
+                raise TooManyChangesError(revision, count)
             (record,) = await _records(connection, rows, totals, select(tables.history_changes))
             still_stored = [change async for _, change in stored_changes(connection, first=revision, last=revision)]
         return replace(record, changes=(*record.changes, *still_stored))

@@ -15,7 +15,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.errors import DatabaseUnavailableError, InterruptedWriteError, UnknownOutcomeError
+from heksherlite.service.errors import (
+    DatabaseBusyError,
+    DatabaseUnavailableError,
+    InterruptedWriteError,
+    UnknownOutcomeError,
+)
 from heksherlite.service.storage.idle_timeout import close_when_idle
 from heksherlite.service.storage.notifications import Notifications
 from heksherlite.service.storage.replicas import SELECT_REPLICAS, Replica, application_name, replicas_in
@@ -128,6 +133,10 @@ class PostgresqlDatabase:
     def now(self) -> datetime:
         """Return the time of the server's clock, which is the same for all replicas."""
         return datetime.now(UTC) + self._clock_offset
+
+    async def has_other_users(self) -> bool:
+        """Return whether another process is connected whose URL does not set another application name."""
+        return not all(replica.is_this_process for replica in await self.replicas())
 
     async def prepare(self) -> None:
         """Check that the database is empty or belongs to the service, and create or upgrade its schema.
@@ -330,7 +339,8 @@ def _raising_unavailable() -> Iterator[None]:
             raise DatabaseUnavailableError(_reason(error)) from error
         raise  # an error in this code, not in the database
     except (psycopg.Error, DBAPIError, PoolTimeoutError) as error:
-        raise DatabaseUnavailableError(_reason(error)) from error
+        is_busy = isinstance(getattr(error, "orig", error), psycopg.errors.LockNotAvailable)
+        raise (DatabaseBusyError if is_busy else DatabaseUnavailableError)(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:

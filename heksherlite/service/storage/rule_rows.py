@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.entities import Conditions, Rule
@@ -49,6 +49,12 @@ async def read_rules_since(connection: AsyncConnection, revision: int) -> tuple[
     while portion := await _read_portion(connection, *changed, after=rules[-1].id if rules else 0, known=known):
         rules += portion
     return tuple(rules)
+
+
+async def count_rules_since(connection: AsyncConnection, revision: int, *, limit: int) -> int:
+    """Return how many rules were added or changed after a revision, or a limit if there are more."""
+    changed = select(tables.rules.c.id).where(tables.rules.c.revision > revision).limit(limit).subquery()
+    return (await connection.execute(select(func.count()).select_from(changed))).scalar_one()
 
 
 async def read_rules_of(connection: AsyncConnection, setting_id: int, *, limit: int, after: int = 0) -> list[Rule]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from heksherlite.errors import ServiceStartError
-from heksherlite.service.errors import DatabaseUnavailableError, UnknownOutcomeError
+from heksherlite.service.errors import DatabaseBusyError, DatabaseUnavailableError, UnknownOutcomeError
 from heksherlite.service.storage.schema import check_schema, upgrade_schema
 from heksherlite.service.storage.sqlite_files import SqliteFiles
 
@@ -65,6 +65,10 @@ class SqliteDatabase:
     def now(self) -> datetime:
         """Return the time of the clock of this machine, where all processes that use the file run."""
         return datetime.now(UTC)
+
+    async def has_other_users(self) -> bool:
+        """Return whether another process has the file open. Call this before anything else."""
+        return await to_thread.run_sync(_is_open_elsewhere, self._path)
 
     async def prepare(self) -> None:
         """Check that the file is empty or belongs to the service, switch it to WAL, and create or upgrade its schema.
@@ -224,4 +228,24 @@ def _raising_unavailable() -> Iterator[None]:
     except (DataError, IntegrityError, ProgrammingError):
         raise  # an error in this code, not in the database
     except DBAPIError as error:
-        raise DatabaseUnavailableError(str(error.orig or error)) from error
+        kind = DatabaseBusyError if _is_busy(error.orig) else DatabaseUnavailableError
+        raise kind(str(error.orig or error)) from error
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    """Return whether another connection holds a lock. The lowest byte of an extended code of SQLite is the kind."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def _is_open_elsewhere(path: Path) -> bool:
+    # A connection in WAL mode shares a lock of the file with the others, and this one does not want to share it.
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, timeout=0)) as connection:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        return _is_busy(error)
+    except sqlite3.DatabaseError:  # whoever opens it says what is wrong with it
+        return False
+    return False

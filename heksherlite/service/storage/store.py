@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -43,6 +43,7 @@ from heksherlite.service.storage.rows import (
     write_changes,
 )
 from heksherlite.service.storage.rule_removal import RuleRemoval
+from heksherlite.service.storage.rule_rows import count_rules_since
 from heksherlite.service.storage.sessions import Sessions
 from heksherlite.service.storage.writing import Writer
 
@@ -51,6 +52,8 @@ T = TypeVar("T")
 _CATCH_UP_SECONDS = 1.0
 _MOST_RULES_IN_A_BATCH = 10_000
 _ATTEMPTS_TO_LOOK_BACK = 3
+_ATTEMPTS_TO_CATCH_UP = 3
+_MOST_RULES_BEHIND = 10_000
 _MOST_AUDITED_SETTINGS = 100
 
 
@@ -210,7 +213,8 @@ class Store:
             DatabaseUnavailableError: The database cannot be reached; nothing changes.
             UnknownOutcomeError: The connection was lost during the commit; everything was written, or nothing.
         """
-        written = await self._writer.write(partial(self._write, decide, cause), committed=self._committed)
+        work = partial(self._write, decide, cause)
+        written = await self._after_catching_up(lambda: self._writer.write(work, committed=self._committed))
         return written.decision.result
 
     async def write_once(self, work: Callable[[AsyncConnection, Catalog], Awaitable[T]]) -> T:
@@ -228,9 +232,9 @@ class Store:
         """
 
         async def transaction(connection: AsyncConnection) -> T:
-            return await work(connection, await self._newest(connection))
+            return await work(connection, await self._newest_for_write(connection))
 
-        result = await self._writer.write(transaction, attempts=1)
+        result = await self._after_catching_up(lambda: self._writer.write(transaction, attempts=1))
         self.writes += 1
         await self._reload_after_write()
         return result
@@ -288,10 +292,26 @@ class Store:
         async with self._writer.lock:
             await self._database.close()
 
+    async def _after_catching_up(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write, and read before that what others wrote if it is so much that they would have to wait."""
+        for _ in range(_ATTEMPTS_TO_CATCH_UP):
+            with suppress(_FarBehindError):
+                return await write()
+            await self.load()
+        raise NotCaughtUpError("others write more than can be read")
+
+    async def _newest_for_write(self, connection: AsyncConnection) -> Catalog:
+        counters, known = await read_counters(connection), self.catalog.counters
+        if counters != known:
+            since = known.revision if counters.database_id == known.database_id else 0
+            if await count_rules_since(connection, since, limit=_MOST_RULES_BEHIND + 1) > _MOST_RULES_BEHIND:
+                raise _FarBehindError
+        return await self._newest(connection)
+
     async def _write(
         self, decide: Callable[[Catalog], Decision[T]], cause: Cause, connection: AsyncConnection
     ) -> "_Written[T]":
-        catalog = await self._newest(connection)
+        catalog = await self._newest_for_write(connection)
         decision = decide(catalog)
         if not decision.changes:
             return _Written(decision, catalog)
@@ -386,6 +406,10 @@ def break_glass_event(catalog: Catalog, changes: Changes, counters: Counters, ca
         counters.changed_at or datetime.now(UTC),
         AuditEvent(action=Action.BREAK_GLASS, actor=cause.author, details=details),
     )
+
+
+class _FarBehindError(Exception):
+    """A transaction that would read so much that others wait for it was given up."""
 
 
 @dataclass(frozen=True, slots=True)

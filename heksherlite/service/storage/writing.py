@@ -1,13 +1,13 @@
 """The one way to write to a database."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeAlias, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heksherlite.service.errors import DatabaseUnavailableError, InterruptedWriteError
+from heksherlite.service.errors import DatabaseBusyError, DatabaseUnavailableError, InterruptedWriteError
 from heksherlite.service.storage.availability import Availability, Moment
 from heksherlite.service.storage.database import Database
 
@@ -18,6 +18,9 @@ Work: TypeAlias = Callable[[AsyncConnection], Awaitable[T]]
 
 ATTEMPTS: Final = 4
 """The maximum number of attempts at a write that other transactions or lost connections interrupt."""
+
+_LONGEST_WAIT: Final = 8.0
+"""The maximum time to wait for another write of this process, in seconds. For other processes it is similar."""
 
 
 class Writer:
@@ -55,6 +58,7 @@ class Writer:
 
         Raises:
             DatabaseUnavailableError: The database cannot be used, and nothing was written.
+            DatabaseBusyError: Another write takes long, and nothing was written.
             UnknownOutcomeError: The connection was lost during the commit; everything was written, or nothing.
         """
         self.raise_if_unavailable()
@@ -74,16 +78,31 @@ class Writer:
                 with suppress(InterruptedWriteError):
                     return await self._write(work, committed)
             return await self._write(work, committed)
+        except DatabaseBusyError:
+            raise
         except DatabaseUnavailableError as error:
             self.availability.write_failed(error, began)
             self.on_failure()
             raise
 
     async def _write(self, work: Work[T], committed: Callable[[T], object]) -> T:
-        async with self.lock:
+        async with self._turn():
             self.raise_if_unavailable()
             async with self._database.writing() as connection:
                 result = await work(connection)
             self.availability.written()
             committed(result)
             return result
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Hold the lock, unless another holds it for too long."""
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT):
+                await self.lock.acquire()
+        except TimeoutError:
+            raise DatabaseBusyError(f"another write takes longer than {_LONGEST_WAIT:g} s") from None
+        try:
+            yield
+        finally:
+            self.lock.release()

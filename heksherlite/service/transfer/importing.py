@@ -1,11 +1,12 @@
 """Putting an export into a database, as one write."""
 
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as with_fields
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,7 +18,7 @@ from heksherlite.service.domain.history import Change, added_rule, added_setting
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.lineage import NONCE_BYTES, RevisionId
 from heksherlite.service.domain.protection import require_unprotected
-from heksherlite.service.errors import NotEmptyError
+from heksherlite.service.errors import NotEmptyError, TakesTooLongError
 from heksherlite.service.storage.audit import write_events
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history import write_changes_of_record, write_record
@@ -34,6 +35,9 @@ Write: TypeAlias = Callable[
     Awaitable[RevisionId],
 ]
 """Does some work in a transaction, given what there is, once: an export can be read only once."""
+
+SECONDS_OTHERS_WAIT: Final = 5.0
+"""The time for which an import may keep others from writing, unless that is wanted: less than they wait."""
 
 _EMPTY = Catalog(Counters(database_id=""))
 
@@ -58,11 +62,13 @@ class ImportPolicy:
         replace: Whether to delete the existing settings first. Without it, there must be none.
         limits: The limits to stay within; None for whoever has the database itself.
         keeps_protected: Whether protected settings must not be deleted.
+        max_seconds: The maximum time for which others wait with their writes; None for as long as it takes.
     """
 
     replace: bool
     limits: Limits | None = None
     keeps_protected: bool = False
+    max_seconds: float | None = None
 
     def making_room(self, catalog: Catalog, export: ExportReader) -> Changes:
         """Return the changes that come before the export.
@@ -94,6 +100,19 @@ class ImportPolicy:
                 self.limits.check_counts(export.settings, export.rules)
                 self.limits.check_values(_EMPTY, Changes(settings=_settings(portion), rules=_rules(portion)))
             yield portion
+
+
+class _TimeLimit:
+    """The end of the time for which others wait."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._began = time.monotonic()
+
+    def check(self) -> None:
+        """Raise `TakesTooLongError` if the time is over."""
+        if self._seconds is not None and time.monotonic() > self._began + self._seconds:
+            raise TakesTooLongError(self._seconds)
 
 
 def check_export(catalog: Catalog, export: ExportReader, policy: ImportPolicy) -> None:
@@ -134,17 +153,19 @@ async def import_export(
     Raises:
         NotEmptyError: There are settings, and they are not to be replaced.
         ExportError: The export is malformed.
+        TakesTooLongError: Others would wait for too long.
         RequestError: A limit is exceeded, or a protected setting would be deleted.
         DatabaseUnavailableError: The database cannot be reached.
     """
 
     async def work(connection: AsyncConnection, catalog: Catalog) -> RevisionId:
+        limit = _TimeLimit(policy.max_seconds)
         making_room = policy.making_room(catalog, export)
         while await move_portion(connection):  # the export may have rules with the ids of these
-            continue
+            limit.check()
         state = catalog.counters_after(making_room, secrets.token_hex(NONCE_BYTES)).dated(now)
         await write_changes(connection, catalog, making_room, state)
-        await _store(connection, catalog, export, cause, policy, making_room, state)
+        await _store(connection, catalog, export, cause, policy, making_room, state, limit)
         if cause.break_glass:
             await write_events(connection, [break_glass_event(catalog, making_room, state, cause)])
         return state.revision_id
@@ -160,11 +181,13 @@ async def _store(
     policy: ImportPolicy,
     making_room: Changes,
     state: Counters,
+    limit: _TimeLimit,
 ) -> None:
     written = await write_record(connection, state, cause, changes_between(catalog, making_room))
     setting_name = ""
     last_setting_id = catalog.counters.last_setting_id
     for portion in policy.read(export, last_setting_id=last_setting_id, revision=state.revision_id):
+        limit.check()
         changes: list[Change] = []
         for item in portion:
             if isinstance(item, Setting):

@@ -23,7 +23,7 @@ from heksherlite.service.pages.form import read_form
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 OTHER_CONTEXT: Final = "d."
-_PAGE_SIZE: Final = 200
+_PAGE_SIZE: Final = 50
 _REGIONS: Final = 6
 """How many possible values of a setting are shown."""
 

@@ -17,6 +17,7 @@ from heksherlite.service.console.drafting import add_to_draft
 from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.links import CONTEXT
 from heksherlite.service.console.numbers import read_number
+from heksherlite.service.console.parts import part_of
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
@@ -36,7 +37,7 @@ reads_history = requires_person(Scope.READ, all_settings=True)
 
 PAGE_SIZE: Final = 30
 _CHANGES_SHOWN: Final = 10
-_MOST_CHANGES: Final = 500
+_CHANGES_OF_A_RECORD: Final = 100
 _MOST_VALUES: Final = 100
 
 
@@ -109,7 +110,7 @@ async def show_record(request: Request, revision: str, store: ReadableStore) -> 
         "record",
         described=described,
         record=record,
-        changes=described.changes[:_MOST_CHANGES],
+        changes=part_of(request, described.changes, size=_CHANGES_OF_A_RECORD),
         problems=problems,
         saved="saved" in request.query_params,
         newest=store.catalog.counters.revision,
@@ -121,11 +122,12 @@ async def show_record(request: Request, revision: str, store: ReadableStore) -> 
 async def undo(request: Request, revision: str, store: ReadableStore, context: Context) -> Response:
     """Take the operations that undo a change into the draft."""
     await read_form(request)
-    record = await store.history.record(read_number(revision, "revision"))
+    most = context.options.limits.max_operations
+    record = await store.history.record(read_number(revision, "revision"), most_changes=most)
     operations, problems = operations_to_undo(record, store.catalog)
     if not operations:
         raise BadRequestError(problems[0] if problems else "this change has nothing that could be undone")
-    if len(operations) > context.options.limits.max_operations:
+    if len(operations) > most:
         raise BadRequestError(f"this change has {len(operations)} parts, which is too many for a draft")
     await add_to_draft(request, operations, base_revision=record.revision)
     return redirect(request, "draft")
@@ -133,10 +135,10 @@ async def undo(request: Request, revision: str, store: ReadableStore, context: C
 
 @router.post("/console/history/{revision}/revert")
 @requires_operator
-async def revert_exactly(request: Request, revision: str, store: WritableStore) -> Response:
+async def revert_exactly(request: Request, revision: str, store: WritableStore, context: Context) -> Response:
     """Revert a change at once, with everything that only an exact revert brings back."""
     await read_form(request)
-    await history.revert_change(read_number(revision, "revision"), store)
+    await history.revert_change(read_number(revision, "revision"), store, context)
     return redirect(request, f"history/{store.catalog.counters.revision}?saved=1")
 
 
