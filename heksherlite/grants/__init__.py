@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from heksherlite.grants.references import ReferencesGrant
     from heksherlite.grants.remote.advertised import AdvertisedDiscovery
     from heksherlite.grants.remote.beacon import advertise, alisten
+    from heksherlite.grants.remote.choosing import TerminalChooser
     from heksherlite.grants.remote.device_code import DeviceCodeGrant, DeviceLogin
     from heksherlite.grants.remote.discovery import Discovery, StaticDiscovery, WellKnownDiscovery
     from heksherlite.grants.remote.grants import RedeemGrant, RetrieveGrant, StaticGrant
@@ -93,6 +94,7 @@ __all__ = [
     "SourcedValue",
     "StaticDiscovery",
     "StaticGrant",
+    "TerminalChooser",
     "TimeoutGrant",
     "TokenStore",
     "TomlGrant",
@@ -142,6 +144,7 @@ _LAZY = {
     "SourcedValue": "layers",
     "StaticDiscovery": "remote.discovery",
     "StaticGrant": "remote.grants",
+    "TerminalChooser": "remote.choosing",
     "TimeoutGrant": "patience",
     "TokenStore": "remote.token_stores",
     "TomlGrant": "files",

@@ -34,9 +34,10 @@ export function addLocalTimes() {
     name();
     show(document);
   });
+  show(document);
+  if (zone === "UTC") return;
   name();
   place.after(" · ", button);
-  show(document);
   new MutationObserver((changes) => {
     for (const { addedNodes } of changes) for (const node of addedNodes) if (node.querySelectorAll) show(node);
   }).observe(document.querySelector("main"), { childList: true, subtree: true });
