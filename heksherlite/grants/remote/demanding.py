@@ -58,6 +58,6 @@ class DemandingGrant:
         """Return the application."""
         raise NotImplementedError
 
-    async def _demand(self, endpoint: Endpoint, http: EndpointClient, request: LoadRequest) -> Secret:
+    async def _demand(self, endpoint: Endpoint, http: EndpointClient, request: LoadRequest, /) -> Secret:
         """Return a token for the application."""
         raise NotImplementedError
