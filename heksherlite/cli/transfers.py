@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from heksherlite.cli.services import Service
     from heksherlite.http.transfers import ReadableFile
 
+_SECONDS: Final = 3600.0
+"""How long an import waits for its response, which comes when everything is stored."""
+
 _PIECE: Final = 1 << 20
 """The number of bytes that are written at once."""
 
@@ -62,7 +65,7 @@ def import_into(service: Service, file: str, mode: ImportMode) -> ImportResult:
     """
 
     def send(label: str, *, dry_run: bool) -> ImportResult:
-        with click.open_file(file, "rb") as lines, service.connect() as admin:
+        with click.open_file(file, "rb") as lines, service.connect(seconds=_SECONDS) as admin:
             length = None if file == "-" else os.fstat(lines.fileno()).st_size
             with progress(label, length) as advance:
                 return admin.import_export(
