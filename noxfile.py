@@ -106,6 +106,14 @@ def interop(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST)
+def httpx2(session: nox.Session) -> None:
+    """Run the tests of integrations beside httpx2, which gql and others use instead of httpx if it is installed."""
+    install(session)
+    session.install("httpx2")
+    session.run("pytest", "tests/integrations/test_graphql.py", "tests/integrations/test_oauth2.py")
+
+
+@nox.session(python=OLDEST)
 def build(session: nox.Session) -> None:
     """Build the sdist, and the wheel from it, into a folder (`dist`, or the argument), and check both."""
     install(session)

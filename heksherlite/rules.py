@@ -195,7 +195,7 @@ class RuleSetBuilder(Generic[T]):
         Raises:
             ValueError: If there are conditions on something else than the features.
         """
-        positions = [self._features.index(feature) for feature in batch.features]
+        positions = list(map(self._features.index, batch.features))
         selected: Sequence[Any]
         if len(positions) == 1:
             selected = batch.columns[0]

@@ -422,9 +422,9 @@ class Setting(Generic[T]):
         """Give the setting the ``get`` for its lookup."""
         written_from: Any = self._written_from or self.__class__
         if written_from.get is Setting.get:  # a subclass that overrides get keeps its own
-            self.__class__ = class_with_get(
-                written_from, self.configurable_features, self._lookup.contexts.variable_positions
-            )
+            written = class_with_get(written_from, self.configurable_features, self._lookup.contexts.variable_positions)
+            if self.__class__ is not written:
+                self.__class__ = written
 
     def _forget(self) -> None:
         """Return to the local default, as before the first load. Called by clients."""

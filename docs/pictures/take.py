@@ -1,19 +1,32 @@
-"""Take the pictures of the console from its real pages: ``python docs/pictures/take.py``.
+"""Take the pictures of the console from its real pages: ``python docs/pictures/take.py [FOLDER]``.
 
-It needs ``heksherlite[service,browser]`` and a Chromium that playwright finds.
+It needs ``heksherlite[service,browser]`` and Chromium: that of the system, or the one that playwright installs.
+Without a folder, the pictures of the documentation are replaced.
 """
 
 import shutil
+import sys
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from time import sleep
 
 import httpx
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from heksherlite.service.embedding import EmbeddedService
 from heksherlite.service.options import ServiceOptions
 
-FOLDER = Path(__file__).parent
+PICTURES = {
+    "light": ("settings", "setting", "values"),
+    "dark": ("settings", "draft"),
+}
+"""The pages that README and documentation show, by the colors in which they do."""
+
+COLORS = 96
+"""How many colors a picture has. They are enough for text on plain backgrounds, and make it small."""
+
 FEATURES = ("environment", "customer", "user")
 SETTINGS = (
     ("cache_ttl", "int", 60, "How long answers are cached, in seconds."),
@@ -32,18 +45,30 @@ RULES: tuple[tuple[str, object, dict[str, str]], ...] = (
 LATER = ((120, "the cache was too old"), (600, "the database was slow"), (450, "a compromise"))
 
 
-def main() -> None:
-    """Take all pictures, in light and dark."""
+def main(folder: Path) -> None:
+    """Take all pictures.
+
+    Args:
+        folder: Where they are saved.
+    """
     options = ServiceOptions(context_features=FEATURES, title="Shop, production", color="crimson")
     service = EmbeddedService(None, host="127.0.0.1", port=0, options=options)
     with service, sync_playwright() as playwright:
         fill(service.url)
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for scheme in ("light", "dark"):
-            size = {"width": 1000, "height": 640}
+        for scheme, names in PICTURES.items():
+            size = {"width": 1000, "height": 900}
             page = browser.new_context(viewport=size, color_scheme=scheme).new_page()  # type: ignore[arg-type]
-            take(page, service.url, scheme)
+            for name, picture in take(page, service.url):
+                if name in names:
+                    save(picture, folder / f"console-{name}-{scheme}.png")
         browser.close()
+
+
+def save(picture: bytes, path: Path) -> None:
+    """Save a picture with few colors."""
+    image = Image.open(BytesIO(picture)).convert("RGB")
+    image.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def fill(url: str) -> None:
@@ -70,22 +95,22 @@ def fill(url: str) -> None:
             sleep(0.3)
 
 
-def take(page: Page, url: str, scheme: str) -> None:
-    """Visit the pages, and take their pictures."""
+def take(page: Page, url: str) -> Iterator[tuple[str, bytes]]:
+    """Visit the pages, and yield the names of their pictures and the pictures."""
     page.goto(f"{url}/console/?c.environment=prod&c.customer=acme&c.user=john")
-    page.screenshot(path=FOLDER / f"console-settings-{scheme}.png")
+    yield "settings", page.screenshot()
     page.goto(f"{url}/console/settings/cache_ttl?c.environment=dev")
-    page.screenshot(path=FOLDER / f"console-setting-{scheme}.png")
+    yield "setting", page.screenshot()
     page.goto(f"{url}/console/history?setting=cache_ttl&c.environment=prod")
-    page.locator("section", has=page.locator(".chart")).screenshot(path=FOLDER / f"console-values-{scheme}.png")
+    yield "values", page.locator("section", has=page.locator(".chart")).screenshot()
     page.goto(f"{url}/console/settings/cache_ttl/edit")
     page.get_by_label("environment").fill("staging")
     page.get_by_label("Value", exact=True).fill("30")
     page.get_by_role("button", name="Add to draft").click()
     page.get_by_label("Reason").fill("as in the test")
-    page.screenshot(path=FOLDER / f"console-draft-{scheme}.png")
+    yield "draft", page.screenshot()
     page.get_by_role("button", name="Discard all").click()
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)

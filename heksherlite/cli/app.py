@@ -9,6 +9,7 @@ import click
 from heksherlite.cli.access_mode import AccessMode, access_options
 from heksherlite.cli.applications import applications_argument, print_applications, select
 from heksherlite.cli.approvals import approval_options
+from heksherlite.cli.groups import CommandGroup
 from heksherlite.cli.output import FORMATS, output_option, print_one, print_rows
 from heksherlite.cli.target import Target, administration_of, target_options
 from heksherlite.cli.times import format_time, parse_expiry
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from heksherlite.service.domain.applications import Application, Approval
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def app() -> None:
     """Approve, invite, list and revoke applications.
 

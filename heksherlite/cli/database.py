@@ -37,8 +37,8 @@ def existing_database(location: str | None) -> Database:
     database = open_database(location or default_database())
     if is_missing(database):
         raise ServiceStartError(
-            f"there is no database {database.location}; give the one of the service by --database. The service prints"
-            " it at its start"
+            f"there is no database {database.location}; give the one of the service by --database, or the service"
+            " itself by --url. The service prints its database when it starts"
         )
     return database
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from heksherlite.cli.access_mode import AccessMode, access_options
+from heksherlite.cli.groups import CommandGroup
 from heksherlite.cli.output import FORMATS, output_option, print_rows
 from heksherlite.cli.target import Target, administration_of, target_options
 
@@ -25,7 +26,7 @@ def _declarer_options(command: Callable[..., None]) -> Callable[..., None]:
     return application(token(command))
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def declarer() -> None:
     """List, add and remove the declarers of a setting.
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from heksherlite.cli.groups import CommandGroup
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -36,7 +38,7 @@ def _loader_options(command: Callable[..., None]) -> Callable[..., None]:
     return from_(file(command))
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def facts() -> None:
     """Show and check the start-up configuration of a program.
 

@@ -8,13 +8,14 @@ import click
 
 from heksherlite.cli.access_mode import AccessMode, access_options
 from heksherlite.cli.applications import applications_argument, select
+from heksherlite.cli.groups import CommandGroup
 from heksherlite.cli.output import FORMATS, output_option, print_one, print_rows
 from heksherlite.cli.target import Target, administration_of, target_options
 
 _COLUMNS: Final = {"NAME": "name", "KEYS": "keys", "SECRETS": "secrets", "ATTACHED TO": "applications"}
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def group() -> None:
     """Edit configuration groups and their secrets.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from heksherlite.cli.groups import CommandGroup
 from heksherlite.cli.output import FORMATS, output_option, print_rows
 from heksherlite.cli.profiles import Profile, complete_profiles, read_profiles, write_profiles
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def profile() -> None:
     """Keep the URLs and tokens of services under names.
 

@@ -10,6 +10,7 @@ import orjson
 from heksherlite.cli.arguments import operations_in, parse_time
 from heksherlite.cli.changing import dry_run_option, reason_option, require_consent, yes_option
 from heksherlite.cli.differences import show_changes, show_conflicts, show_impact
+from heksherlite.cli.groups import CommandGroup
 from heksherlite.cli.output import FORMATS, as_text, output_option, plain, print_one, print_rows
 from heksherlite.cli.records import author_text
 from heksherlite.cli.services import Service, service_options
@@ -27,7 +28,7 @@ _COMMENT: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.opti
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def proposals() -> None:
     """Propose changes, and decide about those of others.
 

@@ -10,6 +10,7 @@ from heksherlite.cli.arguments import parse_time
 from heksherlite.cli.changing import dry_run_option, reason_option, require_consent, yes_option
 from heksherlite.cli.completion import complete_settings
 from heksherlite.cli.differences import change_text, show_changes
+from heksherlite.cli.groups import CommandGroup
 from heksherlite.cli.output import FORMATS, output_option, plain, print_one, print_rows
 from heksherlite.cli.services import Service, service_options
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from heksherlite.admin import Author, Record
 
 
-class _ListingGroup(click.Group):
+class _ListingGroup(CommandGroup):
     """A group whose command ``list`` need not be named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ import click
 from heksherlite.cli.arguments import name_argument, parse_conditions, parse_time, parse_value
 from heksherlite.cli.changing import ChangeMode, change_options
 from heksherlite.cli.completion import complete_features
+from heksherlite.cli.groups import CommandGroup
 from heksherlite.cli.output import FORMATS, as_text, conditions_text, output_option, plain, print_rows
 from heksherlite.cli.services import Service, service_options
 
@@ -90,7 +91,7 @@ def unset(name: str, where: Sequence[str], mode: ChangeMode, service: Service) -
         mode.carry_out(admin, [DeleteRule(setting=name, feature_values=conditions)])
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def rules() -> None:
     """Look at rules, and delete them by ID."""
 

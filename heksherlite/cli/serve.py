@@ -1,6 +1,7 @@
 """``heksherlite serve``: run the service."""
 
 import os
+import re
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from heksherlite.cli.access import access_options
 from heksherlite.cli.location import database_option, default_database
 from heksherlite.cli.secrets_key import secrets_key_options
+from heksherlite.names import CONTEXT_FEATURE_NAME
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.options import AccessOptions, ServiceOptions
 
@@ -242,4 +244,14 @@ def _is_installed(module: str) -> bool:
 
 
 def _split(context_features: str | None) -> tuple[str, ...]:
-    return tuple([name.strip() for name in (context_features or "").split(";") if name.strip()])
+    names = tuple([name.strip() for name in (context_features or "").split(";") if name.strip()])
+    for name in names:
+        if CONTEXT_FEATURE_NAME.fullmatch(name) is None:
+            parts = [part for part in re.split(r"[;,\s]+", context_features or "") if part]
+            is_list = len(parts) > len(names) and all(map(CONTEXT_FEATURE_NAME.fullmatch, parts))
+            hint = f"; separate names by semicolons: --context-features '{';'.join(parts)}'" if is_list else ""
+            raise click.BadParameter(
+                f"{name[:200]!r} is not a name for a context feature (letters, digits and _){hint}",
+                param_hint="--context-features",
+            )
+    return names

@@ -9,6 +9,7 @@ import click
 from heksherlite.cli.arguments import context_option, matches, name_argument, parse_conditions, parse_value
 from heksherlite.cli.changing import ChangeMode, change_options
 from heksherlite.cli.differences import change_text
+from heksherlite.cli.groups import CommandGroup
 from heksherlite.cli.output import FORMATS, as_text, conditions_text, output_option, plain, print_one, print_rows
 from heksherlite.cli.progress import spinner
 from heksherlite.cli.services import Service, service_options
@@ -23,7 +24,7 @@ _SETTINGS_AT_ONCE: Final = 100
 """The number of settings that one request explains."""
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def settings() -> None:
     """List, show and change settings."""
 

@@ -19,11 +19,7 @@ def completion(shell: str) -> None:
 
     Names of settings and context features come from the service that the command line names.
     """
-    from click.shell_completion import get_completion_class
-
     from heksherlite.cli.commands import heksherlite
+    from heksherlite.cli.completion_scripts import SCRIPTS
 
-    found = get_completion_class(shell)
-    if found is None:
-        raise click.ClickException(f"there is no completion for {shell}")
-    click.echo(found(heksherlite, {}, "heksherlite", "_HEKSHERLITE_COMPLETE").source())
+    click.echo(SCRIPTS[shell](heksherlite, {}, "heksherlite", "_HEKSHERLITE_COMPLETE").source())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from heksherlite.cli.access_mode import AccessMode, access_options
+from heksherlite.cli.groups import CommandGroup
 from heksherlite.cli.output import FORMATS, output_option, print_one, print_rows
 from heksherlite.cli.scopes import scope_option
 from heksherlite.cli.tables import print_table
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _TITLES: Final = ("NAME", "BEGINS WITH", "SCOPES", "SETTINGS", "OWNER", "CREATED", "LAST USED", "EXPIRES")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def token() -> None:
     """Create, list and revoke tokens.
 

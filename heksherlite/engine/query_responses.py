@@ -1,6 +1,7 @@
 """Reads responses to queries: the lines of ``docs/reference/partial-responses.md``, or else the v1 response."""
 
 from collections.abc import Iterator
+from io import BytesIO
 
 from heksherlite.engine.messages import Response
 from heksherlite.engine.protocol import DELTA_STATUS, LINES, ResponseReader
@@ -21,7 +22,7 @@ def read_query(response: Response) -> Iterator[Event]:
 
 def _read_lines(response: Response) -> Iterator[Event]:
     reader = ResponseReader(response)
-    lines = _lines(response.content)
+    lines = BytesIO(response.content)
     settings = 0
     for number, line in enumerate(lines, 1):
         data = reader.json(line)
@@ -55,13 +56,3 @@ def _read_lines(response: Response) -> Iterator[Event]:
         else:
             reader.refuse(where, "context features, a setting, its rules, or the number of settings")
     reader.refuse("the end", "the number of settings: the body was cut off")
-
-
-def _lines(content: bytes) -> Iterator[memoryview]:
-    view = memoryview(content)
-    start = 0
-    while start < len(content):
-        end = content.find(b"\n", start)
-        end = len(content) if end == -1 else end
-        yield view[start:end]
-        start = end + 1

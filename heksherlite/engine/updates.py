@@ -192,9 +192,9 @@ class SettingUpdate:
         if self._rejected_before:
             for rule_id in batch.rule_ids:
                 self._rejected_before.pop(rule_id, None)
-        if unknown := [name for name in batch.features if name not in self.setting.configurable_features]:
+        if unknown := set(batch.features).difference(self.setting.configurable_features):
             for rule in batch.rules():
-                self._reject(rule, f"not configurable by {', '.join(map(repr, unknown))}")
+                self._reject(rule, f"not configurable by {', '.join(map(repr, sorted(unknown)))}")
             return
         values = None if self.setting._validators else self._convert_all(batch.values)
         if values is None:

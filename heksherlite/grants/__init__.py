@@ -22,6 +22,7 @@ from heksherlite.secret import Secret, SecretText
 if TYPE_CHECKING:
     from heksherlite.grants.cache import CacheGrant
     from heksherlite.grants.dotenv import DotenvGrant
+    from heksherlite.grants.expiry import CredentialExpiry
     from heksherlite.grants.files import JsonGrant, TomlGrant, YamlGrant
     from heksherlite.grants.grant import Grant, LoadRequest
     from heksherlite.grants.layers import FactsExplanation, Layer, LayeredFacts, SourcedValue
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from heksherlite.grants.references import ReferencesGrant
     from heksherlite.grants.remote.advertised import AdvertisedDiscovery
     from heksherlite.grants.remote.beacon import advertise, alisten
+    from heksherlite.grants.remote.choosing import TerminalChooser
     from heksherlite.grants.remote.device_code import DeviceCodeGrant, DeviceLogin
     from heksherlite.grants.remote.discovery import Discovery, StaticDiscovery, WellKnownDiscovery
     from heksherlite.grants.remote.grants import RedeemGrant, RetrieveGrant, StaticGrant
@@ -50,6 +52,7 @@ __all__ = [
     "CacheGrant",
     "Claim",
     "ClaimError",
+    "CredentialExpiry",
     "Demand",
     "DemandError",
     "DeviceCodeGrant",
@@ -93,6 +96,7 @@ __all__ = [
     "SourcedValue",
     "StaticDiscovery",
     "StaticGrant",
+    "TerminalChooser",
     "TimeoutGrant",
     "TokenStore",
     "TomlGrant",
@@ -109,6 +113,7 @@ _LAZY = {
     "BelowGrant": "shaping",
     "CacheGrant": "cache",
     "Claim": "remote.remote_grant",
+    "CredentialExpiry": "expiry",
     "Demand": "remote.remote_grant",
     "DeviceCodeGrant": "remote.device_code",
     "DeviceLogin": "remote.device_code",
@@ -142,6 +147,7 @@ _LAZY = {
     "SourcedValue": "layers",
     "StaticDiscovery": "remote.discovery",
     "StaticGrant": "remote.grants",
+    "TerminalChooser": "remote.choosing",
     "TimeoutGrant": "patience",
     "TokenStore": "remote.token_stores",
     "TomlGrant": "files",

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -42,7 +43,10 @@ def run_from_sync(function: Callable[[], Coroutine[Any, Any, R]]) -> R:
     try:
         anyio.from_thread.check_cancelled()
     except RuntimeError:  # no event loop waits for this thread
-        return anyio.run(function)
+        context = copy_context()
+        if sniffio := sys.modules.get("sniffio"):  # asyncio.to_thread copies the context of an event loop
+            context.run(sniffio.current_async_library_cvar.set, None)
+        return context.run(anyio.run, function)
     return anyio.from_thread.run(function)
 
 

@@ -150,7 +150,13 @@ def _structure_collection(converter: "Converter", value: Any, type_: Any) -> Any
         if len(items) != len(args):
             raise UnfitError(f"expected a list of {len(args)} items, not of {len(items)}")
         types = args
-    structured = _structure_items(converter, enumerate(items), types)
+    try:
+        structured = _structure_items(converter, enumerate(items), types)
+    except ExceptionGroup as group:
+        first = group.exceptions[0]
+        if isinstance(value, str) and len(items) == 1 and isinstance(first, UnfitError):
+            raise UnfitError(f"{first}; {LIST_NOTATION}") from None  # perhaps another notation, such as x;y
+        raise
     is_concrete = isclass(kind) and issubclass(kind, _COLLECTIONS)
     collection = cast("Callable[[list[Any]], Any]", kind if is_concrete else _COLLECTION_OF_ABSTRACT.get(kind, list))
     return collection(structured)

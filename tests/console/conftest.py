@@ -24,6 +24,16 @@ def console_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
             yield api
 
 
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)])
+def empty_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the URL of an empty database for all tests of a module, which run on both kinds of databases."""
+    with ExitStack() as stack:
+        if request.param == "postgresql":
+            yield stack.enter_context(postgresql.running()).new_database()
+        else:
+            yield f"sqlite:///{tmp_path_factory.mktemp('console')}/a.db"
+
+
 @pytest.fixture
 def api(console_service: Api) -> Api:
     """Return a client of a service without settings, with three context features."""

@@ -55,6 +55,7 @@ def make_examples(api: Api) -> Examples:
     Args:
         api: A client with a token that may do everything.
     """
+    api.declare("checkout.terms", type="str", default_value="The customer pays for the goods. " * 9)
     api.declare("mail.old")
     assert api.call("DELETE", "settings/mail.old").status_code == 204
     removal = api.revision()
@@ -88,7 +89,9 @@ def addresses(examples: Examples) -> Mapping[str, Sequence[str]]:
             "/console/settings/cache_ttl?c.environment=dev&c.user=john",
             "/console/settings/checkout.enabled",
             "/console/settings/checkout.page_size",
+            "/console/settings/checkout.terms",
         ],
+        "/console/settings/{name}/value": ["/console/settings/checkout.terms/value"],
         "/console/settings/{name}/edit": [
             "/console/settings/checkout.enabled/edit",
             f"/console/settings/cache_ttl/edit?rule={examples.rule}",
@@ -121,6 +124,10 @@ def addresses(examples: Examples) -> Mapping[str, Sequence[str]]:
             "/console/compare",
             "/console/compare?feature=environment&left=dev&right=prod",
             "/console/compare?feature=customer&left=acme&right=globex",
+        ],
+        "/console/compare/contexts": [
+            "/console/compare/contexts",
+            "/console/compare/contexts?c.customer=acme&d.customer=globex",
         ],
         "/console/compare/file": ["/console/compare/file"],
         "/console/features": ["/console/features"],

@@ -1,6 +1,7 @@
 """This service beside an export: what differs goes into the draft."""
 
 import httpx
+import pytest
 
 from tests.service.api import Api
 from tests.service.browser import Browser
@@ -79,3 +80,15 @@ def test_a_thousand_rows_are_copied(api: Api, browser: Browser) -> None:
     assert "1,000 differences; there are more" in page.text
     assert browser.send(page.form(f"{PAGE}/copy"), all="yes").status == 200
     assert len(browser.http.get("/console/draft/export").json()["operations"]) == 1_000
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "x", "AAAA", "eJyrrgUAAXUA+Q==", "eJyLjgUAARUAuQ==", "eJyLrlbKL1CyUqpQqo0FABjlA8o="]
+)
+def test_what_the_form_did_not_say_is_not_copied(api: Api, browser: Browser, sent: str) -> None:
+    """No field, no compressed text, no list, and no operation are refused, and add nothing to the draft."""
+    api.declare("cache_ttl")
+    token = browser.open(PAGE).form(PAGE).value("form_token")
+    response = browser.http.post(f"{PAGE}/copy", data={"form_token": token, "operations": sent, "all": "yes"})
+    assert response.status_code == 400
+    assert browser.http.get("/console/draft/export").json()["operations"] == []

@@ -97,7 +97,7 @@ def test_values_are_explained_then_and_now(api: Api, browser: Browser) -> None:
     query = f"settings=cache_ttl&c.environment=prod&c.user=ann&at={earlier}&and_at={revision}"
     text = browser.open(f"/console/explain?{query}").text
     assert "1 differ" in text
-    assert f"1 rule {api.rule_ids()[-1]} since Revision {revision}" in text
+    assert f"1 rule {api.rule_ids()[-1]} where environment is prod since Revision {revision}" in text
     assert "somebody : the move" in text
     later = change(api, {"op": "delete_rule", "setting": "cache_ttl", "feature_values": {"environment": "prod"}})
     change(api, {**RULE, "feature_values": {"environment": "dev"}}, reason="has nothing to do with it")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.console.pages import addresses, make_examples
 from tests.console.shop import change, open_shop, rule
 from tests.console.test_stories import Shop
 from tests.service.visits import Visit, running_chromium
@@ -13,8 +14,8 @@ pytestmark = pytest.mark.thorough
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with Shop(tmp_path_factory.mktemp("live") / "a.db") as shop:
+def shop(empty_database: str) -> Iterator[Shop]:
+    with Shop(empty_database) as shop:
         open_shop(shop.api)
         yield shop
 
@@ -40,26 +41,15 @@ def place(visit: Visit, selector: str) -> object:
     )
 
 
-PATHS = [
-    "",
-    "settings/cache_ttl?c.environment=prod&c.user=ann",
-    "settings/cache_ttl/edit",
-    "draft",
-    "history?setting=cache_ttl&c.environment=prod",
-    "explain?settings=cache_ttl&c.environment=prod&d.environment=dev",
-    "proposals",
-    "compare?feature=environment&left=staging&right=prod",
-    "features",
-    "service",
-]
-
-
 @pytest.mark.parametrize("size", ["phone", "desktop"])
 def test_every_page_tells_of_a_change(chromium: Any, shop: Shop, size: str) -> None:
     """With who, what and why, without a reload, and without moving what the reader looks at or types."""
-    visit = shop.visit(chromium, "jane", size, "light")
-    for number, path in enumerate(PATHS, 1000):
-        open_live(visit, f"/console/{path}")
+    pages = addresses(make_examples(shop.api))
+    # The page of a setting tells of the changes of this setting only.
+    paths = [max(paths, key=lambda path: "cache_ttl" in path) for route, paths in pages.items() if "/f/" not in route]
+    visit = shop.visit(chromium, "operator", size, "light")
+    for number, path in enumerate(paths, 1000):
+        open_live(visit, path)
         visit.page.evaluate("window.scrollTo(0, 200)")
         before = [place(visit, selector) for selector in ("h1", "main > :last-child", "footer")]
         was = shop.value("cache_ttl", environment="prod", user="ann")

@@ -193,9 +193,10 @@ def test_settings_that_nothing_reads_are_found_and_deleted(chromium: Any, shop: 
     """A filter finds them, and all that were found are deleted together, by way of the draft."""
     change(shop.api, "still in use?", rule(1, "old.login", environment="prod"))
     visit = shop.visit(chromium, "operator", "desktop", "light")
-    visit.page.get_by_label("Show", exact=True).select_option("probably unused (undeclared for long)")
+    visit.page.get_by_label("Show", exact=True).select_option("probably unused")
     visit.page.get_by_text("2 of 8 settings").wait_for()
     assert "last declared" in visit.text()
+    assert "No program has declared these settings for 30 days." in visit.text()
     visit.picture("task-5-found")
     visit.press("Edit all 2 found")
     visit.picture("task-5-bulk")

@@ -4,7 +4,6 @@ What is not offered is refused by the service too. The walks follow every link, 
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import NamedTuple
 
 import pytest
@@ -14,7 +13,6 @@ from tests.console.pages import addresses, page_routes
 from tests.console.shop import change
 from tests.console.staff import ADMIN, LIMIT, PEOPLE, PROPOSE, READ, WRITE, Person, Staff
 from tests.console.walking import Walk
-from tests.service import postgresql
 from tests.service.browser import Browser
 from tests.service.routes import all_calls
 from tests.waiting import until
@@ -26,13 +24,10 @@ FOR_ANYBODY = {"/f/login", "/f/logout", "/f/sessions", "/f/configure"}
 """What nobody is refused, although not everybody is led there, and the form of an address that no page links to."""
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)])
-def staff(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staff]:
-    with ExitStack() as stack:
-        database = f"sqlite:///{tmp_path_factory.mktemp('staff')}/a.db"
-        if request.param == "postgresql":
-            database = stack.enter_context(postgresql.running()).new_database()
-        yield stack.enter_context(Staff(database))
+@pytest.fixture(scope="module")
+def staff(empty_database: str) -> Iterator[Staff]:
+    with Staff(empty_database) as staff:
+        yield staff
 
 
 class Permission(NamedTuple):
@@ -62,7 +57,10 @@ LOGGED_IN, BY_TOKEN = frozenset({"token", "proxy"}), frozenset({"token"})
 
 PAGES = (
     Permission((), "help"),
-    Permission((READS,), " settings/{name} explain compare compare/file features service"),
+    Permission(
+        (READS,),
+        " settings/{name} settings/{name}/value explain compare compare/contexts compare/file features service",
+    ),
     Permission((READS,), "history history/{revision}", everything=True),
     Permission(({READ, PROPOSE, WRITE},), "proposals proposals/{number}"),
     Permission((EDITS,), "draft"),
@@ -83,7 +81,7 @@ ACTIONS = (
     Permission((READS, EDITS), "history/{revision}/undo", everything=True),
     Permission((DECIDES,), "draft/save proposals/{number}/approve"),
     Permission((PROPOSES,), "draft/propose proposals/{number}/comments proposals/{number}/withdraw"),
-    Permission((READS, PROPOSES), f"compare compare/file/copy {SETTING}/edit {SETTING}/default"),
+    Permission((READS, PROPOSES), f"compare compare/contexts compare/file/copy {SETTING}/edit {SETTING}/default"),
     Permission((READS, PROPOSES), f"{SETTING}/clear-default {SETTING}/delete-rule"),
     Permission((READS, EDITS), "bulk"),
     Permission(({WRITE},), "proposals/{number}/reject"),

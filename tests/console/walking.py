@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urldefrag, urljoin, urlsplit
 from tests.console.pages import NO_PAGES, route_of
 from tests.service.browser import Browser
 
-_MOST_OF_A_KIND: Final = 3
+_MOST_OF_A_KIND: Final = 4
 """How many addresses with the same route and parameters are opened."""
 
 

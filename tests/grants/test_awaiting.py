@@ -35,7 +35,7 @@ async def test_values_of_all_kinds_are_awaited(key: str, is_loaded: bool) -> Non
             value = await fakts.get(f"a.{key}")
             assert value == VALUES[key]
             assert type(value) is (SecretText if key == "password" else type(VALUES[key]))
-        orjson.dumps(value)
+            orjson.dumps(value)
 
 
 @pytest.mark.anyio

@@ -12,13 +12,13 @@ import anyio
 import pytest
 
 from heksherlite.errors import DemandError
-from heksherlite.grants import DeviceCodeGrant, DeviceLogin, Fakts, Manifest, StaticDiscovery
+from heksherlite.grants import DeviceCodeGrant, DeviceLogin, Fakts
+from heksherlite.grants.remote.device_code import print_instructions
 from tests.grants.endpoint import CONFIG, Received, Scripted, ScriptedEndpoint
 from tests.grants.loads import loaded
+from tests.grants.remote_grants import MANIFEST, device_code
 from tests.sdk.conftest import Log
 from tests.waiting import until_async
-
-MANIFEST = Manifest(identifier="org.example.app", version="1.0", scopes=("read", "write"), image="http://host/i.png")
 
 
 class Person:
@@ -45,10 +45,8 @@ class Person:
 
 def grant(endpoint: ScriptedEndpoint, person: Person | None = None, **options: Any) -> DeviceCodeGrant:
     """Return a grant that asks a person, quickly."""
-    told = {} if person is None else {"tell": person}
-    discovery = StaticDiscovery(base_url=endpoint.base_url)
-    settings = {"open_browser": False, "poll_interval": 0.01, **told, **options}
-    return DeviceCodeGrant(manifest=MANIFEST, discovery=discovery, **settings)
+    told = {"tell": print_instructions if person is None else person}
+    return device_code(endpoint, **{**told, **options})
 
 
 @pytest.mark.anyio

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,49 +13,26 @@ import pytest
 from heksherlite.errors import DemandError
 from heksherlite.grants import (
     CacheGrant,
-    DeviceCodeGrant,
-    DeviceLogin,
     Fakts,
     Grant,
     HardGrant,
-    Manifest,
     ParallelGrant,
-    RedeemGrant,
     RemoteGrant,
-    RetrieveGrant,
-    StaticGrant,
     WellKnownDiscovery,
 )
 from heksherlite.grants.expiry import WARNING_SECONDS
+from tests.grants import remote_grants
 from tests.grants.endpoint import CONFIG, Received, Scripted, ScriptedEndpoint
 from tests.grants.loads import loaded
+from tests.grants.remote_grants import HIDDEN, described
 from tests.sdk.conftest import Log
 from tests.waiting import until
 
-MANIFEST = Manifest(identifier="org.example.app", version="1.0")
 DAY = 86_400
-HIDDEN = ("static-token", "granted-token", "one-time-token", "hunter2")
-
-
-def static(endpoint: ScriptedEndpoint) -> StaticGrant:
-    return StaticGrant(token="static-token", discovery=WellKnownDiscovery(url=endpoint.url))  # noqa: S106
-
-
-def redeem(endpoint: ScriptedEndpoint) -> RedeemGrant:
-    discovery = WellKnownDiscovery(url=endpoint.url)
-    return RedeemGrant(manifest=MANIFEST, token="one-time-token", discovery=discovery)  # noqa: S106
-
-
-def retrieve(endpoint: ScriptedEndpoint) -> RetrieveGrant:
-    return RetrieveGrant(manifest=MANIFEST, redirect_uri="", discovery=WellKnownDiscovery(url=endpoint.url))
-
-
-def device_code(endpoint: ScriptedEndpoint) -> DeviceCodeGrant:
-    def approve(login: DeviceLogin) -> None:
-        endpoint.codes[login.code] = "granted"
-
-    discovery = WellKnownDiscovery(url=endpoint.url)
-    return DeviceCodeGrant(manifest=MANIFEST, discovery=discovery, open_browser=False, poll_interval=0.01, tell=approve)
+static = partial(remote_grants.static, discover=described)
+redeem = partial(remote_grants.redeem, discover=described)
+retrieve = partial(remote_grants.retrieve, discover=described)
+device_code = partial(remote_grants.device_code, discover=described)
 
 
 def expire(endpoint: ScriptedEndpoint, at: object, *tokens: str) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import socket
 import subprocess
 import sys
@@ -416,3 +417,12 @@ def test_main_loader_in_a_web_framework(main: Fakts) -> None:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def test_threads_of_asyncio_inside_of_anyio() -> None:
+    """Facts are loaded in a thread of asyncio.to_thread, which has the context of the event loop, but no event loop."""
+
+    async def main() -> Any:
+        return await asyncio.to_thread(Fakts(HardGrant({"a": 1})).get, "a")
+
+    assert anyio.run(main) == 1

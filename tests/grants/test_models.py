@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -145,3 +146,14 @@ def test_texts_that_are_no_lists(into: type[Any]) -> None:
     assert LIST_NOTATION in caught.value.problems["hosts"]
     assert LIST_NOTATION in caught.value.problems["ports"]
     assert MAPPING_NOTATION in caught.value.problems["limits"]
+
+
+@pytest.mark.parametrize("text", ["1;2", "1 2", "1|2", "one"])
+def test_other_notations_of_lists(text: str) -> None:
+    """A text that is a list in no known notation is an error that shows the notations, at the key itself."""
+    for type_ in (list[int], set[int], tuple[int, ...], list[timedelta]):
+        with pytest.raises(FactsShapeError) as caught:
+            Fakts(HardGrant({"a": text})).get("a", into=type_)
+        (problem,) = caught.value.problems.values()
+        assert set(caught.value.problems) == {"a"}
+        assert problem.endswith(LIST_NOTATION)

@@ -18,7 +18,6 @@ from heksherlite.errors import HeksherError
 from heksherlite.grants import (
     BelowGrant,
     CacheGrant,
-    DeviceCodeGrant,
     DotenvGrant,
     EnvGrant,
     FailsafeGrant,
@@ -28,14 +27,11 @@ from heksherlite.grants import (
     JsonGrant,
     LazyGrant,
     LoadRequest,
-    Manifest,
     ParallelGrant,
     PartGrant,
-    RedeemGrant,
     ReferencesGrant,
     RemoteGrant,
     RenameGrant,
-    RetrieveGrant,
     RetryGrant,
     Secret,
     SecretsDirGrant,
@@ -50,11 +46,11 @@ from heksherlite.grants.grant import load
 from heksherlite.integrations.graphql import graphql_client
 from heksherlite.integrations.oauth2 import OAuth2Auth
 from tests.grants.endpoint import Received, Scripted, ScriptedEndpoint
+from tests.grants.remote_grants import device_code, redeem, retrieve, static
 from tests.grants.tracebacks import shown
 from tests.sdk.conftest import Log
 
 SECRET = "tr0ub4dor-and-3-staples"  # noqa: S105
-MANIFEST = Manifest(identifier="org.example.app", version="1.0")
 FACTS: dict[str, Any] = {
     "database": {
         "password": SECRET,
@@ -255,22 +251,18 @@ class BrokenStore:
 
 
 def remote_grants(endpoint: ScriptedEndpoint) -> list[Any]:
-    discovery = WellKnownDiscovery(url=endpoint.url, timeout=1)
-    static = StaticDiscovery(base_url=endpoint.base_url)
+    def discover(endpoint: ScriptedEndpoint) -> WellKnownDiscovery:
+        return WellKnownDiscovery(url=endpoint.url, timeout=1)
 
-    def tell(_: object) -> None:
-        return None
-
+    asks = {"timeout": 0.2, "tell": lambda _: None}
     return [
-        StaticGrant(token=SECRET, discovery=discovery),
-        StaticGrant(token=SECRET, discovery=static),
-        RedeemGrant(manifest=MANIFEST, token=SECRET, discovery=discovery),
-        RedeemGrant(manifest=MANIFEST, token=SECRET, discovery=static, token_store=BrokenStore()),
-        RetrieveGrant(manifest=MANIFEST, redirect_uri="", discovery=discovery),
-        DeviceCodeGrant(
-            manifest=MANIFEST, discovery=discovery, open_browser=False, poll_interval=0.01, timeout=0.2, tell=tell
-        ),
-        RemoteGrant(identifier="a", discovery=discovery, demand=OwnDemand()),
+        static(endpoint, SECRET),
+        static(endpoint, SECRET, discover=discover),
+        redeem(endpoint, SECRET, discover=discover),
+        redeem(endpoint, SECRET, token_store=BrokenStore()),
+        retrieve(endpoint, discover=discover),
+        device_code(endpoint, discover=discover, **asks),
+        RemoteGrant(identifier="a", discovery=discover(endpoint), demand=OwnDemand()),
     ]
 
 

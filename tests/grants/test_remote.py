@@ -19,38 +19,22 @@ from heksherlite.grants import (
     Fakts,
     Grant,
     Manifest,
-    RedeemGrant,
     RetrieveGrant,
     StaticDiscovery,
-    StaticGrant,
     WellKnownDiscovery,
 )
 from tests.grants.endpoint import CONFIG, WELL_KNOWN, Received, Scripted, ScriptedEndpoint, scripted_endpoint
 from tests.grants.loads import loaded
+from tests.grants.remote_grants import HIDDEN, MANIFEST, redeem, retrieve, static
 from tests.grants.tracebacks import shown
 from tests.sdk.conftest import Log
 
-MANIFEST = Manifest(identifier="org.example.app", version="1.0", scopes=("read", "write"), image="http://host/i.png")
 SENT = {
     "identifier": "org.example.app",
     "version": "1.0",
     "scopes": ["read", "write"],
     "image": "http://host/i.png",
 }
-SECRETS = ("static-token", "one-time-token", "granted-token", "hunter2")
-
-
-def static(endpoint: ScriptedEndpoint, token: str = "static-token", **options: Any) -> StaticGrant:  # noqa: S107
-    return StaticGrant(token=token, discovery=StaticDiscovery(base_url=endpoint.base_url), **options)
-
-
-def retrieve(endpoint: ScriptedEndpoint, manifest: Manifest = MANIFEST, **options: Any) -> RetrieveGrant:
-    discovery = StaticDiscovery(base_url=endpoint.base_url)
-    return RetrieveGrant(manifest=manifest, redirect_uri="http://host/back", discovery=discovery, **options)
-
-
-def redeem(endpoint: ScriptedEndpoint, token: str = "one-time-token") -> RedeemGrant:  # noqa: S107
-    return RedeemGrant(manifest=MANIFEST, token=token, discovery=StaticDiscovery(base_url=endpoint.base_url))
 
 
 @pytest.mark.anyio
@@ -194,7 +178,7 @@ def test_claim_responses(response: Scripted, reason: str, endpoint: ScriptedEndp
     assert caught.value.url == f"{endpoint.base_url}claim/"
     assert reason in caught.value.reason
     assert str(caught.value) == f"{caught.value.url}: {caught.value.reason}"
-    assert not any(secret in shown(caught.value) for secret in SECRETS)
+    assert not any(secret in shown(caught.value) for secret in HIDDEN)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +199,7 @@ def test_demand_responses(response: Scripted, reason: str, endpoint: ScriptedEnd
     with pytest.raises(DemandError) as caught:
         loaded(redeem(endpoint))
     assert (caught.value.url, reason in caught.value.reason) == (f"{endpoint.base_url}redeem/", True)
-    assert not any(secret in shown(caught.value) for secret in SECRETS)
+    assert not any(secret in shown(caught.value) for secret in HIDDEN)
     assert endpoint.of("claim") == []
 
 
@@ -275,10 +259,10 @@ def test_secrets_are_not_displayed(endpoint: ScriptedEndpoint, log: Log) -> None
     for grant in (static(endpoint), redeem(endpoint), retrieve(endpoint)):
         fakts = Fakts(CacheGrant(grant, cache_file="/proc/nowhere/cache"))
         fakts.load()
-        assert not any(secret in text for secret in SECRETS for text in (repr(fakts), repr(grant)))
+        assert not any(secret in text for secret in HIDDEN for text in (repr(fakts), repr(grant)))
     assert "facts cannot be cached" in log.caplog.text
     records = [str(vars(record)) for record in log.caplog.records if not record.name.startswith("asyncio")]
-    assert not any(secret in record for secret in SECRETS for record in records)
+    assert not any(secret in record for secret in HIDDEN for record in records)
 
 
 def test_errors_can_be_pickled(endpoint: ScriptedEndpoint) -> None:

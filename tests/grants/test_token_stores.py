@@ -6,8 +6,8 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keyring.backend
 import pytest
@@ -21,27 +21,18 @@ from heksherlite.grants import (
     Fakts,
     FileTokenStore,
     KeyringTokenStore,
-    Manifest,
-    RedeemGrant,
     RetrieveGrant,
     Secret,
-    StaticDiscovery,
     TokenStore,
-    WellKnownDiscovery,
 )
 from heksherlite.grants.remote.token_stores import state_directory
+from tests.grants import remote_grants
 from tests.grants.endpoint import CONFIG, Scripted, ScriptedEndpoint
 from tests.grants.loads import loaded
+from tests.grants.remote_grants import HIDDEN, MANIFEST, described
 from tests.sdk.conftest import Log
 
-MANIFEST = Manifest(identifier="org.example.app", version="1.0")
-HIDDEN = ("granted-token", "one-time-token", "hunter2")
-
-
-def redeem(endpoint: ScriptedEndpoint, **options: Any) -> RedeemGrant:
-    """Return a grant as a program makes it at its start."""
-    discovery = WellKnownDiscovery(url=endpoint.url)
-    return RedeemGrant(manifest=MANIFEST, token="one-time-token", discovery=discovery, **options)  # noqa: S106
+redeem = partial(remote_grants.redeem, discover=described)
 
 
 def device_code(endpoint: ScriptedEndpoint) -> tuple[DeviceCodeGrant, list[DeviceLogin]]:
@@ -52,11 +43,7 @@ def device_code(endpoint: ScriptedEndpoint) -> tuple[DeviceCodeGrant, list[Devic
         logins.append(login)
         endpoint.codes[login.code] = "granted"
 
-    discovery = StaticDiscovery(base_url=endpoint.base_url)
-    grant = DeviceCodeGrant(
-        manifest=MANIFEST, discovery=discovery, open_browser=False, poll_interval=0.01, tell=approve
-    )
-    return grant, logins
+    return remote_grants.device_code(endpoint, tell=approve), logins
 
 
 def test_every_start_claims_fresh_facts(endpoint: ScriptedEndpoint) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 from ariadne import MutationType, QueryType, SubscriptionType, make_executable_schema
@@ -146,6 +147,32 @@ async def test_subscription_without_an_address() -> None:
             await anext(session.subscribe(gql("subscription { counter(to: 3) }")))
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.anyio
+async def test_a_rejected_token_is_renewed(fakts: Fakts, endpoint: ScriptedEndpoint) -> None:
+    """A request that the server rejects is sent once more with a new token, by both kinds of clients."""
+    for _ in range(2):
+        endpoint.script["/token/"] = Scripted({"access_token": "outdated"})
+        auth = await OAuth2Auth.afrom_fakts(fakts)
+        assert await auth.aget_token() == "outdated"
+        endpoint.script["/token/"] = Scripted({"access_token": "access"})
+        async with await agraphql_client(fakts, auth=auth) as session:
+            assert await session.execute(gql(QUERY)) == {"viewer": "me"}
+
+    def query() -> Any:
+        with graphql_client(fakts, auth=OAuth2Auth.from_fakts(fakts)) as session:
+            return session.execute(gql(QUERY))
+
+    assert await asyncio.to_thread(query) == {"viewer": "me"}
+
+
+def test_other_authentication(fakts: Fakts) -> None:
+    """Any authentication of httpx signs requests; a server that rejects it says so."""
+    client = graphql_client(fakts, auth=httpx.BasicAuth("me", "hunter2"), retries=0)
+    with client as session, pytest.raises(TransportServerError, match="401"):
+        session.execute(gql(QUERY))
+
+
 def test_arguments_of_gql(fakts: Fakts) -> None:
     """Arguments of gql go to its client, and those of httpx to its transport."""
     client = graphql_client(
@@ -162,7 +189,7 @@ def test_arguments_of_gql(fakts: Fakts) -> None:
 
 def test_retries(fakts: Fakts, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Queries are repeated after temporary failures; mutations, and what stays a failure, are not."""
-    monkeypatch.setattr("heksherlite.integrations.graphql._delay", lambda _: 0)
+    monkeypatch.setattr("heksherlite.integrations.graphql.clients._delay", lambda _: 0)
     auth = OAuth2Auth.from_fakts(fakts)
     with graphql_client(fakts, auth=auth) as session:
         server.failures = [503, 502]

@@ -22,9 +22,20 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
 
 
 @pytest.fixture
-def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
     """Return a function that makes an empty database and returns its URL."""
-    return _maker(request, tmp_path)
+    made: list[str] = []
+    make = _maker(request, tmp_path)
+
+    def make_one() -> str:
+        made.append(make())
+        return made[-1]
+
+    yield make_one
+    if request.param == "postgresql":
+        server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+        for url in made:
+            server.give_back(url)
 
 
 @pytest.fixture
@@ -63,6 +74,6 @@ def api(shared_api: Api) -> Api:
 def _maker(request: pytest.FixtureRequest, folder: Path) -> Callable[[], str]:
     if request.param == "postgresql":
         server: PostgresqlServer = request.getfixturevalue("postgresql_server")
-        return server.new_database
+        return server.empty_database
     names = iter(range(1_000_000))
     return lambda: f"sqlite:///{folder}/{next(names)}.db"

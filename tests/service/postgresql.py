@@ -26,6 +26,7 @@ class PostgresqlServer:
     def __init__(self, folder: Path) -> None:
         self._server = get_server(folder, cleanup_mode="delete")
         self._numbers = count()
+        self._emptied: list[str] = []
         self._stopped: list[int] = []
         # What a loss of power would cost is nothing that tests find out, and this makes databases quickly.
         self.execute("ALTER SYSTEM SET fsync = off")
@@ -39,6 +40,20 @@ class PostgresqlServer:
         name = f"test_{next(self._numbers)}"
         self.execute(f"CREATE DATABASE {name} {options}")
         return self.url(name)
+
+    def empty_database(self) -> str:
+        """Return the URL of an empty database, which may be one that was given back: each has hundreds of files."""
+        return self._emptied.pop() if self._emptied else self.new_database()
+
+    def give_back(self, url: str) -> None:
+        """Disconnect everybody from a database and empty it."""
+        self.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            url=url,
+        )
+        self.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public", url=url)
+        self._emptied.append(url)
 
     def execute(self, statement: str, *, url: str | None = None) -> list[tuple[Any, ...]]:
         with psycopg.connect(url or self.url(), autocommit=True) as connection:

@@ -75,9 +75,12 @@ def filled(api: Api) -> Api:
     api.declare("cache_ttl", alias=None)
     api.declare("colors", type="Sequence<str>", default_value=["é"], configurable_features=["theme"])
     api.declare("unruly", configurable_features=["user"])
-    for number in range(50):
-        api.add_rule(number, user=f"u{number}")
-        api.add_rule(number, user=f"u{number}", environment="dev")
+    everywhere: dict[str, str] = {}
+    api.add_rules(
+        (number, {"user": f"u{number}", **more})
+        for number in range(50)
+        for more in (everywhere, {"environment": "dev"})
+    )
     api.add_rule(["red", "\0"], "colors", theme="dark")
     return api
 

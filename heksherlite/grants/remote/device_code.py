@@ -2,10 +2,7 @@
 
 import secrets
 import sys
-import threading
-import webbrowser
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Final
@@ -14,6 +11,7 @@ import anyio
 
 from heksherlite.errors import DemandError
 from heksherlite.grants.grant import LoadRequest
+from heksherlite.grants.remote.browser import open_page
 from heksherlite.grants.remote.claims import TEMPORARY_STATUSES, is_refusal, read_granted
 from heksherlite.grants.remote.demanding import DemandingGrant
 from heksherlite.grants.remote.holders import Holder, approve_again
@@ -102,8 +100,7 @@ class DeviceCodeGrant(DemandingGrant):
         login = DeviceLogin(identifier=self.manifest.identifier, page=page, code=codes.user_code, timeout=self.timeout)
         self.tell(login)
         if self.open_browser:
-            # Not a worker thread of the event loop, which would wait until a browser in the terminal exits.
-            threading.Thread(target=_open, args=(page,), name="heksherlite browser", daemon=True).start()
+            open_page(page)
         return await self._wait(endpoint, http, codes)
 
     async def _start(self, endpoint: Endpoint, http: EndpointClient) -> "_Codes | None":
@@ -204,8 +201,3 @@ def _read_decision(response: EndpointResponse) -> Secret | None:
         if status in _ENDED:
             raise InvalidResponseError(_ENDED[status])
     return read_token(read_granted(response))
-
-
-def _open(page: str) -> None:
-    with suppress(webbrowser.Error):  # there is no browser; the person was told the URL
-        webbrowser.open(page)

@@ -1,11 +1,10 @@
 """What a person is told who has to log in."""
 
 import sys
-import threading
-import webbrowser
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
+
+from heksherlite.grants.remote.browser import open_page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +50,4 @@ class LoginOptions:
         """Show the page to the person."""
         self.tell(OAuth2Login(client_id=client_id, page=page, code=code, timeout=self.timeout))
         if self.open_browser:
-            # Not a worker thread of the event loop, which would wait until a browser in the terminal exits.
-            threading.Thread(target=_open, args=(page,), name="heksherlite browser", daemon=True).start()
-
-
-def _open(page: str) -> None:
-    with suppress(webbrowser.Error):  # there is no browser; the person was told the URL
-        webbrowser.open(page)
+            open_page(page)

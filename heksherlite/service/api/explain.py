@@ -100,9 +100,10 @@ async def explained(
     catalog = store.catalog if at is None else await store.at(parse_moment(at, now=store.now()))
     for feature in known:
         if feature not in catalog.context_features:
-            features = ", ".join(catalog.context_features)
+            features = ", ".join(catalog.context_features) or "none"
+            when = "the service has" if at is None else "then, the service had"
             raise InvalidError(
-                f"{feature!r} is not a context feature; the service has {features}", location=("query", "context")
+                f"{feature!r} is not a context feature; {when} {features}", location=("query", "context")
             )
     entries = entries_of(catalog, names)
     if names is None and len(entries) > _MOST_SETTINGS:

@@ -146,7 +146,7 @@ async def respond_to_invalid(request: Request, error: Exception) -> Response:
         raise error
     problems = []
     for problem in error.errors():
-        message = problem["msg"]
+        message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "json_invalid":
             message = f"{message}: {problem['ctx']['error']}"
         location = [part if isinstance(part, int) else _encodable(part) for part in problem["loc"]]

@@ -111,7 +111,7 @@ def _fields(before: Any, after: Any) -> Iterator[FieldChange]:
         yield FieldChange("value", True, before, True, after)
         return
     is_whole = not before or not after
-    before, after = _with_times(before, is_whole=is_whole), _with_times(after, is_whole=is_whole)
+    before, after = _in_words(before, is_whole=is_whole), _in_words(after, is_whole=is_whole)
     for name in dict.fromkeys([*before, *after]):
         one, other = before.get(name, _NOTHING), after.get(name, _NOTHING)
         if name == "feature_values" or (one is not _NOTHING and other is not _NOTHING and same_json(one, other)):
@@ -129,8 +129,8 @@ def _fields(before: Any, after: Any) -> Iterator[FieldChange]:
         )
 
 
-def _with_times(snapshot: Mapping[str, Any], *, is_whole: bool) -> Mapping[str, Any]:
-    """Return a snapshot in which the times of a rule's schedule are words; without a time, only if it changes."""
+def _in_words(snapshot: Mapping[str, Any], *, is_whole: bool) -> Mapping[str, Any]:
+    """Return a snapshot with words for declarers and for the times of a rule; without a time, only if it changes."""
     words = {}
     for name, otherwise in (("starts_at", "at once"), ("ends_at", "never")):
         time = snapshot.get(name)
@@ -138,6 +138,8 @@ def _with_times(snapshot: Mapping[str, Any], *, is_whole: bool) -> Mapping[str, 
             words[name] = Words(moment(read_time(time)))
         elif "feature_values" in snapshot and not is_whole:
             words[name] = Words(otherwise)
+    if isinstance(declarers := snapshot.get("declarers"), list):
+        words["declarers"] = Words(", ".join(f"{each['kind']} {each['id']}" for each in declarers))
     return {**snapshot, **words}
 
 

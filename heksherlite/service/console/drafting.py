@@ -55,6 +55,12 @@ class Look:
     loses_value: bool = False
 
     @property
+    def conflicts_first(self) -> Sequence[tuple[int, Description, Sequence[Conflict]]]:
+        """The edits with their positions. Those that something stands in the way of come first."""
+        numbered = [(index, edit, conflicts) for index, (edit, conflicts) in enumerate(self.edits)]
+        return sorted(numbered, key=lambda each: not each[2])
+
+    @property
     def has_conflicts(self) -> bool:
         """Whether something stands in the way of an operation."""
         return any(conflicts for _, conflicts in self.edits)

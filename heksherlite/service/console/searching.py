@@ -20,7 +20,7 @@ FILTERS: Final[Mapping[str, str]] = {
     "default": "with an operator's default",
     "protected": "protected",
     "no_rules": "without rules",
-    "undeclared": "probably unused (undeclared for long)",
+    "undeclared": "probably unused",
 }
 
 UNDECLARED_DAYS: Final = 30

@@ -9,7 +9,7 @@ import orjson
 from heksherlite.service.domain.authors import Author
 
 _SHORT: Final = 90
-_LONGEST_TOOLTIP: Final = 1_000
+_LONGEST_TOOLTIP: Final = 300
 _MINUTE: Final = 60
 _HOUR: Final = 3_600
 _LONGEST_AGO: Final = 48 * _HOUR
@@ -37,6 +37,11 @@ def short(shown: Any) -> str:
     """Return a value as JSON on one line, shortened if it is long."""
     text = value(shown)
     return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
+
+
+def is_cut(shown: Any) -> bool:
+    """Return whether `short` leaves out a part of a value."""
+    return len(value(shown)) > _SHORT
 
 
 def tooltip(shown: Any) -> str:
@@ -113,6 +118,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "short": short,
     "pretty": pretty,
     "tooltip": tooltip,
+    "is_cut": is_cut,
     "moment": moment,
     "iso": iso,
     "author": author,

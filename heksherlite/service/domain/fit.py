@@ -19,7 +19,8 @@ def rule_misfits(setting: Setting, rule: Rule) -> Iterator[str]:
 def feature_misfits(setting: Setting, features: Iterable[str]) -> Iterator[str]:
     """Yield the reason why a setting cannot have a rule with conditions on these context features, if there is one."""
     if foreign := sorted(set(features) - setting.configurable_features):
-        yield f"setting {setting.name!r} is not configurable by {foreign}"
+        known = sorted(setting.configurable_features)
+        yield f"setting {setting.name!r} is not configurable by {foreign}; its configurable features are {known}"
 
 
 def value_misfits(setting: Setting, value: Json) -> Iterator[str]:

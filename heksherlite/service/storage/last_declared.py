@@ -57,6 +57,17 @@ class LastDeclared:
             if self.pending.get(setting_id) == at:
                 del self.pending[setting_id]
 
+    async def of(self, setting_id: int) -> datetime | None:
+        """Return when a setting was last declared, or None if no program declared it.
+
+        Raises:
+            DatabaseUnavailableError: The database cannot be used.
+        """
+        async with self._database.reading() as connection:
+            known = await connection.scalar(select(_columns.declared_at).where(_columns.setting_id == setting_id))
+        at = max(known or 0, self.pending.get(setting_id, 0))
+        return datetime.fromtimestamp(at, UTC) if at else None
+
     async def all(self) -> Mapping[int, datetime]:
         """Return when each setting was last declared, by its id. Settings that no program declared are missing.
 

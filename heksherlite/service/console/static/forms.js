@@ -10,7 +10,7 @@ async function refresh(form, signal) {
   const fetched = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const id of form.dataset.live.split(" ")) {
     const [place, fresh] = [document.getElementById(id), fetched.getElementById(id)];
-    if (place && fresh) place.replaceWith(document.adoptNode(fresh));
+    if (place && fresh && !place.contains(document.activeElement)) place.replaceWith(document.adoptNode(fresh));
   }
   history.replaceState(null, "", url);
 }

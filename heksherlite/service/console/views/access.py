@@ -1,20 +1,25 @@
 """``/console/access``: tokens, applications, configuration groups and secrets."""
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ValidationError
 
-from heksherlite.service.api import applications, groups, tokens
+from heksherlite.service.api import applications as application_api
+from heksherlite.service.api import groups as group_api
+from heksherlite.service.api import tokens as token_api
 from heksherlite.service.api.administration import Administered
 from heksherlite.service.api.change_cause import author_of
 from heksherlite.service.api.routes import requires_operator
+from heksherlite.service.console.parts import Part, part_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
+from heksherlite.service.domain.applications import Application
 from heksherlite.service.domain.authors import Cause
-from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.domain.tokens import Scope, Token
 from heksherlite.service.errors import BadRequestError, RequestError
 from heksherlite.service.pages.choices import DESCRIPTIONS, POWERFUL
 from heksherlite.service.pages.form import Form, read_form
@@ -24,6 +29,13 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 _LIFETIMES: Final = {"": "never", "1": "in a day", "7": "in a week", "30": "in 30 days", "365": "in a year"}
 _OVERLAPS: Final = {"7": "for a week", "1": "for a day", "30": "for 30 days", "0": "not any more"}
+_PART_SIZE: Final = 40
+
+_LONGEST_GROUP: Final = 2_000
+"""The size of the longest values of a group that are shown without being asked for, in characters."""
+
+T = TypeVar("T")
+
 _INVITATION: Final = timedelta(hours=24)
 
 _MOST_WAITING: Final = 10
@@ -45,7 +57,7 @@ async def create_token(request: Request, store: Administered) -> Response:
     expires_at = _expiry(form, store)
     try:
         body = _validated(
-            tokens.NewToken,
+            token_api.NewToken,
             {
                 "name": form.text("name"),
                 "scopes": list(form.texts("scope")),
@@ -53,7 +65,7 @@ async def create_token(request: Request, store: Administered) -> Response:
                 "expires_at": expires_at,
             },
         )
-        response = await tokens.create_token(body, store, _cause(request, form))
+        response = await token_api.create_token(body, store, _cause(request, form))
     except RequestError as error:
         return await _show(request, store, problem=error.message, form=form, status=422)
     return await _show(request, store, made=("Token", orjson.loads(bytes(response.body))["token"]))
@@ -64,7 +76,7 @@ async def create_token(request: Request, store: Administered) -> Response:
 async def revoke_token(request: Request, store: Administered) -> Response:
     """Revoke a token."""
     form = await read_form(request)
-    await tokens.revoke_token(form.text("token"), store, _cause(request, form))
+    await token_api.revoke_token(form.text("token"), store, _cause(request, form))
     return redirect(request, "access")
 
 
@@ -75,14 +87,14 @@ async def invite_application(request: Request, store: Administered) -> Response:
     form = await read_form(request)
     try:
         body = _validated(
-            applications.Invitation,
+            application_api.Invitation,
             {
                 "identifier": form.text("identifier"),
                 "approval": {"scopes": list(form.texts("scope")), "setting_prefix": form.text("setting_prefix")},
                 "expires_at": int((store.now() + _INVITATION).timestamp()),
             },
         )
-        response = await applications.invite_application(body, store, _cause(request, form))
+        response = await application_api.invite_application(body, store, _cause(request, form))
     except RequestError as error:
         return await _show(request, store, problem=error.message, form=form, status=422)
     return await _show(request, store, made=("One-time token", orjson.loads(bytes(response.body))["one_time_token"]))
@@ -93,8 +105,8 @@ async def invite_application(request: Request, store: Administered) -> Response:
 async def revoke_application(request: Request, store: Administered) -> Response:
     """Revoke an application."""
     form = await read_form(request)
-    body = _validated(applications.ChosenApplications, {"ids": [form.text("application")]})
-    await applications.revoke_applications(body, store, _cause(request, form))
+    body = _validated(application_api.ChosenApplications, {"ids": [form.text("application")]})
+    await application_api.revoke_applications(body, store, _cause(request, form))
     return redirect(request, "access")
 
 
@@ -105,8 +117,8 @@ async def expire_application(request: Request, store: Administered) -> Response:
     form = await read_form(request)
     body = {"ids": [form.text("application")], "expires_at": _expiry(form, store)}
     try:
-        await applications.expire_applications(
-            _validated(applications.ChosenForExpiry, body), store, _cause(request, form)
+        await application_api.expire_applications(
+            _validated(application_api.ChosenForExpiry, body), store, _cause(request, form)
         )
     except RequestError as error:
         return await _show(request, store, problem=error.message, status=422)
@@ -127,8 +139,8 @@ async def rotate_credentials(request: Request, store: Administered) -> Response:
         "expires_at": _expiry(form, store),
     }
     try:
-        response = await applications.rotate_credentials(
-            _validated(applications.Rotation, body), store, _cause(request, form)
+        response = await application_api.rotate_credentials(
+            _validated(application_api.Rotation, body), store, _cause(request, form)
         )
     except RequestError as error:
         return await _show(request, store, problem=error.message, status=422)
@@ -145,10 +157,12 @@ async def put_group(request: Request, store: Administered) -> Response:
     name = form.text("name")
     try:
         if form.text("do") == "delete":
-            await groups.delete_group(name, store, _cause(request, form))
+            await group_api.delete_group(name, store, _cause(request, form))
         else:
             values = orjson.loads((form.texts("values") or [""])[-1])
-            await groups.put_group(name, _validated(groups.GroupBody, {"values": values}), store, _cause(request, form))
+            await group_api.put_group(
+                name, _validated(group_api.GroupBody, {"values": values}), store, _cause(request, form)
+            )
     except orjson.JSONDecodeError as error:
         return await _show(request, store, problem=f"this is not JSON: {error}", form=form, status=422)
     except RequestError as error:
@@ -164,10 +178,10 @@ async def put_secret(request: Request, store: Administered) -> Response:
     name = form.text("name")
     try:
         if form.text("do") == "delete":
-            await groups.delete_secret(name, store, _cause(request, form))
+            await group_api.delete_secret(name, store, _cause(request, form))
         else:
-            body = groups.SecretBody(value=(form.texts("value") or [""])[-1])
-            await groups.put_secret(name, body, store, _cause(request, form))
+            body = group_api.SecretBody(value=(form.texts("value") or [""])[-1])
+            await group_api.put_secret(name, body, store, _cause(request, form))
     except RequestError as error:
         return await _show(request, store, problem=error.message, status=422)
     return redirect(request, "access")
@@ -202,6 +216,16 @@ async def _show(
     form: Form | None = None,
     status: int = 200,
 ) -> Response:
+    words = request.query_params.get("q", "").casefold().split()
+
+    def found(items: Iterable[T], name: Callable[[T], str], parameter: str) -> Part[T]:
+        matching = [each for each in items if all(word in name(each).casefold() for word in words)]
+        return part_of(request, matching, size=_PART_SIZE, parameter=parameter)
+
+    tokens = found(await list_tokens(store.access), lambda each: each.name, "tokens")
+    applications = found(await store.applications.all(), lambda each: each.identifier, "applications")
+    groups = found(await store.groups.all(), lambda each: each.name, "groups")
+    secrets = found(await store.groups.secret_names(), str, "secrets")
     return await render(
         request,
         "access",
@@ -209,33 +233,39 @@ async def _show(
         made=made,
         problem=problem,
         entered={} if form is None else {name: form.text(name) for name in ("name", "identifier", "setting_prefix")},
-        tokens=[
-            {**known.described(), "created": _time(known.created_at), "expires": _time(known.expires_at)}
-            for known in await list_tokens(store.access)
-        ],
-        applications=[
-            {
-                **known.described(),
-                "expires": _time(known.expires_at),
-                "previous_expires": _time(known.previous.expires_at)
-                if known.previous is not None and known.previous.expires_at > store.now().timestamp()
-                else None,
-                "has_credentials": known.digests is not None,
-            }
-            for known in await store.applications.all()
-        ],
+        q=request.query_params.get("q", ""),
+        searches=bool(words) or any(each.count > 1 for each in (tokens, applications, groups, secrets)),
+        tokens=tokens.shown(_token),
+        applications=applications.shown(lambda known: _application(known, store)),
+        groups=groups,
+        chosen=request.query_params.get("group", ""),
+        longest=_LONGEST_GROUP,
+        secrets=secrets,
         waiting=[
             {"identifier": each.manifest.identifier, "address": each.address, "requested": _time(each.created_at)}
             for each in await store.device_codes.waiting(store.now().timestamp(), limit=_MOST_WAITING)
         ],
-        groups=await store.groups.all(),
-        secrets=await store.groups.secret_names(),
         scopes=list(Scope),
         descriptions=DESCRIPTIONS,
         powerful=POWERFUL,
         lifetimes=_LIFETIMES,
         overlaps=_OVERLAPS,
     )
+
+
+def _token(known: Token) -> dict[str, Any]:
+    return {**known.described(), "created": _time(known.created_at), "expires": _time(known.expires_at)}
+
+
+def _application(known: Application, store: Administered) -> dict[str, Any]:
+    previous = known.previous
+    has_previous = previous is not None and previous.expires_at > store.now().timestamp()
+    return {
+        **known.described(),
+        "expires": _time(known.expires_at),
+        "previous_expires": _time(previous.expires_at) if previous is not None and has_previous else None,
+        "has_credentials": known.digests is not None,
+    }
 
 
 def _time(seconds: int | None) -> datetime | None:

@@ -54,7 +54,8 @@ async def show_bulk(request: Request, store: ReadableStore, context: Context) ->
 async def take_bulk(request: Request, store: ReadableStore, context: Context) -> Response:
     """Take the edits into the draft, or show the forms again with what is wrong."""
     form = await read_form(request)
-    names, numbers, do = form.texts("setting"), form.texts("rule"), form.text("do")
+    names, numbers = (" ".join(form.texts(each)).split() for each in ("setting", "rule"))
+    do = form.text("do")
     person = person_of(request)
     if do in _FOR_ADMINISTRATORS and not person.may_administer:
         raise AccessDeniedError(403, "this requires the scope admin")

@@ -1,13 +1,15 @@
 """``/console/compare/file``: what differs between this service and an export, to be copied into a draft."""
 
+import base64
 import io
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from heksherlite import operations as ops
 from heksherlite.rules import NO_VALUE
@@ -17,6 +19,7 @@ from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.drafting import add_to_draft
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleOperationsRoute
+from heksherlite.service.console.showing import tooltip
 from heksherlite.service.console.views.editing import may_edit_values
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.entities import Entry, Rule, Setting
@@ -29,7 +32,16 @@ from heksherlite.service.transfer.lines import ExportReader
 router = APIRouter(include_in_schema=False, route_class=ConsoleOperationsRoute)
 
 _MOST: Final = 1_000
-"""The maximum number of differences that are shown."""
+"""The maximum number of differences that are copied at once."""
+
+_LARGEST_TABLE: Final = 100_000
+"""The size of the table of differences, in bytes."""
+
+_LARGEST_FIELD: Final = 60_000
+"""The size of the field with the operations, in characters."""
+
+_ROW_SIZE: Final = 600
+"""About how large a row is without the values, in bytes."""
 
 _OPERATION: Final[Any] = TypeAdapter(AnyOperationBody)
 
@@ -42,7 +54,7 @@ class FileRow:
     conditions: Mapping[str, str]
     file: Any
     here: Any
-    operation: str
+    operation: Mapping[str, Any]
 
 
 @router.get("/console/compare/file")
@@ -66,37 +78,76 @@ async def compare_file(request: Request, store: ReadableStore, context: Context)
         rows = await context.changer.computed(lambda: list(_differences(catalog, text, missing)))
     except ExportError as error:
         return await _ask(request, str(error), status=422)
+    copied, packed = _packed(rows[:_MOST])
     return await render(
         request,
         "compare_file",
         asked=True,
         problem="",
-        rows=rows[:_MOST],
+        rows=list(_shown(copied)),
+        count=len(copied),
+        operations=packed,
         missing=missing,
-        has_more=len(rows) > _MOST,
+        has_more=len(rows) > len(copied),
     )
 
 
 @router.post("/console/compare/file/copy")
 @may_edit_values
-async def copy_from_file(request: Request) -> Response:
-    """Take the chosen differences, or all that are shown, into the draft."""
+async def copy_from_file(request: Request, context: Context) -> Response:
+    """Take the chosen differences, or all of them, into the draft."""
     form = await read_form(request)
-    texts = form.texts("shown") if form.text("all") else form.texts("row")
-    if not texts:
-        raise BadRequestError("choose at least one row")
     try:
-        operations = [_OPERATION.validate_json(each).operation for each in texts]
-    except ValidationError as error:
+        texts = _unpacked(form.text("operations"), most=context.options.limits.max_changes_size)
+        chosen = texts if form.text("all") else [texts[int(row)] for row in form.texts("row")]
+        operations = [_OPERATION.validate_python(each).operation for each in chosen]
+    except (ValueError, IndexError, zlib.error) as error:
         raise BadRequestError("the form does not say what to copy") from error
+    if not operations:
+        raise BadRequestError("choose at least one row")
     await add_to_draft(request, operations)
     return redirect(request, "draft")
 
 
+def _packed(rows: Sequence[FileRow]) -> tuple[Sequence[FileRow], str]:
+    """Return the rows whose operations fit into a field, at least one, and the field."""
+    packed = base64.b64encode(zlib.compress(orjson.dumps([row.operation for row in rows]))).decode()
+    if len(packed) <= _LARGEST_FIELD or len(rows) < 2:
+        return rows, packed
+    return _packed(rows[: len(rows) // 2])
+
+
+def _unpacked(text: str, *, most: int) -> list[Any]:
+    """Return the operations in a field.
+
+    Args:
+        text: The field.
+        most: How large the operations may be, in bytes of JSON.
+
+    Raises:
+        ValueError: The field has no list of operations, or they are too large.
+        zlib.error: It is not compressed.
+    """
+    stream = zlib.decompressobj()
+    found = orjson.loads(stream.decompress(base64.b64decode(text, validate=True), most))
+    if not isinstance(found, list):
+        raise ValueError(text[:100])  # noqa: TRY004 - it is not of the wrong type, but has the wrong content
+    return found
+
+
+def _shown(rows: Iterable[FileRow]) -> Iterator[FileRow]:
+    """Yield the rows that a page shows, at least one."""
+    size = 0
+    for row in rows:
+        yield row
+        size += _ROW_SIZE + sum(len(tooltip(each)) for each in (row.file, row.here) if each is not NO_VALUE)
+        if size > _LARGEST_TABLE:
+            return
+
+
 async def _ask(request: Request, problem: str = "", *, status: int = 200) -> Response:
-    return await render(
-        request, "compare_file", status=status, asked=False, problem=problem, rows=[], missing=[], has_more=False
-    )
+    nothing: dict[str, Any] = {"rows": [], "count": 0, "operations": "", "missing": [], "has_more": False}
+    return await render(request, "compare_file", status=status, asked=False, problem=problem, **nothing)
 
 
 def _differences(catalog: Catalog, text: str, missing: list[str]) -> Iterator[FileRow]:
@@ -144,7 +195,7 @@ def _of_setting(catalog: Catalog, setting: Setting, rules: list[Rule], missing: 
 
 
 def _row(name: str, conditions: Mapping[str, str], file: Any, here: Any, operation: ops.AnyOperation) -> FileRow:
-    return FileRow(name, conditions, file, here, orjson.dumps(operation.as_json()).decode())
+    return FileRow(name, conditions, file, here, operation.as_json())
 
 
 def _value(rule: Rule | None) -> Any:

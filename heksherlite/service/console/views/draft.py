@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -16,6 +16,7 @@ from heksherlite.service.api.operation_bodies import operations_of
 from heksherlite.service.api.responses import status_of
 from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.drafting import add_to_draft, cause_of, look_at, rights_of
+from heksherlite.service.console.parts import part_of
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleOperationsRoute
@@ -27,6 +28,11 @@ from heksherlite.service.pages.form import read_form
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleOperationsRoute)
 
+
+_EDITS_SHOWN: Final = 40
+
+_LONGEST_COMMAND: Final = 10_000
+"""The size of the longest draft that can be copied as a command with all edits, in characters."""
 
 may_edit = requires_person(Scope.WRITE, Scope.PROPOSE, Scope.ADMIN)
 
@@ -198,6 +204,7 @@ async def _show(
     request: Request, context: Context, *, problem: str = "", reason: str = "", status: int = 200
 ) -> Response:
     draft = await _draft_of(request, context)
+    body = _body(draft, reason="…").decode()
     look = await look_at(context, draft.operations, rights_of(request), base_revision=draft.base_revision)
     return await render(
         request,
@@ -208,6 +215,7 @@ async def _show(
         problem=problem or look.problem,
         reason=reason,
         nothing="nothing" in request.query_params,
-        body=_body(draft, reason="…").decode(),
+        body=body if len(body) <= _LONGEST_COMMAND else None,
+        edits=part_of(request, look.conflicts_first, size=_EDITS_SHOWN),
         base_url=context.base_url(request),
     )

@@ -17,6 +17,7 @@ from heksherlite.service.console.drafting import add_to_draft
 from heksherlite.service.console.indexes import index_of
 from heksherlite.service.console.links import CONTEXT
 from heksherlite.service.console.numbers import read_number
+from heksherlite.service.console.parts import part_of
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
@@ -36,7 +37,7 @@ reads_history = requires_person(Scope.READ, all_settings=True)
 
 PAGE_SIZE: Final = 30
 _CHANGES_SHOWN: Final = 10
-_MOST_CHANGES: Final = 500
+_CHANGES_OF_A_RECORD: Final = 100
 _MOST_VALUES: Final = 100
 
 
@@ -109,7 +110,7 @@ async def show_record(request: Request, revision: str, store: ReadableStore) -> 
         "record",
         described=described,
         record=record,
-        changes=described.changes[:_MOST_CHANGES],
+        changes=part_of(request, described.changes, size=_CHANGES_OF_A_RECORD),
         problems=problems,
         saved="saved" in request.query_params,
         newest=store.catalog.counters.revision,

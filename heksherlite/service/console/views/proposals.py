@@ -12,6 +12,7 @@ from heksherlite.service.api.context import CallerRights, Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.drafting import look_at
 from heksherlite.service.console.numbers import read_number
+from heksherlite.service.console.parts import part_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.domain.proposals import Proposal, ProposalState
@@ -21,7 +22,9 @@ from heksherlite.service.pages.form import Form, read_form
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
-_MOST_LISTED: Final = 200
+_MOST_LISTED: Final = 100
+_EDITS_SHOWN: Final = 40
+_COMMENTS_SHOWN: Final = 5
 _PENDING: Final = (ProposalState.OPEN, ProposalState.APPROVED)
 
 
@@ -123,11 +126,15 @@ async def _show(
     proposal = await api.proposal_within(request, read_number(number, "proposal"), store)
     may = replace(rights, ignores_protection=True)
     base = proposal.base_revision if proposal.is_pending else None
+    look = await look_at(context, proposal.operations, may, base_revision=base)
+    comments = proposal.comments[::-1]
     return await render(
         request,
         "proposal",
         status=status,
         proposal=proposal,
-        look=await look_at(context, proposal.operations, may, base_revision=base),
+        look=look,
+        edits=part_of(request, look.conflicts_first, size=_EDITS_SHOWN),
+        comments=part_of(request, comments, size=_COMMENTS_SHOWN, parameter="comments"),
         is_own=proposal.author.is_same_as(author_of(request)),
     )

@@ -85,7 +85,21 @@ async def show_setting(request: Request, name: str, store: ReadableStore, contex
         number=number,
         pages=max(1, -(-count // PAGE_SIZE)),
         records=records,
+        declared=await store.last_declared.of(setting.id),
     )
+
+
+@router.get("/console/settings/{name}/value")
+@requires_person(Scope.READ)
+async def show_value(request: Request, name: str, store: ReadableStore) -> Response:
+    """Show the whole value of a rule, or the default, as JSON on several lines."""
+    entry = store.catalog.entry(name)
+    number = request.query_params.get("rule", "")
+    rule = entry.rules.get(read_number(number, "rule")) if number else None
+    if number and rule is None:
+        raise NotFoundError(f"setting {entry.setting.name!r} has no rule {number[:100]}; it may have been deleted")
+    value = entry.setting.default_value if rule is None else rule.value
+    return await render(request, "value", setting=entry.setting, rule=rule, value=value)
 
 
 async def _last_change(store: StoreView, rule: Rule) -> Record | None:

@@ -1,4 +1,4 @@
-"""GraphQL clients by gql, configured from facts. Requires ``heksherlite[graphql]``."""
+"""The clients, and how they send requests."""
 
 import random
 import time
@@ -19,6 +19,7 @@ from heksherlite.errors import FactsShapeError, FaktsError
 from heksherlite.grants.facts import describe_type
 from heksherlite.grants.loader import Fakts, get_current_fakts
 from heksherlite.http.urls import http_url, shown_url
+from heksherlite.integrations.graphql.http import HTTP, auth_for_gql
 
 _TEMPORARY: Final = (429, 502, 503, 504)
 _LONGEST_DELAY: Final = 10.0
@@ -47,7 +48,8 @@ async def agraphql_client(
             :class:`~heksherlite.integrations.oauth2.OAuth2Auth`.
         retries: How often a request is repeated if the server cannot be reached, or answers 429, 502, 503 or 504. A
             mutation is only repeated if there was no connection.
-        http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``timeout``.
+        http_client_args: Arguments for :class:`httpx.AsyncClient`, such as ``timeout``, or for that of httpx2, which
+            gql 4.4 and later use if it is installed.
         websocket_args: Arguments for the WebSocket transport of gql, such as ``ping_interval``.
         client_args: Arguments for the client of gql, such as ``execute_timeout`` and ``schema``.
 
@@ -104,7 +106,7 @@ class _AsyncTransport(HTTPXAsyncTransport):
         http_client_args: dict[str, Any],
         websocket_args: dict[str, Any],
     ) -> None:
-        super().__init__(source.read()[0], auth=auth, **http_client_args)
+        super().__init__(source.read()[0], auth=auth_for_gql(auth), **http_client_args)
         self._source = source
         self._auth = auth
         self._retries = retries
@@ -162,7 +164,7 @@ class _SyncTransport(HTTPXTransport):
     def __init__(
         self, source: _Source, auth: httpx.Auth | None, retries: int, http_client_args: dict[str, Any]
     ) -> None:
-        super().__init__(source.read()[0], auth=auth, **http_client_args)
+        super().__init__(source.read()[0], auth=auth_for_gql(auth), **http_client_args)
         self._source = source
         self._retries = retries
 
@@ -179,14 +181,14 @@ class _SyncTransport(HTTPXTransport):
 
 
 def _may_repeat(request: GraphQLRequest, error: TransportConnectionFailed | TransportServerError) -> bool:
-    if isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout):
+    if isinstance(error.__cause__, HTTP.ConnectError | HTTP.ConnectTimeout):
         return True
     operations = [node for node in request.document.definitions if isinstance(node, OperationDefinitionNode)]
     if any(node.operation is OperationType.MUTATION for node in operations):
         return False
     if isinstance(error, TransportServerError):
         return error.code in _TEMPORARY
-    return isinstance(error.__cause__, httpx.TransportError)
+    return isinstance(error.__cause__, HTTP.TransportError)
 
 
 def _delay(attempt: int) -> float:
