@@ -41,7 +41,7 @@ class UpdatePolicy:
             seconds = getattr(self, name)
             if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, Real)):
                 raise TypeError(f"{name} is in seconds and must be a number such as 60, not {seconds!r}")
-            if seconds is not None and not seconds > 0:
+            if seconds is not None and not float(seconds) > 0:
                 raise ValueError(f"{name} is in seconds and must be more than 0, not {seconds!r}")
         if self.startup not in ("require", "best-effort"):
             raise ValueError(f"startup must be 'require' or 'best-effort', not {self.startup!r}")
