@@ -54,6 +54,7 @@ def test_it_is_reverted_with_the_default(api: Api) -> None:
 def test_it_is_stored_and_moved(new_database: Callable[[], str]) -> None:
     """It is in the database and in exports, and comes back from both."""
     first, second = new_database(), new_database()
+    export = b""
     for _ in range(2):
         with embedded(first, context_features=FEATURES) as service:
             api = Api(service.url)
