@@ -157,6 +157,25 @@ class RankedRules(Generic[T]):
         return index.get(key, ())
 
 
+def winning_rules(rules: RankedRules[T], known: Mapping[str, str]) -> Iterator[T | None]:
+    """Yield the rules that win in some of the contexts that have some known values, the heaviest first.
+
+    Args:
+        rules: The rules.
+        known: The values of the features that are known, of those that the rules are about.
+
+    Returns:
+        The rules, and None at last if no rule matches in some of these contexts.
+    """
+    for rank in range(len(rules)):
+        shape = rules.shapes[rank]
+        for conditions in rules.compatible(known, rank):
+            if rules.covering({**known, **conditions}, above=rank) is None:
+                yield shape.values[_selected(shape, conditions)]
+    if rules.covering(known, above=len(rules)) is None:
+        yield None
+
+
 def winning_regions(
     rules: RankedRules[T], known: Mapping[str, str], *, most_exceptions: int = 100
 ) -> Iterator[WinningRegion[T]]:

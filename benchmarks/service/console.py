@@ -39,6 +39,7 @@ PAGES = {
     "draft": "/console/draft",
     "explain one": "/console/explain?settings=group_07.setting_0007&c.environment=prod&c.user=u17",
     "compare": "/console/compare?feature=environment&left=staging&right=prod",
+    "compare contexts": "/console/compare/contexts?c.environment=prod&c.customer=c1&d.environment=prod&d.customer=c2",
     "features": "/console/features",
     "history": "/console/history",
     "value over time": "/console/history?setting=group_07.setting_0007&c.environment=prod&c.customer=c1&c.user=u17",

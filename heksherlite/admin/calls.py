@@ -293,11 +293,17 @@ def export(*, at: Moment | None = None) -> Call[bytes]:
 
 
 def import_export(
-    *, replace: bool, dry_run: bool, break_glass: bool, block_writes: bool, reason: str | None
+    *,
+    replace: bool,
+    dry_run: bool,
+    break_glass: bool,
+    block_writes: bool,
+    base_revision: str | None,
+    reason: str | None,
 ) -> Call[ImportResult]:
     """Return the call of an import, whose body is the export."""
     flags = {"replace": replace, "dry_run": dry_run, "break_glass": break_glass, "block_writes": block_writes}
-    params = {name: _flag(value) for name, value in flags.items()}
+    params = {**{name: _flag(value) for name, value in flags.items()}, "base_revision": base_revision}
     request = request_to("POST", "import", None, params, repeatable=dry_run)
     headers = {"Content-Type": LINES, **request.headers}
     if reason is not None:

@@ -196,6 +196,7 @@ class AsyncAdminClient:
         dry_run: bool = False,
         break_glass: bool = False,
         block_writes: bool = False,
+        base_revision: str | None = None,
         reason: str | None = None,
     ) -> ImportResult:
         """Store the settings, rules and context features of an export, all of them or none, as one change.
@@ -210,14 +211,22 @@ class AsyncAdminClient:
             break_glass: Whether to delete protected settings in an emergency. It requires a reason.
             block_writes: Whether the import may keep others from writing for longer than 5 seconds. They wait for 8
                 seconds, and are then refused with status 503.
+            base_revision: The name of the revision that the author looked at, such as the one of a dry run. If there is
+                a newer one, it is a conflict. None: no conflict.
             reason: The reason, for the history.
 
         Raises:
-            RequestRefusedError: There are settings, or it takes too long (status 409); the export is malformed (422).
+            ChangeConflictsError: There are settings, it takes too long, or there is a newer revision.
+            RequestRefusedError: The export is malformed (status 422).
             AdminError: There is no answer, or the request is refused for another reason.
         """
         call = calls.import_export(
-            replace=replace, dry_run=dry_run, break_glass=break_glass, block_writes=block_writes, reason=reason
+            replace=replace,
+            dry_run=dry_run,
+            break_glass=break_glass,
+            block_writes=block_writes,
+            base_revision=base_revision,
+            reason=reason,
         )
         return call.result(await self._exchange(call.request, self._transport.upload(call.request, file)))
 
@@ -376,6 +385,7 @@ class AdminClient:
         dry_run: bool = False,
         break_glass: bool = False,
         block_writes: bool = False,
+        base_revision: str | None = None,
         reason: str | None = None,
     ) -> ImportResult:
         """Store the settings, rules and context features of an export, all of them or none, as one change.
@@ -390,10 +400,13 @@ class AdminClient:
             break_glass: Whether to delete protected settings in an emergency. It requires a reason.
             block_writes: Whether the import may keep others from writing for longer than 5 seconds. They wait for 8
                 seconds, and are then refused with status 503.
+            base_revision: The name of the revision that the author looked at, such as the one of a dry run. If there is
+                a newer one, it is a conflict. None: no conflict.
             reason: The reason, for the history.
 
         Raises:
-            RequestRefusedError: There are settings, or it takes too long (status 409); the export is malformed (422).
+            ChangeConflictsError: There are settings, it takes too long, or there is a newer revision.
+            RequestRefusedError: The export is malformed (status 422).
             AdminError: There is no answer, or the request is refused for another reason.
         """
 
@@ -404,6 +417,7 @@ class AdminClient:
                 dry_run=dry_run,
                 break_glass=break_glass,
                 block_writes=block_writes,
+                base_revision=base_revision,
                 reason=reason,
             )
 

@@ -1,7 +1,10 @@
 """``heksherlite serve``: run the service."""
 
+import gc
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -202,7 +205,8 @@ def serve(
 
     The command runs until it is interrupted.
     """
-    from heksherlite.cli.running import run_service
+    with _without_collections():
+        from heksherlite.cli.running import run_service
 
     def options() -> ServiceOptions:
         return ServiceOptions(
@@ -234,6 +238,17 @@ def serve(
         first_token_file=first_token_file,
         beacon=beacon,
     )
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Import modules without garbage collections, which take an eighth of the time and find nothing."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def _is_installed(module: str) -> bool:

@@ -64,7 +64,7 @@ def import_into(service: Service, file: str, mode: ImportMode) -> ImportResult:
         click.Abort: The answer is no.
     """
 
-    def send(label: str, *, dry_run: bool) -> ImportResult:
+    def send(label: str, *, dry_run: bool, base_revision: str | None = None) -> ImportResult:
         with click.open_file(file, "rb") as lines, service.connect(seconds=_SECONDS) as admin:
             length = None if file == "-" else os.fstat(lines.fileno()).st_size
             with progress(label, length) as advance:
@@ -74,11 +74,13 @@ def import_into(service: Service, file: str, mode: ImportMode) -> ImportResult:
                     dry_run=dry_run,
                     break_glass=mode.break_glass,
                     block_writes=mode.block_writes,
+                    base_revision=base_revision,
                     reason=mode.reason or f"import of {file}",
                 )
 
     if mode.dry_run:
         return send("checking", dry_run=True)
+    base_revision = None
     if not mode.yes:
         require_terminal()
         if file == "-":
@@ -91,7 +93,8 @@ def import_into(service: Service, file: str, mode: ImportMode) -> ImportResult:
             f"Delete the {present} settings of {service.url} with their rules, and then import" if present else "Import"
         )
         require_consent(f"{first} {file}?", yes=False)
-    return send("importing", dry_run=False)
+        base_revision = checked.revision_name
+    return send("importing", dry_run=False, base_revision=base_revision)
 
 
 class _Counted:

@@ -95,7 +95,11 @@ class AsyncHeksherClient(BaseClient):
             ServiceResponseError: If a response of the service does not follow the protocol.
             RuntimeError: If this is not the main client.
         """
-        await self._running().update()
+        try:
+            await self._running().update()
+        finally:
+            if not self.is_live:  # another task closed the client meanwhile
+                await _close(self._transport)
 
     async def wait_until_fresh(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as the thread client's
         """Wait until an update succeeds, unless the last one did.

@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Any
 
 from heksherlite.http.failures import is_outage
+from heksherlite.http.in_progress import ConnectionsClosedError
 
 
 class Outage:
@@ -34,8 +35,11 @@ class Outage:
     def note(self, error: BaseException, **extra: Any) -> None:
         """Log the failure if it begins. Repetitions are logged at DEBUG.
 
-        A service that cannot be reached is logged in one line, with the traceback at DEBUG.
+        A service that cannot be reached is logged in one line, with the traceback at DEBUG. That the program itself
+        closed the connections is no failure.
         """
+        if isinstance(error, ConnectionsClosedError):
+            return
         reason = str(error) or type(error).__name__
         if self._times == 0:
             self._since = monotonic()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 from heksherlite.engine.health import ClientStatus
@@ -24,6 +25,7 @@ class UpdatePolicy:
         push: Whether to listen to the stream of changes, if the service offers one.
 
     Raises:
+        TypeError: If seconds are not a number.
         ValueError: If an attribute is out of range.
     """
 
@@ -37,7 +39,9 @@ class UpdatePolicy:
     def __post_init__(self) -> None:
         for name in ("update_interval", "startup_timeout", "max_staleness"):
             seconds = getattr(self, name)
-            if seconds is not None and not seconds > 0:
+            if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, Real)):
+                raise TypeError(f"{name} is in seconds and must be a number such as 60, not {seconds!r}")
+            if seconds is not None and not float(seconds) > 0:
                 raise ValueError(f"{name} is in seconds and must be more than 0, not {seconds!r}")
         if self.startup not in ("require", "best-effort"):
             raise ValueError(f"startup must be 'require' or 'best-effort', not {self.startup!r}")

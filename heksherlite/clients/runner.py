@@ -28,6 +28,7 @@ from heksherlite.engine.polling import Polling
 from heksherlite.engine.state import Change
 from heksherlite.errors import ServiceResponseError
 from heksherlite.http.failures import is_same_outage
+from heksherlite.http.in_progress import ConnectionsClosedError
 from heksherlite.http.retry_after import retry_after
 from heksherlite.http.transport import Transport
 from heksherlite.listeners import Listeners
@@ -168,8 +169,16 @@ class Runner:
             raise load_failure
 
     async def update_logging_failures(self) -> None:
-        """Do the same as :meth:`update`, but log the failures."""
-        self._log(*await self._update())
+        """Do the same as :meth:`update`, but log the failures.
+
+        Raises:
+            ConnectionsClosedError: If the client is closed meanwhile.
+        """
+        failures = await self._update()
+        for failure in failures:
+            if isinstance(failure, ConnectionsClosedError):
+                raise failure
+        self._log(*failures)
 
     def wake(self) -> None:
         """Make the next update due. Call it in the event loop."""

@@ -22,6 +22,7 @@ from heksherlite.secret import Secret, SecretText
 if TYPE_CHECKING:
     from heksherlite.grants.cache import CacheGrant
     from heksherlite.grants.dotenv import DotenvGrant
+    from heksherlite.grants.expiry import CredentialExpiry
     from heksherlite.grants.files import JsonGrant, TomlGrant, YamlGrant
     from heksherlite.grants.grant import Grant, LoadRequest
     from heksherlite.grants.layers import FactsExplanation, Layer, LayeredFacts, SourcedValue
@@ -51,6 +52,7 @@ __all__ = [
     "CacheGrant",
     "Claim",
     "ClaimError",
+    "CredentialExpiry",
     "Demand",
     "DemandError",
     "DeviceCodeGrant",
@@ -111,6 +113,7 @@ _LAZY = {
     "BelowGrant": "shaping",
     "CacheGrant": "cache",
     "Claim": "remote.remote_grant",
+    "CredentialExpiry": "expiry",
     "Demand": "remote.remote_grant",
     "DeviceCodeGrant": "remote.device_code",
     "DeviceLogin": "remote.device_code",

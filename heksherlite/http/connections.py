@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import Iterable
 from typing import Any
 
@@ -46,7 +47,23 @@ class DirectConnections(AutoBackend):
                 raise httpcore.ConnectTimeout(str(error)) from error
             reason = str(error) if error.errno is None else os.strerror(error.errno)
             raise httpcore.ConnectError(reason) from error
-        return AnyIOStream(connected)
+        return _Stream(connected)
+
+
+class _Stream(AnyIOStream):
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the interface of httpcore
+    ) -> httpcore.AsyncNetworkStream:
+        """Start TLS. A connection on which that is cancelled is closed, which httpcore does for other failures only."""
+        try:
+            return await super().start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.aclose()
+            raise
 
 
 async def _connect(

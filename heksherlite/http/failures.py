@@ -1,7 +1,7 @@
 """Failed requests: exceptions whose messages contain the URL of the service and no secrets."""
 
 import ssl
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
 
@@ -19,6 +19,17 @@ _MESSAGES: Final[tuple[tuple[type[httpx.TransportError], str, str], ...]] = (
 
 _ABOUT_EVERYTHING: Final = frozenset({401, 407, 429})
 """The statuses below 500 that do not depend on what was requested."""
+
+
+class HTTPStatusError(httpx.HTTPStatusError):
+    """The exception of httpx, except that it can be copied and pickled, as the status of a client that contains it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _status_error, (str(self), self.request, self.response)
+
+
+def _status_error(message: str, request: httpx.Request, response: httpx.Response) -> HTTPStatusError:
+    return HTTPStatusError(message, request=request, response=response)
 
 
 def is_outage(error: BaseException) -> bool:

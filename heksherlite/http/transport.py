@@ -17,8 +17,9 @@ from heksherlite.http.bodies import BodyTooLargeError, read_body
 from heksherlite.http.client_args import STREAM, with_redirect_guard, with_stream
 from heksherlite.http.compression import DECOMPRESSORS
 from heksherlite.http.construction import checked_http_client_args, new_http_client
-from heksherlite.http.failures import describe_failure
+from heksherlite.http.failures import HTTPStatusError, describe_failure
 from heksherlite.http.forked import without_connections
+from heksherlite.http.in_progress import RequestsInProgress
 from heksherlite.http.responses import response_of, without_coding
 from heksherlite.http.sync_adapters import SyncTransportAdapter
 from heksherlite.http.task_groups import start_soon
@@ -96,6 +97,7 @@ class Transport:
         self._failure: Exception | None = None
         self._is_crowded = False
         self._listening: anyio.CancelScope | None = None
+        self._in_progress = RequestsInProgress()
         self._urls: LRUCache[Hashable, httpx.URL] = LRUCache(_CACHED_URLS)
 
     def _address(self, service_url: str | None, http_client_args: Mapping[str, Any] | None) -> None:
@@ -210,13 +212,16 @@ class Transport:
 
     async def _listen(self, request: Request, take: Callable[[bytes], object]) -> None:
         client = await self._http_client()
-        async with client.stream(
-            request.method,
-            self._url(client.base_url, request),
-            headers={"Accept": "text/event-stream", "Accept-Encoding": "identity", "Cache-Control": "no-store"},
-            timeout=httpx.Timeout(_STREAM_CONNECT_TIMEOUT, read=_STREAM_READ_TIMEOUT),
-            extensions={STREAM: True},
-        ) as response:
+        async with (
+            self._in_progress.one(),
+            client.stream(
+                request.method,
+                self._url(client.base_url, request),
+                headers={"Accept": "text/event-stream", "Accept-Encoding": "identity", "Cache-Control": "no-store"},
+                timeout=httpx.Timeout(_STREAM_CONNECT_TIMEOUT, read=_STREAM_READ_TIMEOUT),
+                extensions={STREAM: True},
+            ) as response,
+        ):
             response.raise_for_status()
             await take_body(response, take)
 
@@ -254,13 +259,16 @@ class Transport:
         client = await self._http_client()
         headers = {**request.headers, "Accept-Encoding": "identity"}
         try:
-            async with client.stream(
-                request.method,
-                self._url(client.base_url, request),
-                content=None if file is None else pieces_of(file),
-                headers=[(name.encode(), value.encode()) for name, value in headers.items()],
-                extensions={STREAM: True},
-            ) as response:
+            async with (
+                self._in_progress.one(),
+                client.stream(
+                    request.method,
+                    self._url(client.base_url, request),
+                    content=None if file is None else pieces_of(file),
+                    headers=[(name.encode(), value.encode()) for name, value in headers.items()],
+                    extensions={STREAM: True},
+                ) as response,
+            ):
                 if take is None or response.status_code != 200:
                     return await self._read(request, response)
                 await take_body(response, take)
@@ -275,10 +283,13 @@ class Transport:
             self._listening.cancel()
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections. Requests that are in progress fail."""
         client, self._client = self._client, None
         if client is not None:
+            in_progress, self._in_progress = self._in_progress, RequestsInProgress()
+            await in_progress.end_others()
             await client.aclose()
+            in_progress.cancel()
 
     async def _http_client(self) -> httpx.AsyncClient:
         if self.is_offline:
@@ -300,7 +311,8 @@ class Transport:
     async def _try(self, client: httpx.AsyncClient, request: Request) -> Response | Exception:
         try:
             with anyio.fail_after(self._limits.response_timeout):
-                return await self._exchange(client, request)
+                async with self._in_progress.one():
+                    return await self._exchange(client, request)
         except TimeoutError as error:
             let_signals_pass(error)
             seconds = self._limits.response_timeout
@@ -352,7 +364,7 @@ class Transport:
             kept = httpx.Response(
                 response.status_code, headers=without_coding(headers), content=body, request=response.request
             )
-            raise httpx.HTTPStatusError(message, request=response.request, response=kept)
+            raise HTTPStatusError(message, request=response.request, response=kept)
         return response_of(request, response, body)
 
     def _url(self, base_url: httpx.URL, request: Request) -> httpx.URL:

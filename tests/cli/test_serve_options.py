@@ -1,11 +1,14 @@
 """Options of ``heksherlite serve`` that are refused before anything starts."""
 
+import gc
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from heksherlite.cli.commands import heksherlite
+from heksherlite.cli.serve import _without_collections
 
 
 @pytest.mark.parametrize(
@@ -24,3 +27,13 @@ def test_names_of_context_features(given: str, message: str, tmp_path: Path) -> 
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_garbage_collector_works_again_after_the_imports() -> None:
+    """The service's modules are imported without garbage collections, which go on even if an import fails."""
+    with _without_collections():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with suppress(ImportError), _without_collections():
+        raise ImportError
+    assert gc.isenabled()

@@ -112,6 +112,47 @@ def test_credentials_are_replaced_and_expire(operator: Browser) -> None:
     operator.send(form_to(page, "applications/revoke", application=found[1]))
 
 
+@pytest.mark.parametrize(
+    ("action", "entered"),
+    [
+        ("applications/expire", {"application": "gone", "days": "1"}),
+        ("applications/rotate", {"application": "gone", "days": "1", "overlap": "1"}),
+        ("applications/groups", {"application": "gone", "group": "gone", "do": "attach"}),
+        ("secrets", {"name": "a b", "value": "x"}),
+    ],
+)
+def test_what_is_refused_is_said_on_the_page(operator: Browser, action: str, entered: dict[str, str]) -> None:
+    """An application that somebody else revoked meanwhile, or a name that is none, is no error of the service."""
+    token = operator.open("/console/access").form("/console/theme").value("form_token")
+    page = Page(operator.http.post(f"/console/access/{action}", data={"form_token": token, **entered}))
+    assert (page.status, "Access" in page.headings) == (422, True), page.text
+
+
+def test_a_group_is_attached_and_detached(operator: Browser) -> None:
+    """The application receives its values from then on, and not any more; a group that does not exist is refused."""
+    page = operator.send(
+        form_to(operator.open("/console/access"), "applications"), identifier="shop.grouped", scope=["read"]
+    )
+    found = re.search(r"hki_([0-9a-f]{8})_\S{43}", page.text)
+    assert found is not None
+    body = {"manifest": {"identifier": "shop.grouped", "version": "1"}, "token": found[0]}
+    token = operator.http.post("/f/redeem/", json=body).json()["token"]
+    operator.send(form_to(operator.open("/console/access"), "groups", name=""), name="host", values='{"name": "db"}')
+
+    def facts() -> object:
+        return operator.http.post("/f/claim/", json={"token": token}).json()["config"].get("host")
+
+    form = form_to(operator.open("/console/access"), "applications/groups")
+    operator.send(form, application=found[1], group="host", do="attach")
+    assert facts() == {"name": "db"}
+    operator.send(form, application=found[1], group="host", do="detach")
+    assert facts() is None
+    page = operator.send(form, application=found[1], group="unknown", do="attach")
+    assert (page.status, "unknown" in page.text) == (422, True)
+    operator.send(form_to(operator.open("/console/access"), "groups", name="host"), do="delete")
+    operator.send(form_to(operator.open("/console/access"), "applications/revoke", application=found[1]))
+
+
 def test_groups_and_secrets(operator: Browser) -> None:
     """A group refers to a secret, whose value is never shown."""
     page = operator.open("/console/access")

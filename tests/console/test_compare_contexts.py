@@ -90,7 +90,7 @@ def test_several_possible_values(browser: Browser) -> None:
         ("", "First context"),
         ("?c.user=globex", "Fill in at least one field of each context"),
         ("?c.user=a&d.user=b", "Nothing differs"),
-        (f"{GLOBEX_AND_ACME}&page=2", "There are no more differences"),
+        (f"{GLOBEX_AND_ACME}&after=zzz", "There are no more differences"),
     ],
 )
 def test_what_there_is_to_say(browser: Browser, query: str, text: str) -> None:
@@ -110,3 +110,37 @@ def test_what_only_the_second_value_has_is_hidden(browser: Browser) -> None:
     path = "/console/compare?feature=user&left=globex&right=acme"
     assert names_on(browser.open(path)) == ["by_both", "by_user", "same", "same"]
     assert names_on(browser.open(f"{path}&only=copied")) == ["by_user", "same"]
+
+
+def test_a_long_comparison_goes_on(api: Api, browser: Browser) -> None:
+    """A page has fifty differences, and the next one continues after the last setting that was compared."""
+    rules = []
+    for number in range(51):
+        api.declare(f"many_{number:03}")
+        rules.append(rule(1, f"many_{number:03}", user="globex"))
+    change(api, "many", *rules)
+    page = browser.open(PAGE + GLOBEX_AND_ACME)
+    assert names_on(page)[:3] == ["by_both", "by_user", "many_000"]
+    assert "50 differences; there may be more" in page.text
+    (following,) = [str(each["href"]) for tag, each in page.tags if tag == "a" and each.get("rel") == "next"]
+    page = browser.open(f"{PAGE}{following}")
+    assert names_on(page) == ["many_048", "many_049", "many_050"]
+    assert "3 differences after many_047" in page.text
+    browser.send(form_of(page), all="yes")
+    assert len(drafted(browser)) == 53
+
+
+def test_the_same_rules_for_others_are_no_difference(api: Api, browser: Browser) -> None:
+    """If a part of the context is unknown, what wins there has to be the same for both sides, in every case."""
+    api.declare("three", configurable_features=["environment", "user", "theme"])
+    dark = [rule(7, "three", environment=each, theme="dark") for each in ("dev", "prod")]
+    change(api, "the same for both", *dark)
+    query = "?c.environment=dev&d.environment=prod"
+    assert "three" not in names_on(browser.open(PAGE + query))
+    change(api, "now only for one", rule(8, "three", environment="dev", user="ann"))
+    assert "three" in names_on(browser.open(PAGE + query))
+    change(api, "the other as well", rule(8, "three", environment="prod", user="ann"))
+    assert "three" not in names_on(browser.open(PAGE + query))
+    change(api, "another value", rule(9, "three", environment="prod", user="ann"))
+    assert "three" in names_on(browser.open(PAGE + query))
+    assert "three" in names_on(browser.open(f"{PAGE}?c.environment=dev&d.environment=prod&d.theme=dark"))

@@ -185,3 +185,13 @@ def test_moving_a_context_feature_shows_its_impact(api: Api, browser: Browser) -
     page = browser.send(form, do="after")
     assert "move context feature" in page.text.casefold()
     assert "cache_ttl where user is ann and environment is staging : 5 → 10" in page.text
+
+
+def test_the_settings_that_use_a_context_feature_are_listed(api: Api, browser: Browser) -> None:
+    """With links to them; where there are many, the first ones by name, and how many there are."""
+    for number in range(41):
+        api.declare(f"many_{number:02}", configurable_features=["theme"])
+    page = browser.open("/console/features")
+    assert {"/console/settings/cache_ttl", "/console/settings/page_size"} <= set(links_of(page))
+    assert "many_39 and 1 more" in page.text
+    assert "many_40" not in page.text

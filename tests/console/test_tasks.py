@@ -142,6 +142,12 @@ def test_a_rule_that_is_edited_for_a_while_warns(chromium: Any, shop: Shop) -> N
     visit.picture("task-2-warning")
     visit.follow("add a rule with one more condition")
     assert visit.page.get_by_label("customer", exact=True).input_value() == "acme"
+    assert visit.page.get_by_label("Or ends after").input_value() == "24"
+    visit.fill("environment", "prod")
+    visit.page.get_by_label("invoice").uncheck()
+    visit.press("Add to draft")
+    assert "Everybody has the present values again." in visit.text()
+    visit.press("Discard all")
     visit.check()
 
 

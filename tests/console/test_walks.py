@@ -89,7 +89,12 @@ ACTIONS = (
     Permission((MANAGES,), "features history/{revision}/revert", everything=True),
     Permission((MANAGES,), f"{TOKENS} {TOKENS}/revoke access/groups access/secrets", everything=True, ways=LOGGED_IN),
     Permission((MANAGES,), f"{APPLICATIONS} {APPLICATIONS}/revoke", everything=True, ways=LOGGED_IN),
-    Permission((MANAGES,), f"{APPLICATIONS}/expire {APPLICATIONS}/rotate", everything=True, ways=LOGGED_IN),
+    Permission(
+        (MANAGES,),
+        f"{APPLICATIONS}/expire {APPLICATIONS}/rotate {APPLICATIONS}/groups",
+        everything=True,
+        ways=LOGGED_IN,
+    ),
     Permission((), "../f/logout ../f/sessions", ways=BY_TOKEN),
     Permission((MANAGES,), "../f/device ../f/configure/ ../f/sessions", everything=True),
 )

@@ -1,5 +1,6 @@
 """A thin client of the v1 API."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import httpx
@@ -34,6 +35,11 @@ class Api:
         assert response.status_code == 201, response.text
         rule_id: int = response.json()["rule_id"]
         return rule_id
+
+    def add_rules(self, rules: Iterable[tuple[Any, Mapping[str, str]]], /, setting: str = "cache_ttl") -> None:
+        """Add rules, given as values and feature values, in one change."""
+        kind = {"op": "put_rule", "setting": setting}
+        self.change(*[{**kind, "feature_values": feature_values, "value": value} for value, feature_values in rules])
 
     def change(self, *operations: dict[str, Any]) -> None:
         """Make one change of many operations, which is faster than many changes."""

@@ -6,8 +6,7 @@ from tests.service.api import Api
 def test_conflicts_of_a_long_type_are_short(api: Api) -> None:
     """A type with thousands of options is shortened, and only some of many conflicting rules are listed."""
     api.declare(type="str", default_value="")
-    for number in range(150):
-        api.add_rule(f"value{number}", user=f"u{number}")
+    api.add_rules((f"value{number}", {"user": f"u{number}"}) for number in range(150))
     long_type = f"Enum[{','.join(map(str, range(30_000)))}]"
     response = api.call("PUT", "settings/cache_ttl/type", {"type": long_type, "version": "2.0"})
     assert response.status_code == 409

@@ -189,8 +189,7 @@ def test_headers_of_a_client_name_nobody(place: Place) -> None:
 def test_small_requests_get_small_answers(place: Place) -> None:
     """A long type is shortened in messages, and parameters that mean nothing make no new answers."""
     place.admin.declare("shop.long", type="str", default_value="")
-    for number in range(110):
-        place.admin.add_rule(f"v{number}", setting="shop.long", user=f"u{number}")
+    place.admin.add_rules(((f"v{number}", {"user": f"u{number}"}) for number in range(110)), setting="shop.long")
     body = {"type": f"Enum[{','.join(map(str, range(20_000)))}]", "version": "2.0"}
     refused = place.admin.call("PUT", "settings/shop.long/type", body)
     assert (refused.status_code, len(refused.content) < 100_000) == (409, True)

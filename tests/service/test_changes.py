@@ -374,7 +374,13 @@ def test_one_operation_too_many_refuses_all(api: Api, route: str) -> None:
         == "there are 10001 operations, and one change may have 10000 (--max-operations)"
     )
     assert revision(api) == before
-    allowed = change(api, *operations[:10_000], dry_run=True)
+
+
+def test_as_many_operations_as_allowed(api: Api) -> None:
+    """By default, 10,000 operations are one change."""
+    api.declare()
+    operations = [{**PUT_DEV, "feature_values": {"user": str(number)}} for number in range(10_000)]
+    allowed = change(api, *operations, dry_run=True)
     assert allowed.status_code == 200, allowed.text
     assert len(allowed.json()["results"]) == 10_000
 

@@ -173,7 +173,8 @@ import sys, threading
 from heksherlite.grants import *
 url, token = sys.argv[1:]
 changed = threading.Event()
-with Fakts(StaticGrant(token=token, discovery=WellKnownDiscovery(url=url))) as fakts:
+grant = StaticGrant(token=token, timeout=200, discovery=WellKnownDiscovery(url=url, timeout=200))
+with Fakts(grant) as fakts:
     fakts.on_change("database")(lambda group: (print(group, flush=True), changed.set()))
     fakts.load()
     print("ready", flush=True)

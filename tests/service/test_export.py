@@ -75,12 +75,11 @@ def filled(api: Api) -> Api:
     api.declare("cache_ttl", alias=None)
     api.declare("colors", type="Sequence<str>", default_value=["é"], configurable_features=["theme"])
     api.declare("unruly", configurable_features=["user"])
-    contexts = [{"user": f"u{number}", **more} for number in range(50) for more in ({}, {"environment": "dev"})]
-    api.change(
-        *(
-            {"op": "put_rule", "setting": "cache_ttl", "feature_values": context, "value": number // 2}
-            for number, context in enumerate(contexts)
-        )
+    everywhere: dict[str, str] = {}
+    api.add_rules(
+        (number, {"user": f"u{number}", **more})
+        for number in range(50)
+        for more in (everywhere, {"environment": "dev"})
     )
     api.add_rule(["red", "\0"], "colors", theme="dark")
     return api

@@ -214,8 +214,7 @@ def test_the_rules_of_a_deleted_setting_are_told(api: Api) -> None:
 def test_a_list_shows_the_first_hundred_changes_of_a_write(api: Api) -> None:
     """A list has at most a hundred changes of a write, and says so. A single record has all."""
     api.declare()
-    for number in range(105):
-        api.add_rule(number, user=str(number))
+    api.add_rules((number, {"user": str(number)}) for number in range(105))
     api.call("DELETE", "settings/cache_ttl")
     (record,) = api.history(limit=1)
     assert (len(record["changes"]), record["change_count"]) == (100, 106)

@@ -188,3 +188,17 @@ def test_who_goes_away_changes_nothing(api: Api) -> None:
         connection.sendall(head.encode() + half)
     assert put(api, content(), dry_run="true").status_code == 200
     assert api.query() == {}
+
+
+def test_what_was_changed_since_is_not_deleted(api: Api) -> None:
+    """An import with the name of a revision is refused if there is a newer one, and nothing changes."""
+    api.declare("colors")
+    looked_at = put(api, content(), replace="true", dry_run="true").json()["revision_name"]
+    api.declare("sizes")
+    refused = put(api, content(), replace="true", base_revision=looked_at)
+    assert refused.status_code == 409
+    assert f"something was changed since revision {looked_at}; the newest is " in refused.text
+    assert list(api.query()) == ["colors", "sizes"]
+    newest = put(api, content(), replace="true", dry_run="true").json()["revision_name"]
+    assert put(api, content(), replace="true", base_revision=newest).status_code == 200
+    assert list(api.query()) == ["x"]

@@ -96,7 +96,7 @@ class RetrieveGrant(DemandingGrant):
     def _holder(self) -> Holder:
         return Holder(self.manifest.identifier, replace_the_registered, renews=True)
 
-    async def _demand(self, endpoint: Endpoint, http: EndpointClient, _: LoadRequest) -> Secret:
+    async def _demand(self, endpoint: Endpoint, http: EndpointClient, request: LoadRequest) -> Secret:  # noqa: ARG002 - nobody is asked
         url = self.retrieve_url or endpoint.url("retrieve")
         return await demand_token(http, url, {"manifest": self.manifest.body()}, _NO_SECRET)
 
@@ -130,7 +130,7 @@ class RedeemGrant(DemandingGrant):
     def _holder(self) -> Holder:
         return Holder(self.manifest.identifier, keep_the_new_token)
 
-    async def _demand(self, endpoint: Endpoint, http: EndpointClient, _: LoadRequest) -> Secret:
+    async def _demand(self, endpoint: Endpoint, http: EndpointClient, request: LoadRequest) -> Secret:  # noqa: ARG002 - nobody is asked
         require_pinned(endpoint, DemandError)
         token = _as_secret(self.token)
         body = {"manifest": self.manifest.body(), "token": token}

@@ -57,6 +57,10 @@ async def import_settings(
     break_glass: Annotated[
         bool, Query(description="Whether to delete protected settings in an emergency. It takes a reason.")
     ] = False,
+    base_revision: Annotated[
+        str | None,
+        Query(max_length=100, description="The name of the revision that was looked at. If there is a newer one: 409."),
+    ] = None,
     block_writes: Annotated[
         bool,
         Query(description="Whether the import may take longer than 5 s. Other writes wait for 8 s, and then get 503."),
@@ -77,6 +81,7 @@ async def import_settings(
         limits=limits,
         keeps_protected=not break_glass,
         max_seconds=None if block_writes else SECONDS_OTHERS_WAIT,
+        base_revision=base_revision,
     )
     with TemporaryFile() as file:
         await context.body_reader.save(request, file, max_bytes=limits.max_import_size)

@@ -147,9 +147,10 @@ class PostgresqlDatabase:
         try:
             async with self.reading() as connection:
                 await connection.run_sync(_check_encoding)
-                await connection.run_sync(check_schema)
+                is_current = await connection.run_sync(check_schema)
             async with self.writing() as connection:
-                await connection.run_sync(upgrade_schema)
+                if not is_current:
+                    await connection.run_sync(upgrade_schema)
         except (DBAPIError, DatabaseUnavailableError, ServiceStartError) as error:
             raise ServiceStartError(f"cannot use database {self._location}: {_reason(error)}") from error
 

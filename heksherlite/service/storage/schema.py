@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, column, inspect, select, table
 
 from heksherlite.errors import ServiceStartError
 
@@ -15,23 +15,28 @@ VERSION_TABLE = "heksherlite_schema"
 """The table with the newest applied migration. Its presence identifies a database of the service."""
 
 
-def check_schema(connection: Connection) -> None:
+def check_schema(connection: Connection) -> bool:
     """Check that the database is empty, or has a schema that this version can use or upgrade.
+
+    Returns:
+        Whether the schema is the one of this version. Otherwise it has to be created or upgraded.
 
     Raises:
         ServiceStartError: The database belongs to something else or to a newer version.
     """
     present = set(inspect(connection).get_table_names())
     if not present:
-        return
+        return False
     if VERSION_TABLE not in present:
         raise ServiceStartError("the database holds other tables and is not one of heksherlite")
-    applied = set(_migration_context(connection).get_current_heads())
-    if applied.difference(revisions()):
+    applied: set[str] = set(connection.scalars(select(column("version_num")).select_from(table(VERSION_TABLE))))
+    is_current = applied == set(_scripts().get_heads())
+    if not is_current and applied.difference(revisions()):
         raise ServiceStartError(
             f"the database was written by a newer version of heksherlite (schema {', '.join(applied)});"
             " install that version"
         )
+    return is_current
 
 
 def revisions() -> list[str]:
@@ -46,7 +51,8 @@ def upgrade_schema(connection: Connection, *, to: str = "head") -> None:
         connection: A connection in a transaction.
         to: The last revision to apply. By default the newest.
     """
-    check_schema(connection)
+    if check_schema(connection) and to == "head":
+        return
     context = _migration_context(connection, to=to)
     # Migrations get their operations as an argument. Alembic's usual `op` is global to the process, in which several
     # services may start at the same time.

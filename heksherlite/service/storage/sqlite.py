@@ -79,10 +79,11 @@ class SqliteDatabase:
         try:
             await to_thread.run_sync(self._create_or_open)
             async with self._engine.connect() as connection:
-                await connection.run_sync(check_schema)
+                is_current = await connection.run_sync(check_schema)
                 await _switch_to_wal(connection)
             async with self.writing() as connection:
-                await connection.run_sync(upgrade_schema)
+                if not is_current:
+                    await connection.run_sync(upgrade_schema)
         except (DBAPIError, DatabaseUnavailableError, OSError, sqlite3.Error) as error:
             reason = getattr(error, "orig", None) or error
             raise ServiceStartError(f"cannot use database {self._path}: {reason}") from error

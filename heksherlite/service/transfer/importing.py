@@ -18,7 +18,7 @@ from heksherlite.service.domain.history import Change, added_rule, added_setting
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.lineage import NONCE_BYTES, RevisionId
 from heksherlite.service.domain.protection import require_unprotected
-from heksherlite.service.errors import NotEmptyError, TakesTooLongError
+from heksherlite.service.errors import ConflictError, NotEmptyError, TakesTooLongError
 from heksherlite.service.storage.audit import write_events
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history import write_changes_of_record, write_record
@@ -63,20 +63,26 @@ class ImportPolicy:
         limits: The limits to stay within; None for whoever has the database itself.
         keeps_protected: Whether protected settings must not be deleted.
         max_seconds: The maximum time for which others wait with their writes; None for as long as it takes.
+        base_revision: The name of the revision that there must still be; None for any.
     """
 
     replace: bool
     limits: Limits | None = None
     keeps_protected: bool = False
     max_seconds: float | None = None
+    base_revision: str | None = None
 
     def making_room(self, catalog: Catalog, export: ExportReader) -> Changes:
         """Return the changes that come before the export.
 
         Raises:
+            ConflictError: Something was changed since the base revision.
             NotEmptyError: There are settings, and they are not to be replaced.
             NotPermittedError: A protected setting would be deleted.
         """
+        newest = catalog.counters.revision_id
+        if self.base_revision not in {None, str(newest)}:
+            raise ConflictError(f"something was changed since revision {self.base_revision}; the newest is {newest}")
         if catalog.entries and not self.replace:
             raise NotEmptyError(len(catalog.entries))
         features = None if export.context_features == catalog.context_features else export.context_features

@@ -1,8 +1,8 @@
 // Says in place when somebody else changed something, and shows new values where they are, without moving the page.
 
 const MOST_NOTES = 3;
-const PAUSE = 250; // milliseconds
-const LONGEST_PAUSE = 2000; // milliseconds
+const PAUSE = 250; // milliseconds until new values are shown; the note is shown at once
+const LONGEST_PAUSE = 2000; // milliseconds, while changes follow each other
 
 // Replaces what changed within the elements that have a data-fresh key, unless somebody is using it.
 async function refresh() {
@@ -43,6 +43,7 @@ export function follow() {
   if (!place || !document.querySelector("nav[aria-label=Main]")) return;
   const { about } = document.querySelector("main").dataset;
   let waiting = 0;
+  let pause = PAUSE;
   let refreshed = 0;
   const source = new EventSource(`${root}events?since=${revision}`);
   source.addEventListener("change", (event) => {
@@ -50,10 +51,12 @@ export function follow() {
     if (about && settings && !settings.includes(about)) return;
     show(place, text, [...(href ? [link(root + href, label)] : []), link(location.href, "Show the new state")]);
     if (waiting || !document.querySelector("[data-fresh]")) return;
+    // A page that changes all the time is not fetched all the time.
+    pause = Date.now() - refreshed > 2 * pause ? PAUSE : Math.min(2 * pause, LONGEST_PAUSE);
     waiting = setTimeout(() => {
       waiting = 0;
       refreshed = Date.now();
       refresh().catch((error) => console.warn("the page shows older values:", error));
-    }, Math.max(PAUSE, refreshed + LONGEST_PAUSE - Date.now()));
+    }, pause);
   });
 }

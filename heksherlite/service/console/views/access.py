@@ -149,6 +149,20 @@ async def rotate_credentials(request: Request, store: Administered) -> Response:
     return await _show(request, store, made=("New credentials", shown))
 
 
+@router.post("/console/access/applications/groups")
+@requires_operator
+async def change_groups(request: Request, store: Administered) -> Response:
+    """Attach a configuration group to an application, or detach it."""
+    form = await read_form(request)
+    change = application_api.detach_group if form.text("do") == "detach" else application_api.attach_group
+    body = {"ids": [form.text("application")], "group": form.text("group")}
+    try:
+        await change(_validated(application_api.ChosenForGroup, body), store, _cause(request, form))
+    except RequestError as error:
+        return await _show(request, store, problem=error.message, status=422)
+    return redirect(request, "access")
+
+
 @router.post("/console/access/groups")
 @requires_operator
 async def put_group(request: Request, store: Administered) -> Response:
@@ -232,7 +246,7 @@ async def _show(
         status=status,
         made=made,
         problem=problem,
-        entered={} if form is None else {name: form.text(name) for name in ("name", "identifier", "setting_prefix")},
+        entered={name: "" if form is None else form.text(name) for name in ("name", "identifier", "setting_prefix")},
         q=request.query_params.get("q", ""),
         searches=bool(words) or any(each.count > 1 for each in (tokens, applications, groups, secrets)),
         tokens=tokens.shown(_token),

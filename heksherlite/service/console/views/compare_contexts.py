@@ -1,6 +1,6 @@
 """``/console/compare/contexts``: the values that differ between two contexts, to be copied into a draft."""
 
-from itertools import islice
+import time
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -8,10 +8,9 @@ from fastapi import APIRouter, Request, Response
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.bar import bar_of
-from heksherlite.service.console.differing_values import ValueRow, copied_value, differing_values
+from heksherlite.service.console.differing_values import Comparison, ValueRow, copied_value
 from heksherlite.service.console.drafting import add_to_draft
 from heksherlite.service.console.indexes import index_of
-from heksherlite.service.console.numbers import read_number
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleRoute
 from heksherlite.service.console.views.editing import may_edit_values
@@ -24,6 +23,9 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 OTHER_CONTEXT: Final = "d."
 _PAGE_SIZE: Final = 50
+_SECONDS: Final = 0.25
+"""After how long a page ends, even if it has few rows: most settings may have the same values in both contexts."""
+
 _REGIONS: Final = 6
 """How many possible values of a setting are shown."""
 
@@ -32,24 +34,26 @@ _REGIONS: Final = 6
 @requires_person(Scope.READ)
 async def show_comparison_of_contexts(request: Request, store: ReadableStore, context: Context) -> Response:
     """Show the settings whose values differ between two contexts."""
-    number = read_number(request.query_params.get("page", "1"), "page")
-    start = (number - 1) * _PAGE_SIZE
     catalog = store.catalog
     suggestions = index_of(request).view(catalog).suggestions
     left = bar_of(request, catalog, suggestions)
     right = bar_of(request, catalog, suggestions, prefix=OTHER_CONTEXT)
     asked = bool(left.context and right.context)
+    comparison = Comparison(left.context, right.context, after=request.query_params.get("after", ""))
     rows: list[ValueRow] = []
+    has_more = False
+
+    def compare() -> bool:
+        end = time.monotonic() + _SECONDS
+        for row in comparison.rows(catalog, catalog.entries.values(), context.changer, regions=_REGIONS + 1):
+            if row is not None:
+                rows.append(row)
+            if len(rows) == _PAGE_SIZE or time.monotonic() > end:
+                return True
+        return False
+
     if asked:
-        rows = await context.changer.computed(
-            lambda: list(
-                islice(
-                    differing_values(catalog, catalog.entries.values(), left.context, right.context, context.changer),
-                    start,
-                    start + _PAGE_SIZE + 1,
-                )
-            )
-        )
+        has_more = await context.changer.computed(compare)
     return await render(
         request,
         "compare_contexts",
@@ -57,11 +61,11 @@ async def show_comparison_of_contexts(request: Request, store: ReadableStore, co
         right=right,
         asked=asked,
         incomplete=bool(request.query_params) and not asked,
-        rows=rows[:_PAGE_SIZE],
+        rows=rows,
         most_regions=_REGIONS,
-        start=start,
-        number=number,
-        has_more=len(rows) > _PAGE_SIZE,
+        after=comparison.after,
+        compared=comparison.compared,
+        has_more=has_more,
     )
 
 
@@ -77,10 +81,9 @@ async def copy_values(request: Request, store: ReadableStore, context: Context) 
     catalog = store.catalog
     chosen = frozenset(form.texts("row"))
     entries = [each for each in catalog.entries.values() if form.text("all") or each.setting.name in chosen]
-    rows = await context.changer.computed(
-        lambda: list(differing_values(catalog, entries, left, right, context.changer))
-    )
-    operations = [copied_value(row) for row in rows if row.can_be_copied]
+    comparison = Comparison(left, right)
+    rows = await context.changer.computed(lambda: list(comparison.rows(catalog, entries, context.changer)))
+    operations = [copied_value(row) for row in rows if row is not None and row.can_be_copied]
     if not operations:
         raise BadRequestError("choose at least one row whose first context has exactly one value")
     await add_to_draft(request, operations)

@@ -42,7 +42,7 @@ async def edit_rule(request: Request, name: str, store: ReadableStore, context: 
     entry = store.catalog.entry(name)
     rule = _rule(entry, request.query_params.get("rule", ""))
     value = entry.setting.default_value if rule is None else rule.value
-    entered = Entered()
+    entered = Entered(ends_after=request.query_params.get("ends_after", ""))
     if rule is None:
         for feature in entry.setting.configurable_features:
             entered.conditions[feature] = request.query_params.get(CONTEXT + feature, "")

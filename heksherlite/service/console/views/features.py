@@ -1,6 +1,8 @@
 """``/console/features``: the context features, their order, and what uses them."""
 
 from collections import Counter
+from heapq import nsmallest
+from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -16,6 +18,9 @@ from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError
 from heksherlite.service.pages.form import Form, read_form
 
+_MOST_NAMES: Final = 40
+"""How many settings are listed that use a context feature."""
+
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 
@@ -25,9 +30,18 @@ async def show_features(request: Request, store: ReadableStore) -> Response:
     """Show the context features in their order."""
     catalog = store.catalog
     used: Counter[str] = Counter()
+    names: dict[str, list[str]] = {feature: [] for feature in catalog.context_features}
     for entry in catalog.entries.values():
         used.update(entry.setting.configurable_features)
-    return await render(request, "features", features=catalog.context_features, used=used)
+        for feature in entry.setting.configurable_features:
+            names[feature].append(entry.setting.name)
+    return await render(
+        request,
+        "features",
+        features=catalog.context_features,
+        used=used,
+        names={feature: nsmallest(_MOST_NAMES, found) for feature, found in names.items()},
+    )
 
 
 @router.post("/console/features")
