@@ -111,6 +111,25 @@ def test_values_are_explained_then_and_now(api: Api, browser: Browser) -> None:
     assert (page.status, "There is no revision 99999 yet" in page.text) == (400, True)
 
 
+def test_very_many_settings_are_explained_in_parts(api: Api, browser: Browser) -> None:
+    """Each setting is in one part, also if one of the two times has fewer settings; what is named is not divided."""
+    earlier = api.revision()
+    names = [f"many_{number:03}" for number in range(120)]
+    for name in names:
+        api.declare(name)
+    found: list[str] = []
+    query = f"?c.environment=prod&at={earlier}&and_at={api.revision()}"
+    while query:
+        page = browser.open(f"/console/explain{query}")
+        found += [path.rpartition("/")[2] for path in links_of(page) if "/settings/many_" in path]
+        more = [each.get("href") for tag, each in page.tags if tag == "a" and each.get("rel") == "next"]
+        query = f"?{urlsplit(str(more[0])).query}" if more else ""
+    assert found == names
+    text = browser.open("/console/explain?settings=many_000,many_119").text
+    assert "2 settings" in text
+    assert "Go on" not in text
+
+
 def test_an_environment_is_copied(browser: Browser) -> None:
     """What differs between two environments is copied by a draft, all or by row."""
     page = browser.open("/console/compare?feature=environment&left=staging&right=prod")

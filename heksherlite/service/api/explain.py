@@ -1,6 +1,7 @@
 """``/api/v1/explain``: why settings have their values in a context."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -76,6 +77,19 @@ async def explain_settings(
     return json_response({**first, "and_at": second, "differs": differing(first, second)})
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the settings, by name.
+
+    Attributes:
+        after: The name after which it begins. Empty: with the first one.
+        most: How many settings it has at most.
+    """
+
+    after: str
+    most: int
+
+
 async def explained(
     store: ReadableStore,
     changer: Changer,
@@ -83,6 +97,7 @@ async def explained(
     names: Sequence[str] | None,
     known: Mapping[str, str],
     page: Page,
+    part: Part | None = None,
 ) -> dict[str, Any]:
     """Return the explanations of settings in a context, as the API shows them.
 
@@ -93,6 +108,7 @@ async def explained(
         names: The names of the settings; None for all.
         known: The values of the context features that are known.
         page: Which rules of each setting to list.
+        part: Which of the settings to explain; None for all.
 
     Raises:
         RequestError: The moment, a setting or a context feature is unknown, or there are too many settings.
@@ -106,6 +122,8 @@ async def explained(
                 f"{feature!r} is not a context feature; {when} {features}", location=("query", "context")
             )
     entries = entries_of(catalog, names)
+    if part is not None:
+        entries = [entry for entry in entries if entry.setting.name > part.after][: part.most]
     if names is None and len(entries) > _MOST_SETTINGS:
         raise InvalidError(
             f"there are {len(entries)} settings, and at most {_MOST_SETTINGS} are explained at once; name some",

@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from heksherlite.service.api.context import Context, ReadableStore, ServiceContext
-from heksherlite.service.api.explain import differing, explained
+from heksherlite.service.api.explain import Part, differing, explained
 from heksherlite.service.api.routes import requires_person
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.console.bar import bar_of
@@ -27,7 +27,8 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 OTHER_CONTEXT: Final = "d."
 _MOST_CAUSES: Final = 20
-_MOST_ROWS: Final = 500
+_MOST_ROWS: Final = 50
+"""How many settings are explained at once: many that depend on unknown features take long."""
 
 
 @router.get("/console/explain")
@@ -48,14 +49,14 @@ async def show_explanations(request: Request, store: ReadableStore, context: Con
     if asked:
         try:
             names = parse_setting_names(",".join(query.get("settings", "").replace(",", " ").split()))
-            page = Page(limit=100)
-            first = await explained(store, context.changer, at, names or None, bar.context, page)
+            page, part = Page(limit=100), Part(query.get("after", ""), _MOST_ROWS + 1)
+            first = await explained(store, context.changer, at, names or None, bar.context, page, part)
             if compares:
                 there = other.context or bar.context
-                second = await explained(store, context.changer, and_at, names or None, there, page)
+                second = await explained(store, context.changer, and_at, names or None, there, page, part)
         except RequestError as error:
             problem = error.message
-    rows = [] if first is None else _rows(first, second)
+    rows, last = ([], None) if first is None else _rows(first, second)
     if query.get("only") and second is not None:
         rows = [row for row in rows if row["differs"]]
     causes: Mapping[str, Sequence[Record | None]] = {}
@@ -75,8 +76,9 @@ async def show_explanations(request: Request, store: ReadableStore, context: Con
         problem=problem,
         first=first,
         second=second,
-        rows=rows[:_MOST_ROWS],
-        row_count=len(rows),
+        rows=rows,
+        after=query.get("after", ""),
+        last=last,
         differences=sum(row["differs"] for row in rows),
         causes=causes,
     )
@@ -90,14 +92,21 @@ class _Side:
     revision: int
 
 
-def _rows(first: Mapping[str, Any], second: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    before = {each["setting"]: each for each in first["explanations"]}
-    after = {} if second is None else {each["setting"]: each for each in second["explanations"]}
+def _rows(first: Mapping[str, Any], second: Mapping[str, Any] | None) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the settings with their explanations, and the name after which there are more on a side, if there are."""
+    sides = [_by_name(side) for side in (first, second)]
     differ = frozenset(() if second is None else differing(first, second))
-    return [
-        {"name": name, "first": before.get(name), "second": after.get(name), "differs": name in differ}
-        for name in sorted(before.keys() | after.keys())
+    last = min([sorted(side)[_MOST_ROWS - 1] for side in sides if len(side) > _MOST_ROWS], default=None)
+    names = sorted({name for side in sides for name in side if last is None or name <= last})
+    rows = [
+        {"name": name, "first": sides[0].get(name), "second": sides[1].get(name), "differs": name in differ}
+        for name in names
     ]
+    return rows, last
+
+
+def _by_name(side: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
+    return {} if side is None else {each["setting"]: each for each in side["explanations"]}
 
 
 async def _causes(
