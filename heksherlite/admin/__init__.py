@@ -52,6 +52,7 @@ from heksherlite.errors import (
     RequestRefusedError,
     ServiceUnavailableError,
 )
+from heksherlite.http.transfers import ReadableFile
 from heksherlite.operations import (
     NOT_GIVEN,
     AddContextFeature,
@@ -122,6 +123,7 @@ __all__ = [
     "Proposal",
     "ProposalPage",
     "PutRule",
+    "ReadableFile",
     "Record",
     "Region",
     "RemoveDeclarer",
