@@ -38,99 +38,34 @@ class AwaitableInt(_Awaitable, int):
     """An integer."""
 
 
-class AwaitableFloat(_Awaitable, float):
-    """A floating-point number."""
-
-
 _CLASSES: Final[dict[type, type[_Awaitable]]] = {
     dict: AwaitableDict,
     list: AwaitableList,
     str: AwaitableText,
     SecretText: AwaitableSecretText,
     int: AwaitableInt,
-    float: AwaitableFloat,
 }
 
 
-def awaitable(value: Any, path: str | None) -> Any:
-    """Return a loaded value in a form that may be awaited.
+def awaitable(value: Any) -> Any:
+    """Return a loaded value in a form that may be awaited and is used like the value, if Python has such a form.
 
-    It can also be used without ``await``. Python has no such form of ``None``, ``True``, ``False``, dates and times:
-    they become a :class:`LoadedValue`.
+    ``None``, ``True``, ``False``, dates and times have none, and orjson refuses one of a floating-point number: they
+    are returned as they are.
     """
     class_ = _CLASSES.get(type(value))
     if class_ is None:
-        return LoadedValue(value, path)
+        return value
     made: Any = class_
     result = made(value)
     result._loaded = value  # noqa: SLF001 - made here
     return result
 
 
-class _Used:
-    """Warns if a value is neither awaited nor used, as Python does for coroutines."""
-
-    __slots__ = ("_is_used", "_path")
-
-    def __init__(self, path: str | None) -> None:
-        self._path = path
-        self._is_used = False
-
-    def __del__(self) -> None:
-        if not self._is_used:
-            what = "a result" if self._path is None else f"get({self._path!r})"
-            warnings.warn(f"{what} of Fakts was not awaited inside of 'async with'", RuntimeWarning, stacklevel=2)
-
-
-class LoadedValue(_Used):
-    """A loaded value of a kind that Python does not let anybody extend, such as ``None``. ``await`` returns it.
-
-    Without ``await``, it is equal to the value and as true as the value, but it is another object: ``is None`` is
-    false.
-
-    Args:
-        value: The value.
-        path: The path that was read, for the warning.
-    """
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: Any, path: str | None) -> None:
-        super().__init__(path)
-        self._value = value
-
-    def _use(self) -> Any:
-        self._is_used = True
-        return self._value
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        return self._use()
-        yield
-
-    def __bool__(self) -> bool:
-        return bool(self._use())
-
-    def __eq__(self, other: object) -> bool:
-        return bool(self._use() == other)
-
-    def __hash__(self) -> int:
-        return hash(self._use())
-
-    def __repr__(self) -> str:
-        return repr(self._use())
-
-    def __str__(self) -> str:
-        return str(self._use())
-
-    def __format__(self, specification: str) -> str:
-        return format(self._use(), specification)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._use(), name)
-
-
-class PendingFacts(_Used):
+class PendingFacts:
     """Facts that are loaded when they are awaited. Any other use is an error that says so.
+
+    Python warns if they are not used at all, as for coroutines.
 
     Args:
         load: The function that loads.
@@ -138,12 +73,18 @@ class PendingFacts(_Used):
         message: The message of the error.
     """
 
-    __slots__ = ("_load", "_message")
+    __slots__ = ("_is_used", "_load", "_message", "_path")
 
     def __init__(self, load: Callable[[], Coroutine[Any, Any, Any]], path: str | None, message: str) -> None:
-        super().__init__(path)
         self._load = load
+        self._path = path
         self._message = message
+        self._is_used = False
+
+    def __del__(self) -> None:
+        if not self._is_used:
+            what = "a result" if self._path is None else f"get({self._path!r})"
+            warnings.warn(f"{what} of Fakts was not awaited inside of 'async with'", RuntimeWarning, stacklevel=2)
 
     def __await__(self) -> Generator[Any, None, Any]:
         self._is_used = True

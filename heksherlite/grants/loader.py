@@ -129,7 +129,7 @@ class Fakts(FactsReader[S]):
         """
         loaded = self._loads.loaded
         if loaded is not None and not force_refresh:
-            facts: Facts = awaitable(_copy_of(loaded), None) if self._is_in_async_block() else _copy_of(loaded)
+            facts: Facts = awaitable(_copy_of(loaded)) if self._is_in_async_block() else _copy_of(loaded)
             return facts
         reason = "facts are not loaded yet" if loaded is None else "it was to be loaded again"
         load = partial(self.aload, force_refresh=force_refresh, may_ask=may_ask)

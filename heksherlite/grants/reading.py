@@ -152,9 +152,9 @@ class FactsReader(Generic[S]):
     ) -> Any:
         """Return a group or value in synchronous code, otherwise as :meth:`aget` does.
 
-        Inside ``async with fakts:``, it may be awaited, as in ``await fakts.get("group.key")``, unless ``into`` or the
-        class of the loader gives the result a type. There, without ``await``, ``None``, Booleans, dates and times are
-        objects that are equal to them but not the same, and a warning tells if such a value is not used at all.
+        Inside ``async with fakts:``, a group, list, text or whole number may also be awaited, as in
+        ``await fakts.get("group.key")``, unless ``into`` or the class of the loader gives the result a type. Use
+        :meth:`aget` to await whatever there is.
 
         Raises:
             FaktsError: As for :meth:`aget`, and if facts have to be loaded in the thread of an event loop.
@@ -169,7 +169,7 @@ class FactsReader(Generic[S]):
             if is_awaitable:
                 return PendingFacts(read, path, would_block("aget", str(reason)))
             return run_blocking(read, "aget", str(reason))
-        return awaitable(value, path) if is_awaitable else value
+        return awaitable(value) if is_awaitable else value
 
     def _is_in_async_block(self) -> bool:
         """Return whether results may be awaited."""
