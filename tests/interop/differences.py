@@ -54,7 +54,7 @@ def _awaited() -> Any:
     async def main() -> Any:
         async with Fakts(HardGrant(_FACTS)) as fakts:
             loading: Any = fakts.load()
-            return [await fakts.get("a.b"), await fakts.get("a.flag"), list(await loading)]
+            return [await fakts.get("a.b"), await fakts.aget("a.flag"), list(await loading)]
 
     return asyncio.run(main())
 
