@@ -56,6 +56,10 @@ def operations(auth: Literal["none", "tokens"]) -> Mapping[str, Any]:
     """Return the operations of the schema, by their labels."""
     import schemathesis  # noqa: PLC0415 - takes a second, which the collection of tests should not take
 
+    @schemathesis.serializer("application/x-ndjson")
+    def _(_context: Any, value: Any) -> bytes:
+        return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+
     app = create_app(Store(SqliteDatabase(Path("unopened.db"))), ServiceOptions(access=AccessOptions(auth=auth)))
     found = schemathesis.openapi.from_dict(without_tuples(app.openapi())).get_all_operations()
     return {operation.label: operation for operation in (result.ok() for result in found)}  # type: ignore[union-attr]

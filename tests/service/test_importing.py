@@ -170,9 +170,9 @@ def test_a_setting_with_very_many_rules_is_replaced(database: str, tmp_path: Pat
             response = api.get("query", settings="x")
             return response.json()["settings"]["x"]["rules"] if response.status_code == 200 else []
 
-        imported(many, database)
+        imported(many, database, "--block-writes")
         until(lambda: len(served()) == len(rules))
-        imported(few, database, "--replace")
+        imported(few, database, "--replace", "--block-writes")
         until(lambda: len(served()) == 2)
         assert api.add_rule(3, "x", user="after") > len(rules)
 

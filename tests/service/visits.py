@@ -91,7 +91,7 @@ class Visit:
     def picture(self, name: str) -> None:
         """Take a screenshot, and check that everything is within reach."""
         if self._has_script:
-            width = self.page.evaluate("document.documentElement.scrollWidth")
+            width = self.page.locator("html").evaluate("page => page.scrollWidth")  # waits for a page that comes
             assert width <= self.page.viewport_size["width"], f"{name} has to be scrolled sideways"
         SCREENSHOTS.mkdir(exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}-{self._name}.png", full_page=True)
