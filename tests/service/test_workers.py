@@ -78,7 +78,7 @@ def test_a_worker_that_cannot_start_logs_a_sentence(tmp_path: Path) -> None:
         path.write_bytes(b"not a database" * 1000)
         os.kill(workers_of(running).pop(), signal.SIGKILL)
         assert running.stderr is not None
-        logged = []
+        logged, reason = [], ""
         for reason in iter(running.stderr.readline, ""):  # the other worker logs, too
             logged.append(reason)
             if "a worker process cannot start" in reason:
