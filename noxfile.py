@@ -44,7 +44,7 @@ def foreign(session: nox.Session) -> None:
     """Run the tests of processes beside uWSGI, gevent, eventlet and nest_asyncio, as far as these can be installed."""
     constrained = {"PIP_CONSTRAINT": str(CONSTRAINTS)}
     tools = ("gunicorn", "hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
-    session.install("-e", ".[service]", *tools, env=constrained)
+    session.install("-e", ".[service,postgresql]", *tools, env=constrained)
     lines = [line.partition("#")[0].strip() for line in (ROOT / ".ci" / "foreign.txt").read_text("utf-8").splitlines()]
     missing = []
     for requirement in filter(None, lines):
