@@ -15,7 +15,7 @@ from heksherlite.service.domain.authors import BY_SERVICE
 from heksherlite.service.domain.history import Record
 from heksherlite.service.errors import ConflictError, NotFoundError, RequestError
 from heksherlite.service.following import move_removed_rules
-from heksherlite.service.storage import removed_settings, rule_removal
+from heksherlite.service.storage import history, removed_settings, rule_removal
 from heksherlite.service.storage.history_search import Search
 from heksherlite.service.storage.store import Store
 from heksherlite.service.transfer.importing import ImportPolicy, import_export, writing_to
