@@ -1,6 +1,7 @@
 """The group of all commands."""
 
 import builtins
+import os
 from importlib import import_module
 from keyword import iskeyword
 from typing import Any, Final
@@ -9,6 +10,7 @@ import click
 
 from heksherlite._version import __version__
 from heksherlite.cli.command_table import COMMANDS, SECTIONS, SUMMARY
+from heksherlite.names import nearest_name
 
 _INTERRUPTED: Final = 130
 """The exit status after Ctrl-C, as shells have it."""
@@ -28,6 +30,18 @@ class _LazyGroup(click.Group):
         function = f"{cmd_name}_" if iskeyword(cmd_name) or hasattr(builtins, cmd_name) else cmd_name
         command: click.Command = getattr(import_module(f"heksherlite.cli.{COMMANDS[cmd_name].module}"), function)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            # Click looks for similar names among the commands that are imported, and none is.
+            nearest = nearest_name(args[0], COMMANDS)
+            if nearest is None:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {nearest!r}?", ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -55,5 +69,7 @@ class _LazyGroup(click.Group):
 @click.pass_context
 def heksherlite(context: click.Context) -> None:
     """Show the help if there is no command."""
+    if os.environ.get("NO_COLOR"):
+        context.color = False  # for all commands: https://no-color.org
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
