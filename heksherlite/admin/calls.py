@@ -8,7 +8,7 @@ from typing import Any
 
 from heksherlite.admin import reading
 from heksherlite.admin.explanations import Explanations
-from heksherlite.admin.requests import Call, Moment, json_call, moment_text, quoted, request_to, without_none
+from heksherlite.admin.requests import Call, Moment, json_call, moment_text, request_to, setting_path, without_none
 from heksherlite.admin.results import (
     ChangeResult,
     DeclarationPreview,
@@ -18,6 +18,7 @@ from heksherlite.admin.results import (
     RuleDetails,
     SettingDetails,
 )
+from heksherlite.contexts import text_of
 from heksherlite.engine.protocol import LINES
 from heksherlite.operations import Operation
 
@@ -85,7 +86,7 @@ def setting(name: str) -> Call[SettingDetails]:
         RequestRefusedError: There is no such setting: status 404.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    return json_call("GET", f"settings/{quoted(name)}", reading.setting_details)
+    return json_call("GET", setting_path(name), reading.setting_details)
 
 
 def schema(setting: str) -> Call[Mapping[str, Any]]:
@@ -98,7 +99,7 @@ def schema(setting: str) -> Call[Mapping[str, Any]]:
         RequestRefusedError: There is no such setting: status 404.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    return json_call("GET", f"settings/{quoted(setting)}/schema", dict)
+    return json_call("GET", f"{setting_path(setting)}/schema", dict)
 
 
 def rules(setting: str) -> Call[tuple[RuleDetails, ...]]:
@@ -115,7 +116,7 @@ def rules(setting: str) -> Call[tuple[RuleDetails, ...]]:
     def read(shown: Any) -> tuple[RuleDetails, ...]:
         return tuple([reading.rule_details(rule, rule["rule_id"]) for rule in shown["rules"]])
 
-    return json_call("GET", f"settings/{quoted(setting)}", read, include_rules="true")
+    return json_call("GET", setting_path(setting), read, include_rules="true")
 
 
 def rule(rule_id: int) -> Call[RuleDetails]:
@@ -153,13 +154,16 @@ def explain(
     Raises:
         RequestRefusedError: There is no such setting (status 404), context feature or time (status 422).
         AdminError: There is no answer, or the request is refused for another reason.
+        TypeError: ``settings`` is a string, or a value in the context has no obvious text.
     """
+    if isinstance(settings, str):
+        raise TypeError(f"settings must be a list of names: write [{settings!r}]")
     return json_call(
         "GET",
         "explain",
         reading.explanations,
         settings=None if settings is None else ",".join(settings),
-        context=",".join([f"{feature}:{value}" for feature, value in context.items()]) if context else None,
+        context=",".join([_condition(feature, value) for feature, value in context.items()]) if context else None,
         at=moment_text(at),
         and_at=moment_text(and_at),
         limit=limit,
@@ -309,6 +313,13 @@ def import_export(
     if reason is not None:
         headers["X-Change-Reason"] = " ".join(reason.split())
     return Call(with_fields(request, headers=headers), partial(reading.read_json, read=_import_result))
+
+
+def _condition(feature: str, value: object) -> str:
+    text = text_of(value)
+    if text is None:
+        raise TypeError(f"context: the value of {feature!r} must be text, not {value!r}")
+    return f"{feature}:{text}"
 
 
 def _flag(value: bool) -> str | None:
