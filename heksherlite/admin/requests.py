@@ -8,9 +8,11 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from heksherlite.admin import reading
+from heksherlite.admin.downloads import ExportDownload
 from heksherlite.engine.messages import Request, Response
 from heksherlite.errors import RequestRefusedError
 from heksherlite.http.json_bodies import is_unicode
+from heksherlite.http.transfers import ReadableFile
 from heksherlite.names import SETTING_NAME
 
 T = TypeVar("T")
@@ -28,10 +30,14 @@ class Call(Generic[T]):
     Attributes:
         request: The request. Each status is a response.
         read: Returns the result, given a response with a status below 300.
+        file: The body of the request, if it is sent piece by piece.
+        download: What takes the body of the response piece by piece. None: the body is part of the response.
     """
 
     request: Request
     read: Callable[[Response], T]
+    file: ReadableFile | None = None
+    download: ExportDownload | None = None
 
     def result(self, response: Response) -> T:
         """Return the result.
@@ -99,6 +105,11 @@ def request_to(
 def without_none(**fields: Any) -> dict[str, Any]:
     """Return the fields that are given."""
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def flag_text(value: bool) -> str | None:
+    """Return a flag as the service reads it. One that is not set is left out."""
+    return "true" if value else None
 
 
 def moment_text(moment: Moment | None) -> str | None:
