@@ -1,6 +1,5 @@
 """JSON bodies of requests. What JSON cannot express is named with its place, and never sent as something else."""
 
-from collections.abc import Iterable
 from math import isfinite
 from typing import Any, Final
 
@@ -47,7 +46,7 @@ def _error(request: str, fault: str) -> TypeError:
 def _fault(value: Any, path: Path = ()) -> Fault | None:
     if len(path) > _MAX_DEPTH:
         return Fault(path[:3], f"it is nested more than {_MAX_DEPTH} levels deep")
-    parts: Iterable[tuple[Any, Any]]
+    parts: Any
     if isinstance(value, dict):
         parts = value.items()
     elif isinstance(value, list | tuple):
