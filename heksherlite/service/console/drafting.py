@@ -137,7 +137,7 @@ def checked(operation: AnyOperation) -> AnyOperation:
         BadRequestError: A field is malformed.
     """
     try:
-        checked_operation: AnyOperation = _OPERATION.validate_python(operation.as_json()).operation
+        checked_operation: AnyOperation = _OPERATION.validate_python(operation.as_json())
     except ValidationError as error:
         texts = [f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in error.errors()]
         raise BadRequestError("; ".join(texts)) from error

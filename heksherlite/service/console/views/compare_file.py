@@ -100,7 +100,7 @@ async def copy_from_file(request: Request, context: Context) -> Response:
     try:
         texts = _unpacked(form.text("operations"), most=context.options.limits.max_changes_size)
         chosen = texts if form.text("all") else [texts[int(row)] for row in form.texts("row")]
-        operations = [_OPERATION.validate_python(each).operation for each in chosen]
+        operations = [_OPERATION.validate_python(each) for each in chosen]
     except (ValueError, IndexError, zlib.error) as error:
         raise BadRequestError("the form does not say what to copy") from error
     if not operations:
