@@ -188,7 +188,7 @@ settings:
     lines = [
         "bad.yaml:1:8: the owner must be a text that is not empty",
         "bad.yaml:2:10: the file has no field 'settigs'; did you mean settings?",
-        "bad.yaml:5:14: setting cache_ttl has no field 'defualt'; did you mean default?",
+        "bad.yaml:5:5: setting cache_ttl has no field 'defualt'; did you mean default?",
         "bad.yaml:7:10: where must be an object such as {environment: dev}, with at least one condition",
         "bad.yaml:8:24: the value of user must be a text; put it into quotes",
         "bad.yaml:9:24: 'a b' is not a value of a context feature: use letters, digits and _.@+=~/-",
@@ -212,6 +212,33 @@ settings:
     assert reported[17] == "Error: 17 faults in the files."
     annotations, _ = run(terminal, "validate --format github bad.yaml", 1)
     assert "::error file=bad.yaml,line=8,col=24::the value of user must be a text; put it into quotes\n" in annotations
+
+
+def test_keys_and_cycles_are_reported_wherever_they_are(terminal: Terminal) -> None:
+    """Keys are checked in fields that are unknown, too, and a value that contains itself is reported once where it does."""
+    text = """\
+owner: a
+settings:
+  cache_ttl:
+    default: &loop {x: 1, y: [*loop], z: [*loop]}
+    unknown: {[a]: 1, b: {c: 1, c: 2}}
+    rules:
+      - {where: {user: a, user: b}, value: *loop}
+      - {reason: {d: 1, d: 2}, value: 1}
+"""
+    write("bad.yaml", text)
+    _, shown = run(terminal, "validate bad.yaml", 1)
+    assert shown.splitlines() == [
+        "bad.yaml:4:14: the value contains itself",
+        "bad.yaml:4:14: the value contains itself",
+        "bad.yaml:5:15: a key must be a text",
+        "bad.yaml:5:33: the key 'c' is there twice",
+        "bad.yaml:7:27: the key 'user' is there twice",
+        "bad.yaml:8:25: the key 'd' is there twice",
+        "bad.yaml:5:5: setting cache_ttl has no field 'unknown'; the fields are default, rules",
+        "bad.yaml:8:9: a rule needs where",
+        "Error: 8 faults in the files.",
+    ]
 
 
 def test_what_the_service_refuses_is_reported_with_its_place(terminal: Terminal) -> None:
