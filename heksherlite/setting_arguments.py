@@ -2,7 +2,6 @@
 
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from math import isfinite
 from typing import Any, Final, TypeVar
 
 from heksherlite.names import CONTEXT_FEATURE_NAME, METADATA_KEY, SETTING_NAME
@@ -11,6 +10,7 @@ from heksherlite.values.conversions import SettingType
 T = TypeVar("T")
 
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1  # JSON parsers in other languages keep these exactly
+_INFINITY: Final = float("inf")
 _VERSION_DIGITS: Final = frozenset("0123456789")
 
 
@@ -173,7 +173,7 @@ def _split(text: str) -> list[str]:
 
 def _check_json(value: Any) -> None:
     if isinstance(value, float):
-        if not isfinite(value):
+        if not -_INFINITY < value < _INFINITY:  # nor is it NaN
             raise ValueError(f"{value!r} is not a JSON number")
     elif isinstance(value, int):
         if not _MIN_INTEGER <= value <= _MAX_INTEGER:

@@ -1,16 +1,48 @@
-"""Responses of httpx as those of the engine."""
+"""Makes responses of the engine from those of httpx."""
 
 from typing import Final
 
 import httpx
 
 from heksherlite.engine.messages import Request, Response
+from heksherlite.errors import ServiceResponseError
+from heksherlite.http.bodies import BodyTooLargeError, read_body
+from heksherlite.http.failures import HTTPStatusError
 
 _MAX_ETAG_LENGTH: Final = 1000
 """The maximum length of an ETag that is sent back. Servers limit the size of headers."""
 
 _MONITOR: Final = 'rel="monitor"'
 """The link relation by which a service offers its stream of changes, RFC 5989."""
+
+
+async def read_response(request: Request, response: httpx.Response, max_body_size: int) -> Response:
+    """Read the body of a streamed response, and return the response to the request.
+
+    Args:
+        request: The request.
+        response: The response of httpx.
+        max_body_size: The maximum size of the body in bytes, before and after decompression.
+
+    Raises:
+        httpx.HTTPStatusError: If the status is not one that the request accepts.
+        ServiceResponseError: If the body is too large or malformed.
+    """
+    try:
+        body = await read_body(response, max_body_size)
+    except BodyTooLargeError:
+        reason = f"larger than the max_body_size of {max_body_size} bytes"
+        raise ServiceResponseError(str(request), reason) from None
+    except ValueError as error:
+        raise ServiceResponseError(str(request), str(error)) from None
+    if response.status_code not in request.accept:
+        status = f"{response.status_code} {response.reason_phrase}"
+        message = f"unexpected status {status} for {request}: {body[:200]!r}"
+        kept = httpx.Response(
+            response.status_code, headers=without_coding(response.headers), content=body, request=response.request
+        )
+        raise HTTPStatusError(message, request=response.request, response=kept)
+    return response_of(request, response, body)
 
 
 def response_of(request: Request, response: httpx.Response, body: bytes) -> Response:

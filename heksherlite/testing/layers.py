@@ -14,7 +14,7 @@ from heksherlite.clients.stub import lookup_for_rules
 from heksherlite.context_values import own_variable
 from heksherlite.contexts import ContextCompletion
 from heksherlite.lookup import Lookup
-from heksherlite.rules import NO_VALUE, Context
+from heksherlite.rule_sets import NO_VALUE, Context
 from heksherlite.setting import Setting, existing_settings
 
 AnySetting = Setting[Any]

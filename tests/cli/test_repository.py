@@ -188,7 +188,7 @@ settings:
     lines = [
         "bad.yaml:1:8: the owner must be a text that is not empty",
         "bad.yaml:2:10: the file has no field 'settigs'; did you mean settings?",
-        "bad.yaml:5:5: setting cache_ttl has no field 'defualt'; did you mean default?",
+        "bad.yaml:5:14: setting cache_ttl has no field 'defualt'; did you mean default?",
         "bad.yaml:7:10: where must be an object such as {environment: dev}, with at least one condition",
         "bad.yaml:8:24: the value of user must be a text; put it into quotes",
         "bad.yaml:9:24: 'a b' is not a value of a context feature: use letters, digits and _.@+=~/-",
@@ -215,7 +215,7 @@ settings:
 
 
 def test_keys_and_cycles_are_reported_wherever_they_are(terminal: Terminal) -> None:
-    """Keys are checked in fields that are unknown, too, and a value that contains itself is reported once where it does."""
+    """Keys are checked even in unknown fields, and a value that contains itself is a fault where it does so."""
     text = """\
 owner: a
 settings:

@@ -17,7 +17,7 @@ from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import ConflictsError, NotPermittedError, TooManyChangesError
 from heksherlite.service.fields import RequestBody, SettingName, Time
-from heksherlite.service.storage.history import Search
+from heksherlite.service.storage.history_search import Search
 
 router = APIRouter(prefix="/api/v1/history", tags=["history"], route_class=ServiceRoute)
 

@@ -9,7 +9,7 @@ from math import inf
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, or_, select, tuple_
+from sqlalchemy import Select, and_, delete, func, insert, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.authors import Author, Cause
@@ -22,6 +22,7 @@ from heksherlite.service.errors import NotFoundError, TooManyChangesError
 from heksherlite.service.storage import tables
 from heksherlite.service.storage.bulk import insert_many
 from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.history_search import Search, change_conditions, record_conditions
 from heksherlite.service.storage.portions import portions
 from heksherlite.service.storage.removed_settings import count_stored_rules, stored_changes
 from heksherlite.service.storage.rows import read_lineage
@@ -43,35 +44,6 @@ class Page:
 
     records: tuple[Record, ...]
     more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """A search for records, the newest first. None means no restriction.
-
-    Attributes:
-        limit: The maximum number of records.
-        before: Only records with a lower revision.
-        setting_name: Only records about settings that have or had this name, and about their rules.
-        setting_id: The id of the setting that has this name now, if it is known.
-        rule_id: Only records about this rule.
-        application: Only records about applications with this identifier.
-        author_name: Only records of this token or person.
-        reason: Only records with this text in their reason, in upper or lower case.
-        since: Only records at this time or later.
-        until: Only records before this time.
-    """
-
-    limit: int
-    before: int | None = None
-    setting_name: str | None = None
-    setting_id: int | None = None
-    rule_id: int | None = None
-    application: str | None = None
-    author_name: str | None = None
-    reason: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +144,8 @@ class History:
             search: The search. If it names a setting or a rule, the records only contain changes of that.
             changes_per_record: The maximum number of changes to read for each record.
         """
-        shown = _of_subject(search)
-        query = select(tables.history).where(*_of_record(search))
+        shown = change_conditions(search)
+        query = select(tables.history).where(_is_whole, *record_conditions(search))
         if shown:
             query = query.where(_history.revision.in_(select(_changes.revision).where(*shown)))
         query = query.order_by(_history.revision.desc()).limit(search.limit + 1)
@@ -324,37 +296,6 @@ async def _delete_before(revision: int, connection: AsyncConnection) -> None:
 # Of a record that is being deleted, the first changes are deleted first.
 _is_whole = select(_changes.position).where(_changes.revision == _history.revision, _changes.position == 0).exists()
 _first = select(_history.revision, _history.time).where(_is_whole).order_by(_history.revision).limit(1)
-
-
-def _of_record(search: Search) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [_is_whole]
-    if search.before is not None:
-        conditions.append(_history.revision < search.before)
-    if search.author_name is not None:
-        conditions.append(_history.author_name == search.author_name)
-    if search.reason is not None:
-        conditions.append(_history.reason.icontains(search.reason, autoescape=True))
-    if search.since is not None:
-        conditions.append(_history.time >= search.since)
-    if search.until is not None:
-        conditions.append(_history.time < search.until)
-    return conditions
-
-
-def _of_subject(search: Search) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if search.setting_name is not None:
-        of_setting: ColumnElement[bool] = _changes.setting_id.in_(
-            select(_changes.setting_id).where(_changes.setting_name == search.setting_name)
-        )
-        if search.setting_id is not None:
-            of_setting = or_(of_setting, _changes.setting_id == search.setting_id)
-        conditions.append(of_setting)
-    if search.rule_id is not None:
-        conditions.append(_changes.rule_id == search.rule_id)
-    if search.application is not None:
-        conditions += [_changes.subject == "application", _changes.subject_name == search.application]
-    return conditions
 
 
 def _ranked(columns: list[Any], *, by: Any, order: Any) -> Any:
