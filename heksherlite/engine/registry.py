@@ -61,6 +61,7 @@ class Registry:
         self.lock = threading.RLock()
         self._pending: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
         self._declared: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
+        self._declared_names: tuple[int, tuple[str, ...]] | None = None  # of how many settings; None if some were added
         self._refusals: dict[str, str] = {}  # reasons, by the name of a pending setting
         self._conflicts: dict[str, str] = {}  # reasons, by the name of a declared setting
         self._canonical_names: dict[str, str] = {}  # only the names that differ
@@ -92,6 +93,16 @@ class Registry:
         """The settings that are declared."""
         with self.lock:
             return list(self._declared.values())
+
+    @property
+    def declared_names(self) -> tuple[str, ...]:
+        """The names of the declared settings, sorted. Each poll asks for them, so they are kept."""
+        with self.lock:
+            count = len(self._declared)  # less than before if settings were deleted
+            if self._declared_names is None or self._declared_names[0] != count:
+                names = {setting.name for setting in self._declared.values()}
+                self._declared_names = count, tuple(sorted(names))
+            return self._declared_names[1]
 
     @property
     def refusals(self) -> Mapping[str, str]:
@@ -158,6 +169,7 @@ class Registry:
         """Treat all settings as declared, because there is no service."""
         with self.lock:
             self._declared.update(self._pending)
+            self._declared_names = None
             self._pending.clear()
 
     def declare_pending(self) -> Flow[Declarations]:
@@ -274,6 +286,7 @@ class Registry:
             # Another client may have taken the setting over in the meantime.
             if self._pending.pop(id(setting), None) is not None:
                 self._declared[id(setting)] = setting
+                self._declared_names = None
 
     def _take_declared_default(self, setting: Setting[Any], response: DeclarationResponse) -> None:
         nothing = object()

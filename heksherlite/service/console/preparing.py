@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -30,14 +31,13 @@ async def prepare_pages(app: FastAPI, *, delay: float = _DELAY, until: asyncio.E
     """
     pause = delay
     for prepare in _steps(app):
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(until.wait(), pause)
-        except TimeoutError:
-            began = time.monotonic()
-            await asyncio.to_thread(prepare)
-            pause = time.monotonic() - began
-        else:
+        if until.is_set():
             return
+        began = time.monotonic()
+        await asyncio.to_thread(prepare)
+        pause = time.monotonic() - began
 
 
 def _steps(app: FastAPI) -> Iterator[Callable[[], object]]:
