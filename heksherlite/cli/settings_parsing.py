@@ -83,7 +83,7 @@ class Document:
         key, value = field
         return _place(self.file, value if isinstance(value, ScalarNode) else key)
 
-    def fields(self, node: MappingNode) -> dict[str, Field]:
+    def fields(self, node: Node) -> dict[str, Field]:
         """Return the fields of an object by name. Of those with the same name, it is the first one."""
         try:
             found: dict[str, Field] = {field[0].value: field for field in node.value}
