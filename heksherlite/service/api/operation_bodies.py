@@ -7,7 +7,7 @@ the time.
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, NotRequired, TypeAlias, Union
 
-from pydantic import AfterValidator, ConfigDict, Field, GetPydanticSchema, with_config
+from pydantic import AfterValidator, ConfigDict, Field, GetPydanticSchema, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from heksherlite.operations import OPERATIONS, AnyOperation
@@ -247,6 +247,17 @@ _ANY_BODY: Final[Any] = Annotated[
 
 AnyOperationBody: TypeAlias = Annotated[AnyOperation, GetPydanticSchema(lambda _, schema_of: schema_of(_ANY_BODY))]
 """Any operation, which is read from its JSON form."""
+
+_OPERATION: Final = TypeAdapter[AnyOperation](AnyOperationBody, config=ConfigDict(defer_build=True))
+
+
+def checked_operation(given: Any) -> AnyOperation:
+    """Return an operation from its JSON form.
+
+    Raises:
+        ValidationError: It is not an operation.
+    """
+    return _OPERATION.validate_python(given)
 
 
 def require_at_most(most: int, operations: Sequence[AnyOperation]) -> None:
