@@ -7,7 +7,7 @@ from typing import Any
 
 from heksherlite.admin import reading
 from heksherlite.admin.explanations import Explanations
-from heksherlite.admin.requests import Call, Moment, flag_text, json_call, moment_text, quoted, without_none
+from heksherlite.admin.requests import Call, Moment, flag_text, json_call, moment_text, setting_path, without_none
 from heksherlite.admin.results import (
     ChangeResult,
     DeclarationPreview,
@@ -16,6 +16,7 @@ from heksherlite.admin.results import (
     RuleDetails,
     SettingDetails,
 )
+from heksherlite.contexts import text_of
 from heksherlite.operations import Operation
 
 
@@ -84,7 +85,7 @@ def setting(name: str) -> Call[SettingDetails]:
         RequestRefusedError: There is no such setting: status 404.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    return json_call("GET", f"settings/{quoted(name)}", reading.setting_details)
+    return json_call("GET", setting_path(name), reading.setting_details)
 
 
 def schema(setting: str) -> Call[Mapping[str, Any]]:
@@ -97,7 +98,7 @@ def schema(setting: str) -> Call[Mapping[str, Any]]:
         RequestRefusedError: There is no such setting: status 404.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    return json_call("GET", f"settings/{quoted(setting)}/schema", dict)
+    return json_call("GET", f"{setting_path(setting)}/schema", dict)
 
 
 def rules(setting: str) -> Call[tuple[RuleDetails, ...]]:
@@ -114,7 +115,7 @@ def rules(setting: str) -> Call[tuple[RuleDetails, ...]]:
     def read(shown: Any) -> tuple[RuleDetails, ...]:
         return tuple([reading.rule_details(rule, rule["rule_id"]) for rule in shown["rules"]])
 
-    return json_call("GET", f"settings/{quoted(setting)}", read, include_rules="true")
+    return json_call("GET", setting_path(setting), read, include_rules="true")
 
 
 def rule(rule_id: int) -> Call[RuleDetails]:
@@ -152,13 +153,16 @@ def explain(
     Raises:
         RequestRefusedError: There is no such setting (status 404), context feature or time (status 422).
         AdminError: There is no answer, or the request is refused for another reason.
+        TypeError: ``settings`` is a string, or a value in the context has no obvious text.
     """
+    if isinstance(settings, str):
+        raise TypeError(f"settings must be a list of names: write [{settings!r}]")
     return json_call(
         "GET",
         "explain",
         reading.explanations,
         settings=None if settings is None else ",".join(settings),
-        context=",".join([f"{feature}:{value}" for feature, value in context.items()]) if context else None,
+        context=",".join([_condition(feature, value) for feature, value in context.items()]) if context else None,
         at=moment_text(at),
         and_at=moment_text(and_at),
         limit=limit,
@@ -275,3 +279,10 @@ def undeclared_settings(days: int) -> Call[Mapping[str, datetime | None]]:
         AdminError: There is no answer, or the request is refused.
     """
     return json_call("GET", "settings", reading.undeclared_settings, undeclared_for=days)
+
+
+def _condition(feature: str, value: object) -> str:
+    text = text_of(value)
+    if text is None:
+        raise TypeError(f"context: the value of {feature!r} must be text, not {value!r}")
+    return f"{feature}:{text}"

@@ -10,7 +10,10 @@ from urllib.parse import quote
 from heksherlite.admin import reading
 from heksherlite.admin.downloads import ExportDownload
 from heksherlite.engine.messages import Request, Response
+from heksherlite.errors import RequestRefusedError
+from heksherlite.http.json_bodies import is_unicode
 from heksherlite.http.transfers import ReadableFile
+from heksherlite.names import SETTING_NAME
 
 T = TypeVar("T")
 
@@ -87,7 +90,7 @@ def request_to(
     pairs: list[tuple[str, str]] = []
     for name, value in params.items():
         values = value if isinstance(value, list | tuple) else [] if value is None else [value]
-        pairs += [(name, str(each)) for each in values]
+        pairs += [(name, _text(str(each), f"text as {name}")) for each in values]
     return Request(
         method,
         f"/api/v1/{path}",
@@ -125,5 +128,27 @@ def epoch_seconds(time: datetime | None) -> int | None:
 
 
 def quoted(name: str) -> str:
-    """Return a name as one part of a path."""
-    return quote(name, safe="")
+    """Return a name as one part of a path.
+
+    Raises:
+        TypeError: It is not text.
+    """
+    return quote(_text(name, "a name"), safe="")
+
+
+def setting_path(name: str) -> str:
+    """Return the path of a setting.
+
+    Raises:
+        TypeError: The name is not text.
+        RequestRefusedError: No setting can have this name, and the service has no path for it.
+    """
+    if SETTING_NAME.fullmatch(_text(name, "the name of a setting")) is None:
+        raise RequestRefusedError(f"GET /api/v1/settings/{quoted(name)}", f"setting {name!r} does not exist", 404)
+    return f"settings/{quoted(name)}"
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str) or not is_unicode(value):
+        raise TypeError(f"expected {what}, not {value!a}")
+    return value

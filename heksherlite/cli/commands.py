@@ -1,7 +1,9 @@
 """The group of all commands."""
 
 import builtins
+import errno
 import os
+import sys
 from importlib import import_module
 from keyword import iskeyword
 from typing import Any, Final
@@ -34,6 +36,12 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        for argument in args:
+            try:
+                argument.encode()
+            except UnicodeEncodeError:
+                coding = sys.getfilesystemencoding()
+                raise click.UsageError(f"The argument {argument!a} is not text in {coding}.", ctx) from None
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -46,6 +54,10 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except OSError as error:
+            if error.errno != errno.ENOSPC or error.filename is not None:
+                raise
+            raise click.ClickException("the output cannot be written: no space is left on the device") from error
         except (KeyboardInterrupt, click.Abort) as error:
             # Click's prompts turn Ctrl-C into an abort.
             if not isinstance(error, KeyboardInterrupt) and not isinstance(error.__context__, KeyboardInterrupt):

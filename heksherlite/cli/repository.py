@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -13,12 +11,13 @@ import orjson
 
 from heksherlite.cli.changing import dry_run_option, reason_option, require_consent, yes_option
 from heksherlite.cli.differences import show_impact
+from heksherlite.cli.garbage import without_collections
 from heksherlite.cli.output import FORMATS, output_option, print_one
 from heksherlite.cli.progress import spinner
 from heksherlite.cli.services import Service, service_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from heksherlite.admin import AdminClient
     from heksherlite.cli.planning import Plan
@@ -70,6 +69,7 @@ def _comparison_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @output_option
 @service_options
+@without_collections()
 def validate(
     files: Sequence[str], *, online: bool, format_: str, print_schema: bool, output: FORMATS, service: Service
 ) -> None:
@@ -109,6 +109,7 @@ def validate(
 @_comparison_options
 @output_option
 @service_options
+@without_collections()
 def plan(
     files: Sequence[str],
     *,
@@ -152,6 +153,7 @@ def plan(
 @reason_option
 @output_option
 @service_options
+@without_collections()
 def apply(
     files: Sequence[str],
     *,
@@ -231,20 +233,9 @@ def _read(files: Sequence[str], format_: str = "text") -> list[WantedSetting]:
     from heksherlite.cli.settings_files import SettingsFilesError, read_settings_files
 
     try:
-        with _without_collections():
-            return read_settings_files(files)
+        return read_settings_files(files)
     except SettingsFilesError as error:
         raise FaultyFilesError(error.faults, format_) from None
-
-
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Collect no garbage meanwhile. All that is read is kept, and collections take half of the time of large files."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _plan(
@@ -259,16 +250,14 @@ def _plan(
     with spinner("comparing"):
         while True:
             base_revision = admin.change((), dry_run=True).revision_name
-            with _without_collections():
-                stored, present = read_stored(admin, [each.name for each in wanted])
+            stored, present = read_stored(admin, [each.name for each in wanted])
             faults = missing_faults(wanted, stored, present)
             if not faults:
                 break
             if time.monotonic() >= deadline:
                 raise FaultyFilesError(faults, format_)
             time.sleep(_POLL_SECONDS)
-        with _without_collections():
-            made = make_plan(wanted, stored, base_revision=base_revision, prune=prune, force=force)
+        made = make_plan(wanted, stored, base_revision=base_revision, prune=prune, force=force)
         try:
             if made.operations:
                 made.preview = admin.change(made.operations, dry_run=True, base_revision=base_revision)

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 import anyio
 import httpx
-import orjson
 from cachetools import LRUCache
 
 from heksherlite.cancellation import is_cancellation, let_signals_pass
@@ -18,6 +17,7 @@ from heksherlite.http.construction import checked_http_client_args, new_http_cli
 from heksherlite.http.failures import describe_failure
 from heksherlite.http.forked import without_connections
 from heksherlite.http.in_progress import RequestsInProgress
+from heksherlite.http.json_bodies import json_body
 from heksherlite.http.responses import read_response, response_of
 from heksherlite.http.sync_adapters import SyncTransportAdapter
 from heksherlite.http.task_groups import start_soon
@@ -333,7 +333,7 @@ class Transport:
         content = None
         if request.json is not None:
             headers["Content-Type"] = "application/json"
-            content = orjson.dumps(request.json)
+            content = json_body(request.json, str(request))
         attempts = 0
         while True:
             trace = _Trace()

@@ -52,7 +52,8 @@ class ServiceThread:
         listener: A bound socket. It is closed when the service stops.
         options: The options of the service.
         multiprocess: The directory shared with other processes of the service; None for a single process.
-        prepares_pages: Whether to prepare the start page of the console and its search after the start.
+        alone: Whether the process does nothing else. Then each route is built by its first request, and the start page
+            of the console and its search are prepared after the start.
     """
 
     def __init__(
@@ -62,13 +63,13 @@ class ServiceThread:
         options: ServiceOptions = ServiceOptions(),  # noqa: B008 - immutable
         *,
         multiprocess: MultiprocessDirectory | None = None,
-        prepares_pages: bool = False,
+        alone: bool = False,
     ) -> None:
         self._database = database
         self._listener = listener
         self._options = options
         self._multiprocess = multiprocess
-        self._prepares_pages = prepares_pages
+        self._alone = alone
         self._ready: Future[Callable[[], object]] = Future()
         self._thread: threading.Thread | None = None
         self.url = url_of(listener)
@@ -131,7 +132,7 @@ class ServiceThread:
         store = Store(self._database)
         try:
             self.first_token = await load(store, self._database, self._options)
-            app = create_app(store, self._options, multiprocess=self._multiprocess)
+            app = create_app(store, self._options, multiprocess=self._multiprocess, defers_routes=self._alone)
             context: ServiceContext = app.state.context
             server = _Server(
                 app,
@@ -153,7 +154,7 @@ class ServiceThread:
             follower.add_done_callback(lambda _: server.stop())
             publisher = asyncio.create_task(context.metrics.publish(until=stopping))
             auditor = asyncio.create_task(context.audit.keep_writing(until=stopping))
-            preparing = asyncio.create_task(prepare_pages(app, until=stopping)) if self._prepares_pages else None
+            preparing = asyncio.create_task(prepare_pages(app, until=stopping)) if self._alone else None
             await server.serve(sockets=[self._listener])
             stopping.set()
             await follower

@@ -1,5 +1,10 @@
 """What made a person on call stop and think is said in the message."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 from tests.cli.terminal import Terminal
 
 
@@ -37,6 +42,24 @@ def test_no_colours_where_nobody_wants_them(terminal: Terminal) -> None:
     words = ("set", "cache_ttl", "5", "--where", "user=john")
     assert b"\x1b[" in terminal.on_a_terminal(*words, answer=b"n\n")[1]
     assert b"\x1b[" not in terminal.on_a_terminal(*words, answer=b"n\n", NO_COLOR="1")[1]
+
+
+def test_arguments_that_are_no_text(terminal: Terminal) -> None:
+    """A byte that the locale does not know is wrong usage, in whatever argument it is."""
+    for words in (("get", "cache_ttl\udcff"), ("set", "cache_ttl", "5", "--where", "user=\udcff"), ("\udcff",)):
+        refused = terminal.refused(*words, status=2)
+        assert "\\udcff' is not text in " in refused
+
+
+def test_a_full_disk_behind_the_output(terminal: Terminal) -> None:
+    """The message says that the output is incomplete."""
+    command = [sys.executable, "-m", "heksherlite", "settings", "list"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, env={**os.environ, **terminal.variables}, check=False
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == b"Error: the output cannot be written: no space is left on the device\n"
 
 
 def test_a_time_before_there_was_anything(terminal: Terminal) -> None:

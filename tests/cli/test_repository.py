@@ -214,6 +214,33 @@ settings:
     assert "::error file=bad.yaml,line=8,col=24::the value of user must be a text; put it into quotes\n" in annotations
 
 
+def test_keys_and_cycles_are_reported_wherever_they_are(terminal: Terminal) -> None:
+    """Keys are checked even in unknown fields, and a value that contains itself is a fault where it does so."""
+    text = """\
+owner: a
+settings:
+  cache_ttl:
+    default: &loop {x: 1, y: [*loop], z: [*loop]}
+    unknown: {[a]: 1, b: {c: 1, c: 2}}
+    rules:
+      - {where: {user: a, user: b}, value: *loop}
+      - {reason: {d: 1, d: 2}, value: 1}
+"""
+    write("bad.yaml", text)
+    _, shown = run(terminal, "validate bad.yaml", 1)
+    assert shown.splitlines() == [
+        "bad.yaml:4:14: the value contains itself",
+        "bad.yaml:4:14: the value contains itself",
+        "bad.yaml:5:15: a key must be a text",
+        "bad.yaml:5:33: the key 'c' is there twice",
+        "bad.yaml:7:27: the key 'user' is there twice",
+        "bad.yaml:8:25: the key 'd' is there twice",
+        "bad.yaml:5:5: setting cache_ttl has no field 'unknown'; the fields are default, rules",
+        "bad.yaml:8:9: a rule needs where",
+        "Error: 8 faults in the files.",
+    ]
+
+
 def test_what_the_service_refuses_is_reported_with_its_place(terminal: Terminal) -> None:
     """With --online, and in plans, the service checks names, conditions and values."""
     text = """\

@@ -479,10 +479,10 @@ def test_a_client_does_not_keep_settings_alive(service: Api, connect: Connect) -
     gc.collect()
     assert reference() is None
     assert client._engine.registry.settings == [kept]
-    assert client._engine.registry.declared_names == ("kept",)
+    assert [*client._engine.registry.declared_names] == ["kept"]
     added = Setting("added", int, ["user"], 1)
     client.reload()
-    assert client._engine.registry.declared_names == (added.name, "kept")
+    assert [*client._engine.registry.declared_names] == [added.name, "kept"]
     service.call("DELETE", "settings/gone")
     client.reload()
     assert "gone" not in [item["name"] for item in service.get("settings").json()["settings"]]

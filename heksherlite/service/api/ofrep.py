@@ -378,4 +378,4 @@ def _event_streams(context: ServiceContext, request: Request, catalog: Catalog) 
     return [{"type": "sse", "url": url, "inactivityDelaySec": _INACTIVITY_SECONDS}]
 
 
-router.include_router(streams)
+router.routes.extend(streams.routes)  # include_router would build them again

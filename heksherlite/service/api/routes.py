@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from opentelemetry import trace
 from starlette.routing import BaseRoute
 
@@ -13,6 +12,7 @@ from heksherlite.service.api.access_denied import ACCESS_DENIED_RESPONSES, Acces
 from heksherlite.service.api.authorizer import RequiredScope
 from heksherlite.service.api.bodies import StrictJsonRequest, has_body
 from heksherlite.service.api.context import context_of
+from heksherlite.service.api.deferred_routes import DeferredRoute
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.quotas import Quotas, client_of
 from heksherlite.service.api.responses import text_responses
@@ -70,7 +70,7 @@ def public(endpoint: Endpoint) -> Endpoint:
     return _declaring(RequiredScope(None))(endpoint)
 
 
-class ServiceRoute(APIRoute):
+class ServiceRoute(DeferredRoute):
     """A route that authorizes a request before it reads it, decodes JSON strictly, and limits the time it takes.
 
     Raises:
@@ -203,19 +203,20 @@ def still_authorized(request: Request) -> bool:
     return True
 
 
-def require_scopes(routes: Iterable[BaseRoute]) -> None:
-    """Require that every route declares the scope that it requires.
+def require_scopes(routes: Iterable[BaseRoute]) -> list[ServiceRoute]:
+    """Return all routes, those of included routers too, and require that each declares the scope that it requires.
 
     Raises:
         TypeError: A route does not, or is of a kind that cannot.
     """
-    for route in _leaves(routes):
+    leaves = list(_leaves(routes))
+    for route in leaves:
         if not isinstance(route, ServiceRoute):
             raise TypeError(f"{route!r} has no required scope; only a ServiceRoute can declare one")
+    return cast("list[ServiceRoute]", leaves)
 
 
 def _leaves(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    """Yield all routes, including those of included routers."""
     for route in routes:
         included = getattr(route, "original_router", None)
         if included is None:

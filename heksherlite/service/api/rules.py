@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, model_validator
 
 from heksherlite.service.api.context import ReadableStore, WritableStore
-from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
+from heksherlite.service.api.metadata import Editor, MetadataOwner, add_metadata_routes
 from heksherlite.service.api.responses import (
     EMPTY_NOT_FOUND,
     EVERY_WRITE,
@@ -187,9 +187,7 @@ async def _metadata_editor(rule_id: int, store: WritableStore) -> Editor:
     return apply
 
 
-router.include_router(
-    metadata_router(MetadataOwner("/{rule_id}", _metadata_of, _metadata_editor, text_responses(404, 412)), tags=_TAGS)
-)
+add_metadata_routes(router, MetadataOwner("/{rule_id}", _metadata_of, _metadata_editor, text_responses(404, 412)))
 
 
 def rule_details(catalog: Catalog, rule: Rule) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.history import LastChange, show_header
-from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
+from heksherlite.service.api.metadata import Editor, MetadataOwner, add_metadata_routes
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, no_content, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.rules import RuleDetails, rule_details
@@ -269,9 +269,7 @@ async def _metadata_editor(
     return apply
 
 
-router.include_router(
-    metadata_router(MetadataOwner("/{name}", _metadata_of, _metadata_editor, text_responses(404, 409, 412)), tags=_TAGS)
-)
+add_metadata_routes(router, MetadataOwner("/{name}", _metadata_of, _metadata_editor, text_responses(404, 409, 412)))
 
 
 def _last_change(
