@@ -87,7 +87,7 @@ class Mistakes:
         route = route_of(form.method.upper(), urlsplit(form.action).path) or ""
         if route in {"/f/logout", "/f/login"} or "/revoke" in route or "/f/sessions" in route:
             return
-        for do in form.buttons.get("do", []) or [None]:
+        for do in form.buttons.get("do") or [""]:
             names = {name for name, _ in form.values} | set(form.offered)
             for name in sorted(names - _KEPT):
                 for wrong in WRONG:
