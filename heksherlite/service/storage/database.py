@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.replicas import Replica
 
 
@@ -54,8 +55,8 @@ class Database(Protocol):
         """
         ...
 
-    def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
-        """Send the statements of a block together, if that is faster. They must not return rows.
+    def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[Statements]:
+        """Yield what sends the statements of a block together, if that is faster. They must not return rows.
 
         What goes wrong with one of them is raised at the end of the block at the latest.
 

@@ -20,6 +20,7 @@ from heksherlite.service.domain.lineage import Lineage, RevisionId
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.errors import NotFoundError, TooManyChangesError
 from heksherlite.service.storage import tables
+from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.bulk import insert_many
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history_search import Search, change_conditions, record_conditions
@@ -30,6 +31,8 @@ from heksherlite.service.storage.writing import Writer
 
 _history = tables.history.c
 _changes = tables.history_changes.c
+
+_INSERT_RECORD: Final = insert(tables.history)
 
 _ROWS_AT_ONCE: Final = 1_000
 """The number of changes that are read before other requests get their turn."""
@@ -54,13 +57,11 @@ class Recorded:
     characters: int = 0
 
 
-async def write_record(
-    connection: AsyncConnection, counters: Counters, cause: Cause, changes: Iterable[Change]
-) -> Recorded:
+async def write_record(statements: Statements, counters: Counters, cause: Cause, changes: Iterable[Change]) -> Recorded:
     """Store the record of a write, in its transaction.
 
     Args:
-        connection: A connection that holds the write lock.
+        statements: A connection that holds the write lock, or a batch of it.
         counters: The counters after the write.
         cause: The author of the write and the reason.
         changes: The changes.
@@ -80,12 +81,12 @@ async def write_record(
         "reverts": cause.reverts,
         "break_glass": cause.break_glass,
     }
-    await connection.execute(insert(tables.history), row)
-    return await write_changes_of_record(connection, counters.revision, changes)
+    await statements.execute(_INSERT_RECORD, row)
+    return await write_changes_of_record(statements, counters.revision, changes)
 
 
 async def write_changes_of_record(
-    connection: AsyncConnection,
+    statements: Statements,
     revision: int,
     changes: Iterable[Change],
     before: Recorded = Recorded(),
@@ -93,7 +94,7 @@ async def write_changes_of_record(
     """Store changes of a write, after its record and the changes that are stored already.
 
     Args:
-        connection: A connection that holds the write lock.
+        statements: A connection that holds the write lock, or a batch of it.
         revision: The revision of the write.
         changes: The changes.
         before: What the record has already.
@@ -117,7 +118,7 @@ async def write_changes_of_record(
             }
             for position, change in portion
         ]
-        await insert_many(connection, tables.history_changes, rows)
+        await insert_many(statements, tables.history_changes, rows)
         stored += len(rows)
         characters += sum(len(row["before"] or "") + len(row["after"] or "") for row in rows)
     return Recorded(stored, characters)

@@ -21,6 +21,7 @@ from heksherlite.service.errors import (
     InterruptedWriteError,
     UnknownOutcomeError,
 )
+from heksherlite.service.storage.batches import Batch
 from heksherlite.service.storage.idle_timeout import close_when_idle
 from heksherlite.service.storage.notifications import Notifications
 from heksherlite.service.storage.replicas import SELECT_REPLICAS, Replica, application_name, replicas_in
@@ -171,11 +172,17 @@ class PostgresqlDatabase:
             raise
 
     @asynccontextmanager
-    async def batching(self, connection: AsyncConnection) -> AsyncIterator[None]:
-        """Send the statements of a block without waiting for each result, in a pipeline of libpq."""
-        driver: Any = (await connection.get_raw_connection()).driver_connection
-        async with driver.pipeline():
-            yield
+    async def batching(self, connection: AsyncConnection) -> AsyncIterator[Batch]:
+        """Yield what sends the statements of a block together."""
+        driver = _driver_of(connection)
+
+        async def send(statements: str) -> None:
+            await _execute(driver, statements)
+            connection.info["idle_timeout"].restart()
+
+        batch = Batch(connection, merge=psycopg.AsyncClientCursor(driver).mogrify, send=send)
+        yield batch
+        await batch.flushed()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -253,7 +260,7 @@ class PostgresqlDatabase:
     async def _connection(self, seconds: float) -> AsyncIterator[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]]:
         with _raising_unavailable():
             async with self._engine.connect() as connection:
-                driver: Any = (await connection.get_raw_connection()).driver_connection
+                driver = _driver_of(connection)
                 try:
                     with close_when_idle(driver, seconds) as idle_timeout:
                         connection.info["idle_timeout"] = idle_timeout
@@ -287,9 +294,14 @@ def _check_encoding(connection: Connection) -> None:
         raise ServiceStartError(f"its encoding is {encoding}, and has to be UTF8")
 
 
+def _driver_of(connection: Any) -> psycopg.AsyncConnection[Any]:
+    driver: psycopg.AsyncConnection[Any] = connection.sync_connection.connection.driver_connection
+    return driver
+
+
 async def _execute(driver: psycopg.AsyncConnection[Any], statements: str) -> psycopg.AsyncCursor[Any]:
     # Several statements in one round trip, which prepared ones cannot be.
-    return await driver.execute(statements.encode(), prepare=False)
+    return await driver.execute(statements.encode(driver.info.encoding), prepare=False)
 
 
 def _name_in(row: tuple[Any, ...] | None) -> tuple[Any, ...] | None:

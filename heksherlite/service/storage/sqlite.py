@@ -100,9 +100,9 @@ class SqliteDatabase:
         except DatabaseUnavailableError as error:
             raise UnknownOutcomeError(f"during a write, {error}") from error
 
-    def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
-        """Do nothing, because there is no network to save round trips on."""
-        return nullcontext()
+    def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Yield the connection itself, because there is no network to save round trips on."""
+        return nullcontext(connection)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -51,7 +51,6 @@ from heksherlite.service.storage.writing import Writer
 T = TypeVar("T")
 
 _CATCH_UP_SECONDS = 1.0
-_MOST_RULES_IN_A_BATCH = 10_000
 _ATTEMPTS_TO_CATCH_UP = 3
 _MOST_RULES_BEHIND = 10_000
 
@@ -161,7 +160,7 @@ class Store:
             self._next_load = None
             now = time.monotonic()
             async with self._database.reading() as connection:
-                self._replace(await self._newest(connection))
+                self._replace(await self._newest(connection, await read_counters(connection)))
             self.newest_at = now
             self._heartbeat.resume()
 
@@ -260,7 +259,7 @@ class Store:
             since = known.revision if counters.database_id == known.database_id else 0
             if await count_rules_since(connection, since, limit=_MOST_RULES_BEHIND + 1) > _MOST_RULES_BEHIND:
                 raise _FarBehindError
-        return await self._newest(connection)
+        return await self._newest(connection, counters)
 
     async def _write(
         self, decide: Callable[[Catalog], Decision[T]], cause: Cause, connection: AsyncConnection
@@ -273,12 +272,10 @@ class Store:
         changes = decision.changes.at(counters.revision_id)
         await require_deleted(connection, catalog, changes)
         hidden = too_large(catalog, changes)
-        # What takes long is waited for statement by statement, so that a server that responds counts as one.
-        takes_long = len(changes.rules) > _MOST_RULES_IN_A_BATCH
-        async with nullcontext() if takes_long else self._database.batching(connection):
-            await write_changes(connection, catalog, changes, counters, hidden=hidden)
+        async with self._database.batching(connection) as statements:
+            await write_changes(statements, catalog, changes, counters, hidden=hidden)
             told = changes_between(catalog, changes, without_rules_of=hidden)
-            recorded = await write_record(connection, counters, cause, told)
+            recorded = await write_record(statements, counters, cause, told)
         self.on_recorded(cause.author, recorded.characters)
         if hidden:
             self.rules_are_hidden.set()
@@ -320,8 +317,7 @@ class Store:
         except DatabaseUnavailableError:
             self._check_soon()  # the write is committed; the follower reads it as soon as it can
 
-    async def _newest(self, connection: AsyncConnection) -> Catalog:
-        counters = await read_counters(connection)
+    async def _newest(self, connection: AsyncConnection, counters: Counters) -> Catalog:
         catalog = self.catalog
         if counters == catalog.counters:
             return catalog
