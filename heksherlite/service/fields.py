@@ -26,6 +26,12 @@ from heksherlite.values.type_strings import parse_type
 from heksherlite.values.wire_types import WireType
 
 
+class ResponseBody(BaseModel):
+    """A JSON object of a response, for OpenAPI. Pydantic analyzes it when it is first used."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
 class RequestBody(BaseModel):
     """A JSON object. Types are not converted, and unknown fields are ignored."""
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, ChangeCause
 from heksherlite.service.api.context import CallerRights, Context
@@ -17,7 +17,7 @@ from heksherlite.service.domain.impact import Impact
 from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import NotPermittedError, OperationConflictsError
-from heksherlite.service.fields import BaseRevision, RequestBody
+from heksherlite.service.fields import BaseRevision, RequestBody, ResponseBody
 
 router = APIRouter(prefix="/api/v1/changes", tags=["changes"], route_class=OperationsRoute)
 
@@ -36,7 +36,7 @@ class ChangesBody(RequestBody):
     )
 
 
-class ImpactRegion(BaseModel):
+class ImpactRegion(ResponseBody):
     """Contexts whose value changes: those that meet `where`, and none of `except`."""
 
     model_config = ConfigDict(extra="allow")
@@ -46,7 +46,7 @@ class ImpactRegion(BaseModel):
     exceptions: list[dict[str, str]] = Field(alias="except")
 
 
-class ChangesMade(BaseModel):
+class ChangesMade(ResponseBody):
     """A change that was made, or that would be."""
 
     revision: int
@@ -57,7 +57,7 @@ class ChangesMade(BaseModel):
     impact_truncated: bool | None = None
 
 
-class OperationConflict(BaseModel):
+class OperationConflict(ResponseBody):
     """Why an operation cannot be made."""
 
     operation: int
@@ -66,7 +66,7 @@ class OperationConflict(BaseModel):
     rule_id: int | None
 
 
-class OperationConflicts(BaseModel):
+class OperationConflicts(ResponseBody):
     """Why operations cannot be made: each conflict of each of them."""
 
     conflicts: list[OperationConflict]

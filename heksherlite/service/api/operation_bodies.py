@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, TypeAdapter, model_validator
 
 from heksherlite.operations import OPERATIONS, AnyOperation
 from heksherlite.service.domain.declarers import DeclarerKind
@@ -32,7 +32,7 @@ _SHOWN_AS_TEXT: Final = (Version, WireType)
 class OperationBody(RequestBody):
     """An operation. What it does not know is refused, because it would get lost."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     op: Any  # a literal in each operation
     _operation: AnyOperation = PrivateAttr()
@@ -246,6 +246,17 @@ AnyOperationBody: TypeAlias = Annotated[
     | DeleteContextFeature,
     Field(discriminator="op"),
 ]
+
+_OPERATION: Final = TypeAdapter[OperationBody](AnyOperationBody, config=ConfigDict(defer_build=True))
+
+
+def checked_operation(given: Any) -> AnyOperation:
+    """Return an operation from its JSON form.
+
+    Raises:
+        ValidationError: It is not an operation.
+    """
+    return _OPERATION.validate_python(given).operation
 
 
 def _plain(value: Any) -> Any:

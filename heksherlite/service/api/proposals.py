@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from heksherlite.operations import AnyOperation
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, ChangeCause, author_of
@@ -30,7 +30,7 @@ from heksherlite.service.errors import (
     OutsidePrefixError,
     RequestError,
 )
-from heksherlite.service.fields import BaseRevision, RequestBody, Time
+from heksherlite.service.fields import BaseRevision, RequestBody, ResponseBody, Time
 
 router = APIRouter(prefix="/api/v1/proposals", tags=["changes"], route_class=OperationsRoute)
 
@@ -65,13 +65,13 @@ class NewComment(RequestBody):
     text: Text
 
 
-class ProposalNumber(BaseModel):
+class ProposalNumber(ResponseBody):
     """The number of a proposal."""
 
     proposal_id: int
 
 
-class ProposalDetails(BaseModel):
+class ProposalDetails(ResponseBody):
     """All about a proposal. A pending one has what it would do now."""
 
     model_config = ConfigDict(extra="allow")
@@ -85,7 +85,7 @@ class ProposalDetails(BaseModel):
     conflicts: list[OperationConflict] | None = None
 
 
-class ProposalPage(BaseModel):
+class ProposalPage(ResponseBody):
     """Proposals, the newest first; where there are more, the next page is ``before`` the number in ``next``."""
 
     proposals: list[ProposalDetails]

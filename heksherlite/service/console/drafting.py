@@ -3,16 +3,15 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import orjson
 from fastapi import Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from heksherlite.operations import AnyOperation
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, author_of
 from heksherlite.service.api.context import ServiceContext, context_of
-from heksherlite.service.api.operation_bodies import AnyOperationBody
+from heksherlite.service.api.operation_bodies import checked_operation
 from heksherlite.service.changing import Preview
 from heksherlite.service.console.describing import Description, describe_operation
 from heksherlite.service.console.later import Later, impacts_later, loses_value
@@ -25,8 +24,6 @@ from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.rights import Rights
 from heksherlite.service.errors import BadRequestError, NotPermittedError, RequestError
 from heksherlite.service.pages.wording import words_of
-
-_OPERATION: Any = TypeAdapter(AnyOperationBody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +135,9 @@ def checked(operation: AnyOperation) -> AnyOperation:
         BadRequestError: A field is malformed.
     """
     try:
-        checked_operation: AnyOperation = _OPERATION.validate_python(operation.as_json()).operation
+        return checked_operation(operation.as_json())
     except ValidationError as error:
         raise BadRequestError(words_of(error)) from error
-    return checked_operation
 
 
 async def add_to_draft(
