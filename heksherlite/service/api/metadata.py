@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import APIRouter, Body, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 
 from heksherlite.service.api.bodies import StrictJsonRequest
 from heksherlite.service.api.responses import (
@@ -22,7 +21,7 @@ from heksherlite.service.domain import json_values
 from heksherlite.service.domain import metadata as edits
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.fields import Metadata, MetadataKey
+from heksherlite.service.fields import Metadata, MetadataKey, ResponseBody
 
 Editor: TypeAlias = Callable[[MetadataEdit], Awaitable[None]]
 """Edits the metadata of the setting or rule of a request."""
@@ -32,7 +31,7 @@ NewMetadata: TypeAlias = Annotated[Metadata, Body(embed=True, default_factory=di
 _BODY_REQUIRED: Final = {"requestBody": {"required": True}}
 
 
-class MetadataResponse(BaseModel):
+class MetadataResponse(ResponseBody):
     """The metadata of a setting or rule."""
 
     metadata: dict[str, Any]

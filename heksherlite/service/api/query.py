@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel
 
 from heksherlite.service.api.cache_policy import NO_STORE, CachePolicy
 from heksherlite.service.api.compression import CODECS, MIN_SIZE, accepted_coding
@@ -22,6 +21,7 @@ from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.query import entries_of
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import NotCaughtUpError
+from heksherlite.service.fields import ResponseBody
 from heksherlite.service.responses.bodies import ResponseBodies
 from heksherlite.service.responses.entity_tags import known_revisions, tag_of
 from heksherlite.service.responses.query import QueryRequest
@@ -47,7 +47,7 @@ class QueryRoute(ServiceRoute):
 router = APIRouter(tags=["query"], route_class=QueryRoute)
 
 
-class QueriedRule(BaseModel):
+class QueriedRule(ResponseBody):
     """A rule, with its conditions in the order of the context features."""
 
     rule_id: int
@@ -56,14 +56,14 @@ class QueriedRule(BaseModel):
     metadata: dict[str, Any] | None = None
 
 
-class QueriedSetting(BaseModel):
+class QueriedSetting(ResponseBody):
     """The default value and the rules of a setting, with the rules ordered by id."""
 
     default_value: Any
     rules: list[QueriedRule]
 
 
-class QueryResponse(BaseModel):
+class QueryResponse(ResponseBody):
     """The queried settings, by canonical name."""
 
     settings: dict[str, QueriedSetting]

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.metadata import Editor, MetadataOwner, add_metadata_routes
@@ -31,6 +31,7 @@ from heksherlite.service.fields import (
     ContextFeatureName,
     ContextFeatureValue,
     RequestBody,
+    ResponseBody,
     SettingName,
     Time,
 )
@@ -74,13 +75,13 @@ class NewValue(RequestBody):
     value: Any
 
 
-class RuleId(BaseModel):
+class RuleId(ResponseBody):
     """The id of a rule."""
 
     rule_id: int
 
 
-class RuleDetails(BaseModel):
+class RuleDetails(ResponseBody):
     """All properties of a rule, with its conditions in the order of the context features.
 
     Only a rule with ``starts_at`` or ``ends_at`` has the last three fields. Clients receive it in phase ``active``.
