@@ -12,7 +12,7 @@ from heksherlite.names import PLAN_FORMAT
 from heksherlite.service.api import proposals
 from heksherlite.service.api.changes import ChangesBody
 from heksherlite.service.api.context import Context, WritableStore
-from heksherlite.service.api.operation_bodies import operations_of
+from heksherlite.service.api.operation_bodies import require_at_most
 from heksherlite.service.api.responses import status_of
 from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.drafting import add_to_draft, cause_of, look_at, rights_of
@@ -82,9 +82,9 @@ async def import_draft(request: Request, context: Context) -> Response:
         body = _body_of(next((each for each in (*form.texts("file"), *form.texts("json")) if each.strip()), ""), most)
     except BadRequestError as error:
         return await _show(request, context, problem=error.message, status=422)
-    operations = operations_of(body.operations, most=most)
+    require_at_most(most, body.operations)
     base_revision = await context.changer.number_of(body.base_revision)
-    await add_to_draft(request, operations, base_revision=base_revision)
+    await add_to_draft(request, body.operations, base_revision=base_revision)
     return redirect(request, "draft")
 
 
