@@ -369,6 +369,7 @@ OPERATIONS: Final[Mapping[str, type[AnyOperation]]] = {operation.op: operation f
 """Every kind of operation by its name on the wire."""
 
 _TIMES: Final = frozenset({"starts_at", "ends_at"})
+_CONVERTED: Final = _TIMES | {"configurable_features"}
 
 OperationScope: TypeAlias = Literal["write", "admin"]
 
@@ -387,7 +388,9 @@ def operation_from(shown: Mapping[str, Any]) -> AnyOperation:
         TypeError: A field is missing, or there is one too many.
         ValueError: Fields contradict each other, or a time is not one.
     """
-    given = {name: _from_json(name, value) for name, value in shown.items() if name != "op"}
+    given = {name: value for name, value in shown.items() if name != "op"}
+    for name in _CONVERTED & given.keys():
+        given[name] = _from_json(name, given[name])
     return OPERATIONS[shown["op"]](**given)
 
 

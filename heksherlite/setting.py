@@ -21,8 +21,8 @@ from heksherlite.setting_arguments import (
     check_version,
     converted_value,
     feature_names,
+    type_of_setting,
 )
-from heksherlite.values.setting_types import setting_type
 
 if TYPE_CHECKING:
     import builtins
@@ -236,7 +236,7 @@ class Setting(Generic[T]):
         if on_coerce is not None and on_coerce is not accept_coercion:
             check_signature(on_coerce, "value, raw_value, coercions, rule, setting", f"on_coerce of setting {name!r}")
         self.name = name
-        self.type: SettingType[T] = setting_type(type)
+        self.type: SettingType[T] = type_of_setting(name, type)
         self.configurable_features = feature_names(name, configurable_features or configurable_feature)
         self.default_value: T = converted_value("default_value", name, self.type, default_value)
         self.metadata = dict(metadata or {})

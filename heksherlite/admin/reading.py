@@ -1,6 +1,5 @@
 """How the service's answers to operators are read."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -36,6 +35,7 @@ from heksherlite.admin.results import (
 )
 from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.protocol import LINES
+from heksherlite.engine.web_pages import describe_web_page
 from heksherlite.errors import (
     AccessRefusedError,
     AdminError,
@@ -52,8 +52,6 @@ T = TypeVar("T")
 _LONGEST_TEXT: Final = 1_000
 """The number of characters that an error shows of an answer that is not from the service."""
 
-_TITLE: Final = re.compile(r"<title>([^<]+)</title>", re.IGNORECASE)
-
 _NO_ROUTE: Final = "Not Found"
 """What services that are made with Starlette or FastAPI say if they do not have what a request is for."""
 
@@ -69,7 +67,7 @@ def read_json(response: Response, read: Callable[[Any], T]) -> T:
     except KeyError as error:
         reason = f"the field {error.args[0]!r} is missing"
     except (TypeError, ValueError, AttributeError) as error:
-        reason = _web_page(response) or f"malformed: {error}"
+        reason = describe_web_page(response.media_type, response.content) or f"malformed: {error}"
     raise ServiceResponseError(str(response.request), reason)
 
 
@@ -272,16 +270,11 @@ def _text(response: Response) -> str:
     """Return the beginning of an answer that may be from a proxy, or what to know about its status."""
     if 300 <= response.status < 400:
         return "redirects are not followed; use the URL that this one redirects to"
-    return _web_page(response) or response.content[:_LONGEST_TEXT].decode(errors="replace") or "the response is empty"
-
-
-def _web_page(response: Response) -> str | None:
-    """Return what to say about a page for people, or ``None`` if a response is something else."""
-    if response.media_type != "text/html":
-        return None
-    title = _TITLE.search(response.content[:_LONGEST_TEXT].decode(errors="replace"))
-    shown = f"the web page {' '.join(title[1].split())!r}" if title else "a web page"
-    return f"the response is {shown}, which is not from a heksherlite service; check the URL"
+    return (
+        describe_web_page(response.media_type, response.content)
+        or response.content[:_LONGEST_TEXT].decode(errors="replace")
+        or "the response is empty"
+    )
 
 
 def _all(read: Callable[[Any], T], shown: Iterable[Any]) -> tuple[T, ...]:

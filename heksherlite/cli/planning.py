@@ -105,14 +105,14 @@ class Plan:
         items: What happens, and what is left alone.
         operations: The operations that make it happen.
         places: For each operation, the place in the files that it is from.
-        preview: What the operations would do; None if there are none.
+        result: What the operations did, or would do; None if there are none.
     """
 
     base_revision: str
     items: list[PlanItem] = field(default_factory=list)
     operations: list[AnyOperation] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
-    preview: ChangeResult | None = None
+    result: ChangeResult | None = None
 
     @property
     def differs(self) -> bool:

@@ -5,12 +5,17 @@ from typing import Final
 import httpx
 
 from heksherlite.engine.messages import Request, Response
+from heksherlite.engine.web_pages import describe_web_page
 from heksherlite.errors import ServiceResponseError
 from heksherlite.http.bodies import BodyTooLargeError, read_body
 from heksherlite.http.failures import HTTPStatusError
+from heksherlite.http.urls import printable
 
 _MAX_ETAG_LENGTH: Final = 1000
 """The maximum length of an ETag that is sent back. Servers limit the size of headers."""
+
+_LONGEST_TEXT: Final = 200
+"""The number of bytes of a body that a message shows."""
 
 _MONITOR: Final = 'rel="monitor"'
 """The link relation by which a service offers its stream of changes, RFC 5989."""
@@ -37,7 +42,8 @@ async def read_response(request: Request, response: httpx.Response, max_body_siz
         raise ServiceResponseError(str(request), str(error)) from None
     if response.status_code not in request.accept:
         status = f"{response.status_code} {response.reason_phrase}"
-        message = f"unexpected status {status} for {request}: {body[:200]!r}"
+        shown = describe_web_page(_media_type(response.headers), body) or _text(body)
+        message = f"unexpected status {status} for {request}: {shown}"
         kept = httpx.Response(
             response.status_code, headers=without_coding(response.headers), content=body, request=response.request
         )
@@ -54,9 +60,17 @@ def response_of(request: Request, response: httpx.Response, body: bytes) -> Resp
         body: The decompressed body.
     """
     headers = response.headers
-    media_type, _, _ = headers.get("Content-Type", "").partition(";")
     offers_stream = _MONITOR in headers.get("Link", "")
-    return Response(request, response.status_code, body, _etag(headers), media_type.strip(), offers_stream)
+    return Response(request, response.status_code, body, _etag(headers), _media_type(headers), offers_stream)
+
+
+def _media_type(headers: httpx.Headers) -> str:
+    media_type, _, _ = headers.get("Content-Type", "").partition(";")
+    return str(media_type.strip())
+
+
+def _text(body: bytes) -> str:
+    return printable(" ".join(body[:_LONGEST_TEXT].decode(errors="replace").split())) or "the response is empty"
 
 
 def _etag(headers: httpx.Headers) -> str | None:

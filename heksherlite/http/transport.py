@@ -14,10 +14,11 @@ from heksherlite.engine.messages import Request, Response, unwrap
 from heksherlite.http.client_args import STREAM, with_redirect_guard, with_stream
 from heksherlite.http.compression import DECOMPRESSORS
 from heksherlite.http.construction import checked_http_client_args, new_http_client
-from heksherlite.http.failures import describe_failure
+from heksherlite.http.failures import E, describe_failure
 from heksherlite.http.forked import without_connections
 from heksherlite.http.in_progress import RequestsInProgress
 from heksherlite.http.json_bodies import json_body
+from heksherlite.http.proxies import proxy_of
 from heksherlite.http.responses import read_response, response_of
 from heksherlite.http.sync_adapters import SyncTransportAdapter
 from heksherlite.http.task_groups import start_soon
@@ -204,7 +205,7 @@ class Transport:
             with anyio.CancelScope() as self._listening:
                 await self._listen(request, take)
         except httpx.TransportError as error:
-            raise describe_failure(error, self._name)  # noqa: B904 - the same exception
+            raise self._described(error)  # noqa: B904 - the same exception
         if self._listening.cancelled_caught:
             raise ConnectionError("the stream was closed because no connection was left for other requests")
 
@@ -272,7 +273,7 @@ class Transport:
                 await take_body(response, take)
                 return response_of(request, response, b"")
         except httpx.TransportError as error:
-            raise describe_failure(error, self._name)  # noqa: B904 - the same exception
+            raise self._described(error)  # noqa: B904 - the same exception
 
     def _give_up_stream(self) -> None:
         """End the stream for good: a transport that the program passed has too few connections for it."""
@@ -319,13 +320,16 @@ class Transport:
             let_signals_pass(error)
             if isinstance(error, httpx.PoolTimeout):
                 self._give_up_stream()
-            return describe_failure(error, self._name)
+            return self._described(error)
         except BaseException as error:
             let_signals_pass(error)
             if is_cancellation(error):
                 raise
             # SystemExit, KeyboardInterrupt or CancelledError of a hook of the program: it must not end the updates.
             return RuntimeError(f"a hook or transport of the program raised {error!r}")
+
+    def _described(self, error: E) -> E:
+        return describe_failure(error, self._name, proxy_of(self._name, self._http_client_args))
 
     async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Response:
         url = self._url(client.base_url, request)

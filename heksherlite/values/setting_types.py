@@ -1,6 +1,7 @@
 """The setting type of each Python type."""
 
 import collections.abc
+import reprlib
 from collections.abc import Hashable, Mapping, Sequence
 from enum import Enum, Flag
 from types import NoneType, UnionType
@@ -33,7 +34,7 @@ class PrimitiveSettingType(SettingType[T]):
             return Conversion(x)
         if (self.type_ is int and type(x) is float and x.is_integer()) or (self.type_ is float and type(x) is int):
             return Conversion(self._converted(x))
-        raise TypeError(f"value {x!r} is not of type {self.heksher_string()}")
+        raise TypeError(f"value {reprlib.repr(x)} is not of type {self.heksher_string()}")
 
     def convert_all_from_heksher(self, xs: Sequence[Any]) -> Sequence[T] | None:
         """Return the values unchanged, or ``None`` if one of them is of another type."""
@@ -50,14 +51,14 @@ class PrimitiveSettingType(SettingType[T]):
         if type(x) is self.type_:
             return x
         if type(x) is bool or not isinstance(x, _ACCEPTED[self.type_]):
-            raise TypeError(f"{x!r} is not of type {self.heksher_string()}")
+            raise TypeError(f"{reprlib.repr(x)} is not of type {self.heksher_string()}")
         return str.__str__(x) if isinstance(x, str) else self._converted(x)
 
     def _converted(self, x: Any) -> T:
         try:
             return self.type_(x)  # type: ignore[call-arg]
         except OverflowError as error:
-            raise TypeError(f"value {x!r} is not of type {self.heksher_string()}: {error}") from error
+            raise TypeError(f"value {reprlib.repr(x)} is not of type {self.heksher_string()}: {error}") from error
 
 
 _ACCEPTED: Final[Mapping[Any, tuple[type, ...]]] = {int: (int,), float: (float, int), str: (str,), bool: (bool,)}

@@ -3,7 +3,7 @@
 import json
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from heksherlite.admin import AdminClient, AnyOperation, ChangeResult
 from heksherlite.cli.settings_files import SCHEMA
 from heksherlite.service import embedded
 from tests.cli.terminal import Terminal
@@ -46,6 +47,26 @@ def run(terminal: Terminal, line: str, status: int = 0) -> tuple[str, str]:
     result = terminal.try_(*shlex.split(line))
     assert result.exit_code == status, result.output
     return result.stdout, result.stderr
+
+
+def test_apply_without_a_question_has_the_operations_decided_once(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``--yes``, many rules take half of the time: nobody looks at a preview. What was done is shown."""
+    write("checkout.yaml", CHECKOUT)
+    sent: list[tuple[int, bool]] = []
+    change = AdminClient.change
+
+    def recorded(admin: AdminClient, operations: Sequence[AnyOperation], **options: Any) -> ChangeResult:
+        sent.append((len(operations), options["dry_run"]))
+        return change(admin, operations, **options)
+
+    monkeypatch.setattr(AdminClient, "change", recorded)
+    made, shown = run(terminal, "apply checkout.yaml --yes")
+    assert made.startswith("Changed in revision ")
+    assert "  ~ cache_ttl where environment=dev except where user=john: 60 -> 10\n" in shown
+    assert sent == [(0, True), (4, False)]
+    assert run(terminal, "apply checkout.yaml --yes")[0] == "Nothing was changed. Nothing differs.\n"
 
 
 def test_a_file_is_planned_and_applied(terminal: Terminal) -> None:

@@ -58,8 +58,8 @@ def test_a_token_is_created_shown_once_and_revoked(operator: Browser) -> None:
     ("entered", "text"),
     [
         ({"name": "a b"}, "is not a name for a token"),
-        ({"name": "x", "scope": None}, "Scopes"),
-        ({"name": "y", "scope": ["root"]}, "Scopes.0"),
+        ({"name": "x", "scope": None}, "The field 'scopes' is empty"),
+        ({"name": "y", "scope": ["root"]}, "The field 'scopes' is not one of those that the form offers"),
     ],
 )
 def test_a_wrong_token_is_refused(operator: Browser, entered: dict[str, str | list[str] | None], text: str) -> None:

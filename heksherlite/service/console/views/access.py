@@ -23,6 +23,7 @@ from heksherlite.service.domain.tokens import Scope, Token
 from heksherlite.service.errors import BadRequestError, RequestError
 from heksherlite.service.pages.choices import DESCRIPTIONS, POWERFUL
 from heksherlite.service.pages.form import Form, read_form
+from heksherlite.service.pages.wording import read_json, words_of
 from heksherlite.service.storage.tokens import list_tokens
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
@@ -67,7 +68,7 @@ async def create_token(request: Request, store: Administered) -> Response:
         )
         response = await token_api.create_token(body, store, _cause(request, form))
     except RequestError as error:
-        return await _show(request, store, problem=error.message, form=form, status=422)
+        return await _show(request, store, problem=words_of(error), form=form, status=422)
     return await _show(request, store, made=("Token", orjson.loads(bytes(response.body))["token"]))
 
 
@@ -96,7 +97,7 @@ async def invite_application(request: Request, store: Administered) -> Response:
         )
         response = await application_api.invite_application(body, store, _cause(request, form))
     except RequestError as error:
-        return await _show(request, store, problem=error.message, form=form, status=422)
+        return await _show(request, store, problem=words_of(error), form=form, status=422)
     return await _show(request, store, made=("One-time token", orjson.loads(bytes(response.body))["one_time_token"]))
 
 
@@ -121,7 +122,7 @@ async def expire_application(request: Request, store: Administered) -> Response:
             _validated(application_api.ChosenForExpiry, body), store, _cause(request, form)
         )
     except RequestError as error:
-        return await _show(request, store, problem=error.message, status=422)
+        return await _show(request, store, problem=words_of(error), status=422)
     return redirect(request, "access")
 
 
@@ -143,7 +144,7 @@ async def rotate_credentials(request: Request, store: Administered) -> Response:
             _validated(application_api.Rotation, body), store, _cause(request, form)
         )
     except RequestError as error:
-        return await _show(request, store, problem=error.message, status=422)
+        return await _show(request, store, problem=words_of(error), status=422)
     new = {name: value for name, value in orjson.loads(bytes(response.body)).items() if name != "id"}
     shown = orjson.dumps(new, option=orjson.OPT_INDENT_2).decode()
     return await _show(request, store, made=("New credentials", shown))
@@ -159,7 +160,7 @@ async def change_groups(request: Request, store: Administered) -> Response:
     try:
         await change(_validated(application_api.ChosenForGroup, body), store, _cause(request, form))
     except RequestError as error:
-        return await _show(request, store, problem=error.message, status=422)
+        return await _show(request, store, problem=words_of(error), status=422)
     return redirect(request, "access")
 
 
@@ -173,14 +174,12 @@ async def put_group(request: Request, store: Administered) -> Response:
         if form.text("do") == "delete":
             await group_api.delete_group(name, store, _cause(request, form))
         else:
-            values = orjson.loads((form.texts("values") or [""])[-1])
+            values = read_json((form.texts("values") or [""])[-1])
             await group_api.put_group(
                 name, _validated(group_api.GroupBody, {"values": values}), store, _cause(request, form)
             )
-    except orjson.JSONDecodeError as error:
-        return await _show(request, store, problem=f"this is not JSON: {error}", form=form, status=422)
     except RequestError as error:
-        return await _show(request, store, problem=error.message, form=form, status=422)
+        return await _show(request, store, problem=words_of(error), form=form, status=422)
     return redirect(request, "access")
 
 
@@ -197,7 +196,7 @@ async def put_secret(request: Request, store: Administered) -> Response:
             body = group_api.SecretBody(value=(form.texts("value") or [""])[-1])
             await group_api.put_secret(name, body, store, _cause(request, form))
     except RequestError as error:
-        return await _show(request, store, problem=error.message, status=422)
+        return await _show(request, store, problem=words_of(error), status=422)
     return redirect(request, "access")
 
 
@@ -212,8 +211,7 @@ def _validated(model: type[Any], values: dict[str, Any]) -> Any:
     try:
         body: BaseModel = model.model_validate(values)
     except ValidationError as error:
-        texts = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise BadRequestError("; ".join(texts)) from error
+        raise BadRequestError(words_of(error)) from error
     return body
 
 
