@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from heksherlite.service.api import query
+from heksherlite.service.domain.query import entries_of
 from tests.service.in_process import Application, with_application
 
 DECLARATION = {"configurable_features": ["user"], "type": "str", "default_value": "x" * 10_000, "version": "1.0"}
@@ -16,13 +16,12 @@ DECLARATION = {"configurable_features": ["user"], "type": "str", "default_value"
 def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was queried and not found in the caches."""
     found: list[Any] = []
-    entries_of = query.entries_of
 
     def watched(catalog: Any, names: Any) -> Any:
         found.append(names)
         return entries_of(catalog, names)
 
-    monkeypatch.setattr(query, "entries_of", watched)
+    monkeypatch.setattr("heksherlite.service.api.query.entries_of", watched)
     return found
 
 
