@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, ChangeCause
 from heksherlite.service.api.context import CallerRights, Context
 from heksherlite.service.api.history import ChangeModel, show_change
-from heksherlite.service.api.operation_bodies import AnyOperationBody, operations_of
+from heksherlite.service.api.operation_bodies import AnyOperationBody, require_at_most
 from heksherlite.service.api.responses import EVERY_WRITE, json_response, text_responses
 from heksherlite.service.api.routes import OperationsRoute, requires
 from heksherlite.service.changing import Preview
@@ -88,7 +88,8 @@ async def make_changes(body: ChangesBody, context: Context, cause: ChangeCause, 
 
     The scope `read` is enough for a preview.
     """
-    operations = operations_of(body.operations, most=context.options.limits.max_operations)
+    operations = body.operations
+    require_at_most(context.options.limits.max_operations, operations)
     if body.break_glass:
         rights, cause = rights.breaking_glass(cause)
     base_revision = await context.changer.number_of(body.base_revision)

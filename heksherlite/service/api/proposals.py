@@ -12,7 +12,7 @@ from heksherlite.operations import AnyOperation
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, ChangeCause, author_of
 from heksherlite.service.api.changes import CONFLICTS, OperationConflict, show_impact
 from heksherlite.service.api.context import CallerRights, Context, ReadableStore, WritableStore
-from heksherlite.service.api.operation_bodies import AnyOperationBody, operations_of
+from heksherlite.service.api.operation_bodies import AnyOperationBody, require_at_most
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, text_responses
 from heksherlite.service.api.routes import OperationsRoute, requires
 from heksherlite.service.domain import proposing
@@ -100,7 +100,8 @@ async def propose(
     request: Request, body: NewProposal, context: Context, store: WritableStore, cause: ChangeCause
 ) -> Response:
     """Propose operations, which are made when somebody else approves them."""
-    operations = tuple(operations_of(body.operations, most=context.options.limits.max_operations))
+    require_at_most(context.options.limits.max_operations, body.operations)
+    operations = tuple(body.operations)
     now = store.now()
     if body.apply_at is not None and body.apply_at <= now:
         raise InvalidError(f"apply_at is over: {show_time(body.apply_at)}", location=("body", "apply_at"))

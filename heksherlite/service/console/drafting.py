@@ -23,6 +23,7 @@ from heksherlite.service.domain.impact import Impact
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.rights import Rights
 from heksherlite.service.errors import BadRequestError, NotPermittedError, RequestError
+from heksherlite.service.pages.wording import words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ async def look_at(
         try:
             preview = await context.changer.preview(operations, rights, base_revision=base_revision)
         except NotPermittedError as error:
-            refusal = error.message
+            refusal = words_of(error)
             is_protected = await _only_protection(context, operations, rights)
             preview = await context.changer.preview(operations, may_propose, base_revision=base_revision)
         impact = await context.changer.impact(preview)
@@ -99,7 +100,7 @@ async def look_at(
             without_base = not again.outcome.conflicts
         later = () if conflicts else await impacts_later(context, catalog, operations, rights.setting_prefix)
     except RequestError as error:
-        return Look([(each, ()) for each in words], refusal=refusal, problem=error.message)
+        return Look([(each, ()) for each in words], refusal=refusal, problem=words_of(error))
     return Look(
         [(each, conflicts.get(index, ())) for index, each in enumerate(words)],
         impact=impact,
@@ -136,8 +137,7 @@ def checked(operation: AnyOperation) -> AnyOperation:
     try:
         return checked_operation(operation.as_json())
     except ValidationError as error:
-        texts = [f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in error.errors()]
-        raise BadRequestError("; ".join(texts)) from error
+        raise BadRequestError(words_of(error)) from error
 
 
 async def add_to_draft(

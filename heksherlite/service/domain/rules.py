@@ -128,7 +128,7 @@ def conditions_of(feature_values: Mapping[str, str]) -> Conditions:
 
 def _require_time_to_be_served(schedule: Schedule | None) -> None:
     if schedule is not None and schedule.phase is Phase.ENDED and schedule.ends_at is not None:
-        raise BadRequestError(f"ends_at {show_time(schedule.ends_at)} is in the past")
+        raise BadRequestError(f"the rule would have ended already: {show_time(schedule.ends_at)} is in the past")
 
 
 def _stored(before: Rule, after: Rule) -> Decision[None]:
