@@ -319,6 +319,19 @@ rules = []
     assert "the folder has no files" in run(terminal, "plan empty", 1)[1]
 
 
+def test_a_dump_keeps_every_character(terminal: Terminal) -> None:
+    """Characters that end a line in YAML are escaped. Emoji are written as they are where nothing is escaped."""
+    titles = ["a\x85b", "a\u2028b", "a\r\nb", "\N{GRINNING FACE}", "\N{GRINNING FACE} a\x85b", "\ufeff", "null", ""]
+    for title in titles:
+        write("one.json", json.dumps({"owner": "a", "settings": {"shop.title": {"default": title, "rules": []}}}))
+        run(terminal, "apply one.json --yes")
+        run(terminal, "dump shop.title --owner a --output dumped.yaml")
+        assert run(terminal, "plan dumped.yaml --exit-code")[0] == "Nothing differs.\n"
+        if title == "\N{GRINNING FACE}":
+            assert title in Path("dumped.yaml").read_text("utf-8")
+        Path("dumped.yaml").unlink()
+
+
 def test_a_dump_is_what_the_service_has(terminal: Terminal) -> None:
     """A file that was dumped adopts the rules of a service: only their owner changes."""
     for value, user in (("yes", "a"), ("1e5", "b"), ("12", "c"), ("null", "d"), ("a: b # c", "e"), ("2030-01-31", "f")):
