@@ -46,7 +46,7 @@ class Terminal:
             shown = b""
             while b"[y/N]" not in shown:
                 shown += os.read(controller, 10_000)
-            # Python misses a Ctrl-C that comes just before it waits for the answer. A second one while it ends kills it.
+            # Python misses a Ctrl-C that comes just before it waits for the answer. A second one as it ends kills it.
             for _ in range(6):
                 os.write(controller, answer)
                 with suppress(subprocess.TimeoutExpired):
