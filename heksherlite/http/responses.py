@@ -9,7 +9,7 @@ from heksherlite.engine.web_pages import describe_web_page
 from heksherlite.errors import ServiceResponseError
 from heksherlite.http.bodies import BodyTooLargeError, read_body
 from heksherlite.http.failures import HTTPStatusError
-from heksherlite.http.urls import printable
+from heksherlite.http.urls import printable, shown_url
 
 _MAX_ETAG_LENGTH: Final = 1000
 """The maximum length of an ETag that is sent back. Servers limit the size of headers."""
@@ -42,7 +42,7 @@ async def read_response(request: Request, response: httpx.Response, max_body_siz
         raise ServiceResponseError(str(request), str(error)) from None
     if response.status_code not in request.accept:
         status = f"{response.status_code} {response.reason_phrase}"
-        shown = describe_web_page(_media_type(response.headers), body) or _text(body)
+        shown = _redirect(response) or describe_web_page(_media_type(response.headers), body) or _text(body)
         message = f"unexpected status {status} for {request}: {shown}"
         kept = httpx.Response(
             response.status_code, headers=without_coding(response.headers), content=body, request=response.request
@@ -67,6 +67,13 @@ def response_of(request: Request, response: httpx.Response, body: bytes) -> Resp
 def _media_type(headers: httpx.Headers) -> str:
     media_type, _, _ = headers.get("Content-Type", "").partition(";")
     return str(media_type.strip())
+
+
+def _redirect(response: httpx.Response) -> str | None:
+    if not response.has_redirect_location:
+        return None
+    target = shown_url(str(response.url.join(response.headers["Location"])))
+    return f"redirects are not followed; use the URL of the service to which this one redirects: {target}"
 
 
 def _text(body: bytes) -> str:

@@ -127,6 +127,17 @@ def test_a_status_that_is_not_expected(body: bytes, content_type: str, shown: st
     assert message.startswith(f"unexpected status 404 Not Found for GET /api/health: {shown}")
 
 
+def test_a_redirect_names_its_target() -> None:
+    """Often, it is the same service with TLS. Redirects are not followed, because a token would be sent elsewhere."""
+    with scripted_service() as service:
+        service.script["/api/health"] = Scripted(
+            b"", 308, {"Location": "https://user:pw@settings.example/api/health?x"}
+        )
+        message = str(failure(service.url))
+    expected = "use the URL of the service to which this one redirects: https://settings.example/api/health"
+    assert message.endswith(f"redirects are not followed; {expected}")
+
+
 def test_a_web_page_in_place_of_json() -> None:
     """A page with status 200, such as one to log in, is called what it is."""
     page = Response(REQUEST, 200, b"<title>Log in</title>", media_type="text/html")

@@ -33,8 +33,8 @@ def named(name: str, position: int) -> dict[str, object]:
     return {"name": name, "position": position}
 
 
-def test_a_rule_is_written_in_four_round_trips(url: str, tmp_path: Path) -> None:
-    """The lock, the counters, everything that is stored, and the commit."""
+def test_a_rule_is_written_in_three_round_trips(url: str, tmp_path: Path) -> None:
+    """The lock and the counters, everything that is stored, and the commit."""
     trace = tmp_path / "trace"
 
     async def run() -> None:
@@ -56,7 +56,7 @@ def test_a_rule_is_written_in_four_round_trips(url: str, tmp_path: Path) -> None
         await store.close()
 
     asyncio.run(run())
-    assert trace.read_text().count("ReadyForQuery") == 4
+    assert trace.read_text().count("ReadyForQuery") == 3
 
 
 def test_any_text_is_stored_as_it_is(url: str) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.replicas import Replica
 
@@ -52,6 +53,17 @@ class Database(Protocol):
             DatabaseUnavailableError: The transaction cannot be opened or committed.
             InterruptedWriteError: The transaction was interrupted and can be tried again.
             UnknownOutcomeError: The transaction may have been committed.
+        """
+        ...
+
+    async def counters(self, connection: AsyncConnection) -> Counters:
+        """Return the counters at the beginning of a transaction.
+
+        Args:
+            connection: One of `writing`.
+
+        Raises:
+            DatabaseUnavailableError: There are none.
         """
         ...
 

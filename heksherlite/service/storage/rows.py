@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _STATE_COLUMNS = [column for column in tables.state.columns if column.name not in {"id", "strict_declarations"}]
+_STATE_NAMES = [column.name for column in _STATE_COLUMNS]
 
 # Made once, because every write needs them, and making one takes as long as sending it.
-_SELECT_STATE: Final = select(*_STATE_COLUMNS)
-_UPDATE_STATE: Final = update(tables.state).values({column.name: bindparam(column.name) for column in _STATE_COLUMNS})
+SELECT_STATE: Final = select(*_STATE_COLUMNS)
+_UPDATE_STATE: Final = update(tables.state).values({name: bindparam(name) for name in _STATE_NAMES})
 _TOUCH_SETTING: Final = (
     update(tables.settings)
     .where(tables.settings.c.id == bindparam("touched_id"))
@@ -75,10 +76,18 @@ _DELETE_REMOVALS: Final = delete(tables.removals).where(tables.removals.c.revisi
 
 async def read_counters(connection: AsyncConnection) -> Counters:
     """Return the stored counters."""
-    row = (await connection.execute(_SELECT_STATE)).mappings().one_or_none()
+    return counters_of((await connection.execute(SELECT_STATE)).one_or_none())
+
+
+def counters_of(row: Sequence[Any] | None) -> Counters:
+    """Return the counters in the row that `SELECT_STATE` returns.
+
+    Raises:
+        DatabaseUnavailableError: There is none.
+    """
     if row is None:
         raise DatabaseUnavailableError("the table heksherlite_state is empty")
-    return Counters(**row)
+    return Counters(**dict(zip(_STATE_NAMES, row, strict=True)))
 
 
 async def read_strict_declarations(connection: AsyncConnection) -> bool:
@@ -155,7 +164,7 @@ async def write_changes(
 
 async def write_counters(statements: Statements, counters: Counters) -> None:
     """Store the counters."""
-    await statements.execute(_UPDATE_STATE, {column.name: getattr(counters, column.name) for column in _STATE_COLUMNS})
+    await statements.execute(_UPDATE_STATE, {name: getattr(counters, name) for name in _STATE_NAMES})
 
 
 async def write_revision(statements: Statements, revision: RevisionId) -> None:

@@ -254,7 +254,7 @@ class Store:
         raise NotCaughtUpError("others write more than can be read")
 
     async def _newest_for_write(self, connection: AsyncConnection) -> Catalog:
-        counters, known = await read_counters(connection), self.catalog.counters
+        counters, known = await self._database.counters(connection), self.catalog.counters
         if counters != known:
             since = known.revision if counters.database_id == known.database_id else 0
             if await count_rules_since(connection, since, limit=_MOST_RULES_BEHIND + 1) > _MOST_RULES_BEHIND:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from heksherlite.service.api import applications as application_api
 from heksherlite.service.api import groups as group_api
+from heksherlite.service.api import signing_key as signing_key_api
 from heksherlite.service.api import tokens as token_api
 from heksherlite.service.api.administration import Administered
 from heksherlite.service.api.change_cause import author_of
@@ -34,6 +35,9 @@ _PART_SIZE: Final = 40
 
 _LONGEST_GROUP: Final = 2_000
 """The size of the longest values of a group that are shown without being asked for, in characters."""
+
+_ENTERED: Final = ("name", "identifier", "public_identifier", "redirect_uri", "setting_prefix")
+"""What a form shows again if it is refused."""
 
 T = TypeVar("T")
 
@@ -99,6 +103,30 @@ async def invite_application(request: Request, store: Administered) -> Response:
     except RequestError as error:
         return await _show(request, store, problem=words_of(error), form=form, status=422)
     return await _show(request, store, made=("One-time token", orjson.loads(bytes(response.body))["one_time_token"]))
+
+
+@router.post("/console/access/applications/register")
+@requires_operator
+async def register_application(request: Request, store: Administered) -> Response:
+    """Register a public application."""
+    form = await read_form(request)
+    identifier, scopes = form.text("public_identifier"), form.texts("scope")
+    try:
+        if exposed := [scope for scope in scopes if scope in POWERFUL and not form.text("force")]:
+            raise BadRequestError(
+                f"every program that claims to be {identifier[:100]!r} would get the scope {exposed[0]}; choose less,"
+                " or confirm it below the scopes"
+            )
+        body = {
+            "identifier": identifier,
+            "approval": {"scopes": list(scopes), "setting_prefix": form.text("setting_prefix")},
+            "redirect_uri": form.text("redirect_uri") or None,
+        }
+        registration = _validated(application_api.Registration, body)
+        await application_api.register_application(registration, store, _cause(request, form))
+    except RequestError as error:
+        return await _show(request, store, problem=words_of(error), form=form, status=422)
+    return redirect(request, "access")
 
 
 @router.post("/console/access/applications/revoke")
@@ -200,6 +228,16 @@ async def put_secret(request: Request, store: Administered) -> Response:
     return redirect(request, "access")
 
 
+@router.post("/console/access/signing-key")
+@requires_operator
+async def rotate_signing_key(request: Request, store: Administered) -> Response:
+    """Replace the key that signs access tokens and device codes."""
+    form = await read_form(request)
+    body = signing_key_api.Rotation(at_once=form.text("at_once") == "yes")
+    await signing_key_api.rotate(body, request, store)
+    return await _show(request, store, done="The signing key was replaced.")
+
+
 def _expiry(form: Form, store: Administered) -> int | None:
     days = form.text("days")
     if days not in _LIFETIMES:
@@ -224,6 +262,7 @@ async def _show(
     store: Administered,
     *,
     made: tuple[str, str] | None = None,
+    done: str = "",
     problem: str = "",
     form: Form | None = None,
     status: int = 200,
@@ -243,8 +282,9 @@ async def _show(
         "access",
         status=status,
         made=made,
+        done=done,
         problem=problem,
-        entered={name: "" if form is None else form.text(name) for name in ("name", "identifier", "setting_prefix")},
+        entered={name: "" if form is None else form.text(name) for name in _ENTERED},
         q=request.query_params.get("q", ""),
         searches=bool(words) or any(each.count > 1 for each in (tokens, applications, groups, secrets)),
         tokens=tokens.shown(_token),
