@@ -192,7 +192,8 @@ class SettingUpdate:
         if self._rejected_before:
             for rule_id in batch.rule_ids:
                 self._rejected_before.pop(rule_id, None)
-        if unknown := set(batch.features).difference(self.setting.configurable_features):
+        known = self.setting.configurable_features
+        if unknown := [feature for feature in batch.features if feature not in known]:
             for rule in batch.rules():
                 self._reject(rule, f"not configurable by {', '.join(map(repr, sorted(unknown)))}")
             return
@@ -220,7 +221,7 @@ class SettingUpdate:
         rules = self._builder.build(global_order)
         default, default_source, rejected_default = self._default()
         self._rejected_before.pop(None, None)
-        rejected = [*rejected_default, *self._rejected_before.values(), *self._rejected.values()]
+        rejected = tuple([*rejected_default, *self._rejected_before.values(), *self._rejected.values()])
         return Lookup(name, rules, default, options.contexts(rules.features), default_source, rejected)
 
     def _reject(self, rule: QueriedRule[Any], reason: str) -> None:
@@ -285,7 +286,6 @@ class SettingUpdate:
 
     def _default(self) -> tuple[Any, DefaultSource, Sequence[RejectedValue]]:
         name = self.setting.name
-        extra = {"setting": name, "server_default_value": self.default_value}
         try:
             received = receive(self.setting, self.default_value, None)
         except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything; the value is refused
@@ -294,14 +294,18 @@ class SettingUpdate:
             logger.warning(
                 "setting default value discarded default due to conversion error: %s",
                 f"{name!r}, {rejected}",
-                extra={**extra, "error": repr(error)},
+                extra={"setting": name, "server_default_value": self.default_value, "error": repr(error)},
             )
             return self._before.default, self._before.default_source, [rejected]
         if received.coercions:
             logger.warning(
                 "setting default value coerced to local value: %s",
                 f"{name!r}, {'; '.join(received.coercions)}",
-                extra={**extra, "coercions": received.coercions},
+                extra={
+                    "setting": name,
+                    "server_default_value": self.default_value,
+                    "coercions": received.coercions,
+                },
             )
         return received.value, self.default_source, ()
 

@@ -1,8 +1,9 @@
 """The setting type of each Python type."""
 
 import collections.abc
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import Enum, Flag
+from functools import cache
 from importlib import import_module
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, is_typeddict
@@ -40,9 +41,7 @@ class PrimitiveSettingType(SettingType[T]):
 
     def convert_all_from_heksher(self, xs: Sequence[Any]) -> Sequence[T] | None:
         """Return the values unchanged, or ``None`` if one of them is of another type."""
-        from heksherlite.values.columns import CHECKS  # noqa: PLC0415 - programs without a client do not need it
-
-        return xs if CHECKS[self.type_](xs) else None
+        return xs if _check_of(self.type_)(xs) else None
 
     def convert_to_heksher(self, x: T) -> Any:
         """Return the value as a plain value of the type: an :class:`enum.IntEnum` member becomes an ``int``.
@@ -165,6 +164,14 @@ class HeksherMapping(SettingType[Mapping[str, T]]):
 
 _ACCEPTED: Final[Mapping[Any, tuple[type, ...]]] = {int: (int,), float: (float, int), str: (str,), bool: (bool,)}
 """The Python types of the values of each primitive type."""
+
+
+@cache
+def _check_of(type_: Any) -> Callable[[Sequence[Any]], bool]:
+    """Return the check of many values of a primitive type."""
+    from heksherlite.values.columns import CHECKS  # noqa: PLC0415 - programs without a client do not need it
+
+    return CHECKS[type_]
 
 
 def _convert_at(place: object, inner: SettingType[Any], value: Any) -> Any:
