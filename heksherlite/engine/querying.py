@@ -50,8 +50,8 @@ class Querying:
 
     def queries(self) -> list[Query]:
         """Return the current queries."""
-        names = sorted({setting.name for setting in self._registry.declared})
-        return [Query(part, portion) for part in divide_names(names, self._size) for portion in self.filters()]
+        names = divide_names(self._registry.declared_names, self._size)
+        return [Query(part, portion) for part in names for portion in self.filters()]
 
     def filters(self) -> list[ContextFilter]:
         """Return the context filters of the current queries."""

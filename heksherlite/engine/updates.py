@@ -1,7 +1,7 @@
 """From what the service says about a setting to the lookup that the program reads."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
@@ -102,13 +102,13 @@ class Continuation:
 
 
 def read_updates(
-    response: Response, by_name: Mapping[str | None, Sequence[Setting[Any]]], continuation: Continuation
+    response: Response, named: Callable[[str], Sequence[Setting[Any]] | None], continuation: Continuation
 ) -> Flow[Reading]:
     """Read the response to a query, piece by piece.
 
     Args:
         response: The response.
-        by_name: The settings by canonical name.
+        named: Returns the settings with a canonical name, or ``None`` if there are none.
         continuation: Which rules the response continues.
 
     Raises:
@@ -125,8 +125,9 @@ def read_updates(
                     update.add(event)
                 yield CHECKPOINT
             case SettingBegins(name, _, removed):
-                unknown_names = unknown_names or name not in by_name
-                begun = [continuation.begin(setting, event) for setting in by_name.get(name, ())]
+                settings = named(name)
+                unknown_names = unknown_names or settings is None
+                begun = [continuation.begin(setting, event) for setting in settings or ()]
                 updates += begun
                 if removed:
                     yield CHECKPOINT
@@ -221,7 +222,7 @@ class SettingUpdate:
         rules = self._builder.build(global_order)
         default, default_source, rejected_default = self._default()
         self._rejected_before.pop(None, None)
-        rejected = tuple([*rejected_default, *self._rejected_before.values(), *self._rejected.values()])
+        rejected = (*rejected_default, *self._rejected_before.values(), *self._rejected.values())
         return Lookup(name, rules, default, options.contexts(rules.features), default_source, rejected)
 
     def _reject(self, rule: QueriedRule[Any], reason: str) -> None:
