@@ -1,6 +1,5 @@
 """Typed settings whose values depend on context and change while a program runs."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from heksherlite._version import __version__
@@ -16,8 +15,7 @@ from heksherlite.errors import (
 from heksherlite.in_force import pinned
 from heksherlite.setting import Setting
 from heksherlite.values.conversions import Conversion, SettingType
-from heksherlite.values.enum_types import HeksherEnum, HeksherFlags
-from heksherlite.values.setting_types import HeksherMapping, HeksherSequence, setting_type
+from heksherlite.values.setting_types import setting_type
 
 if TYPE_CHECKING:
     from heksherlite.clients.async_client import AsyncHeksherClient
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
     from heksherlite.engine.health import ClientStatus, Problem
     from heksherlite.engine.protocol import SettingData
     from heksherlite.values.annotations import Unit
+    from heksherlite.values.container_types import HeksherMapping, HeksherSequence
+    from heksherlite.values.enum_types import HeksherEnum, HeksherFlags
     from heksherlite.values.model_types import HeksherModel
 
 __all__ = [
@@ -62,7 +62,11 @@ _LAZY = {
     "AsyncHeksherClient": "heksherlite.clients.async_client",
     "AsyncStubHeksherClient": "heksherlite.clients.stub",
     "ClientStatus": "heksherlite.engine.health",
+    "HeksherEnum": "heksherlite.values.enum_types",
+    "HeksherFlags": "heksherlite.values.enum_types",
+    "HeksherMapping": "heksherlite.values.container_types",
     "HeksherModel": "heksherlite.values.model_types",
+    "HeksherSequence": "heksherlite.values.container_types",
     "Problem": "heksherlite.engine.health",
     "Rule": "heksherlite.clients.stub",
     "SettingData": "heksherlite.engine.protocol",
@@ -76,6 +80,8 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
     value = globals()[name] = getattr(import_module(_LAZY[name]), name)
     return value
 

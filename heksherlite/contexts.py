@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import Any, Final, NoReturn, Protocol
 
 from heksherlite.errors import ContextValueError, MissingContextError
-from heksherlite.rules import NO_VALUE, Context
+from heksherlite.rule_sets import NO_VALUE, Context
 
 TRACK_ALL: Final = "*"
 """Passed to ``track_contexts`` to track all values of a context feature."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from heksherlite.contexts import text_of
-from heksherlite.rules import NO_VALUE, Context, RuleSet
+from heksherlite.rule_sets import NO_VALUE, Context, RuleSet
 from heksherlite.values.wire_types import (
     EnumType,
     FlagsType,

@@ -29,7 +29,7 @@ from keyword import iskeyword
 from typing import Any, NoReturn
 
 from heksherlite.lookup import context_error
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 
 _USED_IN_SOURCE = frozenset({"NO_VALUE", "LookupError", "TypeError"})
 

@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from heksherlite.contexts import ContextCompletion
 from heksherlite.lookup import DefaultSource, Lookup
-from heksherlite.rules import Context
+from heksherlite.rule_sets import Context
 
 T = TypeVar("T")
 

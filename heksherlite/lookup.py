@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from heksherlite.contexts import ContextCompletion
 from heksherlite.errors import ContextValueError
-from heksherlite.rules import NO_VALUE, Context, RuleSet
+from heksherlite.rule_sets import NO_VALUE, Context, RuleSet
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ CONTEXT_FEATURE_VALUE = re.compile(r"[\w.@+=~/-]+")
 
 `is_context_feature_value` also accepts combining marks, which regular expressions have no class for.
 """
+CONTEXT_FEATURE_VALUE_ALLOWED = "letters, digits and _ . @ + = ~ / -"
 SETTING_NAME = re.compile(r"(?!\.{1,2}$)[a-zA-Z_0-9.]{1,1000}")
 """HTTP clients remove ``.`` and ``..`` from URLs, so these are not names."""
 MANAGED_BY = "managed_by"

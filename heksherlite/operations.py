@@ -29,7 +29,9 @@ class Operation:
         shown = {"op": self.op}
         for name in _field_names(self.op):
             value = getattr(self, name)
-            if value is not NOT_GIVEN:
+            if type(value) in _AS_THEY_ARE:
+                shown[name] = value
+            elif value is not NOT_GIVEN:
                 shown[name] = _as_json(value)
         return shown
 
@@ -367,6 +369,7 @@ OPERATIONS: Final[Mapping[str, type[AnyOperation]]] = {operation.op: operation f
 """Every kind of operation by its name on the wire."""
 
 _TIMES: Final = frozenset({"starts_at", "ends_at"})
+_CONVERTED: Final = _TIMES | {"configurable_features"}
 
 OperationScope: TypeAlias = Literal["write", "admin"]
 
@@ -385,7 +388,9 @@ def operation_from(shown: Mapping[str, Any]) -> AnyOperation:
         TypeError: A field is missing, or there is one too many.
         ValueError: Fields contradict each other, or a time is not one.
     """
-    given = {name: _from_json(name, value) for name, value in shown.items() if name != "op"}
+    given = {name: value for name, value in shown.items() if name != "op"}
+    for name in _CONVERTED & given.keys():
+        given[name] = _from_json(name, given[name])
     return OPERATIONS[shown["op"]](**given)
 
 
@@ -398,14 +403,13 @@ def _from_json(name: str, value: Any) -> Any:
     return tuple(value) if name == "configurable_features" else value
 
 
-_AS_THEY_ARE: Final = (str, int, float, list, type(None))
+_AS_THEY_ARE: Final = frozenset({str, int, float, bool, list, dict, type(None)})
+"""The types of values that are JSON already. There may be very many operations, so they are looked at first."""
 
 
 def _as_json(value: Any) -> Any:
-    if isinstance(value, _AS_THEY_ARE):
-        return value
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return list(value) if isinstance(value, tuple) else value

@@ -1,12 +1,6 @@
-"""Rules: which of them match a context, and which one wins.
+"""Rules as they come from a service, and the rule sets that are made of them.
 
-Everything here is arithmetic on values that are handed in. A *context* is a tuple with one value per context feature
-of a setting, in the order in which the setting names them.
-
-The winner is the matching rule with the largest sum of feature weights, where feature number ``i`` of the service's
-global order weighs ``2**i``. All rules with conditions on the same features weigh the same, and no two of them can
-match one context. So rules are grouped by the features they look at, into :class:`RuleShape`, and finding the winner
-takes one dictionary look-up per shape, heaviest shape first, however many rules there are.
+A program that only reads settings does not import this module; see :mod:`heksherlite.rule_sets`.
 """
 
 from array import array
@@ -16,12 +10,20 @@ from itertools import compress, islice, repeat
 from operator import itemgetter
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from heksherlite.rule_sets import NO_VALUE, Context, RuleSet
+
+__all__ = [
+    "NO_VALUE",
+    "Context",
+    "QueriedRule",
+    "RuleBatch",
+    "RuleSet",
+    "RuleSetBuilder",
+    "RuleShape",
+    "build_rule_set",
+]
+
 T = TypeVar("T")
-
-NO_VALUE: Final[Any] = type("NoValue", (), {"__slots__": (), "__repr__": lambda _: "NO_VALUE"})()
-"""Stands where there is no value, since ``None`` and every falsy value are values."""
-
-Context = Sequence[Any]
 
 _FEW: Final = 10
 """Up to how many rules are taken out one by one."""
@@ -100,10 +102,19 @@ class RuleShape(Generic[T]):
         copy.rule_ids = self.rule_ids[:]
         return copy
 
+    def __iter__(self) -> Iterator[QueriedRule[T]]:
+        """Yield the rules in the order of ``values``."""
+        for rule_id, (selected, value) in zip(self.rule_ids, self.values.items(), strict=True):
+            yield QueriedRule(rule_id, self.conditions(selected), value)
+
     def conditions(self, selected: Any) -> tuple[tuple[str, Any], ...]:
         """Return the conditions of the rule that is kept under ``selected``, as pairs of feature and value."""
         wanted = (selected,) if len(self.features) == 1 else selected
         return tuple(zip(self.features, wanted, strict=True))
+
+    def rule(self, selected: Any) -> QueriedRule[T]:
+        """Return the rule that is kept under ``selected``, in time linear in the number of rules."""
+        return QueriedRule(self.rule_id(selected), self.conditions(selected), self.values[selected])
 
     def rule_id(self, selected: Any) -> int:
         """Return the id of the rule that is kept under ``selected``, in time linear in the number of rules."""
@@ -139,53 +150,6 @@ def _placement(features: tuple[str, ...], of_rules: tuple[str, ...]) -> _Placeme
 
 def _select_nothing(_: Context) -> tuple[()]:
     return ()
-
-
-class RuleSet(Generic[T]):
-    """All rules of one setting, ready to be asked which of them wins. Immutable once built.
-
-    Attributes:
-        features: The context features of the setting, in the order of the contexts that are asked about.
-        shapes: The rules by the features they look at, heaviest first.
-    """
-
-    __slots__ = ("features", "shapes")
-
-    def __init__(self, features: tuple[str, ...], shapes: tuple[RuleShape[T], ...] = ()) -> None:
-        self.features = features
-        self.shapes = shapes
-
-    def __len__(self) -> int:
-        return sum(len(shape.values) for shape in self.shapes)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, RuleSet):
-            return NotImplemented
-        return self.features == other.features and self.shapes == other.shapes
-
-    __hash__ = object.__hash__
-
-    def __iter__(self) -> Iterator[QueriedRule[T]]:
-        """Yield every rule, those that win over others first."""
-        for shape in self.shapes:
-            for rule_id, (selected, value) in zip(shape.rule_ids, shape.values.items(), strict=True):
-                yield QueriedRule(rule_id, shape.conditions(selected), value)
-
-    def value(self, context: Context) -> T | Any:
-        """Return the value of the winning rule, or :data:`NO_VALUE` if no rule matches."""
-        for shape in self.shapes:
-            value = shape.values.get(shape.select(context), NO_VALUE)
-            if value is not NO_VALUE:
-                return value
-        return NO_VALUE
-
-    def winner(self, context: Context) -> QueriedRule[T] | None:
-        """Return the winning rule, or ``None`` if no rule matches. Takes longer than :meth:`value`."""
-        for shape in self.shapes:
-            selected = shape.select(context)
-            if selected in shape.values:
-                return QueriedRule(shape.rule_id(selected), shape.conditions(selected), shape.values[selected])
-        return None
 
 
 class RuleSetBuilder(Generic[T]):

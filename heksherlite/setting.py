@@ -13,7 +13,7 @@ from heksherlite.contexts import ContextCompletion
 from heksherlite.getter import class_with_get, raise_unknown_features
 from heksherlite.listeners import Listeners
 from heksherlite.lookup import Lookup, UnloadedLookup, context_error
-from heksherlite.rules import NO_VALUE, QueriedRule, RuleSet
+from heksherlite.rule_sets import NO_VALUE, RuleSet
 from heksherlite.setting_arguments import (
     check_metadata,
     check_name,
@@ -21,8 +21,8 @@ from heksherlite.setting_arguments import (
     check_version,
     converted_value,
     feature_names,
+    type_of_setting,
 )
-from heksherlite.values.setting_types import setting_type
 
 if TYPE_CHECKING:
     import builtins
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import _SpecialForm as SpecialForm
 
     from heksherlite.explain import Explanation
+    from heksherlite.rules import QueriedRule
     from heksherlite.setting_typing import E, M, P, Supplier
     from heksherlite.values.conversions import SettingType
 
@@ -37,12 +38,12 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 S = TypeVar("S")
-Validator = Callable[[T, QueriedRule[Any] | None, "Setting[T]"], T]
+Validator = Callable[[T, "QueriedRule[Any] | None", "Setting[T]"], T]
 """A function that checks or changes a value from the service; see :meth:`Setting.add_validator`."""
 
 V = TypeVar("V", bound=Callable[..., Any])
 
-OnCoerce = Callable[[T, Any, Sequence[str], QueriedRule[Any] | None, "Setting[T]"], T]
+OnCoerce = Callable[[T, Any, Sequence[str], "QueriedRule[Any] | None", "Setting[T]"], T]
 """A function that accepts or rejects a coerced value; see the parameter ``on_coerce`` of :class:`Setting`."""
 
 
@@ -235,7 +236,7 @@ class Setting(Generic[T]):
         if on_coerce is not None and on_coerce is not accept_coercion:
             check_signature(on_coerce, "value, raw_value, coercions, rule, setting", f"on_coerce of setting {name!r}")
         self.name = name
-        self.type: SettingType[T] = setting_type(type)
+        self.type: SettingType[T] = type_of_setting(name, type)
         self.configurable_features = feature_names(name, configurable_features or configurable_feature)
         self.default_value: T = converted_value("default_value", name, self.type, default_value)
         self.metadata = dict(metadata or {})

@@ -2,15 +2,16 @@
 
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from math import isfinite
 from typing import Any, Final, TypeVar
 
 from heksherlite.names import CONTEXT_FEATURE_NAME, METADATA_KEY, SETTING_NAME
 from heksherlite.values.conversions import SettingType
+from heksherlite.values.setting_types import setting_type
 
 T = TypeVar("T")
 
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1  # JSON parsers in other languages keep these exactly
+_INFINITY: Final = float("inf")
 _VERSION_DIGITS: Final = frozenset("0123456789")
 
 
@@ -111,6 +112,25 @@ def check_known_features(name: str, features: Collection[str], known: Collection
         )
 
 
+def type_of_setting(name: str, type_: Any) -> SettingType[Any]:
+    """Return the setting type of a Python type.
+
+    Args:
+        name: The name of the setting, for the message.
+        type_: The Python type.
+
+    Raises:
+        TypeError: As for :func:`~heksherlite.setting_type`.
+        RuntimeError: As for :func:`~heksherlite.setting_type`.
+    """
+    try:
+        return setting_type(type_)
+    except (TypeError, RuntimeError) as error:
+        if type(error) in {TypeError, RuntimeError}:
+            error.args = (f"setting {name!r}: {error}",)
+        raise
+
+
 def converted_value(what: str, name: str, type_: SettingType[T], value: Any) -> T:
     """Return a value of the program as the service would send it back.
 
@@ -173,14 +193,22 @@ def _split(text: str) -> list[str]:
 
 def _check_json(value: Any) -> None:
     if isinstance(value, float):
-        if not isfinite(value):
+        if not -_INFINITY < value < _INFINITY:  # nor is it NaN
             raise ValueError(f"{value!r} is not a JSON number")
     elif isinstance(value, int):
         if not _MIN_INTEGER <= value <= _MAX_INTEGER:
             raise ValueError("an integer is beyond 64 bits")
+    elif isinstance(value, str):
+        _check_text(value)
     elif isinstance(value, list | tuple):
         for item in value:
             _check_json(item)
     elif isinstance(value, Mapping):
-        for item in value.values():
+        for key, item in value.items():
+            _check_json(key)
             _check_json(item)
+
+
+def _check_text(text: str) -> None:
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("a string has a lone surrogate")

@@ -13,6 +13,7 @@ from heksherlite.admin.requests import (
     nothing_call,
     quoted,
     raw_call,
+    setting_path,
     without_none,
 )
 
@@ -175,7 +176,7 @@ def declarers(setting: str) -> Call[tuple[DeclarerDetails, ...]]:
     def read(shown: Any) -> tuple[DeclarerDetails, ...]:
         return tuple([DeclarerDetails(kind=each["kind"], id=each["id"], name=each["name"]) for each in shown])
 
-    return json_call("GET", f"settings/{quoted(setting)}/declarers", lambda shown: read(shown["declarers"]))
+    return json_call("GET", f"{setting_path(setting)}/declarers", lambda shown: read(shown["declarers"]))
 
 
 def add_declarer(
@@ -194,7 +195,7 @@ def add_declarer(
         AdminError: There is no answer, or the request is refused for another reason.
     """
     body = without_none(kind=kind, id=declarer_id, reason=reason)
-    return nothing_call("POST", f"settings/{quoted(setting)}/declarers", body)
+    return nothing_call("POST", f"{setting_path(setting)}/declarers", body)
 
 
 def remove_declarer(
@@ -212,7 +213,7 @@ def remove_declarer(
         RequestRefusedError: There is no such setting, or it has no such declarer: status 404.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    path = f"settings/{quoted(setting)}/declarers/{quoted(kind)}/{quoted(declarer_id)}"
+    path = f"{setting_path(setting)}/declarers/{quoted(kind)}/{quoted(declarer_id)}"
     return nothing_call("DELETE", path, without_none(reason=reason))
 
 

@@ -1,24 +1,22 @@
 """The calls of the service's API for operators: what is sent, and how the answer is read. No I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace as with_fields
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from heksherlite.admin import reading
 from heksherlite.admin.explanations import Explanations
-from heksherlite.admin.requests import Call, Moment, json_call, moment_text, quoted, request_to, without_none
+from heksherlite.admin.requests import Call, Moment, flag_text, json_call, moment_text, setting_path, without_none
 from heksherlite.admin.results import (
     ChangeResult,
     DeclarationPreview,
     HistoryPage,
-    ImportResult,
     Record,
     RuleDetails,
     SettingDetails,
 )
-from heksherlite.engine.protocol import LINES
+from heksherlite.contexts import text_of
 from heksherlite.operations import Operation
 
 
@@ -72,7 +70,9 @@ def list_settings(*, last_change: bool = False) -> Call[tuple[SettingDetails, ..
     def read(shown: Any) -> tuple[SettingDetails, ...]:
         return tuple([reading.setting_details(each) for each in shown["settings"]])
 
-    return json_call("GET", "settings", read, include_additional_data="true", include_last_change=_flag(last_change))
+    return json_call(
+        "GET", "settings", read, include_additional_data="true", include_last_change=flag_text(last_change)
+    )
 
 
 def setting(name: str) -> Call[SettingDetails]:
@@ -85,7 +85,7 @@ def setting(name: str) -> Call[SettingDetails]:
         RequestRefusedError: There is no such setting: status 404.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    return json_call("GET", f"settings/{quoted(name)}", reading.setting_details)
+    return json_call("GET", setting_path(name), reading.setting_details)
 
 
 def schema(setting: str) -> Call[Mapping[str, Any]]:
@@ -98,7 +98,7 @@ def schema(setting: str) -> Call[Mapping[str, Any]]:
         RequestRefusedError: There is no such setting: status 404.
         AdminError: There is no answer, or the request is refused for another reason.
     """
-    return json_call("GET", f"settings/{quoted(setting)}/schema", dict)
+    return json_call("GET", f"{setting_path(setting)}/schema", dict)
 
 
 def rules(setting: str) -> Call[tuple[RuleDetails, ...]]:
@@ -115,7 +115,7 @@ def rules(setting: str) -> Call[tuple[RuleDetails, ...]]:
     def read(shown: Any) -> tuple[RuleDetails, ...]:
         return tuple([reading.rule_details(rule, rule["rule_id"]) for rule in shown["rules"]])
 
-    return json_call("GET", f"settings/{quoted(setting)}", read, include_rules="true")
+    return json_call("GET", setting_path(setting), read, include_rules="true")
 
 
 def rule(rule_id: int) -> Call[RuleDetails]:
@@ -153,13 +153,16 @@ def explain(
     Raises:
         RequestRefusedError: There is no such setting (status 404), context feature or time (status 422).
         AdminError: There is no answer, or the request is refused for another reason.
+        TypeError: ``settings`` is a string, or a value in the context has no obvious text.
     """
+    if isinstance(settings, str):
+        raise TypeError(f"settings must be a list of names: write [{settings!r}]")
     return json_call(
         "GET",
         "explain",
         reading.explanations,
         settings=None if settings is None else ",".join(settings),
-        context=",".join([f"{feature}:{value}" for feature, value in context.items()]) if context else None,
+        context=",".join([_condition(feature, value) for feature, value in context.items()]) if context else None,
         at=moment_text(at),
         and_at=moment_text(and_at),
         limit=limit,
@@ -278,47 +281,8 @@ def undeclared_settings(days: int) -> Call[Mapping[str, datetime | None]]:
     return json_call("GET", "settings", reading.undeclared_settings, undeclared_for=days)
 
 
-def export(*, at: Moment | None = None) -> Call[bytes]:
-    """Return all settings and rules as of one revision, in the lines that ``heksherlite import`` reads.
-
-    Args:
-        at: The time or revision. None: now.
-
-    Raises:
-        RequestRefusedError: There is no such revision or time (status 404 or 400).
-        AdminError: There is no answer, or the request is refused for another reason.
-    """
-    params = {"at": moment_text(at)}
-    return Call(request_to("GET", "export", None, params, repeatable=True), reading.export_lines)
-
-
-def import_export(
-    *,
-    replace: bool,
-    dry_run: bool,
-    break_glass: bool,
-    block_writes: bool,
-    base_revision: str | None,
-    reason: str | None,
-) -> Call[ImportResult]:
-    """Return the call of an import, whose body is the export."""
-    flags = {"replace": replace, "dry_run": dry_run, "break_glass": break_glass, "block_writes": block_writes}
-    params = {**{name: _flag(value) for name, value in flags.items()}, "base_revision": base_revision}
-    request = request_to("POST", "import", None, params, repeatable=dry_run)
-    headers = {"Content-Type": LINES, **request.headers}
-    if reason is not None:
-        headers["X-Change-Reason"] = " ".join(reason.split())
-    return Call(with_fields(request, headers=headers), partial(reading.read_json, read=_import_result))
-
-
-def _flag(value: bool) -> str | None:
-    return "true" if value else None
-
-
-def _import_result(shown: Any) -> ImportResult:
-    return ImportResult(
-        settings=int(shown["settings"]),
-        rules=int(shown["rules"]),
-        revision=int(shown["revision"]),
-        revision_name=str(shown["revision_name"]),
-    )
+def _condition(feature: str, value: object) -> str:
+    text = text_of(value)
+    if text is None:
+        raise TypeError(f"context: the value of {feature!r} must be text, not {value!r}")
+    return f"{feature}:{text}"

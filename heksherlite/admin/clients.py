@@ -1,24 +1,22 @@
 """The clients for operators: the I/O around the calls."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from threading import Lock
 from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, get_args
 
-from heksherlite.admin import access_calls, application_calls, calls, proposal_calls
-from heksherlite.admin.downloads import ExportDownload
+from heksherlite.admin import access_calls, application_calls, calls, export_calls, proposal_calls
 from heksherlite.admin.reading import outcome_of
-from heksherlite.admin.requests import Call, Moment
-from heksherlite.admin.results import ImportResult, Record
+from heksherlite.admin.requests import Call
+from heksherlite.admin.results import Record
 from heksherlite.admin.watching import Watch
 from heksherlite.clients.portal import PortalThread
-from heksherlite.engine.messages import Request, Response
+from heksherlite.engine.messages import Response
 from heksherlite.engine.snapshots import LARGEST
 from heksherlite.errors import ServiceUnavailableError
 from heksherlite.http.failures import is_outage, was_not_sent
 from heksherlite.http.sync_adapters import async_http_client_args
-from heksherlite.http.transfers import ReadableFile
 from heksherlite.http.transport import ResponseLimits, Transport
 
 P = ParamSpec("P")
@@ -122,7 +120,9 @@ class AsyncAdminClient:
     context_features = _asynchronous(calls.context_features)
     preview_declaration = _asynchronous(calls.preview_declaration)
     undeclared_settings = _asynchronous(calls.undeclared_settings)
-    export = _asynchronous(calls.export)
+    export = _asynchronous(export_calls.export)
+    download_export = _asynchronous(export_calls.download_export)
+    import_export = _asynchronous(export_calls.import_export)
     list_tokens = _asynchronous(access_calls.list_tokens)
     create_token = _asynchronous(access_calls.create_token)
     revoke_token = _asynchronous(access_calls.revoke_token)
@@ -164,84 +164,24 @@ class AsyncAdminClient:
         """
         await Watch(self._transport, self.send, take, settings).run()
 
-    async def download_export(self, take: Callable[[bytes], object], *, at: Moment | None = None) -> None:
-        """Pass an export of all settings and rules to a function, piece by piece, so that there may be any number.
-
-        Args:
-            take: Called with each piece of the lines that ``heksherlite import`` reads. An exception that it
-                raises ends the download.
-            at: The time or revision. None: now.
-
-        Raises:
-            RequestRefusedError: There is no such revision or time (status 404 or 400).
-            ServiceResponseError: The response is something else, or was cut off.
-            AdminError: There is no answer, or the request is refused for another reason.
-        """
-        call = calls.export(at=at)
-        download = ExportDownload(take)
-        try:
-            response = await self._exchange(call.request, self._transport.download(call.request, download.take))
-        except Exception:
-            if download.failure is not None:
-                raise download.failure from None
-            raise
-        call.result(response)
-        download.require_end(call.request)
-
-    async def import_export(
-        self,
-        file: ReadableFile,
-        *,
-        replace: bool = False,
-        dry_run: bool = False,
-        break_glass: bool = False,
-        block_writes: bool = False,
-        base_revision: str | None = None,
-        reason: str | None = None,
-    ) -> ImportResult:
-        """Store the settings, rules and context features of an export, all of them or none, as one change.
-
-        It is sent piece by piece, so there may be any number. This needs a token with the scope ``admin`` and no
-        setting prefix.
-
-        Args:
-            file: The export, such as :meth:`download_export` returns it. It is read to its end.
-            replace: Whether to delete the existing settings and rules first. Without it, there must be none.
-            dry_run: Whether to check the export, and change nothing.
-            break_glass: Whether to delete protected settings in an emergency. It requires a reason.
-            block_writes: Whether the import may keep others from writing for longer than 5 seconds. They wait for 8
-                seconds, and are then refused with status 503.
-            base_revision: The name of the revision that the author looked at, such as the one of a dry run. If there is
-                a newer one, it is a conflict. None: no conflict.
-            reason: The reason, for the history.
-
-        Raises:
-            ChangeConflictsError: There are settings, it takes too long, or there is a newer revision.
-            RequestRefusedError: The export is malformed (status 422).
-            AdminError: There is no answer, or the request is refused for another reason.
-        """
-        call = calls.import_export(
-            replace=replace,
-            dry_run=dry_run,
-            break_glass=break_glass,
-            block_writes=block_writes,
-            base_revision=base_revision,
-            reason=reason,
-        )
-        return call.result(await self._exchange(call.request, self._transport.upload(call.request, file)))
-
     async def send(self, call: Call[T]) -> T:
         """Send a request, and return its result."""
-        return call.result(await self._exchange(call.request, self._transport.send(call.request)))
+        return call.result(await self._exchange(call))
 
-    async def _exchange(self, request: Request, exchange: Awaitable[Response]) -> Response:
+    async def _exchange(self, call: Call[Any]) -> Response:
         try:
-            return await exchange
+            if call.download is not None:
+                return await self._transport.download(call.request, call.download.take)
+            if call.file is not None:
+                return await self._transport.upload(call.request, call.file)
+            return await self._transport.send(call.request)
         except Exception as error:
+            if call.download is not None and call.download.failure is not None:
+                raise call.download.failure from None
             if not is_outage(error):
                 raise
-            reason = str(error) if was_not_sent(error) else f"{error}{outcome_of(request)}"
-            raise ServiceUnavailableError(str(request), reason) from error
+            reason = str(error) if was_not_sent(error) else f"{error}{outcome_of(call.request)}"
+            raise ServiceUnavailableError(str(call.request), reason) from error
 
 
 class AdminClient:
@@ -315,7 +255,9 @@ class AdminClient:
     context_features = _synchronous(calls.context_features)
     preview_declaration = _synchronous(calls.preview_declaration)
     undeclared_settings = _synchronous(calls.undeclared_settings)
-    export = _synchronous(calls.export)
+    export = _synchronous(export_calls.export)
+    download_export = _synchronous(export_calls.download_export)
+    import_export = _synchronous(export_calls.import_export)
     list_tokens = _synchronous(access_calls.list_tokens)
     create_token = _synchronous(access_calls.create_token)
     revoke_token = _synchronous(access_calls.revoke_token)
@@ -357,71 +299,6 @@ class AdminClient:
             AdminError: The service cannot be reached at the beginning, or refuses the request.
         """
         self._running_portal().call(self._client.watch, take, settings)
-
-    def download_export(self, take: Callable[[bytes], object], *, at: Moment | None = None) -> None:
-        """Pass an export of all settings and rules to a function, piece by piece, so that there may be any number.
-
-        Args:
-            take: Called with each piece of the lines that ``heksherlite import`` reads, in another thread. An exception
-                that it raises ends the download.
-            at: The time or revision. None: now.
-
-        Raises:
-            RequestRefusedError: There is no such revision or time (status 404 or 400).
-            ServiceResponseError: The response is something else, or was cut off.
-            AdminError: There is no answer, or the request is refused for another reason.
-        """
-
-        async def download() -> None:
-            await self._client.download_export(take, at=at)
-
-        self._running_portal().call(download)
-
-    def import_export(
-        self,
-        file: ReadableFile,
-        *,
-        replace: bool = False,
-        dry_run: bool = False,
-        break_glass: bool = False,
-        block_writes: bool = False,
-        base_revision: str | None = None,
-        reason: str | None = None,
-    ) -> ImportResult:
-        """Store the settings, rules and context features of an export, all of them or none, as one change.
-
-        It is sent piece by piece, so there may be any number. This needs a token with the scope ``admin`` and no
-        setting prefix.
-
-        Args:
-            file: The export, such as :meth:`download_export` returns it. It is read to its end, in another thread.
-            replace: Whether to delete the existing settings and rules first. Without it, there must be none.
-            dry_run: Whether to check the export, and change nothing.
-            break_glass: Whether to delete protected settings in an emergency. It requires a reason.
-            block_writes: Whether the import may keep others from writing for longer than 5 seconds. They wait for 8
-                seconds, and are then refused with status 503.
-            base_revision: The name of the revision that the author looked at, such as the one of a dry run. If there is
-                a newer one, it is a conflict. None: no conflict.
-            reason: The reason, for the history.
-
-        Raises:
-            ChangeConflictsError: There are settings, it takes too long, or there is a newer revision.
-            RequestRefusedError: The export is malformed (status 422).
-            AdminError: There is no answer, or the request is refused for another reason.
-        """
-
-        async def upload() -> ImportResult:
-            return await self._client.import_export(
-                file,
-                replace=replace,
-                dry_run=dry_run,
-                break_glass=break_glass,
-                block_writes=block_writes,
-                base_revision=base_revision,
-                reason=reason,
-            )
-
-        return self._running_portal().call(upload)
 
     def send(self, call: Call[T]) -> T:
         """Send a request, and return its result."""

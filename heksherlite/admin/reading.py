@@ -35,6 +35,7 @@ from heksherlite.admin.results import (
 )
 from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.protocol import LINES
+from heksherlite.engine.web_pages import describe_web_page
 from heksherlite.errors import (
     AccessRefusedError,
     AdminError,
@@ -51,6 +52,9 @@ T = TypeVar("T")
 _LONGEST_TEXT: Final = 1_000
 """The number of characters that an error shows of an answer that is not from the service."""
 
+_NO_ROUTE: Final = "Not Found"
+"""What services that are made with Starlette or FastAPI say if they do not have what a request is for."""
+
 
 def read_json(response: Response, read: Callable[[Any], T]) -> T:
     """Return what a function makes of the JSON of a response.
@@ -63,7 +67,7 @@ def read_json(response: Response, read: Callable[[Any], T]) -> T:
     except KeyError as error:
         reason = f"the field {error.args[0]!r} is missing"
     except (TypeError, ValueError, AttributeError) as error:
-        reason = f"malformed: {error}"
+        reason = describe_web_page(response.media_type, response.content) or f"malformed: {error}"
     raise ServiceResponseError(str(response.request), reason)
 
 
@@ -84,6 +88,8 @@ def error_of(response: Response) -> AdminError:
     request = str(response.request)
     problem = _problem(response)
     detail = problem.get("detail") or _text(response)
+    if response.status == 404 and detail == _NO_ROUTE:
+        detail = "there is no such route; check the URL of the service, and whether it is an older one"
     if response.status >= 500:
         outcome = "" if problem else outcome_of(response.request)  # the service itself tells it
         return ServiceUnavailableError(request, f"status {response.status}: {detail}{outcome}")
@@ -264,7 +270,11 @@ def _text(response: Response) -> str:
     """Return the beginning of an answer that may be from a proxy, or what to know about its status."""
     if 300 <= response.status < 400:
         return "redirects are not followed; use the URL that this one redirects to"
-    return response.content[:_LONGEST_TEXT].decode(errors="replace") or "the response is empty"
+    return (
+        describe_web_page(response.media_type, response.content)
+        or response.content[:_LONGEST_TEXT].decode(errors="replace")
+        or "the response is empty"
+    )
 
 
 def _all(read: Callable[[Any], T], shown: Iterable[Any]) -> tuple[T, ...]:

@@ -8,7 +8,12 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from heksherlite.admin import reading
+from heksherlite.admin.downloads import ExportDownload
 from heksherlite.engine.messages import Request, Response
+from heksherlite.errors import RequestRefusedError
+from heksherlite.http.json_bodies import is_unicode
+from heksherlite.http.transfers import ReadableFile
+from heksherlite.names import SETTING_NAME
 
 T = TypeVar("T")
 
@@ -25,10 +30,14 @@ class Call(Generic[T]):
     Attributes:
         request: The request. Each status is a response.
         read: Returns the result, given a response with a status below 300.
+        file: The body of the request, if it is sent piece by piece.
+        download: What takes the body of the response piece by piece. None: the body is part of the response.
     """
 
     request: Request
     read: Callable[[Response], T]
+    file: ReadableFile | None = None
+    download: ExportDownload | None = None
 
     def result(self, response: Response) -> T:
         """Return the result.
@@ -81,7 +90,7 @@ def request_to(
     pairs: list[tuple[str, str]] = []
     for name, value in params.items():
         values = value if isinstance(value, list | tuple) else [] if value is None else [value]
-        pairs += [(name, str(each)) for each in values]
+        pairs += [(name, _text(str(each), f"text as {name}")) for each in values]
     return Request(
         method,
         f"/api/v1/{path}",
@@ -96,6 +105,11 @@ def request_to(
 def without_none(**fields: Any) -> dict[str, Any]:
     """Return the fields that are given."""
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def flag_text(value: bool) -> str | None:
+    """Return a flag as the service reads it. One that is not set is left out."""
+    return "true" if value else None
 
 
 def moment_text(moment: Moment | None) -> str | None:
@@ -114,5 +128,27 @@ def epoch_seconds(time: datetime | None) -> int | None:
 
 
 def quoted(name: str) -> str:
-    """Return a name as one part of a path."""
-    return quote(name, safe="")
+    """Return a name as one part of a path.
+
+    Raises:
+        TypeError: It is not text.
+    """
+    return quote(_text(name, "a name"), safe="")
+
+
+def setting_path(name: str) -> str:
+    """Return the path of a setting.
+
+    Raises:
+        TypeError: The name is not text.
+        RequestRefusedError: No setting can have this name, and the service has no path for it.
+    """
+    if SETTING_NAME.fullmatch(_text(name, "the name of a setting")) is None:
+        raise RequestRefusedError(f"GET /api/v1/settings/{quoted(name)}", f"setting {name!r} does not exist", 404)
+    return f"settings/{quoted(name)}"
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str) or not is_unicode(value):
+        raise TypeError(f"expected {what}, not {value!a}")
+    return value

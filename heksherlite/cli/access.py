@@ -22,6 +22,15 @@ def _networks(_context: click.Context, _parameter: click.Parameter, values: Sequ
 
 _DEFAULTS = Limits()
 _ACCESS = AccessOptions()
+
+
+def _limit(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the option for an attribute of `Limits`."""
+    default = getattr(_DEFAULTS, name)
+    positive = click.IntRange(min=1) if isinstance(default, int) else click.FloatRange(min=0, min_open=True)
+    return click.option(f"--{name.replace('_', '-')}", type=positive, default=default, show_default=True, help=text)
+
+
 _OPTIONS = (
     click.option(
         "--auth",
@@ -108,91 +117,34 @@ _OPTIONS = (
         " heksherlite declarer added it to. By default with --auth tokens on a database that was created by this or a"
         " later version.",
     ),
-    click.option(
-        "--max-body-size",
-        type=click.IntRange(min=1),
-        default=_DEFAULTS.max_body_size,
-        show_default=True,
-        help="The largest body of a request, in bytes.",
+    _limit("max_body_size", "The largest body of a request, in bytes."),
+    _limit("max_value_size", "The largest JSON of one value, default value, type, name or metadata, in bytes."),
+    _limit("max_settings", "The largest number of settings."),
+    _limit("max_rules", "The largest number of rules, of all settings together."),
+    _limit("max_operations", "The largest number of operations in one change."),
+    _limit("max_changes_size", "The largest body of a request with operations, in bytes."),
+    _limit(
+        "max_import_size",
+        "The largest export that is imported over HTTP, in bytes. It takes as much space for temporary files.",
     ),
-    click.option(
-        "--max-value-size",
-        type=click.IntRange(min=1),
-        default=_DEFAULTS.max_value_size,
-        show_default=True,
-        help="The largest JSON of one value, default value, type, name or metadata, in bytes.",
-    ),
-    click.option(
-        "--max-settings",
-        type=click.IntRange(min=1),
-        default=_DEFAULTS.max_settings,
-        show_default=True,
-        help="The largest number of settings.",
-    ),
-    click.option(
-        "--max-rules",
-        type=click.IntRange(min=1),
-        default=_DEFAULTS.max_rules,
-        show_default=True,
-        help="The largest number of rules, of all settings together.",
-    ),
-    click.option(
-        "--max-operations",
-        type=click.IntRange(min=1),
-        default=_DEFAULTS.max_operations,
-        show_default=True,
-        help="The largest number of operations in one change.",
-    ),
-    click.option(
-        "--max-changes-size",
-        type=click.IntRange(min=1),
-        default=_DEFAULTS.max_changes_size,
-        show_default=True,
-        help="The largest body of a request with operations, in bytes.",
-    ),
-    click.option(
-        "--max-import-size",
-        type=click.IntRange(min=1),
-        default=_DEFAULTS.max_import_size,
-        show_default=True,
-        help="The largest export that is imported over HTTP, in bytes. It takes as much space for temporary files.",
-    ),
-    click.option(
-        "--request-timeout",
-        type=click.FloatRange(min=0, min_open=True),
-        default=_DEFAULTS.request_timeout,
-        show_default=True,
-        help="The time for a request to arrive, and the time to respond, each in seconds.",
-    ),
-    click.option(
-        "--writes-per-second",
-        type=click.FloatRange(min=0, min_open=True),
-        default=_DEFAULTS.writes_per_second,
-        show_default=True,
-        help="The rate at which each token, or each address without tokens, may write and declare. Bursts of up to ten"
+    _limit("request_timeout", "The time for a request to arrive, and the time to respond, each in seconds."),
+    _limit(
+        "writes_per_second",
+        "The rate at which each token, or each address without tokens, may write and declare. Bursts of up to ten"
         " seconds' worth are allowed.",
     ),
-    click.option(
-        "--max-reads-per-client",
-        type=click.IntRange(min=1),
-        default=_DEFAULTS.max_reads_per_client,
-        show_default=True,
-        help="The largest number of reads of each token, or of each address without tokens, at the same time.",
+    _limit(
+        "max_reads_per_client",
+        "The largest number of reads of each token, or of each address without tokens, at the same time.",
     ),
-    click.option(
-        "--max-streams-per-client",
-        type=click.IntRange(min=1),
-        default=_DEFAULTS.max_streams_per_client,
-        show_default=True,
-        help="The largest number of streams of each token, or of each address without tokens. Three quarters of all"
+    _limit(
+        "max_streams_per_client",
+        "The largest number of streams of each token, or of each address without tokens. Three quarters of all"
         " streams that the process has room for are the most.",
     ),
-    click.option(
-        "--history-bytes-per-second",
-        type=click.FloatRange(min=0, min_open=True),
-        default=_DEFAULTS.history_bytes_per_second,
-        show_default=True,
-        help="The rate at which the changes of each token, or of each address without tokens, may add to the history."
+    _limit(
+        "history_bytes_per_second",
+        "The rate at which the changes of each token, or of each address without tokens, may add to the history."
         " 64 seconds' worth may come at once.",
     ),
 )

@@ -11,6 +11,7 @@ import click
 import orjson
 
 from heksherlite.cli.completion import complete_features, complete_settings
+from heksherlite.names import CONTEXT_FEATURE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,8 +47,8 @@ def parse_conditions(texts: Sequence[str], option: str) -> dict[str, str]:
     """
     conditions: dict[str, str] = {}
     for term in ",".join(texts).split(",") if texts else ():
-        feature, separator, value = term.partition("=")
-        if not separator or not feature or not value:
+        feature, separator, value = term.strip().partition("=")
+        if not separator or CONTEXT_FEATURE_NAME.fullmatch(feature) is None or not value:
             raise click.BadParameter(f"expected FEATURE=VALUE, such as user=john, not {term!r}", param_hint=option)
         if feature in conditions:
             raise click.BadParameter(f"{feature!r} is given twice", param_hint=option)

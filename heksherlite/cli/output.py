@@ -93,7 +93,7 @@ def as_text(value: Any) -> str:
 
 def conditions_text(conditions: Mapping[str, str]) -> str:
     """Return the conditions of a rule, as ``--where`` takes them."""
-    return ",".join([f"{feature}={value}" for feature, value in conditions.items()])
+    return ",".join(map("=".join, conditions.items()))
 
 
 def _print(output: FORMATS, shown: Any) -> None:

@@ -153,10 +153,7 @@ def reject(number: int, comment: str | None, dry_run: bool, output: FORMATS, ser
         if not dry_run:
             admin.reject(number, comment=comment)
         proposal = admin.proposal(number)
-    if dry_run and proposal.state not in _OPEN:
-        raise click.ClickException(f"proposal {number} is {proposal.state} already")
-    done = "Nothing was changed: this was a dry run." if dry_run else f"Rejected proposal {number}."
-    print_one(output, proposal, lambda: done)
+    _print_ended(proposal, f"Rejected proposal {number}.", output, dry_run=dry_run)
 
 
 @proposals.command()
@@ -171,10 +168,7 @@ def withdraw(number: int, comment: str | None, dry_run: bool, output: FORMATS, s
         if not dry_run:
             admin.withdraw(number, comment=comment)
         proposal = admin.proposal(number)
-    if dry_run and proposal.state not in _OPEN:
-        raise click.ClickException(f"proposal {number} is {proposal.state} already")
-    done = "Nothing was changed: this was a dry run." if dry_run else f"Withdrew proposal {number}."
-    print_one(output, proposal, lambda: done)
+    _print_ended(proposal, f"Withdrew proposal {number}.", output, dry_run=dry_run)
 
 
 @proposals.command()
@@ -188,6 +182,12 @@ def comment(number: int, text: str, output: FORMATS, service: Service) -> None:
         admin.comment(number, text)
         proposal = admin.proposal(number)
     print_one(output, proposal, lambda: f"Commented on proposal {number}.")
+
+
+def _print_ended(proposal: Proposal, done: str, output: FORMATS, *, dry_run: bool) -> None:
+    if dry_run and proposal.state not in _OPEN:
+        raise click.ClickException(f"proposal {proposal.proposal_id} is {proposal.state} already")
+    print_one(output, proposal, lambda: "Nothing was changed: this was a dry run." if dry_run else done)
 
 
 def _read_operations(file: BinaryIO) -> list[AnyOperation]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -13,12 +11,13 @@ import orjson
 
 from heksherlite.cli.changing import dry_run_option, reason_option, require_consent, yes_option
 from heksherlite.cli.differences import show_impact
+from heksherlite.cli.garbage import without_collections
 from heksherlite.cli.output import FORMATS, output_option, print_one
 from heksherlite.cli.progress import spinner
 from heksherlite.cli.services import Service, service_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from heksherlite.admin import AdminClient
     from heksherlite.cli.planning import Plan
@@ -70,6 +69,7 @@ def _comparison_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @output_option
 @service_options
+@without_collections()
 def validate(
     files: Sequence[str], *, online: bool, format_: str, print_schema: bool, output: FORMATS, service: Service
 ) -> None:
@@ -88,7 +88,8 @@ def validate(
         wanted = _read(files, format_)
         if online:
             with service.connect() as admin:
-                _plan(admin, wanted, prune=False, force=True, wait=0, format_=format_)
+                made = _compare(admin, wanted, prune=False, force=True, wait=0, format_=format_)
+                _send(admin, made, dry_run=True, format_=format_)
     except FaultyFilesError as error:
         if output != "table":
             faults = [{**fault.place._asdict(), "message": fault.message} for fault in error.faults]
@@ -109,6 +110,7 @@ def validate(
 @_comparison_options
 @output_option
 @service_options
+@without_collections()
 def plan(
     files: Sequence[str],
     *,
@@ -129,7 +131,8 @@ def plan(
 
     wanted = _read(files)
     with service.connect() as admin:
-        made = _plan(admin, wanted, prune=prune, force=force, wait=wait)
+        made = _compare(admin, wanted, prune=prune, force=force, wait=wait)
+        _send(admin, made, dry_run=True)
     _show(made)
     if out is not None:
         save_plan(made, out)
@@ -152,6 +155,7 @@ def plan(
 @reason_option
 @output_option
 @service_options
+@without_collections()
 def apply(
     files: Sequence[str],
     *,
@@ -178,19 +182,8 @@ def apply(
     if write_back:
         _require_yaml(wanted)
     with service.connect() as admin:
-        if saved is None:
-            made = _plan(admin, wanted, prune=prune, force=force, wait=wait)
-        else:
-            made = saved
-            if made.operations:
-                made.preview = admin.change(made.operations, dry_run=True, base_revision=made.base_revision)
-        _show(made)
-        revision = None
-        if not dry_run and made.preview is not None and made.preview.changes:
-            require_consent("Make this change?", yes=yes)
-            with spinner("applying"):
-                changed = admin.change(made.operations, base_revision=made.base_revision, reason=reason)
-            revision = changed.revision
+        made = _compare(admin, wanted, prune=prune, force=force, wait=wait) if saved is None else saved
+        revision = _apply(admin, made, yes=yes, dry_run=dry_run, reason=reason)
         written = _write_back(admin, wanted) if write_back and not dry_run else []
     text = "Nothing was changed." if revision is None else f"Changed in revision {revision}."
     if dry_run:
@@ -231,52 +224,67 @@ def _read(files: Sequence[str], format_: str = "text") -> list[WantedSetting]:
     from heksherlite.cli.settings_files import SettingsFilesError, read_settings_files
 
     try:
-        with _without_collections():
-            return read_settings_files(files)
+        return read_settings_files(files)
     except SettingsFilesError as error:
         raise FaultyFilesError(error.faults, format_) from None
 
 
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Collect no garbage meanwhile. All that is read is kept, and collections take half of the time of large files."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _plan(
+def _compare(
     admin: AdminClient, wanted: Sequence[WantedSetting], *, prune: bool, force: bool, wait: float, format_: str = "text"
 ) -> Plan:
-    """Compare files with a service. What the service would refuse is reported by its places in the files."""
+    """Compare files with a service."""
     from heksherlite.cli.planning import make_plan, missing_faults, read_stored
-    from heksherlite.cli.settings_parsing import FileFault
-    from heksherlite.errors import ChangeConflictsError
 
     deadline = time.monotonic() + wait
     with spinner("comparing"):
         while True:
             base_revision = admin.change((), dry_run=True).revision_name
-            with _without_collections():
-                stored, present = read_stored(admin, [each.name for each in wanted])
+            stored, present = read_stored(admin, [each.name for each in wanted])
             faults = missing_faults(wanted, stored, present)
             if not faults:
                 break
             if time.monotonic() >= deadline:
                 raise FaultyFilesError(faults, format_)
             time.sleep(_POLL_SECONDS)
-        with _without_collections():
-            made = make_plan(wanted, stored, base_revision=base_revision, prune=prune, force=force)
-        try:
-            if made.operations:
-                made.preview = admin.change(made.operations, dry_run=True, base_revision=base_revision)
-        except ChangeConflictsError as error:
-            places = [made.places[each.operation or 0] for each in error.conflicts]
-            faults = [FileFault(place, each.reason) for place, each in zip(places, error.conflicts, strict=True)]
-            raise FaultyFilesError(faults, format_) from None
-    return made
+        return make_plan(wanted, stored, base_revision=base_revision, prune=prune, force=force)
+
+
+def _apply(admin: AdminClient, made: Plan, *, yes: bool, dry_run: bool, reason: str | None) -> int | None:
+    """Show a plan and make its operations. Return the revision, or None if nothing changes.
+
+    If nobody is asked, the service decides the operations once, and what they did is shown afterwards.
+    """
+    if yes and not dry_run:
+        _send(admin, made, dry_run=False, reason=reason)
+        _show(made)
+    else:
+        _send(admin, made, dry_run=True)
+        _show(made)
+        if dry_run or made.result is None or not made.result.changes:
+            return None
+        require_consent("Make this change?", yes=yes)
+        _send(admin, made, dry_run=False, reason=reason)
+    return made.result.revision if made.result is not None and made.result.changes else None
+
+
+def _send(admin: AdminClient, made: Plan, *, dry_run: bool, reason: str | None = None, format_: str = "text") -> None:
+    """Send the operations of a plan. What the service refuses is reported by its places in the files."""
+    from heksherlite.cli.settings_parsing import FileFault
+    from heksherlite.errors import ChangeConflictsError
+
+    if not made.operations:
+        return
+    try:
+        with spinner("comparing" if dry_run else "applying"):
+            made.result = admin.change(
+                made.operations, dry_run=dry_run, base_revision=made.base_revision, reason=reason
+            )
+    except ChangeConflictsError as error:
+        if not made.places:  # of a saved plan
+            raise
+        places = [made.places[each.operation or 0] for each in error.conflicts]
+        faults = [FileFault(place, each.reason) for place, each in zip(places, error.conflicts, strict=True)]
+        raise FaultyFilesError(faults, format_) from None
 
 
 def _show(made: Plan) -> None:
@@ -286,8 +294,8 @@ def _show(made: Plan) -> None:
         click.secho(f"  {sign} {item}", fg=color, err=True)
     if len(made.items) > _MOST_LINES:
         click.echo(f"    and {len(made.items) - _MOST_LINES} more", err=True)
-    if made.preview is not None and made.preview.changes:
-        show_impact(made.preview.impact)
+    if made.result is not None and made.result.changes:
+        show_impact(made.result.impact)
 
 
 def _described(made: Plan) -> dict[str, Any]:

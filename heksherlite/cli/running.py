@@ -66,7 +66,7 @@ def run_service(
         raise_file_limit()
         service: Service
         if workers == 1:
-            service = ServiceThread(opened, listener, options)
+            service = ServiceThread(opened, listener, options, alone=True)
         else:
             service = WorkerProcesses(location, listener, options, count=workers, set_up=set_up)
         start_alone(service.start)

@@ -11,11 +11,13 @@ import orjson
 from heksherlite.cli.arguments import operations_in
 from heksherlite.cli.planning import Plan
 from heksherlite.names import PLAN_FORMAT
+from heksherlite.operations import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _VERSION: Final = 1
+_OPTIONS: Final = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def save_plan(plan: Plan, file: Path) -> None:
@@ -30,10 +32,10 @@ def save_plan(plan: Plan, file: Path) -> None:
         "format": PLAN_FORMAT,
         "version": _VERSION,
         "base_revision": plan.base_revision,
-        "operations": [operation.as_json() for operation in plan.operations],
+        "operations": plan.operations,
     }
     try:
-        write_private_file(file, [orjson.dumps(saved, option=orjson.OPT_INDENT_2), b"\n"])
+        write_private_file(file, [orjson.dumps(saved, Operation.as_json, _OPTIONS)])
     except OSError as error:
         raise click.ClickException(f"cannot write {file}: {error.strerror}") from error
 

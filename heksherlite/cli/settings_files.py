@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from heksherlite.cli.settings_parsing import PARSERS, FileFault, Node, Place, parsed, plain_content
+from yaml import MappingNode, Node, ScalarNode, SequenceNode
+
+from heksherlite.cli.settings_parsing import PARSERS, Document, Field, FileFault, Place, parsed, scalar_content
 from heksherlite.names import CONTEXT_FEATURE_NAME, SETTING_NAME, is_context_feature_value, nearest_name
 from heksherlite.operations import NOT_GIVEN
 
@@ -72,8 +76,7 @@ class SettingsFilesError(Exception):
         self.faults = faults
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedRule:
+class WantedRule(NamedTuple):
     """A rule in a file.
 
     Attributes:
@@ -114,50 +117,66 @@ class WantedSetting:
     rules: Sequence[WantedRule] | None = None
 
 
+_FILE_FIELDS: Final = frozenset({"owner", "settings"})
+_FILE_FIELDS_OF_PERSONS: Final = frozenset({"settings"})
+_SETTING_FIELDS: Final = frozenset({"default", "rules"})
+_RULE_FIELDS: Final = frozenset({"where", "value", "reason", "from", "until"})
+_REQUIRED_RULE_FIELDS: Final = frozenset({"where", "value"})
+
+# The rules of a file have few features, and many values in common.
+_is_feature_name: Final = lru_cache(maxsize=4096)(CONTEXT_FEATURE_NAME.fullmatch)
+_is_feature_value: Final = lru_cache(maxsize=4096)(is_context_feature_value)
+
+
 @dataclass(slots=True)
 class _Reader:
-    file: str
+    document: Document
     faults: list[FileFault] = field(default_factory=list)
     needs_owner: bool = True
 
-    def fault(self, place: Place, message: str) -> None:
-        self.faults.append(FileFault(place, message))
+    def fault(self, field: Field, message: str) -> None:
+        self.faults.append(FileFault(self.document.place(field), message))
 
-    def settings(self, root: Node) -> Iterator[WantedSetting]:
-        required = {"owner", "settings"} if self.needs_owner else {"settings"}
-        fields = self.fields(root, "the file", {"owner", "settings"}, required=required)
+    def settings(self) -> Iterator[WantedSetting]:
+        required = _FILE_FIELDS if self.needs_owner else _FILE_FIELDS_OF_PERSONS
+        root = self.document.root
+        fields = self.fields((root, root), "the file", _FILE_FIELDS, required)
         if fields is None:
             return
         owner = self.text(fields["owner"], "the owner") if "owner" in fields else None
         settings = fields.get("settings")
         if settings is None:
             return
-        if not isinstance(settings.content, dict):
-            self.fault(settings.place, "settings must be an object with the names of settings as keys")
+        node = settings[1]
+        if not isinstance(node, MappingNode):
+            self.fault(settings, "settings must be an object with the names of settings as keys")
             return
-        for name, node in settings.content.items():
+        for name, each in self.document.fields(node).items():
             if SETTING_NAME.fullmatch(name) is None:
-                self.fault(node.place, f"{name!r} is not a name of a setting: use letters, digits, _ and .")
-            wanted = self.setting(name, node, owner)
+                self.fault(each, f"{name!r} is not a name of a setting: use letters, digits, _ and .")
+            wanted = self.setting(name, each, owner)
             if wanted is not None:
                 yield wanted
 
-    def setting(self, name: str, node: Node, owner: str | None) -> WantedSetting | None:
-        fields = self.fields(node, f"setting {name}", {"default", "rules"})
+    def setting(self, name: str, field: Field, owner: str | None) -> WantedSetting | None:
+        fields = self.fields(field, f"setting {name}", _SETTING_FIELDS)
         if fields is None:
             return None
-        default = plain_content(fields["default"]) if "default" in fields else NOT_GIVEN
+        default, listed = fields.get("default"), fields.get("rules")
         rules: list[WantedRule] | None = None
-        if "rules" in fields:
-            listed = fields["rules"]
-            if not isinstance(listed.content, list):
-                self.fault(listed.place, f"the rules of setting {name} must be a list; [] is a setting without rules")
+        if listed is not None:
+            if not isinstance(listed[1], SequenceNode):
+                self.fault(listed, f"the rules of setting {name} must be a list; [] is a setting without rules")
             else:
-                rules = [rule for rule in map(self.rule, listed.content) if rule is not None]
+                rules = [rule for rule in map(self.rule, listed[1].value) if rule is not None]
                 self.check_distinct(name, rules)
-        default_place = fields["default"].place if "default" in fields else None
         return WantedSetting(
-            place=node.place, name=name, owner=owner, default=default, default_place=default_place, rules=rules
+            place=self.document.place(field),
+            name=name,
+            owner=owner,
+            default=NOT_GIVEN if default is None else self.document.content(default[1]),
+            default_place=None if default is None else self.document.place(default),
+            rules=rules,
         )
 
     def check_distinct(self, name: str, rules: Sequence[WantedRule]) -> None:
@@ -167,82 +186,82 @@ class _Reader:
             if not conditions:
                 continue  # which is a fault already
             if conditions in seen:
-                self.fault(rule.place, f"setting {name} has a rule with the same conditions at {seen[conditions]}")
+                message = f"setting {name} has a rule with the same conditions at {seen[conditions]}"
+                self.faults.append(FileFault(rule.place, message))
             else:
                 seen[conditions] = rule.place
 
     def rule(self, node: Node) -> WantedRule | None:
-        known = {"where", "value", "reason", "from", "until"}
-        fields = self.fields(node, "a rule", known, required={"where", "value"})
+        fields = self.fields((node, node), "a rule", _RULE_FIELDS, _REQUIRED_RULE_FIELDS)
         if fields is None or "where" not in fields or "value" not in fields:
             return None
         starts_at, ends_at = self.time(fields.get("from")), self.time(fields.get("until"))
         if starts_at is not None and ends_at is not None and starts_at >= ends_at:
-            self.fault(fields["until"].place, "until must be after from")
+            self.fault(fields["until"], "until must be after from")
         return WantedRule(
-            place=node.place,
+            place=self.document.place((node, node)),
             where=self.conditions(fields["where"]),
-            value=plain_content(fields["value"]),
+            value=self.document.content(fields["value"][1]),
             reason=self.text(fields["reason"], "the reason") if "reason" in fields else None,
             starts_at=starts_at,
             ends_at=ends_at,
         )
 
-    def conditions(self, node: Node) -> dict[str, str]:
-        if not isinstance(node.content, dict) or not node.content:
-            self.fault(node.place, "where must be an object such as {environment: dev}, with at least one condition")
-            return {}
+    def conditions(self, where: Field) -> dict[str, str]:
+        fields = self.document.fields(where[1]) if isinstance(where[1], MappingNode) else {}
+        if not fields:
+            self.fault(where, "where must be an object such as {environment: dev}, with at least one condition")
         conditions = {}
-        for feature, each in node.content.items():
-            value = each.content
-            if CONTEXT_FEATURE_NAME.fullmatch(feature) is None:
-                self.fault(each.place, f"{feature!r} is not a name of a context feature: use letters, digits and _")
+        for feature, each in fields.items():
+            value = scalar_content(each[1]) if isinstance(each[1], ScalarNode) else None
+            if not _is_feature_name(feature):
+                self.fault(each, f"{feature!r} is not a name of a context feature: use letters, digits and _")
             if isinstance(value, int) and not isinstance(value, bool):
                 value = str(value)
             if not isinstance(value, str):
-                self.fault(each.place, f"the value of {feature} must be a text; put it into quotes")
-            elif not is_context_feature_value(value):
-                message = f"{value!r} is not a value of a context feature: use letters, digits and _.@+=~/-"
-                self.fault(each.place, message)
+                self.fault(each, f"the value of {feature} must be a text; put it into quotes")
+            elif not _is_feature_value(value):
+                self.fault(each, f"{value!r} is not a value of a context feature: use letters, digits and _.@+=~/-")
             else:
                 conditions[feature] = value
         return conditions
 
-    def time(self, node: Node | None) -> datetime | None:
-        if node is None:
+    def time(self, field: Field | None) -> datetime | None:
+        if field is None:
             return None
+        content = self.document.content(field[1])
         try:
-            time = datetime.fromisoformat(node.content)
+            time = datetime.fromisoformat(content)
         except (TypeError, ValueError):
-            self.fault(node.place, f"{node.content!r} is not a time such as 2030-01-31T12:00")
+            self.fault(field, f"{content!r} is not a time such as 2030-01-31T12:00")
             return None
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
-    def text(self, node: Node, what: str) -> str | None:
-        if isinstance(node.content, str) and node.content:
-            return node.content
-        self.fault(node.place, f"{what} must be a text that is not empty")
+    def text(self, field: Field, what: str) -> str | None:
+        content = self.document.content(field[1])
+        if isinstance(content, str) and content:
+            return content
+        self.fault(field, f"{what} must be a text that is not empty")
         return None
 
     def fields(
-        self,
-        node: Node,
-        what: str,
-        known: set[str],
-        required: set[str] = frozenset(),  # type: ignore[assignment]
-    ) -> dict[str, Node] | None:
+        self, field: Field, what: str, known: frozenset[str], required: frozenset[str] = frozenset()
+    ) -> dict[str, Field] | None:
         """Return the fields of an object, without those that are unknown; None if it is no object."""
-        if not isinstance(node.content, dict):
-            self.fault(node.place, f"{what} must be an object with {' and '.join(sorted(required or known))}")
+        node = field[1]
+        if not isinstance(node, MappingNode):
+            self.fault(field, f"{what} must be an object with {' and '.join(sorted(required or known))}")
             return None
-        for name, each in node.content.items():
-            if name not in known:
+        fields = self.document.fields(node)
+        if not fields.keys() <= known:
+            for name in [name for name in fields if name not in known]:
                 nearest = nearest_name(name, known)
                 hint = f"; did you mean {nearest}?" if nearest else f"; the fields are {', '.join(sorted(known))}"
-                self.fault(each.place, f"{what} has no field {name!r}{hint}")
-        for name in sorted(required - node.content.keys()):
-            self.fault(node.place, f"{what} needs {name}")
-        return {name: each for name, each in node.content.items() if name in known}
+                self.fault(fields.pop(name), f"{what} has no field {name!r}{hint}")
+        if not fields.keys() >= required:
+            for name in sorted(required - fields.keys()):
+                self.fault(field, f"{what} needs {name}")
+        return fields
 
 
 def read_settings_files(files: Sequence[str], *, needs_owner: bool = True) -> list[WantedSetting]:
@@ -260,17 +279,19 @@ def read_settings_files(files: Sequence[str], *, needs_owner: bool = True) -> li
     wanted: list[WantedSetting] = []
     places: dict[str, Place] = {}
     for path in _expanded(files, faults):
-        reader = _Reader(str(path), faults, needs_owner)
-        root = parsed(path, faults)
-        if root is None:
+        document = parsed(path, faults)
+        if document is None:
             continue
-        before = len(faults)
-        for setting in reader.settings(root):
+        reader = _Reader(document, needs_owner=needs_owner)
+        for setting in reader.settings():
             if setting.name in places:
-                reader.fault(setting.place, f"setting {setting.name} is at {places[setting.name]} too")
+                message = f"setting {setting.name} is at {places[setting.name]} too"
+                reader.faults.append(FileFault(setting.place, message))
             places.setdefault(setting.name, setting.place)
             wanted.append(setting)
-        faults[before:] = sorted(faults[before:], key=lambda fault: (fault.place.line or 0, fault.place.column or 0))
+        if reader.faults or not document.is_regular:
+            faults += document.key_faults()
+        faults += sorted(reader.faults, key=lambda fault: (fault.place.line or 0, fault.place.column or 0))
     if faults:
         raise SettingsFilesError(faults)
     return wanted
@@ -280,9 +301,17 @@ def _expanded(files: Sequence[str], faults: list[FileFault]) -> Iterator[Path]:
     for name in files:
         path = Path(name)
         if path.is_dir():
-            found = sorted(each for each in path.rglob("*") if each.suffix in PARSERS and each.is_file())
+            found = sorted(_files_in(path))
             if not found:
                 faults.append(FileFault(Place(name), "the folder has no files that end with .yaml, .json or .toml"))
             yield from found
         else:
             yield path
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Yield the files with settings in a folder and the folders in it, except hidden ones: those of tools."""
+    for parent, folders, names in os.walk(folder, followlinks=False):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files = [Path(parent, name) for name in names if not name.startswith(".")]
+        yield from [file for file in files if file.suffix in PARSERS and file.is_file()]

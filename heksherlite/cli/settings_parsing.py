@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import lru_cache
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import yaml
+from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,24 +60,84 @@ def _escaped(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-class Node(NamedTuple):
-    """A value with the place where it is. The content of an object has keys and nodes, that of a list has nodes."""
-
-    place: Place
-    content: Any
+Field: TypeAlias = tuple[Node, Node]
+"""The key and the value of a field. An item of a list is both."""
 
 
-def plain_content(node: Node) -> Any:
-    """Return the JSON of a node."""
-    match node.content:
-        case dict():
-            return {name: plain_content(each) for name, each in node.content.items()}
-        case list():
-            return [plain_content(each) for each in node.content]
-    return node.content
+@dataclass(slots=True)
+class Document:
+    """A parsed file. Places are looked up only where something is wrong, because large files have millions of nodes.
+
+    Attributes:
+        file: The path of the file.
+        root: Its content.
+        is_regular: Whether all keys that were read are texts, and no object has one of them twice.
+    """
+
+    file: str
+    root: Node
+    is_regular: bool = True
+
+    def place(self, field: Field) -> Place:
+        """Return where a field is. What is wrong with an object or a list is best seen at its key."""
+        key, value = field
+        return _place(self.file, value if isinstance(value, ScalarNode) else key)
+
+    def fields(self, node: Node) -> dict[str, Field]:
+        """Return the fields of an object by name. Of those with the same name, it is the first one."""
+        try:
+            found: dict[str, Field] = {field[0].value: field for field in node.value}
+        except TypeError:  # a key is a list
+            found = {}
+        if len(found) != len(node.value):
+            self.is_regular = False
+            texts = [field for field in node.value if isinstance(field[0], ScalarNode)]
+            found = {field[0].value: field for field in reversed(texts)}
+            found = {field[0].value: found[field[0].value] for field in texts}
+        return found
+
+    def content(self, node: Node) -> Any:
+        """Return the JSON of a node."""
+        if isinstance(node, ScalarNode):
+            return scalar_content(node)
+        if isinstance(node, SequenceNode):
+            return [self.content(each) for each in node.value]
+        return {name: self.content(value) for name, (_, value) in self.fields(node).items()}
+
+    def key_faults(self) -> list[FileFault]:
+        """Return a fault for each key of the file that is not a text, or that its object has already."""
+        faults: list[FileFault] = []
+        _check_keys(self.file, self.root, faults)
+        return faults
 
 
-def parsed(path: Path, faults: list[FileFault]) -> Node | None:
+def scalar_content(node: ScalarNode) -> Any:
+    """Return the JSON of a scalar. Those with quotes, or in a block, have a style."""
+    return node.value if node.style else plain_scalar(node.value)
+
+
+def _place(file: str, node: Node) -> Place:
+    mark = node.start_mark
+    return Place(file) if mark is None else Place(file, mark.line + 1, mark.column + 1)
+
+
+def _check_keys(file: str, node: Node, faults: list[FileFault]) -> None:
+    if isinstance(node, SequenceNode):
+        for each in node.value:
+            _check_keys(file, each, faults)
+    elif isinstance(node, MappingNode):
+        seen = set()
+        for key, value in node.value:
+            is_text = isinstance(key, ScalarNode)
+            if is_text and key.value not in seen:
+                seen.add(key.value)
+                _check_keys(file, value, faults)
+                continue
+            message = f"the key {key.value!r} is there twice" if is_text else "a key must be a text"
+            faults.append(FileFault(_place(file, key), message))
+
+
+def parsed(path: Path, faults: list[FileFault]) -> Document | None:
     """Return the content of a file, or add faults and return None."""
     file = str(path)
     try:
@@ -86,12 +149,13 @@ def parsed(path: Path, faults: list[FileFault]) -> Node | None:
     if parse is None:
         faults.append(FileFault(Place(file), "the name of the file must end with .yaml, .yml, .json or .toml"))
         return None
-    return parse(file, text, faults)
+    root = parse(file, text, faults)
+    return None if root is None else Document(file, root)
 
 
 def _parse_yaml(file: str, text: str, faults: list[FileFault]) -> Node | None:
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        root: Node | None = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file) if mark is None else Place(file, mark.line + 1, mark.column + 1)
@@ -103,7 +167,9 @@ def _parse_yaml(file: str, text: str, faults: list[FileFault]) -> Node | None:
     if root is None:
         faults.append(FileFault(Place(file, 1, 1), "the file is empty; it needs owner and settings"))
         return None
-    return _node(file, root, faults, ())
+    if "&" in text:
+        _cut_cycles(file, root, faults, (), set())
+    return root
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -111,41 +177,40 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
         del kind, value, implicit
-        return "tag:yaml.org,2002:str"
+        return _TEXT
+
+    def descend_resolver(self, node: Any, index: Any) -> None:
+        """Do nothing, as no types depend on paths."""
+
+    def ascend_resolver(self) -> None:
+        """Do nothing."""
 
 
-def _node(file: str, node: yaml.Node, faults: list[FileFault], above: tuple[yaml.Node, ...]) -> Node:
-    mark = node.start_mark
-    place = Place(file, mark.line + 1, mark.column + 1)
-    if isinstance(node, yaml.ScalarNode):
-        return Node(place, node.value if node.style in _QUOTED else plain_scalar(node.value))
-    if node in above:
-        faults.append(FileFault(place, "the value contains itself"))
-        return Node(place, None)
+def _cut_cycles(file: str, node: Node, faults: list[FileFault], above: tuple[Node, ...], done: set[int]) -> None:
+    """Replace each value that contains itself by null where it does."""
+    if isinstance(node, ScalarNode) or id(node) in done:
+        return
+    done.add(id(node))
     above = (*above, node)
-    if isinstance(node, yaml.SequenceNode):
-        return Node(place, [_node(file, each, faults, above) for each in node.value])
-    content: dict[str, Node] = {}
-    for key, value in node.value:
-        if isinstance(key, yaml.ScalarNode) and key.value not in content:
-            inner = _node(file, value, faults, above)
-            if not isinstance(value, yaml.ScalarNode):  # what is wrong with it is best seen at its key
-                inner = Node(Place(file, key.start_mark.line + 1, key.start_mark.column + 1), inner.content)
-            content[key.value] = inner
-            continue
-        at = Place(file, key.start_mark.line + 1, key.start_mark.column + 1)
-        is_text = isinstance(key, yaml.ScalarNode)
-        faults.append(FileFault(at, f"the key {key.value!r} is there twice" if is_text else "a key must be a text"))
-    return Node(place, content)
+    is_list = isinstance(node, SequenceNode)
+    for index, each in enumerate(node.value):
+        key, value = (each, each) if is_list else each
+        if value in above:
+            faults.append(FileFault(_place(file, value), "the value contains itself"))
+            null = ScalarNode(_TEXT, "", key.start_mark)
+            node.value[index] = null if is_list else (key, null)
+        else:
+            _cut_cycles(file, value, faults, above, done)
 
 
+_TEXT: Final = "tag:yaml.org,2002:str"
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INTEGER_RANGE: Final = range(-(2**63), 2**64)
-_QUOTED: Final = frozenset({"'", '"', "|", ">"})
 _CONSTANTS: Final = {"null": None, "~": None, "": None, "true": True, "false": False}
 
 
+@lru_cache(maxsize=4096)
 def plain_scalar(text: str) -> Any:
     """Return the JSON of a text without quotes by the core schema of YAML 1.2: ``on`` and ``2030-01-31`` are texts.
 
@@ -201,22 +266,27 @@ def _parse_toml(file: str, text: str, faults: list[FileFault]) -> Node | None:
     except tomllib.TOMLDecodeError as error:
         faults.append(FileFault(Place(file), f"malformed TOML: {error}"))
         return None
-    return _without_places(Place(file), parsed, faults)
+    return _without_places(file, parsed, faults)
 
 
-def _without_places(place: Place, value: Any, faults: list[FileFault]) -> Node:
+def _without_places(file: str, value: Any, faults: list[FileFault]) -> Node:
     if isinstance(value, int) and not isinstance(value, bool):
         value = json_number(value)
     match value:
         case dict():
-            return Node(place, {name: _without_places(place, each, faults) for name, each in value.items()})
+            fields = [(_scalar(name), _without_places(file, each, faults)) for name, each in value.items()]
+            return MappingNode(_TEXT, fields)
         case list():
-            return Node(place, [_without_places(place, each, faults) for each in value])
+            return SequenceNode(_TEXT, [_without_places(file, each, faults) for each in value])
         case datetime() | date() | time():
-            return Node(place, value.isoformat())
+            return _scalar(value.isoformat())
         case float() if not isfinite(value):
-            faults.append(FileFault(place, f"{value} is not a number in JSON"))
-    return Node(place, value)
+            faults.append(FileFault(Place(file), f"{value} is not a number in JSON"))
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> ScalarNode:
+    return ScalarNode(_TEXT, value, style='"')
 
 
 PARSERS: Final = {".yaml": _parse_yaml, ".yml": _parse_yaml, ".json": _parse_json, ".toml": _parse_toml}

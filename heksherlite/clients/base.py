@@ -122,6 +122,7 @@ class BaseClient(ABC):
         Raises:
             RuntimeError: If this mixes :data:`~heksherlite.TRACK_ALL` and single values of a feature.
             ValueError: If the service would refuse a value, or a name looks like a misspelled context feature.
+            TypeError: If the values of a feature are neither a string nor iterable.
         """
         self._engine.track_contexts(features)
         self._wake()

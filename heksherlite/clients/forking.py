@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 from heksherlite.contexts import ContextCompletion
 from heksherlite.lookup import DefaultSource, Lookup
-from heksherlite.rules import Context
+from heksherlite.rule_sets import Context
 
 
 class Forkable(Protocol):

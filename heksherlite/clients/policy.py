@@ -39,9 +39,11 @@ class UpdatePolicy:
     def __post_init__(self) -> None:
         for name in ("update_interval", "startup_timeout", "max_staleness"):
             seconds = getattr(self, name)
-            if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, Real)):
+            if seconds is None and name == "max_staleness":
+                continue
+            if isinstance(seconds, bool) or not isinstance(seconds, Real):
                 raise TypeError(f"{name} is in seconds and must be a number such as 60, not {seconds!r}")
-            if seconds is not None and not float(seconds) > 0:
+            if not float(seconds) > 0:
                 raise ValueError(f"{name} is in seconds and must be more than 0, not {seconds!r}")
         if self.startup not in ("require", "best-effort"):
             raise ValueError(f"startup must be 'require' or 'best-effort', not {self.startup!r}")

@@ -40,9 +40,14 @@ class ContextOptions:
         Raises:
             RuntimeError: If this mixes :data:`TRACK_ALL` and single values of a feature.
             ValueError: If the service would refuse a value.
+            TypeError: If the values of a feature are neither a string nor iterable.
         """
         tracked = dict(self.tracked)
         for feature, values in features.items():
+            if not isinstance(values, Iterable):
+                raise TypeError(
+                    f"track_contexts({feature}=...) takes a value, several values or TRACK_ALL, not {values!r}"
+                )
             before = tracked.get(feature, set())
             added = {_plain(value) for value in ([values] if isinstance(values, str) else values)}
             if added == {TRACK_ALL}:

@@ -9,6 +9,7 @@ import orjson
 
 from heksherlite.engine.messages import Request, Response
 from heksherlite.engine.queries import Query
+from heksherlite.engine.web_pages import describe_web_page
 from heksherlite.errors import ServiceResponseError
 
 T = TypeVar("T")
@@ -232,7 +233,8 @@ class ResponseReader:
         try:
             return orjson.loads(self.response.content if part is None else part)
         except orjson.JSONDecodeError as error:
-            raise ServiceResponseError(str(self.response.request), f"not JSON: {error}") from None
+            page = describe_web_page(self.response.media_type, self.response.content)
+            raise ServiceResponseError(str(self.response.request), f"not JSON: {page or error}") from None
 
     def member(self, data: Any, name: str, kind: type[T], where: str) -> T:
         """Return a member of an object. It must be of a type."""

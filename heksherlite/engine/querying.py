@@ -50,8 +50,8 @@ class Querying:
 
     def queries(self) -> list[Query]:
         """Return the current queries."""
-        names = divide_names(self._registry.declared_names, self._size)
-        return [Query(part, portion) for part in names for portion in self.filters()]
+        parts = divide_names(self._registry.declared_names, self._size)
+        return [Query(part, portion) for part in parts for portion in self.filters()]
 
     def filters(self) -> list[ContextFilter]:
         """Return the context filters of the current queries."""

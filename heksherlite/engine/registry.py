@@ -5,7 +5,7 @@ import reprlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from heksherlite.cancellation import let_signals_pass
 from heksherlite.engine import protocol
@@ -62,7 +62,7 @@ class Registry:
         self._pending: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
         self._declared = DeclaredSettings()
         self._refusals: dict[str, str] = {}  # reasons, by the name of a pending setting
-        self._conflicts: dict[str, str] = {}  # reasons, by the name of a declared setting
+        self._conflicts: WeakKeyDictionary[Setting[Any], str] = WeakKeyDictionary()  # reasons
         self._latest_defaults: list[tuple[Setting[Any], Any]] = []
 
     def __contains__(self, setting: Setting[Any]) -> bool:
@@ -114,8 +114,9 @@ class Registry:
             Problem("undeclared", setting.name, self._refusals.get(setting.name, "it was not sent to the service yet"))
             for setting in pending
         ]
-        conflicts = [setting for setting in declared if setting.name in self._conflicts]
-        problems += [Problem("conflict", setting.name, self._conflicts[setting.name]) for setting in conflicts]
+        reasons = [(setting, self._conflicts.get(setting)) for setting in declared] if self._conflicts else ()
+        conflicts = [Problem("conflict", setting.name, reason) for setting, reason in reasons if reason is not None]
+        problems += conflicts
         rejected_rules = 0
         for setting in declared:
             for value in setting._served.rejected:
@@ -251,7 +252,7 @@ class Registry:
                 self._pending[id(setting)] = setting
 
     def _take_declaration(self, setting: Setting[Any], response: DeclarationResponse) -> None:
-        self._conflicts.pop(setting.name, None)
+        self._conflicts.pop(setting, None)
         match response.outcome:
             case "created" | "uptodate" | "upgraded":
                 pass
@@ -259,7 +260,7 @@ class Registry:
                 _log_outdated(setting, response)
                 self._take_declared_default(setting, response)
             case _:
-                self._conflicts[setting.name] = reason = describe_conflict(setting.version, response)
+                self._conflicts[setting] = reason = describe_conflict(setting.version, response)
                 if setting.name not in self._refusals:  # else it was logged already
                     logger.error(
                         "conflict when declaring setting: %s",

@@ -34,6 +34,7 @@ _CONTEXT_FEATURES: Final = itemgetter("context_features")
 _RULE_ID: Final = itemgetter("rule_id")
 _VALUE: Final = itemgetter("value")
 _RULES: Final = b'"rules":['
+_BETWEEN: Final = b"},{"
 _LIST: Final = frozenset({list})
 _IN_RULES: Final = b'{"settings":{"":{"rules":['
 """The JSON that leads to the rules of a setting."""
@@ -67,6 +68,7 @@ class _Text:
         self._position = 0
         self._opening = b""
         self._mistakes = 0
+        self._has_many = False  # rules of the setting that come next: their end need not be looked for first
 
     def up_to_rules(self) -> Any:
         """Take and parse what comes before the next rules, as if there were none, or return None."""
@@ -82,15 +84,18 @@ class _Text:
 
     def some_rules(self) -> list[Any] | None:
         """Take and parse some of the rules that come next, or return None if there are no more."""
+        if self._has_many and (rules := self._rules_up_to(self._content.find(_BETWEEN, self._position + _PIECE) + 1)):
+            return rules
+        self._has_many = False
         cut = self._position
         while self._mistakes < _MISTAKES and not self._content.startswith(b"]", cut):
             cut = self._next_cut(cut)
             if cut == -1:
                 return None
-            parsed = _parsed(b"[" + self._content[self._position : cut] + b"]")
-            if isinstance(parsed, list):
-                self._position = cut + self._content.startswith(b",", cut)
-                return parsed
+            rules = self._rules_up_to(cut)
+            if rules is not None:
+                self._has_many = not self._content.startswith(b"]", cut)
+                return rules
             self._mistakes += 1
         return None
 
@@ -98,8 +103,16 @@ class _Text:
         """Return the remaining text as JSON."""
         return self._opening + self._content[self._position :]
 
+    def _rules_up_to(self, cut: int) -> list[Any] | None:
+        """Take and parse the rules before a cut, or return None if it is no cut between rules or after the last."""
+        parsed = _parsed(b"[" + self._content[self._position : cut] + b"]") if cut else None
+        if not isinstance(parsed, list):
+            return None
+        self._position = cut + self._content.startswith(b",", cut)
+        return parsed
+
     def _next_cut(self, start: int) -> int:
-        middle = self._content.find(b"},{", start + _PIECE)
+        middle = self._content.find(_BETWEEN, start + _PIECE)
         end = self._content.find(b"}]", start, middle if middle != -1 else len(self._content))
         cut = middle if end == -1 else end
         return cut + 1 if cut != -1 else -1

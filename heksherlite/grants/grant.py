@@ -54,7 +54,10 @@ class FunctionGrant:
 
     async def aload(self, request: LoadRequest) -> Mapping[str, Any]:
         """Return the result of the function."""
-        return await self.function(request)
+        loading = self.function(request)
+        if not isinstance(loading, Awaitable):
+            raise TypeError(f"the function of a grant must be asynchronous: write 'async def {self!r}'")
+        return await loading
 
     def __repr__(self) -> str:
         return getattr(self.function, "__qualname__", type(self.function).__name__)
@@ -80,8 +83,12 @@ async def load(grant: Grant, request: LoadRequest) -> LayeredFacts:
 
     Raises:
         GrantError: If the grant raises it, or returns anything but nested mappings with string keys.
+        TypeError: If the grant is not asynchronous.
     """
-    facts = await grant.aload(request)
+    loading = grant.aload(request)
+    if not isinstance(loading, Awaitable):
+        raise TypeError(f"the method aload of a grant must be asynchronous, unlike that of {grant!r}")
+    facts = await loading
     if problem := find_problem(facts):
         del facts  # error trackers record local variables
         raise GrantError(f"{grant!r} returned invalid facts: {problem}")

@@ -18,6 +18,9 @@ _FORBIDDEN: Final = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
+_PLACES: Final = "SSL_CERT_FILE", "SSL_CERT_DIR"
+"""The variables with the places of certificates."""
+
 _tls_contexts: Final[WeakValueDictionary[tuple[str | None, str | None], ssl.SSLContext]] = WeakValueDictionary()
 
 
@@ -61,10 +64,15 @@ def _default_tls_context() -> ssl.SSLContext:
 
     It lives as long as a client that uses it. A client that is created after that reads the certificates again.
     """
-    places = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    file, folder = map(os.environ.get, _PLACES)
+    places = file, folder
     context = _tls_contexts.get(places)
     if context is None:
-        context = _tls_contexts[places] = httpx.create_ssl_context()
+        try:
+            context = _tls_contexts[places] = httpx.create_ssl_context()
+        except OSError as error:
+            given = [f"{name}={place}" for name, place in zip(_PLACES, places, strict=True) if place]
+            raise OSError(f"the certificates cannot be loaded ({' '.join(given) or 'the default'}): {error}") from error
     return context
 
 

@@ -17,6 +17,7 @@ from heksherlite.errors import RemoteGrantError
 from heksherlite.http.bodies import BodyTooLargeError, read_raw_body
 from heksherlite.http.construction import new_http_client
 from heksherlite.http.failures import tls_failure
+from heksherlite.http.proxies import proxy_of
 from heksherlite.http.retry_after import parse_retry_after
 from heksherlite.http.urls import shown_url
 from heksherlite.secret import Secret
@@ -108,7 +109,7 @@ class EndpointClient:
             with anyio.fail_after(self._timeout):
                 return await self._exchange(self._request(method, url, body, form, authorization), shown, error)
         except REQUEST_ERRORS as failure:
-            reason = request_error_reason(failure, self._timeout)
+            reason = request_error_reason(failure, self._timeout, proxy_of(url, self._args or {}))
             rejected = isinstance(tls_failure(failure), ssl.SSLCertVerificationError)
         # Raised here without its cause, because the frames of the cause contain the body.
         raised = error(shown, reason)
@@ -156,7 +157,8 @@ class EndpointClient:
         except StreamRefusedError as refused:
             raised, raised_status = error(shown, str(refused)), refused.status
         except REQUEST_ERRORS as failure:
-            raised, raised_status = error(shown, request_error_reason(failure, _STREAM_READ_TIMEOUT)), None
+            proxy = proxy_of(url, self._args or {})
+            raised, raised_status = error(shown, request_error_reason(failure, _STREAM_READ_TIMEOUT, proxy)), None
         else:
             raised, raised_status = error(shown, "the stream has ended"), None
         # Raised here without its cause, because the frames of the cause contain the token.
@@ -228,12 +230,13 @@ def describe_status(response: EndpointResponse) -> str:
     return f"status {response.status} {phrase}".strip()
 
 
-def request_error_reason(error: Exception, timeout: float) -> str:
+def request_error_reason(error: Exception, timeout: float, proxy: str | None = None) -> str:
     """Return why a request failed, without the data that was sent.
 
     Args:
         error: One of `REQUEST_ERRORS`.
         timeout: The time limit of the request, in seconds.
+        proxy: The URL of the proxy, without secrets, or ``None`` if there is none.
     """
     if isinstance(error, TimeoutError):
         return f"no response within {timeout:g} s"
@@ -242,7 +245,8 @@ def request_error_reason(error: Exception, timeout: float) -> str:
     if isinstance(error, httpx.InvalidURL):
         return str(error)
     message = str(error) or str(tls_failure(error) or "")  # trio does not repeat it
-    return f"{type(error).__name__}: {message}".removesuffix(": ")
+    reason = f"{type(error).__name__}: {message}".removesuffix(": ")
+    return f"{reason} (through the proxy {proxy} of the environment)" if proxy else reason
 
 
 def _encode(body: Mapping[str, Any] | None) -> bytes | None:

@@ -63,12 +63,13 @@ def tls_failure(error: BaseException) -> ssl.SSLError | None:
     return cause
 
 
-def describe_failure(error: E, url: str) -> E:
-    """Put the URL of the service in the message of a transport error of httpx.
+def describe_failure(error: E, url: str, proxy: str | None = None) -> E:
+    """Put the URL of the service in the message of a transport error of httpx, and that of a proxy in between.
 
     Args:
         error: The exception of a request. All other types are returned unchanged.
         url: The URL of the service, without secrets.
+        proxy: The URL of the proxy, without secrets, or ``None`` if there is none.
 
     Returns:
         The same exception.
@@ -82,6 +83,7 @@ def describe_failure(error: E, url: str) -> E:
         if isinstance(error, kind):
             reason = str(error) or str(tls_failure(error) or "") or default_reason or type(error).__name__
             if url not in reason:
-                error.args = (f"{failure.format(url=url)}: {reason}",)
+                where = f"{url} through the proxy {proxy} of the environment" if proxy else url
+                error.args = (f"{failure.format(url=where)}: {reason}",)
             break
     return error

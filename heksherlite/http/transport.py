@@ -7,20 +7,19 @@ from urllib.parse import urlencode
 
 import anyio
 import httpx
-import orjson
 from cachetools import LRUCache
 
 from heksherlite.cancellation import is_cancellation, let_signals_pass
 from heksherlite.engine.messages import Request, Response, unwrap
-from heksherlite.errors import ServiceResponseError
-from heksherlite.http.bodies import BodyTooLargeError, read_body
 from heksherlite.http.client_args import STREAM, with_redirect_guard, with_stream
 from heksherlite.http.compression import DECOMPRESSORS
 from heksherlite.http.construction import checked_http_client_args, new_http_client
-from heksherlite.http.failures import HTTPStatusError, describe_failure
+from heksherlite.http.failures import E, describe_failure
 from heksherlite.http.forked import without_connections
 from heksherlite.http.in_progress import RequestsInProgress
-from heksherlite.http.responses import response_of, without_coding
+from heksherlite.http.json_bodies import json_body
+from heksherlite.http.proxies import proxy_of
+from heksherlite.http.responses import read_response, response_of
 from heksherlite.http.sync_adapters import SyncTransportAdapter
 from heksherlite.http.task_groups import start_soon
 from heksherlite.http.transfers import ReadableFile, pieces_of, take_body
@@ -206,7 +205,7 @@ class Transport:
             with anyio.CancelScope() as self._listening:
                 await self._listen(request, take)
         except httpx.TransportError as error:
-            raise describe_failure(error, self._name)  # noqa: B904 - the same exception
+            raise self._described(error)  # noqa: B904 - the same exception
         if self._listening.cancelled_caught:
             raise ConnectionError("the stream was closed because no connection was left for other requests")
 
@@ -270,11 +269,11 @@ class Transport:
                 ) as response,
             ):
                 if take is None or response.status_code != 200:
-                    return await self._read(request, response)
+                    return await read_response(request, response, self._limits.max_body_size)
                 await take_body(response, take)
                 return response_of(request, response, b"")
         except httpx.TransportError as error:
-            raise describe_failure(error, self._name)  # noqa: B904 - the same exception
+            raise self._described(error)  # noqa: B904 - the same exception
 
     def _give_up_stream(self) -> None:
         """End the stream for good: a transport that the program passed has too few connections for it."""
@@ -321,7 +320,7 @@ class Transport:
             let_signals_pass(error)
             if isinstance(error, httpx.PoolTimeout):
                 self._give_up_stream()
-            return describe_failure(error, self._name)
+            return self._described(error)
         except BaseException as error:
             let_signals_pass(error)
             if is_cancellation(error):
@@ -329,13 +328,16 @@ class Transport:
             # SystemExit, KeyboardInterrupt or CancelledError of a hook of the program: it must not end the updates.
             return RuntimeError(f"a hook or transport of the program raised {error!r}")
 
+    def _described(self, error: E) -> E:
+        return describe_failure(error, self._name, proxy_of(self._name, self._http_client_args))
+
     async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Response:
         url = self._url(client.base_url, request)
         headers = {**request.headers, "Accept-Encoding": _CODINGS}
         content = None
         if request.json is not None:
             headers["Content-Type"] = "application/json"
-            content = orjson.dumps(request.json)
+            content = json_body(request.json, str(request))
         attempts = 0
         while True:
             trace = _Trace()
@@ -344,28 +346,10 @@ class Transport:
                 async with client.stream(
                     request.method, url, content=content, headers=headers, extensions={"trace": trace.note}
                 ) as response:
-                    return await self._read(request, response)
+                    return await read_response(request, response, self._limits.max_body_size)
             except (httpx.NetworkError, httpx.RemoteProtocolError):
                 if not request.repeatable or attempts > _IDLE_CONNECTIONS or not trace.met_closed_connection:
                     raise
-
-    async def _read(self, request: Request, response: httpx.Response) -> Response:
-        try:
-            body = await read_body(response, self._limits.max_body_size)
-        except BodyTooLargeError:
-            reason = f"larger than the max_body_size of {self._limits.max_body_size} bytes"
-            raise ServiceResponseError(str(request), reason) from None
-        except ValueError as error:
-            raise ServiceResponseError(str(request), str(error)) from None
-        headers = response.headers
-        if response.status_code not in request.accept:
-            status = f"{response.status_code} {response.reason_phrase}"
-            message = f"unexpected status {status} for {request}: {body[:200]!r}"
-            kept = httpx.Response(
-                response.status_code, headers=without_coding(headers), content=body, request=response.request
-            )
-            raise HTTPStatusError(message, request=response.request, response=kept)
-        return response_of(request, response, body)
 
     def _url(self, base_url: httpx.URL, request: Request) -> httpx.URL:
         # Cached, because encoding the names of a thousand settings takes longer than the rest of an idle poll.

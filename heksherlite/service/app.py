@@ -1,6 +1,5 @@
 """The ASGI application: the API and the pages over one store."""
 
-import threading
 from collections.abc import MutableMapping, Sequence
 from functools import cache, partial
 from typing import Any, Final
@@ -8,7 +7,6 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute
 
 from heksherlite._version import __version__
 from heksherlite.service.api import (
@@ -60,7 +58,7 @@ from heksherlite.service.api.responses import (
     respond_to_request_error,
     respond_to_unavailable,
 )
-from heksherlite.service.api.routes import require_scopes
+from heksherlite.service.api.routes import ServiceRoute, require_scopes
 from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
 from heksherlite.service.console.views import CONSOLE
 from heksherlite.service.errors import DatabaseUnavailableError, OutsidePrefixError, RequestError
@@ -68,8 +66,6 @@ from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.pages import api_documentation, approval, device, login, oidc, sessions
 from heksherlite.service.storage.store import Store
-
-_build_lock: Final = threading.Lock()
 
 # The routes that are used most come first, because routing looks at one after the other.
 _RESOURCES: Final = (
@@ -116,6 +112,7 @@ def create_app(
     options: ServiceOptions = ServiceOptions(),  # noqa: B008 - immutable
     *,
     multiprocess: MultiprocessDirectory | None = None,
+    defers_routes: bool = False,
 ) -> FastAPI:
     """Return the ASGI application that serves a store.
 
@@ -123,6 +120,8 @@ def create_app(
         store: A loaded store. The caller keeps it up to date and closes its database.
         options: The options of the service.
         multiprocess: The directory shared with other processes of the service; None for a single process.
+        defers_routes: Whether each route is built by its first request. Building one changes the filters of warnings
+            for a moment, which programs with other threads may notice.
 
     Raises:
         TypeError: A route does not declare the scope that it requires.
@@ -151,8 +150,11 @@ def create_app(
     app.add_exception_handler(RequestValidationError, respond_to_invalid)
     app.add_exception_handler(DatabaseUnavailableError, respond_to_unavailable)
     app.add_exception_handler(Exception, _respond_to_fault)
-    app.router.routes.extend(_built_routes())
-    require_scopes(app.routes)
+    routes = _routes()
+    if not defers_routes:
+        for route in routes:
+            route.build()
+    app.router.routes.extend(routes)
     app.openapi = partial(documentation.openapi_schema, app, context)  # type: ignore[method-assign]
     return app
 
@@ -163,23 +165,15 @@ def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
     return path in {"/api/health", "/api/ready", "/metrics"} or path.startswith(("/f/configure", "/f/login", "/f/oidc"))
 
 
-def _built_routes() -> Sequence[BaseRoute]:
-    """Return the routes, built once per process.
-
-    FastAPI would otherwise build those of routers within routers during the first request, which is slow, and changes
-    the global warning filters, which is not thread-safe.
-    """
-    with _build_lock:
-        return _routes()
-
-
 @cache
-def _routes() -> Sequence[BaseRoute]:
+def _routes() -> Sequence[ServiceRoute]:
+    """Return the routes, which all applications of the process share.
+
+    Raises:
+        TypeError: A route does not declare the scope that it requires.
+    """
     # Not by include_router, which builds each route again.
-    routes = [route for resource in _RESOURCES for route in resource.router.routes]
-    for route in routes:
-        route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
-    return routes
+    return require_scopes([route for resource in _RESOURCES for route in resource.router.routes])
 
 
 async def _respond_to_fault(_request: Request, _error: Exception) -> Response:

@@ -31,7 +31,7 @@ from heksherlite.service.errors import (
     NotPermittedError,
     OperationConflictsError,
 )
-from heksherlite.service.storage.history import Search
+from heksherlite.service.storage.history_search import Search
 from heksherlite.service.storage.store import Store
 from heksherlite.service.turns import Turns
 

@@ -82,7 +82,16 @@ class PreconditionFailedError(RequestError):
 
 
 class NotPermittedError(RequestError):
-    """The author of the request may not do what it requests."""
+    """The author of the request may not do what it requests.
+
+    Args:
+        message: What is wrong.
+        needed_scope: The scope that the author would need, if it is one.
+    """
+
+    def __init__(self, message: str, *, needed_scope: str | None = None) -> None:
+        super().__init__(message)
+        self.needed_scope = needed_scope
 
 
 class ConflictError(RequestError):

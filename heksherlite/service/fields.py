@@ -26,16 +26,22 @@ from heksherlite.values.type_strings import parse_type
 from heksherlite.values.wire_types import WireType
 
 
+class ResponseBody(BaseModel):
+    """A JSON object of a response, for OpenAPI. Pydantic analyzes it when it is first used."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
 class RequestBody(BaseModel):
     """A JSON object. Types are not converted, and unknown fields are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore", arbitrary_types_allowed=True)
 
 
-def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
+def _matching(pattern: re.Pattern[str], what: str, allowed: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if pattern.fullmatch(text) is None:
-            raise ValueError(f"{text[:100]!r} is not a valid {what}; it must match {pattern.pattern}")
+            raise ValueError(f"{text[:100]!r} is not a valid {what}: use {allowed}")
         return text
 
     return check
@@ -55,8 +61,7 @@ def _empty_list_as_object(value: Any) -> Any:
 def _context_feature_value(text: str) -> str:
     if not names.is_context_feature_value(text):
         raise ValueError(
-            f"{text[:100]!r} is not a valid context feature value; it must match {names.CONTEXT_FEATURE_VALUE.pattern}"
-            " (combining marks count as letters)"
+            f"{text[:100]!r} is not a valid context feature value: use {names.CONTEXT_FEATURE_VALUE_ALLOWED}"
         )
     return text
 
@@ -100,7 +105,9 @@ def distinct(names: list[str]) -> list[str]:
 
 ContextFeatureName: TypeAlias = Annotated[
     StrictStr,
-    AfterValidator(_matching(names.CONTEXT_FEATURE_NAME, "context feature name")),
+    AfterValidator(
+        _matching(names.CONTEXT_FEATURE_NAME, "context feature name", "1 to 1000 letters from a to z, digits and _")
+    ),
     _schema(names.CONTEXT_FEATURE_NAME.pattern, "environment"),
 ]
 DistinctFeatures: TypeAlias = Annotated[
@@ -116,12 +123,12 @@ ContextFeatureValue: TypeAlias = Annotated[
 ]
 SettingName: TypeAlias = Annotated[
     StrictStr,
-    AfterValidator(_matching(names.SETTING_NAME, "setting name")),
+    AfterValidator(_matching(names.SETTING_NAME, "setting name", "1 to 1000 letters from a to z, digits, _ and .")),
     _schema(names.SETTING_NAME.pattern, "cache_ttl"),
 ]
 MetadataKey: TypeAlias = Annotated[
     StrictStr,
-    AfterValidator(_matching(names.METADATA_KEY, "metadata key")),
+    AfterValidator(_matching(names.METADATA_KEY, "metadata key", "letters from a to z, digits, _ and -")),
     _schema(names.METADATA_KEY.pattern, "owner"),
 ]
 Metadata: TypeAlias = Annotated[dict[MetadataKey, Any], BeforeValidator(_empty_list_as_object)]
@@ -143,7 +150,9 @@ BaseRevision: TypeAlias = Annotated[
     Annotated[int, Field(ge=0, le=2**63 - 1)]
     | Annotated[
         str,
-        AfterValidator(_matching(REVISION_NAME, "name of a revision")),
+        AfterValidator(
+            _matching(REVISION_NAME, "name of a revision", "a name that the service gave, such as 17-3fa2b1c09d8e")
+        ),
         _schema(REVISION_NAME.pattern, "17-3fa2b1c09d8e"),
     ]
     | None,

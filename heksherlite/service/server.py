@@ -18,6 +18,7 @@ from heksherlite.errors import ServiceStartError
 from heksherlite.service.api.context import ServiceContext
 from heksherlite.service.app import create_app
 from heksherlite.service.connections import connection_protocol, max_connections, url_of
+from heksherlite.service.console.preparing import prepare_pages
 from heksherlite.service.domain import context_features as features
 from heksherlite.service.domain.authors import BY_SERVICE
 from heksherlite.service.domain.tokens import public_prefix
@@ -51,6 +52,8 @@ class ServiceThread:
         listener: A bound socket. It is closed when the service stops.
         options: The options of the service.
         multiprocess: The directory shared with other processes of the service; None for a single process.
+        alone: Whether the process does nothing else. Then each route is built by its first request, and the start page
+            of the console and its search are prepared after the start.
     """
 
     def __init__(
@@ -60,11 +63,13 @@ class ServiceThread:
         options: ServiceOptions = ServiceOptions(),  # noqa: B008 - immutable
         *,
         multiprocess: MultiprocessDirectory | None = None,
+        alone: bool = False,
     ) -> None:
         self._database = database
         self._listener = listener
         self._options = options
         self._multiprocess = multiprocess
+        self._alone = alone
         self._ready: Future[Callable[[], object]] = Future()
         self._thread: threading.Thread | None = None
         self.url = url_of(listener)
@@ -127,7 +132,7 @@ class ServiceThread:
         store = Store(self._database)
         try:
             self.first_token = await load(store, self._database, self._options)
-            app = create_app(store, self._options, multiprocess=self._multiprocess)
+            app = create_app(store, self._options, multiprocess=self._multiprocess, defers_routes=self._alone)
             context: ServiceContext = app.state.context
             server = _Server(
                 app,
@@ -149,11 +154,14 @@ class ServiceThread:
             follower.add_done_callback(lambda _: server.stop())
             publisher = asyncio.create_task(context.metrics.publish(until=stopping))
             auditor = asyncio.create_task(context.audit.keep_writing(until=stopping))
+            preparing = asyncio.create_task(prepare_pages(app, until=stopping)) if self._alone else None
             await server.serve(sockets=[self._listener])
             stopping.set()
             await follower
             await publisher
             await auditor
+            if preparing is not None:
+                await preparing
         finally:
             if self.first_token is not None and (self._ready.cancelled() or not self._ready.done()):
                 await remove_first_token(store, self.first_token)

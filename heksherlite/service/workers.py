@@ -216,6 +216,7 @@ def _work(
         another_listener(listener) if shares_port else listener,
         replace(options, context_features=()),
         multiprocess=MultiprocessDirectory(Path(multiprocess), str(index)),
+        alone=True,
     )
     try:
         start_alone(service.start)

@@ -14,7 +14,7 @@ from heksherlite.clients.stub import lookup_for_rules
 from heksherlite.context_values import own_variable
 from heksherlite.contexts import ContextCompletion
 from heksherlite.lookup import Lookup
-from heksherlite.rules import NO_VALUE, Context
+from heksherlite.rule_sets import NO_VALUE, Context
 from heksherlite.setting import Setting, existing_settings
 
 AnySetting = Setting[Any]
@@ -142,6 +142,8 @@ def add_values(setting: AnySetting, value: Any, where: Mapping[str, Any] | None)
         TypeError: If the value is not of the type of the setting, or a context value has no obvious text.
         ValueError: If the setting is not configurable by a feature.
     """
+    if where is not None and not isinstance(where, Mapping):
+        raise TypeError(f"where must be a mapping, such as {{'user': 'john'}}, not {where!r}")
     layer = Layer(setting, lookup_for_rules(setting, value, where))
     with in_force.updating():
         _layers.setdefault(id(setting), []).append(layer)

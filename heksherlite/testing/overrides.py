@@ -57,7 +57,8 @@ class Overrides(AbstractContextManager["Overrides"]):
 
         Raises:
             LookupError: If there is no setting of this name.
-            TypeError: If the value is not of the type of the setting, or a context value has no obvious text.
+            TypeError: If the value is not of the type of the setting, ``where`` is not a mapping, or a context value
+                has no obvious text.
             ValueError: If the setting is not configurable by a feature in ``where``.
         """
         return self._until_undone(add_values(_find(setting), value, where))
@@ -89,6 +90,8 @@ class Overrides(AbstractContextManager["Overrides"]):
         **by_name: Any,
     ) -> Undo:
         """Give several settings values, all of them or, if one is wrong, none; see :func:`override`."""
+        if values is not None and not isinstance(values, Mapping):
+            raise TypeError(f"expected a mapping from settings, or their names, to values, not {values!r}")
         with ExitStack() as applied:
             for setting, value in [*(values or {}).items(), *by_name.items()]:
                 applied.callback(add_values(_find(setting), value, where))

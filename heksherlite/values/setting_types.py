@@ -1,16 +1,14 @@
 """The setting type of each Python type."""
 
 import collections.abc
+import reprlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import Enum, Flag
 from functools import cache
-from importlib import import_module
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, is_typeddict
 
 from heksherlite.values.conversions import Conversion, SettingType
-from heksherlite.values.enum_types import HeksherEnum, HeksherFlags
-from heksherlite.values.read_only import ReadOnlyDict
 
 T = TypeVar("T")
 
@@ -37,7 +35,7 @@ class PrimitiveSettingType(SettingType[T]):
             return Conversion(x)
         if (self.type_ is int and type(x) is float and x.is_integer()) or (self.type_ is float and type(x) is int):
             return Conversion(self._converted(x))
-        raise TypeError(f"value {x!r} is not of type {self.heksher_string()}")
+        raise TypeError(f"value {reprlib.repr(x)} is not of type {self.heksher_string()}")
 
     def convert_all_from_heksher(self, xs: Sequence[Any]) -> Sequence[T] | None:
         """Return the values unchanged, or ``None`` if one of them is of another type."""
@@ -52,114 +50,14 @@ class PrimitiveSettingType(SettingType[T]):
         if type(x) is self.type_:
             return x
         if type(x) is bool or not isinstance(x, _ACCEPTED[self.type_]):
-            raise TypeError(f"{x!r} is not of type {self.heksher_string()}")
+            raise TypeError(f"{reprlib.repr(x)} is not of type {self.heksher_string()}")
         return str.__str__(x) if isinstance(x, str) else self._converted(x)
 
     def _converted(self, x: Any) -> T:
         try:
             return self.type_(x)  # type: ignore[call-arg]
         except OverflowError as error:
-            raise TypeError(f"value {x!r} is not of type {self.heksher_string()}: {error}") from error
-
-
-class HeksherSequence(SettingType[Sequence[T]]):
-    """A sequence of elements of one type. Its values are tuples.
-
-    Args:
-        inner: The type of the elements: a :class:`~heksherlite.SettingType`, or a type that
-            :func:`~heksherlite.setting_type` accepts.
-    """
-
-    __slots__ = ("inner",)
-
-    def __init__(self, inner: Any) -> None:
-        self.inner: Final[SettingType[T]] = setting_type(inner)
-
-    def heksher_string(self) -> str:
-        """Return the wire type, such as ``Sequence<int>``."""
-        return f"Sequence<{self.inner.heksher_string()}>"
-
-    def json_schema(self) -> dict[str, Any] | None:
-        """Return the schema of lists whose elements satisfy the schema of their type, if it has one."""
-        inner = self.inner.json_schema()
-        return None if inner is None else {"items": inner}
-
-    def convert_from_heksher(self, x: Any) -> Conversion[Sequence[T]]:
-        """Convert each element. An element that cannot be converted is dropped, which is a coercion."""
-        if not isinstance(x, list | tuple):
-            raise TypeError(f"value {x!r} is not a list")
-        values = []
-        coercions: list[str] = []
-        for index, element in enumerate(x):
-            try:
-                conversion = self.inner.convert_from_heksher(element)
-            except TypeError as error:
-                coercions.append(f"failed to convert element {index}: {error!r}")
-                continue
-            values.append(conversion.value)
-            coercions.extend(f"element {index}: {coercion}" for coercion in conversion.coercions)
-        return Conversion(tuple(values), tuple(coercions))
-
-    def convert_to_heksher(self, x: Sequence[T]) -> Any:
-        """Return a list of the converted elements.
-
-        Raises:
-            TypeError: If the value is not a sequence, or an element is of another type.
-        """
-        if isinstance(x, str | bytes | bytearray) or not isinstance(x, Sequence):
-            raise TypeError(f"{x!r} is not a sequence, such as a list or a tuple")
-        return [_convert_at(index, self.inner, element) for index, element in enumerate(x)]
-
-
-class HeksherMapping(SettingType[Mapping[str, T]]):
-    """A mapping of strings to values of one type. Its values are read-only mappings.
-
-    Args:
-        inner: The type of the values: a :class:`~heksherlite.SettingType`, or a type that
-            :func:`~heksherlite.setting_type` accepts.
-    """
-
-    __slots__ = ("inner",)
-
-    def __init__(self, inner: Any) -> None:
-        self.inner: Final[SettingType[T]] = setting_type(inner)
-
-    def heksher_string(self) -> str:
-        """Return the wire type, such as ``Mapping<int>``."""
-        return f"Mapping<{self.inner.heksher_string()}>"
-
-    def json_schema(self) -> dict[str, Any] | None:
-        """Return the schema of objects whose values satisfy the schema of their type, if it has one."""
-        inner = self.inner.json_schema()
-        return None if inner is None else {"additionalProperties": inner}
-
-    def convert_from_heksher(self, x: Any) -> Conversion[Mapping[str, T]]:
-        """Convert each value. A value that cannot be converted is dropped, which is a coercion."""
-        if not isinstance(x, Mapping):
-            raise TypeError(f"value {x!r} is not a mapping")
-        values = {}
-        coercions: list[str] = []
-        for key, element in x.items():
-            try:
-                conversion = self.inner.convert_from_heksher(element)
-            except TypeError as error:
-                coercions.append(f"failed to convert value for key {key}: {error!r}")
-                continue
-            values[key] = conversion.value
-            coercions.extend(f"{key}: {coercion}" for coercion in conversion.coercions)
-        return Conversion(ReadOnlyDict(values), tuple(coercions))
-
-    def convert_to_heksher(self, x: Mapping[str, T]) -> Any:
-        """Return a dict of the converted values.
-
-        Raises:
-            TypeError: If the value is not a mapping, a key is not a string, or a value is of another type.
-        """
-        if not isinstance(x, Mapping):
-            raise TypeError(f"{x!r} is not a mapping, such as a dict")
-        if wrong := [key for key in x if not isinstance(key, str)]:
-            raise TypeError(f"the keys of a mapping must be strings, not {wrong[0]!r}")
-        return {str.__str__(key): _convert_at(key, self.inner, element) for key, element in x.items()}
+            raise TypeError(f"value {reprlib.repr(x)} is not of type {self.heksher_string()}: {error}") from error
 
 
 _ACCEPTED: Final[Mapping[Any, tuple[type, ...]]] = {int: (int,), float: (float, int), str: (str,), bool: (bool,)}
@@ -172,13 +70,6 @@ def _check_of(type_: Any) -> Callable[[Sequence[Any]], bool]:
     from heksherlite.values.columns import CHECKS  # noqa: PLC0415 - programs without a client do not need it
 
     return CHECKS[type_]
-
-
-def _convert_at(place: object, inner: SettingType[Any], value: Any) -> Any:
-    try:
-        return inner.convert_to_heksher(value)
-    except TypeError as error:
-        raise TypeError(f"at [{place!r}]: {error}") from error
 
 
 _SEQUENCES: Final = (collections.abc.Sequence, list)
@@ -223,6 +114,8 @@ def setting_type(type_: Any) -> SettingType[Any]:
 
 def _enum_type(type_: Any) -> SettingType[Any] | None:
     if isinstance(type_, type) and issubclass(type_, Enum):
+        from heksherlite.values.enum_types import HeksherEnum, HeksherFlags  # noqa: PLC0415 - not every program needs it
+
         return HeksherFlags(type_) if issubclass(type_, Flag) else HeksherEnum(type_)
     return None
 
@@ -230,12 +123,12 @@ def _enum_type(type_: Any) -> SettingType[Any] | None:
 def _container_type(type_: Any) -> SettingType[Any] | None:
     origin, arguments = get_origin(type_), get_args(type_)
     if (origin in _SEQUENCES and len(arguments) == 1) or (origin is tuple and arguments[1:] == (...,)):
-        return HeksherSequence(arguments[0])
+        return _created("container_types", "HeksherSequence", arguments[0])
     if origin in _MAPPINGS and arguments:
         key, value = arguments
         if key is not str:
             raise TypeError(f"the keys of a mapping setting must be str, not {key!r}")
-        return HeksherMapping(value)
+        return _created("container_types", "HeksherMapping", value)
     return None
 
 
@@ -266,13 +159,17 @@ def _special_type(type_: Any) -> SettingType[Any] | None:
 def _type_of_class(type_: Any) -> SettingType[Any] | None:
     """Return the setting type of a class with fields, of the library that converts it, or ``None``."""
     if hasattr(type_, "__pydantic_validator__"):
-        module, name = "pydantic_types", "PydanticType"
-    elif hasattr(type_, "__struct_config__"):
-        module, name = "msgspec_types", "MsgspecType"
-    elif isinstance(type_, type) and (is_typeddict(type_) or any(hasattr(type_, name) for name in _FIELDS)):
-        module, name = "model_types", "HeksherModel"
-    else:
-        return None
-    # These modules import this one, or libraries that most programs do not have.
-    found: SettingType[Any] = getattr(import_module(f"heksherlite.values.{module}"), name)(type_)
-    return found
+        return _created("pydantic_types", "PydanticType", type_)
+    if hasattr(type_, "__struct_config__"):
+        return _created("msgspec_types", "MsgspecType", type_)
+    if isinstance(type_, type) and (is_typeddict(type_) or any(hasattr(type_, name) for name in _FIELDS)):
+        return _created("model_types", "HeksherModel", type_)
+    return None
+
+
+def _created(module: str, name: str, type_: Any) -> SettingType[Any]:
+    """Return the setting type of a module that imports this one, or a library that most programs do not have."""
+    from importlib import import_module  # noqa: PLC0415
+
+    created: SettingType[Any] = getattr(import_module(f"heksherlite.values.{module}"), name)(type_)
+    return created

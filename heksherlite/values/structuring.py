@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from heksherlite.values.container_types import HeksherMapping, HeksherSequence
 from heksherlite.values.conversions import SettingType
 from heksherlite.values.enum_types import HeksherFlags
 from heksherlite.values.faults import Fault, ValueFaultsError, faults_of
 from heksherlite.values.read_only import ReadOnlyDict
-from heksherlite.values.setting_types import HeksherMapping, HeksherSequence, PrimitiveSettingType
+from heksherlite.values.setting_types import PrimitiveSettingType
 from heksherlite.values.value_types import AnnotatedType, OptionalType
 
 Structure = Callable[..., Any]

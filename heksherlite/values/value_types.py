@@ -61,7 +61,7 @@ class TextType(SettingType[T]):
     def convert_from_heksher(self, x: Any) -> Conversion[T]:
         """Return the value of a text."""
         if not isinstance(x, str):
-            raise TypeError(f"value {x!r} is not of type str")
+            raise TypeError(f"value {reprlib.repr(x)} is not of type str")
         try:
             return Conversion(self._read(x))
         except (ValueError, ArithmeticError) as error:

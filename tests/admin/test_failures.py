@@ -77,6 +77,26 @@ def test_an_answer_that_does_not_come(service: ScriptedService) -> None:
             ServiceUnavailableError,
             "status 503: the database is not available; nothing was changed$",
         ),
+        (
+            Scripted(b"<!DOCTYPE HTML>\n<title>Error\n response</title><body>", 502, {"Content-Type": "text/html"}),
+            ServiceUnavailableError,
+            "status 502: the response is the web page 'Error response', which is not from a heksherlite service; check",
+        ),
+        (
+            Scripted(b"<html>", 404, {"Content-Type": "text/html; charset=utf-8"}),
+            RequestRefusedError,
+            "status 404: the response is a web page, which is not from a heksherlite service; check the URL$",
+        ),
+        (
+            Scripted(b"<title>Log in</title>", 200, {"Content-Type": "text/html"}),
+            ServiceResponseError,
+            "the response is the web page 'Log in'",
+        ),
+        (
+            Scripted({"detail": "Not Found"}, 404),
+            RequestRefusedError,
+            "status 404: there is no such route; check the URL of the service, and whether it is an older one$",
+        ),
         (Scripted(b"", 403), AccessRefusedError, "was refused with status 403: the response is empty"),
         (Scripted(b"no", 409), ChangeConflictsError, "has conflicts:\n  no$"),
         (Scripted(b"", 302, {"Location": "/login"}), RequestRefusedError, "redirects are not followed"),

@@ -10,11 +10,10 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from heksherlite.cli.commands import heksherlite
 from heksherlite.cli.output_schemas import OUTPUTS, output_schema, output_schemas
 from heksherlite.service import embedded
 from tests.cli.terminal import Terminal
-from tests.cli.test_startup import every_command
+from tests.cli.test_conventions import COMMANDS
 from tests.service.api import FEATURES, Api
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "reference" / "output.schema.json"
@@ -28,18 +27,12 @@ new = Setting("new_one", str, ["user"], default_value="a")
 
 
 def commands_with_formats() -> set[str]:
-    found = set()
-    for words in every_command():
-        command: click.Command = heksherlite
-        for word in words:
-            assert isinstance(command, click.Group)
-            child = command.get_command(click.Context(command), word)
-            assert child is not None
-            command = child
-        for option in command.params:
-            if option.name == "output" and isinstance(option.type, click.Choice) and "jsonl" in option.type.choices:
-                found.add(" ".join(words))
-    return found
+    return {
+        name
+        for name, command in COMMANDS.items()
+        for option in command.params
+        if option.name == "output" and isinstance(option.type, click.Choice) and "jsonl" in option.type.choices
+    }
 
 
 def test_every_command_has_a_published_schema() -> None:

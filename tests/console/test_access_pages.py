@@ -58,8 +58,8 @@ def test_a_token_is_created_shown_once_and_revoked(operator: Browser) -> None:
     ("entered", "text"),
     [
         ({"name": "a b"}, "is not a name for a token"),
-        ({"name": "x", "scope": None}, "Scopes"),
-        ({"name": "y", "scope": ["root"]}, "Scopes.0"),
+        ({"name": "x", "scope": None}, "The field 'scopes' is empty"),
+        ({"name": "y", "scope": ["root"]}, "The field 'scopes' is not one of those that the form offers"),
     ],
 )
 def test_a_wrong_token_is_refused(operator: Browser, entered: dict[str, str | list[str] | None], text: str) -> None:
@@ -110,6 +110,43 @@ def test_credentials_are_replaced_and_expire(operator: Browser) -> None:
         assert (page.status, "that the form offers" in page.text) == (400, True)
         page = operator.open("/console/access")
     operator.send(form_to(page, "applications/revoke", application=found[1]))
+
+
+def test_a_public_application_is_registered(operator: Browser) -> None:
+    """Every program that claims to be it gets the same token; powerful scopes must be confirmed."""
+    page = operator.open("/console/access")
+    form = form_to(page, "applications/register")
+    entered = {"public_identifier": "shop.website", "redirect_uri": "https://shop.example/"}
+    refused = operator.send(form, {**entered, "scope": ["read", "write"]})
+    assert (refused.status, "would get the scope write; choose less" in refused.text) == (422, True)
+    assert form_to(refused, "applications/register").value("public_identifier") == "shop.website"
+    body = {"manifest": {"identifier": "shop.website", "version": "1"}, "redirect_uri": "https://shop.example/"}
+    assert operator.http.post("/f/retrieve/", json=body).json()["status"] == "error"
+    operator.send(form, {**entered, "scope": ["read", "write"], "force": "yes"})
+    tokens = {operator.http.post("/f/retrieve/", json=body).json()["token"] for _ in range(2)}
+    assert len(tokens) == 1
+    elsewhere = {**body, "redirect_uri": "https://evil.example/"}
+    assert operator.http.post("/f/retrieve/", json=elsewhere).json()["status"] == "error"
+    again = operator.send(form, entered)
+    assert (again.status, "is registered already; revoke it first" in again.text) == (422, True)
+    page = operator.open("/console/access")
+    number = re.search(r"shop\.website ([0-9a-f]{8}) public", page.text)
+    assert number is not None
+    operator.send(form_to(page, "applications/revoke", application=number[1]))
+
+
+@pytest.mark.parametrize("at_once", ["", "yes"])
+def test_the_signing_key_is_replaced(operator: Browser, at_once: str) -> None:
+    """It signs no more, and the audit record knows who replaced it and what became of what it had signed."""
+    page = operator.send(form_to(operator.open("/console/access"), "signing-key"), at_once=at_once)
+    assert "The signing key was replaced." in page.text
+    page = operator.send(form_to(page, "tokens"), name=f"auditor-{at_once}", scope=["audit"])
+    found = re.search(r"hkl_[0-9a-f]{8}_\S{43}", page.text)
+    assert found is not None
+    with Api(str(operator.http.base_url), token=found[0]).http as http:
+        response = http.get("/api/v1/audit", params={"action": "signing_key.rotate", "limit": 1})
+    (event,) = response.raise_for_status().json()["audit"]
+    assert (event["actor"]["name"], event["details"]) == ("jane", {"at_once": bool(at_once)})
 
 
 @pytest.mark.parametrize(

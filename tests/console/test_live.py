@@ -84,6 +84,22 @@ def test_values_are_replaced_where_they_are(chromium: Any, shop: Shop) -> None:
     visit.check()
 
 
+def test_pages_are_fetched_for_the_values_that_they_show(chromium: Any, shop: Shop) -> None:
+    """A change of a setting that is not on the page is told, and nothing is fetched."""
+    visit = shop.visit(chromium, "jane", "desktop", "light")
+    open_live(visit, "/console/?prefix=checkout.")
+    fetched: list[str] = []
+    visit.page.on("request", lambda request: fetched.append(request.url) if request.resource_type == "fetch" else None)
+    change(shop.api, "elsewhere", rule(74, environment="prod"))
+    visit.page.get_by_text("“elsewhere”").wait_for()
+    for number in range(20, 26):
+        change(shop.api, f"size {number}", {"op": "set_default", "setting": "checkout.page_size", "value": number})
+    visit.page.locator('tr[data-fresh="checkout.page_size"]').get_by_text("25", exact=True).wait_for()
+    assert 1 <= len(fetched) <= 6
+    assert all(url.endswith("/console/?prefix=checkout.") for url in fetched)
+    visit.check()
+
+
 def test_other_settings_and_many_changes(chromium: Any, shop: Shop) -> None:
     """The page of a setting tells of no others; notes are dismissed, and only the last ones stay."""
     visit = shop.visit(chromium, "jane", "desktop", "light")

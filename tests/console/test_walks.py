@@ -88,7 +88,12 @@ ACTIONS = (
     Permission((READS, MANAGES), f"{SETTING}/protect {SETTING}/client-visible"),
     Permission((MANAGES,), "features history/{revision}/revert", everything=True),
     Permission((MANAGES,), f"{TOKENS} {TOKENS}/revoke access/groups access/secrets", everything=True, ways=LOGGED_IN),
-    Permission((MANAGES,), f"{APPLICATIONS} {APPLICATIONS}/revoke", everything=True, ways=LOGGED_IN),
+    Permission(
+        (MANAGES,),
+        f"{APPLICATIONS} {APPLICATIONS}/revoke {APPLICATIONS}/register access/signing-key",
+        everything=True,
+        ways=LOGGED_IN,
+    ),
     Permission(
         (MANAGES,),
         f"{APPLICATIONS}/expire {APPLICATIONS}/rotate {APPLICATIONS}/groups",

@@ -67,6 +67,25 @@ def test_function_as_grant() -> None:
     assert repr(fakts) == "<Fakts of test_function_as_grant.<locals>.from_somewhere, loaded>"
 
 
+def test_a_grant_that_is_not_asynchronous() -> None:
+    """The error says what to write."""
+
+    def load_it(_: object) -> dict[str, int]:
+        return {"a": 1}
+
+    class Loader:
+        def aload(self, _: object) -> dict[str, int]:
+            return {"a": 1}
+
+    grants: list[tuple[Any, str]] = [
+        (load_it, "the function of a grant must be asynchronous: write 'async def .*load_it'"),
+        (Loader(), "the method aload of a grant must be asynchronous, unlike that of <.*Loader object"),
+    ]
+    for grant, message in grants:
+        with pytest.raises(TypeError, match=message):
+            Fakts(grant).get("a")
+
+
 def test_values_are_copies() -> None:
     """Changing a value that was read does not change it for the next reader."""
     fakts = Fakts(HardGrant(FACTS))

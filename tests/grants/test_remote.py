@@ -322,3 +322,17 @@ def test_token_is_in_the_body_only(endpoint: ScriptedEndpoint) -> None:
     endpoint.script["/f/claim/"] = respond
     assert loaded(static(endpoint)) == {}
     assert "static-token" not in str(seen[0].headers) + seen[0].path
+
+
+def test_a_proxy_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The endpoint may be well when the proxy in front of it is not."""
+    monkeypatch.setenv("http_proxy", "http://user:secret@127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    grant = RetrieveGrant(
+        manifest=Manifest(identifier="a", version="1"),
+        redirect_uri="https://app.example",
+        discovery=StaticDiscovery(base_url="http://127.0.0.1:10/f/"),
+    )
+    with pytest.raises(DemandError, match=r"\(through the proxy http://127.0.0.1:9 of the environment\)$"):
+        loaded(grant)

@@ -34,3 +34,11 @@ def test_seconds_are_numbers(name: str, seconds: Any) -> None:
     arguments: dict[str, Any] = {"update_interval": 60, name: seconds}
     with pytest.raises(TypeError, match=f"{name} is in seconds and must be a number such as 60, not "):
         ThreadHeksherClient("http://localhost", context_features=["user"], **arguments)
+
+
+@pytest.mark.parametrize("name", ["update_interval", "startup_timeout"])
+def test_only_staleness_may_be_none(name: str) -> None:
+    """None is no number either."""
+    arguments: dict[str, Any] = {"update_interval": 60, name: None}
+    with pytest.raises(TypeError, match=f"{name} is in seconds and must be a number such as 60, not None"):
+        ThreadHeksherClient("http://localhost", context_features=["user"], **arguments)

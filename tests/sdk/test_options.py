@@ -65,6 +65,13 @@ def test_what_cannot_be_a_value_is_refused(client: ThreadHeksherClient, value: A
     assert client._engine.options.context_filters() == ""
 
 
+@pytest.mark.parametrize("values", [3, None])
+def test_what_is_no_list_of_values_is_refused(client: ThreadHeksherClient, values: Any) -> None:
+    """The message names the context feature."""
+    with pytest.raises(TypeError, match=r"track_contexts\(a=...\) takes a value, several values or TRACK_ALL, not "):
+        client.track_contexts(a=values)
+
+
 @pytest.mark.parametrize("value", ["john@example.org", "a-b", "a/b.c", "ünï", "1+1=2", "~x"])
 def test_useful_values_can_be_tracked(service: Api, connect: Connect, value: str) -> None:
     """E-mail addresses, paths and letters of any language get from a rule in the service to get."""

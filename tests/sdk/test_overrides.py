@@ -187,6 +187,15 @@ def test_threads_and_forked_processes_see_overrides(setting: Setting[int]) -> No
     assert set(seen) == {5}
 
 
+WRONG: Any = "user"
+
+
+def test_values_are_a_mapping() -> None:
+    """A marker of pytest with a value alone says what it needs."""
+    with pytest.raises(TypeError, match="expected a mapping from settings, or their names, to values, not 'user'"):
+        Overrides().set_all(WRONG)
+
+
 @pytest.mark.parametrize(
     ("begin", "error", "text"),
     [
@@ -199,6 +208,7 @@ def test_threads_and_forked_processes_see_overrides(setting: Setting[int]) -> No
         (lambda: override({5: 5}), TypeError, "a setting or the name of one is needed, not 5"),
         (lambda: override(cache_ttl="5"), TypeError, "value '5' of setting 'cache_ttl' is not of its type, int"),
         (lambda: override(cache_ttl=5, where={"usr": "a"}), ValueError, r"not configurable by \['usr'\]"),
+        (lambda: override(cache_ttl=5, where=WRONG), TypeError, "where must be a mapping, such as .*, not 'user'"),
         (lambda: override(cache_ttl=5, where={"user": 1.5}), TypeError, "user=1.5, which is not text"),
         (lambda: override({"hosts.allowed": [], "cache_ttl": None}), TypeError, "value None of setting 'cache_ttl'"),
         (

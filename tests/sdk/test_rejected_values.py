@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -166,6 +167,19 @@ def test_a_conflict_is_reported_with_the_version_to_write(service: Api, connect:
     for text in (problem.reason, record.getMessage()):
         assert "metadata (the service has {'a': 1})" in text
         assert "version='1.1'" in text
+
+
+def test_a_conflict_is_that_of_one_declaration(service: Api, connect: Connect) -> None:
+    """Several modules may declare a setting. Only those are counted whose declaration the service refuses."""
+    service.declare("x", configurable_features=["user"], type="int", default_value=1)
+    declarations: list[tuple[Any, Any]] = [(int, 1), (int, 2), (str, "x"), (int, 1)]
+    settings = [Setting("x", type_, ["user"], default) for type_, default in declarations]
+    client = connect(service.url)
+    reasons = [problem.reason for problem in client.status.problems if problem.kind == "conflict"]
+    assert (client.status.conflicts, len(reasons), len(set(reasons))) == (2, 2, 2)
+    del settings[1:3]
+    gc.collect()
+    assert client.status.conflicts == 0
 
 
 def test_an_undeclared_setting_is_reported(service: Api, connect: Connect) -> None:

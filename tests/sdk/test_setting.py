@@ -5,12 +5,13 @@ import pickle
 import weakref
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar, copy_context
+from decimal import Decimal
 from typing import Any
 from unittest import mock
 
 import pytest
 
-from heksherlite import MissingContextError, Rule, Setting, SyncStubHeksherClient
+from heksherlite import MissingContextError, Rule, Setting, SyncStubHeksherClient, setting_type
 from heksherlite.values.read_only import ReadOnlyDict
 from tests.sdk.conftest import Connect, Log
 from tests.service.api import FEATURES, Api
@@ -148,6 +149,7 @@ WRONG_DEFAULTS: list[tuple[Any, Any]] = [
     (float, "1"),
     (float, float("nan")),
     (str, 1),
+    (str, "\ud800"),
     (bool, 1),
     (Sequence[str], [1]),
     (Sequence[str], "abc"),
@@ -164,6 +166,21 @@ def test_defaults_of_another_type_are_refused(type_: Any, default: Any) -> None:
     """A default that the service would refuse or change raises a TypeError that names the setting and its type."""
     with pytest.raises(TypeError, match=r"default_value .* of setting 'x' is not of its type, "):
         Setting("x", type_, ["user"], default)
+
+
+@pytest.mark.parametrize("type_", [bytes, Mapping[int, int], 3])
+def test_a_type_that_is_refused(type_: Any) -> None:
+    """The error names the setting."""
+    with pytest.raises((TypeError, RuntimeError), match=r"^setting 'x': "):
+        Setting("x", type_, ["user"], None)
+
+
+def test_a_wrong_value_is_shortened() -> None:
+    """A value may be as long as a book."""
+    for type_ in (int, str, Decimal):
+        with pytest.raises(TypeError) as raised:
+            setting_type(type_).convert_from_heksher(["x"] * 10_000)
+        assert len(str(raised.value)) < 100
 
 
 def test_defaults_are_converted_like_values_of_the_service(service: Api, connect: Connect) -> None:
@@ -472,11 +489,17 @@ def test_a_client_does_not_keep_settings_alive(service: Api, connect: Connect) -
     setting = Setting("gone", int, ["user"], 1)
     kept = Setting("kept", int, ["user"], 1)
     client = connect(service.url)
+    client.reload()
+    assert client._engine.registry.declared_names == ("gone", "kept")
     reference = weakref.ref(setting)
     del setting
     gc.collect()
     assert reference() is None
     assert client._engine.registry.settings == [kept]
+    assert [*client._engine.registry.declared_names] == ["kept"]
+    added = Setting("added", int, ["user"], 1)
+    client.reload()
+    assert [*client._engine.registry.declared_names] == [added.name, "kept"]
     service.call("DELETE", "settings/gone")
     client.reload()
     assert "gone" not in [item["name"] for item in service.get("settings").json()["settings"]]

@@ -18,7 +18,7 @@ from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.domain.reverting import revert
 from heksherlite.service.domain.tokens import Scope, find_token
 from heksherlite.service.errors import BadRequestError, ConflictError, NotFoundError
-from heksherlite.service.storage.history import Search
+from heksherlite.service.storage.history_search import Search
 from heksherlite.service.storage.store import Store
 from tests.service.applications import BY_JANE, READER, SHOP, invitation
 from tests.service.stores import following, opened, run_sql

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,7 +38,7 @@ from heksherlite.service.domain.impact import impact_of
 from heksherlite.service.domain.ranked_rules import RankedRulesCache, ranked_rules
 from heksherlite.service.domain.versions import INITIAL
 from heksherlite.service.domain.working_copy import WorkingCopy
-from heksherlite.service.errors import RequestError
+from heksherlite.service.errors import OutsidePrefixError, RequestError
 from heksherlite.values.type_strings import parse_type
 
 FEATURES = ("environment", "user", "theme")
@@ -324,3 +325,50 @@ def test_an_impact_that_takes_too_long_says_that_it_is_incomplete(
     whole = impact_of(catalog, after, outcome.changes, ranked_rules)
     assert early.regions == whole.regions[: len(early.regions)]
     assert early.regions == whole.regions or (early.truncated and early.counts_are_minimums)
+
+
+few_conditions = st.fixed_dictionaries({"user": st.sampled_from(VALUES)})
+rule_operations = st.one_of(
+    st.builds(AddRule, setting=names, feature_values=few_conditions, value=values, starts_at=times),
+    st.builds(PutRule, setting=names, feature_values=few_conditions, value=st.one_of(values, st.just("unfit"))),
+    st.builds(PutRule, setting=names, feature_values=st.just({"unknown": "a"}), value=values),
+    st.builds(SetValue, setting=names, feature_values=few_conditions, value=values),
+    st.builds(SetValue, rule_id=rule_ids, value=values),
+    st.builds(SetSchedule, rule_id=rule_ids, starts_at=times),
+    st.builds(DeleteRule, rule_id=rule_ids),
+    st.builds(DeleteRule, setting=names, feature_values=few_conditions),
+)
+mostly_rules = st.lists(st.one_of(rule_operations, rule_operations, rule_operations, operations), max_size=30)
+
+
+@given(mostly_rules, mostly_rules)
+def test_a_list_has_the_results_of_its_operations_one_by_one(
+    first: Sequence[AnyOperation], then: Sequence[AnyOperation]
+) -> None:
+    """Each operation of a list has the result, the conflicts and what it touches as if it were alone.
+
+    Operations on the same rules come close together, because those on different rules are made at once.
+    """
+    catalog = one_by_one(new_catalog(), first)
+    outcome = decide(catalog, then, NOW)
+    present = catalog
+    for index, operation in enumerate(then):
+        one = decide(present, [operation], NOW)
+        reasons = [replace(conflict, operation=0) for conflict in outcome.conflicts if conflict.operation == index]
+        assert reasons == list(one.conflicts)
+        if not one.conflicts:
+            assert outcome.results[index] == one.results[0]
+            assert outcome.touched[index] == one.touched[0]
+            present = made(present, one)
+    assert content(outcome.after) == content(present)
+    assert list(outcome.after.rules) == sorted(outcome.after.rules)
+
+
+def test_what_a_limited_token_must_not_touch_is_found_between_operations_that_wait() -> None:
+    """An operation outside the prefix is refused among others, also after a rule of a setting inside was added."""
+    catalog = new_catalog().limited_to("on")
+    inside = [PutRule(setting="one", feature_values={"user": f"u{number}"}, value=1) for number in range(3)]
+    assert len(decide(catalog, inside, NOW).changes.rules) == 3
+    outside = PutRule(setting="two", feature_values={"user": "u1"}, value=1)
+    with pytest.raises(OutsidePrefixError):
+        decide(catalog, [*inside, outside], NOW)

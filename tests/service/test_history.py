@@ -13,7 +13,7 @@ from heksherlite.service import embedded
 from heksherlite.service.domain import context_features
 from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.counters import Counters
-from heksherlite.service.storage.history import Search
+from heksherlite.service.storage.history_search import Search
 from tests.service.api import FEATURES, Api
 from tests.service.stores import opened
 

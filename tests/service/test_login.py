@@ -109,8 +109,8 @@ def test_pages_for_operators_need_an_admin_token_without_prefix(guarded: Guarded
     limited = make_token(guarded.path, "limited", Scope.ADMIN, setting_prefix="backend.")
     with embedded(guarded.path, access=WITH_TOKENS) as service:
         for token, problem in (
-            (writer, "requires scope admin; writer has declare, read, write"),
-            (limited, "concerns all settings; limited is limited to settings whose names start with 'backend.'"),
+            (writer, "for people who may administer the service; writer may read settings, declare"),
+            (limited, "concerns all settings; limited is limited to settings whose names begin with 'backend.'"),
         ):
             with Browser(service.url) as browser:
                 page = browser.log_in(token)

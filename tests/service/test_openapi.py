@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from heksherlite.operations import OPERATIONS
 from heksherlite.service.app import create_app
 from heksherlite.service.options import ServiceOptions
 from heksherlite.service.storage.sqlite import SqliteDatabase
@@ -70,3 +71,14 @@ def _integers(part: Any, schema: dict[str, Any], where: str = "") -> Iterator[tu
             yield where, part
         for each in part.values():
             yield from _integers(each, schema, part.get("name", where))
+
+
+def test_fields_of_operations_have_no_default() -> None:
+    """A field of an operation that is left out stays as it is, so the schema has no default for it."""
+    schemas = create_app(Store(SqliteDatabase(Path("unopened.db")))).openapi()["components"]["schemas"]
+    operations = {name: schema for name, schema in schemas.items() if "op" in schema.get("properties", {})}
+    assert len(operations) == len(OPERATIONS)
+    for schema in operations.values():
+        assert not [name for name, field in schema["properties"].items() if "default" in field]
+        assert schema["additionalProperties"] is False
+        assert schema["description"]

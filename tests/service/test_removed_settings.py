@@ -16,6 +16,7 @@ from heksherlite.service.domain.history import Record
 from heksherlite.service.errors import ConflictError, NotFoundError, RequestError
 from heksherlite.service.following import move_removed_rules
 from heksherlite.service.storage import history, removed_settings, rule_removal
+from heksherlite.service.storage.history_search import Search
 from heksherlite.service.storage.store import Store
 from heksherlite.service.transfer.importing import ImportPolicy, import_export, writing_to
 from heksherlite.service.transfer.lines import ExportReader, lines_of
@@ -66,7 +67,7 @@ def test_its_rules_go_in_portions(database: str) -> None:
             await store.write(REMOVE)
             assert not store.catalog.rules
             removal = await store.history.record(store.catalog.counters.revision)
-            (in_list,) = (await store.history.search(history.Search(limit=1), changes_per_record=10)).records
+            (in_list,) = (await store.history.search(Search(limit=1), changes_per_record=10)).records
             assert (removal.change_count, in_list.change_count, len(removal.changes)) == (
                 RULES + 1,
                 RULES + 1,
@@ -74,7 +75,7 @@ def test_its_rules_go_in_portions(database: str) -> None:
             )
             past = await store.at(before.counters.revision)
             assert past.rules == before.rules
-            store._past = None
+            store._past_catalogs._latest = None
             async with opened(database) as replica:
                 assert without_logs(replica.catalog) == without_logs(store.catalog)
             await store.write(declaration("large", {"user"}, 0))
@@ -84,7 +85,7 @@ def test_its_rules_go_in_portions(database: str) -> None:
                 portions += 1
                 assert sorted_changes(await store.history.record(removal.revision)) == sorted_changes(removal)
                 assert (await store.at(before.counters.revision)).rules == before.rules
-                store._past = None
+                store._past_catalogs._latest = None
                 async with opened(database) as replica:
                     assert without_logs(replica.catalog) == without_logs(store.catalog)
             assert portions == 3

@@ -98,7 +98,7 @@ def test_a_viewer_may_not_do_more(service: tuple[str, Path]) -> None:
     with Browser(url, {PERSON: "vic@example.com"}) as browser:
         page = browser.open("/console/probe/x")
         assert (page.status, page.headings) == (403, ["Request failed"])
-        assert "requires scope write; vic@example.com has read" in page.text
+        assert "for people who may propose changes or change values; vic@example.com may read settings" in page.text
         browser.log_in(token, "/f/login")
         response = browser.http.get("/console/probe/x")
         assert response.json() == {

@@ -1,6 +1,7 @@
 """What all remote grants have in common that demand a token and keep it."""
 
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,10 +21,10 @@ _RESPONSE_TIMEOUT = 10.0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class DemandingGrant:
+class DemandingGrant(ABC):
     """The facts that an endpoint has for an application that demands a token and keeps it.
 
-    Subclasses have the docstrings of these fields, and define `_holder` and `_demand`.
+    Subclasses have the docstrings of these fields.
     """
 
     discovery: Discovery
@@ -34,7 +35,6 @@ class DemandingGrant:
 
     def __post_init__(self) -> None:
         self.http_client_args = with_ssl_context(self.http_client_args, self.ssl_context)
-        self._check()
         self._claims = Claims(self.token_store, self._holder(), self.discovery, self._demand)
 
     async def aload(self, request: LoadRequest) -> Mapping[str, Any]:
@@ -47,17 +47,14 @@ class DemandingGrant:
         """
         return await self._claims.load(request, connecting(self.http_client_args, self._response_timeout()))
 
-    def _check(self) -> None:
-        """Check the arguments."""
-
     def _response_timeout(self) -> float:
         """Return the time limit for each response, in seconds."""
         return _RESPONSE_TIMEOUT
 
+    @abstractmethod
     def _holder(self) -> Holder:
         """Return the application."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _demand(self, endpoint: Endpoint, http: EndpointClient, request: LoadRequest, /) -> Secret:
         """Return a token for the application."""
-        raise NotImplementedError

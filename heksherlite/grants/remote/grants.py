@@ -86,9 +86,10 @@ class RetrieveGrant(DemandingGrant):
     retrieve_url: str | None = None
     timeout: float = 10
 
-    def _check(self) -> None:
+    def __post_init__(self) -> None:
         if self.retrieve_url is not None:
             http_url(self.retrieve_url)
+        DemandingGrant.__post_init__(self)  # a class with slots is made anew, so super() does not find it
 
     def _response_timeout(self) -> float:
         return self.timeout
@@ -121,8 +122,9 @@ class RedeemGrant(DemandingGrant):
     token: str | Secret = field(repr=False)
     timeout: float = 10
 
-    def _check(self) -> None:
+    def __post_init__(self) -> None:
         self.token = _as_secret(self.token)
+        DemandingGrant.__post_init__(self)
 
     def _response_timeout(self) -> float:
         return self.timeout

@@ -17,6 +17,7 @@ from authlib.oauth2.rfc6749.parameters import prepare_token_request
 from authlib.oauth2.rfc8414 import get_well_known_url
 
 from heksherlite.http.endpoint_client import REQUEST_ERRORS, request_error_reason
+from heksherlite.http.proxies import proxy_of
 from heksherlite.http.urls import http_url, printable, shown_url
 from heksherlite.integrations.oauth2.configuration import OAuth2Configuration
 
@@ -148,7 +149,8 @@ class TokenClient:
                 async with httpx.AsyncClient(**self._http_client_args) as http:
                     return await http.request(method, url, **options)
         except REQUEST_ERRORS as failure:
-            return Failure(shown_url(url), request_error_reason(failure, _TIMEOUT))
+            proxy = proxy_of(url, self._http_client_args)
+            return Failure(shown_url(url), request_error_reason(failure, _TIMEOUT, proxy))
 
 
 def read_token(response: httpx.Response) -> OAuth2Token | tuple[str, str]:

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 
 from fastapi import Request, Response
-from pydantic import BaseModel
 
 from heksherlite.service.api.problems import error_response
 from heksherlite.service.api.responses import Responses
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import OutsidePrefixError, ServiceError
+from heksherlite.service.fields import ResponseBody
 
 
-class AccessDeniedResponse(BaseModel):
+class AccessDeniedResponse(ResponseBody):
     """The reason why a request was denied, and the scope or setting prefix that it requires."""
 
     detail: str

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from heksherlite.service.api.administration import (
     ADMINISTRATION,
@@ -21,12 +21,12 @@ from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain.applications import Approval, invited, registered
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import NotFoundError
-from heksherlite.service.fields import RequestBody
+from heksherlite.service.fields import RequestBody, ResponseBody
 
 router = APIRouter(prefix="/api/v1", tags=["applications"], route_class=ServiceRoute)
 
 
-class ApplicationList(BaseModel):
+class ApplicationList(ResponseBody):
     """Applications, the oldest first, without secrets."""
 
     applications: list[dict[str, Any]]
@@ -100,7 +100,7 @@ class Rotation(RequestBody):
     expires_at: Annotated[EpochSeconds | None, Field(description="Until when the new ones work.")] = None
 
 
-class NewCredentials(BaseModel):
+class NewCredentials(ResponseBody):
     """The new credentials of an application, which are in this response only."""
 
     id: str
@@ -116,20 +116,20 @@ class ChosenForGroup(ChosenApplications):
     group: str
 
 
-class InvitedApplication(BaseModel):
+class InvitedApplication(ResponseBody):
     """The ID of an application, and its one-time token, which is in this response only."""
 
     id: str
     one_time_token: str
 
 
-class ApplicationId(BaseModel):
+class ApplicationId(ResponseBody):
     """The ID of an application."""
 
     id: str
 
 
-class PendingApplication(BaseModel):
+class PendingApplication(ResponseBody):
     """The application that shows a device code, and the address that it asked from."""
 
     identifier: str

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, TypeAlias
 import orjson
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from heksherlite.service.api.context import Context
 from heksherlite.service.api.responses import INVALID, json_response, text_responses
@@ -15,7 +15,7 @@ from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain.audit import Action, AuditOutcome, AuditRecord
 from heksherlite.service.domain.authors import AuthorKind
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.fields import Time
+from heksherlite.service.fields import ResponseBody, Time
 from heksherlite.service.storage.audit import AuditLog, AuditSearch
 from heksherlite.service.transfer.lines import MEDIA_TYPE
 
@@ -28,7 +28,7 @@ _Id: TypeAlias = Annotated[int, Query(ge=0, le=_MAX_NUMBER)]
 _Text: TypeAlias = Annotated[str, Query(max_length=1_000, pattern=r"^[^\x00]*$")]
 
 
-class ActorModel(BaseModel):
+class ActorModel(ResponseBody):
     """Who did something. ``id`` identifies the actor among those of its kind; ``name`` may be chosen by the actor."""
 
     kind: AuthorKind
@@ -37,7 +37,7 @@ class ActorModel(BaseModel):
     address: str | None
 
 
-class AuditRecordModel(BaseModel):
+class AuditRecordModel(ResponseBody):
     """A record. One with a ``count`` above 1 stands for so many events that were not recorded one by one."""
 
     id: int
@@ -50,7 +50,7 @@ class AuditRecordModel(BaseModel):
     count: int = Field(ge=1)
 
 
-class AuditPage(BaseModel):
+class AuditPage(ResponseBody):
     """Records, newest first. If there are more, the next page has the parameter ``before`` set to ``next``."""
 
     audit: list[AuditRecordModel]

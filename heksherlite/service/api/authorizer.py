@@ -56,6 +56,11 @@ class RequiredScope:
     reads: bool = False
 
     @property
+    def sufficient(self) -> frozenset[Scope]:
+        """The scopes of which one is required; none for a public route, or for any person."""
+        return self.alternatives if self.scope is None else self.alternatives | {self.scope}
+
+    @property
     def is_public(self) -> bool:
         """Whether every request is authorized."""
         return self.scope is None and not self.person

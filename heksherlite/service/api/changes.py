@@ -3,12 +3,12 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, ChangeCause
 from heksherlite.service.api.context import CallerRights, Context
 from heksherlite.service.api.history import ChangeModel, show_change
-from heksherlite.service.api.operation_bodies import AnyOperationBody, operations_of
+from heksherlite.service.api.operation_bodies import AnyOperationBody, require_at_most
 from heksherlite.service.api.responses import EVERY_WRITE, json_response, text_responses
 from heksherlite.service.api.routes import OperationsRoute, requires
 from heksherlite.service.changing import Preview
@@ -17,7 +17,7 @@ from heksherlite.service.domain.impact import Impact
 from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import NotPermittedError, OperationConflictsError
-from heksherlite.service.fields import BaseRevision, RequestBody
+from heksherlite.service.fields import BaseRevision, RequestBody, ResponseBody
 
 router = APIRouter(prefix="/api/v1/changes", tags=["changes"], route_class=OperationsRoute)
 
@@ -36,7 +36,7 @@ class ChangesBody(RequestBody):
     )
 
 
-class ImpactRegion(BaseModel):
+class ImpactRegion(ResponseBody):
     """Contexts whose value changes: those that meet `where`, and none of `except`."""
 
     model_config = ConfigDict(extra="allow")
@@ -46,7 +46,7 @@ class ImpactRegion(BaseModel):
     exceptions: list[dict[str, str]] = Field(alias="except")
 
 
-class ChangesMade(BaseModel):
+class ChangesMade(ResponseBody):
     """A change that was made, or that would be."""
 
     revision: int
@@ -57,7 +57,7 @@ class ChangesMade(BaseModel):
     impact_truncated: bool | None = None
 
 
-class OperationConflict(BaseModel):
+class OperationConflict(ResponseBody):
     """Why an operation cannot be made."""
 
     operation: int
@@ -66,7 +66,7 @@ class OperationConflict(BaseModel):
     rule_id: int | None
 
 
-class OperationConflicts(BaseModel):
+class OperationConflicts(ResponseBody):
     """Why operations cannot be made: each conflict of each of them."""
 
     conflicts: list[OperationConflict]
@@ -88,7 +88,8 @@ async def make_changes(body: ChangesBody, context: Context, cause: ChangeCause, 
 
     The scope `read` is enough for a preview.
     """
-    operations = operations_of(body.operations, most=context.options.limits.max_operations)
+    operations = body.operations
+    require_at_most(context.options.limits.max_operations, operations)
     if body.break_glass:
         rights, cause = rights.breaking_glass(cause)
     base_revision = await context.changer.number_of(body.base_revision)

@@ -7,7 +7,6 @@ from typing import Any, Final, Literal
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Send
 
@@ -24,6 +23,7 @@ from heksherlite.service.domain.configurations import configuration, secret_path
 from heksherlite.service.domain.credentials import Credentials, application_of
 from heksherlite.service.domain.groups import Group
 from heksherlite.service.errors import DatabaseUnavailableError
+from heksherlite.service.fields import ResponseBody
 
 PATH: Final = "/f/stream/"
 UNKNOWN_TOKEN: Final = "the token is unknown, was revoked or has expired"  # noqa: S105
@@ -35,7 +35,7 @@ _RETRY_SECONDS: Final = 1.0
 router = APIRouter(tags=["grants"], route_class=StreamRoute)
 
 
-class RefusedStream(BaseModel):
+class RefusedStream(ResponseBody):
     """The reason why a stream was refused."""
 
     status: Literal["error"]

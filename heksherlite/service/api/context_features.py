@@ -4,7 +4,7 @@ from functools import partial
 from typing import Self
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, model_validator
+from pydantic import model_validator
 
 from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.responses import (
@@ -19,18 +19,18 @@ from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain import context_features
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import NotFoundError
-from heksherlite.service.fields import ContextFeatureName, RequestBody
+from heksherlite.service.fields import ContextFeatureName, RequestBody, ResponseBody
 
 router = APIRouter(prefix="/api/v1/context_features", tags=["context features"], route_class=ServiceRoute)
 
 
-class ContextFeatures(BaseModel):
+class ContextFeatures(ResponseBody):
     """All context features, from the most general to the most specific."""
 
     context_features: list[str]
 
 
-class ContextFeatureIndex(BaseModel):
+class ContextFeatureIndex(ResponseBody):
     """The index of a context feature in the order, starting at 0."""
 
     index: int

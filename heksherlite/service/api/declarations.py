@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any, Literal, Self
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from heksherlite.service.api.context import Context, ReadableStore, WritableStore, declarations_are_strict
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, text_responses
@@ -21,6 +21,7 @@ from heksherlite.service.fields import (
     DistinctFeatures,
     Metadata,
     RequestBody,
+    ResponseBody,
     SettingName,
     SettingType,
     SettingVersion,
@@ -56,7 +57,7 @@ class DeclarationBody(RequestBody):
         return self
 
 
-class DifferenceModel(BaseModel):
+class DifferenceModel(ResponseBody):
     """A difference between a declaration and the stored setting: an attribute with its stored value, or a message."""
 
     level: Literal["minor", "major", "mismatch"]
@@ -65,7 +66,7 @@ class DifferenceModel(BaseModel):
     message: str | None = None
 
 
-class DeclarationResponse(BaseModel):
+class DeclarationResponse(ResponseBody):
     """The outcome of a declaration."""
 
     outcome: Literal["created", "uptodate", "upgraded", "outdated"]
@@ -74,7 +75,7 @@ class DeclarationResponse(BaseModel):
     differences: list[DifferenceModel] | None = None
 
 
-class DeclarationPreview(BaseModel):
+class DeclarationPreview(ResponseBody):
     """What a declaration would do."""
 
     outcome: Literal["created", "uptodate", "upgraded", "outdated", "mismatch", "rejected"]
@@ -83,7 +84,7 @@ class DeclarationPreview(BaseModel):
     differences: list[DifferenceModel] | None = None
 
 
-class RejectedDeclaration(BaseModel):
+class RejectedDeclaration(ResponseBody):
     """The reason why a declaration was rejected: its differences, or a detail about its alias."""
 
     outcome: Literal["mismatch", "rejected"] | None = None

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from heksherlite.service.api.context import Context, ReadableStore, WritableStore, declarations_are_strict
 from heksherlite.service.api.responses import EVERY_WRITE, json_response, no_content, text_responses
@@ -13,7 +13,7 @@ from heksherlite.service.domain import settings
 from heksherlite.service.domain.declarers import Declarer, DeclarerKind, declarer_name
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import NotFoundError
-from heksherlite.service.fields import RequestBody
+from heksherlite.service.fields import RequestBody, ResponseBody
 from heksherlite.service.responses.entity_tags import setting_tag
 
 router = APIRouter(prefix="/api/v1/settings/{name}/declarers", tags=["settings"], route_class=ServiceRoute)
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/v1/settings/{name}/declarers", tags=["settings"]
 _MAX_LENGTH = 100
 
 
-class DeclarerModel(BaseModel):
+class DeclarerModel(ResponseBody):
     """An application or a token. The name is null if it was revoked."""
 
     kind: DeclarerKind
@@ -29,7 +29,7 @@ class DeclarerModel(BaseModel):
     name: str | None
 
 
-class DeclarerList(BaseModel):
+class DeclarerList(ResponseBody):
     """Who may upgrade a setting by declaring it, beside tokens with a setting prefix, ``write`` or ``admin``."""
 
     declarers: list[DeclarerModel]

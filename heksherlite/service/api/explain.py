@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.responses import INVALID, json_response, text_responses
@@ -20,13 +20,14 @@ from heksherlite.service.domain.query import entries_of
 from heksherlite.service.domain.ranked_rules import ranked_rules
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import InvalidError
+from heksherlite.service.fields import ResponseBody
 
 router = APIRouter(tags=["changes"], route_class=ServiceRoute)
 
 _MOST_SETTINGS = 1_000
 
 
-class Explanation(BaseModel):
+class Explanation(ResponseBody):
     """Why a setting has its value, or which values it may have."""
 
     model_config = ConfigDict(extra="allow")
@@ -36,7 +37,7 @@ class Explanation(BaseModel):
     rules: list[dict[str, Any]]
 
 
-class Explanations(BaseModel):
+class Explanations(ResponseBody):
     """The explanations of the settings, by name."""
 
     model_config = ConfigDict(extra="allow")

@@ -10,7 +10,7 @@ import time
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from heksherlite._version import __version__
 from heksherlite.service.api.configurations import PATH as STREAM_PATH
@@ -26,7 +26,7 @@ from heksherlite.service.domain.credentials import application_of
 from heksherlite.service.domain.device_codes import LIFETIME, LONGEST_CODE, CodeState, code_digest
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.errors import ConflictError, InvalidError
-from heksherlite.service.fields import RequestBody
+from heksherlite.service.fields import RequestBody, ResponseBody
 
 router = APIRouter(tags=["grants"], route_class=ServiceRoute)
 
@@ -43,7 +43,7 @@ _STATUSES: Final = {
 _NOT_STORED: Final = {"cache-control": "no-store"}
 
 
-class EndpointDescription(BaseModel):
+class EndpointDescription(ResponseBody):
     """The URLs at which an application requests its configuration."""
 
     name: str
@@ -54,21 +54,21 @@ class EndpointDescription(BaseModel):
     claim_url: str
 
 
-class ErrorResponse(BaseModel):
+class ErrorResponse(ResponseBody):
     """The reason why a request was refused."""
 
     status: Literal["error"]
     message: str
 
 
-class GrantedToken(BaseModel):
+class GrantedToken(ResponseBody):
     """A token with which to claim a configuration."""
 
     status: Literal["granted"]
     token: str
 
 
-class GrantedCode(BaseModel):
+class GrantedCode(ResponseBody):
     """A code that a person approves or denies at ``configure/?grant=device_code&device_code=...``."""
 
     status: Literal["granted"]
@@ -77,7 +77,7 @@ class GrantedCode(BaseModel):
     """The secret that is required to collect the token (RFC 8628). It must not be displayed."""
 
 
-class GrantedConfiguration(BaseModel):
+class GrantedConfiguration(ResponseBody):
     """A configuration: groups of values."""
 
     status: Literal["granted"]
@@ -93,7 +93,7 @@ class GrantedConfiguration(BaseModel):
     ] = None
 
 
-class CodeStatus(BaseModel):
+class CodeStatus(ResponseBody):
     """The status of a code that grants nothing, or nothing yet."""
 
     status: Literal["waiting", "pending", "denied", "expired"]

@@ -3,7 +3,6 @@
 from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 
 from heksherlite.service.api.administration import ADMINISTRATION, Administered, refusals
 from heksherlite.service.api.change_cause import ChangeCause
@@ -11,12 +10,12 @@ from heksherlite.service.api.responses import json_response, no_content
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain.groups import Group
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.fields import RequestBody
+from heksherlite.service.fields import RequestBody, ResponseBody
 
 router = APIRouter(prefix="/api/v1", tags=["groups"], route_class=ServiceRoute)
 
 
-class GroupList(BaseModel):
+class GroupList(ResponseBody):
     """The groups by name, with references in the place of secrets."""
 
     groups: dict[str, dict[str, Any]]
@@ -28,7 +27,7 @@ class GroupBody(RequestBody):
     values: dict[str, Any]
 
 
-class SecretNames(BaseModel):
+class SecretNames(ResponseBody):
     """The names of all secrets."""
 
     secrets: list[str]

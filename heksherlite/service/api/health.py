@@ -3,12 +3,12 @@
 from typing import Final, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 
 from heksherlite._version import __version__
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.responses import json_response
 from heksherlite.service.api.routes import ServiceRoute, public
+from heksherlite.service.fields import ResponseBody
 
 _MAX_LAG: Final = 10.0
 """The maximal time that a ready replica may lag behind a reachable database, in seconds: ten times the promised lag."""
@@ -16,7 +16,7 @@ _MAX_LAG: Final = 10.0
 router = APIRouter(tags=["health"], route_class=ServiceRoute)
 
 
-class Health(BaseModel):
+class Health(ResponseBody):
     """The version of the service."""
 
     version: str
@@ -33,7 +33,7 @@ async def get_health(store: ReadableStore) -> Response:
     return json_response({"version": __version__}, 200 if store.available else 500)
 
 
-class Readiness(BaseModel):
+class Readiness(ResponseBody):
     """Whether this process should receive requests."""
 
     ready: bool

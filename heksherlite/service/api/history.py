@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH
 from heksherlite.service.api.context import Context, ReadableStore, WritableStore
@@ -16,8 +16,8 @@ from heksherlite.service.domain.reverting import revert
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import ConflictsError, NotPermittedError, TooManyChangesError
-from heksherlite.service.fields import RequestBody, SettingName, Time
-from heksherlite.service.storage.history import Search
+from heksherlite.service.fields import RequestBody, ResponseBody, SettingName, Time
+from heksherlite.service.storage.history_search import Search
 
 router = APIRouter(prefix="/api/v1/history", tags=["history"], route_class=ServiceRoute)
 
@@ -28,7 +28,7 @@ _MAX_NUMBER = 2**63 - 1
 Number: TypeAlias = Annotated[int, Field(ge=0, le=_MAX_NUMBER)]
 
 
-class AuthorModel(BaseModel):
+class AuthorModel(ResponseBody):
     """The author of a change and the address of the request; only the kind for tokens without ``audit`` and ``admin``.
 
     ``id`` identifies the author among those of its kind, and ``name`` may be chosen by the author.
@@ -40,7 +40,7 @@ class AuthorModel(BaseModel):
     address: str | None
 
 
-class LastChange(BaseModel):
+class LastChange(ResponseBody):
     """The last write that changed a setting or one of its rules."""
 
     revision: int
@@ -49,7 +49,7 @@ class LastChange(BaseModel):
     reason: str | None = Field(description="Null also for tokens that are limited to a setting prefix.")
 
 
-class ChangeModel(BaseModel):
+class ChangeModel(ResponseBody):
     """A change of a setting, a rule, the context features, an application, a configuration group or a secret.
 
     ``before`` and ``after`` are null where the subject does not exist. Only the last three have a ``name``. They are
@@ -65,7 +65,7 @@ class ChangeModel(BaseModel):
     hidden: bool | None = Field(None, description="Whether `before` and `after` are not shown.")
 
 
-class RecordModel(BaseModel):
+class RecordModel(ResponseBody):
     """All changes of one write."""
 
     revision: int
@@ -78,7 +78,7 @@ class RecordModel(BaseModel):
     change_count: int
 
 
-class HistoryPage(BaseModel):
+class HistoryPage(ResponseBody):
     """Writes, newest first. If there are more, the next page has the parameter ``before`` set to ``next``."""
 
     history: list[RecordModel]
@@ -92,13 +92,13 @@ class RevertBody(RequestBody):
     dry_run: bool = Field(False, description="Whether to find out if the change can be reverted, and change nothing.")
 
 
-class Reverted(BaseModel):
+class Reverted(ResponseBody):
     """The revision of the write that reverted a change. After a dry run, the newest one."""
 
     revision: int
 
 
-class RevertConflicts(BaseModel):
+class RevertConflicts(ResponseBody):
     """The reasons why a change cannot be reverted."""
 
     conflicts: list[str]

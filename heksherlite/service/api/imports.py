@@ -7,7 +7,6 @@ from tempfile import TemporaryFile
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
 
 from heksherlite.service.api.change_cause import HeaderCause
 from heksherlite.service.api.context import Context, ServiceContext
@@ -17,13 +16,14 @@ from heksherlite.service.domain.authors import Cause
 from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import ConflictError, ExportError, InvalidError, NotEmptyError, TakesTooLongError
+from heksherlite.service.fields import ResponseBody
 from heksherlite.service.transfer.importing import SECONDS_OTHERS_WAIT, ImportPolicy, check_export, import_export
 from heksherlite.service.transfer.lines import MEDIA_TYPE, ExportReader
 
 router = APIRouter(tags=["settings"], route_class=UploadRoute)
 
 
-class Imported(BaseModel):
+class Imported(ResponseBody):
     """What was imported, or would be; the revision is the one that the import made, or the newest one."""
 
     settings: int

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import APIRouter, Body, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 
 from heksherlite.service.api.bodies import StrictJsonRequest
 from heksherlite.service.api.responses import (
@@ -17,12 +16,12 @@ from heksherlite.service.api.responses import (
     no_content,
     text_responses,
 )
-from heksherlite.service.api.routes import ServiceRoute, requires
+from heksherlite.service.api.routes import requires
 from heksherlite.service.domain import json_values
 from heksherlite.service.domain import metadata as edits
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.fields import Metadata, MetadataKey
+from heksherlite.service.fields import Metadata, MetadataKey, ResponseBody
 
 Editor: TypeAlias = Callable[[MetadataEdit], Awaitable[None]]
 """Edits the metadata of the setting or rule of a request."""
@@ -32,7 +31,7 @@ NewMetadata: TypeAlias = Annotated[Metadata, Body(embed=True, default_factory=di
 _BODY_REQUIRED: Final = {"requestBody": {"required": True}}
 
 
-class MetadataResponse(BaseModel):
+class MetadataResponse(ResponseBody):
     """The metadata of a setting or rule."""
 
     metadata: dict[str, Any]
@@ -62,40 +61,40 @@ def _require_body(request: Request) -> None:
         raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}])
 
 
-def metadata_router(owner: MetadataOwner, *, tags: list[str]) -> APIRouter:
-    """Return the routes for the metadata of one kind of owner."""
-    router = APIRouter(prefix=f"{owner.path}/metadata", tags=[*tags], route_class=ServiceRoute)
-    needs_body = [Depends(_require_body)]
-    write_responses = {**owner.error_responses, **EVERY_WRITE}
+def add_metadata_routes(router: APIRouter, owner: MetadataOwner) -> None:
+    """Add the routes for the metadata of one kind of owner to those of the owner."""
+    path = f"{owner.path}/metadata"
+    options: dict[str, Any] = {"status_code": 204, "responses": {**owner.error_responses, **EVERY_WRITE}}
+    with_body: dict[str, Any] = {**options, "dependencies": [Depends(_require_body)], "openapi_extra": _BODY_REQUIRED}
 
-    @router.get("", response_model=MetadataResponse, responses={**text_responses(404), **INVALID})
+    @router.get(path, response_model=MetadataResponse, responses={**text_responses(404), **INVALID})
     @requires(Scope.READ)
     async def get_metadata(metadata: Annotated[json_values.Metadata, Depends(owner.read)]) -> Response:
         """Return the metadata."""
         return json_response({"metadata": metadata})
 
-    @router.post("", status_code=204, responses=write_responses, dependencies=needs_body, openapi_extra=_BODY_REQUIRED)
+    @router.post(path, **with_body)
     @requires(Scope.WRITE)
     async def update_metadata(edit: Annotated[Editor, Depends(owner.editor)], metadata: NewMetadata) -> Response:
         """Set the given keys and keep all others."""
         await edit(edits.merging(metadata))
         return no_content()
 
-    @router.put("", status_code=204, responses=write_responses, dependencies=needs_body, openapi_extra=_BODY_REQUIRED)
+    @router.put(path, **with_body)
     @requires(Scope.WRITE)
     async def replace_metadata(edit: Annotated[Editor, Depends(owner.editor)], metadata: NewMetadata) -> Response:
         """Replace all metadata."""
         await edit(edits.replacing(metadata))
         return no_content()
 
-    @router.delete("", status_code=204, responses=write_responses)
+    @router.delete(path, **options)
     @requires(Scope.WRITE)
     async def delete_metadata(edit: Annotated[Editor, Depends(owner.editor)]) -> Response:
         """Clear the metadata."""
         await edit(edits.replacing({}))
         return no_content()
 
-    @router.put("/{key}", status_code=204, responses=write_responses)
+    @router.put(f"{path}/{{key}}", **options)
     @requires(Scope.WRITE)
     async def set_metadata_key(
         key: MetadataKey, edit: Annotated[Editor, Depends(owner.editor)], value: Annotated[Any, Body(embed=True)]
@@ -104,11 +103,9 @@ def metadata_router(owner: MetadataOwner, *, tags: list[str]) -> APIRouter:
         await edit(edits.with_key(key, value))
         return no_content()
 
-    @router.delete("/{key}", status_code=204, responses=write_responses)
+    @router.delete(f"{path}/{{key}}", **options)
     @requires(Scope.WRITE)
     async def delete_metadata_key(key: MetadataKey, edit: Annotated[Editor, Depends(owner.editor)]) -> Response:
         """Remove one key if it exists."""
         await edit(edits.without_key(key))
         return no_content()
-
-    return router

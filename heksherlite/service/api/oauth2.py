@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
 
 from heksherlite.service.api.access_tokens import LIFETIME
 from heksherlite.service.api.context import Context, ServiceContext
@@ -34,6 +33,7 @@ from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.credentials import application_of
 from heksherlite.service.domain.device_codes import CodeState, code_digest
 from heksherlite.service.domain.tokens import Scope, Token
+from heksherlite.service.fields import ResponseBody
 
 router = APIRouter(prefix="/o", tags=["grants"], route_class=ServiceRoute)
 
@@ -41,7 +41,7 @@ DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 GRANT_TYPES: Final = ("client_credentials", DEVICE_CODE, "refresh_token")
 
 
-class AccessTokenResponse(BaseModel):
+class AccessTokenResponse(ResponseBody):
     """An access token. Only an application that a person approved receives a refresh token."""
 
     access_token: str

@@ -9,7 +9,6 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
 
 from heksherlite.service.api.context import Context
 from heksherlite.service.api.oauth2_requests import (
@@ -28,6 +27,7 @@ from heksherlite.service.domain.audit import Action
 from heksherlite.service.domain.device_codes import LIFETIME, code_digest
 from heksherlite.service.domain.manifests import Manifest
 from heksherlite.service.errors import ConflictError
+from heksherlite.service.fields import ResponseBody
 
 router = APIRouter(prefix="/o", tags=["grants"], route_class=ServiceRoute)
 
@@ -35,7 +35,7 @@ _INTERVAL: Final = 2
 """How long clients wait between two requests for the token, in seconds."""
 
 
-class DeviceAuthorizationResponse(BaseModel):
+class DeviceAuthorizationResponse(ResponseBody):
     """The code that a person enters, and the secret with which the client collects its token."""
 
     device_code: str

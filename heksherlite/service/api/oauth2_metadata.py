@@ -1,20 +1,20 @@
 """``/.well-known/oauth-authorization-server``: where OAuth2 clients find what (RFC 8414)."""
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
 
 from heksherlite.service.api.context import Context
 from heksherlite.service.api.oauth2 import GRANT_TYPES
 from heksherlite.service.api.responses import json_response
 from heksherlite.service.api.routes import ServiceRoute, public
 from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.fields import ResponseBody
 
 router = APIRouter(tags=["grants"], route_class=ServiceRoute)
 
 _WITH_SECRET = ["client_secret_basic", "client_secret_post"]
 
 
-class ServerMetadata(BaseModel):
+class ServerMetadata(ResponseBody):
     """The metadata of the authorization server."""
 
     issuer: str

@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 from urllib.parse import unquote_plus
 
 from fastapi import Request, Response
-from pydantic import BaseModel
 
 from heksherlite.service.api.context import ServiceContext, context_of
 from heksherlite.service.api.denials import DENIED_STATUSES, note_denial
@@ -18,6 +17,7 @@ from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.responses import Responses, json_response, text_responses
 from heksherlite.service.domain.applications import Application
 from heksherlite.service.domain.audit import Action
+from heksherlite.service.fields import ResponseBody
 
 _logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ CLIENT_FIELDS: Final[dict[str, Any]] = {
 """The fields by which a client authenticates in the body, for OpenAPI."""
 
 
-class OAuth2ErrorResponse(BaseModel):
+class OAuth2ErrorResponse(ResponseBody):
     """An error of OAuth2 (RFC 6749, section 5.2, and RFC 8628, section 3.5)."""
 
     error: Literal[

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from heksherlite.service.api.context import Context, ServiceContext
 from heksherlite.service.api.oauth2_requests import (
@@ -24,6 +24,7 @@ from heksherlite.service.domain.audit import Action
 from heksherlite.service.domain.authors import Author, Cause
 from heksherlite.service.domain.credentials import application_of
 from heksherlite.service.domain.tokens import Token, find_token
+from heksherlite.service.fields import ResponseBody
 
 router = APIRouter(prefix="/o", tags=["grants"], route_class=ServiceRoute)
 
@@ -34,11 +35,11 @@ _TOKEN_FIELDS: Final[dict[str, Any]] = {
 }
 
 
-class Revoked(BaseModel):
+class Revoked(ResponseBody):
     """Nothing: the status says it all."""
 
 
-class Introspection(BaseModel):
+class Introspection(ResponseBody):
     """What a token allows; only ``active`` if it is invalid. Times are in seconds since the epoch."""
 
     model_config = ConfigDict(extra="forbid")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from heksherlite.flags import TARGETING_KEY, FlagContextError, given_context, missing_context
@@ -30,6 +30,7 @@ from heksherlite.service.domain.entities import Entry
 from heksherlite.service.domain.lineage import RevisionId
 from heksherlite.service.domain.tokens import Access, Scope
 from heksherlite.service.errors import NotCaughtUpError, OutsidePrefixError
+from heksherlite.service.fields import ResponseBody
 from heksherlite.service.responses.flags import ReadyFlag, missing_in
 
 _INACTIVITY_SECONDS: Final = 120
@@ -81,7 +82,7 @@ router = APIRouter(tags=["ofrep"], route_class=OfrepRoute)
 streams = APIRouter(tags=["ofrep"], route_class=StreamRoute)
 
 
-class FlagMetadata(BaseModel):
+class FlagMetadata(ResponseBody):
     """The revision of the setting, the version of its declaration, and the id of the rule if one matched."""
 
     version: int
@@ -89,7 +90,7 @@ class FlagMetadata(BaseModel):
     ruleId: int | None = None  # noqa: N815
 
 
-class FlagValue(BaseModel):
+class FlagValue(ResponseBody):
     """The value of a flag in a context, and why it has it."""
 
     key: str
@@ -99,7 +100,7 @@ class FlagValue(BaseModel):
     metadata: FlagMetadata
 
 
-class FlagError(BaseModel):
+class FlagError(ResponseBody):
     """Why a flag cannot be evaluated."""
 
     key: str
@@ -107,14 +108,14 @@ class FlagError(BaseModel):
     errorDetails: str  # noqa: N815
 
 
-class BulkError(BaseModel):
+class BulkError(ResponseBody):
     """Why nothing can be evaluated."""
 
     errorCode: ErrorCode  # noqa: N815
     errorDetails: str  # noqa: N815
 
 
-class FlagChanges(BaseModel):
+class FlagChanges(ResponseBody):
     """Where to hear of changes: a stream of server-sent events."""
 
     type: Literal["sse"]
@@ -122,13 +123,13 @@ class FlagChanges(BaseModel):
     inactivityDelaySec: int  # noqa: N815
 
 
-class BulkMetadata(BaseModel):
+class BulkMetadata(ResponseBody):
     """The revision of the service."""
 
     version: int
 
 
-class FlagValues(BaseModel):
+class FlagValues(ResponseBody):
     """The values of all flags in a context."""
 
     flags: list[FlagValue | FlagError]
@@ -378,4 +379,4 @@ def _event_streams(context: ServiceContext, request: Request, catalog: Catalog) 
     return [{"type": "sse", "url": url, "inactivityDelaySec": _INACTIVITY_SECONDS}]
 
 
-router.include_router(streams)
+router.routes.extend(streams.routes)  # include_router would build them again

@@ -1,72 +1,52 @@
-"""Operations as they come in requests, checked and described for OpenAPI."""
+"""Operations as they come in requests, checked and described for OpenAPI.
+
+They are checked as dictionaries and not as models, because a change may have very many, and making models takes most of
+the time.
+"""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, NotRequired, TypeAlias, Union
 
-from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, GetPydanticSchema, TypeAdapter, with_config
+from typing_extensions import TypedDict
 
 from heksherlite.operations import OPERATIONS, AnyOperation
 from heksherlite.service.domain.declarers import DeclarerKind
-from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import InvalidError
 from heksherlite.service.fields import (
     ContextFeatureName,
     ContextFeatureValue,
     DistinctFeatures,
     Metadata,
-    RequestBody,
     SettingName,
     SettingType,
     SettingVersion,
     Time,
 )
-from heksherlite.values.wire_types import WireType
 
 FeatureValues: TypeAlias = Annotated[dict[ContextFeatureName, ContextFeatureValue], Field(min_length=1)]
 RuleId: TypeAlias = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
+_SHOWN_AS_TEXT: Final = frozenset({"type", "version"})
 
-_SHOWN_AS_TEXT: Final = (Version, WireType)
 
-
-class OperationBody(RequestBody):
+@with_config(ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True))
+class _Operation(TypedDict):
     """An operation. What it does not know is refused, because it would get lost."""
 
-    model_config = ConfigDict(extra="forbid")
-
     op: Any  # a literal in each operation
-    _operation: AnyOperation = PrivateAttr()
-
-    @property
-    def operation(self) -> AnyOperation:
-        """The operation, with the fields that were sent."""
-        return self._operation
-
-    @model_validator(mode="after")
-    def _is_possible(self) -> Self:
-        given = {name: _plain(getattr(self, name)) for name in self.model_fields_set - {"op"}}
-        if "configurable_features" in given:
-            given["configurable_features"] = tuple(given["configurable_features"])
-        self._operation = OPERATIONS[self.op](**given)  # refuses fields that contradict each other
-        return self
 
 
-class _Scheduled(OperationBody):
-    starts_at: Time | None = None
-    ends_at: Time | None = None
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.starts_at is not None and self.ends_at is not None and self.starts_at >= self.ends_at:
-            raise ValueError("ends_at must be after starts_at")
-        return self
+class _Scheduled(_Operation):
+    starts_at: NotRequired[Time | None]
+    ends_at: NotRequired[Time | None]
 
 
 class _NewRule(_Scheduled):
     setting: SettingName
     feature_values: FeatureValues
     value: Any
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: NotRequired[Metadata]
 
 
 class AddRule(_NewRule):
@@ -81,10 +61,10 @@ class PutRule(_NewRule):
     op: Literal["put_rule"]
 
 
-class _OfRule(OperationBody):
-    rule_id: RuleId = Field(default=0, description="The rule; or else `setting` and `feature_values`.")
-    setting: SettingName = ""
-    feature_values: FeatureValues = Field(default_factory=dict)
+class _OfRule(_Operation):
+    rule_id: NotRequired[Annotated[RuleId, Field(description="The rule; or else `setting` and `feature_values`.")]]
+    setting: NotRequired[SettingName]
+    feature_values: NotRequired[FeatureValues]
 
 
 class SetValue(_OfRule):
@@ -113,7 +93,7 @@ class DeleteRule(_OfRule):
     op: Literal["delete_rule"]
 
 
-class _OfSetting(OperationBody):
+class _OfSetting(_Operation):
     setting: SettingName
 
 
@@ -122,7 +102,7 @@ class SetDefault(_OfSetting):
 
     op: Literal["set_default"]
     value: Any
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: NotRequired[Metadata]
 
 
 class ClearDefault(_OfSetting):
@@ -174,7 +154,7 @@ class RenameSetting(_OfSetting):
 
     op: Literal["rename_setting"]
     name: SettingName
-    version: SettingVersion = Field(default=Version(1, 0))
+    version: NotRequired[SettingVersion]
 
 
 class DeleteSetting(_OfSetting):
@@ -188,7 +168,7 @@ class SetType(_OfSetting):
 
     op: Literal["set_type"]
     type: SettingType
-    version: SettingVersion = Field(default=Version(1, 0))
+    version: NotRequired[SettingVersion]
 
 
 class SetConfigurableFeatures(_OfSetting):
@@ -196,10 +176,10 @@ class SetConfigurableFeatures(_OfSetting):
 
     op: Literal["set_configurable_features"]
     configurable_features: DistinctFeatures
-    version: SettingVersion = Field(default=Version(1, 0))
+    version: NotRequired[SettingVersion]
 
 
-class _OfFeature(OperationBody):
+class _OfFeature(_Operation):
     context_feature: ContextFeatureName
 
 
@@ -213,8 +193,8 @@ class MoveContextFeature(_OfFeature):
     """Move a context feature right after or right before another one."""
 
     op: Literal["move_context_feature"]
-    to_after: ContextFeatureName = ""
-    to_before: ContextFeatureName = ""
+    to_after: NotRequired[ContextFeatureName]
+    to_before: NotRequired[ContextFeatureName]
 
 
 class DeleteContextFeature(_OfFeature):
@@ -223,48 +203,71 @@ class DeleteContextFeature(_OfFeature):
     op: Literal["delete_context_feature"]
 
 
-AnyOperationBody: TypeAlias = Annotated[
-    AddRule
-    | PutRule
-    | SetValue
-    | SetSchedule
-    | SetRuleMetadata
-    | DeleteRule
-    | SetDefault
-    | ClearDefault
-    | SetSettingMetadata
-    | SetProtection
-    | SetClientVisible
-    | AddDeclarer
-    | RemoveDeclarer
-    | RenameSetting
-    | DeleteSetting
-    | SetType
-    | SetConfigurableFeatures
-    | AddContextFeature
-    | MoveContextFeature
-    | DeleteContextFeature,
+_BODIES: Final = (
+    AddRule,
+    PutRule,
+    SetValue,
+    SetSchedule,
+    SetRuleMetadata,
+    DeleteRule,
+    SetDefault,
+    ClearDefault,
+    SetSettingMetadata,
+    SetProtection,
+    SetClientVisible,
+    AddDeclarer,
+    RemoveDeclarer,
+    RenameSetting,
+    DeleteSetting,
+    SetType,
+    SetConfigurableFeatures,
+    AddContextFeature,
+    MoveContextFeature,
+    DeleteContextFeature,
+)
+
+
+def _operation(given: dict[str, Any]) -> AnyOperation:
+    """Return the operation with the fields that were sent."""
+    for name in _SHOWN_AS_TEXT & given.keys():
+        given[name] = str(given[name])
+    if "configurable_features" in given:
+        given["configurable_features"] = tuple(given["configurable_features"])
+    operation = OPERATIONS[given.pop("op")](**given)  # refuses fields that contradict each other
+    starts_at, ends_at = given.get("starts_at"), given.get("ends_at")
+    if starts_at is not None and ends_at is not None and starts_at >= ends_at:
+        raise ValueError("ends_at must be after starts_at")
+    return operation
+
+
+_ANY_BODY: Final[Any] = Annotated[
+    Union[tuple([Annotated[body, AfterValidator(_operation)] for body in _BODIES])],  # noqa: UP007
     Field(discriminator="op"),
 ]
 
+AnyOperationBody: TypeAlias = Annotated[AnyOperation, GetPydanticSchema(lambda _, schema_of: schema_of(_ANY_BODY))]
+"""Any operation, which is read from its JSON form."""
 
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, _SHOWN_AS_TEXT) else value
+_OPERATION: Final = TypeAdapter[AnyOperation](AnyOperationBody, config=ConfigDict(defer_build=True))
 
 
-def operations_of(bodies: Sequence[OperationBody], *, most: int) -> list[AnyOperation]:
-    """Return the operations of a request.
+def checked_operation(given: Any) -> AnyOperation:
+    """Return an operation from its JSON form.
 
-    Args:
-        bodies: The operations as they came.
-        most: How many there may be.
+    Raises:
+        ValidationError: It is not an operation.
+    """
+    return _OPERATION.validate_python(given)
+
+
+def require_at_most(most: int, operations: Sequence[AnyOperation]) -> None:
+    """Check how many operations a change has.
 
     Raises:
         InvalidError: There are more.
     """
-    if len(bodies) > most:
+    if len(operations) > most:
         raise InvalidError(
-            f"there are {len(bodies)} operations, and one change may have {most} (--max-operations)",
+            f"there are {len(operations)} operations, and one change may have {most} (--max-operations)",
             location=("body", "operations"),
         )
-    return [body.operation for body in bodies]

@@ -28,7 +28,7 @@ from heksherlite.service.domain.sessions import (
     new_secret,
     session_digest,
 )
-from heksherlite.service.domain.tokens import FULL_ACCESS, NO_ACCESS, Access, Scope
+from heksherlite.service.domain.tokens import FULL_ACCESS, NO_ACCESS, PERMITS, Access, Scope, in_words
 from heksherlite.service.options import AccessOptions
 from heksherlite.service.storage.sessions import Sessions
 
@@ -104,15 +104,17 @@ class People:
         request.state.identity = identity
         who = identity.name or "an anonymous person"
         if not required.permits(identity.scopes):
-            granted = ", ".join(sorted(identity.scopes)) or "no scope"
-            needed = f"{required.scope} and {Scope.READ}" if required.reads else required.scope
+            granted = in_words(identity.scopes, "and") or "do nothing here"
+            needed = in_words(required.sufficient, "or")
+            if required.reads:
+                needed = f"{PERMITS[Scope.READ]}, and {needed}"
             raise AccessDeniedError(
-                403, f"this page requires scope {needed}; {who} has {granted}", needed_scope=required.scope
+                403, f"this is for people who may {needed}; {who} may {granted}", needed_scope=required.scope
             )
         if required.all_settings and identity.setting_prefix:
             raise AccessDeniedError(
                 403,
-                f"this page concerns all settings; {who} is limited to settings whose names start with"
+                f"this concerns all settings; {who} is limited to settings whose names begin with"
                 f" {identity.setting_prefix!r}",
                 needed_scope=required.scope,
             )

@@ -6,13 +6,13 @@ from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from heksherlite.operations import AnyOperation
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, ChangeCause, author_of
 from heksherlite.service.api.changes import CONFLICTS, OperationConflict, show_impact
 from heksherlite.service.api.context import CallerRights, Context, ReadableStore, WritableStore
-from heksherlite.service.api.operation_bodies import AnyOperationBody, operations_of
+from heksherlite.service.api.operation_bodies import AnyOperationBody, require_at_most
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, text_responses
 from heksherlite.service.api.routes import OperationsRoute, requires
 from heksherlite.service.domain import proposing
@@ -30,7 +30,7 @@ from heksherlite.service.errors import (
     OutsidePrefixError,
     RequestError,
 )
-from heksherlite.service.fields import BaseRevision, RequestBody, Time
+from heksherlite.service.fields import BaseRevision, RequestBody, ResponseBody, Time
 
 router = APIRouter(prefix="/api/v1/proposals", tags=["changes"], route_class=OperationsRoute)
 
@@ -65,13 +65,13 @@ class NewComment(RequestBody):
     text: Text
 
 
-class ProposalNumber(BaseModel):
+class ProposalNumber(ResponseBody):
     """The number of a proposal."""
 
     proposal_id: int
 
 
-class ProposalDetails(BaseModel):
+class ProposalDetails(ResponseBody):
     """All about a proposal. A pending one has what it would do now."""
 
     model_config = ConfigDict(extra="allow")
@@ -85,7 +85,7 @@ class ProposalDetails(BaseModel):
     conflicts: list[OperationConflict] | None = None
 
 
-class ProposalPage(BaseModel):
+class ProposalPage(ResponseBody):
     """Proposals, the newest first; where there are more, the next page is ``before`` the number in ``next``."""
 
     proposals: list[ProposalDetails]
@@ -100,7 +100,8 @@ async def propose(
     request: Request, body: NewProposal, context: Context, store: WritableStore, cause: ChangeCause
 ) -> Response:
     """Propose operations, which are made when somebody else approves them."""
-    operations = tuple(operations_of(body.operations, most=context.options.limits.max_operations))
+    require_at_most(context.options.limits.max_operations, body.operations)
+    operations = tuple(body.operations)
     now = store.now()
     if body.apply_at is not None and body.apply_at <= now:
         raise InvalidError(f"apply_at is over: {show_time(body.apply_at)}", location=("body", "apply_at"))

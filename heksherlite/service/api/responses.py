@@ -6,7 +6,6 @@ from typing import Any, Final
 import orjson
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -32,11 +31,12 @@ from heksherlite.service.errors import (
     TooLargeError,
     UnknownOutcomeError,
 )
+from heksherlite.service.fields import ResponseBody
 
 Responses = dict[int | str, dict[str, Any]]
 
 
-class ValidationProblem(BaseModel):
+class ValidationProblem(ResponseBody):
     """One invalid part of a request: its location, a message and the kind of the problem."""
 
     loc: list[str | int]
@@ -44,7 +44,7 @@ class ValidationProblem(BaseModel):
     type: str
 
 
-class ValidationProblems(BaseModel):
+class ValidationProblems(ResponseBody):
     """All invalid parts of a request."""
 
     detail: list[ValidationProblem]

@@ -5,10 +5,10 @@ from functools import partial
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from heksherlite.service.api.context import ReadableStore, WritableStore
-from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
+from heksherlite.service.api.metadata import Editor, MetadataOwner, add_metadata_routes
 from heksherlite.service.api.responses import (
     EMPTY_NOT_FOUND,
     EVERY_WRITE,
@@ -31,6 +31,7 @@ from heksherlite.service.fields import (
     ContextFeatureName,
     ContextFeatureValue,
     RequestBody,
+    ResponseBody,
     SettingName,
     Time,
 )
@@ -74,13 +75,13 @@ class NewValue(RequestBody):
     value: Any
 
 
-class RuleId(BaseModel):
+class RuleId(ResponseBody):
     """The id of a rule."""
 
     rule_id: int
 
 
-class RuleDetails(BaseModel):
+class RuleDetails(ResponseBody):
     """All properties of a rule, with its conditions in the order of the context features.
 
     Only a rule with ``starts_at`` or ``ends_at`` has the last three fields. Clients receive it in phase ``active``.
@@ -187,9 +188,7 @@ async def _metadata_editor(rule_id: int, store: WritableStore) -> Editor:
     return apply
 
 
-router.include_router(
-    metadata_router(MetadataOwner("/{rule_id}", _metadata_of, _metadata_editor, text_responses(404, 412)), tags=_TAGS)
-)
+add_metadata_routes(router, MetadataOwner("/{rule_id}", _metadata_of, _metadata_editor, text_responses(404, 412)))
 
 
 def rule_details(catalog: Catalog, rule: Rule) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from heksherlite.service.api.context import ReadableStore, WritableStore
 from heksherlite.service.api.history import LastChange, show_header
-from heksherlite.service.api.metadata import Editor, MetadataOwner, metadata_router
+from heksherlite.service.api.metadata import Editor, MetadataOwner, add_metadata_routes
 from heksherlite.service.api.responses import EVERY_WRITE, INVALID, json_response, no_content, text_responses
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.api.rules import RuleDetails, rule_details
@@ -24,7 +24,14 @@ from heksherlite.service.domain.json_values import Metadata
 from heksherlite.service.domain.metadata import MetadataEdit
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.domain.tokens import Scope
-from heksherlite.service.fields import DistinctFeatures, RequestBody, SettingName, SettingType, SettingVersion
+from heksherlite.service.fields import (
+    DistinctFeatures,
+    RequestBody,
+    ResponseBody,
+    SettingName,
+    SettingType,
+    SettingVersion,
+)
 from heksherlite.service.responses.entity_tags import setting_tag
 from heksherlite.values.json_schemas import DIALECT, combined
 
@@ -37,7 +44,7 @@ _MOST_RULES_ON_EVENT_LOOP = 1_000
 router = APIRouter(prefix="/api/v1/settings", tags=[*_TAGS], route_class=ServiceRoute)
 
 
-class SettingSummary(BaseModel):
+class SettingSummary(ResponseBody):
     """The properties of a setting that every list contains."""
 
     name: str
@@ -82,13 +89,13 @@ class SettingWithRules(SettingDetails):
     rules: list[ListedRule] | None = None
 
 
-class SettingList(BaseModel):
+class SettingList(ResponseBody):
     """The settings, sorted by name, with all properties on request."""
 
     settings: list[SettingDetails | SettingSummary]
 
 
-class Conflicts(BaseModel):
+class Conflicts(ResponseBody):
     """The reasons why the type of a setting cannot be changed."""
 
     conflicts: list[str]
@@ -269,9 +276,7 @@ async def _metadata_editor(
     return apply
 
 
-router.include_router(
-    metadata_router(MetadataOwner("/{name}", _metadata_of, _metadata_editor, text_responses(404, 409, 412)), tags=_TAGS)
-)
+add_metadata_routes(router, MetadataOwner("/{name}", _metadata_of, _metadata_editor, text_responses(404, 409, 412)))
 
 
 def _last_change(

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from heksherlite.names import SETTING_NAME
 from heksherlite.service.api.administration import (
@@ -19,13 +19,13 @@ from heksherlite.service.api.responses import json_response, no_content
 from heksherlite.service.api.routes import ServiceRoute, requires
 from heksherlite.service.domain.tokens import Scope, new_token
 from heksherlite.service.errors import BadRequestError, NotFoundError
-from heksherlite.service.fields import RequestBody
+from heksherlite.service.fields import RequestBody, ResponseBody
 from heksherlite.service.storage.tokens import add_token, list_tokens, remove_token
 
 router = APIRouter(prefix="/api/v1/tokens", tags=["tokens"], route_class=ServiceRoute)
 
 
-class TokenDescription(BaseModel):
+class TokenDescription(ResponseBody):
     """A token without its secret. Times are in seconds since the epoch; a token without expiry never expires."""
 
     name: str
@@ -38,7 +38,7 @@ class TokenDescription(BaseModel):
     owner: str | None = Field(description="The person that the token belongs to.")
 
 
-class TokenList(BaseModel):
+class TokenList(ResponseBody):
     """All tokens, the oldest first."""
 
     tokens: list[TokenDescription]
@@ -58,7 +58,7 @@ class NewToken(RequestBody):
     )
 
 
-class CreatedToken(BaseModel):
+class CreatedToken(ResponseBody):
     """A new token with its secret, which is in this response only."""
 
     token: str

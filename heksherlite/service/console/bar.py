@@ -72,8 +72,8 @@ def bar_of(
         value = request.query_params.get(prefix + feature, "").strip()
         if value and not names.is_context_feature_value(value):
             raise BadRequestError(
-                f"{value[:100]!r} cannot be a value of the context feature {feature}: a value has letters, digits"
-                " and _ . @ + = ~ / -"
+                f"{value[:100]!r} cannot be a value of the context feature {feature}: a value has"
+                f" {names.CONTEXT_FEATURE_VALUE_ALLOWED}"
             )
         if value:
             context[feature] = value

@@ -3,16 +3,15 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import orjson
 from fastapi import Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from heksherlite.operations import AnyOperation
 from heksherlite.service.api.change_cause import MAX_REASON_LENGTH, author_of
 from heksherlite.service.api.context import ServiceContext, context_of
-from heksherlite.service.api.operation_bodies import AnyOperationBody
+from heksherlite.service.api.operation_bodies import checked_operation
 from heksherlite.service.changing import Preview
 from heksherlite.service.console.describing import Description, describe_operation
 from heksherlite.service.console.later import Later, impacts_later, loses_value
@@ -24,8 +23,7 @@ from heksherlite.service.domain.impact import Impact
 from heksherlite.service.domain.limits import Limits
 from heksherlite.service.domain.rights import Rights
 from heksherlite.service.errors import BadRequestError, NotPermittedError, RequestError
-
-_OPERATION: Any = TypeAdapter(AnyOperationBody)
+from heksherlite.service.pages.wording import words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ async def look_at(
         try:
             preview = await context.changer.preview(operations, rights, base_revision=base_revision)
         except NotPermittedError as error:
-            refusal = error.message
+            refusal = words_of(error)
             is_protected = await _only_protection(context, operations, rights)
             preview = await context.changer.preview(operations, may_propose, base_revision=base_revision)
         impact = await context.changer.impact(preview)
@@ -102,7 +100,7 @@ async def look_at(
             without_base = not again.outcome.conflicts
         later = () if conflicts else await impacts_later(context, catalog, operations, rights.setting_prefix)
     except RequestError as error:
-        return Look([(each, ()) for each in words], refusal=refusal, problem=error.message)
+        return Look([(each, ()) for each in words], refusal=refusal, problem=words_of(error))
     return Look(
         [(each, conflicts.get(index, ())) for index, each in enumerate(words)],
         impact=impact,
@@ -137,11 +135,9 @@ def checked(operation: AnyOperation) -> AnyOperation:
         BadRequestError: A field is malformed.
     """
     try:
-        checked_operation: AnyOperation = _OPERATION.validate_python(operation.as_json()).operation
+        return checked_operation(operation.as_json())
     except ValidationError as error:
-        texts = [f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in error.errors()]
-        raise BadRequestError("; ".join(texts)) from error
-    return checked_operation
+        raise BadRequestError(words_of(error)) from error
 
 
 async def add_to_draft(

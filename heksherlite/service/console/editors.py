@@ -10,6 +10,7 @@ from heksherlite.service.console.field_reader import Reader
 from heksherlite.service.console.object_editor import Node, fields_of
 from heksherlite.service.domain.entities import Setting
 from heksherlite.service.pages.form import Form
+from heksherlite.service.pages.wording import fault_of_json
 from heksherlite.values.json_schemas import combined
 from heksherlite.values.wire_types import (
     EnumType,
@@ -238,7 +239,7 @@ def _parse(text: str, otherwise: str | None = None) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise EditError(otherwise or f"this is not JSON: {error}") from error
+        raise EditError(otherwise or fault_of_json(text, error)) from error
 
 
 def _text(text: str) -> str:

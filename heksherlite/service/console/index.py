@@ -1,9 +1,9 @@
 """An index of the settings and rules of a catalog, so that searches and suggestions do not go through all rules."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Final
 
@@ -17,6 +17,9 @@ _MOST_SUGGESTIONS: Final = 100
 
 _MOST_RULES_FOR_SUGGESTIONS: Final = 50_000
 """How many rules are looked at to find suggestions for all settings."""
+
+_PORTION: Final = 100
+"""How many settings are prepared for searches at a time."""
 
 
 @dataclass(eq=False)
@@ -83,10 +86,14 @@ class View:
         place = bisect_left(self.settings, entry.setting.name, key=lambda indexed: indexed.name)
         return self.settings[place]
 
+    def search_preparation(self) -> Iterator[Callable[[], None]]:
+        """Yield functions that index the contents of all settings, some at a time, so that searches do not have to."""
+        for start in range(0, len(self.settings), _PORTION):
+            yield partial(_prepare_search, self.settings[start : start + _PORTION])
+
     def prepare_search(self) -> None:
         """Index the contents of all settings, so that the next search does not have to."""
-        for setting in self.settings:
-            _ = setting.contents, setting.about
+        _prepare_search(self.settings)
 
     @cached_property
     def suggestions(self) -> Mapping[str, Sequence[str]]:
@@ -99,6 +106,11 @@ class View:
                     if len(found[feature]) < _MOST_SUGGESTIONS:
                         found[feature][value] = None
         return {feature: sorted(values) for feature, values in found.items()}
+
+
+def _prepare_search(settings: Iterable[Indexed]) -> None:
+    for setting in settings:
+        _ = setting.contents, setting.about
 
 
 @dataclass(eq=False)

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from fastapi import Request, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.api.context import context_of
@@ -49,23 +49,19 @@ async def render(
     visitor = context.people.visitor(request)
     identity = getattr(request.state, "identity", None)
     person = None if identity is None or not identity.scopes else person_of(request)
-    html = (
-        _environment()
-        .get_template(f"{template}.html")
-        .render(
-            **values,
-            root=root_of(request),
-            assets=asset_version(),
-            service_title=context.options.title,
-            service_color=context.options.color,
-            form_token=visitor.form_token,
-            person=person,
-            drafted=await _drafted(request) if person is not None and person.may_edit else 0,
-            revision=context.store.catalog.counters.revision,
-            theme=theme_of(request),
-            here=here(request),
-            sections=() if identity is None else menu_of(identity),
-        )
+    html = compile_template(template).render(
+        **values,
+        root=root_of(request),
+        assets=asset_version(),
+        service_title=context.options.title,
+        service_color=context.options.color,
+        form_token=visitor.form_token,
+        person=person,
+        drafted=await _drafted(request) if person is not None and person.may_edit else 0,
+        revision=context.store.catalog.counters.revision,
+        theme=theme_of(request),
+        here=here(request),
+        sections=() if identity is None else menu_of(identity),
     )
     response = Response(html, status, {**PAGE_HEADERS, **(headers or {})}, "text/html")
     if visitor.is_new:
@@ -108,6 +104,15 @@ def assets() -> Mapping[str, bytes]:
 def asset_version() -> str:
     """Return the digest that identifies the version of the static files."""
     return sha256(b"".join(content for _, content in sorted(assets().items()))).hexdigest()[:16]
+
+
+def compile_template(name: str) -> Template:
+    """Return a template, which is compiled when it is asked for first.
+
+    Args:
+        name: The name of the template, without ``.html``.
+    """
+    return _environment().get_template(f"{name}.html")
 
 
 @cache

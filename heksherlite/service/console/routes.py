@@ -1,12 +1,13 @@
 """The routes of the console: errors are pages as well, and a person who is not logged in is redirected to the login."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
+from heksherlite.service.api.bodies import BodyError
 from heksherlite.service.api.people import LoginRequiredError
 from heksherlite.service.api.responses import respond_to_unavailable, status_of
 from heksherlite.service.api.routes import ServiceRoute
@@ -14,6 +15,7 @@ from heksherlite.service.console.bar import query_of_context
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
 from heksherlite.service.pages.rendering import PAGE_HEADERS
+from heksherlite.service.pages.wording import words_of
 
 
 class ConsoleRoute(ServiceRoute):
@@ -31,9 +33,11 @@ class ConsoleRoute(ServiceRoute):
             except LoginRequiredError:
                 return redirect(request, f"../f/login?next={quote(_page(request), safe='')}")
             except AccessDeniedError as denied:
-                return await problem(request, denied.status, denied.detail, denied.headers)
-            except RequestError as error:
-                return await problem(request, status_of(error), error.message)
+                lacks = denied.needed_scope is not None
+                return await problem(request, denied.status, denied.detail, denied.headers, lacks_rights=lacks)
+            except (RequestError, BodyError) as error:
+                status = error.status if isinstance(error, BodyError) else status_of(error)
+                return await problem(request, status, words_of(error))
             except DatabaseUnavailableError as error:
                 response = await respond_to_unavailable(request, error)
                 retry = {"retry-after": response.headers["retry-after"]}
@@ -54,9 +58,11 @@ class ConsoleStreamRoute(ConsoleRoute):
     is_stream = True
 
 
-async def problem(request: Request, status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+async def problem(
+    request: Request, status: int, text: str, headers: Mapping[str, str] | None = None, *, lacks_rights: bool = False
+) -> Response:
     """Return a page that describes a problem."""
-    return await render(request, "problem", status=status, headers=headers, text=text)
+    return await render(request, "problem", status=status, headers=headers, text=text, lacks_rights=lacks_rights)
 
 
 def _page(request: Request) -> str:

@@ -83,40 +83,54 @@ def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: dateti
     conflicts: list[Conflict] = []
     touched: list[Touched] = []
     for index, operation in enumerate(operations):
+        present = _needed(operation, copy)
         try:
-            decision = decide_one(operation, copy.catalog, now)
+            decision = _decide_one(operation, present, now, new_rule_id=copy.next_rule_id)
         except OutsidePrefixError:
             raise
         except RequestError as error:
-            setting, rule_id = _subject_of(operation, copy.catalog)
+            setting, rule_id = _subject_of(operation, present)
             conflicts += [Conflict(index, reason, setting, rule_id) for reason in _reasons(error)]
             results.append({})
             touched.append(frozenset())
             continue
-        copy.catalog.require_within_limit(decision.changes)
-        touched.append(touched_by(decision.changes, copy.catalog))
+        present.require_within_limit(decision.changes)
+        touched.append(touched_by(decision.changes, present))
         copy.apply(decision.changes)
         results.append(decision.result)
     return Outcome(copy.changes(), tuple(results), tuple(conflicts), tuple(touched), copy.catalog)
 
 
-def decide_one(operation: ops.AnyOperation, catalog: Catalog, now: datetime) -> Decision[dict[str, Any]]:
+def _needed(operation: ops.AnyOperation, copy: WorkingCopy) -> Catalog:
+    """Return a catalog in which everything is up to date that an operation depends on."""
+    match operation:
+        case ops.AddRule() | ops.PutRule():
+            return copy.catalog_for(operation.feature_values, operation.setting)
+        case ops.OfRule() if operation.rule_id is ops.NOT_GIVEN:
+            return copy.catalog_for(operation.feature_values, operation.setting)
+        case ops.OfRule():
+            return copy.catalog_for(operation.rule_id)
+        case _:
+            return copy.catalog
+
+
+def _decide_one(
+    operation: ops.AnyOperation, catalog: Catalog, now: datetime, *, new_rule_id: int
+) -> Decision[dict[str, Any]]:
     """Decide one operation.
 
     Args:
         operation: The operation.
         catalog: What there is.
         now: The time, in UTC.
+        new_rule_id: The id for a new rule.
 
     Raises:
         RequestError: The operation cannot be made.
     """
     match operation:
-        case ops.AddRule():
-            added = _add_rule(operation, catalog, now)
-            return Decision({"rule_id": added.result}, added.changes)
-        case ops.PutRule():
-            put = _put_rule(operation, catalog, now)
+        case ops.AddRule() | ops.PutRule():
+            put = _put_rule(operation, catalog, now, new_rule_id)
             return Decision({"rule_id": put.result}, put.changes)
         case ops.OfRule():
             rule_id = _rule_id(operation, catalog)
@@ -127,18 +141,15 @@ def decide_one(operation: ops.AnyOperation, catalog: Catalog, now: datetime) -> 
             return Decision({}, _change_features(operation, catalog).changes)
 
 
-def _add_rule(operation: ops.AddRule | ops.PutRule, catalog: Catalog, now: datetime) -> Decision[int]:
-    schedule = schedule_of(_given(operation.starts_at, None), _given(operation.ends_at, None), now)
-    metadata = _given(operation.metadata, {})
-    return rules.add(catalog, operation.setting, operation.feature_values, operation.value, metadata, schedule)
-
-
-def _put_rule(operation: ops.PutRule, catalog: Catalog, now: datetime) -> Decision[int]:
-    entry = catalog.find(operation.setting)
+def _put_rule(operation: ops.AddRule | ops.PutRule, catalog: Catalog, now: datetime, new_rule_id: int) -> Decision[int]:
+    entry = rules.entry_for_new(catalog, operation.setting)
     conditions = rules.conditions_of(operation.feature_values)
-    if entry is None or conditions not in entry.ids_by_conditions:
-        return _add_rule(operation, catalog, now)
-    rule = entry.rules[entry.ids_by_conditions[conditions]]
+    existing = entry.ids_by_conditions.get(conditions) if isinstance(operation, ops.PutRule) else None
+    if existing is None:
+        schedule = schedule_of(_given(operation.starts_at, None), _given(operation.ends_at, None), now)
+        metadata = _given(operation.metadata, {})
+        return rules.add_to(entry, conditions, operation.value, metadata, schedule, new_rule_id)
+    rule = entry.rules[existing]
     schedule = rule.schedule
     if not (operation.starts_at is ops.NOT_GIVEN and operation.ends_at is ops.NOT_GIVEN):
         starts_at = _given(operation.starts_at, None if schedule is None else schedule.starts_at)

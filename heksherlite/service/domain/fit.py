@@ -5,6 +5,7 @@ All writes share these checks and messages.
 
 from collections.abc import Iterable, Iterator
 
+from heksherlite.names import nearest_name
 from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.json_values import Json
 from heksherlite.values.wire_types import shorten
@@ -20,7 +21,9 @@ def feature_misfits(setting: Setting, features: Iterable[str]) -> Iterator[str]:
     """Yield the reason why a setting cannot have a rule with conditions on these context features, if there is one."""
     if foreign := sorted(set(features) - setting.configurable_features):
         known = sorted(setting.configurable_features)
-        yield f"setting {setting.name!r} is not configurable by {foreign}; its configurable features are {known}"
+        nearest = nearest_name(foreign[0], known)
+        hint = f"; did you mean {nearest!r}?" if nearest else ""
+        yield f"setting {setting.name!r} is not configurable by {foreign}; its configurable features are {known}{hint}"
 
 
 def value_misfits(setting: Setting, value: Json) -> Iterator[str]:

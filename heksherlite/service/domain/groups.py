@@ -56,7 +56,9 @@ def check_name(what: str, name: str) -> None:
         ValueError: The name is malformed.
     """
     if GROUP_NAME.fullmatch(name) is None:
-        raise ValueError(f"{name[:100]!r} is not a name for a {what}: it must match {GROUP_NAME.pattern}")
+        raise ValueError(
+            f"{name[:100]!r} is not a name for a {what}: use 1 to 100 letters from a to z, digits, _ and -"
+        )
 
 
 def secret_change(name: str, *, before: bool, after: bool) -> Change:

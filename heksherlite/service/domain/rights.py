@@ -33,7 +33,7 @@ class Rights:
             InvalidError: There is no reason.
         """
         if self.scopes is not None and Scope.ADMIN not in self.scopes:
-            raise NotPermittedError(f"break_glass requires a token with scope {Scope.ADMIN}")
+            raise NotPermittedError(f"break_glass requires a token with scope {Scope.ADMIN}", needed_scope=Scope.ADMIN)
         if cause.reason is None:
             raise InvalidError("break_glass needs a reason", location=("body", "reason"))
         return replace(self, ignores_protection=True), replace(cause, break_glass=True)
@@ -57,4 +57,5 @@ class Rights:
             return
         for index, operation in enumerate(operations):
             if (scope := scope_of(operation)) not in self.scopes:
-                raise NotPermittedError(f"operations[{index}]: {operation.op} requires a token with scope {scope}")
+                text = f"operations[{index}]: {operation.op} requires a token with scope {scope}"
+                raise NotPermittedError(text, needed_scope=scope)

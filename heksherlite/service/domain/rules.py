@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision
-from heksherlite.service.domain.entities import Conditions, Rule
+from heksherlite.service.domain.entities import Conditions, Entry, Rule
 from heksherlite.service.domain.fit import feature_misfits, value_misfits
 from heksherlite.service.domain.json_values import Json, Metadata, same_json
 from heksherlite.service.domain.metadata import MetadataEdit
@@ -23,19 +23,35 @@ def add(
     schedule: Schedule | None = None,
 ) -> Decision[int]:
     """Add a rule. The result is its id."""
+    entry = entry_for_new(catalog, setting_name)
+    return add_to(entry, conditions_of(feature_values), value, metadata, schedule, catalog.counters.last_rule_id + 1)
+
+
+def entry_for_new(catalog: Catalog, setting_name: str) -> Entry:
+    """Return the setting of a new rule.
+
+    Raises:
+        InvalidError: There is no such setting.
+    """
     entry = catalog.find(setting_name)
     if entry is None:
         raise InvalidError(f"setting {setting_name!r} does not exist", location=("body", "setting"))
+    return entry
+
+
+def add_to(
+    entry: Entry, conditions: Conditions, value: Json, metadata: Metadata, schedule: Schedule | None, rule_id: int
+) -> Decision[int]:
+    """Add a rule with a new id to a setting. The result is the id."""
     setting = entry.setting
-    for misfit in (*feature_misfits(setting, feature_values), *value_misfits(setting, value)):
+    for misfit in (*feature_misfits(setting, [feature for feature, _ in conditions]), *value_misfits(setting, value)):
         raise BadRequestError(misfit)
-    conditions = conditions_of(feature_values)
     existing = entry.ids_by_conditions.get(conditions)
     if existing is not None:
         raise ConflictError(f"rule {existing} of setting {setting.name!r} has the same conditions")
     _require_time_to_be_served(schedule)
-    rule = Rule(catalog.counters.last_rule_id + 1, setting.id, conditions, value, metadata, schedule)
-    return Decision(rule.id, Changes(rules=(rule,)))
+    rule = Rule(rule_id, setting.id, conditions, value, metadata, schedule)
+    return Decision(rule_id, Changes(rules=(rule,)))
 
 
 def change_value(catalog: Catalog, rule_id: int, value: Json) -> Decision[None]:
@@ -112,7 +128,7 @@ def conditions_of(feature_values: Mapping[str, str]) -> Conditions:
 
 def _require_time_to_be_served(schedule: Schedule | None) -> None:
     if schedule is not None and schedule.phase is Phase.ENDED and schedule.ends_at is not None:
-        raise BadRequestError(f"ends_at {show_time(schedule.ends_at)} is in the past")
+        raise BadRequestError(f"the rule would have ended already: {show_time(schedule.ends_at)} is in the past")
 
 
 def _stored(before: Rule, after: Rule) -> Decision[None]:

@@ -40,6 +40,29 @@ class Scope(StrEnum):
     """The values of the settings that are visible to clients, in a context: for browsers and phones."""
 
 
+PERMITS: Final[Mapping[Scope, str]] = {
+    Scope.READ: "read settings",
+    Scope.DECLARE: "declare settings",
+    Scope.PROPOSE: "propose changes",
+    Scope.WRITE: "change values",
+    Scope.AUDIT: "read the audit record",
+    Scope.ADMIN: "administer the service",
+    Scope.EVALUATE: "evaluate settings",
+}
+"""What each scope permits, for people: they may do this."""
+
+
+def in_words(scopes: Iterable[Scope], conjunction: str) -> str:
+    """Return what some scopes permit, such as ``read settings and change values``, or nothing without a scope.
+
+    Args:
+        scopes: The scopes.
+        conjunction: ``and`` or ``or``.
+    """
+    *others, last = [words for scope, words in PERMITS.items() if scope in frozenset(scopes)] or [""]
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A stored token, without its secret.
@@ -137,7 +160,7 @@ def new_token(
         ValueError: The name or the owner is malformed, there is no scope, or the token would have expired already.
     """
     if TOKEN_NAME.fullmatch(name) is None:
-        raise ValueError(f"{name[:100]!r} is not a name for a token: it must match {TOKEN_NAME.pattern}")
+        raise ValueError(f"{name[:100]!r} is not a name for a token: use 1 to 100 letters, digits and _ . @ + -")
     if not (granted := frozenset(scopes)):
         raise ValueError("a token needs at least one scope")
     if expires_at is not None and expires_at <= now:

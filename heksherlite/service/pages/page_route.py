@@ -7,12 +7,14 @@ from urllib.parse import quote
 from fastapi import Request, Response
 
 from heksherlite.service.api.access_denied import AccessDeniedError
+from heksherlite.service.api.bodies import BodyError
 from heksherlite.service.api.denials import note_denial
 from heksherlite.service.api.people import LoginRequiredError
 from heksherlite.service.api.responses import respond_to_unavailable, status_of
 from heksherlite.service.api.routes import ServiceRoute
 from heksherlite.service.errors import DatabaseUnavailableError, RequestError
 from heksherlite.service.pages.rendering import PAGES, local_path, redirect, render
+from heksherlite.service.pages.wording import words_of
 
 
 class PageRoute(ServiceRoute):
@@ -29,8 +31,9 @@ class PageRoute(ServiceRoute):
                 return redirect(request, f"login?next={quote(_page(request), safe='')}")
             except AccessDeniedError as denied:
                 return problem(request, denied.status, denied.detail, denied.headers)
-            except RequestError as error:
-                return problem(request, status_of(error), error.message)
+            except (RequestError, BodyError) as error:
+                status = error.status if isinstance(error, BodyError) else status_of(error)
+                return problem(request, status, words_of(error))
             except DatabaseUnavailableError as error:
                 response = await respond_to_unavailable(request, error)
                 retry = {"retry-after": response.headers["retry-after"]}

@@ -176,7 +176,7 @@ class AccessStore:
         lookup: Lookup,
         connection: AsyncConnection,
     ) -> AccessDecision[T]:
-        counters = await read_counters(connection)
+        counters = await self._database.counters(connection)
         state = await self.newest(connection, counters, lookup)
         decision = decide(state)
         await write_access_changes(connection, state, decision.changes, self._cipher)

@@ -1,29 +1,38 @@
 """Inserting many rows at once."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Table, insert
+from sqlalchemy import Insert, Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.service.storage.batches import MOST_ROWS, Batch, Statements
 
-async def insert_many(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+
+async def insert_many(statements: Statements, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that all have the same columns, without conversions of their values.
 
-    PostgreSQL takes them by ``COPY``, which takes a tenth of the time, unless statements are sent in a pipeline.
+    PostgreSQL takes them by ``COPY``, which takes a tenth of the time, unless they are few and part of a batch.
 
     Args:
-        connection: A connection in a transaction that may write.
+        statements: A connection in a transaction that may write, or a batch of it.
         table: The table.
         rows: At least one row.
     """
-    if connection.dialect.name == "postgresql":
-        driver: Any = (await connection.get_raw_connection()).driver_connection
-        if not driver.pgconn.pipeline_status:
-            await _copy(driver, table.name, rows)
-            connection.info["idle_timeout"].restart()
-            return
-    await connection.execute(insert(table), list(rows))
+    if isinstance(statements, Batch) and len(rows) > MOST_ROWS:
+        statements = await statements.flushed()
+    if isinstance(statements, AsyncConnection) and statements.dialect.name == "postgresql":
+        driver: Any = (await statements.get_raw_connection()).driver_connection
+        await _copy(driver, table.name, rows)
+        statements.info["idle_timeout"].restart()
+    else:
+        await statements.execute(_insert_into(table), rows)
+
+
+@cache
+def _insert_into(table: Table) -> Insert:
+    return insert(table)
 
 
 async def _copy(driver: Any, table: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heksherlite.service.domain.counters import Counters
+from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.replicas import Replica
 
 
@@ -54,8 +56,19 @@ class Database(Protocol):
         """
         ...
 
-    def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
-        """Send the statements of a block together, if that is faster. They must not return rows.
+    async def counters(self, connection: AsyncConnection) -> Counters:
+        """Return the counters at the beginning of a transaction.
+
+        Args:
+            connection: One of `writing`.
+
+        Raises:
+            DatabaseUnavailableError: There are none.
+        """
+        ...
+
+    def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[Statements]:
+        """Yield what sends the statements of a block together, if that is faster. They must not return rows.
 
         What goes wrong with one of them is raised at the end of the block at the latest.
 

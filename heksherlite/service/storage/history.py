@@ -9,7 +9,7 @@ from math import inf
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, or_, select, tuple_
+from sqlalchemy import Select, and_, delete, func, insert, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.authors import Author, Cause
@@ -20,8 +20,10 @@ from heksherlite.service.domain.lineage import Lineage, RevisionId
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.errors import NotFoundError, TooManyChangesError
 from heksherlite.service.storage import tables
+from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.bulk import insert_many
 from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.history_search import Search, change_conditions, record_conditions
 from heksherlite.service.storage.portions import portions
 from heksherlite.service.storage.removed_settings import count_stored_rules, stored_changes
 from heksherlite.service.storage.rows import read_lineage
@@ -29,6 +31,8 @@ from heksherlite.service.storage.writing import Writer
 
 _history = tables.history.c
 _changes = tables.history_changes.c
+
+_INSERT_RECORD: Final = insert(tables.history)
 
 _ROWS_AT_ONCE: Final = 1_000
 """The number of changes that are read before other requests get their turn."""
@@ -46,35 +50,6 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """A search for records, the newest first. None means no restriction.
-
-    Attributes:
-        limit: The maximum number of records.
-        before: Only records with a lower revision.
-        setting_name: Only records about settings that have or had this name, and about their rules.
-        setting_id: The id of the setting that has this name now, if it is known.
-        rule_id: Only records about this rule.
-        application: Only records about applications with this identifier.
-        author_name: Only records of this token or person.
-        reason: Only records with this text in their reason, in upper or lower case.
-        since: Only records at this time or later.
-        until: Only records before this time.
-    """
-
-    limit: int
-    before: int | None = None
-    setting_name: str | None = None
-    setting_id: int | None = None
-    rule_id: int | None = None
-    application: str | None = None
-    author_name: str | None = None
-    reason: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Recorded:
     """How many changes a record has so far, and their size in characters of JSON."""
 
@@ -82,13 +57,11 @@ class Recorded:
     characters: int = 0
 
 
-async def write_record(
-    connection: AsyncConnection, counters: Counters, cause: Cause, changes: Iterable[Change]
-) -> Recorded:
+async def write_record(statements: Statements, counters: Counters, cause: Cause, changes: Iterable[Change]) -> Recorded:
     """Store the record of a write, in its transaction.
 
     Args:
-        connection: A connection that holds the write lock.
+        statements: A connection that holds the write lock, or a batch of it.
         counters: The counters after the write.
         cause: The author of the write and the reason.
         changes: The changes.
@@ -108,12 +81,12 @@ async def write_record(
         "reverts": cause.reverts,
         "break_glass": cause.break_glass,
     }
-    await connection.execute(insert(tables.history), row)
-    return await write_changes_of_record(connection, counters.revision, changes)
+    await statements.execute(_INSERT_RECORD, row)
+    return await write_changes_of_record(statements, counters.revision, changes)
 
 
 async def write_changes_of_record(
-    connection: AsyncConnection,
+    statements: Statements,
     revision: int,
     changes: Iterable[Change],
     before: Recorded = Recorded(),
@@ -121,7 +94,7 @@ async def write_changes_of_record(
     """Store changes of a write, after its record and the changes that are stored already.
 
     Args:
-        connection: A connection that holds the write lock.
+        statements: A connection that holds the write lock, or a batch of it.
         revision: The revision of the write.
         changes: The changes.
         before: What the record has already.
@@ -145,7 +118,7 @@ async def write_changes_of_record(
             }
             for position, change in portion
         ]
-        await insert_many(connection, tables.history_changes, rows)
+        await insert_many(statements, tables.history_changes, rows)
         stored += len(rows)
         characters += sum(len(row["before"] or "") + len(row["after"] or "") for row in rows)
     return Recorded(stored, characters)
@@ -172,8 +145,8 @@ class History:
             search: The search. If it names a setting or a rule, the records only contain changes of that.
             changes_per_record: The maximum number of changes to read for each record.
         """
-        shown = _of_subject(search)
-        query = select(tables.history).where(*_of_record(search))
+        shown = change_conditions(search)
+        query = select(tables.history).where(_is_whole, *record_conditions(search))
         if shown:
             query = query.where(_history.revision.in_(select(_changes.revision).where(*shown)))
         query = query.order_by(_history.revision.desc()).limit(search.limit + 1)
@@ -324,37 +297,6 @@ async def _delete_before(revision: int, connection: AsyncConnection) -> None:
 # Of a record that is being deleted, the first changes are deleted first.
 _is_whole = select(_changes.position).where(_changes.revision == _history.revision, _changes.position == 0).exists()
 _first = select(_history.revision, _history.time).where(_is_whole).order_by(_history.revision).limit(1)
-
-
-def _of_record(search: Search) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [_is_whole]
-    if search.before is not None:
-        conditions.append(_history.revision < search.before)
-    if search.author_name is not None:
-        conditions.append(_history.author_name == search.author_name)
-    if search.reason is not None:
-        conditions.append(_history.reason.icontains(search.reason, autoescape=True))
-    if search.since is not None:
-        conditions.append(_history.time >= search.since)
-    if search.until is not None:
-        conditions.append(_history.time < search.until)
-    return conditions
-
-
-def _of_subject(search: Search) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if search.setting_name is not None:
-        of_setting: ColumnElement[bool] = _changes.setting_id.in_(
-            select(_changes.setting_id).where(_changes.setting_name == search.setting_name)
-        )
-        if search.setting_id is not None:
-            of_setting = or_(of_setting, _changes.setting_id == search.setting_id)
-        conditions.append(of_setting)
-    if search.rule_id is not None:
-        conditions.append(_changes.rule_id == search.rule_id)
-    if search.application is not None:
-        conditions += [_changes.subject == "application", _changes.subject_name == search.application]
-    return conditions
 
 
 def _ranked(columns: list[Any], *, by: Any, order: Any) -> Any:

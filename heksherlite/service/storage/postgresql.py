@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,15 +16,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from heksherlite.errors import ServiceStartError
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.errors import (
     DatabaseBusyError,
     DatabaseUnavailableError,
     InterruptedWriteError,
     UnknownOutcomeError,
 )
+from heksherlite.service.storage.batches import Batch
 from heksherlite.service.storage.idle_timeout import close_when_idle
 from heksherlite.service.storage.notifications import Notifications
 from heksherlite.service.storage.replicas import SELECT_REPLICAS, Replica, application_name, replicas_in
+from heksherlite.service.storage.rows import SELECT_STATE, counters_of
 from heksherlite.service.storage.schema import check_schema, upgrade_schema
 
 _CONNECTION: Final[dict[str, Any]] = {
@@ -45,7 +49,8 @@ _SESSION: Final = """
 # getting lost in a crash of the server.
 
 _WRITE_LOCK: Final = 0x6865_6B73_6865_7221
-_BEGIN_WRITING: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_WRITE_LOCK})"
+_BEGIN_UPGRADE: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_WRITE_LOCK})"
+_BEGIN_WRITING: Final = f"{_BEGIN_UPGRADE}; {SELECT_STATE}"
 _BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # A transaction that wrote nothing has no id, and needs no notification.
 _NOTIFY_AND_COMMIT: Final = """
@@ -148,7 +153,7 @@ class PostgresqlDatabase:
             async with self.reading() as connection:
                 await connection.run_sync(_check_encoding)
                 is_current = await connection.run_sync(check_schema)
-            async with self.writing() as connection:
+            async with self._writing(_BEGIN_UPGRADE) as connection:
                 if not is_current:
                     await connection.run_sync(upgrade_schema)
         except (DBAPIError, DatabaseUnavailableError, ServiceStartError) as error:
@@ -157,25 +162,26 @@ class PostgresqlDatabase:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that holds the write lock; commit at the end, roll back on an exception."""
-        try:
-            async with self._connection(_WRITE_SECONDS) as (connection, driver):
-                with _raising_interrupted(driver):
-                    await _execute(driver, _BEGIN_WRITING)
-                    async with _rolling_back(driver):
-                        yield connection
-                    with _raising_unknown_outcome(driver):
-                        committed = await _execute(driver, _NOTIFY_AND_COMMIT)
-                self._seen = _name_in(await committed.fetchone())
-        except _ReadOnlyError:
-            await self._reconnect()
-            raise
+        async with self._writing(_BEGIN_WRITING) as connection:
+            yield connection
+
+    async def counters(self, connection: AsyncConnection) -> Counters:
+        """Return the counters, which were read in the message that began the transaction."""
+        counters = counters_of(connection.info["begun"])
+        return replace(counters, changed_at=counters.changed_at and counters.changed_at.astimezone(UTC))
 
     @asynccontextmanager
-    async def batching(self, connection: AsyncConnection) -> AsyncIterator[None]:
-        """Send the statements of a block without waiting for each result, in a pipeline of libpq."""
-        driver: Any = (await connection.get_raw_connection()).driver_connection
-        async with driver.pipeline():
-            yield
+    async def batching(self, connection: AsyncConnection) -> AsyncIterator[Batch]:
+        """Yield what sends the statements of a block together."""
+        driver = _driver_of(connection)
+
+        async def send(statements: str) -> None:
+            await _execute(driver, statements)
+            connection.info["idle_timeout"].restart()
+
+        batch = Batch(connection, merge=psycopg.AsyncClientCursor(driver).mogrify, send=send)
+        yield batch
+        await batch.flushed()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -245,6 +251,21 @@ class PostgresqlDatabase:
         least, most = server_time - datetime.now(UTC), server_time - asked_at
         self._clock_offset = min(max(self._clock_offset, least), most)
 
+    @asynccontextmanager
+    async def _writing(self, begin: str) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._connection(_WRITE_SECONDS) as (connection, driver):
+                with _raising_interrupted(driver):
+                    connection.info["begun"] = await _last_row(await _execute(driver, begin))
+                    async with _rolling_back(driver):
+                        yield connection
+                    with _raising_unknown_outcome(driver):
+                        committed = await _execute(driver, _NOTIFY_AND_COMMIT)
+                self._seen = _name_in(await committed.fetchone())
+        except _ReadOnlyError:
+            await self._reconnect()
+            raise
+
     async def _reconnect(self) -> None:
         await self._engine.dispose()
         await self._notifications.stop()
@@ -253,7 +274,7 @@ class PostgresqlDatabase:
     async def _connection(self, seconds: float) -> AsyncIterator[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]]:
         with _raising_unavailable():
             async with self._engine.connect() as connection:
-                driver: Any = (await connection.get_raw_connection()).driver_connection
+                driver = _driver_of(connection)
                 try:
                     with close_when_idle(driver, seconds) as idle_timeout:
                         connection.info["idle_timeout"] = idle_timeout
@@ -287,9 +308,21 @@ def _check_encoding(connection: Connection) -> None:
         raise ServiceStartError(f"its encoding is {encoding}, and has to be UTF8")
 
 
+def _driver_of(connection: Any) -> psycopg.AsyncConnection[Any]:
+    driver: psycopg.AsyncConnection[Any] = connection.sync_connection.connection.driver_connection
+    return driver
+
+
 async def _execute(driver: psycopg.AsyncConnection[Any], statements: str) -> psycopg.AsyncCursor[Any]:
     # Several statements in one round trip, which prepared ones cannot be.
-    return await driver.execute(statements.encode(), prepare=False)
+    return await driver.execute(statements.encode(driver.info.encoding), prepare=False)
+
+
+async def _last_row(cursor: psycopg.AsyncCursor[Any]) -> tuple[Any, ...] | None:
+    while cursor.nextset():
+        pass
+    row: tuple[Any, ...] | None = await cursor.fetchone()
+    return row
 
 
 def _name_in(row: tuple[Any, ...] | None) -> tuple[Any, ...] | None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Delete, delete, insert, select
+from sqlalchemy import Delete, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.operations import operation_from
@@ -17,23 +17,26 @@ from heksherlite.service.domain.times import read_time, show_time
 from heksherlite.service.domain.tokens import NO_ACCESS, Access, Scope
 from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import tables
+from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.writing import Writer
 
 _columns = tables.proposals.c
+_DELETE_PROPOSAL: Final = delete(tables.proposals).where(_columns.id == bindparam("proposal_id"))
+_INSERT_PROPOSAL: Final = insert(tables.proposals)
 _PENDING: Final = (ProposalState.OPEN.value, ProposalState.APPROVED.value)
 
 
-async def write_proposals(connection: AsyncConnection, proposals: Sequence[Proposal], revision: int) -> None:
+async def write_proposals(statements: Statements, proposals: Sequence[Proposal], revision: int) -> None:
     """Store new and changed proposals.
 
     Args:
-        connection: A connection that holds the write lock.
+        statements: A connection that holds the write lock, or a batch of it.
         proposals: The proposals.
         revision: The revision of the write.
     """
     if proposals:
-        await connection.execute(delete(tables.proposals).where(_columns.id.in_([each.id for each in proposals])))
+        await statements.execute(_DELETE_PROPOSAL, [{"proposal_id": each.id} for each in proposals])
         rows = [
             {
                 "id": proposal.id,
@@ -44,7 +47,7 @@ async def write_proposals(connection: AsyncConnection, proposals: Sequence[Propo
             }
             for proposal in proposals
         ]
-        await connection.execute(insert(tables.proposals), rows)
+        await statements.execute(_INSERT_PROPOSAL, rows)
 
 
 async def read_proposals_since(connection: AsyncConnection, revision: int) -> tuple[Proposal, ...]:

@@ -17,6 +17,7 @@ from heksherlite.service.domain.entities import Setting
 from heksherlite.service.domain.history import Change, removed_rule
 from heksherlite.service.errors import ConflictError
 from heksherlite.service.storage import tables
+from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.rule_rows import read_rules_of
 
 _MOST_RULES: Final = 2_000
@@ -39,22 +40,22 @@ def too_large(catalog: Catalog, changes: Changes) -> frozenset[int]:
     return frozenset(hidden)
 
 
-async def hide_settings(connection: AsyncConnection, settings: Iterable[Setting], revision: int) -> None:
+async def hide_settings(statements: Statements, settings: Iterable[Setting], revision: int) -> None:
     """Remove settings from what readers see, and free their names. Their rules stay stored.
 
     Args:
-        connection: A connection that holds the write lock.
+        statements: A connection that holds the write lock, or a batch of it.
         settings: The settings.
         revision: The revision that removes them.
     """
     for setting in settings:
         for table in (tables.configurable_features, tables.aliases):
-            await connection.execute(delete(table).where(table.c.setting_id == setting.id))
+            await statements.execute(delete(table).where(table.c.setting_id == setting.id))
         of_setting = tables.settings.c.id == setting.id
         # No setting may have such a name.
-        await connection.execute(update(tables.settings).where(of_setting).values(name=f"{setting.id}?"))
+        await statements.execute(update(tables.settings).where(of_setting).values(name=f"{setting.id}?"))
         row = {"setting_id": setting.id, "revision": revision, "setting_name": setting.name}
-        await connection.execute(insert(tables.removed_settings), row)
+        await statements.execute(insert(tables.removed_settings), row)
 
 
 async def require_deleted(connection: AsyncConnection, catalog: Catalog, changes: Changes) -> None:

@@ -20,6 +20,7 @@ from heksherlite.service.domain.value_schemas import ValueSchema
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage import tables
+from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.portions import portions
 from heksherlite.service.storage.proposals import read_proposals_since, write_proposals
 from heksherlite.service.storage.removed_settings import hide_settings
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _STATE_COLUMNS = [column for column in tables.state.columns if column.name not in {"id", "strict_declarations"}]
+_STATE_NAMES = [column.name for column in _STATE_COLUMNS]
 
 # Made once, because every write needs them, and making one takes as long as sending it.
-_SELECT_STATE: Final = select(*_STATE_COLUMNS)
-_UPDATE_STATE: Final = update(tables.state).values({column.name: bindparam(column.name) for column in _STATE_COLUMNS})
+SELECT_STATE: Final = select(*_STATE_COLUMNS)
+_UPDATE_STATE: Final = update(tables.state).values({name: bindparam(name) for name in _STATE_NAMES})
 _TOUCH_SETTING: Final = (
     update(tables.settings)
     .where(tables.settings.c.id == bindparam("touched_id"))
@@ -48,19 +50,44 @@ _SELECT_REVISIONS: Final = (
 )
 _INSERT_REVISION: Final = insert(tables.revisions)
 _DELETE_REVISIONS: Final = delete(tables.revisions).where(tables.revisions.c.revision <= bindparam("oldest"))
+_INSERT_SETTING: Final = insert(tables.settings)
+_UPDATE_SETTING: Final = (
+    update(tables.settings)
+    .where(tables.settings.c.id == bindparam("changed_id"))
+    .values({column.name: bindparam(column.name) for column in tables.settings.columns})
+)
+_RENAME_SETTING: Final = (
+    update(tables.settings).where(tables.settings.c.id == bindparam("changed_id")).values(name=bindparam("new_name"))
+)
+_DELETE_SETTING: Final = delete(tables.settings).where(tables.settings.c.id == bindparam("removed_id"))
+_INSERT_FEATURE: Final = insert(tables.configurable_features)
+_INSERT_ALIAS: Final = insert(tables.aliases)
+_DELETE_FEATURES: Final = delete(tables.configurable_features).where(
+    tables.configurable_features.c.setting_id == bindparam("owner_id")
+)
+_DELETE_ALIASES: Final = delete(tables.aliases).where(tables.aliases.c.setting_id == bindparam("owner_id"))
 _DELETE_RULE: Final = delete(tables.rules).where(tables.rules.c.id == bindparam("removed_id"))
 _FORGET_REMOVAL: Final = delete(tables.removals).where(
     tables.removals.c.kind == bindparam("removed_kind"), tables.removals.c.id == bindparam("removed_id")
 )
+_INSERT_REMOVAL: Final = insert(tables.removals)
 _DELETE_REMOVALS: Final = delete(tables.removals).where(tables.removals.c.revision <= bindparam("oldest"))
 
 
 async def read_counters(connection: AsyncConnection) -> Counters:
     """Return the stored counters."""
-    row = (await connection.execute(_SELECT_STATE)).mappings().one_or_none()
+    return counters_of((await connection.execute(SELECT_STATE)).one_or_none())
+
+
+def counters_of(row: Sequence[Any] | None) -> Counters:
+    """Return the counters in the row that `SELECT_STATE` returns.
+
+    Raises:
+        DatabaseUnavailableError: There is none.
+    """
     if row is None:
         raise DatabaseUnavailableError("the table heksherlite_state is empty")
-    return Counters(**row)
+    return Counters(**dict(zip(_STATE_NAMES, row, strict=True)))
 
 
 async def read_strict_declarations(connection: AsyncConnection) -> bool:
@@ -94,7 +121,7 @@ async def read_changes(connection: AsyncConnection, *, since: Counters) -> Chang
 
 
 async def write_changes(
-    connection: AsyncConnection,
+    statements: Statements,
     catalog: Catalog,
     changes: Changes,
     counters: Counters,
@@ -104,49 +131,51 @@ async def write_changes(
     """Store changes and the counters after them. Nothing is read, so this can be part of a batch.
 
     Args:
-        connection: A connection that holds the write lock.
+        statements: A connection that holds the write lock, or a batch of it.
         catalog: The stored catalog before the changes.
         changes: What to store and remove.
         counters: The counters after this write.
         hidden: The ids of the removed settings whose rules stay stored until they are deleted in portions.
     """
     for setting_id in changes.removed_settings - hidden:
-        await delete_rules_of(connection, setting_id, catalog.entries[setting_id].rules)
-        await connection.execute(delete(tables.settings).where(tables.settings.c.id == setting_id))
-    await hide_settings(connection, [catalog.entries[setting_id].setting for setting_id in hidden], counters.revision)
+        await delete_rules_of(statements, setting_id, catalog.entries[setting_id].rules)
+        await statements.execute(_DELETE_SETTING, {"removed_id": setting_id})
+    await hide_settings(statements, [catalog.entries[setting_id].setting for setting_id in hidden], counters.revision)
     if changes.removed_rules:
-        await connection.execute(_DELETE_RULE, [{"removed_id": rule_id} for rule_id in changes.removed_rules])
-    await _note_removed(connection, "setting", changes.removed_settings, counters.revision)
-    await _note_removed(connection, "rule", changes.removed_rules, counters.revision)
+        await statements.execute(_DELETE_RULE, [{"removed_id": rule_id} for rule_id in changes.removed_rules])
+    await _note_removed(statements, "setting", changes.removed_settings, counters.revision)
+    await _note_removed(statements, "rule", changes.removed_rules, counters.revision)
     if changes.context_features is not None:
-        await _write_features(connection, catalog.context_features, changes.context_features)
+        await _write_features(statements, catalog.context_features, changes.context_features)
     # New settings may have names that changed settings give up.
     known = [setting for setting in changes.settings if setting.id in catalog.entries]
-    await _update_settings(connection, catalog, known)
-    await insert_settings(connection, [setting for setting in changes.settings if setting.id not in catalog.entries])
-    await insert_rules(connection, [rule for rule in changes.rules if rule.id not in catalog.rules], counters.revision)
-    await update_rules(connection, [rule for rule in changes.rules if rule.id in catalog.rules], counters.revision)
+    await _update_settings(statements, catalog, known)
+    await insert_settings(statements, [setting for setting in changes.settings if setting.id not in catalog.entries])
+    await insert_rules(statements, [rule for rule in changes.rules if rule.id not in catalog.rules], counters.revision)
+    await update_rules(statements, [rule for rule in changes.rules if rule.id in catalog.rules], counters.revision)
     if touched := catalog.touched_settings(changes):
         number, nonce = counters.revision_id
         rows = [{"touched_id": setting_id, "new_revision": number, "new_nonce": nonce} for setting_id in touched]
-        await connection.execute(_TOUCH_SETTING, rows)
-    await write_proposals(connection, changes.proposals, counters.revision)
-    await write_counters(connection, counters)
-    await write_revision(connection, counters.revision_id)
+        await statements.execute(_TOUCH_SETTING, rows)
+    await write_proposals(statements, changes.proposals, counters.revision)
+    await write_counters(statements, counters)
+    await write_revision(statements, counters.revision_id)
 
 
-async def write_counters(connection: AsyncConnection, counters: Counters) -> None:
+async def write_counters(statements: Statements, counters: Counters) -> None:
     """Store the counters."""
-    await connection.execute(_UPDATE_STATE, {column.name: getattr(counters, column.name) for column in _STATE_COLUMNS})
+    await statements.execute(_UPDATE_STATE, {name: getattr(counters, name) for name in _STATE_NAMES})
 
 
-async def write_revision(connection: AsyncConnection, revision: RevisionId) -> None:
+async def write_revision(statements: Statements, revision: RevisionId) -> None:
     """Store the name of a new revision, and delete what is only of use to a replica at a very old one."""
     number, nonce = revision
-    await connection.execute(_INSERT_REVISION, {"revision": number, "nonce": nonce})
-    # A replica at an older revision reads everything, and does not need to know what was removed.
-    for delete_old in (_DELETE_REVISIONS, _DELETE_REMOVALS):
-        await connection.execute(delete_old, {"oldest": number - MOST_REVISIONS})
+    await statements.execute(_INSERT_REVISION, {"revision": number, "nonce": nonce})
+    # A replica at an older revision reads everything, and does not need to know what was removed. It is enough if some
+    # writes delete what is that old.
+    if number % (MOST_REVISIONS // 1_000 or 1) == 0:
+        for delete_old in (_DELETE_REVISIONS, _DELETE_REMOVALS):
+            await statements.execute(delete_old, {"oldest": number - MOST_REVISIONS})
 
 
 async def read_lineage(connection: AsyncConnection, known: Lineage, revision: RevisionId) -> Lineage | None:
@@ -170,14 +199,11 @@ async def read_whole_lineage(connection: AsyncConnection) -> Lineage:
     return Lineage().after(RevisionId(*row) for row in rows)
 
 
-async def insert_settings(connection: AsyncConnection, settings: Iterable[Setting]) -> None:
+async def insert_settings(statements: Statements, settings: Iterable[Setting]) -> None:
     """Store new settings, without rules."""
     for portion in portions(settings):
-        await connection.execute(insert(tables.settings), [_setting_row(setting) for setting in portion])
-        features = [(setting.id, name) for setting in portion for name in sorted(setting.configurable_features)]
-        await _insert_names(connection, tables.configurable_features, "context_feature", features)
-        aliases = [(setting.id, alias) for setting in portion for alias in sorted(setting.aliases)]
-        await _insert_names(connection, tables.aliases, "alias", aliases)
+        await statements.execute(_INSERT_SETTING, [_setting_row(setting) for setting in portion])
+        await _insert_names(statements, portion)
 
 
 async def _removals_since(connection: AsyncConnection, revision: int) -> Mapping[str, list[int]]:
@@ -238,51 +264,58 @@ async def _grouped(connection: AsyncConnection, query: Executable) -> defaultdic
     return grouped
 
 
-async def _note_removed(connection: AsyncConnection, kind: str, ids: Iterable[int], revision: int) -> None:
+async def _note_removed(statements: Statements, kind: str, ids: Iterable[int], revision: int) -> None:
     rows = [{"kind": kind, "id": removed_id, "revision": revision} for removed_id in ids]
     if rows:
         # They may have been removed earlier and restored.
-        await connection.execute(_FORGET_REMOVAL, [{"removed_kind": kind, "removed_id": row["id"]} for row in rows])
-        await connection.execute(insert(tables.removals), rows)
+        await statements.execute(_FORGET_REMOVAL, [{"removed_kind": kind, "removed_id": row["id"]} for row in rows])
+        await statements.execute(_INSERT_REMOVAL, rows)
 
 
-async def _write_features(connection: AsyncConnection, known: tuple[str, ...], features: tuple[str, ...]) -> None:
+async def _write_features(statements: Statements, known: tuple[str, ...], features: tuple[str, ...]) -> None:
     table = tables.context_features
     # Positions are unique, so the old ones are moved away first.
-    await connection.execute(update(table).values(position=-1 - table.c.position))
+    await statements.execute(update(table).values(position=-1 - table.c.position))
     for removed in set(known).difference(features):
-        await connection.execute(delete(table).where(table.c.name == removed))
+        await statements.execute(delete(table).where(table.c.name == removed))
     for position, name in enumerate(features):
         if name in known:
-            await connection.execute(update(table).where(table.c.name == name).values(position=position))
+            await statements.execute(update(table).where(table.c.name == name).values(position=position))
         else:
-            await connection.execute(insert(table).values(name=name, position=position))
+            await statements.execute(insert(table).values(name=name, position=position))
 
 
-async def _update_settings(connection: AsyncConnection, catalog: Catalog, settings: Sequence[Setting]) -> None:
+async def _update_settings(statements: Statements, catalog: Catalog, settings: Sequence[Setting]) -> None:
     # Names and aliases are unique, so settings that exchange them give all of them up first.
     if len(settings) > 1:
-        for setting in settings:
-            if setting.name != catalog.entries[setting.id].setting.name:
-                changed = update(tables.settings).where(tables.settings.c.id == setting.id)
-                await connection.execute(changed.values(name=f"{setting.id}?"))  # no setting may have such a name
-            await connection.execute(delete(tables.aliases).where(tables.aliases.c.setting_id == setting.id))
-    for setting in settings:
-        changed = update(tables.settings).where(tables.settings.c.id == setting.id)
-        await connection.execute(changed.values(_setting_row(setting)))
-        for table in (tables.configurable_features, tables.aliases):
-            await connection.execute(delete(table).where(table.c.setting_id == setting.id))
-        features = [(setting.id, name) for name in sorted(setting.configurable_features)]
-        await _insert_names(connection, tables.configurable_features, "context_feature", features)
-        await _insert_names(
-            connection, tables.aliases, "alias", [(setting.id, name) for name in sorted(setting.aliases)]
+        renamed = [setting.id for setting in settings if setting.name != catalog.entries[setting.id].setting.name]
+        # No setting may have such a name.
+        await _execute_each(
+            statements, _RENAME_SETTING, [{"changed_id": each, "new_name": f"{each}?"} for each in renamed]
         )
+        await _execute_each(statements, _DELETE_ALIASES, [{"owner_id": setting.id} for setting in settings])
+    for portion in portions(settings):
+        rows = [{**_setting_row(setting), "changed_id": setting.id} for setting in portion]
+        await _execute_each(statements, _UPDATE_SETTING, rows)
+        for delete_names in (_DELETE_FEATURES, _DELETE_ALIASES):
+            await _execute_each(statements, delete_names, [{"owner_id": setting.id} for setting in portion])
+        await _insert_names(statements, portion)
 
 
-async def _insert_names(connection: AsyncConnection, table: Any, column: str, names: Sequence[tuple[int, str]]) -> None:
-    if names:
-        rows = [{"setting_id": setting_id, column: name} for setting_id, name in names]
-        await connection.execute(insert(table), rows)
+async def _insert_names(statements: Statements, settings: Iterable[Setting]) -> None:
+    features = [
+        {"setting_id": setting.id, "context_feature": name}
+        for setting in settings
+        for name in sorted(setting.configurable_features)
+    ]
+    await _execute_each(statements, _INSERT_FEATURE, features)
+    aliases = [{"setting_id": setting.id, "alias": name} for setting in settings for name in sorted(setting.aliases)]
+    await _execute_each(statements, _INSERT_ALIAS, aliases)
+
+
+async def _execute_each(statements: Statements, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        await statements.execute(statement, rows)
 
 
 def _setting_row(setting: Setting) -> dict[str, Any]:

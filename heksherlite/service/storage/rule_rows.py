@@ -12,6 +12,7 @@ from heksherlite.service.domain.entities import Conditions, Rule
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.storage import tables
+from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.portions import portions
 
 _RULES_AT_ONCE: Final = 10_000
@@ -106,45 +107,45 @@ def _rule_of(row: Any, conditions: Conditions) -> Rule:
     )
 
 
-async def insert_rules(connection: AsyncConnection, rules: Iterable[Rule], revision: int) -> None:
+async def insert_rules(statements: Statements, rules: Iterable[Rule], revision: int) -> None:
     """Store new rules of settings that are stored.
 
     Args:
-        connection: A connection that holds the write lock.
+        statements: A connection that holds the write lock, or a batch of it.
         rules: The rules.
         revision: The revision of the write.
     """
     for portion in portions(rules):
         rows = [{"id": rule.id, "setting_id": rule.setting_id, **_changing(rule, revision)} for rule in portion]
-        await connection.execute(_INSERT_RULE, rows)
+        await statements.execute(_INSERT_RULE, rows)
         conditions = [
             {"rule_id": rule.id, "context_feature": feature, "value": value}
             for rule in portion
             for feature, value in rule.conditions
         ]
-        await connection.execute(_INSERT_CONDITION, conditions)
+        await statements.execute(_INSERT_CONDITION, conditions)
 
 
-async def update_rules(connection: AsyncConnection, rules: Iterable[Rule], revision: int) -> None:
+async def update_rules(statements: Statements, rules: Iterable[Rule], revision: int) -> None:
     """Store the values, metadata and schedules of rules that are stored. The arguments are those of `insert_rules`."""
     for portion in portions(rules):
         rows = [{"changed_id": rule.id, **_changing(rule, revision)} for rule in portion]
-        await connection.execute(_UPDATE_RULE, rows)
+        await statements.execute(_UPDATE_RULE, rows)
 
 
-async def delete_rules_of(connection: AsyncConnection, setting_id: int, rule_ids: Iterable[int]) -> None:
+async def delete_rules_of(statements: Statements, setting_id: int, rule_ids: Iterable[int]) -> None:
     """Delete rules of a setting.
 
     Args:
-        connection: A connection that holds the write lock.
+        statements: A connection that holds the write lock, or a batch of it.
         setting_id: The id of the setting.
         rule_ids: The ids of consecutive rules of the setting, in ascending order.
     """
     # In several statements, because a single one could take longer than the server may.
     for portion in portions(rule_ids, size=_RULES_AT_ONCE):
         between = {"owner_id": setting_id, "first_id": portion[0], "last_id": portion[-1]}
-        await connection.execute(_DELETE_CONDITIONS, between)
-        await connection.execute(_DELETE_RULES, between)
+        await statements.execute(_DELETE_CONDITIONS, between)
+        await statements.execute(_DELETE_RULES, between)
 
 
 def _changing(rule: Rule, revision: int) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from heksherlite.errors import ServiceStartError
+from heksherlite.service.domain.counters import Counters
 from heksherlite.service.errors import DatabaseBusyError, DatabaseUnavailableError, UnknownOutcomeError
+from heksherlite.service.storage.rows import read_counters
 from heksherlite.service.storage.schema import check_schema, upgrade_schema
 from heksherlite.service.storage.sqlite_files import SqliteFiles
 
@@ -100,9 +102,13 @@ class SqliteDatabase:
         except DatabaseUnavailableError as error:
             raise UnknownOutcomeError(f"during a write, {error}") from error
 
-    def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
-        """Do nothing, because there is no network to save round trips on."""
-        return nullcontext()
+    async def counters(self, connection: AsyncConnection) -> Counters:
+        """Read the counters."""
+        return await read_counters(connection)
+
+    def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Yield the connection itself, because there is no network to save round trips on."""
+        return nullcontext(connection)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

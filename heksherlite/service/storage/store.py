@@ -4,23 +4,23 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heksherlite.service.domain.audit import Action, AuditEvent, DatedEvent
 from heksherlite.service.domain.authors import BY_SERVICE, Author, Cause
-from heksherlite.service.domain.catalog import Catalog, Changes, Decision
+from heksherlite.service.domain.break_glass import break_glass_event
+from heksherlite.service.domain.catalog import Catalog, Decision
 from heksherlite.service.domain.counters import Counters
-from heksherlite.service.domain.history import as_of, changes_between
+from heksherlite.service.domain.history import changes_between
 from heksherlite.service.domain.lineage import NONCE_BYTES, RevisionId
 from heksherlite.service.domain.signing_keys import SigningKeys
 from heksherlite.service.domain.tokens import Tokens
-from heksherlite.service.errors import DatabaseUnavailableError, NotCaughtUpError, NotFoundError
+from heksherlite.service.errors import DatabaseUnavailableError, NotCaughtUpError
 from heksherlite.service.storage.access import AccessStore
 from heksherlite.service.storage.applications import Applications
 from heksherlite.service.storage.audit import AuditLog, write_events
@@ -31,6 +31,7 @@ from heksherlite.service.storage.groups import Groups
 from heksherlite.service.storage.heartbeat import Heartbeat
 from heksherlite.service.storage.history import History, write_record
 from heksherlite.service.storage.last_declared import LastDeclared
+from heksherlite.service.storage.past_catalogs import PastCatalogs
 from heksherlite.service.storage.proposals import Proposals
 from heksherlite.service.storage.removed_settings import require_deleted, too_large
 from heksherlite.service.storage.replicas import Replica
@@ -50,11 +51,8 @@ from heksherlite.service.storage.writing import Writer
 T = TypeVar("T")
 
 _CATCH_UP_SECONDS = 1.0
-_MOST_RULES_IN_A_BATCH = 10_000
-_ATTEMPTS_TO_LOOK_BACK = 3
 _ATTEMPTS_TO_CATCH_UP = 3
 _MOST_RULES_BEHIND = 10_000
-_MOST_AUDITED_SETTINGS = 100
 
 
 class Store:
@@ -112,8 +110,7 @@ class Store:
         self._behind = False
         self._heartbeat = Heartbeat()
         self._next_load: asyncio.Task[None] | None = None  # one that has not begun to read yet
-        self._looking_back = asyncio.Lock()
-        self._past: Catalog | None = None  # the latest past catalog, because queries for a past state come in series
+        self._past_catalogs = PastCatalogs(self.history, lambda: self.catalog, self.load)
 
     @property
     def available(self) -> bool:
@@ -163,7 +160,7 @@ class Store:
             self._next_load = None
             now = time.monotonic()
             async with self._database.reading() as connection:
-                self._replace(await self._newest(connection))
+                self._replace(await self._newest(connection, await read_counters(connection)))
             self.newest_at = now
             self._heartbeat.resume()
 
@@ -240,52 +237,8 @@ class Store:
         return result
 
     async def at(self, moment: int | RevisionId | datetime) -> Catalog:
-        """Return the catalog as it was at a revision or at a time.
-
-        Args:
-            moment: The number of a revision, or its name, or a time.
-
-        Raises:
-            NotFoundError: There is no such revision, or the history does not go back so far.
-            DatabaseUnavailableError: The database cannot be reached.
-        """
-        number = await self.history.revision_at(moment) if isinstance(moment, datetime) else moment
-        name = None
-        if isinstance(number, RevisionId):
-            name, number = number, number.number
-        if number > self.catalog.counters.revision or (name is not None and self.catalog.lineage.excludes(name)):
-            await self.load()
-        async with self._looking_back:
-            for _ in range(_ATTEMPTS_TO_LOOK_BACK):
-                catalog = self.catalog
-                if name is not None and name not in catalog.lineage:
-                    raise NotFoundError(f"there is no revision {name}; the newest is {catalog.counters.revision_id}")
-                past = await self._look_back(catalog, number)
-                if past is not None:
-                    return past
-                await self.load()
-        raise NotCaughtUpError("the database is exchanged all the time")
-
-    async def _look_back(self, catalog: Catalog, number: int) -> Catalog | None:
-        """Return a catalog at an earlier revision, or None if the database no longer has it."""
-        newest = catalog.counters.revision_id
-        if number > newest.number:
-            raise NotFoundError(f"there is no revision {number} yet; the newest is {newest.number}")
-        if number == newest.number:
-            return catalog
-        # What it was called is not known if it is very old; what is called after the newest one is true until then.
-        revision = catalog.lineage.revision(number) or RevisionId(number, newest.nonce)
-        known = self._past
-        if known is not None and (known.counters.database_id, known.counters.revision_id) == (
-            catalog.counters.database_id,
-            revision,
-        ):
-            return known
-        undone = await self.history.changes_to_undo(after=number, until=newest)
-        if undone is None:
-            return None
-        self._past = await asyncio.to_thread(as_of, catalog, undone, revision)
-        return self._past
+        """Do the same as `PastCatalogs.at`."""
+        return await self._past_catalogs.at(moment)
 
     async def close(self) -> None:
         """Close the database after the current writes."""
@@ -301,12 +254,12 @@ class Store:
         raise NotCaughtUpError("others write more than can be read")
 
     async def _newest_for_write(self, connection: AsyncConnection) -> Catalog:
-        counters, known = await read_counters(connection), self.catalog.counters
+        counters, known = await self._database.counters(connection), self.catalog.counters
         if counters != known:
             since = known.revision if counters.database_id == known.database_id else 0
             if await count_rules_since(connection, since, limit=_MOST_RULES_BEHIND + 1) > _MOST_RULES_BEHIND:
                 raise _FarBehindError
-        return await self._newest(connection)
+        return await self._newest(connection, counters)
 
     async def _write(
         self, decide: Callable[[Catalog], Decision[T]], cause: Cause, connection: AsyncConnection
@@ -319,12 +272,10 @@ class Store:
         changes = decision.changes.at(counters.revision_id)
         await require_deleted(connection, catalog, changes)
         hidden = too_large(catalog, changes)
-        # What takes long is waited for statement by statement, so that a server that responds counts as one.
-        takes_long = len(changes.rules) > _MOST_RULES_IN_A_BATCH
-        async with nullcontext() if takes_long else self._database.batching(connection):
-            await write_changes(connection, catalog, changes, counters, hidden=hidden)
+        async with self._database.batching(connection) as statements:
+            await write_changes(statements, catalog, changes, counters, hidden=hidden)
             told = changes_between(catalog, changes, without_rules_of=hidden)
-            recorded = await write_record(connection, counters, cause, told)
+            recorded = await write_record(statements, counters, cause, told)
         self.on_recorded(cause.author, recorded.characters)
         if hidden:
             self.rules_are_hidden.set()
@@ -366,8 +317,7 @@ class Store:
         except DatabaseUnavailableError:
             self._check_soon()  # the write is committed; the follower reads it as soon as it can
 
-    async def _newest(self, connection: AsyncConnection) -> Catalog:
-        counters = await read_counters(connection)
+    async def _newest(self, connection: AsyncConnection, counters: Counters) -> Catalog:
         catalog = self.catalog
         if counters == catalog.counters:
             return catalog
@@ -396,16 +346,6 @@ class Store:
     def _check_soon(self) -> None:
         self._check_at = time.monotonic()
         self._database.wake_up.set()
-
-
-def break_glass_event(catalog: Catalog, changes: Changes, counters: Counters, cause: Cause) -> DatedEvent:
-    """Return the event for the audit record of a write that ignored the protection of settings."""
-    names = sorted(catalog.entries[each].setting.name for each in catalog.touched_settings(changes))
-    details = {"reason": cause.reason, "revision": counters.revision, "settings": names[:_MOST_AUDITED_SETTINGS]}
-    return DatedEvent(
-        counters.changed_at or datetime.now(UTC),
-        AuditEvent(action=Action.BREAK_GLASS, actor=cause.author, details=details),
-    )
 
 
 class _FarBehindError(Exception):

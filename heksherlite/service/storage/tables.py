@@ -42,7 +42,7 @@ state = Table(
     Column("last_setting_id", BigInteger, nullable=False),
     Column("last_rule_id", BigInteger, nullable=False),
     Column("changed_at", UtcTime),
-    Column("access_revision", BigInteger, nullable=False),
+    Column("access_revision", BigInteger, nullable=False, server_default="0"),
     Column("revision_nonce", String, nullable=False),
     Column("features_nonce", String, nullable=False),
     Column("access_nonce", String, nullable=False),
@@ -303,7 +303,12 @@ token_uses = Table(
 setting_declarations = Table(
     "setting_declarations",
     metadata,
-    Column("setting_id", ForeignKey("settings.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column(
+        "setting_id",
+        ForeignKey("settings.id", name="fk_setting_declarations_setting_id_settings", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
     Column("declared_at", BigInteger, nullable=False),
 )
 """When programs last declared settings. A write here does not change the revision of the state."""

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.authors import Cause
+from heksherlite.service.domain.break_glass import break_glass_event
 from heksherlite.service.domain.catalog import Catalog, Changes
 from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.entities import Rule, Setting
@@ -26,7 +27,6 @@ from heksherlite.service.storage.portions import portions
 from heksherlite.service.storage.rows import insert_settings, read_catalog, write_changes, write_counters
 from heksherlite.service.storage.rule_removal import move_portion
 from heksherlite.service.storage.rule_rows import insert_rules
-from heksherlite.service.storage.store import break_glass_event
 from heksherlite.service.storage.writing import Writer
 from heksherlite.service.transfer.lines import ExportReader
 

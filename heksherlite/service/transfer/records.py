@@ -24,7 +24,7 @@ _LARGEST_ID = 2**63 - 1
 
 class _Record(RequestBody):
     # What is not known would get lost.
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Header(_Record):

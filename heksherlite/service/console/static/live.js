@@ -2,7 +2,8 @@
 
 const MOST_NOTES = 3;
 const PAUSE = 250; // milliseconds until new values are shown; the note is shown at once
-const LONGEST_PAUSE = 2000; // milliseconds, while changes follow each other
+const INTERVAL = 600; // milliseconds between two requests for the page, at least
+const SHARE = 8; // how much longer the interval is than a request takes, so that a busy service is not made busier
 
 // Replaces what changed within the elements that have a data-fresh key, unless somebody is using it.
 async function refresh() {
@@ -37,26 +38,43 @@ function show(place, text, links) {
   [...place.children].slice(MOST_NOTES).forEach((each) => each.remove());
 }
 
+// Returns whether the page shows values of settings that changed; all of them are meant if there are no names.
+function concerns(about, settings) {
+  if (!document.querySelector("[data-fresh]")) return false;
+  return !settings || about || settings.some((name) => document.querySelector(`[data-fresh="${CSS.escape(name)}"]`));
+}
+
+// Returns a function that shows new values soon, and not more often than the service can bear.
+function refresher() {
+  let waiting = 0;
+  let began = 0;
+  let took = 0;
+  const start = async () => {
+    waiting = 0;
+    if (document.hidden) return;
+    began = performance.now();
+    await refresh().catch((error) => console.warn("the page shows older values:", error));
+    took = performance.now() - began;
+  };
+  const soon = () => {
+    const interval = Math.max(INTERVAL, SHARE * took);
+    waiting ||= setTimeout(start, Math.max(PAUSE, began ? began + interval - performance.now() : 0));
+  };
+  document.addEventListener("visibilitychange", () => document.hidden || soon());
+  return soon;
+}
+
 export function follow() {
   const { root, revision } = document.body.dataset;
   const place = document.getElementById("live");
   if (!place || !document.querySelector("nav[aria-label=Main]")) return;
   const { about } = document.querySelector("main").dataset;
-  let waiting = 0;
-  let pause = PAUSE;
-  let refreshed = 0;
+  const refreshSoon = refresher();
   const source = new EventSource(`${root}events?since=${revision}`);
   source.addEventListener("change", (event) => {
     const { text, settings, link: href, label } = JSON.parse(event.data);
     if (about && settings && !settings.includes(about)) return;
     show(place, text, [...(href ? [link(root + href, label)] : []), link(location.href, "Show the new state")]);
-    if (waiting || !document.querySelector("[data-fresh]")) return;
-    // A page that changes all the time is not fetched all the time.
-    pause = Date.now() - refreshed > 2 * pause ? PAUSE : Math.min(2 * pause, LONGEST_PAUSE);
-    waiting = setTimeout(() => {
-      waiting = 0;
-      refreshed = Date.now();
-      refresh().catch((error) => console.warn("the page shows older values:", error));
-    }, pause);
+    if (concerns(about, settings)) refreshSoon();
   });
 }

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from heksherlite.service.api import applications as application_api
 from heksherlite.service.api import groups as group_api
+from heksherlite.service.api import signing_key as signing_key_api
 from heksherlite.service.api import tokens as token_api
 from heksherlite.service.api.administration import Administered
 from heksherlite.service.api.change_cause import author_of
@@ -23,6 +24,7 @@ from heksherlite.service.domain.tokens import Scope, Token
 from heksherlite.service.errors import BadRequestError, RequestError
 from heksherlite.service.pages.choices import DESCRIPTIONS, POWERFUL
 from heksherlite.service.pages.form import Form, read_form
+from heksherlite.service.pages.wording import read_json, words_of
 from heksherlite.service.storage.tokens import list_tokens
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
@@ -33,6 +35,9 @@ _PART_SIZE: Final = 40
 
 _LONGEST_GROUP: Final = 2_000
 """The size of the longest values of a group that are shown without being asked for, in characters."""
+
+_ENTERED: Final = ("name", "identifier", "public_identifier", "redirect_uri", "setting_prefix")
+"""What a form shows again if it is refused."""
 
 T = TypeVar("T")
 
@@ -67,7 +72,7 @@ async def create_token(request: Request, store: Administered) -> Response:
         )
         response = await token_api.create_token(body, store, _cause(request, form))
     except RequestError as error:
-        return await _show(request, store, problem=error.message, form=form, status=422)
+        return await _show(request, store, problem=words_of(error), form=form, status=422)
     return await _show(request, store, made=("Token", orjson.loads(bytes(response.body))["token"]))
 
 
@@ -96,8 +101,32 @@ async def invite_application(request: Request, store: Administered) -> Response:
         )
         response = await application_api.invite_application(body, store, _cause(request, form))
     except RequestError as error:
-        return await _show(request, store, problem=error.message, form=form, status=422)
+        return await _show(request, store, problem=words_of(error), form=form, status=422)
     return await _show(request, store, made=("One-time token", orjson.loads(bytes(response.body))["one_time_token"]))
+
+
+@router.post("/console/access/applications/register")
+@requires_operator
+async def register_application(request: Request, store: Administered) -> Response:
+    """Register a public application."""
+    form = await read_form(request)
+    identifier, scopes = form.text("public_identifier"), form.texts("scope")
+    try:
+        if exposed := [scope for scope in scopes if scope in POWERFUL and not form.text("force")]:
+            raise BadRequestError(
+                f"every program that claims to be {identifier[:100]!r} would get the scope {exposed[0]}; choose less,"
+                " or confirm it below the scopes"
+            )
+        body = {
+            "identifier": identifier,
+            "approval": {"scopes": list(scopes), "setting_prefix": form.text("setting_prefix")},
+            "redirect_uri": form.text("redirect_uri") or None,
+        }
+        registration = _validated(application_api.Registration, body)
+        await application_api.register_application(registration, store, _cause(request, form))
+    except RequestError as error:
+        return await _show(request, store, problem=words_of(error), form=form, status=422)
+    return redirect(request, "access")
 
 
 @router.post("/console/access/applications/revoke")
@@ -121,7 +150,7 @@ async def expire_application(request: Request, store: Administered) -> Response:
             _validated(application_api.ChosenForExpiry, body), store, _cause(request, form)
         )
     except RequestError as error:
-        return await _show(request, store, problem=error.message, status=422)
+        return await _show(request, store, problem=words_of(error), status=422)
     return redirect(request, "access")
 
 
@@ -143,7 +172,7 @@ async def rotate_credentials(request: Request, store: Administered) -> Response:
             _validated(application_api.Rotation, body), store, _cause(request, form)
         )
     except RequestError as error:
-        return await _show(request, store, problem=error.message, status=422)
+        return await _show(request, store, problem=words_of(error), status=422)
     new = {name: value for name, value in orjson.loads(bytes(response.body)).items() if name != "id"}
     shown = orjson.dumps(new, option=orjson.OPT_INDENT_2).decode()
     return await _show(request, store, made=("New credentials", shown))
@@ -159,7 +188,7 @@ async def change_groups(request: Request, store: Administered) -> Response:
     try:
         await change(_validated(application_api.ChosenForGroup, body), store, _cause(request, form))
     except RequestError as error:
-        return await _show(request, store, problem=error.message, status=422)
+        return await _show(request, store, problem=words_of(error), status=422)
     return redirect(request, "access")
 
 
@@ -173,14 +202,12 @@ async def put_group(request: Request, store: Administered) -> Response:
         if form.text("do") == "delete":
             await group_api.delete_group(name, store, _cause(request, form))
         else:
-            values = orjson.loads((form.texts("values") or [""])[-1])
+            values = read_json((form.texts("values") or [""])[-1])
             await group_api.put_group(
                 name, _validated(group_api.GroupBody, {"values": values}), store, _cause(request, form)
             )
-    except orjson.JSONDecodeError as error:
-        return await _show(request, store, problem=f"this is not JSON: {error}", form=form, status=422)
     except RequestError as error:
-        return await _show(request, store, problem=error.message, form=form, status=422)
+        return await _show(request, store, problem=words_of(error), form=form, status=422)
     return redirect(request, "access")
 
 
@@ -197,8 +224,18 @@ async def put_secret(request: Request, store: Administered) -> Response:
             body = group_api.SecretBody(value=(form.texts("value") or [""])[-1])
             await group_api.put_secret(name, body, store, _cause(request, form))
     except RequestError as error:
-        return await _show(request, store, problem=error.message, status=422)
+        return await _show(request, store, problem=words_of(error), status=422)
     return redirect(request, "access")
+
+
+@router.post("/console/access/signing-key")
+@requires_operator
+async def rotate_signing_key(request: Request, store: Administered) -> Response:
+    """Replace the key that signs access tokens and device codes."""
+    form = await read_form(request)
+    body = signing_key_api.Rotation(at_once=form.text("at_once") == "yes")
+    await signing_key_api.rotate(body, request, store)
+    return await _show(request, store, done="The signing key was replaced.")
 
 
 def _expiry(form: Form, store: Administered) -> int | None:
@@ -212,8 +249,7 @@ def _validated(model: type[Any], values: dict[str, Any]) -> Any:
     try:
         body: BaseModel = model.model_validate(values)
     except ValidationError as error:
-        texts = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise BadRequestError("; ".join(texts)) from error
+        raise BadRequestError(words_of(error)) from error
     return body
 
 
@@ -226,6 +262,7 @@ async def _show(
     store: Administered,
     *,
     made: tuple[str, str] | None = None,
+    done: str = "",
     problem: str = "",
     form: Form | None = None,
     status: int = 200,
@@ -245,8 +282,9 @@ async def _show(
         "access",
         status=status,
         made=made,
+        done=done,
         problem=problem,
-        entered={name: "" if form is None else form.text(name) for name in ("name", "identifier", "setting_prefix")},
+        entered={name: "" if form is None else form.text(name) for name in _ENTERED},
         q=request.query_params.get("q", ""),
         searches=bool(words) or any(each.count > 1 for each in (tokens, applications, groups, secrets)),
         tokens=tokens.shown(_token),

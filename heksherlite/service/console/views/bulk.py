@@ -22,9 +22,10 @@ from heksherlite.service.console.schema_fields import UNITS
 from heksherlite.service.console.searching import search_of
 from heksherlite.service.domain.entities import Entry, Rule, Setting
 from heksherlite.service.domain.rights import Rights
-from heksherlite.service.domain.tokens import Scope
+from heksherlite.service.domain.tokens import PERMITS, Scope
 from heksherlite.service.errors import BadRequestError, RequestError
 from heksherlite.service.pages.form import Form, read_form
+from heksherlite.service.pages.wording import fault_of_json, words_of
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
@@ -58,9 +59,10 @@ async def take_bulk(request: Request, store: ReadableStore, context: Context) ->
     do = form.text("do")
     person = person_of(request)
     if do in _FOR_ADMINISTRATORS and not person.may_administer:
-        raise AccessDeniedError(403, "this requires the scope admin")
+        raise AccessDeniedError(403, f"you may not {PERMITS[Scope.ADMIN]}", needed_scope=Scope.ADMIN)
     if do not in _FOR_ADMINISTRATORS and not person.may_propose:
-        raise AccessDeniedError(403, "this requires the scope write or propose")
+        needed = f"{PERMITS[Scope.PROPOSE]} or {PERMITS[Scope.WRITE]}"
+        raise AccessDeniedError(403, f"you may not {needed}", needed_scope=Scope.PROPOSE)
     entries, rules = _entries(store, names), _rules(store, names, numbers)
     shared = _shared(entries)
     if shared is not None and do == "more":
@@ -80,7 +82,7 @@ async def take_bulk(request: Request, store: ReadableStore, context: Context) ->
         problem = "the value was not added; the message beside it says why"
         return await _show(request, store, names, numbers, form=form, problem=problem, fault=error)
     except RequestError as error:
-        return await _show(request, store, names, numbers, form=form, problem=error.message)
+        return await _show(request, store, names, numbers, form=form, problem=words_of(error))
     return redirect(request, "draft")
 
 
@@ -168,7 +170,7 @@ def _json(form: Form) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise BadRequestError(f"the value is not JSON: {error}; a text is written in quotation marks") from error
+        raise BadRequestError(f"{fault_of_json(text, error)}; a text is written in quotation marks") from error
 
 
 def _entries(store: StoreView, names: Sequence[str]) -> Sequence[Entry]:

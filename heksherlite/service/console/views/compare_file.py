@@ -9,12 +9,11 @@ from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from pydantic import TypeAdapter
 
 from heksherlite import operations as ops
 from heksherlite.rules import NO_VALUE
 from heksherlite.service.api.context import Context, ReadableStore
-from heksherlite.service.api.operation_bodies import AnyOperationBody
+from heksherlite.service.api.operation_bodies import checked_operation
 from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.drafting import add_to_draft
 from heksherlite.service.console.rendering import redirect, render
@@ -42,8 +41,6 @@ _LARGEST_FIELD: Final = 60_000
 
 _ROW_SIZE: Final = 600
 """About how large a row is without the values, in bytes."""
-
-_OPERATION: Final[Any] = TypeAdapter(AnyOperationBody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +97,7 @@ async def copy_from_file(request: Request, context: Context) -> Response:
     try:
         texts = _unpacked(form.text("operations"), most=context.options.limits.max_changes_size)
         chosen = texts if form.text("all") else [texts[int(row)] for row in form.texts("row")]
-        operations = [_OPERATION.validate_python(each).operation for each in chosen]
+        operations = [checked_operation(each) for each in chosen]
     except (ValueError, IndexError, zlib.error) as error:
         raise BadRequestError("the form does not say what to copy") from error
     if not operations:

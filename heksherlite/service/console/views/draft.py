@@ -12,7 +12,7 @@ from heksherlite.names import PLAN_FORMAT
 from heksherlite.service.api import proposals
 from heksherlite.service.api.changes import ChangesBody
 from heksherlite.service.api.context import Context, WritableStore
-from heksherlite.service.api.operation_bodies import operations_of
+from heksherlite.service.api.operation_bodies import require_at_most
 from heksherlite.service.api.responses import status_of
 from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.drafting import add_to_draft, cause_of, look_at, rights_of
@@ -20,11 +20,13 @@ from heksherlite.service.console.parts import part_of
 from heksherlite.service.console.people import person_of
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleOperationsRoute
+from heksherlite.service.console.showing import moment
 from heksherlite.service.domain.drafts import Draft
 from heksherlite.service.domain.times import read_time
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, OperationConflictsError, RequestError
 from heksherlite.service.pages.form import read_form
+from heksherlite.service.pages.wording import faults_of, read_json, words_of
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleOperationsRoute)
 
@@ -50,7 +52,7 @@ async def export_draft(request: Request, context: Context) -> Response:
     """Return the draft as the body of ``POST /api/v1/changes``."""
     draft = await _draft_of(request, context)
     headers = {"content-disposition": 'attachment; filename="draft.json"', "cache-control": "no-store"}
-    return Response(_body(draft), 200, headers, "application/json")
+    return Response(_exported(draft), 200, headers, "application/json")
 
 
 @router.get("/console/draft/plan")
@@ -75,21 +77,14 @@ async def export_plan(request: Request, context: Context) -> Response:
 async def import_draft(request: Request, context: Context) -> Response:
     """Add the operations of an exported draft, a saved plan, or any body of ``POST /api/v1/changes``."""
     form = await read_form(request, with_files=True)
+    most = context.options.limits.max_operations
     try:
-        given = orjson.loads(next((each for each in (*form.texts("file"), *form.texts("json")) if each.strip()), ""))
-        if isinstance(given, dict) and given.get("format") == PLAN_FORMAT:
-            if given.get("version") != 1:
-                raise BadRequestError("this is a plan of another version of heksherlite; make it again")
-            given = {name: value for name, value in given.items() if name not in {"format", "version"}}
-        body = ChangesBody.model_validate(given)
-    except orjson.JSONDecodeError as error:
-        return await _show(request, context, problem=f"this is not JSON: {error}", status=422)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:10]]
-        return await _show(request, context, problem="; ".join(faults), status=422)
-    operations = operations_of(body.operations, most=context.options.limits.max_operations)
+        body = _body_of(next((each for each in (*form.texts("file"), *form.texts("json")) if each.strip()), ""), most)
+    except BadRequestError as error:
+        return await _show(request, context, problem=error.message, status=422)
+    require_at_most(most, body.operations)
     base_revision = await context.changer.number_of(body.base_revision)
-    await add_to_draft(request, operations, base_revision=base_revision)
+    await add_to_draft(request, body.operations, base_revision=base_revision)
     return redirect(request, "draft")
 
 
@@ -138,12 +133,14 @@ async def save(request: Request, context: Context) -> Response:
     try:
         cause, rights = cause_of(request, reason), rights_of(request)
         if form.text("break_glass"):
+            if not reason:
+                raise BadRequestError("an emergency change needs a reason")
             rights, cause = rights.breaking_glass(cause)
         made = await context.changer.make(draft.operations, rights, cause, base_revision=draft.base_revision)
     except OperationConflictsError:
         return await _show(request, context, reason=reason, status=409)
     except RequestError as error:
-        return await _show(request, context, problem=error.message, reason=reason, status=status_of(error))
+        return await _show(request, context, problem=words_of(error), reason=reason, status=status_of(error))
     await _clear(request, context, draft)
     return redirect(request, f"history/{made.revision}?saved=1" if made.preview.outcome.changes else "draft?nothing=1")
 
@@ -164,17 +161,42 @@ async def propose(request: Request, context: Context, store: WritableStore) -> R
             "base_revision": draft.base_revision,
         }
         if apply_at:
-            body["apply_at"] = read_time(apply_at).isoformat()
+            time_to_apply = read_time(apply_at)
+            if time_to_apply <= store.now():
+                raise BadRequestError(f"{moment(time_to_apply)} is over already; choose a later time, or none")
+            body["apply_at"] = time_to_apply.isoformat()
         answer = await proposals.propose(
             request, proposals.NewProposal.model_validate(body), context, store, cause_of(request, reason)
         )
     except OperationConflictsError:
         return await _show(request, context, reason=reason, status=409)
     except (RequestError, ValueError) as error:
-        text = error.message if isinstance(error, RequestError) else str(error)
+        text = words_of(error) if isinstance(error, RequestError | ValidationError) else str(error)
         return await _show(request, context, problem=text, reason=reason, status=422)
     await _clear(request, context, draft)
     return redirect(request, f"proposals/{orjson.loads(bytes(answer.body))['proposal_id']}")
+
+
+def _body_of(text: str, most: int) -> ChangesBody:
+    """Return the edits in a file.
+
+    Raises:
+        BadRequestError: It is neither an exported draft nor a plan file, or has too many edits.
+    """
+    given = read_json(text)
+    if not isinstance(given, dict):
+        raise BadRequestError("this is neither an exported draft nor a plan file: it is not a JSON object")
+    if given.get("format") == PLAN_FORMAT:
+        if given.get("version") != 1:
+            raise BadRequestError("this is a plan of another version of heksherlite; make it again")
+        given = {name: value for name, value in given.items() if name not in {"format", "version"}}
+    try:
+        body = ChangesBody.model_validate(given)
+    except ValidationError as error:
+        raise BadRequestError(faults_of(error, with_places=True)) from error
+    if len(body.operations) > most:
+        raise BadRequestError(f"the file has {len(body.operations)} edits, and a draft may have {most}")
+    return body
 
 
 async def _draft_of(request: Request, context: Context) -> Draft:
@@ -191,7 +213,7 @@ async def _clear(request: Request, context: Context, made: Draft) -> None:
     await context.store.drafts.change(person_of(request).draft_owner, without_made, now=time.time())
 
 
-def _body(draft: Draft, *, reason: str | None = None) -> bytes:
+def _exported(draft: Draft, *, reason: str | None = None) -> bytes:
     body: dict[str, Any] = {"operations": [operation.as_json() for operation in draft.operations]}
     if reason:
         body["reason"] = reason
@@ -204,7 +226,7 @@ async def _show(
     request: Request, context: Context, *, problem: str = "", reason: str = "", status: int = 200
 ) -> Response:
     draft = await _draft_of(request, context)
-    body = _body(draft, reason="…").decode()
+    body = _exported(draft, reason="…").decode()
     look = await look_at(context, draft.operations, rights_of(request), base_revision=draft.base_revision)
     return await render(
         request,

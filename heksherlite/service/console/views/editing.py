@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
+from heksherlite import names
 from heksherlite import operations as ops
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
@@ -24,6 +25,7 @@ from heksherlite.service.domain.times import read_time, show_time
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, RequestError
 from heksherlite.service.pages.form import Form, read_form
+from heksherlite.service.pages.wording import words_of
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
@@ -80,6 +82,11 @@ async def take_rule(request: Request, name: str, store: ReadableStore, context: 
     conditions = {feature: text for feature, text in entered.conditions.items() if text}
     if not conditions:
         entered.faults["conditions"] = "fill in at least one condition, or set the default for everybody instead"
+    for feature, text in conditions.items():
+        if not names.is_context_feature_value(text):
+            entered.faults["conditions"] = (
+                f"{text[:100]!r} cannot be a value of {feature}: a value has {names.CONTEXT_FEATURE_VALUE_ALLOWED}"
+            )
     times = _times(entered, store.now())
     if not entered.faults:
         operation = ops.PutRule(setting=setting.name, feature_values=conditions, value=value, **times)  # type: ignore[arg-type]  # both are times
@@ -87,7 +94,7 @@ async def take_rule(request: Request, name: str, store: ReadableStore, context: 
             await _add(request, context, checked(operation))
             return redirect(request, "draft")
         except RequestError as error:
-            entered.faults["form"] = error.message
+            entered.faults["form"] = words_of(error)
     return await _show_rule(request, store, entry, rule, value, entered, status=422)
 
 
@@ -114,7 +121,7 @@ async def take_default(request: Request, name: str, store: ReadableStore, contex
             await _add(request, context, checked(ops.SetDefault(setting=entry.setting.name, value=value)))
             return redirect(request, "draft")
         except RequestError as error:
-            entered.faults["form"] = error.message
+            entered.faults["form"] = words_of(error)
     return await _show_default(request, entry, value, entered, status=422)
 
 
@@ -194,6 +201,9 @@ def _times(entered: Entered, now: datetime) -> dict[str, datetime | None]:
         except ValueError as error:
             entered.faults[field] = str(error)
     if not entered.ends_after:
+        starts_at, ends_at = times.get("starts_at"), times.get("ends_at")
+        if ends_at is not None and ends_at <= (starts_at or now):
+            entered.faults["ends_at"] = "the end is " + ("in the past" if starts_at is None else "not after the start")
         return times
     if entered.ends_at or entered.ends_after not in _LIFETIMES:
         entered.faults["ends_at"] = "choose either a time or after how long the rule ends"

@@ -20,7 +20,7 @@ from heksherlite.service.domain import tokens
 from heksherlite.service.domain.change_feed import Interest
 from heksherlite.service.domain.history import Record
 from heksherlite.service.domain.lineage import RevisionId
-from heksherlite.service.storage.history import Search
+from heksherlite.service.storage.history_search import Search
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleStreamRoute)
 

@@ -21,7 +21,8 @@ from heksherlite.service.domain.filters import parse_setting_names
 from heksherlite.service.domain.history import Record
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import RequestError
-from heksherlite.service.storage.history import Search
+from heksherlite.service.pages.wording import words_of
+from heksherlite.service.storage.history_search import Search
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
@@ -55,7 +56,7 @@ async def show_explanations(request: Request, store: ReadableStore, context: Con
                 there = other.context or bar.context
                 second = await explained(store, context.changer, and_at, names or None, there, page, part)
         except RequestError as error:
-            problem = error.message
+            problem = words_of(error)
     rows, last = ([], None) if first is None else _rows(first, second)
     if query.get("only") and second is not None:
         rows = [row for row in rows if row["differs"]]

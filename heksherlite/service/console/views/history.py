@@ -29,7 +29,7 @@ from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.domain.undoing import operations_to_undo
 from heksherlite.service.errors import BadRequestError
 from heksherlite.service.pages.form import read_form
-from heksherlite.service.storage.history import Search
+from heksherlite.service.storage.history_search import Search
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 

@@ -21,7 +21,7 @@ from heksherlite.service.domain.explanations import Page, explain
 from heksherlite.service.domain.history import Record
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import NotFoundError
-from heksherlite.service.storage.history import Search
+from heksherlite.service.storage.history_search import Search
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
