@@ -12,12 +12,12 @@ class _Index(NamedTuple):
     """The declared settings at one time.
 
     Attributes:
-        count: How many there were.
+        size: How many there were.
         names: Their names, sorted.
         ids: Their ids by their canonical name in the service.
     """
 
-    count: int
+    size: int
     names: tuple[str, ...]
     ids: dict[str, list[int]]
 
@@ -83,7 +83,7 @@ class DeclaredSettings:
     def _indexed(self) -> _Index:
         index = self._index
         # The settings are not kept alive: when one ceases to exist, there is one less.
-        if index is None or index.count != len(self._by_id):
+        if index is None or index.size != len(self._by_id):
             settings = self.all()
             ids: dict[str, list[int]] = defaultdict(list)
             for setting in settings:

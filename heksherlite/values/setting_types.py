@@ -39,7 +39,8 @@ class PrimitiveSettingType(SettingType[T]):
 
     def convert_all_from_heksher(self, xs: Sequence[Any]) -> Sequence[T] | None:
         """Return the values unchanged, or ``None`` if one of them is of another type."""
-        return xs if _check_of(self.type_)(xs) else None
+        type_: Any = self.type_
+        return xs if _check_of(type_)(xs) else None
 
     def convert_to_heksher(self, x: T) -> Any:
         """Return the value as a plain value of the type: an :class:`enum.IntEnum` member becomes an ``int``.
