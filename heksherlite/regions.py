@@ -16,7 +16,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from heksherlite.rules import RuleSet, RuleShape
+from heksherlite.rule_sets import RuleSet
+from heksherlite.rules import RuleShape
 
 T = TypeVar("T")
 
