@@ -21,7 +21,10 @@ _STATEMENTS = (
 _COMMIT = b"SELECT pg_notify('heksherlite', ''); COMMIT"
 _PREPARE = (
     b"INSERT INTO context_features VALUES ('user', 0)",
-    b"INSERT INTO settings VALUES (1, 'ttl', 'int', '0', '1.0', '{}', 1)",
+    (
+        b"INSERT INTO settings (id, name, type, default_value, version, metadata, revision, nonce)"
+        b" VALUES (1, 'ttl', 'int', '0', '1.0', '{}', 1, '')"
+    ),
 )
 
 

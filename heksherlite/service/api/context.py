@@ -17,11 +17,12 @@ from heksherlite.service.api.change_cause import ChangeCause
 from heksherlite.service.api.device_codes import DeviceCodeSecrets
 from heksherlite.service.api.grant_limits import GrantLimits
 from heksherlite.service.api.metrics_collector import MetricsCollector
-from heksherlite.service.api.not_modified import NotModifiedCache
 from heksherlite.service.api.origin_guard import OriginGuard
 from heksherlite.service.api.people import People
 from heksherlite.service.api.quotas import Quotas
+from heksherlite.service.api.repeated_queries import RepeatedQueries
 from heksherlite.service.api.repetition import Repetition
+from heksherlite.service.api.slices import RawHeaders
 from heksherlite.service.api.store_view import LimitedCatalogs, StoreView, WritableStoreView
 from heksherlite.service.api.stream_tickets import StreamTickets
 from heksherlite.service.api.streams import Streams
@@ -52,7 +53,8 @@ class ServiceContext:
         options: The options of the service.
         limited_catalogs: The latest catalog, limited to each setting prefix in use.
         response_bodies: The cache of the bodies of query responses.
-        not_modified: The cache of 304 responses.
+        not_modified: The headers of 304 responses to queries.
+        in_full: The headers of responses to queries without tags, and the keys of their bodies in ``response_bodies``.
         cache_policy: The caching headers of query responses.
         streams: The open streams of changes.
         authorizer: Authorizes requests.
@@ -74,7 +76,8 @@ class ServiceContext:
     options: ServiceOptions
     limited_catalogs: LimitedCatalogs
     response_bodies: ResponseBodies
-    not_modified: NotModifiedCache
+    not_modified: RepeatedQueries[RawHeaders]
+    in_full: RepeatedQueries[tuple[RawHeaders, str]]
     cache_policy: CachePolicy
     streams: Streams
     authorizer: Authorizer
@@ -132,7 +135,8 @@ class ServiceContext:
             options=options,
             limited_catalogs=LimitedCatalogs(),
             response_bodies=ResponseBodies(),
-            not_modified=NotModifiedCache(lambda: store.catalog.counters),
+            not_modified=RepeatedQueries(lambda: store.catalog.counters),
+            in_full=RepeatedQueries(lambda: store.catalog.counters),
             cache_policy=CachePolicy(options),
             streams=streams,
             authorizer=authorizer,

@@ -20,7 +20,7 @@ class FramingMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or not _LENGTHS.issubset(name for name, _ in scope["headers"]):
+        if scope["type"] != "http" or not _LENGTHS.issubset([name for name, _ in scope["headers"]]):
             await self._app(scope, receive, send)
             return
         reason = "the request has both Content-Length and Transfer-Encoding; send one of them"

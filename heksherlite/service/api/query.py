@@ -11,9 +11,10 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from heksherlite.service.api.cache_policy import NO_STORE, CachePolicy
 from heksherlite.service.api.compression import CODECS, MIN_SIZE, accepted_coding
 from heksherlite.service.api.context import Context, ReadableStore, ServiceContext, context_of
+from heksherlite.service.api.repeated_queries import key_of
 from heksherlite.service.api.responses import INVALID, text_responses
-from heksherlite.service.api.routes import Handler, ServiceRoute, requires
-from heksherlite.service.api.slices import SlicedResponse
+from heksherlite.service.api.routes import ServiceRoute, requires
+from heksherlite.service.api.slices import RepeatedResponse, SlicedResponse
 from heksherlite.service.api.stream import LINK
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.filters import ContextFilter, parse_context_filter, parse_moment, parse_setting_names
@@ -35,13 +36,18 @@ DELTA = "heksherlite"
 class QueryRoute(ServiceRoute):
     """A route for queries, most of which repeat an earlier one."""
 
-    def handler(self, handle: Handler) -> Handler:
-        """Return a handler that responds from the cache of 304 responses if it can."""
-
-        async def handle_query(request: Request) -> Response:
-            return context_of(request).not_modified.response_to(request) or await handle(request)
-
-        return handle_query
+    def repeated(self, request: Request) -> Response | None:
+        """Return the response from the caches if it is there."""
+        context, key = context_of(request), key_of(request)
+        headers = context.not_modified.find(key)
+        if headers is not None:
+            return RepeatedResponse(304, headers)
+        found = context.in_full.find(key)
+        if found is None:
+            return None
+        headers, body_key = found
+        body = context.response_bodies.remembered(body_key)
+        return None if body is None else RepeatedResponse(200, headers, body)
 
 
 router = APIRouter(tags=["query"], route_class=QueryRoute)
@@ -139,17 +145,23 @@ async def query_rules(
     tag = tag_of(catalog, query, entries)
     headers = _headers(context.cache_policy, tag, moment)
     if "*" in known or tag in known:
+        response = Response(status_code=304, headers=headers)
         if moment is None and len(known) == 1 and (heard is None or not catalog.lineage.excludes(heard)):
-            context.not_modified.remember(request, catalog.counters, headers)
-        return Response(status_code=304, headers=headers)
+            context.not_modified.remember(request, catalog.counters, response.raw_headers)
+        return response
     if a_im == DELTA and len(known) == 1:
         (known_tag,) = known
         changes = await responses.changes(catalog, query, entries, tag, known_tag)
         if changes is not None:
             headers |= {"im": DELTA, "delta-base": known_tag, "cache-control": NO_STORE}
-            return await _response(226, changes, headers, LINES, query.coding, responses)
+            response, _ = await _response(226, changes, headers, LINES, query.coding, responses)
+            return response
     body = await responses.body(catalog, query, entries, tag)
-    return await _response(200, body, headers, LINES if query.lines else "application/json", query.coding, responses)
+    media_type = LINES if query.lines else "application/json"
+    response, body_key = await _response(200, body, headers, media_type, query.coding, responses)
+    if moment is None and heard is None and not known:
+        context.in_full.remember(request, catalog.counters, (response.raw_headers, body_key))
+    return response
 
 
 async def _catalog(store: ReadableStore, query: QueryRequest, tags: set[str], heard: RevisionId | None) -> Catalog:
@@ -176,15 +188,17 @@ def _headers(policy: CachePolicy, tag: str, moment: int | RevisionId | datetime 
 
 async def _response(
     status: int, body: bytes, headers: dict[str, str], media_type: str, coding: str | None, responses: ResponseBodies
-) -> Response:
+) -> tuple[Response, str]:
+    """Return a response, and the key under which its body is cached."""
+    key = headers["etag"]
     if coding is not None and len(body) >= MIN_SIZE:
-        key = f"{headers['etag']} since {headers.get('delta-base')} in {coding}"
+        key = f"{key} since {headers.get('delta-base')} in {coding}"
         compressed = responses.remembered(key)
         if compressed is None:
             compressed = await asyncio.to_thread(CODECS[coding], body)
             responses.remember(key, compressed)
         body, headers = compressed, headers | {"content-encoding": coding}
-    return SlicedResponse(body, status, headers, media_type)
+    return SlicedResponse(body, status, headers, media_type), key
 
 
 def known_tags(if_none_match: list[str]) -> set[str]:

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 from heksherlite.service.api.access_denied import ACCESS_DENIED_RESPONSES, AccessDeniedError
 from heksherlite.service.api.authorizer import RequiredScope
 from heksherlite.service.api.bodies import StrictJsonRequest, has_body
-from heksherlite.service.api.context import context_of
+from heksherlite.service.api.context import ServiceContext, context_of
 from heksherlite.service.api.deferred_routes import DeferredRoute
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.quotas import Quotas, client_of
@@ -117,6 +117,10 @@ class ServiceRoute(DeferredRoute):
         """Return the handler of authorized requests: FastAPI's, unless a subclass has a shortcut."""
         return handle
 
+    def repeated(self, request: Request) -> Response | None:  # noqa: ARG002 - for subclasses
+        """Return the response to an authorized request if it is known already, else None."""
+        return None
+
     def get_route_handler(self) -> Handler:
         """Return FastAPI's handler wrapped in authorization, because FastAPI would read the body first."""
         handle = self.handler(super().get_route_handler())
@@ -125,16 +129,10 @@ class ServiceRoute(DeferredRoute):
         async def handle_request(request: Request) -> Response:
             context = context_of(request)
             _annotate_span(context.metrics.revision)
-            if context.origin_guard is not None:
-                permitted = context.options.cors_origins if self.serves_other_sites else ()
-                context.origin_guard.check(request.scope, permitted)
-            if not required.is_public:
-                await context.store.catch_up_after_pause()
-            await context.authorizer.authorize(request, required)
-            if required.person:
-                await context.people.authorize(request, required)
-            if not required.is_public:
-                _hold_quotas(context.quotas, request, self)
+            await self._admit(request, context)
+            response = self.repeated(request)
+            if response is not None:
+                return response
             seconds = context.options.limits.request_timeout
             deadline = asyncio.timeout(None if self.reads_body else seconds)
             try:
@@ -155,6 +153,25 @@ class ServiceRoute(DeferredRoute):
                 return Response(text, 503, {"retry-after": "5"}, "text/plain")
 
         return handle_request
+
+    async def _admit(self, request: Request, context: ServiceContext) -> None:
+        """Authorize a request, and count what its client uses.
+
+        Raises:
+            AccessDeniedError: The request is denied.
+        """
+        required = self.required
+        if context.origin_guard is not None:
+            permitted = context.options.cors_origins if self.serves_other_sites else ()
+            context.origin_guard.check(request.scope, permitted)
+        if required.is_public:
+            await context.authorizer.authorize(request, required)
+            return
+        await context.store.catch_up_after_pause()
+        await context.authorizer.authorize(request, required)
+        if required.person:
+            await context.people.authorize(request, required)
+        _hold_quotas(context.quotas, request, self)
 
 
 class StreamRoute(ServiceRoute):

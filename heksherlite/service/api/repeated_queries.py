@@ -1,14 +1,16 @@
-"""The cache of 304 responses: most requests repeat an earlier one, and parsing it again would cost most of the time."""
+"""Caches of responses to queries: most repeat an earlier one, and parsing it again would cost most of the time."""
 
-from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Callable
+from typing import Final, Generic, TypeAlias, TypeVar
 
-from fastapi import Request, Response
+from fastapi import Request
 
 from heksherlite.service.domain.counters import Counters
 
+T = TypeVar("T")
+
 _MAX_BYTES: Final = 16 * 1024 * 1024
-"""The maximal size of the cache: a thousand requests that name a thousand settings each, or many smaller ones."""
+"""The maximal size of a cache: a thousand requests that name a thousand settings each, or many smaller ones."""
 
 _ENTRY_BYTES: Final = 1_000
 """The approximate size of a cache entry in addition to the request."""
@@ -19,11 +21,12 @@ _KEY_HEADERS: Final = frozenset({b"if-none-match", b"accept", b"accept-encoding"
 _PARAMETERS: Final = frozenset({"settings", "context_filters", "include_metadata"})
 """The parameters of queries as of now."""
 
-_Key: TypeAlias = tuple[bytes, str, tuple[tuple[bytes, bytes], ...]]
+QueryKey: TypeAlias = tuple[bytes, str, tuple[tuple[bytes, bytes], ...]]
+"""What the response to a query depends on, apart from the catalog."""
 
 
-class NotModifiedCache:
-    """Caches the headers of 304 responses until the catalog changes.
+class RepeatedQueries(Generic[T]):
+    """Caches what is sent in response to queries until the catalog changes.
 
     Args:
         counters: Returns the counters of the current catalog.
@@ -32,18 +35,15 @@ class NotModifiedCache:
     def __init__(self, counters: Callable[[], Counters]) -> None:
         self._current_counters = counters
         self._counters: Counters | None = None
-        self._headers: dict[_Key, Mapping[str, str]] = {}
+        self._headers: dict[QueryKey, T] = {}
         self._bytes = 0
 
-    def response_to(self, request: Request) -> Response | None:
-        """Return the cached response to an authorized request, or None if there is none."""
-        if self._counters is not self._current_counters():
-            return None
-        headers = self._headers.get(_key(request))
-        return None if headers is None else Response(status_code=304, headers=headers)
+    def find(self, key: QueryKey) -> T | None:
+        """Return what is cached for an authorized request, or None."""
+        return self._headers.get(key) if self._counters is self._current_counters() else None
 
-    def remember(self, request: Request, counters: Counters, headers: Mapping[str, str]) -> None:
-        """Cache a 304 response that depends on nothing but the request and the catalog.
+    def remember(self, request: Request, counters: Counters, headers: T) -> None:
+        """Cache the headers of a response that depends on nothing but the request and the catalog.
 
         A request with other parameters than those of queries is not cached: it could have any number of forms.
 
@@ -55,7 +55,7 @@ class NotModifiedCache:
         parameters = request.query_params.multi_items()
         if len(parameters) > len(dict(parameters)) or not _PARAMETERS.issuperset(name for name, _ in parameters):
             return
-        key = _key(request)
+        key = key_of(request)
         size = _size(key)
         if counters is not self._counters or self._bytes + size > _MAX_BYTES:
             self._counters, self._headers, self._bytes = counters, {}, 0
@@ -63,12 +63,13 @@ class NotModifiedCache:
         self._bytes += size
 
 
-def _key(request: Request) -> _Key:
+def key_of(request: Request) -> QueryKey:
+    """Return the key of an authorized request."""
     scope = request.scope
     headers = tuple([header for header in scope["headers"] if header[0] in _KEY_HEADERS])
     return scope["query_string"], request.state.identity.setting_prefix, headers
 
 
-def _size(key: _Key) -> int:
+def _size(key: QueryKey) -> int:
     query, _, headers = key
     return len(query) + sum(len(value) for _, value in headers) + _ENTRY_BYTES
