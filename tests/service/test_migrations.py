@@ -8,7 +8,8 @@ from sqlalchemy import Connection, create_engine, text
 
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.storage import tables
-from heksherlite.service.storage.schema import VERSION_TABLE, revisions, upgrade_schema
+from heksherlite.service.storage.new_schema import VERSION_TABLE
+from heksherlite.service.storage.schema import revisions, upgrade_schema
 from heksherlite.service.storage.urls import open_database
 from tests.service.stores import opened, prepare, run_sql
 

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Executable, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes
 from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.declarers import Declarer
