@@ -10,7 +10,7 @@ from tests.service.postgresql import PostgresqlServer
 
 STORAGE = {
     f"tests.service.test_{name}"
-    for name in ("applications", "audit", "declarers", "importing", "migrations", "replicas", "store")
+    for name in ("applications", "audit", "batches", "declarers", "importing", "migrations", "replicas", "store")
 }
 
 _DECLARED_SETTING = {"name": "cache_ttl", "type": "int", "default_value": 60, "version": "1.0"}
