@@ -17,7 +17,8 @@ from heksherlite.engine.health import ClientState, ClientStatus
 from heksherlite.engine.options import ContextOptions
 from heksherlite.lookup import Lookup
 from heksherlite.main_client import MainClient
-from heksherlite.rules import NO_VALUE, QueriedRule, RuleSet, build_rule_set
+from heksherlite.rule_sets import NO_VALUE, RuleSet
+from heksherlite.rules import QueriedRule, build_rule_set
 from heksherlite.setting import Setting
 from heksherlite.setting_arguments import converted_value
 
@@ -153,6 +154,8 @@ class StubClient:
         self._settings: WeakSet[Setting[Any]] = WeakSet()
 
     def __getitem__(self, setting: Setting[Any]) -> StubbedSetting:
+        if not isinstance(setting, Setting):
+            raise TypeError(f"client[...] needs a Setting, not {setting!r}; write client[setting].rules = value")
         return StubbedSetting(setting, self._options)
 
     def patch(self, setting: Setting[T], value: T | Sequence[Rule]) -> AbstractContextManager[None]:

@@ -109,6 +109,17 @@ def test_what_others_did_is_left_alone(terminal: Terminal) -> None:
     assert run(terminal, "plan checkout.yaml --exit-code")[0] == "Nothing differs.\n"
 
 
+def test_hidden_files_are_not_settings(terminal: Terminal) -> None:
+    """The root of a repository can be a folder of settings: workflows and the files of tools are left out."""
+    for file in (".github/workflows/ci.yaml", ".pre-commit-config.yaml", "team/.cache/x.json"):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        write(file, "[]")
+    _, hidden = run(terminal, "validate .", status=1)
+    assert ".: the folder has no files that end with .yaml, .json or .toml\n" in hidden
+    write("team/checkout.yaml", CHECKOUT)
+    assert run(terminal, "validate .")[0] == "2 settings are valid.\n"
+
+
 def test_two_owners(terminal: Terminal) -> None:
     """A file does not take over the rules of another owner, neither by changing nor by pruning them."""
     write("checkout.yaml", CHECKOUT)
