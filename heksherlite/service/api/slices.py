@@ -20,7 +20,7 @@ class SlicedResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
-        body = bytes(self.body)
+        body = memoryview(self.body)  # whose slices are no copies
         if len(body) <= _SLICE:
             await super().__call__(scope, receive, send)
             return
