@@ -10,6 +10,7 @@ import orjson
 
 from heksherlite.cli.arguments import matches
 from heksherlite.cli.completion import complete_settings
+from heksherlite.cli.garbage import without_collections
 from heksherlite.cli.progress import spinner
 from heksherlite.cli.services import Service, service_options
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     help="The form of the file: YAML, or JSON, also in one line.",
 )
 @service_options
+@without_collections()
 def dump(
     pattern: str, owner: str | None, file: Path | None, output: Literal["yaml", "json", "jsonl"], service: Service
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from heksherlite.cli.scopes import split_scopes
+from heksherlite.cli.secret_option import SecretOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,12 +54,11 @@ _RESPONSE_TIMEOUT: Final = 10.0
 )
 @click.option(
     "--claim-token",
+    cls=SecretOption,
     prompt="Claim token",
-    prompt_required=False,
-    hide_input=True,
     help="Keep this token of the application, as heksherlite app rotate prints it, instead of asking for approval."
-    " No file for CacheGrant is written. Without a value, the command asks for the token, which other users of the"
-    " machine could otherwise see in the list of processes.",
+    " No file for CacheGrant is written. Without a value, the command asks for the token, or reads it from the standard"
+    " input, because other users of the machine can see the list of processes.",
 )
 @_CACHE_FILE
 @_TOKEN_STORE

@@ -7,6 +7,7 @@ import click
 from heksherlite.cli.groups import CommandGroup
 from heksherlite.cli.output import FORMATS, output_option, print_rows
 from heksherlite.cli.profiles import Profile, complete_profiles, read_profiles, write_profiles
+from heksherlite.cli.secret_option import SecretOption
 
 
 @click.group(cls=CommandGroup)
@@ -23,11 +24,10 @@ def profile() -> None:
 @click.argument("url")
 @click.option(
     "--token",
+    cls=SecretOption,
     prompt="Token of the service",
-    prompt_required=False,
-    hide_input=True,
-    help="The token for the service. Without a value, the command asks for the token, which other users of the"
-    " machine could otherwise see in the list of processes.",
+    help="The token for the service. Without a value, the command asks for the token, or reads it from the standard"
+    " input, because other users of the machine can see the list of processes.",
 )
 def add(name: str, url: str, token: str | None) -> None:
     """Keep the service at URL under NAME, in place of the profile that has this name."""

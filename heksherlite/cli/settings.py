@@ -9,6 +9,7 @@ import click
 from heksherlite.cli.arguments import context_option, matches, name_argument, parse_conditions, parse_value
 from heksherlite.cli.changing import ChangeMode, change_options
 from heksherlite.cli.differences import change_text
+from heksherlite.cli.garbage import without_collections
 from heksherlite.cli.groups import CommandGroup
 from heksherlite.cli.output import FORMATS, as_text, conditions_text, output_option, plain, print_one, print_rows
 from heksherlite.cli.progress import spinner
@@ -40,6 +41,7 @@ def settings() -> None:
 )
 @output_option
 @service_options
+@without_collections()
 def list_(pattern: str | None, contexts: Sequence[str], search: str | None, output: FORMATS, service: Service) -> None:
     """List settings with their types, values, numbers of rules, and last changes.
 
@@ -53,8 +55,10 @@ def list_(pattern: str | None, contexts: Sequence[str], search: str | None, outp
         hits = None if search is None else _containing(admin.export(), search)
         if hits is not None:
             found = [each for each in found if each.name in hits]
-        explained = {each.setting: each for each in _explained(admin, [each.name for each in found], context)}
-    rows = [_row(each, explained[each.name]) for each in found if each.name in explained]
+        details = {each.name: each for each in found}
+        explained = (each for each in _explained(admin, [*details], context) if each.setting in details)
+        made = {each.setting: _row(details[each.setting], each) for each in explained}
+    rows = [made[name] for name in details if name in made]
     columns = {"NAME": "name", "TYPE": "type", "VALUE": "value", "RULES": "rules", "LAST CHANGE": "last_change"}
     if hits is not None:
         columns["FOUND"] = "found"

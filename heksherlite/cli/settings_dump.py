@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 
 _BEGIN_NUMBERS: Final = frozenset("+-.0123456789")
+_NEXT_LINE: Final = "\x85"
+"""A line break in YAML, which becomes a space unless it is escaped."""
 
 
 class _InOneLine(dict[str, Any]):
     """An object that is written in one line."""
 
 
-class _Dumper(yaml.SafeDumper):
+class _Representer:
     """Writes rules in one line each, and quotes texts that YAML 1.2 would not read as texts."""
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -34,18 +36,28 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+class _Dumper(_Representer, yaml.SafeDumper):
+    """Written in Python. It writes emoji as they are."""
+
+
+class _FastDumper(_Representer, getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Written in C if PyYAML has libyaml, and ten times as fast. It escapes emoji."""
+
+
 def _in_one_line(dumper: yaml.SafeDumper, shown: _InOneLine) -> yaml.Node:
     return dumper.represent_mapping("tag:yaml.org,2002:map", shown.items(), flow_style=True)
 
 
 def _text(dumper: yaml.SafeDumper, shown: str) -> yaml.Node:
     is_like_a_number = shown[:1] in _BEGIN_NUMBERS
-    style = '"' if is_like_a_number or not isinstance(plain_scalar(shown), str) else None
+    is_quoted = is_like_a_number or not isinstance(plain_scalar(shown), str) or _NEXT_LINE in shown
+    style = '"' if is_quoted else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", shown, style=style)
 
 
-_Dumper.add_representer(_InOneLine, _in_one_line)
-_Dumper.add_representer(str, _text)
+for _dumper in (_Dumper, _FastDumper):
+    _dumper.add_representer(_InOneLine, _in_one_line)
+    _dumper.add_representer(str, _text)
 
 
 DUMPED_FIELDS: Final = ("value", "reason", "from", "until")
@@ -103,5 +115,10 @@ def _rule(rule: StoredRule) -> _InOneLine:
 
 
 def _as_yaml(shown: Any) -> str:
-    text: str = yaml.dump(shown, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000)
+    text = _written(shown, _FastDumper)
+    return _written(shown, _Dumper) if "\\U" in text else text
+
+
+def _written(shown: Any, dumper: type[yaml.SafeDumper]) -> str:
+    text: str = yaml.dump(shown, Dumper=dumper, sort_keys=False, allow_unicode=True, width=1_000_000)
     return text

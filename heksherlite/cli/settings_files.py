@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -300,9 +301,17 @@ def _expanded(files: Sequence[str], faults: list[FileFault]) -> Iterator[Path]:
     for name in files:
         path = Path(name)
         if path.is_dir():
-            found = sorted(each for each in path.rglob("*") if each.suffix in PARSERS and each.is_file())
+            found = sorted(_files_in(path))
             if not found:
                 faults.append(FileFault(Place(name), "the folder has no files that end with .yaml, .json or .toml"))
             yield from found
         else:
             yield path
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Yield the files with settings in a folder and the folders in it, except hidden ones: those of tools."""
+    for parent, folders, names in os.walk(folder, followlinks=False):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files = [Path(parent, name) for name in names if not name.startswith(".")]
+        yield from [file for file in files if file.suffix in PARSERS and file.is_file()]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
+from heksherlite.cli.secret_option import SecretOption
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -29,13 +31,12 @@ _HEADER_OPTION: Final = click.option(
 )
 _TOKEN_OPTION: Final = click.option(
     "--token",
+    cls=SecretOption,
     envvar="HEKSHER_TOKEN",
     show_envvar=True,
     prompt="Token of the service",
-    prompt_required=False,
-    hide_input=True,
-    help="The token for the service. Without a value, the command asks for the token, which other users of the"
-    " machine could otherwise see in the list of processes.",
+    help="The token for the service. Without a value, the command asks for the token, or reads it from the standard"
+    " input, because other users of the machine can see the list of processes.",
 )
 
 

@@ -153,6 +153,8 @@ class StubClient:
         self._settings: WeakSet[Setting[Any]] = WeakSet()
 
     def __getitem__(self, setting: Setting[Any]) -> StubbedSetting:
+        if not isinstance(setting, Setting):
+            raise TypeError(f"client[...] needs a Setting, not {setting!r}; write client[setting].rules = value")
         return StubbedSetting(setting, self._options)
 
     def patch(self, setting: Setting[T], value: T | Sequence[Rule]) -> AbstractContextManager[None]:

@@ -46,10 +46,11 @@ class Terminal:
             shown = b""
             while b"[y/N]" not in shown:
                 shown += os.read(controller, 10_000)
-            for _ in range(30):  # Python misses a Ctrl-C that comes just before it waits for the answer
+            # Python misses a Ctrl-C that comes just before it waits for the answer. A second one as it ends kills it.
+            for _ in range(6):
                 os.write(controller, answer)
                 with suppress(subprocess.TimeoutExpired):
-                    process.wait(1)
+                    process.wait(5)
                     break
             process.kill()  # if it still waits
         os.close(controller)

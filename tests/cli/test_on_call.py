@@ -62,6 +62,20 @@ def test_a_full_disk_behind_the_output(terminal: Terminal) -> None:
     assert ended.stderr == b"Error: the output cannot be written: no space is left on the device\n"
 
 
+def test_a_token_from_a_pipe(terminal: Terminal) -> None:
+    """Where there is no terminal to ask on, the token is a line of the standard input, and nothing else is shown."""
+    command = [sys.executable, "-m", "heksherlite", "profile", "add", "piped", terminal.api.url, "--token"]
+    environment = {**os.environ, **terminal.variables}
+    ended = subprocess.run(command, input=b"hkl_piped\n", capture_output=True, env=environment, check=True)
+    assert (ended.stdout.partition(b" ")[0], ended.stderr) == (b"Added", b"")
+    profiles = Path(terminal.variables["XDG_CONFIG_HOME"], "heksherlite", "profiles.json").read_text("utf-8")
+    assert "hkl_piped" in profiles
+    terminal.run("profile", "remove", "piped")
+    ended = subprocess.run(command, input=b"", capture_output=True, env=environment, check=False)
+    assert ended.returncode == 2
+    assert b"There is no terminal to ask on; write the value of --token to the standard input." in ended.stderr
+
+
 def test_a_time_before_there_was_anything(terminal: Terminal) -> None:
     """An explanation as of a revision without context features says so."""
     refused = terminal.refused("explain", "cache_ttl", "--context", "user=john", "--at", "0")

@@ -109,6 +109,17 @@ def test_what_others_did_is_left_alone(terminal: Terminal) -> None:
     assert run(terminal, "plan checkout.yaml --exit-code")[0] == "Nothing differs.\n"
 
 
+def test_hidden_files_are_not_settings(terminal: Terminal) -> None:
+    """The root of a repository can be a folder of settings: workflows and the files of tools are left out."""
+    for file in (".github/workflows/ci.yaml", ".pre-commit-config.yaml", "team/.cache/x.json"):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        write(file, "[]")
+    _, hidden = run(terminal, "validate .", status=1)
+    assert ".: the folder has no files that end with .yaml, .json or .toml\n" in hidden
+    write("team/checkout.yaml", CHECKOUT)
+    assert run(terminal, "validate .")[0] == "2 settings are valid.\n"
+
+
 def test_two_owners(terminal: Terminal) -> None:
     """A file does not take over the rules of another owner, neither by changing nor by pruning them."""
     write("checkout.yaml", CHECKOUT)
@@ -317,6 +328,19 @@ rules = []
     assert run(terminal, "plan settings --exit-code")[0] == "Nothing differs.\n"
     Path("empty").mkdir()
     assert "the folder has no files" in run(terminal, "plan empty", 1)[1]
+
+
+def test_a_dump_keeps_every_character(terminal: Terminal) -> None:
+    """Characters that end a line in YAML are escaped. Emoji are written as they are where nothing is escaped."""
+    titles = ["a\x85b", "a\u2028b", "a\r\nb", "\N{GRINNING FACE}", "\N{GRINNING FACE} a\x85b", "\ufeff", "null", ""]
+    for title in titles:
+        write("one.json", json.dumps({"owner": "a", "settings": {"shop.title": {"default": title, "rules": []}}}))
+        run(terminal, "apply one.json --yes")
+        run(terminal, "dump shop.title --owner a --output dumped.yaml")
+        assert run(terminal, "plan dumped.yaml --exit-code")[0] == "Nothing differs.\n"
+        if title == "\N{GRINNING FACE}":
+            assert title in Path("dumped.yaml").read_text("utf-8")
+        Path("dumped.yaml").unlink()
 
 
 def test_a_dump_is_what_the_service_has(terminal: Terminal) -> None:

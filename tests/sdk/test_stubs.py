@@ -112,6 +112,13 @@ def test_bad_rules_are_refused(stub: SyncStubHeksherClient, setting: Setting[int
     assert setting.get(user="a", theme="b") == 5
 
 
+@pytest.mark.parametrize("wrong", ["x", None, 5])
+def test_only_settings_have_stub_values(stub: SyncStubHeksherClient, wrong: Any) -> None:
+    """The name of a setting is not enough."""
+    with pytest.raises(TypeError, match=r"client\[...\] needs a Setting, not "):
+        stub[wrong].rules = 1
+
+
 def test_the_previous_state_can_be_restored(stub: SyncStubHeksherClient, setting: Setting[int]) -> None:
     """Reading .rules returns an opaque state. Assigning it restores values, rules, and the original state."""
     original = stub[setting].rules

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 _MOST_RULES: Final = 1_000
@@ -15,23 +16,27 @@ class ChangeLog:
     Attributes:
         complete_after: All changes after this revision are listed.
         changes: Pairs of a revision and the ids of the rules that changed at it, ascending.
+        size: The number of rules in the log; one that changed twice counts twice.
     """
 
     complete_after: int
     changes: tuple[tuple[int, frozenset[int]], ...] = ()
+    size: int = 0
 
     def with_change(self, revision: int, rule_ids: Iterable[int]) -> "ChangeLog":
         """Return the log with one more revision. If it becomes too long, the oldest revisions are removed."""
-        changes = [*self.changes, (revision, frozenset(rule_ids))]
-        complete_after = self.complete_after
-        excess = sum([len(ids) for _, ids in changes]) - _MOST_RULES
-        while excess > 0 or len(changes) > _MOST_RULES:
-            complete_after, ids = changes.pop(0)
-            excess -= len(ids)
-        return ChangeLog(complete_after, tuple(changes))
+        added = frozenset(rule_ids)
+        changes, complete_after, size = (*self.changes, (revision, added)), self.complete_after, self.size + len(added)
+        too_old = 0
+        while size > _MOST_RULES or len(changes) - too_old > _MOST_RULES:
+            complete_after, removed = changes[too_old]
+            too_old += 1
+            size -= len(removed)
+        return ChangeLog(complete_after, changes[too_old:], size)
 
     def since(self, revision: int) -> frozenset[int] | None:
         """Return the ids of the rules that changed after a revision, or None if the log does not go back that far."""
         if revision < self.complete_after:
             return None
-        return frozenset().union(*[rule_ids for changed_at, rule_ids in self.changes if changed_at > revision])
+        newer = takewhile(lambda change: change[0] > revision, reversed(self.changes))
+        return frozenset().union(*[rule_ids for _, rule_ids in newer])
