@@ -10,18 +10,7 @@ from itertools import compress, islice, repeat
 from operator import itemgetter
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from heksherlite.rule_sets import NO_VALUE, Context, RuleSet
-
-__all__ = [
-    "NO_VALUE",
-    "Context",
-    "QueriedRule",
-    "RuleBatch",
-    "RuleSet",
-    "RuleSetBuilder",
-    "RuleShape",
-    "build_rule_set",
-]
+from heksherlite.rule_sets import Context, RuleSet
 
 T = TypeVar("T")
 
@@ -121,13 +110,31 @@ class RuleShape(Generic[T]):
         return next(rule_id for rule_id, key in zip(self.rule_ids, self.values, strict=True) if key == selected)
 
 
+class _Placement(NamedTuple):
+    """Where rules with conditions on some features belong.
+
+    Attributes:
+        features: These features, in the order of the setting.
+        select: Takes their values out of a context.
+        order: The positions of these features among those of the rules.
+    """
+
+    features: tuple[str, ...]
+    select: Callable[[Context], Any]
+    order: tuple[int, ...]
+
+
 @lru_cache(maxsize=1024)  # settings share them
-def _selection(
-    features: tuple[str, ...], positions: tuple[int, ...]
-) -> tuple[tuple[str, ...], Callable[[Context], Any]]:
-    """Return the features at some positions, and what takes their values out of a context."""
-    select = itemgetter(*positions) if positions else _select_nothing
-    return tuple([features[position] for position in positions]), select
+def _placement(features: tuple[str, ...], of_rules: tuple[str, ...]) -> _Placement:
+    """Return where rules belong in a setting of some features.
+
+    Raises:
+        ValueError: If there are conditions on something else than the features.
+    """
+    positions = list(map(features.index, of_rules))
+    select = itemgetter(*sorted(positions)) if positions else _select_nothing
+    order = tuple(sorted(range(len(positions)), key=positions.__getitem__))
+    return _Placement(tuple([of_rules[index] for index in order]), select, order)
 
 
 def _select_nothing(_: Context) -> tuple[()]:
@@ -159,17 +166,14 @@ class RuleSetBuilder(Generic[T]):
         Raises:
             ValueError: If there are conditions on something else than the features.
         """
-        positions = list(map(self._features.index, batch.features))
+        features, select, order = _placement(self._features, tuple(batch.features))
         selected: Sequence[Any]
-        if len(positions) == 1:
+        if len(order) == 1:
             selected = batch.columns[0]
-        elif positions:
-            columns = dict(zip(positions, batch.columns, strict=True))
-            positions.sort()
-            selected = list(zip(*[columns[position] for position in positions], strict=True))
+        elif order:
+            selected = list(zip(*[batch.columns[index] for index in order], strict=True))
         else:
             selected = [()] * len(batch.rule_ids)
-        features, select = _selection(self._features, tuple(positions))
         shape = self._shape_to_change(features, select)
         if features in self._base:
             _change(shape, selected, batch)

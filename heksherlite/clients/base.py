@@ -214,7 +214,8 @@ class BaseClient(ABC):
 
     def _check_successor(self, successor: MainClient) -> None:
         registry = self._engine.registry
-        if pending := [setting.name for setting in registry.pending if setting.name not in registry.refusals]:
+        refusals = registry.refusals
+        if pending := [setting.name for setting in registry.pending if setting.name not in refusals]:
             raise RuntimeError(f"cannot switch main clients: declarations are pending in {self!r}, of {pending}")
         if not isinstance(successor, BaseClient):
             return

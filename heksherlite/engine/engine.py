@@ -40,7 +40,7 @@ from heksherlite.engine.versions import Version, version_of
 from heksherlite.errors import ServiceResponseError
 from heksherlite.in_force import updating
 from heksherlite.lookup import Lookup
-from heksherlite.rules import RuleSet
+from heksherlite.rule_sets import RuleSet
 from heksherlite.setting import Setting
 from heksherlite.setting_arguments import check_known_features
 from heksherlite.setting_typing import Supplier
@@ -276,14 +276,14 @@ class Engine:
         return lookups
 
     def _read_updates(self, response: Response, continuation: Continuation) -> Flow[Reading]:
-        reading = yield from read_updates(response, self.registry.by_canonical_name(), continuation)
+        reading = yield from read_updates(response, self.registry.named, continuation)
         if reading.unknown_names:
             # Settings were renamed in the service. Their canonical names are known after this.
             declared = self.registry.declared
             failures = yield from self.registry.set_aside_missing(declared)
             if failures and len(failures) == len(declared):
                 raise failures[0][1]
-            reading = yield from read_updates(response, self.registry.by_canonical_name(), continuation)
+            reading = yield from read_updates(response, self.registry.named, continuation)
         if reading.order is None:
             # Read after the rules: a reordering in between changes the tag, so the next query corrects it.
             yield from self.read_context_features()
@@ -346,7 +346,7 @@ class Engine:
         Raises:
             ServiceResponseError: If a response in the snapshot does not follow the protocol.
         """
-        by_name: dict[str | None, list[Setting[Any]]] = defaultdict(list)
+        by_name: dict[str, list[Setting[Any]]] = defaultdict(list)
         for setting in self.registry.settings:
             if not setting._served.loaded:
                 by_name[setting.name].append(setting)
@@ -354,7 +354,7 @@ class Engine:
         for kept in snapshot.responses:
             lookups = {key: lookup for key, (_, lookup) in restored.items()}
             continuation = Continuation(lookups, adds=kept.status == 200)
-            reading = yield from read_updates(kept.to_response(), by_name, continuation)
+            reading = yield from read_updates(kept.to_response(), by_name.get, continuation)
             for update in reading.updates:
                 lookup = update.lookup(snapshot.context_features, self.options)
                 restored[id(update.setting)] = (update.setting, lookup)

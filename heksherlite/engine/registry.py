@@ -3,7 +3,6 @@
 import logging
 import reprlib
 import threading
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -11,6 +10,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from heksherlite.cancellation import let_signals_pass
 from heksherlite.engine import protocol
 from heksherlite.engine.declaration_texts import describe_conflict, describe_differences
+from heksherlite.engine.declared_settings import DeclaredSettings
 from heksherlite.engine.health import Problem, ProblemKind, Problems
 from heksherlite.engine.messages import CHECKPOINT, Flow, send_all, unwrap
 from heksherlite.engine.protocol import DeclarationResponse
@@ -60,22 +60,20 @@ class Registry:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self._pending: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
-        self._declared: WeakValueDictionary[int, Setting[Any]] = WeakValueDictionary()
-        self._declared_names: tuple[int, tuple[str, ...]] | None = None  # of how many settings; None if some were added
+        self._declared = DeclaredSettings()
         self._refusals: dict[str, str] = {}  # reasons, by the name of a pending setting
         self._conflicts: WeakKeyDictionary[Setting[Any], str] = WeakKeyDictionary()  # reasons
-        self._canonical_names: dict[str, str] = {}  # only the names that differ
         self._latest_defaults: list[tuple[Setting[Any], Any]] = []
 
     def __contains__(self, setting: Setting[Any]) -> bool:
         """Return whether the setting is declared."""
-        return id(setting) in self._declared
+        return setting in self._declared
 
     @property
     def settings(self) -> list[Setting[Any]]:
         """All settings of the client."""
         with self.lock:
-            return [*self._declared.values(), *self._pending.values()]
+            return [*self._declared.all(), *self._pending.values()]
 
     @property
     def pending(self) -> list[Setting[Any]]:
@@ -92,17 +90,13 @@ class Registry:
     def declared(self) -> list[Setting[Any]]:
         """The settings that are declared."""
         with self.lock:
-            return list(self._declared.values())
+            return self._declared.all()
 
     @property
-    def declared_names(self) -> tuple[str, ...]:
-        """The names of the declared settings, sorted. Each poll asks for them, so they are kept."""
+    def declared_names(self) -> Sequence[str]:
+        """The names of the declared settings, each once, sorted."""
         with self.lock:
-            count = len(self._declared)  # less than before if settings were deleted
-            if self._declared_names is None or self._declared_names[0] != count:
-                names = {setting.name for setting in self._declared.values()}
-                self._declared_names = count, tuple(sorted(names))
-            return self._declared_names[1]
+            return self._declared.names
 
     @property
     def refusals(self) -> Mapping[str, str]:
@@ -115,7 +109,7 @@ class Registry:
     def problems(self) -> Problems:
         """The problems of the settings."""
         with self.lock:
-            pending, declared = list(self._pending.values()), list(self._declared.values())
+            pending, declared = list(self._pending.values()), self._declared.all()
         problems = [
             Problem("undeclared", setting.name, self._refusals.get(setting.name, "it was not sent to the service yet"))
             for setting in pending
@@ -132,12 +126,10 @@ class Registry:
                     problems.append(Problem(kind, setting.name, str(value), value.rule_id))
         return Problems(len(pending), len(conflicts), rejected_rules, tuple(problems[:LISTED_PROBLEMS]))
 
-    def by_canonical_name(self) -> dict[str | None, list[Setting[Any]]]:
-        """Return the declared settings by their canonical name in the service."""
-        by_name: dict[str | None, list[Setting[Any]]] = defaultdict(list)
-        for setting in self.declared:
-            by_name[self._canonical_names.get(setting.name, setting.name)].append(setting)
-        return by_name
+    def named(self, canonical_name: str) -> Sequence[Setting[Any]] | None:
+        """Return the declared settings with a canonical name in the service, or ``None`` if there are none."""
+        with self.lock:
+            return self._declared.named(canonical_name)
 
     def adopt(self, settings: Iterable[Setting[Any]]) -> None:
         """Add settings. They are pending."""
@@ -169,8 +161,8 @@ class Registry:
     def declare_without_service(self) -> None:
         """Treat all settings as declared, because there is no service."""
         with self.lock:
-            self._declared.update(self._pending)
-            self._declared_names = None
+            for setting in self.pending:
+                self._declared.add(setting)
             self._pending.clear()
 
     def declare_pending(self) -> Flow[Declarations]:
@@ -223,7 +215,8 @@ class Registry:
             if canonical is None:
                 missing.append((setting, "the service does not have this setting"))
             else:
-                self._name(setting, canonical)
+                with self.lock:
+                    self._declared.set_canonical_name(setting.name, canonical)
         if len(failures) < len(settings):
             for setting, reason in missing:
                 self._set_aside(setting, reason)
@@ -252,17 +245,11 @@ class Registry:
         self._latest_defaults.clear()
 
     def _set_aside(self, setting: Setting[Any], reason: str) -> None:
-        self._canonical_names.pop(setting.name, None)
         self._refusals[setting.name] = reason
         with self.lock:
-            if self._declared.pop(id(setting), None) is not None:
+            self._declared.set_canonical_name(setting.name, setting.name)
+            if self._declared.remove(setting):
                 self._pending[id(setting)] = setting
-
-    def _name(self, setting: Setting[Any], canonical: str) -> None:
-        if canonical == setting.name:
-            self._canonical_names.pop(canonical, None)
-        else:
-            self._canonical_names[setting.name] = canonical
 
     def _take_declaration(self, setting: Setting[Any], response: DeclarationResponse) -> None:
         self._conflicts.pop(setting, None)
@@ -281,13 +268,12 @@ class Registry:
                         extra={"setting": setting.name, "response": response.detail},
                     )
         canonical = response.latest_value("name", setting.name)
-        if isinstance(canonical, str) and canonical != setting.name:
-            self._canonical_names[setting.name] = canonical
         with self.lock:
+            if isinstance(canonical, str) and canonical != setting.name:
+                self._declared.set_canonical_name(setting.name, canonical)
             # Another client may have taken the setting over in the meantime.
             if self._pending.pop(id(setting), None) is not None:
-                self._declared[id(setting)] = setting
-                self._declared_names = None
+                self._declared.add(setting)
 
     def _take_declared_default(self, setting: Setting[Any], response: DeclarationResponse) -> None:
         nothing = object()

@@ -1,7 +1,7 @@
 """From what the service says about a setting to the lookup that the program reads."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
@@ -13,7 +13,8 @@ from heksherlite.engine.queries import ContextFilter
 from heksherlite.engine.query_events import FeatureOrder, SettingBegins, SettingDefault
 from heksherlite.engine.query_responses import read_query
 from heksherlite.lookup import DefaultSource, Lookup, RejectedValue
-from heksherlite.rules import NO_VALUE, QueriedRule, RuleBatch, RuleSet, RuleSetBuilder
+from heksherlite.rule_sets import NO_VALUE, RuleSet
+from heksherlite.rules import QueriedRule, RuleBatch, RuleSetBuilder
 from heksherlite.setting import Setting
 from heksherlite.values.conversions import Conversion
 
@@ -102,13 +103,13 @@ class Continuation:
 
 
 def read_updates(
-    response: Response, by_name: Mapping[str | None, Sequence[Setting[Any]]], continuation: Continuation
+    response: Response, named: Callable[[str], Sequence[Setting[Any]] | None], continuation: Continuation
 ) -> Flow[Reading]:
     """Read the response to a query, piece by piece.
 
     Args:
         response: The response.
-        by_name: The settings by canonical name.
+        named: Returns the settings with a canonical name, or ``None`` if there are none.
         continuation: Which rules the response continues.
 
     Raises:
@@ -125,8 +126,9 @@ def read_updates(
                     update.add(event)
                 yield CHECKPOINT
             case SettingBegins(name, _, removed):
-                unknown_names = unknown_names or name not in by_name
-                begun = [continuation.begin(setting, event) for setting in by_name.get(name, ())]
+                settings = named(name)
+                unknown_names = unknown_names or settings is None
+                begun = [continuation.begin(setting, event) for setting in settings or ()]
                 updates += begun
                 if removed:
                     yield CHECKPOINT
@@ -192,7 +194,8 @@ class SettingUpdate:
         if self._rejected_before:
             for rule_id in batch.rule_ids:
                 self._rejected_before.pop(rule_id, None)
-        if unknown := set(batch.features).difference(self.setting.configurable_features):
+        known = self.setting.configurable_features
+        if unknown := [feature for feature in batch.features if feature not in known]:
             for rule in batch.rules():
                 self._reject(rule, f"not configurable by {', '.join(map(repr, sorted(unknown)))}")
             return
@@ -220,7 +223,7 @@ class SettingUpdate:
         rules = self._builder.build(global_order)
         default, default_source, rejected_default = self._default()
         self._rejected_before.pop(None, None)
-        rejected = [*rejected_default, *self._rejected_before.values(), *self._rejected.values()]
+        rejected = (*rejected_default, *self._rejected_before.values(), *self._rejected.values())
         return Lookup(name, rules, default, options.contexts(rules.features), default_source, rejected)
 
     def _reject(self, rule: QueriedRule[Any], reason: str) -> None:
@@ -285,7 +288,6 @@ class SettingUpdate:
 
     def _default(self) -> tuple[Any, DefaultSource, Sequence[RejectedValue]]:
         name = self.setting.name
-        extra = {"setting": name, "server_default_value": self.default_value}
         try:
             received = receive(self.setting, self.default_value, None)
         except Exception as error:  # noqa: BLE001 - a validator of the program may raise anything; the value is refused
@@ -294,14 +296,18 @@ class SettingUpdate:
             logger.warning(
                 "setting default value discarded default due to conversion error: %s",
                 f"{name!r}, {rejected}",
-                extra={**extra, "error": repr(error)},
+                extra={"setting": name, "server_default_value": self.default_value, "error": repr(error)},
             )
             return self._before.default, self._before.default_source, [rejected]
         if received.coercions:
             logger.warning(
                 "setting default value coerced to local value: %s",
                 f"{name!r}, {'; '.join(received.coercions)}",
-                extra={**extra, "coercions": received.coercions},
+                extra={
+                    "setting": name,
+                    "server_default_value": self.default_value,
+                    "coercions": received.coercions,
+                },
             )
         return received.value, self.default_source, ()
 

@@ -2,8 +2,9 @@
 
 import collections.abc
 import reprlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import Enum, Flag
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, is_typeddict
 
@@ -38,9 +39,8 @@ class PrimitiveSettingType(SettingType[T]):
 
     def convert_all_from_heksher(self, xs: Sequence[Any]) -> Sequence[T] | None:
         """Return the values unchanged, or ``None`` if one of them is of another type."""
-        from heksherlite.values.columns import CHECKS  # noqa: PLC0415 - programs without a client do not need it
-
-        return xs if CHECKS[self.type_](xs) else None
+        type_: Any = self.type_
+        return xs if _check_of(type_)(xs) else None
 
     def convert_to_heksher(self, x: T) -> Any:
         """Return the value as a plain value of the type: an :class:`enum.IntEnum` member becomes an ``int``.
@@ -63,6 +63,15 @@ class PrimitiveSettingType(SettingType[T]):
 
 _ACCEPTED: Final[Mapping[Any, tuple[type, ...]]] = {int: (int,), float: (float, int), str: (str,), bool: (bool,)}
 """The Python types of the values of each primitive type."""
+
+
+@cache
+def _check_of(type_: Any) -> Callable[[Sequence[Any]], bool]:
+    """Return the check of many values of a primitive type."""
+    from heksherlite.values.columns import CHECKS  # noqa: PLC0415 - programs without a client do not need it
+
+    return CHECKS[type_]
+
 
 _SEQUENCES: Final = (collections.abc.Sequence, list)
 _MAPPINGS: Final = (collections.abc.Mapping, dict)

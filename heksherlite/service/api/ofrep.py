@@ -13,7 +13,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from heksherlite.flags import TARGETING_KEY, FlagContextError, given_context, missing_context
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.bodies import BodyError
 from heksherlite.service.api.context import Context, ServiceContext, context_of

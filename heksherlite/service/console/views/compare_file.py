@@ -11,7 +11,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from heksherlite import operations as ops
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.operation_bodies import checked_operation
 from heksherlite.service.api.routes import requires_person
