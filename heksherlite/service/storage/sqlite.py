@@ -91,6 +91,7 @@ class SqliteDatabase:
             await to_thread.run_sync(self._create_or_open)
             async with self._engine.connect() as connection:
                 is_current = await connection.run_sync(check_schema)
+                await to_thread.run_sync(self._files.make_private)
                 await _switch_to_wal(connection)
             async with self.writing() as connection:
                 if not is_current:
@@ -175,7 +176,7 @@ class SqliteDatabase:
             raise DatabaseUnavailableError(f"the file {self._path} was replaced: {error}") from error
 
     def _create_or_open(self) -> None:
-        self._files.make_private()
+        self._files.create()
         # A file that cannot be opened fails here. A failed connection of aiosqlite would leave a thread behind that
         # reports to the event loop later, when the loop may be closed.
         _connect(self._path).close()
