@@ -34,10 +34,13 @@ class CompiledStatement:
     text: str
     _compiled: Compiled
     _converters: Mapping[str, Any]
+    _takes_rows: bool
 
-    def parameters(self, row: Row) -> dict[str, Any]:
+    def parameters(self, row: Row) -> Row:
         """Return the parameters as the driver takes them."""
-        values = dict(self._compiled.construct_params(row) or {})
+        if self._takes_rows and not self._converters:
+            return row
+        values = dict(row if self._takes_rows else self._compiled.construct_params(row) or {})
         for name, convert in self._converters.items():
             values[name] = convert(values[name])
         return values
@@ -65,4 +68,5 @@ def compiled(statement: Any, names: tuple[str, ...], dialect: Dialect) -> Compil
         for parameter, name in found.bind_names.items()
         if (convert := parameter.type.dialect_impl(dialect).bind_processor(dialect)) is not None
     }
-    return CompiledStatement(str(found), found, converters)
+    takes_rows = sorted(names) == sorted(found.bind_names.values())
+    return CompiledStatement(str(found), found, converters, takes_rows)
