@@ -35,8 +35,10 @@ class CompiledStatement:
     _given: Row
     _converters: Mapping[str, Any]
 
-    def parameters(self, row: Row) -> dict[str, Any]:
+    def parameters(self, row: Row) -> Row:
         """Return the parameters as the driver takes them."""
+        if not self._given and not self._converters:
+            return row
         values = {**self._given, **row}
         for name, convert in self._converters.items():
             values[name] = convert(values[name])
