@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from heksherlite.lookup import DefaultSource, Lookup, RejectedValue
-from heksherlite.rules import NO_VALUE, Context, QueriedRule
+from heksherlite.rule_sets import NO_VALUE, Context
+from heksherlite.rules import QueriedRule
 
 T = TypeVar("T")
 

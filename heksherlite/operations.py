@@ -373,11 +373,12 @@ _CONVERTED: Final = _TIMES | {"configurable_features"}
 
 OperationScope: TypeAlias = Literal["write", "admin"]
 
+_WRITTEN: Final = (*get_args(RuleOperation), SetDefault, ClearDefault, SetSettingMetadata)
+
 
 def scope_of(operation: AnyOperation) -> OperationScope:
     """Return the scope that a token needs for an operation."""
-    writes = isinstance(operation, RuleOperation | SetDefault | ClearDefault | SetSettingMetadata)
-    return "write" if writes else "admin"
+    return "write" if isinstance(operation, _WRITTEN) else "admin"
 
 
 def operation_from(shown: Mapping[str, Any]) -> AnyOperation:

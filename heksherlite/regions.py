@@ -11,11 +11,13 @@ Everything here is arithmetic on rule sets (`heksherlite.rules`), as reading a s
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from heksherlite.rules import RuleSet, RuleShape
+from heksherlite.rule_sets import RuleSet
+from heksherlite.rules import RuleShape
 
 T = TypeVar("T")
 
@@ -55,26 +57,29 @@ class WinningRegion(Generic[T]):
     winner: T | None
 
 
-@dataclass(frozen=True, slots=True)
-class Difference(Generic[T]):
+class Difference(NamedTuple, Generic[T]):
     """A region whose value differs between two rule sets.
 
     Attributes:
-        region: The region.
         before: What the first rule set holds for its winning rule, or None where no rule matches.
         after: The same for the second rule set.
+        compute_region: Returns the region.
     """
 
-    region: Region
     before: T | None
     after: T | None
+    compute_region: Callable[[], Region]
+
+    @property
+    def region(self) -> Region:
+        """The region, computed when it is asked for."""
+        return self.compute_region()
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair(Generic[T]):
+class _Pair(NamedTuple, Generic[T]):
     """Two rules that may win in the same contexts, with their ranks in their rule sets."""
 
-    where: dict[str, str]
+    where: Mapping[str, str]
     before: T | None
     before_rank: int
     after: T | None
@@ -102,6 +107,8 @@ class RankedRules(Generic[T]):
 
     def find(self, conditions: Mapping[str, str]) -> tuple[int, T] | None:
         """Return the rank of the rule with exactly these conditions and what is held for it, or None."""
+        if not self.shapes:
+            return None
         features = tuple([feature for feature in self.features if feature in conditions])
         rank = self.ranks.get(features) if len(features) == len(conditions) else None
         if rank is None:
@@ -225,9 +232,9 @@ def differences(
             and before.covering(pair.where, above=pair.before_rank) is None
             and after.covering(pair.where, above=pair.after_rank) is None
         ):
-            winners = [(before, pair.before_rank), (after, pair.after_rank)]
-            region = _region(winners, pair.where, {}, features, most_exceptions)
-            yield Difference(region, pair.before, pair.after)
+            winners = ((before, pair.before_rank), (after, pair.after_rank))
+            region_of = partial(_region, winners, pair.where, {}, features, most_exceptions)
+            yield Difference(pair.before, pair.after, region_of)
 
 
 def _pairs_of_changed(
@@ -239,27 +246,27 @@ def _pairs_of_changed(
     winner was removed, by that rule, and otherwise by the later winner.
     """
     yield _Pair({}, None, len(before), None, len(after))
-    added: dict[tuple[str, ...], list[Mapping[str, str]]] = {}
+    added: dict[int, list[Mapping[str, str]]] = {}
     removed: list[Mapping[str, str]] = []
     for conditions in changed:
         earlier, later = before.find(conditions), after.find(conditions)
         if earlier is not None and later is not None:
-            yield _Pair(dict(conditions), earlier[1], earlier[0], later[1], later[0])
+            yield _Pair(conditions, earlier[1], earlier[0], later[1], later[0])
         elif earlier is not None:
             removed.append(conditions)
         elif later is not None:
-            added.setdefault(after.shapes[later[0]].features, []).append(conditions)
+            added.setdefault(later[0], []).append(conditions)
     for conditions in removed:
         yield from _pairs_of_removed(before, after, conditions, added)
-    for conditions in chain.from_iterable(added.values()):
-        yield from _pairs_of_added(before, after, conditions)
+    for rank, same_features in added.items():
+        yield from _pairs_of_added(before, after, same_features, rank)
 
 
 def _pairs_of_removed(
     before: RankedRules[T],
     after: RankedRules[T],
     removed: Mapping[str, str],
-    added: Mapping[tuple[str, ...], Sequence[Mapping[str, str]]],
+    added: Mapping[int, Sequence[Mapping[str, str]]],
 ) -> Iterator[_Pair[T]]:
     found = before.find(removed)
     assert found is not None  # noqa: S101 - by the caller
@@ -267,26 +274,30 @@ def _pairs_of_removed(
     for rank, shape in enumerate(after.shapes):
         # A rule that was there before and is heavier won over the removed one already.
         if before.ranks.get(shape.features, len(before)) < before_rank:
-            candidates = _agreeing(added.get(shape.features, ()), removed)
+            candidates = _agreeing(added.get(rank, ()), removed)
         else:
             candidates = after.compatible(removed, rank)
         for conditions in candidates:
             later = shape.values[_selected(shape, conditions)]
             yield _Pair({**removed, **conditions}, earlier, before_rank, later, rank)
-    yield _Pair(dict(removed), earlier, before_rank, None, len(after))
+    yield _Pair(removed, earlier, before_rank, None, len(after))
 
 
-def _pairs_of_added(before: RankedRules[T], after: RankedRules[T], added: Mapping[str, str]) -> Iterator[_Pair[T]]:
-    found = after.find(added)
-    assert found is not None  # noqa: S101 - by the caller
-    after_rank, later = found
-    for rank, shape in enumerate(before.shapes):
-        if after.ranks.get(shape.features, -1) > after_rank:
-            for conditions in before.compatible(added, rank):
-                if after.find(conditions) is not None:
-                    earlier = shape.values[_selected(shape, conditions)]
-                    yield _Pair({**added, **conditions}, earlier, rank, later, after_rank)
-    yield _Pair(dict(added), None, len(before), later, after_rank)
+def _pairs_of_added(
+    before: RankedRules[T], after: RankedRules[T], added: Iterable[Mapping[str, str]], after_rank: int
+) -> Iterator[_Pair[T]]:
+    """Yield the pairs of added rules, which have the same rank afterwards."""
+    shape_after = after.shapes[after_rank]
+    outranked = [rank for rank, shape in enumerate(before.shapes) if after.ranks.get(shape.features, -1) > after_rank]
+    for conditions in added:
+        later = shape_after.values[_selected(shape_after, conditions)]
+        for rank in outranked:
+            shape = before.shapes[rank]
+            for others in before.compatible(conditions, rank):
+                if after.find(others) is not None:
+                    earlier = shape.values[_selected(shape, others)]
+                    yield _Pair({**conditions, **others}, earlier, rank, later, after_rank)
+        yield _Pair(conditions, None, len(before), later, after_rank)
 
 
 def _pairs_of_reordered(before: RankedRules[T], after: RankedRules[T]) -> Iterator[_Pair[T]]:

@@ -10,18 +10,7 @@ from itertools import compress, islice, repeat
 from operator import itemgetter
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from heksherlite.rule_sets import NO_VALUE, Context, RuleSet
-
-__all__ = [
-    "NO_VALUE",
-    "Context",
-    "QueriedRule",
-    "RuleBatch",
-    "RuleSet",
-    "RuleSetBuilder",
-    "RuleShape",
-    "build_rule_set",
-]
+from heksherlite.rule_sets import Context, RuleSet
 
 T = TypeVar("T")
 

@@ -23,7 +23,16 @@ def test_instructions_are_not_counted_without_valgrind() -> None:
 
 
 @pytest.mark.parametrize(
-    "work", ["parse lines", "parse v1", "load lines", "load v1", "get hit", "get miss", "get feature"]
+    "work",
+    [
+        "parse lines",
+        "load lines",
+        "get hit",
+        *(
+            pytest.param(work, marks=pytest.mark.thorough)
+            for work in ("parse v1", "load v1", "get miss", "get feature")
+        ),
+    ],
 )
 def test_what_is_counted_runs(work: str, tmp_path: Path) -> None:
     """Each kind of work is done and checked, without valgrind."""

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heksherlite.regions import RankedRules, Region, differences, winning_regions
-from heksherlite.rules import NO_VALUE, QueriedRule, RuleSet, build_rule_set
+from heksherlite.rule_sets import NO_VALUE, RuleSet
+from heksherlite.rules import QueriedRule, build_rule_set
 
 FEATURES = ("a", "b", "c")
 VALUES = ("x", "y")

@@ -6,6 +6,7 @@ Click alone, and without Click there is still a list of commands.
 
 import sys
 
+from heksherlite._version import __version__
 from heksherlite.cli.command_table import COMMANDS, SECTIONS, SUMMARY
 
 _HELP: tuple[list[str], ...] = ([], ["-h"], ["--help"])
@@ -23,6 +24,9 @@ def main() -> None:
             raise
         if error.name == "click" and arguments in _HELP:
             print(_help_without_click())  # noqa: T201  # Click prints everything else
+            return
+        if error.name == "click" and arguments == ["--version"]:
+            print(f"heksherlite, version {__version__}")  # noqa: T201
             return
         entry = COMMANDS.get(arguments[0]) if arguments else None
         extra = entry.extra if entry else "service"

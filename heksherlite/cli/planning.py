@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -119,19 +120,16 @@ class Plan:
         """Whether the service and the files differ in anything."""
         return bool(self.items)
 
-    def count(self, step: Step) -> int:
-        """Return how many items are of a kind."""
-        return [item.step for item in self.items].count(step)
-
     def summary(self) -> str:
         """Return the counts in a sentence."""
         if not self.differs:
             return "Nothing differs."
-        counts = f"{self.count('add')} to add, {self.count('change')} to change, {self.count('delete')} to delete"
-        if drift := self.count("drift"):
-            counts += f"; {drift} changed by others, which --force overwrites"
-        if extra := self.count("extra"):
-            counts += f"; {extra} not in the files, which --prune deletes"
+        count = Counter([item.step for item in self.items])
+        counts = f"{count['add']} to add, {count['change']} to change, {count['delete']} to delete"
+        if count["drift"]:
+            counts += f"; {count['drift']} changed by others, which --force overwrites"
+        if count["extra"]:
+            counts += f"; {count['extra']} not in the files, which --prune deletes"
         return f"{counts}."
 
     def add(self, item: PlanItem, operation: AnyOperation, place: Place) -> None:
@@ -318,11 +316,9 @@ def _plan_rule(plan: Plan, setting: WantedSetting, rule: WantedRule, there: Stor
         metadata[APPLIED] = digest_of(rule.value, rule.starts_at, rule.ends_at)
     if rule.reason is not None:
         metadata[REASON] = rule.reason
-    is_same = (
-        there is not None
-        and (there.starts_at, there.ends_at) == (rule.starts_at, rule.ends_at)
-        and same_value(there.value, rule.value)
-    )
+    starts_at, ends_at = (None, None) if there is None else (there.starts_at, there.ends_at)
+    has_same_times = (starts_at, ends_at) == (rule.starts_at, rule.ends_at)
+    is_same = there is not None and has_same_times and same_value(there.value, rule.value)
     if there is not None and is_same and there.metadata == metadata:
         return
     put = PutRule(
@@ -330,8 +326,8 @@ def _plan_rule(plan: Plan, setting: WantedSetting, rule: WantedRule, there: Stor
         feature_values=rule.where,
         value=rule.value,
         metadata=metadata,
-        starts_at=rule.starts_at,
-        ends_at=rule.ends_at,
+        starts_at=rule.starts_at if rule.starts_at != starts_at else NOT_GIVEN,
+        ends_at=rule.ends_at if rule.ends_at != ends_at else NOT_GIVEN,
     )
     what = f"where {conditions_text(rule.where)}"
     if there is None:

@@ -17,7 +17,8 @@ from heksherlite.engine.health import ClientState, ClientStatus
 from heksherlite.engine.options import ContextOptions
 from heksherlite.lookup import Lookup
 from heksherlite.main_client import MainClient
-from heksherlite.rules import NO_VALUE, QueriedRule, RuleSet, build_rule_set
+from heksherlite.rule_sets import NO_VALUE, RuleSet
+from heksherlite.rules import QueriedRule, build_rule_set
 from heksherlite.setting import Setting
 from heksherlite.setting_arguments import converted_value
 

@@ -14,7 +14,8 @@ from heksherlite.engine.query_events import FeatureOrder, SettingBegins, Setting
 from heksherlite.engine.query_responses import read_query
 from heksherlite.flags import Flag, ServedRule, plain_values
 from heksherlite.in_force import PinnedState
-from heksherlite.rules import RuleBatch, RuleSet, RuleSetBuilder
+from heksherlite.rule_sets import RuleSet
+from heksherlite.rules import RuleBatch, RuleSetBuilder
 from heksherlite.values.type_strings import parse_type
 from heksherlite.values.wire_types import JSON, WireType
 

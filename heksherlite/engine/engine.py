@@ -40,7 +40,7 @@ from heksherlite.engine.versions import Version, version_of
 from heksherlite.errors import ServiceResponseError
 from heksherlite.in_force import updating
 from heksherlite.lookup import Lookup
-from heksherlite.rules import RuleSet
+from heksherlite.rule_sets import RuleSet
 from heksherlite.setting import Setting
 from heksherlite.setting_arguments import check_known_features
 from heksherlite.setting_typing import Supplier

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote_plus
 
 from heksherlite.contexts import TRACK_ALL
-from heksherlite.rules import RuleSet
+from heksherlite.rule_sets import RuleSet
 
 _COMMA: Final = 3
 """The number of characters of a comma in a URL."""

@@ -13,7 +13,8 @@ from heksherlite.engine.queries import ContextFilter
 from heksherlite.engine.query_events import FeatureOrder, SettingBegins, SettingDefault
 from heksherlite.engine.query_responses import read_query
 from heksherlite.lookup import DefaultSource, Lookup, RejectedValue
-from heksherlite.rules import NO_VALUE, QueriedRule, RuleBatch, RuleSet, RuleSetBuilder
+from heksherlite.rule_sets import NO_VALUE, RuleSet
+from heksherlite.rules import QueriedRule, RuleBatch, RuleSetBuilder
 from heksherlite.setting import Setting
 from heksherlite.values.conversions import Conversion
 

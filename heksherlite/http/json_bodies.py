@@ -10,6 +10,8 @@ from heksherlite.values.faults import Fault, Path
 _MAX_DEPTH: Final = 254
 """How deep orjson nests."""
 
+_CONTAINERS: Final = (dict, list, tuple)
+
 
 def json_body(value: Any, request: str) -> bytes:
     """Return the JSON of a value.
@@ -25,9 +27,22 @@ def json_body(value: Any, request: str) -> bytes:
         body = orjson.dumps(value)
     except TypeError as error:
         raise _error(request, str(_fault(value) or error)) from error
-    if b"null" in body and (fault := _fault(value)):  # orjson writes NaN as null
-        raise _error(request, str(fault))
+    if b"null" in body and _has_special_number(value):  # orjson writes NaN as null
+        raise _error(request, str(_fault(value)))
     return body
+
+
+def _has_special_number(value: Any) -> bool:
+    """Return whether there is NaN or an infinity anywhere. It is quick, because a body may have millions of values."""
+    level: list[Any] = [[value]]
+    while level:
+        parts: list[Any] = []
+        for each in level:
+            parts += each.values() if isinstance(each, dict) else each
+        if not all(map(isfinite, [each for each in parts if isinstance(each, float)])):
+            return True
+        level = [each for each in parts if isinstance(each, _CONTAINERS)]
+    return False
 
 
 def is_unicode(text: str) -> bool:

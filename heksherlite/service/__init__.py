@@ -29,7 +29,13 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    try:
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("heksherlite"):
+            raise
+        reason = f"heksherlite.service needs {error.name}: pip install 'heksherlite[service]'"
+        raise ModuleNotFoundError(reason, name=error.name) from error
     return value
 
 

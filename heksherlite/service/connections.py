@@ -193,11 +193,11 @@ class ConnectionProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # 
 
     def data_received(self, data: bytes) -> None:
         """Handle received bytes, and limit the time until the headers are complete."""
-        if self._is_idle() and self._head_timer is None:
-            self._head_timer = asyncio.get_running_loop().call_later(_HEAD_SECONDS, self._end_slow_head)
         super().data_received(data)
         if not self._is_idle():
             self._cancel_head_timer()
+        elif self._head_timer is None:  # most heads arrive in one piece, and need no timer
+            self._head_timer = asyncio.get_running_loop().call_later(_HEAD_SECONDS, self._end_slow_head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release the timer."""

@@ -58,9 +58,12 @@ def embedded(
         targeting_key_feature: The context feature that the targeting key of OFREP is the value of.
 
     Raises:
+        TypeError: ``context_features`` is a string.
         ValueError: The public URL, an origin or the context feature is invalid.
         ServiceStartError: On entering the block: the service cannot start.
     """
+    if isinstance(context_features, str):
+        raise TypeError(f"context_features must be a list of names: write [{context_features!r}]")
     options = ServiceOptions(
         context_features=tuple(context_features),
         keep_history=keep_history,
@@ -96,10 +99,12 @@ class EmbeddedService:
         self._port = port
         self._options = options
         self._cleanup = ExitStack()
+        self._is_entered = False
         self.url = ""
         self.first_token: str | None = None
 
     def __enter__(self) -> Self:
+        self._require_stopped()
         with ExitStack() as stack:
             database = self._database
             if database is None:
@@ -112,14 +117,16 @@ class EmbeddedService:
             self.url = service.url
             self.first_token = service.first_token
             self._cleanup = stack.pop_all()
+            self._is_entered = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._cleanup.close()
+        self._stop()
 
     async def __aenter__(self) -> Self:
+        self._require_stopped()
         try:
             return await to_thread.run_sync(self.__enter__)
         except BaseException:
@@ -131,4 +138,12 @@ class EmbeddedService:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with CancelScope(shield=True):
-            await to_thread.run_sync(self._cleanup.close)
+            await to_thread.run_sync(self._stop)
+
+    def _require_stopped(self) -> None:
+        if self._is_entered:
+            raise RuntimeError(f"the service at {self.url} runs already; embedded() returns another one")
+
+    def _stop(self) -> None:
+        self._is_entered = False
+        self._cleanup.close()

@@ -49,6 +49,8 @@ def _matching(pattern: re.Pattern[str], what: str, allowed: str) -> Callable[[st
 
 def _number_as_text(value: Any) -> Any:
     """Return a number as text, because clients in shell, PHP and YAML send numbers where the API has strings."""
+    if isinstance(value, str):  # nearly always
+        return value
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return str(value) if is_number else value
 

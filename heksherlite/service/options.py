@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from heksherlite.names import CONTEXT_FEATURE_NAME, SETTING_NAME
 from heksherlite.service.domain.colors import is_color
@@ -50,8 +50,9 @@ class AccessOptions:
             was added to. None: as new databases are made if tokens are required.
 
     Raises:
-        ValueError: The header name is invalid, no proxy is trusted to send the header, there are people but no
-            header, an operator has a setting prefix, a setting prefix belongs to nobody, or a duration is not positive.
+        ValueError: ``auth`` is something else, the header name is invalid, no proxy is trusted to send the header,
+            there are people but no header, an operator has a setting prefix, a setting prefix belongs to nobody, or a
+            duration is not positive.
     """
 
     auth: Auth = "none"
@@ -69,6 +70,8 @@ class AccessOptions:
     strict_declarations: bool | None = None
 
     def __post_init__(self) -> None:
+        if self.auth not in get_args(Auth):
+            raise ValueError(f"auth must be 'none' or 'tokens', not {self.auth!r}")
         if min(self.session_lifetime, self.session_idle_timeout) <= 0:
             raise ValueError("session_lifetime and session_idle_timeout must be at least 1 s")
         self._check_people()

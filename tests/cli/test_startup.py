@@ -1,8 +1,10 @@
 """What commands import: their help, and a command without its extra."""
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from heksherlite._version import __version__
 from heksherlite.cli.command_table import COMMANDS
 from heksherlite.cli.commands import heksherlite
 
@@ -102,6 +105,33 @@ def test_the_list_of_commands_needs_no_extra(arguments: list[str], tmp_path: Pat
         assert name in result.stdout
         assert entry.summary in result.stdout
     assert "pip install 'heksherlite[service]'" in result.stdout
+
+
+def test_the_version_needs_no_extra(tmp_path: Path) -> None:
+    """It is in the package."""
+    result = run("--version", missing="click", folder=tmp_path)
+    assert (result.returncode, result.stdout) == (0, f"heksherlite, version {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "command", ["token list", "app list", "group list", "declarer list x", "settings list", "get x", "export -o FILE"]
+)
+def test_commands_about_a_service_need_one_extra(command: str, tmp_path: Path) -> None:
+    """With ``heksherlite[cli]`` alone, everything works that is done over HTTP."""
+    words = command.replace("-o FILE", f"--output {tmp_path}/x").split()
+    result = run(*words, "--url", "http://127.0.0.1:9", missing=f"{EVERY_EXTRA},pydantic,starlette", folder=tmp_path)
+    *error, imports = result.stderr.splitlines()
+    assert "cannot connect to http://127.0.0.1:9" in "".join(error)
+    project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    service, cli = [
+        {
+            re.split("[^A-Za-z0-9_-]", each)[0].lower().replace("-", "_")
+            for each in [*extras[extra], *project["dependencies"]]
+        }
+        for extra in ("service", "cli")
+    ]
+    assert set(json.loads(imports)) & (service - cli) <= {"h11"}  # httpx requires it, too
 
 
 @pytest.mark.parametrize(

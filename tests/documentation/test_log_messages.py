@@ -4,12 +4,11 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
-from tests.documentation.pages import DOCS, ROOT
+from tests.documentation.pages import DOCS
+from tests.documentation.sources import nodes
 
-PACKAGE = ROOT / "heksherlite"
 LEVELS = {
     "debug": "DEBUG",
     "info": "INFO",
@@ -51,7 +50,7 @@ def test_every_message_is_documented() -> None:
 
 def test_every_documented_message_is_logged() -> None:
     """Each listed message exists."""
-    strings = {text for _, tree in modules() for node in ast.walk(tree) if (text := _text(node)) is not None}
+    strings = {text for _, found in nodes() for node in found if (text := _text(node)) is not None}
     for message in documented():
         assert any(map(_pattern(message).match, strings)), f"nothing logs {message!r}"
 
@@ -61,9 +60,9 @@ def test_messages_of_outages_are_documented() -> None:
     page = documented()
     texts = [
         text
-        for _, tree in modules()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Outage")
+        for _, found in nodes()
+        for node in found
+        if isinstance(node, ast.Call) and _called(node).endswith("Outage")
         for argument in node.args
         if (text := _text(argument)) is not None
     ]
@@ -71,18 +70,13 @@ def test_messages_of_outages_are_documented() -> None:
     assert all(_line(page, text) for text in texts), texts
 
 
-@cache
-def modules() -> list[tuple[str, ast.Module]]:
-    return [(_name(path), ast.parse(path.read_text("utf-8"))) for path in sorted(PACKAGE.rglob("*.py"))]
-
-
 def log_calls() -> Iterator[Logged]:
-    for module, tree in modules():
-        for node in ast.walk(tree):
+    for module, found in nodes():
+        for node in found:
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
             method = node.func.attr
-            if ast.unparse(node.func.value).lower().endswith("logger") and (method in LEVELS or method == "log"):
+            if (method in LEVELS or method == "log") and ast.unparse(node.func.value).lower().endswith("logger"):
                 message = node.args[1] if method == "log" else node.args[0]
                 yield Logged(module, LEVELS.get(method), _text(message))
 
@@ -110,5 +104,10 @@ def _text(node: ast.AST) -> str | None:
             return None
 
 
-def _name(path: Path) -> str:
-    return path.relative_to(PACKAGE).as_posix()
+def _called(call: ast.Call) -> str:
+    """Return the name of what is called, without what it belongs to."""
+    match call.func:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+        case _:
+            return ""

@@ -17,8 +17,8 @@ from heksherlite.cli.commands import heksherlite
 from heksherlite.service import embedded
 from heksherlite.service.domain.tokens import Scope
 from tests.documentation.pages import DOCS, PAGES, ROOT, blocks_of, name_of
+from tests.documentation.sources import PACKAGE, nodes
 
-PACKAGE = ROOT / "heksherlite"
 REFERENCE = "".join(path.read_text("utf-8") for path in DOCS.joinpath("reference", "python").glob("*.md"))
 ENVIRONMENT = DOCS.joinpath("reference", "environment.md").read_text("utf-8")
 
@@ -139,8 +139,8 @@ def test_environment_variables_are_documented() -> None:
 
 def _variables_in_code() -> Iterator[str]:
     """Yield the names by which the code asks for environment variables."""
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for _, found in nodes():
+        for node in found:
             match node:
                 case ast.Subscript(value=asked, slice=ast.Constant(value=str(name))):
                     pass

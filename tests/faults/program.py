@@ -95,7 +95,8 @@ async def _other_tasks() -> set[object]:
     return {task.id for task in anyio.get_running_tasks() if task.id != own}
 
 
-KINDS = ["asyncio", "trio", "thread"]
+KINDS = [pytest.param("asyncio", marks=pytest.mark.thorough), "trio", "thread"]
+"""The thread client is the asynchronous one on asyncio, so that faults of that one show in it too."""
 
 
 @contextmanager

@@ -563,3 +563,10 @@ def test_a_forked_process_resolves_and_hears_of_changes(own: Api) -> None:
         own.call("PUT", f"rules/{rule}/value", {"value": 2}).raise_for_status()
         assert process.communicate(timeout=60)[0] == "2\n"
     assert process.returncode == 0
+
+
+def test_only_a_client_is_a_client() -> None:
+    """A URL in its place has an argument of its own."""
+    wrong: Any = "http://127.0.0.1:8888"
+    with pytest.raises(TypeError, match=r"HeksherProvider needs a client, or url=..., not 'http://127.0.0.1:8888'"):
+        HeksherProvider(wrong)

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from heksherlite import Setting
-from heksherlite.rules import RuleSet
+from heksherlite.rule_sets import RuleSet
 from tests.sdk.conftest import Connect, Log, async_client
 from tests.sdk.scripted_service import QUERY, Scripted, ScriptedService, rule
 from tests.service.api import Api

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from heksherlite import Setting, ThreadHeksherClient
 from heksherlite.contexts import ContextCompletion
 from heksherlite.lookup import Lookup
-from heksherlite.rules import NO_VALUE, QueriedRule, build_rule_set
+from heksherlite.rule_sets import NO_VALUE
+from heksherlite.rules import QueriedRule, build_rule_set
 from tests.sdk.conftest import Connect, Log
 from tests.sdk.scripted_service import ScriptedService, rule
 from tests.service.api import FEATURES, Api

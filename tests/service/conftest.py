@@ -10,8 +10,11 @@ from tests.service.postgresql import PostgresqlServer
 
 STORAGE = {
     f"tests.service.test_{name}"
-    for name in ("applications", "audit", "declarers", "importing", "migrations", "replicas", "store")
+    for name in ("applications", "audit", "batches", "declarers", "importing", "migrations", "replicas", "store")
 }
+
+_DECLARED_SETTING = {"name": "cache_ttl", "type": "int", "default_value": 60, "version": "1.0"}
+"""The setting that `Api.declare` makes, as it is listed."""
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +71,23 @@ def shared_api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 def api(shared_api: Api) -> Api:
     """Return a client of a service without settings, with three context features."""
     shared_api.reset()
+    return shared_api
+
+
+@pytest.fixture
+def declared_api(shared_api: Api) -> Api:
+    """Return a client of a service with the setting ``cache_ttl`` and no other, for tests that change nothing.
+
+    It is only made ready again after a test that changed something, which takes longer than most such tests.
+    """
+    is_ready = (
+        shared_api.get("settings").json()["settings"] == [_DECLARED_SETTING]
+        and shared_api.setting()["configurable_features"] == ["environment", "user"]
+        and shared_api.features() == FEATURES
+    )
+    if not is_ready:
+        shared_api.reset()
+        shared_api.declare()
     return shared_api
 
 

@@ -1,6 +1,8 @@
-"""Statements that are sent to PostgreSQL together."""
+"""Statements that are sent to PostgreSQL together, and to SQLite without SQLAlchemy."""
 
 import asyncio
+import sqlite3
+from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from heksherlite.service.storage.batches import MOST_ROWS
 from heksherlite.service.storage.bulk import insert_many
 from heksherlite.service.storage.postgresql import PostgresqlDatabase
 from heksherlite.service.storage.store import Store
+from heksherlite.service.storage.urls import open_database
 from tests.service.postgresql import PostgresqlServer
 from tests.service.stores import opened, run_sql
 from tests.service.test_store import declaration
@@ -59,15 +62,15 @@ def test_a_rule_is_written_in_three_round_trips(url: str, tmp_path: Path) -> Non
     assert trace.read_text().count("ReadyForQuery") == 3
 
 
-def test_any_text_is_stored_as_it_is(url: str) -> None:
-    """The parameters are in the text of the statements, and are never taken for a part of them."""
+def test_any_text_is_stored_as_it_is(database: str) -> None:
+    """Parameters are never taken for a part of a statement."""
 
     async def run() -> None:
-        async with opened(url) as store:
+        async with opened(database) as store:
             for name in STRANGE:
                 await store.write(partial(context_features.add, name=name))
             assert store.catalog.context_features == STRANGE
-        async with opened(url) as other:
+        async with opened(database) as other:
             assert other.catalog.context_features == STRANGE
 
     asyncio.run(run())
@@ -100,35 +103,55 @@ def test_statements_keep_their_order(url: str, monkeypatch: pytest.MonkeyPatch) 
     assert asyncio.run(run()) == [-49, 11, *range(1_000, 1_000 + len(many))]
 
 
-def test_nothing_is_stored_if_a_statement_fails(url: str) -> None:
+def test_nothing_is_stored_if_a_statement_fails(database: str) -> None:
     """The error is raised at the end of the block, and the connection can be used again."""
 
     async def run() -> None:
-        async with opened(url):
-            database = PostgresqlDatabase(url)
-            with pytest.raises(psycopg.errors.UniqueViolation):  # noqa: PT012  # the block is what is tested
-                async with database.writing() as connection, database.batching(connection) as statements:
+        async with opened(database):
+            used = open_database(database)
+            with pytest.raises((psycopg.errors.UniqueViolation, sqlite3.IntegrityError)):  # noqa: PT012  # the block is what is tested
+                async with used.writing() as connection, used.batching(connection) as statements:
                     await statements.execute(INSERT, [named("a", 0), named("b", 0)])
                     await statements.execute(INSERT, named("c", 1))
-            async with database.writing() as connection, database.batching(connection) as statements:
+            async with used.writing() as connection, used.batching(connection) as statements:
                 await statements.execute(INSERT, named("d", 0))
-            await database.close()
+            await used.close()
 
     asyncio.run(run())
-    assert run_sql(url, "SELECT name FROM context_features") == [("d",)]
+    assert run_sql(database, "SELECT name FROM context_features") == [("d",)]
 
 
-def test_nothing_is_sent_if_the_block_fails(url: str) -> None:
-    """What was collected is forgotten."""
+def test_nothing_is_stored_if_the_block_fails(database: str) -> None:
+    """What was collected is forgotten, and what was executed is undone."""
 
     async def run() -> None:
-        async with opened(url):
-            database = PostgresqlDatabase(url)
+        async with opened(database):
+            used = open_database(database)
             with pytest.raises(LookupError):  # noqa: PT012
-                async with database.writing() as connection, database.batching(connection) as statements:
+                async with used.writing() as connection, used.batching(connection) as statements:
                     await statements.execute(INSERT, named("a", 0))
                     raise LookupError
-            await database.close()
+            await used.close()
 
     asyncio.run(run())
-    assert run_sql(url, "SELECT name FROM context_features") == []
+    assert run_sql(database, "SELECT name FROM context_features") == []
+
+
+def test_times_are_stored_in_utc(database: str) -> None:
+    """Whatever their time zone, they come back as the same moments, with their microseconds."""
+    starts_at = datetime(2100, 1, 2, 3, 4, 5, 678_901, timezone(timedelta(hours=5, minutes=30)))
+    row = {"revision": 1, "time": starts_at, "author_kind": "service", "reverts": None}
+
+    async def run() -> list[datetime]:
+        async with opened(database):
+            used = open_database(database)
+            async with used.writing() as connection:
+                async with used.batching(connection) as statements:
+                    await statements.execute(insert(tables.history), row)
+                times = list(await connection.scalars(select(tables.history.c.time)))
+            await used.close()
+            return times
+
+    times = asyncio.run(run())
+    assert times == [starts_at]
+    assert times[0].tzinfo is UTC

@@ -28,7 +28,7 @@ from heksherlite.operations import (
     SetSettingMetadata,
     SetValue,
 )
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes
 from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.deciding import Outcome, decide

@@ -8,6 +8,7 @@ from sqlalchemy import create_engine, text
 
 from heksherlite.service import embedded
 from heksherlite.service.storage import schema
+from heksherlite.service.storage.new_schema import VERSION_TABLE
 from tests.service.api import Api
 
 ROWS = [
@@ -28,7 +29,7 @@ def database_of(revision: str, path: Path) -> None:
         for script in reversed(list(scripts.iterate_revisions(revision, "base")))
     ]
     with engine.begin() as connection:
-        options = {"version_table": schema.VERSION_TABLE, "fn": lambda *_: steps}
+        options = {"version_table": VERSION_TABLE, "fn": lambda *_: steps}
         context = MigrationContext.configure(connection, opts=options)
         context.run_migrations(op=Operations(context))
         for row in ROWS:

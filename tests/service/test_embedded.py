@@ -1,3 +1,4 @@
+import asyncio
 import gc
 import logging
 import os
@@ -8,13 +9,14 @@ import threading
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
 import pytest
 
 from heksherlite.errors import ServiceStartError
-from heksherlite.service import embedded
+from heksherlite.service import AccessOptions, embedded
 from heksherlite.service.storage.urls import sqlite_path
 from tests.service.api import Api
 from tests.waiting import until
@@ -178,3 +180,34 @@ def test_paths_of_urls() -> None:
     assert sqlite_path("a/b.db") == Path("a/b.db")
     assert sqlite_path(Path("x")) == Path("x")
     assert os.fspath(sqlite_path("settings.db")) == "settings.db"
+
+
+def test_a_misspelled_mode_does_not_open_the_service() -> None:
+    """Anything but the two names is refused, and does not mean that nobody needs a token."""
+    mode: Any = "token"
+    with pytest.raises(ValueError, match="auth must be 'none' or 'tokens', not 'token'"):
+        AccessOptions(auth=mode)
+
+
+def test_context_features_are_a_list() -> None:
+    """A string would be a feature for each of its characters."""
+    with pytest.raises(TypeError, match=r"context_features must be a list of names: write \['user'\]"):
+        embedded(context_features="user")
+
+
+def test_a_block_inside_the_block_of_the_same_service() -> None:
+    """It is refused, because the first service would never end. Afterwards, the service may run again."""
+    service = embedded()
+    with service:
+        with pytest.raises(RuntimeError, match=f"the service at {service.url} runs already"), service:
+            pass
+
+        async def enter() -> None:
+            async with service:
+                pass
+
+        with pytest.raises(RuntimeError, match="runs already"):
+            asyncio.run(enter())
+        assert httpx.get(f"{service.url}/api/health").status_code == 200
+    with service:
+        assert httpx.get(f"{service.url}/api/health").status_code == 200

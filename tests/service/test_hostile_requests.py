@@ -45,15 +45,14 @@ HOSTILE_BODIES = {
 METHODS = [("POST", "rules"), ("POST", "settings/declare"), ("DELETE", "settings/cache_ttl/metadata")]
 
 
-@pytest.mark.parametrize("body", HOSTILE_BODIES.values(), ids=HOSTILE_BODIES.keys())
 @pytest.mark.parametrize(("method", "path"), METHODS)
-def test_hostile_bodies_are_422(api: Api, method: str, path: str, body: bytes) -> None:
-    """A body that is not JSON for every parser is 422 with a reason."""
+def test_hostile_bodies_are_422(api: Api, method: str, path: str) -> None:
+    """A body that is not JSON for every parser is 422 with a reason, and changes nothing."""
     api.declare(type="Sequence<Sequence<int>>", default_value=[])
     before = api.state()
-    response = api.call(method, path, content=body)
-    assert response.status_code == 422
-    assert response.json()["detail"][0]["msg"]
+    responses = {name: api.call(method, path, content=body) for name, body in HOSTILE_BODIES.items()}
+    assert {name: response.status_code for name, response in responses.items()} == dict.fromkeys(HOSTILE_BODIES, 422)
+    assert [name for name, response in responses.items() if not response.json()["detail"][0]["msg"]] == []
     assert api.state() == before
 
 

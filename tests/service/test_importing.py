@@ -215,6 +215,15 @@ def test_writes_meanwhile_are_kept_or_refused(database: str, tmp_path: Path) -> 
     assert statuses <= {201, 503}
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
+    """Return a database with one setting and two rules, and its export."""
+    folder = tmp_path_factory.mktemp("filled")
+    database = f"sqlite:///{folder}/a.db"
+    imported(write(folder / "good", LINES), database)
+    return database, exported(database, folder / "before")
+
+
 def deep(levels: int) -> dict[str, Any]:
     """Return metadata that is nested."""
     value: dict[str, Any] = {}
@@ -264,11 +273,9 @@ def changed(number: int, **fields: Any) -> list[Any]:
         (changed(3, phase="active"), "line 4: rule 2 of setting 'x': phase comes with starts_at or ends_at"),
     ],
 )  # fmt: skip
-def test_a_bad_file_changes_nothing(lines: list[Any], message: str, tmp_path: Path) -> None:
+def test_a_bad_file_changes_nothing(lines: list[Any], message: str, filled: tuple[str, bytes], tmp_path: Path) -> None:
     """A malformed file is reported in one line with the position, and the database is unchanged."""
-    database = f"sqlite:///{tmp_path}/a.db"
-    imported(write(tmp_path / "good", LINES), database)
-    before = exported(database, tmp_path / "before")
+    database, before = filled
     result = run("import", write(tmp_path / "bad", lines), "--database", database, "--replace")
     assert result.exit_code == 1
     assert result.output.startswith(f"Error: import of {tmp_path}/bad: {message}")

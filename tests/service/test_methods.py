@@ -15,11 +15,10 @@ def path_of(call: Call) -> str:
 
 
 @pytest.mark.parametrize("call", READS, ids=lambda call: call.path)
-def test_head_returns_the_headers_of_get(api: Api, call: Call) -> None:
+def test_head_returns_the_headers_of_get(declared_api: Api, call: Call) -> None:
     """HEAD has the status and headers of GET, and no body."""
-    api.declare()
-    head = api.http.head(path_of(call))
-    with api.http.stream("GET", path_of(call)) as get:
+    head = declared_api.http.head(path_of(call))
+    with declared_api.http.stream("GET", path_of(call)) as get:
         assert head.status_code == get.status_code
         assert head.headers.get("content-type") == get.headers.get("content-type")
         assert head.headers.get("etag") == get.headers.get("etag")
@@ -33,17 +32,17 @@ def test_a_conditional_head_is_not_modified(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", sorted({path_of(call) for call in CALLS}))
-def test_options_returns_the_methods_of_a_path(api: Api, path: str) -> None:
+def test_options_returns_the_methods_of_a_path(shared_api: Api, path: str) -> None:
     """OPTIONS and 405 name all methods of a path, and permit nothing to other sites."""
     methods = {call.method for call in CALLS if path_of(call) == path}
-    options = api.http.options(path)
+    options = shared_api.http.options(path)
     assert (options.status_code, options.content) == (204, b"")
     allowed = set(options.headers["allow"].split(", "))
     # A path may also match a route with a parameter, such as the id of a rule.
     assert allowed >= methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
     assert allowed <= {call.method for call in CALLS} | {"OPTIONS", "HEAD"}
     assert not [name for name in options.headers if name.startswith("access-control")]
-    refused = api.http.request("TRACE", path)
+    refused = shared_api.http.request("TRACE", path)
     assert refused.status_code == 405
     assert sorted(refused.headers["allow"].split(", ")) == sorted(allowed)
 

@@ -34,10 +34,11 @@ ERRORS: dict[str, tuple[int, str, str, Any]] = {
 @pytest.mark.parametrize(
     "accept", ["application/json", "application/problem+json", "text/html, application/problem+json"]
 )
-def test_errors_are_problem_details(api: Api, expected: int, method: str, path: str, body: Any, accept: str) -> None:
+def test_errors_are_problem_details(
+    declared_api: Api, expected: int, method: str, path: str, body: Any, accept: str
+) -> None:
     """A client that asks for JSON receives type, title, status and detail with every error."""
-    api.declare()
-    response = api.call(method, path, body, headers={"accept": accept})
+    response = declared_api.call(method, path, body, headers={"accept": accept})
     assert response.status_code == expected
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json()
@@ -50,11 +51,10 @@ def test_errors_are_problem_details(api: Api, expected: int, method: str, path: 
 @pytest.mark.parametrize(("expected", "method", "path", "body"), ERRORS.values(), ids=ERRORS.keys())
 @pytest.mark.parametrize("accept", ["*/*", "application/x-ndjson, application/json;q=0.9", "text/plain", ""])
 def test_other_clients_receive_the_texts_of_the_api(
-    api: Api, expected: int, method: str, path: str, body: Any, accept: str
+    declared_api: Api, expected: int, method: str, path: str, body: Any, accept: str
 ) -> None:
     """A client that does not ask for JSON receives what the v1 API prescribes."""
-    api.declare()
-    response = api.call(method, path, body, headers={"accept": accept})
+    response = declared_api.call(method, path, body, headers={"accept": accept})
     assert response.status_code == expected
     assert response.headers.get("content-type") != "application/problem+json"
 

@@ -1,7 +1,7 @@
 """Proposals: another person approves a change before it is applied."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from heksherlite.service.domain.proposing import Statement
 from heksherlite.service.domain.tokens import Scope
 from tests.service.api import FEATURES, Api
 from tests.service.stores import opened
-from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token, revoke_token
+from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_tokens, revoke_token
 from tests.waiting import until
 
 PUT_DEV = {"op": "put_rule", "setting": "cache_ttl", "feature_values": {"environment": "dev"}, "value": 10}
@@ -33,23 +33,23 @@ class Team:
         shop: Every scope, limited to settings whose names start with ``shop.``.
     """
 
-    def __init__(self, path: Path, url: str) -> None:
+    def __init__(self, path: Path, url: str, tokens: Iterable[str]) -> None:
         self.path = path
-        tokens = {
-            "admin": make_token(path, "admin", *EVERY_SCOPE),
-            "author": make_token(path, "author", Scope.READ, Scope.PROPOSE),
-            "reviewer": make_token(path, "reviewer", Scope.READ, Scope.WRITE),
-            "shop": make_token(path, "shop", *EVERY_SCOPE, setting_prefix="shop."),
-        }
-        self.admin, self.author, self.reviewer, self.shop = [Api(url, token=token) for token in tokens.values()]
+        self.admin, self.author, self.reviewer, self.shop = [Api(url, token=token) for token in tokens]
 
 
 @pytest.fixture
 def team(tmp_path: Path) -> Iterator[Team]:
     path = tmp_path / "a.db"
-    make_token(path, "first", Scope.READ)
+    scopes = {
+        "admin": EVERY_SCOPE,
+        "author": (Scope.READ, Scope.PROPOSE),
+        "reviewer": (Scope.READ, Scope.WRITE),
+        "shop": EVERY_SCOPE,
+    }
+    tokens = make_tokens(path, scopes, {"shop": "shop."})
     with embedded(path, access=WITH_TOKENS, context_features=FEATURES) as service:
-        team = Team(path, service.url)
+        team = Team(path, service.url, tokens.values())
         team.admin.declare()
         team.admin.declare("shop.page")
         yield team

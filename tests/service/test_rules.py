@@ -49,14 +49,13 @@ def test_metadata_of_a_rule_defaults_to_nothing(api: Api) -> None:
 
 
 @pytest.mark.parametrize("body", INVALID_RULES)
-def test_a_malformed_rule_is_422(api: Api, body: dict[str, Any]) -> None:
+def test_a_malformed_rule_is_422(declared_api: Api, body: dict[str, Any]) -> None:
     """A malformed rule and one without value or conditions are 422, and nothing changes."""
-    api.declare()
-    before = api.state()
-    response = api.call("POST", "rules", body)
+    before = declared_api.state()
+    response = declared_api.call("POST", "rules", body)
     assert response.status_code == 422
     assert response.json()["detail"][0]["msg"]
-    assert api.state() == before
+    assert declared_api.state() == before
 
 
 @pytest.mark.parametrize(

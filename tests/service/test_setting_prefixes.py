@@ -1,6 +1,7 @@
 """A token that is limited to a prefix has no access to other settings in any route."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from heksherlite.service.errors import OutsidePrefixError
 from heksherlite.values.wire_types import INT
 from tests.service.api import FEATURES, Api
 from tests.service.routes import all_calls
-from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_token
+from tests.service.tokens import EVERY_SCOPE, WITH_TOKENS, make_tokens
 
 
 class Service(NamedTuple):
@@ -34,10 +35,23 @@ class Service(NamedTuple):
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    token = make_token(tmp_path / "a.db", "everything", *EVERY_SCOPE)
-    limited = make_token(tmp_path / "a.db", "limited", *EVERY_SCOPE, setting_prefix="backend.")
-    with embedded(tmp_path / "a.db", access=WITH_TOKENS, context_features=FEATURES) as running:
-        api, other = Api(running.url, token=token), Api(running.url, token=limited)
+    """Return a service that the test may change."""
+    with started(tmp_path / "a.db") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def unchanged_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Return a service for tests that change nothing."""
+    with started(tmp_path_factory.mktemp("prefixes") / "a.db") as service:
+        yield service
+
+
+@contextmanager
+def started(path: Path) -> Iterator[Service]:
+    tokens = make_tokens(path, {"everything": EVERY_SCOPE, "limited": EVERY_SCOPE}, {"limited": "backend."})
+    with embedded(path, access=WITH_TOKENS, context_features=FEATURES) as running:
+        api, other = Api(running.url, token=tokens["everything"]), Api(running.url, token=tokens["limited"])
         with api.http, other.http:
             api.declare("backend.old", metadata={"a": 1})
             api.call("PUT", "settings/backend.old/name", {"name": "backend.own", "version": "1.0"})
@@ -149,10 +163,10 @@ def test_no_route_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"nonsense", b"{}"])
-def test_what_concerns_all_settings_is_403(service: Service, content: bytes | None) -> None:
+def test_what_concerns_all_settings_is_403(unchanged_service: Service, content: bytes | None) -> None:
     """Routes about tokens, applications, groups and secrets are 403."""
     for call in ALL_SETTINGS:
-        response = service.limited.http.request(call.method, call.example_path(), content=content)
+        response = unchanged_service.limited.http.request(call.method, call.example_path(), content=content)
         assert response.status_code == 403, (call, response.text)
         assert response.json()["needed_scope"] == call.required.scope
         assert "'backend.'" in response.json()["detail"]
@@ -169,26 +183,28 @@ def filled(template: Any, **names: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_other_settings_are_403(service: Service, name: str) -> None:
+def test_other_settings_are_403(unchanged_service: Service, name: str) -> None:
     """Reads and writes of other settings are 403, whether the settings exist or not, and change nothing."""
-    before = service.everything.state()
-    proposal = service.everything.get(f"proposals/{service.foreign_proposal}").json()
-    numbers = {"rule_id": service.foreign_rule, "proposal_id": service.foreign_proposal}
+    before = unchanged_service.everything.state()
+    proposal = unchanged_service.everything.get(f"proposals/{unchanged_service.foreign_proposal}").json()
+    numbers = {"rule_id": unchanged_service.foreign_rule, "proposal_id": unchanged_service.foreign_proposal}
     for method, path, body in CALLS:
         names = {"name": name, **numbers, "key": "a", "feature": "theme", "revision": 1, **DECLARER}
-        response = service.limited.call(method, filled(path, **names), filled(body, **names))
+        response = unchanged_service.limited.call(method, filled(path, **names), filled(body, **names))
         assert "60" not in response.text
         if number := next((number for number in numbers if f"{{{number}}}" in path), None):
             # The same as for an id that no rule or proposal has.
-            unknown = service.limited.call(method, filled(path, **{**names, number: 10**9}), filled(body, **names))
+            unknown = unchanged_service.limited.call(
+                method, filled(path, **{**names, number: 10**9}), filled(body, **names)
+            )
             assert response.status_code == unknown.status_code == 404, (method, path, response.text)
             assert response.text.replace(str(numbers[number]), str(10**9)) == unknown.text
             continue
         assert response.status_code == 403, (method, path, response.text)
         assert "'backend.'" in response.json()["detail"]
         assert response.json()["needed_scope"] in {scope.value for scope in Scope}
-    assert service.everything.state() == before
-    assert service.everything.get(f"proposals/{service.foreign_proposal}").json() == proposal
+    assert unchanged_service.everything.state() == before
+    assert unchanged_service.everything.get(f"proposals/{unchanged_service.foreign_proposal}").json() == proposal
 
 
 def test_the_same_calls_work_for_own_settings(service: Service) -> None:
@@ -204,27 +220,33 @@ def test_the_same_calls_work_for_own_settings(service: Service) -> None:
         assert response.status_code not in {401, 403, 422}, (method, path, response.text)
 
 
-def test_a_setting_does_not_leave_its_prefix(service: Service) -> None:
+def test_a_setting_does_not_leave_its_prefix(unchanged_service: Service) -> None:
     """A setting cannot be renamed out of the prefix."""
-    before = service.everything.state()
-    rename = service.limited.call("PUT", "settings/backend.own/name", {"name": "frontend.mine", "version": "1.1"})
-    taken = service.limited.call("PUT", "settings/backend.own/name", {"name": "backend.gone", "version": "1.1"})
-    declared = service.limited.declare("frontend.mine", alias="backend.own")
+    before = unchanged_service.everything.state()
+    rename = unchanged_service.limited.call(
+        "PUT", "settings/backend.own/name", {"name": "frontend.mine", "version": "1.1"}
+    )
+    taken = unchanged_service.limited.call(
+        "PUT", "settings/backend.own/name", {"name": "backend.gone", "version": "1.1"}
+    )
+    declared = unchanged_service.limited.declare("frontend.mine", alias="backend.own")
     assert [response.status_code for response in (rename, taken, declared)] == [403, 403, 403]
-    assert service.everything.state() == before
+    assert unchanged_service.everything.state() == before
 
 
-def test_lists_and_queries_show_own_settings_only(service: Service) -> None:
+def test_lists_and_queries_show_own_settings_only(unchanged_service: Service) -> None:
     """Lists and queries contain the settings with the prefix. Context features are visible to everybody."""
-    listed = service.limited.get("settings", include_additional_data=True).json()["settings"]
+    listed = unchanged_service.limited.get("settings", include_additional_data=True).json()["settings"]
     assert [(setting["name"], setting["aliases"]) for setting in listed] == [("backend.own", ["backend.old"])]
-    assert list(service.limited.query()) == ["backend.own"]
-    assert list(service.everything.query()) == ["backend.own", "frontend.foreign"]
-    assert service.limited.features() == FEATURES
-    assert [each["setting"] for each in service.limited.get("explain").json()["explanations"]] == ["backend.own"]
+    assert list(unchanged_service.limited.query()) == ["backend.own"]
+    assert list(unchanged_service.everything.query()) == ["backend.own", "frontend.foreign"]
+    assert unchanged_service.limited.features() == FEATURES
+    assert [each["setting"] for each in unchanged_service.limited.get("explain").json()["explanations"]] == [
+        "backend.own"
+    ]
     for api, numbers in (
-        (service.limited, [service.own_proposal]),
-        (service.everything, [service.foreign_proposal, service.own_proposal]),
+        (unchanged_service.limited, [unchanged_service.own_proposal]),
+        (unchanged_service.everything, [unchanged_service.foreign_proposal, unchanged_service.own_proposal]),
     ):
         assert [each["proposal_id"] for each in api.get("proposals").json()["proposals"]] == numbers
 
@@ -302,9 +324,9 @@ def test_changes_outside_the_prefix_are_refused(changes: Changes) -> None:
         limited.require_within_limit(changes)
 
 
-def test_the_response_names_the_prefix(service: Service) -> None:
+def test_the_response_names_the_prefix(unchanged_service: Service) -> None:
     """The response contains the prefix of the token."""
-    response = service.limited.get("settings/frontend.foreign")
+    response = unchanged_service.limited.get("settings/frontend.foreign")
     assert response.json() == {
         "detail": "this token is limited to settings whose names begin with 'backend.'",
         "needed_scope": "read",

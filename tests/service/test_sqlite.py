@@ -110,6 +110,24 @@ def test_files_that_are_not_ours_are_refused_and_left_alone(tmp_path: Path, kind
     assert (path.read_bytes() if path.is_file() else None) == before
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are not in the mode there")
+@pytest.mark.parametrize("kind", ["other tables", "garbage", "folder"])
+def test_the_permissions_of_files_that_are_not_ours_stay(tmp_path: Path, kind: str) -> None:
+    """A mistake in the name of the database takes nobody's access to their own files and folders away."""
+    path = tmp_path / "a.db"
+    if kind == "other tables":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE settings (x)")
+    elif kind == "garbage":
+        path.write_bytes(b"not a database" * 1000)
+    else:
+        path.mkdir()
+    path.chmod(0o755)
+    with pytest.raises(ServiceStartError, match="cannot use database"):
+        prepare(str(path))
+    assert mode_of(path) == 0o755
+
+
 def test_an_interrupted_first_start_is_finished_by_the_next(tmp_path: Path) -> None:
     """An empty file of an interrupted first start is treated as new."""
     (tmp_path / "a.db").touch()

@@ -168,7 +168,7 @@ def test_the_service_accepts_what_the_client_converts(type_: Any) -> None:
     seen = set()
 
     @given(near(whole_schema(converter)))
-    @settings(max_examples=150, deadline=None, derandomize=True)
+    @settings(max_examples=max(100, settings().max_examples), deadline=None, derandomize=True)
     def agrees(value: Any) -> None:
         is_accepted = wire_type.accepts(value) and not schema.faults(value)
         try:

@@ -1,8 +1,9 @@
 """Tokens for tests: made in the database, as the command line does it."""
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import anyio
@@ -56,6 +57,30 @@ def make_token(
     )
     in_database(database_of, lambda database: add_token(AccessStore(database), token, BY_SERVICE))
     return text
+
+
+def make_tokens(
+    database_of: str | Path, scopes: Mapping[str, Sequence[Scope]], prefixes: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Make tokens at once, which takes less time than one by one.
+
+    Args:
+        database_of: The database.
+        scopes: The scopes of each token, by its name.
+        prefixes: The setting prefixes of limited tokens.
+    """
+    made = {
+        name: new_token(name, each, now=time.time(), setting_prefix=prefixes.get(name, ""))
+        for name, each in scopes.items()
+    }
+
+    async def add(database: Database) -> None:
+        store = AccessStore(database)
+        for _, token in made.values():
+            await add_token(store, token, BY_SERVICE)
+
+    in_database(database_of, add)
+    return {name: text for name, (text, _) in made.items()}
 
 
 def revoke_token(path: Path, name: str) -> bool:

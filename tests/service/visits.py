@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
-SIZES = {"phone": (360, 780), "desktop": (1280, 900), "wide": (1600, 1000)}
+SIZES = {"small": (320, 640), "phone": (360, 780), "zoomed": (640, 450), "desktop": (1280, 900), "wide": (1600, 1000)}
+"""The sizes of windows. What is zoomed is a window of 1280 by 900 at 200 %."""
 MILLISECONDS = 30_000
 
 

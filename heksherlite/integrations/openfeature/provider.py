@@ -72,6 +72,8 @@ class HeksherProvider(AbstractProvider):
         super().__init__()
         if (client is None) == (url is None):
             raise TypeError("HeksherProvider needs either a client or a url")
+        if client is not None and not isinstance(client, AsyncHeksherClient | ThreadHeksherClient):
+            raise TypeError(f"HeksherProvider needs a client, or url=..., not {client!r}")
         if client is not None and client_options:
             raise TypeError(f"only with a url, HeksherProvider has the options {', '.join(client_options)}")
         self._own_client: StandaloneClient | None = None

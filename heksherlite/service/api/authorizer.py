@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import Final, NoReturn, TypeVar
+from typing import Final, NoReturn
 
 from fastapi import Request
 from starlette.types import Scope as RequestScope
@@ -26,8 +25,6 @@ from heksherlite.service.domain.rates import RateLimiter
 from heksherlite.service.domain.tokens import FULL_ACCESS, NO_ACCESS, SHAPE, Scope, Token, Tokens, find_token
 from heksherlite.service.errors import NotCaughtUpError
 from heksherlite.service.options import AccessOptions
-
-T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
@@ -136,7 +133,11 @@ class Authorizer:
         Raises:
             AccessDeniedError: The request is not authorized.
         """
-        await self._with_latest_tokens(partial(self._authorize, request, required))
+        try:
+            self._authorize(request, required, final=False)
+        except UnknownTokenError:
+            await self._read_latest_tokens()
+            self._authorize(request, required, final=True)
 
     def reauthorize(self, request: Request, required: RequiredScope) -> None:
         """Authorize a request once more, to end a long response when its token is revoked or expires.
@@ -160,19 +161,19 @@ class Authorizer:
         Raises:
             AccessDeniedError: The token is invalid, or there were too many failed attempts.
         """
-        return await self._with_latest_tokens(partial(self._verify, request.scope, sent, Scope.READ))
+        try:
+            return self._verify(request.scope, sent, Scope.READ, final=False)
+        except UnknownTokenError:
+            await self._read_latest_tokens()
+            return self._verify(request.scope, sent, Scope.READ, final=True)
 
     def find_token(self, sent: bytes) -> Token | None:
         """Return the token for a text, also for that of an access token, or None. It may have expired."""
         return find_token(self._tokens(), sent) or self._access_tokens.find(sent)
 
-    async def _with_latest_tokens(self, check: Callable[..., T]) -> T:
-        try:
-            return check(final=False)
-        except UnknownTokenError:
-            with suppress(NotCaughtUpError):
-                await self._catch_up()
-            return check(final=True)
+    async def _read_latest_tokens(self) -> None:
+        with suppress(NotCaughtUpError):
+            await self._catch_up()
 
     def _authorize(self, request: Request, required: RequiredScope, *, final: bool) -> None:
         address = self.proxy_headers.address(request.scope)

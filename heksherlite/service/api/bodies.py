@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from math import isfinite
 from typing import Any, BinaryIO, Final, NoReturn
 
@@ -13,6 +12,7 @@ from starlette.types import Scope
 
 from heksherlite.service.domain.json_values import require_encodable
 
+_OF_BODIES: Final = frozenset({b"content-length", b"transfer-encoding"})
 _MAX_DISCARDED_BYTES: Final = 32 * 2**20  # of a body that is too large, so that its sender can read the response
 
 
@@ -74,7 +74,7 @@ class BodyError(Exception):
 
 def has_body(scope: Scope) -> bool:
     """Return whether a request has a body."""
-    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
+    return not _OF_BODIES.isdisjoint([name for name, _ in scope["headers"]])
 
 
 class BodyReader:
@@ -94,10 +94,9 @@ class BodyReader:
         self._timeout = timeout
         self._buffered_bytes = 0
 
-    @asynccontextmanager
-    async def reading(
+    def reading(
         self, request: Request, *, public: bool, max_bytes: int | None = None
-    ) -> AsyncIterator[StrictJsonRequest]:
+    ) -> AbstractAsyncContextManager[StrictJsonRequest]:
         """Read the body of a request, and keep it until the context ends.
 
         A body without a ``Content-Type`` is declared as JSON, because existing clients rely on that.
@@ -110,25 +109,9 @@ class BodyReader:
         Raises:
             BodyError: The body is too large or too slow, or too many bodies are in memory.
         """
-        if "content-type" not in request.headers:
-            # In place: the middleware around the application looks up the route in the same scope afterwards.
-            request.scope["headers"] = [*request.scope["headers"], (b"content-type", b"application/json")]
-        complete = StrictJsonRequest(request.scope, request.receive)
         if max_bytes is None:
             max_bytes = self._max_public_bytes if public else self._max_bytes
-        body = bytearray()
-        try:
-            try:
-                async with asyncio.timeout(self._timeout):
-                    await self._receive(request, max_bytes, body)
-            except TimeoutError:
-                raise BodyError(
-                    408, f"the body did not arrive within {self._timeout:g} s", connection="close"
-                ) from None
-            complete._body = bytes(body)  # noqa: SLF001  # where the framework keeps it
-            yield complete
-        finally:
-            self._buffered_bytes -= len(body)
+        return _Reading(self, request, max_bytes)
 
     async def save(self, request: Request, file: BinaryIO, *, max_bytes: int) -> None:
         """Write the body of a request into a file, which may be larger than the memory.
@@ -158,8 +141,24 @@ class BodyReader:
             await asyncio.to_thread(file.write, chunk)
             more = message.get("more_body", False)
 
+    async def receive(self, request: Request, max_bytes: int, body: bytearray) -> None:
+        """Append to a body what arrives, and count it until it is released.
+
+        Raises:
+            BodyError: The body is too large or too slow, or too many bodies are in memory.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._receive(request, max_bytes, body)
+        except TimeoutError:
+            reason = f"the body did not arrive within {self._timeout:g} s"
+            raise BodyError(408, reason, connection="close") from None
+
+    def release(self, body: bytearray) -> None:
+        """Stop counting a body."""
+        self._buffered_bytes -= len(body)
+
     async def _receive(self, request: Request, max_bytes: int, body: bytearray) -> None:
-        """Append to a body what arrives, and count it."""
         received, more = 0, True
         while more and received <= _MAX_DISCARDED_BYTES:
             message = await request.receive()
@@ -175,6 +174,34 @@ class BodyReader:
             more = message.get("more_body", False)
         if received > max_bytes:
             raise BodyError(413, f"the body is larger than {max_bytes} bytes", connection="close")
+
+
+class _Reading(AbstractAsyncContextManager[StrictJsonRequest]):
+    # A generator with the decorator of contextlib takes several times as long.
+    __slots__ = ("_body", "_max_bytes", "_reader", "_request")
+
+    def __init__(self, reader: BodyReader, request: Request, max_bytes: int) -> None:
+        self._reader = reader
+        self._request = request
+        self._max_bytes = max_bytes
+        self._body = bytearray()
+
+    async def __aenter__(self) -> StrictJsonRequest:
+        request = self._request
+        if "content-type" not in request.headers:
+            # In place: the middleware around the application looks up the route in the same scope afterwards.
+            request.scope["headers"] = [*request.scope["headers"], (b"content-type", b"application/json")]
+        try:
+            await self._reader.receive(request, self._max_bytes, self._body)
+        except BaseException:
+            self._reader.release(self._body)
+            raise
+        complete = StrictJsonRequest(request.scope, request.receive)
+        complete._body = bytes(self._body)  # noqa: SLF001  # where the framework keeps it
+        return complete
+
+    async def __aexit__(self, *_: object) -> None:
+        self._reader.release(self._body)
 
 
 def _finite_float(text: str) -> float:

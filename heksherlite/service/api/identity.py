@@ -1,7 +1,9 @@
 """The identity of a client, in ``request.state.identity`` of each authorized request."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
+
+from starlette.types import Scope as RequestScope
 
 from heksherlite.service.domain.authors import Author
 from heksherlite.service.domain.sessions import Owner
@@ -85,3 +87,8 @@ class Identity:
     def is_accountable(self) -> bool:
         """Whether the service knows who the client is, by a token, a trusted proxy or an identity provider."""
         return not self.is_anybody and (self.token is not None or self.person is not None)
+
+
+def identity_of(request: RequestScope) -> Identity:
+    """Return the identity of the client of an authorized request, faster than by ``request.state``."""
+    return cast("Identity", request["state"]["identity"])

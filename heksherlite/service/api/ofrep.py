@@ -13,10 +13,11 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from heksherlite.flags import TARGETING_KEY, FlagContextError, given_context, missing_context
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.bodies import BodyError
 from heksherlite.service.api.context import Context, ServiceContext, context_of
+from heksherlite.service.api.identity import identity_of
 from heksherlite.service.api.problems import error_response
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.query import known_tags
@@ -316,7 +317,7 @@ def _attributes(body: bytes) -> Mapping[str, Any]:
 
 
 def _catalog(context: ServiceContext, request: Request) -> tuple[Catalog, Access]:
-    identity = request.state.identity
+    identity = identity_of(request.scope)
     access = Access(identity.scopes, identity.setting_prefix)
     return context.limited_catalogs.of(context.store.catalog, access.setting_prefix), access
 

@@ -27,7 +27,8 @@ from heksherlite.service.fields import (
 FeatureValues: TypeAlias = Annotated[dict[ContextFeatureName, ContextFeatureValue], Field(min_length=1)]
 RuleId: TypeAlias = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
-_SHOWN_AS_TEXT: Final = frozenset({"type", "version"})
+_TypeText: TypeAlias = Annotated[SettingType, AfterValidator(str)]
+_VersionText: TypeAlias = Annotated[SettingVersion, AfterValidator(str)]
 
 
 @with_config(ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True))
@@ -154,7 +155,7 @@ class RenameSetting(_OfSetting):
 
     op: Literal["rename_setting"]
     name: SettingName
-    version: NotRequired[SettingVersion]
+    version: NotRequired[_VersionText]
 
 
 class DeleteSetting(_OfSetting):
@@ -167,16 +168,16 @@ class SetType(_OfSetting):
     """Change the type of a setting. Without a version, it gets the next minor or major one, as the change needs."""
 
     op: Literal["set_type"]
-    type: SettingType
-    version: NotRequired[SettingVersion]
+    type: _TypeText
+    version: NotRequired[_VersionText]
 
 
 class SetConfigurableFeatures(_OfSetting):
     """Replace the configurable features. Without a version, it gets the next minor or major one, as needed."""
 
     op: Literal["set_configurable_features"]
-    configurable_features: DistinctFeatures
-    version: NotRequired[SettingVersion]
+    configurable_features: Annotated[DistinctFeatures, AfterValidator(tuple)]
+    version: NotRequired[_VersionText]
 
 
 class _OfFeature(_Operation):
@@ -229,10 +230,6 @@ _BODIES: Final = (
 
 def _operation(given: dict[str, Any]) -> AnyOperation:
     """Return the operation with the fields that were sent."""
-    for name in _SHOWN_AS_TEXT & given.keys():
-        given[name] = str(given[name])
-    if "configurable_features" in given:
-        given["configurable_features"] = tuple(given["configurable_features"])
     operation = OPERATIONS[given.pop("op")](**given)  # refuses fields that contradict each other
     starts_at, ends_at = given.get("starts_at"), given.get("ends_at")
     if starts_at is not None and ends_at is not None and starts_at >= ends_at:

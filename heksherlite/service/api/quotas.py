@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 from starlette.types import Scope
 
 from heksherlite.service.api.access_denied import AccessDeniedError
+from heksherlite.service.api.identity import Identity
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.domain.authors import Author
 from heksherlite.service.domain.limits import Limits
@@ -20,9 +21,10 @@ _HISTORY_BURST_SECONDS: Final = 64.0
 _CLIENT_SHARE: Final = 0.75
 
 
-def client_of(author: Author) -> str:
+def client_of(author: Author | Identity) -> str:
     """Return the client that quotas count: a token, application or person, or else the network of an address."""
-    return client_network(author.address or "") if author.id is None else f"{author.kind} {author.id}"
+    identifier = author.id
+    return client_network(author.address or "") if identifier is None else f"{author.kind} {identifier}"
 
 
 class Quotas:

@@ -5,6 +5,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from fastapi import Request
 
+from heksherlite.service.api.identity import identity_of
 from heksherlite.service.domain.counters import Counters
 
 T = TypeVar("T")
@@ -67,7 +68,7 @@ def key_of(request: Request) -> QueryKey:
     """Return the key of an authorized request."""
     scope = request.scope
     headers = tuple([header for header in scope["headers"] if header[0] in _KEY_HEADERS])
-    return scope["query_string"], request.state.identity.setting_prefix, headers
+    return scope["query_string"], identity_of(scope).setting_prefix, headers
 
 
 def _size(key: QueryKey) -> int:

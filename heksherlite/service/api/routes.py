@@ -13,6 +13,7 @@ from heksherlite.service.api.authorizer import RequiredScope
 from heksherlite.service.api.bodies import StrictJsonRequest, has_body
 from heksherlite.service.api.context import ServiceContext, context_of
 from heksherlite.service.api.deferred_routes import DeferredRoute
+from heksherlite.service.api.identity import identity_of
 from heksherlite.service.api.proxy_headers import client_network
 from heksherlite.service.api.quotas import Quotas, client_of
 from heksherlite.service.api.responses import text_responses
@@ -124,7 +125,6 @@ class ServiceRoute(DeferredRoute):
     def get_route_handler(self) -> Handler:
         """Return FastAPI's handler wrapped in authorization, because FastAPI would read the body first."""
         handle = self.handler(super().get_route_handler())
-        required = self.required
 
         async def handle_request(request: Request) -> Response:
             context = context_of(request)
@@ -133,24 +133,17 @@ class ServiceRoute(DeferredRoute):
             response = self.repeated(request)
             if response is not None:
                 return response
-            seconds = context.options.limits.request_timeout
-            deadline = asyncio.timeout(None if self.reads_body else seconds)
-            try:
-                if self.reads_body or not has_body(request.scope):
-                    async with deadline:
-                        return await handle(StrictJsonRequest(request.scope, request.receive))
-                max_bytes = context.options.limits.max_changes_size if self.takes_operations else None
-                reading = context.body_reader.reading(request, public=required.is_public, max_bytes=max_bytes)
-                async with reading as complete:
-                    if self.is_immediate:
-                        return await handle(complete)
-                    async with deadline:
-                        return await handle(complete)
-            except TimeoutError:
-                if not deadline.expired():
-                    raise
-                text = f"the request took longer than {seconds:g} s; it may still take effect"
-                return Response(text, 503, {"retry-after": "5"}, "text/plain")
+            limits = context.options.limits
+            if self.reads_body:
+                return await handle(StrictJsonRequest(request.scope, request.receive))
+            if not has_body(request.scope):
+                return await _in_time(handle, StrictJsonRequest(request.scope, request.receive), limits.request_timeout)
+            max_bytes = limits.max_changes_size if self.takes_operations else None
+            reading = context.body_reader.reading(request, public=self.required.is_public, max_bytes=max_bytes)
+            async with reading as complete:
+                if self.is_immediate:
+                    return await handle(complete)
+                return await _in_time(handle, complete, limits.request_timeout)
 
         return handle_request
 
@@ -192,10 +185,23 @@ class OperationsRoute(ServiceRoute):
     takes_operations = True
 
 
+async def _in_time(handle: Handler, request: Request, seconds: float) -> Response:
+    """Return the response of a handler, or 503 if it takes longer."""
+    deadline = asyncio.timeout(seconds)
+    try:
+        async with deadline:
+            return await handle(request)
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        text = f"the request took longer than {seconds:g} s; it may still take effect"
+        return Response(text, 503, {"retry-after": "5"}, "text/plain")
+
+
 def _hold_quotas(quotas: Quotas, request: Request, route: ServiceRoute) -> None:
-    identity = request.state.identity
+    identity = identity_of(request.scope)
     is_shared = identity.scopes == _SHARED
-    client = client_network(identity.address or "") if is_shared else client_of(identity.author)
+    client = client_network(identity.address or "") if is_shared else client_of(identity)
     current_client.set(client)
     if request.method != "GET" and not route.is_read:
         quotas.require_history(client)

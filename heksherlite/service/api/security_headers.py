@@ -41,7 +41,8 @@ class SecurityHeadersMiddleware:
                 present = {name for name, _ in message["headers"]}
                 headers = _OF_NOT_MODIFIED if message["status"] == 304 else _ALL
                 added = [header for header in headers if header[0] not in present]
-                message = {**message, "headers": [*message["headers"], *added]}
+                if added:
+                    message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

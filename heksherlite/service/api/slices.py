@@ -20,7 +20,7 @@ class SlicedResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
-        body = bytes(self.body)
+        body = memoryview(self.body)  # whose slices are no copies
         if len(body) <= _SLICE:
             await super().__call__(scope, receive, send)
             return
@@ -42,6 +42,6 @@ class RepeatedResponse(SlicedResponse):
     def __init__(self, status: int, headers: RawHeaders, body: bytes = b"") -> None:
         # Not by the constructor of the base, which would build the headers.
         self.status_code = status
-        self.raw_headers = headers
+        self.raw_headers = [*headers]  # middleware may add some
         self.body = body
         self.background = None

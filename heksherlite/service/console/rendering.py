@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.api.context import context_of
 from heksherlite.service.console import showing
 from heksherlite.service.console.links import here

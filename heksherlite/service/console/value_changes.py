@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.api.context import ServiceContext
 from heksherlite.service.api.store_view import StoreView
 from heksherlite.service.domain.entities import Entry

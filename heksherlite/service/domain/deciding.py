@@ -92,7 +92,7 @@ def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: dateti
             setting, rule_id = _subject_of(operation, present)
             conflicts += [Conflict(index, reason, setting, rule_id) for reason in _reasons(error)]
             results.append({})
-            touched.append(frozenset())
+            touched.append(())
             continue
         present.require_within_limit(decision.changes)
         touched.append(touched_by(decision.changes, present))
@@ -130,8 +130,7 @@ def _decide_one(
     """
     match operation:
         case ops.AddRule() | ops.PutRule():
-            put = _put_rule(operation, catalog, now, new_rule_id)
-            return Decision({"rule_id": put.result}, put.changes)
+            return _put_rule(operation, catalog, now, new_rule_id)
         case ops.OfRule():
             rule_id = _rule_id(operation, catalog)
             return Decision({"rule_id": rule_id}, _change_rule(operation, rule_id, catalog, now).changes)
@@ -141,14 +140,17 @@ def _decide_one(
             return Decision({}, _change_features(operation, catalog).changes)
 
 
-def _put_rule(operation: ops.AddRule | ops.PutRule, catalog: Catalog, now: datetime, new_rule_id: int) -> Decision[int]:
+def _put_rule(
+    operation: ops.AddRule | ops.PutRule, catalog: Catalog, now: datetime, new_rule_id: int
+) -> Decision[dict[str, Any]]:
     entry = rules.entry_for_new(catalog, operation.setting)
     conditions = rules.conditions_of(operation.feature_values)
     existing = entry.ids_by_conditions.get(conditions) if isinstance(operation, ops.PutRule) else None
     if existing is None:
         schedule = schedule_of(_given(operation.starts_at, None), _given(operation.ends_at, None), now)
         metadata = _given(operation.metadata, {})
-        return rules.add_to(entry, conditions, operation.value, metadata, schedule, new_rule_id)
+        new = rules.new_rule(entry, conditions, operation.value, metadata, schedule, new_rule_id)
+        return Decision({"rule_id": new_rule_id}, Changes(rules=(new,)))
     rule = entry.rules[existing]
     schedule = rule.schedule
     if not (operation.starts_at is ops.NOT_GIVEN and operation.ends_at is ops.NOT_GIVEN):
@@ -157,7 +159,7 @@ def _put_rule(operation: ops.AddRule | ops.PutRule, catalog: Catalog, now: datet
         schedule = schedule_of(starts_at, ends_at, now)
     metadata = _given(operation.metadata, rule.metadata)
     changed = rules.change(catalog, rule.id, value=operation.value, metadata=metadata, schedule=schedule)
-    return Decision(rule.id, changed.changes)
+    return Decision({"rule_id": rule.id}, changed.changes)
 
 
 def _change_rule(

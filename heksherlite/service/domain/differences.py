@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.entities import Entry, Rule
 from heksherlite.service.domain.json_values import Json, Metadata, same_json

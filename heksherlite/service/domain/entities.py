@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.domain.change_log import ChangeLog
 from heksherlite.service.domain.declarers import Declarer
 from heksherlite.service.domain.json_values import Json, Metadata

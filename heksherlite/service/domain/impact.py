@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeAlias
 
-from heksherlite.regions import RankedRules, Region, differences
+from heksherlite.regions import Difference, RankedRules, Region, differences
 from heksherlite.service.domain.catalog import Catalog, Changes
 from heksherlite.service.domain.entities import Entry, Rule, Setting
 from heksherlite.service.domain.json_values import Json, same_json
@@ -69,9 +70,9 @@ def impact_of(
         entry = after.entries.get(setting_id) or before.entries[setting_id]
         count = 0
         try:
-            for region in _of_setting(before, after, changed.get(setting_id, set()), setting_id, ranked, is_over):
+            for show in _of_setting(before, after, changed.get(setting_id, set()), setting_id, ranked, is_over):
                 if len(regions) < MOST_REGIONS:
-                    regions.append(region)
+                    regions.append(show())
                 elif counted + count >= _MOST_COUNTED:
                     break
                 count += 1
@@ -118,14 +119,15 @@ def _of_setting(
     setting_id: int,
     ranked: RankedRulesOf,
     is_over: Callable[[], bool],
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Yield what shows each region of a setting, because most regions may only be counted."""
     if is_over():
         raise _OverError
     entry = before.entries.get(setting_id)
     if entry is None:
         return
     if setting_id not in after.entries:
-        yield {"setting": entry.setting.name, "where": {}, "except": [], "deleted": True}
+        yield lambda: {"setting": entry.setting.name, "where": {}, "except": [], "deleted": True}
         return
     entry_after = after.entries[setting_id]
     rules = ranked(before, entry)
@@ -144,15 +146,9 @@ def _of_setting(
         if rule_id in rules_of
     }
     for difference in differences(rules, rules_after, map(dict, changed), same):
-        one, other = difference.before, difference.after
-        yield {
-            "setting": entry_after.setting.name,
-            **show_region(difference.region),
-            "before": default if one is None else one.value,
-            "after": default_after if other is None else other.value,
-            "before_by": decided_by(entry.setting, one),
-            "after_by": decided_by(entry_after.setting, other),
-        }
+        yield partial(_show_difference, difference, entry.setting, entry_after.setting)
+    if len(rules_after) < 2:
+        return  # no rule can win over another one
     for rule_id in sorted(changed_ids & entry_after.rules.keys()):
         if is_over():
             raise _OverError
@@ -173,19 +169,35 @@ def _rules_after(
     return RankedRules(after_changes(after, entry_after, rules, changed_ids))
 
 
-def _shadowed(entry: Entry, rules: RankedRules[Rule], rule: Rule, before: Rule | None) -> Iterator[dict[str, Any]]:
-    found = rules.find(dict(rule.conditions))
+def _shadowed(
+    entry: Entry, rules: RankedRules[Rule], rule: Rule, before: Rule | None
+) -> Iterator[Callable[[], dict[str, Any]]]:
+    where = dict(rule.conditions)
+    found = rules.find(where)
     if found is None or (before is not None and before.served and same_json(before.value, rule.value)):
         return
-    covering = rules.covering(dict(rule.conditions), above=found[0])
+    covering = rules.covering(where, above=found[0])
     if covering is not None:
-        yield {
+        shadowed_by = covering[1].id
+        yield lambda: {
             "setting": entry.setting.name,
-            "where": dict(rule.conditions),
+            "where": where,
             "except": [],
             "rule_id": rule.id,
-            "shadowed_by": covering[1].id,
+            "shadowed_by": shadowed_by,
         }
+
+
+def _show_difference(difference: Difference[Rule], before: Setting, after: Setting) -> dict[str, Any]:
+    one, other = difference.before, difference.after
+    return {
+        "setting": after.name,
+        **show_region(difference.region),
+        "before": before.default_value if one is None else one.value,
+        "after": after.default_value if other is None else other.value,
+        "before_by": decided_by(before, one),
+        "after_by": decided_by(after, other),
+    }
 
 
 def show_region(region: Region) -> dict[str, Json]:

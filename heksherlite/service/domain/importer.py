@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.domain.entities import Conditions, Rule, Setting
 from heksherlite.service.domain.fit import default_misfits, rule_misfits
 from heksherlite.service.domain.json_values import Json, Metadata

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import orjson
 
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes
 from heksherlite.service.domain.entities import Setting
 from heksherlite.service.domain.json_values import Json

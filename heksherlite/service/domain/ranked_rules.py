@@ -4,7 +4,8 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from heksherlite.regions import RankedRules
-from heksherlite.rules import RuleBatch, RuleSet, RuleSetBuilder
+from heksherlite.rule_sets import RuleSet
+from heksherlite.rules import RuleBatch, RuleSetBuilder
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.entities import Entry, Rule
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.domain import snapshots
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.entities import Rule, Setting

@@ -24,7 +24,9 @@ def add(
 ) -> Decision[int]:
     """Add a rule. The result is its id."""
     entry = entry_for_new(catalog, setting_name)
-    return add_to(entry, conditions_of(feature_values), value, metadata, schedule, catalog.counters.last_rule_id + 1)
+    rule_id = catalog.counters.last_rule_id + 1
+    rule = new_rule(entry, conditions_of(feature_values), value, metadata, schedule, rule_id)
+    return Decision(rule_id, Changes(rules=(rule,)))
 
 
 def entry_for_new(catalog: Catalog, setting_name: str) -> Entry:
@@ -39,10 +41,15 @@ def entry_for_new(catalog: Catalog, setting_name: str) -> Entry:
     return entry
 
 
-def add_to(
+def new_rule(
     entry: Entry, conditions: Conditions, value: Json, metadata: Metadata, schedule: Schedule | None, rule_id: int
-) -> Decision[int]:
-    """Add a rule with a new id to a setting. The result is the id."""
+) -> Rule:
+    """Return a rule with a new id for a setting.
+
+    Raises:
+        BadRequestError: It does not fit the setting, or its time is over.
+        ConflictError: The setting has a rule with the same conditions.
+    """
     setting = entry.setting
     for misfit in (*feature_misfits(setting, [feature for feature, _ in conditions]), *value_misfits(setting, value)):
         raise BadRequestError(misfit)
@@ -50,8 +57,7 @@ def add_to(
     if existing is not None:
         raise ConflictError(f"rule {existing} of setting {setting.name!r} has the same conditions")
     _require_time_to_be_served(schedule)
-    rule = Rule(rule_id, setting.id, conditions, value, metadata, schedule)
-    return Decision(rule_id, Changes(rules=(rule,)))
+    return Rule(rule_id, setting.id, conditions, value, metadata, schedule)
 
 
 def change_value(catalog: Catalog, rule_id: int, value: Json) -> Decision[None]:

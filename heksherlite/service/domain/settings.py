@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes, Decision
 from heksherlite.service.domain.declarations import renamed, require_features
 from heksherlite.service.domain.declarers import Declarer

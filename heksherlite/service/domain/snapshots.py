@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.domain.declarers import Declarer
 from heksherlite.service.domain.entities import Rule, Setting
 from heksherlite.service.domain.json_values import Json

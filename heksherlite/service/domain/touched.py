@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from heksherlite.service.domain.catalog import Catalog, Changes
-from heksherlite.service.domain.entities import Conditions
+from heksherlite.service.domain.entities import Conditions, Rule
 from heksherlite.service.domain.history import Change
 from heksherlite.service.domain.snapshots import of_setting
 
@@ -12,7 +12,7 @@ Key: TypeAlias = tuple[int | None, int | Conditions | None]
 """A setting and one of its rules, by its id or by its conditions. No rule: the setting's own fields. No setting: the
 order of the context features."""
 
-Touched: TypeAlias = frozenset[Key]
+Touched: TypeAlias = tuple[Key, ...]
 
 CONTEXT_FEATURES: Key = (None, None)
 
@@ -24,7 +24,7 @@ def touched_by(changes: Changes, catalog: Catalog) -> Touched:
         changes: The changes of one operation.
         catalog: What there is before them.
     """
-    return frozenset(_keys(changes, catalog))
+    return (*_keys_of_rules(changes.rules), *_other_keys(changes, catalog))
 
 
 def changed_since(undone: Iterable[Change], touched: Sequence[Touched]) -> Iterator[tuple[int, Change]]:
@@ -75,7 +75,11 @@ def _subject(catalog: Catalog, key: Key) -> object:
     return entry.rules.get(rule) if isinstance(rule, int) else entry.ids_by_conditions.get(rule)
 
 
-def _keys(changes: Changes, catalog: Catalog) -> Iterator[Key]:
+def _keys_of_rules(rules: Iterable[Rule]) -> list[Key]:
+    return [key for rule in rules for key in ((rule.setting_id, rule.id), (rule.setting_id, rule.conditions))]
+
+
+def _other_keys(changes: Changes, catalog: Catalog) -> Iterator[Key]:
     if changes.context_features is not None:
         yield CONTEXT_FEATURES
     for setting in changes.settings:
@@ -83,9 +87,6 @@ def _keys(changes: Changes, catalog: Catalog) -> Iterator[Key]:
     for setting_id in changes.removed_settings:
         yield setting_id, None
         yield from ((setting_id, rule_id) for rule_id in catalog.entries[setting_id].rules)
-    for rule in changes.rules:
-        yield rule.setting_id, rule.id
-        yield rule.setting_id, rule.conditions
     for rule_id in changes.removed_rules:
         yield catalog.rules[rule_id].setting_id, rule_id
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.entities import Entry
 from heksherlite.service.domain.history import Change

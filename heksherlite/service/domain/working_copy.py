@@ -46,9 +46,10 @@ class Overlay(MutableMapping[K, V]):
 
     def get(self, key: K, default: Any = None) -> Any:
         """Return the value of a key, or a default. It is called for each operation, so it raises nothing."""
-        for mapping in (self.added, self.changed):
-            if key in mapping:
-                return mapping[key]
+        if key in self.added:
+            return self.added[key]
+        if key in self.changed:
+            return self.changed[key]
         return default if key in self.removed else self._below.get(key, default)
 
     def __contains__(self, key: object) -> bool:
@@ -142,9 +143,11 @@ class WorkingCopy:
             self._waiting.append(rule)
             self._waiting_keys.add(rule.id)
             self._waiting_keys.add((rule.setting_id, rule.conditions))
-            self.next_rule_id = max(self.next_rule_id, rule.id + 1)
-        self._waiting_removals |= changes.removed_rules
-        self._waiting_keys |= changes.removed_rules
+            if rule.id >= self.next_rule_id:
+                self.next_rule_id = rule.id + 1
+        if changes.removed_rules:
+            self._waiting_removals |= changes.removed_rules
+            self._waiting_keys |= changes.removed_rules
 
     def _make_waiting(self) -> None:
         if self._waiting_keys:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from heksherlite.flags import Evaluation, Flag, evaluate, plain_values
-from heksherlite.rules import NO_VALUE, Context, RuleSet
+from heksherlite.rule_sets import NO_VALUE, Context, RuleSet
 from heksherlite.service.domain.catalog import Catalog
 from heksherlite.service.domain.entities import Entry
 from heksherlite.service.domain.ranked_rules import RankedRulesCache

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Insert, Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heksherlite.service.storage.batches import MOST_ROWS, Batch, Statements
+from heksherlite.service.storage.batches import MOST_ROWS, Batch
+from heksherlite.service.storage.statements import Statements
 
 
 async def insert_many(statements: Statements, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

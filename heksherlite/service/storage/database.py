@@ -9,8 +9,8 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heksherlite.service.domain.counters import Counters
-from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.replicas import Replica
+from heksherlite.service.storage.statements import Statements
 
 
 class Database(Protocol):

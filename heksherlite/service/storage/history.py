@@ -20,13 +20,13 @@ from heksherlite.service.domain.lineage import Lineage, RevisionId
 from heksherlite.service.domain.times import show_time
 from heksherlite.service.errors import NotFoundError, TooManyChangesError
 from heksherlite.service.storage import tables
-from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.bulk import insert_many
 from heksherlite.service.storage.database import Database
 from heksherlite.service.storage.history_search import Search, change_conditions, record_conditions
 from heksherlite.service.storage.portions import portions
 from heksherlite.service.storage.removed_settings import count_stored_rules, stored_changes
 from heksherlite.service.storage.rows import read_lineage
+from heksherlite.service.storage.statements import Statements
 from heksherlite.service.storage.writing import Writer
 
 _history = tables.history.c

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import Connection, event
+from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -29,6 +29,8 @@ from heksherlite.service.storage.notifications import Notifications
 from heksherlite.service.storage.replicas import SELECT_REPLICAS, Replica, application_name, replicas_in
 from heksherlite.service.storage.rows import SELECT_STATE, counters_of
 from heksherlite.service.storage.schema import check_schema, upgrade_schema
+
+_DIALECT: Final = URL.create("postgresql+psycopg").get_dialect()()
 
 _CONNECTION: Final[dict[str, Any]] = {
     "connect_timeout": 3,
@@ -179,7 +181,7 @@ class PostgresqlDatabase:
             await _execute(driver, statements)
             connection.info["idle_timeout"].restart()
 
-        batch = Batch(connection, merge=psycopg.AsyncClientCursor(driver).mogrify, send=send)
+        batch = Batch(connection, _DIALECT, merge=psycopg.AsyncClientCursor(driver).mogrify, send=send)
         yield batch
         await batch.flushed()
 

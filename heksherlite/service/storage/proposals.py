@@ -17,8 +17,8 @@ from heksherlite.service.domain.times import read_time, show_time
 from heksherlite.service.domain.tokens import NO_ACCESS, Access, Scope
 from heksherlite.service.errors import NotFoundError
 from heksherlite.service.storage import tables
-from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.database import Database
+from heksherlite.service.storage.statements import Statements
 from heksherlite.service.storage.writing import Writer
 
 _columns = tables.proposals.c

@@ -17,8 +17,8 @@ from heksherlite.service.domain.entities import Setting
 from heksherlite.service.domain.history import Change, removed_rule
 from heksherlite.service.errors import ConflictError
 from heksherlite.service.storage import tables
-from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.rule_rows import read_rules_of
+from heksherlite.service.storage.statements import Statements
 
 _MOST_RULES: Final = 2_000
 """The maximum number of rules that a write deletes together with their settings."""

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Executable, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.domain.catalog import Catalog, Changes
 from heksherlite.service.domain.counters import Counters
 from heksherlite.service.domain.declarers import Declarer
@@ -20,11 +20,11 @@ from heksherlite.service.domain.value_schemas import ValueSchema
 from heksherlite.service.domain.versions import Version
 from heksherlite.service.errors import DatabaseUnavailableError
 from heksherlite.service.storage import tables
-from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.portions import portions
 from heksherlite.service.storage.proposals import read_proposals_since, write_proposals
 from heksherlite.service.storage.removed_settings import hide_settings
 from heksherlite.service.storage.rule_rows import delete_rules_of, insert_rules, read_rules_since, update_rules
+from heksherlite.service.storage.statements import Statements
 from heksherlite.values.type_strings import parse_type
 
 if TYPE_CHECKING:

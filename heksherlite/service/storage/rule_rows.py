@@ -12,8 +12,8 @@ from heksherlite.service.domain.entities import Conditions, Rule
 from heksherlite.service.domain.json_values import Json, Metadata
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.storage import tables
-from heksherlite.service.storage.batches import Statements
 from heksherlite.service.storage.portions import portions
+from heksherlite.service.storage.statements import Statements
 
 _RULES_AT_ONCE: Final = 10_000
 

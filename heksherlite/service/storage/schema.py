@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
     from alembic.script import ScriptDirectory
 
-__all__ = ["VERSION_TABLE", "check_schema", "revisions", "upgrade_schema"]
-
 # Alembic is imported when a schema is upgraded, because that takes a tenth of a second.
 
 

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import aiosqlite
 from anyio import to_thread
 from sqlalchemy import URL, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
@@ -18,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from heksherlite.errors import ServiceStartError
 from heksherlite.service.domain.counters import Counters
 from heksherlite.service.errors import DatabaseBusyError, DatabaseUnavailableError, UnknownOutcomeError
+from heksherlite.service.storage.direct_statements import DirectStatements
 from heksherlite.service.storage.rows import read_counters
 from heksherlite.service.storage.schema import check_schema, upgrade_schema
 from heksherlite.service.storage.sqlite_files import SqliteFiles
@@ -32,6 +34,13 @@ _PRAGMAS = """
     PRAGMA synchronous = FULL;
     PRAGMA journal_size_limit = 67108864;
 """
+
+
+_FAULTS: Final = (
+    *(DataError, IntegrityError, ProgrammingError),
+    # if they do not come through SQLAlchemy
+    *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError),
+)
 
 
 class SqliteDatabase:
@@ -82,6 +91,7 @@ class SqliteDatabase:
             await to_thread.run_sync(self._create_or_open)
             async with self._engine.connect() as connection:
                 is_current = await connection.run_sync(check_schema)
+                await to_thread.run_sync(self._files.make_private)
                 await _switch_to_wal(connection)
             async with self.writing() as connection:
                 if not is_current:
@@ -106,9 +116,9 @@ class SqliteDatabase:
         """Read the counters."""
         return await read_counters(connection)
 
-    def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Yield the connection itself, because there is no network to save round trips on."""
-        return nullcontext(connection)
+    def batching(self, connection: AsyncConnection) -> AbstractAsyncContextManager[DirectStatements]:
+        """Yield what executes each statement at once: there is no network to save round trips on."""
+        return nullcontext(DirectStatements(_driver_of(connection)))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -166,7 +176,7 @@ class SqliteDatabase:
             raise DatabaseUnavailableError(f"the file {self._path} was replaced: {error}") from error
 
     def _create_or_open(self) -> None:
-        self._files.make_private()
+        self._files.create()
         # A file that cannot be opened fails here. A failed connection of aiosqlite would leave a thread behind that
         # reports to the event loop later, when the loop may be closed.
         _connect(self._path).close()
@@ -177,15 +187,20 @@ class SqliteDatabase:
         self._files.require_same()
         with _raising_unavailable():
             async with self._engine.connect() as connection:
-                driver: Any = (await connection.get_raw_connection()).driver_connection
-                await connection.exec_driver_sql(begin)
+                driver = _driver_of(connection)
+                await driver.execute_fetchall(begin)
                 try:
                     yield connection
                 except BaseException:
                     if driver.in_transaction:  # SQLite itself rolls back when the disk is full
-                        await connection.exec_driver_sql("ROLLBACK")
+                        await driver.execute_fetchall("ROLLBACK")
                     raise
-                await connection.exec_driver_sql("COMMIT")
+                await driver.execute_fetchall("COMMIT")
+
+
+def _driver_of(connection: Any) -> aiosqlite.Connection:
+    driver: aiosqlite.Connection = connection.sync_connection.connection.driver_connection
+    return driver
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -232,11 +247,11 @@ async def _switch_to_wal(connection: AsyncConnection) -> None:
 def _raising_unavailable() -> Iterator[None]:
     try:
         yield
-    except (DataError, IntegrityError, ProgrammingError):
+    except _FAULTS:
         raise  # an error in this code, not in the database
-    except DBAPIError as error:
-        kind = DatabaseBusyError if _is_busy(error.orig) else DatabaseUnavailableError
-        raise kind(str(error.orig or error)) from error
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig or error if isinstance(error, DBAPIError) else error
+        raise (DatabaseBusyError if _is_busy(cause) else DatabaseUnavailableError)(str(cause)) from error
 
 
 def _is_busy(error: BaseException | None) -> bool:

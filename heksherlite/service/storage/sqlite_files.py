@@ -33,17 +33,24 @@ class SqliteFiles:
         self._opened: FileId | None = None
         self._companions: set[FileId] = set()
 
-    def make_private(self) -> None:
-        """Create the file if it does not exist, and take away the access of other users.
-
-        SQLite gives ``-wal`` and ``-shm`` the permissions of the file.
+    def create(self) -> None:
+        """Create the file if it does not exist. Other users have no access to it.
 
         Raises:
-            OSError: It cannot be created, or it is not ours.
+            OSError: It cannot be created.
         """
         # A file that exists is not opened: closing it would end all locks that this process has on it.
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PRIVATE))
+
+    def make_private(self) -> None:
+        """Take away the access of other users. The file must be known to be a database of the service.
+
+        SQLite gives ``-wal`` and ``-shm`` the permissions of the file.
+
+        Raises:
+            OSError: The file belongs to another user.
+        """
         if os.name == "nt":  # permissions are not in the mode there
             return
         for path in (self.path, *self._companion_paths()):

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from heksherlite.rules import NO_VALUE
+from heksherlite.rule_sets import NO_VALUE
 from heksherlite.service.domain.schedule import Phase, Schedule
 from heksherlite.service.fields import (
     ContextFeatureName,

@@ -26,13 +26,18 @@ function link(href, words) {
   return anchor;
 }
 
+let before; // what had the focus before the notes
+
 function show(place, text, links) {
   const note = document.createElement("p");
   note.className = "notice";
   const dismiss = document.createElement("button");
   dismiss.className = "link";
   dismiss.textContent = "Dismiss";
-  dismiss.addEventListener("click", () => note.remove());
+  dismiss.addEventListener("click", () => {
+    note.remove();
+    (place.querySelector("button") ?? (before?.isConnected ? before : document.querySelector("main"))).focus();
+  });
   note.append(text, ...links.flatMap((each) => [" ", each]), " ", dismiss);
   place.prepend(note);
   [...place.children].slice(MOST_NOTES).forEach((each) => each.remove());
@@ -70,6 +75,9 @@ export function follow() {
   if (!place || !document.querySelector("nav[aria-label=Main]")) return;
   const { about } = document.querySelector("main").dataset;
   const refreshSoon = refresher();
+  place.addEventListener("focusin", ({ relatedTarget }) => {
+    if (relatedTarget && !place.contains(relatedTarget)) before = relatedTarget;
+  });
   const source = new EventSource(`${root}events?since=${revision}`);
   source.addEventListener("change", (event) => {
     const { text, settings, link: href, label } = JSON.parse(event.data);
