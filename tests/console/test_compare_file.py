@@ -1,5 +1,7 @@
 """This service beside an export: what differs goes into the draft."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
@@ -32,6 +34,12 @@ def test_differences_from_an_export_are_copied(api: Api, browser: Browser) -> No
     assert "left out: gone" in page.text
     assert page.unlabelled == []
     form = page.form(f"{PAGE}/copy")
+    plan = browser.send(replace(form, action=form.action.replace("copy", "plan")), all="yes").response
+    assert 'filename="plan.json"' in plan.headers["content-disposition"]
+    assert plan.json()["base_revision"].partition("-")[0] == str(api.revision())
+    imported = browser.send(browser.open("/console/draft").form("/console/draft/import"), json=plan.text)
+    assert "Edits 4" in imported.text
+    browser.send(next(each for each in imported.forms if each.action.endswith("/discard") and not each.chosen("edit")))
     browser.send(form, row=form.offered["row"][:1])
     assert [each["op"] for each in browser.http.get("/console/draft/export").json()["operations"]] == ["clear_default"]
     draft = browser.send(form, all="yes")

@@ -76,7 +76,7 @@ SETTING, TOKENS, APPLICATIONS = "settings/{name}", "access/tokens", "access/appl
 
 ACTIONS = (
     Permission((), "theme"),
-    Permission((READS,), "compare/file"),
+    Permission((READS,), "compare/file compare/file/plan"),
     Permission((EDITS,), "draft/import draft/discard draft/rebase"),
     Permission((READS, EDITS), "history/{revision}/undo", everything=True),
     Permission((DECIDES,), "draft/save proposals/{number}/approve"),

@@ -101,6 +101,7 @@ def test_what_a_route_does_not_have(app: FastAPI) -> None:
     assert route_of(app).times_built == 0
 
 
+@pytest.mark.thorough
 def test_a_service_alone_builds_routes_on_demand() -> None:
     """A service that defers its routes has the same schema as one that does not."""
     subprocess.run([sys.executable, "-c", STARTED_ALONE], check=True, timeout=60)

@@ -33,7 +33,7 @@ class DeviceCodes:
         """Return the newest codes that nobody has decided on yet, the newest first.
 
         Args:
-            now: The time.
+            now: The time, in seconds since the epoch.
             limit: The maximum number of codes.
         """
         return await self._access.waiting_codes(now, limit=limit)

@@ -12,10 +12,11 @@ from fastapi import APIRouter, Request, Response
 
 from heksherlite import operations as ops
 from heksherlite.rule_sets import NO_VALUE
-from heksherlite.service.api.context import Context, ReadableStore
+from heksherlite.service.api.context import Context, ReadableStore, ServiceContext
 from heksherlite.service.api.operation_bodies import checked_operation
 from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.drafting import add_to_draft
+from heksherlite.service.console.plans import plan_file
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleOperationsRoute
 from heksherlite.service.console.showing import tooltip
@@ -25,7 +26,7 @@ from heksherlite.service.domain.entities import Entry, Rule, Setting
 from heksherlite.service.domain.json_values import same_json
 from heksherlite.service.domain.tokens import Scope
 from heksherlite.service.errors import BadRequestError, ExportError
-from heksherlite.service.pages.form import read_form
+from heksherlite.service.pages.form import Form, read_form
 from heksherlite.service.transfer.lines import ExportReader
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleOperationsRoute)
@@ -93,7 +94,28 @@ async def compare_file(request: Request, store: ReadableStore, context: Context)
 @may_edit_values
 async def copy_from_file(request: Request, context: Context) -> Response:
     """Take the chosen differences, or all of them, into the draft."""
+    await add_to_draft(request, _chosen(await read_form(request), context))
+    return redirect(request, "draft")
+
+
+@router.post("/console/compare/file/plan")
+@requires_person(Scope.READ)
+async def download_plan(request: Request, store: ReadableStore, context: Context) -> Response:
+    """Return the differences as a plan file, which can be sent to somebody else."""
     form = await read_form(request)
+    revision = form.text("revision")
+    if not (revision.isascii() and revision.isdigit() and len(revision) < 19):
+        raise BadRequestError("the form names no revision")
+    base = min(int(revision), store.catalog.counters.revision)
+    return plan_file(_chosen(form, context), store.catalog, base)
+
+
+def _chosen(form: Form, context: ServiceContext) -> Sequence[ops.AnyOperation]:
+    """Return the operations of the rows that a form chooses.
+
+    Raises:
+        BadRequestError: It chooses none, or is malformed.
+    """
     try:
         texts = _unpacked(form.text("operations"), most=context.options.limits.max_changes_size)
         chosen = texts if form.text("all") else [texts[int(row)] for row in form.texts("row")]
@@ -102,8 +124,7 @@ async def copy_from_file(request: Request, context: Context) -> Response:
         raise BadRequestError("the form does not say what to copy") from error
     if not operations:
         raise BadRequestError("choose at least one row")
-    await add_to_draft(request, operations)
-    return redirect(request, "draft")
+    return operations
 
 
 def _packed(rows: Sequence[FileRow]) -> tuple[Sequence[FileRow], str]:

@@ -18,6 +18,7 @@ from heksherlite.service.api.routes import requires_person
 from heksherlite.service.console.drafting import add_to_draft, cause_of, look_at, rights_of
 from heksherlite.service.console.parts import part_of
 from heksherlite.service.console.people import person_of
+from heksherlite.service.console.plans import plan_file
 from heksherlite.service.console.rendering import redirect, render
 from heksherlite.service.console.routes import ConsoleOperationsRoute
 from heksherlite.service.console.showing import moment
@@ -60,16 +61,7 @@ async def export_draft(request: Request, context: Context) -> Response:
 async def export_plan(request: Request, context: Context) -> Response:
     """Return the draft as a saved plan, which ``heksherlite apply`` makes."""
     draft = await _draft_of(request, context)
-    known = context.store.catalog.counters.revision
-    base_revision = known if draft.base_revision is None else draft.base_revision
-    plan = {
-        "format": PLAN_FORMAT,
-        "version": 1,
-        "base_revision": str(context.store.catalog.lineage.revision(base_revision) or base_revision),
-        "operations": [operation.as_json() for operation in draft.operations],
-    }
-    headers = {"content-disposition": 'attachment; filename="plan.json"', "cache-control": "no-store"}
-    return Response(orjson.dumps(plan, option=orjson.OPT_INDENT_2), 200, headers, "application/json")
+    return plan_file(draft.operations, context.store.catalog, draft.base_revision)
 
 
 @router.post("/console/draft/import")
