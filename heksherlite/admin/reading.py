@@ -100,8 +100,7 @@ def error_of(response: Response) -> AdminError:
         return ChangeConflictsError(request, tuple(map(conflict, conflicts)))
     errors = problem.get("errors")
     if isinstance(errors, list) and errors:
-        lines = [f"{each.get('path') or '.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in errors]
-        return RequestRefusedError(request, "; ".join(lines), response.status)
+        return RequestRefusedError(request, "; ".join(map(_fault, errors)), response.status)
     return RequestRefusedError(request, detail, response.status)
 
 
@@ -264,6 +263,12 @@ def _problem(response: Response) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return shown if isinstance(shown, dict) and isinstance(shown.get("detail"), str) else {}
+
+
+def _fault(shown: Mapping[str, Any]) -> str:
+    """Return what is wrong with a part of a request, or with all of it."""
+    place = shown.get("path") or ".".join(map(str, shown["loc"][1:]))
+    return f"{place}: {shown['msg']}" if place else str(shown["msg"])
 
 
 def _text(response: Response) -> str:

@@ -101,6 +101,18 @@ def test_an_answer_that_does_not_come(service: ScriptedService) -> None:
         (Scripted(b"no", 409), ChangeConflictsError, "has conflicts:\n  no$"),
         (Scripted(b"", 302, {"Location": "/login"}), RequestRefusedError, "redirects are not followed"),
         (Scripted(b"slow down", 429), RequestRefusedError, "status 429: slow down"),
+        (
+            Scripted({"detail": "x", "errors": [{"loc": ["body"], "msg": "line 1: no"}]}, 422),
+            RequestRefusedError,
+            "status 422: line 1: no$",
+        ),
+        (
+            Scripted(
+                {"detail": "x", "errors": [{"loc": ["query", "at"], "msg": "no"}, {"path": "a", "msg": "b"}]}, 422
+            ),
+            RequestRefusedError,
+            "status 422: at: no; a: b$",
+        ),
         (Scripted(b"<html>"), ServiceResponseError, "malformed: "),
         (Scripted({"revision": 1}), ServiceResponseError, "the field 'revision_name' is missing"),
         (Scripted([]), ServiceResponseError, "malformed: "),

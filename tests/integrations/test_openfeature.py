@@ -570,3 +570,10 @@ def test_only_a_client_is_a_client() -> None:
     wrong: Any = "http://127.0.0.1:8888"
     with pytest.raises(TypeError, match=r"HeksherProvider needs a client, or url=..., not 'http://127.0.0.1:8888'"):
         HeksherProvider(wrong)
+
+
+def test_a_misspelled_feature_of_the_targeting_key() -> None:
+    """It would be a condition of no rule, so it is refused with the right name."""
+    client = ThreadHeksherClient("http://127.0.0.1:9", 60, ["environment", "user"])
+    with pytest.raises(ValueError, match="'usr' is not a context feature of the client; did you mean 'user'"):
+        HeksherProvider(client, targeting_key_feature="usr")

@@ -12,6 +12,7 @@ from openfeature.provider import AbstractProvider, Metadata
 
 from heksherlite.clients.async_client import AsyncHeksherClient
 from heksherlite.clients.thread_client import ThreadHeksherClient
+from heksherlite.engine.feature_names import check_features
 from heksherlite.errors import ContextValueError, MissingContextError
 from heksherlite.flags import (
     Flag,
@@ -58,6 +59,7 @@ class HeksherProvider(AbstractProvider):
 
     Raises:
         TypeError: If there are both a client and a URL, or neither, or there are ``client_options`` with a client.
+        ValueError: If ``targeting_key_feature`` looks like a misspelled context feature of the client.
     """
 
     def __init__(
@@ -74,6 +76,8 @@ class HeksherProvider(AbstractProvider):
             raise TypeError("HeksherProvider needs either a client or a url")
         if client is not None and not isinstance(client, AsyncHeksherClient | ThreadHeksherClient):
             raise TypeError(f"HeksherProvider needs a client, or url=..., not {client!r}")
+        if client is not None and targeting_key_feature is not None:
+            check_features([targeting_key_feature], client._engine.context_features)
         if client is not None and client_options:
             raise TypeError(f"only with a url, HeksherProvider has the options {', '.join(client_options)}")
         self._own_client: StandaloneClient | None = None
