@@ -103,8 +103,9 @@ def _fill(database: Path, settings: Mapping[str, Rules]) -> None:
     with _connected(database) as connection:
         features = [{"name": name, "position": position} for position, name in enumerate(FEATURES)]
         connection.execute(insert(tables.context_features), features)
+        nonce = connection.execute(tables.state.select()).one().revision_nonce
         for setting_id, (name, rules) in enumerate(settings.items(), start=1):
-            _insert_setting(connection, setting_id, name, rules, first_rule=rule_id + 1)
+            _insert_setting(connection, setting_id, name, rules, nonce=nonce, first_rule=rule_id + 1)
             rule_id += len(rules)
         counters = {
             "revision": 1,
@@ -115,7 +116,9 @@ def _fill(database: Path, settings: Mapping[str, Rules]) -> None:
         connection.execute(update(tables.state).values(counters))
 
 
-def _insert_setting(connection: Connection, setting_id: int, name: str, rules: Rules, *, first_rule: int) -> None:
+def _insert_setting(
+    connection: Connection, setting_id: int, name: str, rules: Rules, *, nonce: str, first_rule: int
+) -> None:
     """Insert one setting and its rules, all at once: one by one over HTTP they would take minutes."""
     setting = {
         "id": setting_id,
@@ -125,6 +128,7 @@ def _insert_setting(connection: Connection, setting_id: int, name: str, rules: R
         "version": "1.0",
         "metadata": "{}",
         "revision": 1,
+        "nonce": nonce,
     }
     connection.execute(insert(tables.settings), setting)
     connection.execute(
