@@ -2,6 +2,7 @@
 
 from collections.abc import MutableMapping, Sequence
 from functools import cache, partial
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -60,6 +61,7 @@ from heksherlite.service.api.responses import (
 )
 from heksherlite.service.api.routes import ServiceRoute, require_scopes
 from heksherlite.service.api.security_headers import SECURITY_HEADERS, SecurityHeadersMiddleware
+from heksherlite.service.console.routes import problem
 from heksherlite.service.console.views import CONSOLE
 from heksherlite.service.errors import DatabaseUnavailableError, OutsidePrefixError, RequestError
 from heksherlite.service.metrics.multiprocess import MultiprocessDirectory
@@ -146,7 +148,7 @@ def create_app(
     app.add_exception_handler(OutsidePrefixError, respond_to_outside_prefix)
     app.add_exception_handler(RequestError, respond_to_request_error)
     app.add_exception_handler(BodyError, respond_to_body_error)
-    app.add_exception_handler(HTTPException, respond_to_http_error)
+    app.add_exception_handler(HTTPException, _respond_to_http_error)
     app.add_exception_handler(RequestValidationError, respond_to_invalid)
     app.add_exception_handler(DatabaseUnavailableError, respond_to_unavailable)
     app.add_exception_handler(Exception, _respond_to_fault)
@@ -174,6 +176,14 @@ def _routes() -> Sequence[ServiceRoute]:
     """
     # Not by include_router, which builds each route again.
     return require_scopes([route for resource in _RESOURCES for route in resource.router.routes])
+
+
+async def _respond_to_http_error(request: Request, error: Exception) -> Response:
+    """Return a page if a page of the console was requested that does not exist, or else what the API responds."""
+    path: str = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND and path.startswith("/console/"):
+        return await problem(request, error.status_code, "there is no such page")
+    return await respond_to_http_error(request, error)
 
 
 async def _respond_to_fault(_request: Request, _error: Exception) -> Response:

@@ -129,7 +129,7 @@ def test_a_proposer_proposes_and_an_editor_approves(shop: Shop, people: People) 
     sent = replace(page.form("/console/draft/propose"))
     sent.action = sent.action.replace("propose", "save")
     refused = proposer.send(sent, reason="mine")
-    assert "You may not change values yourself. You can propose the change: somebody who may" in refused.text
+    assert "You may not change values yourself. You can propose the change to somebody who may." in refused.text
     assert "scope" not in refused.text
     assert "operator_default_value" not in shop.api.setting() or shop.api.setting()["operator_default_value"] is None
     page = proposer.send(page.form("/console/draft/propose"), reason="cheaper")

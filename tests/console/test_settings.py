@@ -1,6 +1,7 @@
 """The table of settings and the page of a setting."""
 
 import re
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
@@ -206,3 +207,13 @@ def test_a_wrong_context_is_named(browser: Browser, query: str, problem: str) ->
     """Values are not shown for another context than the one that was asked for."""
     page = browser.open(f"/console/?{query}")
     assert (page.status, problem in page.text) == (400, True), page.text
+
+
+@pytest.mark.parametrize("path", ["nothing", "settings/cache_ttl/nothing", "static/0/nothing.css"])
+def test_a_page_that_does_not_exist_is_a_page(browser: Browser, path: str) -> None:
+    """Whoever follows an old link reads a sentence, and finds back."""
+    page = browser.open(f"/console/{path}")
+    assert (page.status, page.headings) == (404, ["This did not work"])
+    assert "There is no such page." in page.text
+    links = [str(attributes.get("href")) for tag, attributes in page.tags if tag == "a"]
+    assert "/console/" in [urlsplit(urljoin(page.url, link)).path for link in links]

@@ -84,7 +84,7 @@ async def take_rule(request: Request, name: str, store: ReadableStore, context: 
         entered.faults["conditions"] = "fill in at least one condition, or set the default for everybody instead"
     for feature, text in conditions.items():
         if not names.is_context_feature_value(text):
-            entered.faults["conditions"] = (
+            entered.faults[_CONDITION + feature] = (
                 f"{text[:100]!r} cannot be a value of {feature}: a value has {names.CONTEXT_FEATURE_VALUE_ALLOWED}"
             )
     times = _times(entered, store.now())
