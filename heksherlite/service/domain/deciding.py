@@ -83,74 +83,55 @@ def decide(catalog: Catalog, operations: Sequence[ops.AnyOperation], now: dateti
     conflicts: list[Conflict] = []
     touched: list[Touched] = []
     for index, operation in enumerate(operations):
-        present = _needed(operation, copy)
         try:
-            decision = _decide_one(operation, present, now, new_rule_id=copy.next_rule_id)
+            decision = _decide_one(operation, copy, now)
         except OutsidePrefixError:
             raise
         except RequestError as error:
-            setting, rule_id = _subject_of(operation, present)
+            setting, rule_id = _subject_of(operation, copy.present)
             conflicts += [Conflict(index, reason, setting, rule_id) for reason in _reasons(error)]
             results.append({})
             touched.append(())
             continue
-        present.require_within_limit(decision.changes)
-        touched.append(touched_by(decision.changes, present))
+        copy.present.require_within_limit(decision.changes)
+        touched.append(touched_by(decision.changes, copy.present))
         copy.apply(decision.changes)
         results.append(decision.result)
     return Outcome(copy.changes(), tuple(results), tuple(conflicts), tuple(touched), copy.catalog)
 
 
-def _needed(operation: ops.AnyOperation, copy: WorkingCopy) -> Catalog:
-    """Return a catalog in which everything is up to date that an operation depends on."""
-    match operation:
-        case ops.AddRule() | ops.PutRule():
-            return copy.catalog_for(operation.feature_values, operation.setting)
-        case ops.OfRule() if operation.rule_id is ops.NOT_GIVEN:
-            return copy.catalog_for(operation.feature_values, operation.setting)
-        case ops.OfRule():
-            return copy.catalog_for(operation.rule_id)
-        case _:
-            return copy.catalog
-
-
-def _decide_one(
-    operation: ops.AnyOperation, catalog: Catalog, now: datetime, *, new_rule_id: int
-) -> Decision[dict[str, Any]]:
+def _decide_one(operation: ops.AnyOperation, copy: WorkingCopy, now: datetime) -> Decision[dict[str, Any]]:
     """Decide one operation.
 
     Args:
         operation: The operation.
-        catalog: What there is.
+        copy: What there is.
         now: The time, in UTC.
-        new_rule_id: The id for a new rule.
 
     Raises:
         RequestError: The operation cannot be made.
     """
     match operation:
         case ops.AddRule() | ops.PutRule():
-            return _put_rule(operation, catalog, now, new_rule_id)
+            return _put_rule(operation, copy, now)
         case ops.OfRule():
-            rule_id = _rule_id(operation, catalog)
-            return Decision({"rule_id": rule_id}, _change_rule(operation, rule_id, catalog, now).changes)
+            rule_id = _rule_id(operation, copy)
+            return Decision({"rule_id": rule_id}, _change_rule(operation, rule_id, copy.present, now).changes)
         case ops.OfSetting():
-            return Decision({}, _change_setting(operation, catalog).changes)
+            return Decision({}, _change_setting(operation, copy.catalog).changes)
         case _:
-            return Decision({}, _change_features(operation, catalog).changes)
+            return Decision({}, _change_features(operation, copy.catalog).changes)
 
 
-def _put_rule(
-    operation: ops.AddRule | ops.PutRule, catalog: Catalog, now: datetime, new_rule_id: int
-) -> Decision[dict[str, Any]]:
-    entry = rules.entry_for_new(catalog, operation.setting)
+def _put_rule(operation: ops.AddRule | ops.PutRule, copy: WorkingCopy, now: datetime) -> Decision[dict[str, Any]]:
     conditions = rules.conditions_of(operation.feature_values)
+    entry = rules.require_known(copy.entry_with(operation.setting, conditions), operation.setting)
     existing = entry.ids_by_conditions.get(conditions) if isinstance(operation, ops.PutRule) else None
     if existing is None:
         schedule = schedule_of(_given(operation.starts_at, None), _given(operation.ends_at, None), now)
         metadata = _given(operation.metadata, {})
-        new = rules.new_rule(entry, conditions, operation.value, metadata, schedule, new_rule_id)
-        return Decision({"rule_id": new_rule_id}, Changes(rules=(new,)))
+        new = rules.new_rule(entry, conditions, operation.value, metadata, schedule, copy.next_rule_id)
+        return Decision({"rule_id": new.id}, Changes(rules=(new,)))
     rule = entry.rules[existing]
     schedule = rule.schedule
     if not (operation.starts_at is ops.NOT_GIVEN and operation.ends_at is ops.NOT_GIVEN):
@@ -158,7 +139,7 @@ def _put_rule(
         ends_at = _given(operation.ends_at, None if schedule is None else schedule.ends_at)
         schedule = schedule_of(starts_at, ends_at, now)
     metadata = _given(operation.metadata, rule.metadata)
-    changed = rules.change(catalog, rule.id, value=operation.value, metadata=metadata, schedule=schedule)
+    changed = rules.change(copy.present, rule.id, value=operation.value, metadata=metadata, schedule=schedule)
     return Decision({"rule_id": rule.id}, changed.changes)
 
 
@@ -250,16 +231,17 @@ def _given(value: T, otherwise: T) -> T:
     return otherwise if value is ops.NOT_GIVEN else value
 
 
-def _rule_id(operation: ops.OfRule, catalog: Catalog) -> int:
+def _rule_id(operation: ops.OfRule, copy: WorkingCopy) -> int:
     """Return the id of the rule that an operation names.
 
     Raises:
         NotFoundError: There is no such rule.
     """
     if operation.rule_id is not ops.NOT_GIVEN:
-        return catalog.rule(operation.rule_id).id
-    entry = catalog.entry(operation.setting)
-    rule_id = entry.ids_by_conditions.get(rules.conditions_of(operation.feature_values))
+        return copy.catalog_with(operation.rule_id).rule(operation.rule_id).id
+    conditions = rules.conditions_of(operation.feature_values)
+    entry = copy.entry_with(operation.setting, conditions) or copy.present.entry(operation.setting)
+    rule_id = entry.ids_by_conditions.get(conditions)
     if rule_id is None:
         shown = ", ".join(f"{feature}={value}" for feature, value in operation.feature_values.items())
         raise NotFoundError(f"setting {entry.setting.name!r} has no rule with the conditions {shown}")

@@ -23,19 +23,18 @@ def add(
     schedule: Schedule | None = None,
 ) -> Decision[int]:
     """Add a rule. The result is its id."""
-    entry = entry_for_new(catalog, setting_name)
+    entry = require_known(catalog.find(setting_name), setting_name)
     rule_id = catalog.counters.last_rule_id + 1
     rule = new_rule(entry, conditions_of(feature_values), value, metadata, schedule, rule_id)
     return Decision(rule_id, Changes(rules=(rule,)))
 
 
-def entry_for_new(catalog: Catalog, setting_name: str) -> Entry:
-    """Return the setting of a new rule.
+def require_known(entry: Entry | None, setting_name: str) -> Entry:
+    """Return the setting of a new rule, if there is one.
 
     Raises:
-        InvalidError: There is no such setting.
+        InvalidError: There is no setting with this name.
     """
-    entry = catalog.find(setting_name)
     if entry is None:
         raise InvalidError(f"setting {setting_name!r} does not exist", location=("body", "setting"))
     return entry

@@ -6,9 +6,8 @@ from itertools import chain
 from typing import Any, TypeAlias, TypeVar, cast
 
 from heksherlite.service.domain.catalog import Catalog, Changes
-from heksherlite.service.domain.entities import Conditions, Rule, Setting
+from heksherlite.service.domain.entities import Conditions, Entry, Rule, Setting
 from heksherlite.service.domain.json_values import same_json
-from heksherlite.service.domain.rules import conditions_of
 from heksherlite.service.domain.snapshots import of_rule, of_setting
 
 K = TypeVar("K")
@@ -109,31 +108,29 @@ class WorkingCopy:
         self._make_waiting()
         return self._catalog
 
-    def catalog_for(self, rule: Mapping[str, str] | int, setting_name: str = "") -> Catalog:
-        """Return the catalog for an operation on one rule. Changes of other rules may be missing in it.
+    @property
+    def present(self) -> Catalog:
+        """The catalog without the changes that wait, which `entry_with` and `catalog_with` have looked for."""
+        return self._catalog
 
-        Args:
-            rule: The conditions of the rule, which may be a new one; or its id.
-            setting_name: The name or an alias of its setting, if its conditions are given.
+    def entry_with(self, setting_name: str, conditions: Conditions) -> Entry | None:
+        """Return the setting of a name or alias, or None. Its rule with some conditions is up to date in it.
 
         Raises:
             OutsidePrefixError: The catalog is limited to other settings.
         """
-        if not self._waiting_keys:
-            return self._catalog
-        key: RuleKey
-        if isinstance(rule, int):
-            key = rule
-        else:
-            entry = self._catalog.find(setting_name)
-            if entry is None:
-                return self._catalog
-            conditions = conditions_of(rule)
-            key = entry.ids_by_conditions.get(conditions) or (entry.setting.id, conditions)
-        return self.catalog if key in self._waiting_keys else self._catalog
+        entry = self._catalog.find(setting_name)
+        if entry is None or not self._waiting_keys:
+            return entry
+        key = entry.ids_by_conditions.get(conditions) or (entry.setting.id, conditions)
+        return self.catalog.find(setting_name) if key in self._waiting_keys else entry
+
+    def catalog_with(self, rule_id: int) -> Catalog:
+        """Return the catalog. A rule is up to date in it."""
+        return self.catalog if rule_id in self._waiting_keys else self._catalog
 
     def apply(self, changes: Changes) -> None:
-        """Make changes that were decided against the catalog, or against that for the rule that they change."""
+        """Make changes that were decided against the catalog, or against what is up to date for their rule."""
         if changes.settings or changes.removed_settings or changes.context_features is not None:
             self._make_waiting()
             self._make(changes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol, TypeAlias
 
-from sqlalchemy import Compiled, Dialect, Executable
+from sqlalchemy import Dialect, Executable
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -32,15 +32,14 @@ class CompiledStatement:
     """
 
     text: str
-    _compiled: Compiled
+    _given: Row
     _converters: Mapping[str, Any]
-    _takes_rows: bool
 
     def parameters(self, row: Row) -> Row:
         """Return the parameters as the driver takes them."""
-        if self._takes_rows and not self._converters:
+        if not self._given and not self._converters:
             return row
-        values = dict(row if self._takes_rows else self._compiled.construct_params(row) or {})
+        values = {**self._given, **row}
         for name, convert in self._converters.items():
             values[name] = convert(values[name])
         return values
@@ -63,10 +62,10 @@ def compiled(statement: Any, names: tuple[str, ...], dialect: Dialect) -> Compil
         dialect: A dialect with named parameters. There is one for all databases of a kind.
     """
     found = statement.compile(dialect=dialect, column_keys=list(names) or None)
+    given = {name: parameter.value for parameter, name in found.bind_names.items() if not parameter.required}
     converters = {
         name: convert
         for parameter, name in found.bind_names.items()
         if (convert := parameter.type.dialect_impl(dialect).bind_processor(dialect)) is not None
     }
-    takes_rows = sorted(names) == sorted(found.bind_names.values())
-    return CompiledStatement(str(found), found, converters, takes_rows)
+    return CompiledStatement(str(found), given, converters)
