@@ -358,7 +358,11 @@ class Setting(Generic[T]):
 
         Returns:
             The listener, so that the method works as a decorator.
+
+        Raises:
+            TypeError: If it cannot be called with these arguments.
         """
+        check_signature(listener, "before, after", f"a listener of setting {self.name!r}", may_be_coroutine=True)
         return self._listeners.add(listener)
 
     def remove_on_change(self, listener: Callable[..., Any]) -> None:

@@ -35,15 +35,19 @@ def check_metadata(name: str, metadata: object) -> None:
 
     Raises:
         TypeError: If it is not a mapping.
-        ValueError: If a key is invalid.
+        ValueError: If a key is invalid, or a value cannot be sent as JSON.
     """
     if not isinstance(metadata, Mapping):
         raise TypeError(f"the metadata of setting {name!r} must be a mapping, such as a dict, not {metadata!r}")
-    for key in metadata:
+    for key, value in metadata.items():
         if not isinstance(key, str) or METADATA_KEY.fullmatch(key) is None:
             raise ValueError(
                 f"setting {name!r} has the metadata key {key!r}: use letters from a to z, digits, '_' and '-'"
             )
+        try:
+            _check_json(value)
+        except ValueError as error:
+            raise ValueError(f"the metadata {key!r} of setting {name!r} cannot be sent: {error}") from None
 
 
 def check_version(name: str, version: object) -> None:
@@ -154,13 +158,16 @@ def converted_value(what: str, name: str, type_: SettingType[T], value: Any) -> 
     return converted
 
 
-def check_signature(function: Callable[..., Any], parameters: str, what: str) -> None:
+def check_signature(
+    function: Callable[..., Any], parameters: str, what: str, *, may_be_coroutine: bool = False
+) -> None:
     """Refuse a function that cannot be called with the arguments that it will get.
 
     Args:
         function: The function.
         parameters: The names of the arguments, separated by commas.
         what: What the function is, for the message.
+        may_be_coroutine: Whether it may be a coroutine function.
 
     Raises:
         TypeError: If it cannot be called, cannot be called with these arguments, or is a coroutine function.
@@ -169,7 +176,7 @@ def check_signature(function: Callable[..., Any], parameters: str, what: str) ->
 
     if not callable(function):
         raise TypeError(f"{what} must be a function, not {function!r}")
-    if inspect.iscoroutinefunction(function):
+    if not may_be_coroutine and inspect.iscoroutinefunction(function):
         raise TypeError(f"{what} must not be a coroutine function: {function!r}")
     try:
         signature = inspect.signature(function)

@@ -144,7 +144,7 @@ def setting_path(name: str) -> str:
         RequestRefusedError: No setting can have this name, and the service has no path for it.
     """
     if SETTING_NAME.fullmatch(_text(name, "the name of a setting")) is None:
-        raise RequestRefusedError(f"GET /api/v1/settings/{quoted(name)}", f"setting {name!r} does not exist", 404)
+        raise RequestRefusedError(f"/api/v1/settings/{quoted(name)}", f"setting {name!r} does not exist", 404)
     return f"settings/{quoted(name)}"
 
 

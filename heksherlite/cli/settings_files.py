@@ -195,7 +195,8 @@ class _Reader:
         fields = self.fields((node, node), "a rule", _RULE_FIELDS, _REQUIRED_RULE_FIELDS)
         if fields is None or "where" not in fields or "value" not in fields:
             return None
-        starts_at, ends_at = self.time(fields.get("from")), self.time(fields.get("until"))
+        starts_at = self.time(fields["from"]) if "from" in fields else None
+        ends_at = self.time(fields["until"]) if "until" in fields else None
         if starts_at is not None and ends_at is not None and starts_at >= ends_at:
             self.fault(fields["until"], "until must be after from")
         return WantedRule(
@@ -226,9 +227,7 @@ class _Reader:
                 conditions[feature] = value
         return conditions
 
-    def time(self, field: Field | None) -> datetime | None:
-        if field is None:
-            return None
+    def time(self, field: Field) -> datetime | None:
         content = self.document.content(field[1])
         try:
             time = datetime.fromisoformat(content)

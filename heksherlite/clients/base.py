@@ -24,6 +24,7 @@ from heksherlite.http.transport import ResponseLimits, Transport
 from heksherlite.listeners import Listeners
 from heksherlite.main_client import MainClient
 from heksherlite.setting import Setting
+from heksherlite.setting_arguments import check_signature
 
 if TYPE_CHECKING:
     from heksherlite.engine.all_settings import AllSettings
@@ -176,7 +177,11 @@ class BaseClient(ABC):
 
         Returns:
             The function, so that this is a decorator too.
+
+        Raises:
+            TypeError: If it cannot be called with these arguments.
         """
+        check_signature(listener, "setting, before, after", "a listener of a client", may_be_coroutine=True)
         return self._listeners.add(listener)
 
     def remove_on_change(self, listener: Callable[..., Any]) -> None:

@@ -96,12 +96,13 @@ class HeksherModel(SettingType[T]):
         """Return the object of an instance.
 
         Raises:
-            TypeError: If it is no instance of the class, or the value of a field is of another type.
+            TypeError: If it is no instance of the class, the value of a field is of another type, or a typed dictionary
+                has a key that is not a field.
         """
         is_dictionary = is_typeddict(self.type_)
         if not isinstance(x, Mapping) if is_dictionary else type(x) is not self.type_:
             raise TypeError(f"{reprlib.repr(x)} is not a {self.type_.__name__}")
-        faults: list[Fault] = []
+        faults = list(self._unknown_keys(x)) if is_dictionary else []  # type: ignore[arg-type]
         sent = {}
         for name, type_ in self._types.items():
             if is_dictionary and name not in x:  # type: ignore[operator]
@@ -121,11 +122,14 @@ class HeksherModel(SettingType[T]):
         instance: T = self._instance(x, self.type_)
         return instance
 
+    def _unknown_keys(self, x: Mapping[str, Any]) -> Iterator[Fault]:
+        for name in x.keys() - self._fields.keys():
+            yield Fault((name,), f"{self.type_.__name__} has no such field", is_unknown_key=True)
+
     def _faults(self, x: Any) -> Iterator[Fault]:
         if type(x) is not dict:
             return
-        for name in x.keys() - self._fields.keys():
-            yield Fault((name,), f"{self.type_.__name__} has no such field", is_unknown_key=True)
+        yield from self._unknown_keys(x)
         for name, each in self._fields.items():
             if name in x:
                 try:

@@ -16,7 +16,7 @@ from heksherlite._version import __version__
 from heksherlite.cli.command_table import COMMANDS
 from heksherlite.cli.commands import heksherlite
 
-PRINT_HELP_AND_IMPORTS = """
+PRINT_OUTPUTS_AND_IMPORTS = """
 import contextlib, io, json, sys
 before = {name.partition(".")[0] for name in sys.modules}
 from heksherlite.cli import main
@@ -24,8 +24,12 @@ from heksherlite.cli import main
 for name in sys.argv[1].split(","):
     sys.modules[name] = None
 for words in json.loads(sys.argv[2]):
-    sys.argv[1:] = [*words, "--help"]
-    with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.suppress(SystemExit):
+    sys.argv[1:] = words
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as output,
+        contextlib.redirect_stderr(output),
+        contextlib.suppress(SystemExit),
+    ):
         main()
     imported = {name.partition(".")[0] for name, module in sys.modules.items() if module is not None}
     print(json.dumps([output.getvalue(), sorted(imported - set(sys.stdlib_module_names) - before)]))
@@ -54,6 +58,13 @@ def run(*arguments: str, missing: str, folder: Path) -> subprocess.CompletedProc
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
 
 
+def run_each(commands: list[list[str]], missing: str) -> list[tuple[str, set[str]]]:
+    """Run commands in one process, and return what each printed, and what was imported until its end."""
+    program = [sys.executable, "-c", PRINT_OUTPUTS_AND_IMPORTS, missing, json.dumps(commands)]
+    result = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
+    return [(text, set(imported)) for text, imported in map(json.loads, result.stdout.splitlines())]
+
+
 def every_command() -> list[list[str]]:
     """Return the words of every command, groups and the program itself included."""
     found: list[list[str]] = []
@@ -75,10 +86,8 @@ def every_command() -> list[list[str]]:
 def helps() -> dict[str, tuple[str, set[str]]]:
     """Return the help of every command, and what a process has imported that printed this one and those before it."""
     commands = every_command()
-    program = [sys.executable, "-c", PRINT_HELP_AND_IMPORTS, EVERY_EXTRA, json.dumps(commands)]
-    result = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
-    printed = [json.loads(line) for line in result.stdout.splitlines()]
-    return {" ".join(words): (text, set(imported)) for words, (text, imported) in zip(commands, printed, strict=True)}
+    printed = run_each([[*words, "--help"] for words in commands], missing=EVERY_EXTRA)
+    return {" ".join(words): shown for words, shown in zip(commands, printed, strict=True)}
 
 
 @pytest.mark.parametrize("command", [" ".join(words) for words in every_command()])
@@ -113,15 +122,16 @@ def test_the_version_needs_no_extra(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (0, f"heksherlite, version {__version__}\n")
 
 
-@pytest.mark.parametrize(
-    "command", ["token list", "app list", "group list", "declarer list x", "settings list", "get x", "export -o FILE"]
-)
-def test_commands_about_a_service_need_one_extra(command: str, tmp_path: Path) -> None:
+def test_commands_about_a_service_need_one_extra(tmp_path: Path) -> None:
     """With ``heksherlite[cli]`` alone, everything works that is done over HTTP."""
-    words = command.replace("-o FILE", f"--output {tmp_path}/x").split()
-    result = run(*words, "--url", "http://127.0.0.1:9", missing=f"{EVERY_EXTRA},pydantic,starlette", folder=tmp_path)
-    *error, imports = result.stderr.splitlines()
-    assert "cannot connect to http://127.0.0.1:9" in "".join(error)
+    lines = ("token list", "app list", "group list", "declarer list x", "settings list", "get x", "export --output")
+    commands = [[*line.split(), *([str(tmp_path / "x")] * line.endswith("--output"))] for line in lines]
+    ran = run_each(
+        [[*words, "--url", "http://127.0.0.1:9"] for words in commands], missing=f"{EVERY_EXTRA},pydantic,starlette"
+    )
+    for line, (printed, _) in zip(lines, ran, strict=True):
+        assert "cannot connect to http://127.0.0.1:9" in printed, line
+    *_, (_, imported) = ran
     project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
     service, cli = [
@@ -131,7 +141,7 @@ def test_commands_about_a_service_need_one_extra(command: str, tmp_path: Path) -
         }
         for extra in ("service", "cli")
     ]
-    assert set(json.loads(imports)) & (service - cli) <= {"h11"}  # httpx requires it, too
+    assert imported & (service - cli) <= {"h11"}  # httpx requires it, too
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from heksherlite import Setting
+from heksherlite import Setting, ThreadHeksherClient
 from heksherlite.rule_sets import RuleSet
 from tests.sdk.conftest import Connect, Log, async_client
 from tests.sdk.scripted_service import QUERY, Scripted, ScriptedService, rule
@@ -168,3 +168,19 @@ async def test_coroutine_functions(service: Api, settings: tuple[Setting[int], S
         await client.reload()
         await until_async(lambda: len(heard) == 2)
         assert heard == [([], [7]), ([7], [7, 8])]
+
+
+@pytest.mark.parametrize("listener", [lambda: None, lambda _: None, lambda _a, _b, _c, _d: None])
+def test_a_listener_that_cannot_be_called(listener: Any) -> None:
+    """It would fail at the first change, which may be long after the program has started."""
+    setting = Setting("x", int, ["user"], 1)
+    with pytest.raises(TypeError, match=r"a listener of setting 'x' is called with \(before, after\), which"):
+        setting.on_change(listener)
+    client = ThreadHeksherClient("http://127.0.0.1:9", 60, ["user"])
+    with pytest.raises(TypeError, match=r"a listener of a client is called with \(setting, before, after\), which"):
+        client.on_change(listener)
+
+    async def right(*_: Any) -> None:
+        """Do nothing."""
+
+    assert setting.on_change(right) is client.on_change(right)

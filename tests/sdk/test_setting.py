@@ -503,3 +503,10 @@ def test_a_client_does_not_keep_settings_alive(service: Api, connect: Connect) -
     service.call("DELETE", "settings/gone")
     client.reload()
     assert "gone" not in [item["name"] for item in service.get("settings").json()["settings"]]
+
+
+@pytest.mark.parametrize("value", [float("nan"), 2**64, "\ud800", {"a": [float("inf")]}])
+def test_metadata_that_cannot_be_sent(value: Any) -> None:
+    """It is refused where it is written, and is not declared as null."""
+    with pytest.raises(ValueError, match="the metadata 'limit' of setting 'x' cannot be sent: "):
+        Setting("x", int, ["user"], 1, metadata={"limit": value})

@@ -280,6 +280,9 @@ class Secret(pydantic.BaseModel):
         (Decimal, Decimal("nan"), "is not a number"),
         (timedelta, timedelta(days=99_999_999, microseconds=1), "is no exact number of s"),
         (Any, {1: 2}, "is not JSON"),
+        (Options, {"nmae": "x"}, r"\$\.nmae: Options has no such field"),
+        (Sequence[Options], [{}, {"name": "x", 1: 2}], r"\[1\].*: Options has no such field"),
+        (HeksherModel(Options, forbid_extra_keys=False), {"nmae": "x"}, r"\$\.nmae: Options has no such field"),
     ],
 )
 def test_a_wrong_declaration_is_refused_where_it_is_written(type_: Any, default: Any, message: str) -> None:
