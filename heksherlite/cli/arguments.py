@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
@@ -64,23 +65,34 @@ def parse_value(text: str, wire_type: str) -> Any:
     Args:
         text: The text.
         wire_type: The type of the setting, as on the wire.
+
+    Raises:
+        click.BadParameter: The setting is true or false and the text is not, or has an integer of more than 64 bits.
     """
     from heksherlite.errors import TypeStringError
+    from heksherlite.json_texts import LongIntegerError, parse_json
     from heksherlite.values.type_strings import parse_type
 
     if wire_type == "bool":
         if text.lower() not in {"true", "false"}:
             raise click.BadParameter(f"the setting is true or false, not {text!r}", param_hint="VALUE")
         return text.lower() == "true"
+    accepts: Callable[[str], bool] = _accepts_nothing
+    with suppress(TypeStringError):  # of a newer service
+        accepts = parse_type(wire_type).accepts
     try:
-        value = orjson.loads(text)
+        value = parse_json(text)
+    except LongIntegerError as error:
+        if accepts(text):
+            return text
+        raise click.BadParameter(error.msg, param_hint="VALUE") from error
     except orjson.JSONDecodeError:
         return text
-    try:
-        accepts = parse_type(wire_type).accepts
-    except TypeStringError:  # of a newer service
-        return value
     return text if accepts(text) and not accepts(value) else value
+
+
+def _accepts_nothing(_value: object) -> bool:
+    return False
 
 
 def parse_time(text: str | None, option: str, *, from_now: bool = False) -> datetime | None:

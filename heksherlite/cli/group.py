@@ -64,14 +64,14 @@ def set_(name: str, file: Any, mode: AccessMode) -> None:
 
     By default, the object is read from the standard input.
     """
-    import orjson
+    from heksherlite.json_texts import parse_json
 
     longest = _longest()
     content = file.read(longest + 1)
     if len(content) > longest:
         raise click.ClickException(f"the group is too large; the limit is {longest} bytes")
     try:
-        values = orjson.loads(content)
+        values = parse_json(content)
     except ValueError as error:
         raise click.ClickException(f"the group is not JSON: {error}") from error
     if not isinstance(values, dict):

@@ -191,8 +191,10 @@ def _print_ended(proposal: Proposal, done: str, output: FORMATS, *, dry_run: boo
 
 
 def _read_operations(file: BinaryIO) -> list[AnyOperation]:
+    from heksherlite.json_texts import parse_json
+
     try:
-        shown = orjson.loads(file.read())
+        shown = parse_json(file.read())
     except orjson.JSONDecodeError as error:
         raise click.BadParameter(f"not JSON: {error}", param_hint="FILE") from error
     return operations_in(shown)

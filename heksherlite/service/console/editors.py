@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
+from heksherlite.json_texts import parse_json
 from heksherlite.service.console.field_reader import Reader
 from heksherlite.service.console.object_editor import Node, fields_of
 from heksherlite.service.domain.entities import Setting
@@ -237,7 +238,7 @@ def _item(type_: WireType, text: str) -> Any:
 
 def _parse(text: str, otherwise: str | None = None) -> Any:
     try:
-        return orjson.loads(text)
+        return parse_json(text)
     except orjson.JSONDecodeError as error:
         raise EditError(otherwise or fault_of_json(text, error)) from error
 

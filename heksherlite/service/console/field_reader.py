@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from heksherlite.json_texts import parse_json
 from heksherlite.service.console.schema_fields import UNITS, Part, part_of
 from heksherlite.service.domain.value_schemas import path_of
 from heksherlite.service.pages.form import Form
@@ -119,7 +120,7 @@ class Reader:
 
     def _json(self, text: str, to: Steps, otherwise: str) -> Any:
         try:
-            value = orjson.loads(text)
+            value = parse_json(text)
         except orjson.JSONDecodeError:
             return self._fault(to, otherwise if not text.strip() else f"{otherwise}; this is {text[:60]!r}", text)
         if otherwise == "enter a number" and (isinstance(value, bool) or not isinstance(value, int | float)):

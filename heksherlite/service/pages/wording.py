@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 from pydantic import ValidationError
 
+from heksherlite.json_texts import parse_json
 from heksherlite.service.api.bodies import BodyError
 from heksherlite.service.domain.tokens import PERMITS, Scope
 from heksherlite.service.errors import BadRequestError, NotPermittedError, OutsidePrefixError, RequestError
@@ -69,7 +70,7 @@ def read_json(text: str) -> Any:
         BadRequestError: The text is not JSON.
     """
     try:
-        return orjson.loads(text)
+        return parse_json(text)
     except orjson.JSONDecodeError as error:
         raise BadRequestError(fault_of_json(text, error)) from error
 

@@ -7,6 +7,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from heksherlite import operations as ops
+from heksherlite.json_texts import parse_json
 from heksherlite.service.api.access_denied import AccessDeniedError
 from heksherlite.service.api.context import Context, ReadableStore
 from heksherlite.service.api.routes import requires_person
@@ -168,7 +169,7 @@ def _value(entries: Sequence[Entry], form: Form, do: str) -> Any:
 def _json(form: Form) -> Any:
     text = (form.texts("json") or [""])[-1]
     try:
-        return orjson.loads(text)
+        return parse_json(text)
     except orjson.JSONDecodeError as error:
         raise BadRequestError(f"{fault_of_json(text, error)}; a text is written in quotation marks") from error
 
