@@ -150,7 +150,7 @@ def test_a_reviewer_approves(chromium: Any, shop: Shop) -> None:
     newcomer.press("Add to draft")
     assert newcomer.page.get_by_role("button", name="Save").count() == 0
     newcomer.fill("Reason", "the newsletter")
-    newcomer.press("Propose")
+    newcomer.press("Propose this change")
     assert newcomer.page.get_by_role("button", name="Approve").count() == 0
     number = newcomer.page.url.rpartition("/")[2]
 
