@@ -156,7 +156,7 @@ def test_routes_are_documented() -> None:
     """The page of the HTTP API includes the routes of every tag."""
     page = DOCS.joinpath("reference", "http.md").read_text("utf-8")
     with embedded(context_features=["environment"]) as service:
-        schema = httpx.get(f"{service.url}/openapi.json").raise_for_status().json()
+        schema = httpx.get(f"{service.url}/openapi.json", timeout=60).raise_for_status().json()
     operations = [operation for methods in schema["paths"].values() for operation in methods.values()]
     assert all(operation.get("description") for operation in operations)
     tags = {tag for operation in operations for tag in operation["tags"]}

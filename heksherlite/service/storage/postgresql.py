@@ -181,7 +181,8 @@ class PostgresqlDatabase:
             await _execute(driver, statements)
             connection.info["idle_timeout"].restart()
 
-        batch = Batch(connection, _DIALECT, merge=psycopg.AsyncClientCursor(driver).mogrify, send=send)
+        merge: Any = psycopg.AsyncClientCursor(driver).mogrify  # typed for statements that are literals
+        batch = Batch(connection, _DIALECT, merge=merge, send=send)
         yield batch
         await batch.flushed()
 
