@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from heksherlite.cli.planning import same_value
+from heksherlite.cli.sameness import same_value
 from heksherlite.cli.settings_dump import DUMPED_FIELDS, dumped_rule, dumped_value, rule_fields
 from heksherlite.operations import NOT_GIVEN
 

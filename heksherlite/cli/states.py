@@ -10,7 +10,7 @@ import click
 import orjson
 
 from heksherlite.cli.output import conditions_text
-from heksherlite.cli.planning import same_value
+from heksherlite.cli.sameness import same_value
 from heksherlite.operations import NOT_GIVEN
 
 if TYPE_CHECKING:

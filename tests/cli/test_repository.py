@@ -3,7 +3,7 @@
 import json
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from heksherlite.admin import AdminClient, AnyOperation, ChangeResult
 from heksherlite.cli.settings_files import SCHEMA
 from heksherlite.service import embedded
 from tests.cli.terminal import Terminal
@@ -47,26 +46,6 @@ def run(terminal: Terminal, line: str, status: int = 0) -> tuple[str, str]:
     result = terminal.try_(*shlex.split(line))
     assert result.exit_code == status, result.output
     return result.stdout, result.stderr
-
-
-def test_apply_without_a_question_has_the_operations_decided_once(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With ``--yes``, many rules take half of the time: nobody looks at a preview. What was done is shown."""
-    write("checkout.yaml", CHECKOUT)
-    sent: list[tuple[int, bool]] = []
-    change = AdminClient.change
-
-    def recorded(admin: AdminClient, operations: Sequence[AnyOperation], **options: Any) -> ChangeResult:
-        sent.append((len(operations), options["dry_run"]))
-        return change(admin, operations, **options)
-
-    monkeypatch.setattr(AdminClient, "change", recorded)
-    made, shown = run(terminal, "apply checkout.yaml --yes")
-    assert made.startswith("Changed in revision ")
-    assert "  ~ cache_ttl where environment=dev except where user=john: 60 -> 10\n" in shown
-    assert sent == [(0, True), (4, False)]
-    assert run(terminal, "apply checkout.yaml --yes")[0] == "Nothing was changed. Nothing differs.\n"
 
 
 def test_a_file_is_planned_and_applied(terminal: Terminal) -> None:
@@ -246,33 +225,6 @@ settings:
     assert "::error file=bad.yaml,line=8,col=24::the value of user must be a text; put it into quotes\n" in annotations
 
 
-def test_keys_and_cycles_are_reported_wherever_they_are(terminal: Terminal) -> None:
-    """Keys are checked even in unknown fields, and a value that contains itself is a fault where it does so."""
-    text = """\
-owner: a
-settings:
-  cache_ttl:
-    default: &loop {x: 1, y: [*loop], z: [*loop]}
-    unknown: {[a]: 1, b: {c: 1, c: 2}}
-    rules:
-      - {where: {user: a, user: b}, value: *loop}
-      - {reason: {d: 1, d: 2}, value: 1}
-"""
-    write("bad.yaml", text)
-    _, shown = run(terminal, "validate bad.yaml", 1)
-    assert shown.splitlines() == [
-        "bad.yaml:4:14: the value contains itself",
-        "bad.yaml:4:14: the value contains itself",
-        "bad.yaml:5:15: a key must be a text",
-        "bad.yaml:5:33: the key 'c' is there twice",
-        "bad.yaml:7:27: the key 'user' is there twice",
-        "bad.yaml:8:25: the key 'd' is there twice",
-        "bad.yaml:5:5: setting cache_ttl has no field 'unknown'; the fields are default, rules",
-        "bad.yaml:8:9: a rule needs where",
-        "Error: 8 faults in the files.",
-    ]
-
-
 def test_what_the_service_refuses_is_reported_with_its_place(terminal: Terminal) -> None:
     """With --online, and in plans, the service checks names, conditions and values."""
     text = """\
@@ -328,19 +280,6 @@ rules = []
     assert run(terminal, "plan settings --exit-code")[0] == "Nothing differs.\n"
     Path("empty").mkdir()
     assert "the folder has no files" in run(terminal, "plan empty", 1)[1]
-
-
-def test_a_dump_keeps_every_character(terminal: Terminal) -> None:
-    """Characters that end a line in YAML are escaped. Emoji are written as they are where nothing is escaped."""
-    titles = ["a\x85b", "a\u2028b", "a\r\nb", "\N{GRINNING FACE}", "\N{GRINNING FACE} a\x85b", "\ufeff", "null", ""]
-    for title in titles:
-        write("one.json", json.dumps({"owner": "a", "settings": {"shop.title": {"default": title, "rules": []}}}))
-        run(terminal, "apply one.json --yes")
-        run(terminal, "dump shop.title --owner a --output dumped.yaml")
-        assert run(terminal, "plan dumped.yaml --exit-code")[0] == "Nothing differs.\n"
-        if title == "\N{GRINNING FACE}":
-            assert title in Path("dumped.yaml").read_text("utf-8")
-        Path("dumped.yaml").unlink()
 
 
 def test_a_dump_is_what_the_service_has(terminal: Terminal) -> None:

@@ -77,9 +77,8 @@ def _press(page: Any, key: str, number: int) -> Any:
     found = None
     for _ in range(_MOST_PRESSES):
         page.keyboard.press(key)
-        before, found = found, page.evaluate(_LOOK)
-        is_within = found is not None and found["stop"] == (number - 1 if key == "Tab" else number + 1)
-        if not is_within or (before is not None and before["stop"] != found["stop"]):
+        found = page.evaluate(_LOOK)
+        if found is None or found["stop"] != (number - 1 if key == "Tab" else number + 1):
             break
     return found
 

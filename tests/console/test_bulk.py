@@ -133,7 +133,7 @@ def test_what_cannot_be_edited_together(browser: Browser, path: str, status: int
 @pytest.mark.parametrize(
     ("do", "entered", "text"),
     [
-        ("value", {"json": "staging"}, "The value is not JSON"),
+        ("value", {"json": "staging"}, "This is not JSON: unexpected character, expected a JSON value"),
         ("copy", {"from": "staging", "to": ""}, "Fill in the context feature"),
         ("copy", {"feature": "theme", "from": "x", "to": "y"}, "There is nothing to do"),
         ("delete_rules", {"from": ""}, "Fill in the context feature and its value"),

@@ -52,7 +52,7 @@ def faults_of(error: ValidationError, *, with_places: bool = False) -> str:
         if fault["type"] in _FAULTS:
             found.append(f"{place} {_FAULTS[fault['type']]}")
         elif fault["type"] == "value_error" and not with_places:
-            found.append(str(fault["ctx"]["error"]))
+            found.append(fault["msg"].removeprefix("Value error, "))
         else:
             found.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}")
     return "; ".join(list(dict.fromkeys(found))[:_MOST_FAULTS])
