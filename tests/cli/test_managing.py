@@ -38,6 +38,15 @@ def test_a_value_is_set_read_explained_and_unset(terminal: Terminal) -> None:
     assert terminal.api.rule_ids() == []
 
 
+def test_a_long_integer_is_refused(terminal: Terminal) -> None:
+    """An integer of more than 64 bits is not rounded to a number that JSON can hold."""
+    error = terminal.refused("set", "cache_ttl", "9" * 20, "--where", "environment=dev", "--yes", status=2)
+    assert f"the integer {'9' * 20} has more than 64 bits" in error
+    assert terminal.api.rule_ids() == []
+    terminal.run("set", "shop.title", "9" * 20, "--where", "user=john", "--yes")
+    assert terminal.run("get", "shop.title", "--context", "user=john") == "9" * 20 + "\n"
+
+
 def test_nothing_happens_in_a_dry_run(terminal: Terminal) -> None:
     """A dry run shows the same and changes nothing, and a change to what is so already says so."""
     before = terminal.api.history(limit=1)
