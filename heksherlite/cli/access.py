@@ -198,6 +198,7 @@ def access_options(command: Callable[..., None]) -> Callable[..., None]:
         limits = Limits(**{limit.name: others.pop(limit.name) for limit in fields(Limits)})
         command(access=access, limits=limits, **others)
 
+    decorated: Callable[..., None] = run
     for option in reversed(_OPTIONS):
-        run = option(run)
-    return run
+        decorated = option(decorated)
+    return decorated

@@ -50,12 +50,12 @@ def test_an_update_does_not_look_at_each_setting() -> None:
     """The names are the same object as long as the settings are the same, and keep no setting alive."""
     declared = DeclaredSettings()
     settings = [setting("a"), setting("b")]
-    for each in settings:
-        declared.add(each)
+    declared.add(settings[0])
+    declared.add(settings[1])
     names = declared.names
     assert declared.names is names
     assert declared.named("a") == settings[:1]
-    del settings[0], each
+    del settings[0]
     gc.collect()
     assert (declared.names, declared.named("a"), declared.named("nobody")) == (("b",), None, None)
 
