@@ -31,7 +31,7 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 _LIFETIMES: Final = {"": "never", "1": "in a day", "7": "in a week", "30": "in 30 days", "365": "in a year"}
 _OVERLAPS: Final = {"7": "for a week", "1": "for a day", "30": "for 30 days", "0": "not any more"}
-_PART_SIZE: Final = 40
+_PART_SIZE: Final = 30
 
 _LONGEST_GROUP: Final = 2_000
 """The size of the longest values of a group that are shown without being asked for, in characters."""
