@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
 from heksherlite.service import embedded
+from tests.console.pages import Examples, make_examples
+from tests.console.shop import open_shop
+from tests.console.test_editors import SHOP, VALUE
+from tests.console.test_stories import Shop
 from tests.service import postgresql
 from tests.service.api import FEATURES, Api
 from tests.service.browser import Browser
+from tests.service.visits import running_chromium
 
 
 @pytest.fixture(scope="package", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)])
@@ -45,4 +51,26 @@ def api(console_service: Api) -> Api:
 def browser(api: Api) -> Iterator[Browser]:
     """Return a browser without engine."""
     with Browser(api.url) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Return a shop with settings of all types, for tests that look at every page."""
+    with Shop(tmp_path_factory.mktemp("pages") / "a.db") as shop:
+        open_shop(shop.api)
+        shop.api.declare("delivery", type="Json", schema=SHOP, default_value=VALUE, metadata={})
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def examples(shop: Shop) -> Examples:
+    """Return what the addresses of pages contain."""
+    return make_examples(shop.api)
+
+
+@pytest.fixture(scope="module")
+def chromium(shop: Shop) -> Iterator[Any]:  # noqa: ARG001 - no tokens can be made beside playwright's event loop
+    """Return Chromium."""
+    with running_chromium() as browser:
         yield browser

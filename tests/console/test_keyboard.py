@@ -1,39 +1,16 @@
 """Everything can be reached, seen and used with the keyboard alone, on small screens, zoomed, and in high contrast."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.console.keyboard import walk
-from tests.console.pages import Examples, addresses, make_examples
-from tests.console.shop import change, open_shop, rule
-from tests.console.test_editors import SHOP, VALUE
+from tests.console.pages import Examples, addresses
+from tests.console.shop import change, rule
 from tests.console.test_stories import Shop
-from tests.service.visits import Visit, running_chromium
+from tests.service.visits import Visit
 
 pytestmark = pytest.mark.thorough
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with Shop(tmp_path_factory.mktemp("keyboard") / "a.db") as shop:
-        open_shop(shop.api)
-        shop.api.declare("delivery", type="Json", schema=SHOP, default_value=VALUE, metadata={})
-        yield shop
-
-
-@pytest.fixture(scope="module")
-def examples(shop: Shop) -> Examples:
-    """Return what the addresses of pages contain."""
-    return make_examples(shop.api)
-
-
-@pytest.fixture(scope="module")
-def chromium(shop: Shop) -> Iterator[Any]:  # noqa: ARG001 - no tokens can be made beside playwright's event loop
-    """Return Chromium."""
-    with running_chromium() as browser:
-        yield browser
 
 
 @pytest.mark.parametrize(

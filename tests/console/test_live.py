@@ -8,7 +8,7 @@ import pytest
 from tests.console.pages import addresses, make_examples
 from tests.console.shop import change, open_shop, rule
 from tests.console.test_stories import Shop
-from tests.service.visits import Visit, running_chromium
+from tests.service.visits import Visit
 
 pytestmark = pytest.mark.thorough
 
@@ -18,13 +18,6 @@ def shop(empty_database: str) -> Iterator[Shop]:
     with Shop(empty_database) as shop:
         open_shop(shop.api)
         yield shop
-
-
-@pytest.fixture(scope="module")
-def chromium(shop: Shop) -> Iterator[Any]:  # noqa: ARG001 - no tokens can be made beside playwright's event loop
-    """Return Chromium."""
-    with running_chromium() as browser:
-        yield browser
 
 
 def open_live(visit: Visit, path: str) -> None:
