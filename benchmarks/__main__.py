@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Final
 
 from benchmarks.chart import chart
 from benchmarks.environments import PEERS, ROOT, InstallationError, interpreters, version_of, with_peer, with_project
+from benchmarks.machine import machine
 from benchmarks.results import PeerResult, Row, read_peer_results, read_rows
 from benchmarks.sizes import SIZES, Size
 from benchmarks.table import peer_table, table
@@ -66,12 +66,6 @@ def run(python: Path, module: str, *args: object) -> str:
     )
     print(f"{module}: {time.monotonic() - started:.0f} s", file=sys.stderr)
     return process.stdout.decode()
-
-
-def loop_milliseconds(python: Path) -> float:
-    """Return how long an interpreter takes for a fixed loop, which says how fast the machine is."""
-    code = "import timeit; print(min(timeit.repeat('for i in range(1_000_000): n += i', 'n = 0', number=1)) * 1e3)"
-    return float(subprocess.run([python, "-c", code], stdout=subprocess.PIPE, check=True, text=True).stdout)
 
 
 def _environment() -> dict[str, str]:
@@ -144,8 +138,7 @@ def main() -> None:
     for python in pythons:
         rows, results = measure(python, only, told.size)
         version = version_of(python)
-        machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-        print(f"\nCPython {version}, {machine}; {loop_milliseconds(python):.0f} ms for a loop of a million additions\n")
+        print(f"\n{machine(python)}\n")
         print(f"{table(rows)}\n\n{peer_table(results)}" if results else table(rows), flush=True)
         written.append(
             {"python": version, "rows": [asdict(row) for row in rows], "peers": [asdict(result) for result in results]}

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from benchmarks.machine import machine
 from benchmarks.service.changes import changes
 from benchmarks.service.databases import postgresql
 from benchmarks.service.facts import facts
@@ -52,7 +54,7 @@ def main() -> None:
         if unknown := set(names) - groups.keys():
             parser.error(f"unknown groups: {', '.join(sorted(unknown))}")
         rows = [row for name in names for row in groups[name]()]
-    print(table(rows))
+    print(f"{machine(Path(sys.executable))}\n\n{table(rows)}")
     if arguments.json is not None:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", "utf-8")
 
